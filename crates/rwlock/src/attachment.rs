@@ -1,0 +1,566 @@
+//! One thread's place in one lock: opening, closing, and the acquisitions that need no waiting.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::gate::Exclusive;
+use crate::layout::{MAX_CAPACITY, Slot};
+use crate::liveness::slot_byte;
+use crate::park;
+use crate::recovery::Vigil;
+use crate::segment::{self, Place, Segment};
+use crate::slot::{Mode, Queued, Reads};
+use crate::wait::Pending;
+
+/// What a lock is called.
+#[derive(Clone, Copy, Debug)]
+pub enum LockRef<'a> {
+    /// Shared memory, per user and machine.
+    Name(&'a str),
+    /// A file: whoever can map it shares the lock.
+    Path(&'a Path),
+}
+
+/// What tells one lock from another: two references with the same identity lead to the same lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// A named lock.
+    Name(String),
+    /// A file: its device and its number there.
+    File(u64, u64),
+}
+
+impl LockRef<'_> {
+    /// The identity of the lock that this leads to now; `None` for a path where there is no file yet.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Name(name) => Some(Identity::Name((*name).into())),
+            Self::Path(path) => Some(segment::file::identity(&std::fs::metadata(path).ok()?)),
+        }
+    }
+}
+
+/// How the opener wants the lock.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Attachments the lock can hold at once, 1 to 4095; `None`: 128, or what an existing lock was made for.
+    pub capacity: Option<u32>,
+    /// Shown to whoever inspects the lock.
+    pub label: String,
+    /// The caller's own number for its thread, shown likewise.
+    pub thread: u32,
+}
+
+/// How a hold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// What the lock protects is whole: an earlier writer's death is settled.
+    Whole,
+    /// The holder failed: an earlier writer's death stays reported.
+    Failed,
+    /// The holder went away inside the hold, as if it had been killed there.
+    Abandoned,
+}
+
+/// One thread's place in one lock. It must stay on one thread; it never blocks, but for [`Attachment::wait`].
+///
+/// The binding for Node builds on it; Rust programs use [`crate::RwLock`].
+pub struct Attachment {
+    // These two point into `segment`, for the fast paths.
+    slot: NonNull<Slot>,
+    gate: NonNull<crate::layout::GateLine>,
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) index: usize,
+    pub(crate) generation: u32,
+    /// Read holds of this attachment; the slot's word says the same.
+    pub(crate) reads: Cell<u32>,
+    /// The exclusive hold of this attachment. A writer that drains does not hold yet.
+    pub(crate) exclusive: Cell<Option<Exclusive>>,
+    pub(crate) pending: RefCell<Pending>,
+    identity: Identity,
+    /// How a hold ends that lasts until the attachment closes.
+    end: HoldEnd,
+}
+
+// SAFETY: the pointers lead into `segment`, which is `Send`; cells need only be used by one thread at a time.
+unsafe impl Send for Attachment {}
+
+impl Attachment {
+    /// Opens the lock, making it if it does not exist, and takes a slot of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`], [`ErrorKind::Corrupt`], [`ErrorKind::Incompatible`],
+    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process stopped in the middle of opening it.
+    pub fn open(lock: LockRef<'_>, options: &Options) -> Result<Self> {
+        if let Some(capacity) = options.capacity
+            && !(1..=MAX_CAPACITY).contains(&capacity)
+        {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the capacity must be 1 to {MAX_CAPACITY}, not {capacity}"),
+            ));
+        }
+        let segment = match lock {
+            LockRef::Name(name) => segment::named::open(name, options.capacity)?,
+            LockRef::Path(path) => segment::file::open(path, options.capacity)?,
+        };
+        let identity = match &segment.place {
+            Place::Named { name, .. } => Identity::Name(name.clone()),
+            Place::File { .. } => segment::file::identity(&segment::file::metadata(segment.lock.file(), &segment.place)?),
+        };
+        // From here on an error drops the segment, and with its file the setup byte.
+        let index = segment.claim_slot()?;
+        let slot = &segment.slots()[index];
+        let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
+        slot.reads.store(Reads::new(generation, 0).0, SeqCst);
+        slot.waiting.queued.store(Queued::NONE.0, SeqCst);
+        slot.waiting.wake.store(park::IDLE, SeqCst);
+        slot.waiting.pending.store(0, Relaxed);
+        slot.began.store(0, Relaxed);
+        slot.hold_label.clear();
+        slot.waiting.label.store(&options.label);
+        slot.waiting.thread.store(options.thread, Relaxed);
+        slot.waiting.pid.store(std::process::id(), Relaxed);
+        segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        segment.leave_setup();
+        Ok(Self {
+            slot: NonNull::from(slot),
+            gate: NonNull::from(segment.gate()),
+            index,
+            generation,
+            segment: Arc::new(segment),
+            reads: Cell::new(0),
+            exclusive: Cell::new(None),
+            pending: RefCell::default(),
+            identity,
+            end: HoldEnd::Whole,
+        })
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        // SAFETY: points into `self.segment`, mapped as long as `self` lives; a slot consists of atomics.
+        unsafe { self.slot.as_ref() }
+    }
+
+    fn gate(&self) -> &crate::layout::GateLine {
+        // SAFETY: as in `slot`.
+        unsafe { self.gate.as_ref() }
+    }
+
+    fn load_gate(&self) -> crate::gate::Gate {
+        crate::gate::Gate(self.gate().gate.load(SeqCst))
+    }
+
+    /// How many attachments the lock was made for.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.segment.capacity()
+    }
+
+    /// The lock's identity.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    /// Fails if the lock was made for another capacity than `asked`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`].
+    pub fn check_capacity(&self, asked: Option<u32>) -> Result<()> {
+        self.segment.check_capacity(asked)
+    }
+
+    /// The value tokens count from: constant for the life of the lock's memory.
+    #[must_use]
+    pub fn token_base(&self) -> u64 {
+        self.segment.header().created.load(Relaxed)
+    }
+
+    /// Read holds of this attachment.
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        self.reads.get()
+    }
+
+    /// The exclusive mode that this attachment holds, if it does.
+    #[must_use]
+    pub fn exclusive(&self) -> Option<Mode> {
+        self.exclusive.get().map(|held| match held {
+            Exclusive::Upgradable => Mode::Upgradable,
+            Exclusive::Write => Mode::Write,
+        })
+    }
+
+    /// Changes what the attachment is called when somebody inspects the lock.
+    pub fn set_label(&self, label: &str) {
+        self.slot().waiting.label.store(label);
+    }
+
+    /// Names the present hold; the name goes with the slot's last hold.
+    pub fn set_hold_label(&self, label: &str) {
+        self.slot().hold_label.store(label);
+    }
+
+    /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        if self.exclusive.get() == Some(Exclusive::Write) {
+            self.slot().token.load(Relaxed)
+        } else {
+            self.gate().fence.load(Relaxed)
+        }
+    }
+
+    /// Whether an earlier write hold ended without release, and none has ended whole since. Meant for holders.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.load_gate().died().is_some()
+    }
+
+    /// Notes when the present read hold began, for whoever inspects the lock. Costs a few ns, so the caller decides.
+    #[inline]
+    pub fn stamp_read(&self) {
+        if self.reads.get() == 1 {
+            self.slot().read_since.store(park::coarse_now(), Relaxed);
+        }
+    }
+
+    // ---- read
+
+    /// Takes a read hold if that needs no waiting.
+    #[inline]
+    pub fn try_read(&self) -> bool {
+        let reads = self.reads.get();
+        if reads != 0 {
+            return self.load_gate().admits_reader() && self.join_readers();
+        }
+        // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
+        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        let gate = self.load_gate();
+        if gate.admits_reader() {
+            self.reads.set(1);
+            return true;
+        }
+        self.retract_read();
+        false
+    }
+
+    /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
+    pub(crate) fn join_readers(&self) -> bool {
+        let reads = self.reads.get() + 1;
+        self.reads.set(reads);
+        self.slot().reads.store(Reads::new(self.generation, reads).0, Relaxed);
+        true
+    }
+
+    #[cold]
+    fn retract_read(&self) {
+        self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
+        self.segment.wake_writer(self.load_gate());
+    }
+
+    /// A read hold whatever the queue says; not beside a writer.
+    pub(crate) fn try_read_in_turn(&self) -> bool {
+        if self.reads.get() != 0 {
+            return !self.load_gate().is_write() && self.join_readers();
+        }
+        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        if self.load_gate().is_write() {
+            self.retract_read();
+            return false;
+        }
+        self.reads.set(1);
+        true
+    }
+
+    /// Ends one read hold. Nothing happens if there is none.
+    #[inline]
+    pub fn release_read(&self) {
+        let reads = self.reads.get();
+        if reads > 1 {
+            self.reads.set(reads - 1);
+            self.slot().reads.store(Reads::new(self.generation, reads - 1).0, Relaxed);
+        } else if reads == 1 {
+            self.reads.set(0);
+            self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
+            let gate = self.load_gate();
+            if gate.is_write() {
+                self.segment.wake_writer(gate);
+            }
+        }
+    }
+
+    // ---- upgradable and write
+
+    /// Takes the lock for upgradable reading if that needs no waiting.
+    pub fn try_upgradable(&self) -> bool {
+        self.claim_gate(Exclusive::Upgradable, false) && {
+            self.begin_upgradable();
+            true
+        }
+    }
+
+    /// Takes the lock for writing if that needs no waiting. Leaves no trace if it does.
+    #[inline]
+    pub fn try_write(&self) -> bool {
+        if self.reads.get() != 0 || !self.load_gate().admits_exclusive() || self.has_readers_beside() {
+            return false;
+        }
+        if !self.claim_gate(Exclusive::Write, false) {
+            return false;
+        }
+        if self.has_readers_beside() {
+            self.give_gate_back(None);
+            return false;
+        }
+        self.begin_write();
+        true
+    }
+
+    fn has_readers_beside(&self) -> bool {
+        self.segment.reader_beside(self.index).is_some()
+    }
+
+    /// Makes the free gate ours. SeqCst, so that the scan of the readers that follows cannot miss one who missed this.
+    pub(crate) fn claim_gate(&self, mode: Exclusive, in_turn: bool) -> bool {
+        loop {
+            let gate = self.load_gate();
+            if !(if in_turn { gate.is_free() } else { gate.admits_exclusive() }) {
+                return false;
+            }
+            if self.segment.swap_gate(gate, gate.acquired(mode, self.index)) {
+                return true;
+            }
+        }
+    }
+
+    /// The gate from a writer that does not write yet: back to free, or to upgradable.
+    pub(crate) fn give_gate_back(&self, to: Option<Exclusive>) {
+        self.segment.change_gate(|gate| {
+            gate.is_owned_by(self.index).then(|| if to.is_some() { gate.as_upgradable() } else { gate.freed() })
+        });
+        self.segment.wake_next(Some(self.index));
+    }
+
+    pub(crate) fn begin_upgradable(&self) {
+        self.exclusive.set(Some(Exclusive::Upgradable));
+        self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
+    }
+
+    /// The gate is ours and nobody reads. The token is stored before the hold counts as begun: a death in between skips
+    /// one, and none is ever given twice.
+    #[inline]
+    pub(crate) fn begin_write(&self) {
+        let slot = self.slot();
+        let token = self.gate().fence.load(Relaxed).wrapping_add(1);
+        self.gate().fence.store(token, Relaxed);
+        slot.token.store(token, Relaxed);
+        slot.began.store(1, Release);
+        slot.exclusive_since.store(park::coarse_now(), Relaxed);
+        self.exclusive.set(Some(Exclusive::Write));
+    }
+
+    /// Ends the exclusive hold. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if something else took the gate away: others may have been inside at the same time.
+    #[inline]
+    pub fn release_exclusive(&self, end: HoldEnd) -> Result<()> {
+        let Some(mode) = self.exclusive.take() else { return Ok(()) };
+        let gate = self.segment.change_gate(|gate| {
+            gate.is_owned_by(self.index).then(|| match end {
+                HoldEnd::Whole if mode == Exclusive::Write => gate.freed().healed(),
+                HoldEnd::Abandoned if mode == Exclusive::Write => gate.freed().poisoned_by(self.index),
+                _ => gate.freed(),
+            })
+        });
+        self.slot().began.store(0, Release);
+        if !gate.is_owned_by(self.index) {
+            return Err(self.lost_gate(gate));
+        }
+        if gate.is_waiting() {
+            self.segment.wake_next(Some(self.index));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    pub(crate) fn lost_gate(&self, gate: crate::gate::Gate) -> Error {
+        Error::corrupt(format!(
+            "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
+             protects may have been changed by two at once",
+            self.segment.place, gate.0
+        ))
+    }
+
+    /// From an upgradable hold, or from a read hold that is this attachment's only one, to a write hold, if that needs no
+    /// waiting. Otherwise the hold stays what it was.
+    pub fn try_upgrade(&self) -> bool {
+        match (self.exclusive.get(), self.reads.get()) {
+            (Some(Exclusive::Upgradable), 0) => {
+                if self.has_readers_beside() {
+                    return false;
+                }
+                self.claim_upgrade();
+                if self.has_readers_beside() {
+                    self.give_gate_back(Some(Exclusive::Upgradable));
+                    return false;
+                }
+                self.begin_write();
+                true
+            }
+            (None, 1) => {
+                if self.has_readers_beside() || !self.claim_gate(Exclusive::Write, false) {
+                    return false;
+                }
+                if self.has_readers_beside() {
+                    self.give_gate_back(None);
+                    return false;
+                }
+                self.begin_write();
+                self.reads.set(0);
+                self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The gate from upgradable to write: newcomers stay out, readers inside may finish.
+    pub(crate) fn claim_upgrade(&self) {
+        self.segment.change_gate(|gate| {
+            gate.is_owned_by(self.index).then(|| gate.acquired(Exclusive::Write, self.index))
+        });
+    }
+
+    /// From write or upgradable to read: no writer gets in between.
+    ///
+    /// # Errors
+    /// As [`Attachment::release_exclusive`].
+    pub fn downgrade_to_read(&self) -> Result<()> {
+        if self.exclusive.get().is_none() {
+            return Ok(());
+        }
+        if self.reads.get() == 0 {
+            self.reads.set(1);
+            // Before the gate is freed, so that there is no moment without a hold.
+            self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        } else {
+            self.join_readers();
+        }
+        self.stamp_read();
+        self.release_exclusive(HoldEnd::Whole)
+    }
+
+    /// From write to upgradable: readers may come in, nobody else.
+    ///
+    /// # Errors
+    /// As [`Attachment::release_exclusive`].
+    pub fn downgrade_to_upgradable(&self) -> Result<()> {
+        if self.exclusive.get() != Some(Exclusive::Write) {
+            return Ok(());
+        }
+        let gate = self.segment.change_gate(|gate| {
+            gate.is_owned_by(self.index).then(|| gate.as_upgradable().healed())
+        });
+        self.slot().began.store(0, Release);
+        if !gate.is_owned_by(self.index) {
+            self.exclusive.set(None);
+            return Err(self.lost_gate(gate));
+        }
+        self.exclusive.set(Some(Exclusive::Upgradable));
+        if gate.is_waiting() {
+            self.segment.wake_next(Some(self.index));
+        }
+        Ok(())
+    }
+
+    // ---- closing
+
+    /// Ends every wait and hold of this attachment, and gives the slot up. The last to leave a named lock removes it,
+    /// unless a writer's death is still to be told.
+    pub fn close(mut self, end: HoldEnd) {
+        self.end = end;
+    }
+
+    pub(crate) fn vigil(&self) -> Vigil {
+        Vigil::new(self.segment.clone(), self.index)
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let _ = self.withdraw_all();
+        if self.reads.get() != 0 {
+            self.reads.set(1);
+            self.release_read();
+        }
+        // A damaged gate cannot be told to anybody here.
+        let _ = self.release_exclusive(self.end);
+        let segment = &*self.segment;
+        // Without the setup byte the slot is given up all the same, and the next opener or closer tidies up.
+        let alone = segment.enter_setup(Duration::from_millis(100)).is_ok();
+        if segment.load_gate().died() != Some(self.index) {
+            self.slot().waiting.pid.store(0, Relaxed);
+        }
+        let _ = segment.lock.unlock(slot_byte(self.index));
+        if alone {
+            segment.tidy();
+            segment.leave_setup();
+        }
+    }
+}
+
+impl Segment {
+    /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
+    fn claim_slot(&self) -> Result<usize> {
+        let cannot = |error| Error::access(format!("cannot lock a slot of {}", self.place), error);
+        let is_vacant = |index: &usize| self.slots()[*index].waiting.pid.load(Relaxed) == 0;
+        let all = 0..self.slots().len();
+        // Vacant ones first, so that the dead need only be looked for when there is no other.
+        for index in all.clone().filter(is_vacant).chain(all.filter(|index| !is_vacant(index))) {
+            let spare = index == self.capacity() as usize;
+            if (spare && self.load_gate().died().is_none())
+                || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
+            {
+                continue;
+            }
+            self.repair(index, || true);
+            if self.load_gate().died() != Some(index) {
+                return Ok(index);
+            }
+            // Its last owner died inside a write hold: who that was is written here, until it is settled.
+            self.lock.unlock(slot_byte(index)).map_err(cannot)?;
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            format!(
+                "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
+                self.place,
+                self.capacity()
+            ),
+        ))
+    }
+
+    /// After a slot was given up: removes the lock if nobody needs it, else lowers the high-water mark. The setup byte
+    /// must be held.
+    fn tidy(&self) {
+        if matches!(self.place, Place::Named { .. }) && matches!(self.is_in_use(), Ok(false)) {
+            self.recover_all(usize::MAX);
+            if self.is_clean() {
+                segment::named::retire(self);
+                return;
+            }
+        }
+        let used = self.used_slots();
+        let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
+        self.header().high_water.store(top as u32, SeqCst);
+    }
+}

@@ -1,0 +1,214 @@
+//! The shared memory, byte by byte. Every field is an atomic: other processes change it at any time, and nothing read
+//! from it is trusted before it was masked or bounded.
+//!
+//! ```text
+//! offset 0      Header   what the lock is: written once, at creation, the magic last
+//! offset 384    Gate     the gate word and the fence; the ticket counter on its own line
+//! offset 1024   Slot 0   reading line, waiting line (128 bytes each)
+//! offset 1280   Slot 1   …
+//! ```
+
+use std::mem::{offset_of, size_of};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Two cache lines: the unit that adjacent-line prefetchers move, and the line size of Apple silicon.
+const LINE: usize = 128;
+
+/// The first eight bytes of a valid lock.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
+/// In the magic's place while a file is being laid out; whoever finds it under the setup lock starts afresh.
+pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
+
+/// Raised with every change of meaning that [`LAYOUT_HASH`] cannot see.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// The longest name, in UTF-8 bytes.
+pub const MAX_NAME: usize = 255;
+/// The most attachments a lock can be made for.
+pub const MAX_CAPACITY: u32 = 4095;
+/// The capacity of a lock made without saying one.
+pub const DEFAULT_CAPACITY: u32 = 128;
+
+/// What the lock is. Constant after creation, except `high_water`, which only openers and closers change.
+#[repr(C, align(128))]
+pub(crate) struct Header {
+    pub magic: AtomicU64,
+    pub layout_hash: AtomicU64,
+    pub layout_version: AtomicU32,
+    /// Attachments the lock was made for.
+    pub capacity: AtomicU32,
+    /// Bytes of the whole segment.
+    pub bytes: AtomicU64,
+    /// Unix time of creation in ns; also the seed of the fence.
+    pub created: AtomicU64,
+    /// Slots at and above this index were never used since they were last known to be free.
+    pub high_water: AtomicU32,
+    pub name_bytes: AtomicU32,
+    pub name: [AtomicU64; 32],
+}
+
+/// The words every acquisition of an exclusive mode goes through.
+#[repr(C, align(128))]
+pub(crate) struct GateLine {
+    /// See [`crate::gate::Gate`].
+    pub gate: AtomicU64,
+    /// The last fencing token handed out. Stored by the gate's owner alone.
+    pub fence: AtomicU64,
+}
+
+/// Only waiters touch it: kept off the gate's line.
+#[repr(C, align(128))]
+pub(crate) struct TicketLine {
+    pub next: AtomicU64,
+}
+
+#[repr(C)]
+pub(crate) struct Preamble {
+    pub header: Header,
+    pub gate: GateLine,
+    pub ticket: TicketLine,
+}
+
+/// One attachment: a thread that has the lock open. The reading line is written by its owner alone (and by recovery
+/// after its death); others wake it through the waiting line.
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    /// See [`crate::slot::Reads`].
+    pub reads: AtomicU64,
+    /// Not 0 while this slot writes, as opposed to owning the gate and still waiting for readers to leave. Set when the
+    /// write hold begins; reset after the gate is given up, so that a death in between is one inside the hold.
+    pub began: AtomicU64,
+    /// The fencing token of this slot's last write hold.
+    pub token: AtomicU64,
+    /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
+    pub read_since: AtomicU64,
+    pub exclusive_since: AtomicU64,
+    /// What the present hold is called, if it was given a name of its own.
+    pub hold_label: Label,
+
+    pub waiting: WaitLine,
+}
+
+#[repr(C, align(128))]
+pub(crate) struct WaitLine {
+    /// See [`crate::slot::Queued`].
+    pub queued: AtomicU64,
+    /// The word the owner sleeps on; see [`crate::park`].
+    pub wake: AtomicU32,
+    /// How many requests wait behind this slot, for people.
+    pub pending: AtomicU32,
+    /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
+    pub close_at: AtomicU64,
+    pub since: AtomicU64,
+    /// Identity, for people. `pid` 0: nobody attached.
+    pub pid: AtomicU32,
+    pub thread: AtomicU32,
+    pub label: Label,
+}
+
+/// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
+#[repr(C)]
+pub(crate) struct Label([AtomicU64; 10]);
+
+impl Label {
+    pub const BYTES: usize = 80;
+
+    pub fn store(&self, text: &str) {
+        store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);
+    }
+
+    pub fn clear(&self) {
+        self.0[0].store(0, Relaxed);
+    }
+
+    pub fn load(&self) -> String {
+        let mut bytes = load_bytes(&self.0);
+        bytes.truncate(bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+pub(crate) fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
+    for (index, word) in words.iter().enumerate() {
+        let mut chunk = [0; 8];
+        let rest = bytes.get(index * 8..).unwrap_or(&[]);
+        let length = rest.len().min(8);
+        chunk[..length].copy_from_slice(&rest[..length]);
+        word.store(u64::from_le_bytes(chunk), Relaxed);
+    }
+}
+
+pub(crate) fn load_bytes(words: &[AtomicU64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect()
+}
+
+/// One more slot than the capacity: the slot of a writer that died stays as it is until its `ownerDied` is settled, and
+/// must not cost an attachment meanwhile.
+pub(crate) const fn slots_of(capacity: u32) -> usize {
+    capacity as usize + 1
+}
+
+pub(crate) const SLOTS_OFFSET: usize = 1024;
+
+pub(crate) const fn bytes_of(capacity: u32) -> usize {
+    SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
+}
+
+/// Fingerprint of the offsets: two builds that disagree on one cannot share a lock.
+pub(crate) const LAYOUT_HASH: u64 = {
+    let offsets = [
+        offset_of!(Header, capacity),
+        offset_of!(Header, high_water),
+        offset_of!(Header, name),
+        offset_of!(Preamble, gate),
+        offset_of!(GateLine, fence),
+        offset_of!(Preamble, ticket),
+        SLOTS_OFFSET,
+        offset_of!(Slot, began),
+        offset_of!(Slot, token),
+        offset_of!(Slot, hold_label),
+        offset_of!(Slot, waiting),
+        offset_of!(WaitLine, wake),
+        offset_of!(WaitLine, close_at),
+        offset_of!(WaitLine, pid),
+        offset_of!(WaitLine, label),
+        size_of::<Slot>(),
+    ];
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325; // FNV-1a, 64 bits
+    let mut index = 0;
+    while index < offsets.len() {
+        hash = (hash ^ offsets[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+};
+
+// The same on every target: 32 or 64 bits, any pointer size.
+const _: () = {
+    assert!(size_of::<Label>() == Label::BYTES);
+    assert!(size_of::<Header>() == 3 * LINE);
+    assert!(offset_of!(Preamble, gate) == 3 * LINE);
+    assert!(size_of::<Preamble>() == 5 * LINE && size_of::<Preamble>() <= SLOTS_OFFSET);
+    assert!(size_of::<WaitLine>() == LINE);
+    assert!(size_of::<Slot>() == 2 * LINE);
+    assert!(offset_of!(Slot, waiting) == LINE);
+    assert!(SLOTS_OFFSET % LINE == 0);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_cut_at_a_character_boundary() {
+        let label = Label(Default::default());
+        label.store(&"é".repeat(60));
+        assert_eq!(label.load(), "é".repeat(40));
+        label.store(&"x€".repeat(30));
+        assert_eq!(label.load(), "x€".repeat(20));
+        label.store("short");
+        assert_eq!(label.load(), "short");
+        label.clear();
+        assert_eq!(label.load(), "");
+    }
+}

@@ -1,0 +1,60 @@
+//! A reader-writer lock that every process on a machine can share, and that survives the death of any of them.
+//!
+//! ```no_run
+//! use process_rwlock::RwLock;
+//!
+//! let lock = RwLock::open("my-app/cache")?; // every process of this user that opens the same name
+//! {
+//!     let _reading = lock.read()?; // many at once
+//! }
+//! let writing = lock.write()?; // alone
+//! if let Some(died) = writing.owner_died() {
+//!     println!("process {} died while it wrote: repair what it left", died.pid);
+//! }
+//! # Ok::<(), process_rwlock::Error>(())
+//! ```
+//!
+//! # How it works
+//!
+//! The whole state lies in memory that the processes share ([`layout`]). Any of them may be killed or stopped at any
+//! instruction; the others go on. One rule makes that simple: **every hold lives in exactly one word that names its
+//! holder.** No counter has to agree with anything, so recovery repairs single words and never recounts.
+//!
+//! - Each *attachment* (a thread that has the lock open) has a *slot* with lines of its own, so readers in different
+//!   processes never touch one cache line. The slot's `reads` word is the truth that it reads.
+//! - The *gate* is one word that names the one exclusive holder, upgradable or writing.
+//! - **Read:** swap own `reads`, then load the gate: no writer, and the queue not closed, is success. Otherwise take it
+//!   back and queue.
+//! - **Write:** compare-and-swap the gate, then wait until every other slot's `reads` is zero (*drain*).
+//!   Both sides store first and look second, with sequentially consistent operations: Dekker's scheme. Acquire and release
+//!   would let each miss the other.
+//! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
+//!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
+//! - **Fairness:** newcomers may overtake until the first in the queue has waited for its patience; then it *closes* the
+//!   queue, which from then on is strictly first come, first served, with adjacent readers together.
+//! - **Recovery** ([`recovery`]): the kernel knows who is alive. Each attachment holds a byte lock of the lock file, which
+//!   the kernel drops at its death ([`liveness`]). A pid is for people to read, never a proof.
+
+mod attachment;
+mod error;
+mod gate;
+mod inspect;
+mod layout;
+mod liveness;
+mod park;
+mod queue;
+mod recovery;
+mod rwlock;
+mod segment;
+mod slot;
+mod wait;
+mod watcher;
+
+pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
+pub use error::{Error, ErrorKind, Result};
+pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
+pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
+pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
+pub use slot::Mode;
+pub use wait::{Outcome, RequestId, Terms, now};
+pub use watcher::{Watch, Watcher};

@@ -1,0 +1,109 @@
+//! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+
+/// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
+const WAITV_WORDS: usize = 127;
+
+const NANOS: u64 = 1_000_000_000;
+
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes; both clocks exist on every Linux, so the call cannot fail.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
+}
+
+/// Monotonic time in ns.
+pub(crate) fn now() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// The same clock at the resolution of the scheduler's tick (1 to 10 ms), at a fifth of the price.
+pub(crate) fn coarse_now() -> u64 {
+    clock(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+fn timespec(nanos: u64) -> libc::timespec {
+    libc::timespec { tv_sec: (nanos / NANOS) as libc::time_t, tv_nsec: (nanos % NANOS) as _ }
+}
+
+/// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: u64) {
+    let until = timespec(deadline);
+    // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; plain FUTEX_WAIT a relative one, which would drift.
+    // SAFETY: `word` and `until` outlive the call; the kernel only reads both.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT_BITSET,
+            expected,
+            &raw const until,
+            std::ptr::null::<u32>(),
+            libc::FUTEX_BITSET_MATCH_ANY,
+        );
+    }
+}
+
+/// Wakes the thread that sleeps on `word`, if there is one.
+pub(crate) fn wake_sleeper(word: &AtomicU32) {
+    // SAFETY: FUTEX_WAKE does not access the word, it only names it; all sleepers are woken (an attachment has one).
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+}
+
+/// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
+pub(crate) fn wait_any_limit() -> usize {
+    static LIMIT: OnceLock<usize> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        // With no entries the call fails: EINVAL where it exists, ENOSYS or EPERM (seccomp) where it cannot be used.
+        // SAFETY: zero entries are read.
+        let result = unsafe {
+            libc::syscall(libc::SYS_futex_waitv, std::ptr::null::<Waiter>(), 0, 0, std::ptr::null::<u8>(), 0)
+        };
+        let exists = result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+        if exists { WAITV_WORDS } else { 1 }
+    })
+}
+
+/// `struct futex_waitv` of the kernel.
+#[repr(C)]
+struct Waiter {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// `FUTEX2_SIZE_U32`; shared, since `FUTEX2_PRIVATE` is not set.
+const SIZE_U32: u32 = 2;
+
+/// Sleeps while every one of `words` has the value beside it, until one is woken or past `deadline`.
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: u64) {
+    if let [(word, expected)] = words {
+        return wait(word, *expected, deadline);
+    }
+    debug_assert!(words.len() <= WAITV_WORDS + 1);
+    let waiters: Vec<Waiter> = words
+        .iter()
+        .map(|(word, expected)| Waiter {
+            value: u64::from(*expected),
+            address: word.as_ptr() as u64,
+            flags: SIZE_U32,
+            reserved: 0,
+        })
+        .collect();
+    let until = timespec(deadline);
+    // SAFETY: `waiters` holds `len` entries whose words are borrowed for the whole call; `until` is read only.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            waiters.as_ptr(),
+            waiters.len(),
+            0,
+            &raw const until,
+            libc::CLOCK_MONOTONIC,
+        );
+    }
+}

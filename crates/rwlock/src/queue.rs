@@ -1,0 +1,134 @@
+//! The queue that all slots form together: each publishes its most urgent request with a ticket, and whoever releases or
+//! leaves wakes those whose turn it is. Wakes are hints and tickets grant nothing: exclusion is only gate and reads, so a
+//! lost ticket, a late wake or a cancelled wait is harmless.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use crate::error::{Error, Result};
+use crate::gate::Gate;
+use crate::layout::Slot;
+use crate::park;
+use crate::segment::Segment;
+use crate::slot::{Mode, Queued, Reads};
+
+impl Segment {
+    pub fn load_gate(&self) -> Gate {
+        Gate(self.gate().gate.load(SeqCst))
+    }
+
+    pub fn swap_gate(&self, old: Gate, new: Gate) -> bool {
+        self.gate().gate.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+    }
+
+    /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
+    /// last `step` was given.
+    pub fn change_gate(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
+        loop {
+            let gate = self.load_gate();
+            match step(gate) {
+                Some(new) if !self.swap_gate(gate, new) => {}
+                _ => return gate,
+            }
+        }
+    }
+
+    /// The slots in use, and perhaps some that are not.
+    pub fn used_slots(&self) -> &[Slot] {
+        let slots = self.slots();
+        &slots[..(self.header().high_water.load(SeqCst) as usize).min(slots.len())]
+    }
+
+    /// The slot that holds the gate exclusively, if one does.
+    pub fn gate_owner(&self, gate: Gate) -> Result<Option<usize>> {
+        match gate.held() {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
+            _ => Err(Error::corrupt(format!(
+                "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+                self.place, gate.0
+            ))),
+        }
+    }
+
+    /// A writer drains, and the caller has just left off reading: the writer may be waiting for that.
+    pub fn wake_writer(&self, gate: Gate) {
+        if let (true, Some(slot)) = (gate.is_write(), self.slots().get(gate.owner())) {
+            park::wake(&slot.waiting.wake);
+        }
+    }
+
+    /// The first slot other than `me` that reads.
+    pub fn reader_beside(&self, me: usize) -> Option<usize> {
+        let reads = |slot: &Slot| Reads(slot.reads.load(SeqCst)).count() != 0;
+        self.used_slots().iter().enumerate().position(|(index, slot)| index != me && reads(slot))
+    }
+
+    /// Of those that a request with `mode` and `ticket` must let go first, the one longest in the queue.
+    ///
+    /// A reader waits for every earlier request that is exclusive; an exclusive one for every earlier one.
+    pub fn ahead_of(&self, me: usize, mode: Mode, ticket: u64) -> Option<(usize, Queued)> {
+        self.queue()
+            .filter(|&(slot, queued)| {
+                slot != me
+                    && queued.is_ahead_of(ticket)
+                    && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
+            })
+            .min_by_key(|(_, queued)| queued.ticket())
+    }
+
+    /// What the slots wait for.
+    pub fn queue(&self) -> impl Iterator<Item = (usize, Queued)> {
+        self.used_slots()
+            .iter()
+            .enumerate()
+            .map(|(index, slot)| (index, Queued(slot.waiting.queued.load(SeqCst))))
+            .filter(|(_, queued)| queued.mode().is_some())
+    }
+
+    /// Wakes those whose turn it is, but for `me`, and reopens or clears the queue where nobody needs it closed.
+    ///
+    /// Must be called after every step that may let somebody else go on: a release, a downgrade, leaving the queue.
+    pub fn wake_next(&self, me: Option<usize>) {
+        loop {
+            let gate = self.load_gate();
+            if gate.is_write() || !gate.is_waiting() {
+                return; // the writer's release comes here again
+            }
+            let (mut first, mut first_exclusive, mut close_at) = (None, None, u64::MAX);
+            let earlier = |seen: Option<u64>, ticket| Some(seen.map_or(ticket, |seen: u64| seen.min(ticket)));
+            let mut empty = true;
+            for (slot, queued) in self.queue() {
+                empty = false;
+                close_at = close_at.min(self.slots()[slot].waiting.close_at.load(Relaxed));
+                if !queued.is_passed() {
+                    first = earlier(first, queued.ticket());
+                    if queued.mode() != Some(Mode::Read) {
+                        first_exclusive = earlier(first_exclusive, queued.ticket());
+                    }
+                }
+            }
+            if empty {
+                // Whoever publishes a request afterwards changes the gate's version, and this fails.
+                if self.swap_gate(gate, gate.without_queue()) {
+                    return;
+                }
+                continue;
+            }
+            if gate.is_closed() && close_at > park::now() {
+                // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm.
+                self.swap_gate(gate, gate.reopened());
+            }
+            for (slot, queued) in self.queue() {
+                let turn = match queued.mode() {
+                    _ if queued.is_passed() => true, // perhaps it comes now
+                    Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| queued.ticket() < exclusive),
+                    _ => gate.is_free() && Some(queued.ticket()) == first,
+                };
+                if turn && Some(slot) != me {
+                    park::wake(&self.slots()[slot].waiting.wake);
+                }
+            }
+            return;
+        }
+    }
+}

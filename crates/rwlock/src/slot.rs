@@ -1,0 +1,114 @@
+//! The two words of a slot that others act on: what it reads, and what it waits for.
+
+/// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
+/// reads; the generation tells one life of the slot from the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reads(pub u64);
+
+impl Reads {
+    pub fn new(generation: u32, count: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::from(count))
+    }
+
+    pub fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub fn count(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Shared with other readers.
+    Read = 1,
+    /// Beside readers, but alone among those who may become the writer.
+    Upgradable = 2,
+    /// Alone.
+    Write = 3,
+}
+
+/// `queued`: the head of the slot's own queue, or zero.
+///
+/// ```text
+/// bit 0..2   mode      0 none, else Mode
+///     2      passed    it did not come when it was its turn: others need not wait for it
+///     3..6   passes    how often that happened; each time doubles the patience it is given
+///     6..20  generation
+///    20..64  ticket
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Queued(pub u64);
+
+const PASSED: u64 = 1 << 2;
+const PASSES_SHIFT: u32 = 3;
+const PASSES_MASK: u64 = 0b111;
+const GENERATION_SHIFT: u32 = 6;
+const GENERATION_MASK: u64 = 0x3fff;
+const TICKET_SHIFT: u32 = 20;
+const TICKET_MASK: u64 = u64::MAX >> TICKET_SHIFT;
+
+impl Queued {
+    pub const NONE: Self = Self(0);
+
+    pub fn new(mode: Mode, generation: u32, ticket: u64) -> Self {
+        let generation = u64::from(generation) & GENERATION_MASK;
+        Self(mode as u64 | generation << GENERATION_SHIFT | (ticket & TICKET_MASK) << TICKET_SHIFT)
+    }
+
+    pub fn mode(self) -> Option<Mode> {
+        match self.0 & 0b11 {
+            1 => Some(Mode::Read),
+            2 => Some(Mode::Upgradable),
+            3 => Some(Mode::Write),
+            _ => None,
+        }
+    }
+
+    pub fn ticket(self) -> u64 {
+        self.0 >> TICKET_SHIFT
+    }
+
+    pub fn is_passed(self) -> bool {
+        self.0 & PASSED != 0
+    }
+
+    pub fn passes(self) -> u32 {
+        ((self.0 >> PASSES_SHIFT) & PASSES_MASK) as u32
+    }
+
+    pub fn passed_over(self) -> Self {
+        let passes = u64::from(self.passes() + 1).min(PASSES_MASK);
+        Self(self.0 & !(PASSES_MASK << PASSES_SHIFT) | PASSED | passes << PASSES_SHIFT)
+    }
+
+    /// It came after all: a waiter like the others again, and with more patience due to it.
+    pub fn back(self) -> Self {
+        Self(self.0 & !PASSED)
+    }
+
+    /// Waits in turn, ahead of a request with `ticket`.
+    pub fn is_ahead_of(self, ticket: u64) -> bool {
+        self.mode().is_some() && !self.is_passed() && self.ticket() < ticket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {
+        let mut queued = Queued::new(Mode::Write, 3, 77);
+        assert!(queued.is_ahead_of(78) && !queued.is_ahead_of(77));
+        for passes in [1, 2, 3, 4, 5, 6, 7, 7] {
+            queued = queued.passed_over();
+            assert!(queued.is_passed() && !queued.is_ahead_of(78));
+            assert_eq!((queued.mode(), queued.ticket(), queued.passes()), (Some(Mode::Write), 77, passes));
+            queued = queued.back();
+            assert!(queued.is_ahead_of(78));
+        }
+    }
+}

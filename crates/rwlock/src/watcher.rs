@@ -1,0 +1,237 @@
+//! Threads that sleep for those who must not: each watches the wake words of many attachments, looks after their dead
+//! peers, and rings when an attachment has something to do.
+//!
+//! One thread watches 127 waiting attachments where the kernel can wait for many words at once, else one. A thread without
+//! work ends after a second.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::attachment::Attachment;
+use crate::park;
+use crate::recovery::Vigil;
+use crate::segment::Segment;
+
+/// How long a thread without work stays, in ns.
+const IDLE_TIME: u64 = 1_000_000_000;
+/// Vigils that one thread keeps at full pace: a look at one costs 1 to 2 µs, so 50 of them cost 1 % of a core.
+const FULL_PACE: usize = 50;
+
+/// Sleeps on behalf of attachments. Usually one per process.
+pub struct Watcher {
+    posts: Mutex<Vec<Arc<Post>>>,
+    /// Wake words one thread can sleep on.
+    limit: usize,
+}
+
+/// One thread and what it watches.
+struct Post {
+    watched: Mutex<Watched>,
+    /// What the thread sleeps on besides the wake words; a word of this process alone.
+    bell: AtomicU32,
+}
+
+struct Watched {
+    entries: Vec<Arc<Entry>>,
+    ended: bool,
+}
+
+/// An attachment as the watcher knows it.
+struct Entry {
+    sleeper: Sleeper,
+    vigil: Mutex<Vigil>,
+    /// When to ring at the latest; `u64::MAX`: only for news. 0: not watched now.
+    due: AtomicU64,
+    ring: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The wake word of an attachment; keeps it mapped.
+struct Sleeper {
+    segment: Arc<Segment>,
+    slot: usize,
+}
+
+impl Sleeper {
+    fn word(&self) -> &AtomicU32 {
+        &self.segment.slots()[self.slot].waiting.wake
+    }
+}
+
+/// An attachment's link to its [`Watcher`]. Dropping it ends the watch.
+pub struct Watch {
+    watcher: Arc<Watcher>,
+    entry: Arc<Entry>,
+    post: Option<Arc<Post>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere does not damage what the mutexes guard: lists of entries, each valid by itself.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watcher {
+    /// A watcher without threads yet.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Self::with_limit(park::wait_any_limit())
+    }
+
+    fn with_limit(limit: usize) -> Arc<Self> {
+        Arc::new(Self { posts: Mutex::default(), limit })
+    }
+
+    /// Prepares to watch `attachment`; `ring` is called on another thread, and must not block.
+    pub fn watch(self: &Arc<Self>, attachment: &Attachment, ring: impl Fn() + Send + Sync + 'static) -> Watch {
+        let entry = Entry {
+            sleeper: Sleeper { segment: attachment.segment.clone(), slot: attachment.index },
+            vigil: Mutex::new(attachment.vigil()),
+            due: AtomicU64::new(0),
+            ring: Box::new(ring),
+        };
+        Watch { watcher: self.clone(), entry: Arc::new(entry), post: None }
+    }
+
+    /// Threads that run now.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        lock(&self.posts).len()
+    }
+
+    /// A post with room, which `entry` joins.
+    fn assign(self: &Arc<Self>, entry: &Arc<Entry>) -> std::io::Result<Arc<Post>> {
+        let mut posts = lock(&self.posts);
+        for post in posts.iter() {
+            let mut watched = lock(&post.watched);
+            if !watched.ended && watched.entries.len() < self.limit {
+                watched.entries.push(entry.clone());
+                return Ok(post.clone());
+            }
+        }
+        let post = Arc::new(Post {
+            watched: Mutex::new(Watched { entries: vec![entry.clone()], ended: false }),
+            bell: AtomicU32::new(park::IDLE),
+        });
+        let (watcher, kept) = (self.clone(), post.clone());
+        thread::Builder::new().name("rwlock-watcher".into()).stack_size(128 * 1024).spawn(move || {
+            kept.keep_watch(&watcher);
+        })?;
+        posts.push(post.clone());
+        Ok(post)
+    }
+}
+
+impl Watch {
+    /// Rings once: at the first news, or at `due` (monotonic ns).
+    ///
+    /// # Errors
+    /// If a thread is needed and none can be started.
+    pub fn begin(&mut self, now: u64, due: u64) -> std::io::Result<()> {
+        lock(&self.entry.vigil).begin(now);
+        self.entry.due.store(due.max(1), SeqCst);
+        if self.post.is_none() {
+            self.post = Some(self.watcher.assign(&self.entry)?);
+        }
+        self.interrupt(); // the thread sleeps without us, or for too long
+        Ok(())
+    }
+
+    /// Nothing waits any more: leaves the thread to others.
+    pub fn end(&mut self) {
+        self.entry.due.store(0, SeqCst);
+        if let Some(post) = &self.post {
+            lock(&post.watched).entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
+            self.interrupt();
+            self.post = None;
+        }
+    }
+
+    fn interrupt(&self) {
+        let Some(post) = &self.post else { return };
+        park::poke(&post.bell);
+        if self.watcher.limit == 1 {
+            park::poke(self.entry.sleeper.word()); // where its thread sleeps
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Post {
+    fn keep_watch(&self, watcher: &Watcher) {
+        loop {
+            // Before looking: who changes something from here on keeps us from falling asleep.
+            self.bell.store(park::IDLE, SeqCst);
+            let entries = lock(&self.watched).entries.clone();
+            let now = park::now();
+            if entries.is_empty() {
+                let until = now + IDLE_TIME;
+                park::wait(&self.bell, park::IDLE, until);
+                if park::now() >= until && self.end(watcher) {
+                    return;
+                }
+                continue;
+            }
+            let due = Self::serve(&entries, now);
+            if due > now {
+                self.sleep(&entries, due, watcher.limit);
+            }
+        }
+    }
+
+    /// Takes the looks whose time has come, and rings for entries that have news or are due. Returns when the next is due.
+    fn serve(entries: &[Arc<Entry>], now: u64) -> u64 {
+        let share = (entries.len() / FULL_PACE + 1) as u64;
+        let mut next = u64::MAX;
+        for entry in entries {
+            let word = entry.sleeper.word();
+            // A poke is for us, not for the attachment. Taken back before looking, like the bell.
+            let _ = word.compare_exchange(park::POKED, park::IDLE, SeqCst, SeqCst);
+            let due = entry.due.load(SeqCst);
+            if due == 0 {
+                continue;
+            }
+            let next_look = {
+                let mut vigil = lock(&entry.vigil);
+                if vigil.next <= now {
+                    vigil.look(now, share);
+                }
+                vigil.next
+            };
+            if word.load(SeqCst) != park::WOKEN && due > now {
+                next = next.min(due).min(next_look);
+            } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
+                (entry.ring)();
+            } else {
+                next = now; // renewed just now
+            }
+        }
+        next
+    }
+
+    fn sleep(&self, entries: &[Arc<Entry>], until: u64, limit: usize) {
+        let watched = entries.iter().filter(|entry| entry.due.load(SeqCst) != 0);
+        let mut words: Vec<_> = watched.map(|entry| (entry.sleeper.word(), park::IDLE)).collect();
+        if limit > 1 || words.is_empty() {
+            words.push((&self.bell, park::IDLE));
+        }
+        park::wait_any(&words, until);
+    }
+
+    /// Ends the thread, unless it was given work meanwhile.
+    fn end(&self, watcher: &Watcher) -> bool {
+        let mut posts = lock(&watcher.posts);
+        let mut watched = lock(&self.watched);
+        if !watched.entries.is_empty() {
+            return false;
+        }
+        watched.ended = true;
+        posts.retain(|post| !std::ptr::eq(&raw const **post, self));
+        true
+    }
+}

@@ -1,0 +1,104 @@
+/** One holder of a lock, or one who waits for it: an attachment, that is a thread that has the lock open. */
+export interface Holder {
+  /** Process id, as its own pid namespace counts. */
+  pid: number
+  /** `worker_threads.threadId`: 0 is the main thread. */
+  threadId: number
+  mode: 'read' | 'write' | 'upgradable'
+  /** Holds in this mode (many reads of one thread are one entry), or waiting requests. */
+  count: number
+  /** What the hold is called, or else its attachment. */
+  label: string
+  /** How long it has held or waited, in ms; of many, the longest. */
+  ms: number
+}
+
+/** One who waits for a lock: see {@link Holder}. */
+export type Waiter = Holder
+
+/** What {@link LockError.code} can be. */
+export type LockErrorCode =
+  /** The timeout passed; {@link LockError.holders} says who holds the lock. */
+  | 'ERR_LOCK_TIMEOUT'
+  /** The handle is closed, or the guard released. */
+  | 'ERR_LOCK_CLOSED'
+  /** It could never be granted. */
+  | 'ERR_LOCK_DEADLOCK'
+  /** No free attachment, the dead ones reclaimed first. */
+  | 'ERR_LOCK_FULL'
+  /** The memory or file is not a valid lock. */
+  | 'ERR_LOCK_CORRUPT'
+  /** Another layout version, or another capacity than the one asked for. */
+  | 'ERR_LOCK_INCOMPATIBLE'
+  /** Permission, wrong owner, a network file system, no space. */
+  | 'ERR_LOCK_ACCESS'
+  /** The lock is in use. */
+  | 'ERR_LOCK_BUSY'
+
+const brand = Symbol.for('process-rwlock.LockError')
+
+/**
+ * An error of a lock: a `code` to act on and a message that says what to do.
+ *
+ * `instanceof` also recognises errors of another copy of this package.
+ */
+export class LockError extends Error {
+  /** What went wrong. */
+  readonly code: LockErrorCode
+  /** With `ERR_LOCK_TIMEOUT`: who held the lock when the time was up. */
+  readonly holders?: Holder[]
+
+  /** @internal */
+  constructor(code: LockErrorCode, message: string, holders?: Holder[]) {
+    super(message)
+    this.code = code
+    if (holders) this.holders = holders
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'LockError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, brand, { value: true })
+    Object.defineProperty(this, Symbol.hasInstance, {
+      value: (value: unknown) => typeof value === 'object' && value !== null && brand in value,
+    })
+  }
+}
+
+/** Runs a function of the binding; its errors become those of the API. */
+export function translated<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw translate(error)
+  }
+}
+
+export function translate(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message: string }
+  if (typeof code !== 'string') return error
+  if (code.startsWith('ERR_LOCK_')) return new LockError(code as LockErrorCode, message)
+  return code === 'ERR_INVALID_ARG_VALUE' ? coded(TypeError, code, message) : error
+}
+
+function coded(Type: typeof TypeError | typeof RangeError, code: string, message: string): Error {
+  return Object.assign(new Type(message), { code })
+}
+
+/** As Node's own `ERR_INVALID_ARG_TYPE`. */
+export function invalidType(name: string, expected: string, actual: unknown): Error {
+  const received =
+    actual === null || actual === undefined
+      ? `${actual}`
+      : typeof actual === 'object'
+        ? `an instance of ${actual.constructor?.name ?? 'Object'}`
+        : typeof actual === 'function'
+          ? `function ${actual.name}`
+          : `type ${typeof actual} (${String(actual)})`
+  return coded(TypeError, 'ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${received}`)
+}
+
+/** As Node's own `ERR_INVALID_ARG_VALUE`. */
+export function invalidValue(name: string, value: unknown, reason: string): Error {
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)
+  return coded(TypeError, 'ERR_INVALID_ARG_VALUE', `${name} ${reason}. Received ${shown}`)
+}

@@ -1,0 +1,246 @@
+import * as binding from '../index.js'
+import { invalidValue, LockError, translated } from './errors.js'
+import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
+import { type AcquireOptions, checkAcquireOptions } from './options.js'
+import { await_, timeoutError } from './waits.js'
+
+/** A writer whose hold ended without release: what the lock protects may be half-written. */
+export interface OwnerDied {
+  /** Process id, as its own pid namespace counts. */
+  pid: number
+  /** `worker_threads.threadId`: 0 is the main thread. */
+  threadId: number
+  /** What its hold was called, or else its attachment. */
+  label: string
+  /** The fencing token of that hold. */
+  token: bigint
+}
+
+/**
+ * A hold of a lock. Release it, or let `using` do so:
+ *
+ * ```ts
+ * using guard = await lock.acquireWrite()
+ * ```
+ */
+export interface Guard extends Disposable, AsyncDisposable {
+  /** What the lock is held for now. */
+  readonly mode: 'read' | 'write' | 'upgradable'
+  /** Whether the hold has ended. */
+  readonly released: boolean
+  /**
+   * The fencing token: strictly greater for every later write hold, also after crashes and re-creation. Hand it to what the
+   * lock protects, and let that refuse a smaller one than it has seen. A reader's is that of the last write hold.
+   *
+   * Source: M. Kleppmann, "How to do distributed locking" (2016).
+   */
+  readonly token: bigint
+  /**
+   * The last writer whose hold ended without release (its process was killed, crashed or exited inside it, or its worker
+   * was terminated), until a write hold ends normally: what the lock protects may be half-written. `null`: nobody.
+   *
+   * Source: the "owner died" state of robust mutexes, POSIX `pthread_mutex_lock`, `EOWNERDEAD`.
+   */
+  readonly ownerDied: OwnerDied | null
+  /** Ends the hold. Does nothing if it has ended already. */
+  release(): void
+  /**
+   * From upgradable to write, once the readers have left. If that fails, the hold is upgradable still.
+   *
+   * Rejects with `ERR_LOCK_TIMEOUT`; with `signal.reason`; with `ERR_LOCK_DEADLOCK` for a read hold, which could wait for
+   * itself (use `lock.upgradable()`, or `tryUpgrade()`); with `ERR_LOCK_CLOSED` if the hold ends first.
+   */
+  upgrade(options?: AcquireOptions): Promise<void>
+  /** From upgradable or read to write if nobody else is in the way. Never waits; if it is `false` nothing has changed. */
+  tryUpgrade(): boolean
+  /** To `'read'` (the default) or, from write, to `'upgradable'`: no writer gets in between. */
+  downgrade(to?: 'read' | 'upgradable'): void
+}
+
+/** A guard, as the package itself sees it. */
+export class Hold implements Guard {
+  readonly #handle: Handle
+  /** Keeps the lock from being collected, and so closed, while somebody has the guard. */
+  readonly lock: object
+  #mode: Mode
+  #released = false
+  #hold: number
+  #ownerDied: OwnerDied | null
+  #labelled = false
+  #upgrading: { promise: Promise<void>; withdraw: (reason: unknown) => void } | null = null
+
+  /** `hold` is as the binding tells it, and just granted. */
+  constructor(lock: object, handle: Handle, mode: Mode, hold: number) {
+    this.lock = lock
+    this.#handle = handle
+    this.#mode = mode
+    this.#hold = hold
+    this.#ownerDied = hold < 0 ? ownerDied(handle) : null
+    if (mode === READ) handle.reads++
+    else handle.exclusive = mode
+  }
+
+  get mode(): 'read' | 'write' | 'upgradable' {
+    return MODE_NAMES[this.#mode] as 'read' | 'write' | 'upgradable'
+  }
+
+  get released(): boolean {
+    return this.#released || this.#handle.closed
+  }
+
+  get token(): bigint {
+    return this.#handle.tokenBase + BigInt(Math.abs(this.#hold) - 1)
+  }
+
+  get ownerDied(): OwnerDied | null {
+    return this.#ownerDied
+  }
+
+  release(): void {
+    this.#end(WHOLE)
+  }
+
+  /** Ends the hold of a function that threw. */
+  fail(): void {
+    this.#end(FAILED)
+  }
+
+  #end(end: typeof WHOLE | typeof FAILED): void {
+    if (this.released) return
+    this.#released = true
+    const handle = this.#handle
+    if (this.#labelled) binding.setLabel(handle.attachment, '', true)
+    if (this.#mode === READ) return handle.releaseRead()
+    this.#upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
+    handle.releaseExclusive(end)
+  }
+
+  label(label: string): this {
+    this.#labelled = true
+    binding.setLabel(this.#handle.attachment, label, true)
+    return this
+  }
+
+  async upgrade(options?: AcquireOptions): Promise<void> {
+    if (options !== undefined) checkAcquireOptions(options)
+    this.#assertHeld()
+    if (this.#mode === WRITE) return
+    if (this.#mode === READ) {
+      throw new LockError(
+        'ERR_LOCK_DEADLOCK',
+        `a read hold of ${this.#handle.text} cannot wait to become a writer, since two of them would wait for each other: ` +
+          'use lock.upgradable(), or tryUpgrade()',
+      )
+    }
+    options?.signal?.throwIfAborted()
+    if (this.tryUpgrade()) return
+    const timeout = options?.timeout ?? Number.POSITIVE_INFINITY
+    if (timeout === 0) throw timeoutError(this.#handle, WRITE, 0)
+    if (this.#upgrading === null) this.#requestUpgrade(timeout, options?.signal)
+    await this.#upgrading?.promise
+  }
+
+  #requestUpgrade(timeout: number, signal: AbortSignal | undefined): void {
+    const handle = this.#handle
+    const { promise, resolve, reject } = withResolvers<void>()
+    const ended = () => {
+      this.#upgrading = null
+      signal?.removeEventListener('abort', abort)
+    }
+    const upgrading = { promise, withdraw: (_reason: unknown) => {} }
+    const abort = () => upgrading.withdraw(signal?.reason)
+    this.#upgrading = upgrading
+    signal?.addEventListener('abort', abort)
+    upgrading.withdraw = await_(
+      translated(() => binding.requestUpgrade(handle.attachment, timeout)),
+      {
+        handle,
+        mode: WRITE,
+        timeout,
+        granted: (hold) => {
+          ended()
+          this.#becomeWriter(hold)
+          resolve()
+        },
+        rejected: (reason) => {
+          ended()
+          reject(reason)
+        },
+      },
+    )
+  }
+
+  tryUpgrade(): boolean {
+    this.#assertHeld()
+    if (this.#mode === WRITE) return true
+    if (this.#upgrading !== null) return false
+    const hold = binding.tryUpgrade(this.#handle.attachment)
+    if (hold === 0) return false
+    if (this.#mode === READ) this.#handle.reads--
+    this.#becomeWriter(hold)
+    return true
+  }
+
+  #becomeWriter(hold: number): void {
+    this.#mode = WRITE
+    this.#handle.exclusive = WRITE
+    this.#hold = hold
+    this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
+  }
+
+  downgrade(to: 'read' | 'upgradable' = 'read'): void {
+    if (to !== 'read' && to !== 'upgradable') {
+      throw invalidValue('to', to, "must be 'read' or 'upgradable'")
+    }
+    this.#assertHeld()
+    const target = to === 'read' ? READ : UPGRADABLE
+    if (target === this.#mode) return
+    if (this.#mode === READ) {
+      throw invalidValue(
+        'to',
+        to,
+        'is no downgrade of a read hold: acquire the lock with lock.upgradable() instead',
+      )
+    }
+    const handle = this.#handle
+    this.#upgrading?.withdraw(closed('the hold was downgraded while it waited to be upgraded'))
+    handle.downgrade(target)
+    this.#mode = target
+  }
+
+  #assertHeld(): void {
+    if (this.#handle.closed) this.#handle.assertOpen()
+    if (this.#released) throw closed(`this hold of ${this.#handle.text} was released: acquire the lock again`)
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release()
+  }
+}
+
+function closed(message: string): LockError {
+  return new LockError('ERR_LOCK_CLOSED', message)
+}
+
+function ownerDied(handle: Handle): OwnerDied | null {
+  return binding.ownerDied(handle.attachment) ?? null
+}
+
+/** `Promise.withResolvers`, which Node 20 lacks. */
+export function withResolvers<T>(): {
+  promise: Promise<T>
+  resolve: (value: T) => void
+  reject: (reason: unknown) => void
+} {
+  let resolve!: (value: T) => void
+  let reject!: (reason: unknown) => void
+  const promise = new Promise<T>((resolveIt, rejectIt) => {
+    resolve = resolveIt
+    reject = rejectIt
+  })
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,74 @@
+import * as binding from '../index.js'
+import { LockError } from './errors.js'
+import type { Handle, Mode } from './handle.js'
+
+/** A request that the binding has not settled yet. */
+export interface Wait {
+  handle: Handle
+  mode: Mode
+  timeout: number
+  /** `hold` is as the binding tells it. */
+  granted(hold: number): void
+  rejected(reason: unknown): void
+}
+
+const waits = new Map<number, Wait>()
+
+/** One number for an attachment's request. */
+const keyOf = (attachment: number, request: number) => attachment * 2 ** 32 + request
+
+binding.start(() => {
+  if (binding.poll()) settle()
+})
+
+/**
+ * Takes note of a request just made; `request` is what the binding gave for it. Returns a function that withdraws it.
+ */
+export function await_(request: number, wait: Wait): (reason: unknown) => void {
+  const { attachment } = wait.handle
+  const id = Math.abs(request)
+  const key = keyOf(attachment, id)
+  waits.set(key, wait)
+  if (request < 0) settle()
+  return (reason) => {
+    if (!waits.delete(key)) return
+    const events = binding.cancel(attachment, id)
+    wait.rejected(reason)
+    if (events) settle()
+  }
+}
+
+/** Tells everybody whose request was settled. */
+export function settle(): void {
+  const events = binding.takeEvents()
+  for (let index = 0; index < events.length; index += 3) {
+    const [attachment, request, hold] = events.slice(index, index + 3) as [number, number, number]
+    const key = keyOf(attachment, request)
+    const wait = waits.get(key)
+    if (wait === undefined) continue
+    waits.delete(key)
+    if (hold === 0) wait.rejected(timeoutError(wait.handle, wait.mode, wait.timeout))
+    else if (Number.isNaN(hold)) wait.rejected(new LockError('ERR_LOCK_CORRUPT', binding.failure(attachment)))
+    else wait.granted(hold)
+  }
+}
+
+/** Withdraws every request that `which` picks. */
+export function withdraw(which: (wait: Wait) => boolean, reason: () => unknown): void {
+  for (const [key, wait] of waits) {
+    if (!which(wait)) continue
+    waits.delete(key)
+    binding.cancel(wait.handle.attachment, key % 2 ** 32)
+    wait.rejected(reason())
+  }
+  if (binding.hasEvents()) settle()
+}
+
+export function timeoutError(handle: Handle, mode: Mode, timeout: number): LockError {
+  const message = binding.timeoutMessage(handle.attachment, mode, timeout)
+  return new LockError(
+    'ERR_LOCK_TIMEOUT',
+    message,
+    binding.inspect(handle.attachment).holders as LockError['holders'],
+  )
+}
