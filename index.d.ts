@@ -9,7 +9,10 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** Withdraws a request. Returns as `releaseRead`. */
+/** Sees to the attachment's requests now. Returns as `releaseRead`. */
+export declare function advance(attachment: number): boolean
+
+/** Withdraws a request. Follow it with `advance`. Returns whether it was still waiting. */
 export declare function cancel(attachment: number, request: number): boolean
 
 /** Closes one opening of the attachment; the last one gives it up. */
@@ -23,6 +26,18 @@ export declare function failure(attachment: number): string
 
 /** Whether `takeEvents` has something. */
 export declare function hasEvents(): boolean
+
+/** The functions of the hot path. */
+export declare function hot(): {
+  /** A read hold if that needs no waiting, else 0. */
+  tryRead(attachment: number): number
+  /** The write hold if that needs no waiting, else 0. */
+  tryWrite(attachment: number): number
+  /** Ends one read hold. True if `takeEvents` has something now: requests of this thread may have been granted. */
+  releaseRead(attachment: number): true | undefined
+  /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
+  releaseExclusive(attachment: number, end: number): true | undefined
+}
 
 /** The lock at this moment. */
 export declare function inspect(attachment: number): Seen
@@ -63,12 +78,6 @@ export interface Party {
 /** Sees to every attachment that rang. Returns as `releaseRead`. */
 export declare function poll(): boolean
 
-/** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
-export declare function releaseExclusive(attachment: number, end: number): boolean
-
-/** Ends one read hold. Returns whether `takeEvents` has something now: requests of this thread may have been granted. */
-export declare function releaseRead(attachment: number): boolean
-
 /** Removes the lock called `name`, or the one at `path`; false if there is none. */
 export declare function remove(name?: string | undefined | null, path?: string | undefined | null): boolean
 
@@ -104,17 +113,11 @@ export declare function takeEvents(): Array<number>
 /** What to say to a request that was not granted in time (ms). */
 export declare function timeoutMessage(attachment: number, modeCode: number, timeout: number): string
 
-/** A read hold if that needs no waiting, else 0. */
-export declare function tryRead(attachment: number): number
-
 /** The upgradable hold if that needs no waiting, else 0. */
 export declare function tryUpgradable(attachment: number): number
 
 /** From upgradable, or from the attachment's only read hold, to write if that needs no waiting, else 0. */
 export declare function tryUpgrade(attachment: number): number
-
-/** The write hold if that needs no waiting, else 0. */
-export declare function tryWrite(attachment: number): number
 
 /** Takes the lock, blocking this thread. */
 export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number

@@ -716,19 +716,19 @@ if (!nativeBinding) {
   throw new Error(`Failed to load native binding`)
 }
 
-const { cancel, close, downgrade, failure, hasEvents, inspect, list, open, ownerDied, poll, releaseExclusive, releaseRead, remove, request, requestUpgrade, setLabel, start, takeEvents, timeoutMessage, tryRead, tryUpgradable, tryUpgrade, tryWrite, wait, watcherThreads } = nativeBinding
+const { advance, cancel, close, downgrade, failure, hasEvents, hot, inspect, list, open, ownerDied, poll, remove, request, requestUpgrade, setLabel, start, takeEvents, timeoutMessage, tryUpgradable, tryUpgrade, wait, watcherThreads } = nativeBinding
+export { advance }
 export { cancel }
 export { close }
 export { downgrade }
 export { failure }
 export { hasEvents }
+export { hot }
 export { inspect }
 export { list }
 export { open }
 export { ownerDied }
 export { poll }
-export { releaseExclusive }
-export { releaseRead }
 export { remove }
 export { request }
 export { requestUpgrade }
@@ -736,10 +736,8 @@ export { setLabel }
 export { start }
 export { takeEvents }
 export { timeoutMessage }
-export { tryRead }
 export { tryUpgradable }
 export { tryUpgrade }
-export { tryWrite }
 export { wait }
 export { watcherThreads }
 export const __napiBindingTarget = __napiLoadedBindingTarget

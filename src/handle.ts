@@ -1,7 +1,10 @@
 import * as binding from '../index.js'
 import { LockError, translated } from './errors.js'
 import type { Place } from './options.js'
-import { settle, withdraw } from './waits.js'
+import { settle, withdrawAll } from './waits.js'
+
+/** The binding's functions that every acquisition and release goes through. */
+export const { tryRead, tryWrite, releaseRead, releaseExclusive } = binding.hot()
 
 /** How a lock is held; the numbers are the binding's. */
 export const READ = 1
@@ -45,12 +48,12 @@ export class Handle {
 
   releaseRead(): void {
     this.reads--
-    if (binding.releaseRead(this.attachment)) settle()
+    if (releaseRead(this.attachment)) settle()
   }
 
   releaseExclusive(end: typeof WHOLE | typeof FAILED | typeof ABANDONED): void {
     this.exclusive = 0
-    if (translated(() => binding.releaseExclusive(this.attachment, end))) settle()
+    if (translated(() => releaseExclusive(this.attachment, end))) settle()
   }
 
   downgrade(to: typeof READ | typeof UPGRADABLE): void {
@@ -64,8 +67,8 @@ export class Handle {
   close(end: typeof WHOLE | typeof ABANDONED): void {
     if (this.closed) return
     this.closed = true
-    withdraw(
-      (wait) => wait.handle === this,
+    withdrawAll(
+      this,
       () => new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`),
     )
     try {

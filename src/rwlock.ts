@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import * as binding from '../index.js'
-import { type Holder, LockError, type Waiter, invalidValue, translated } from './errors.js'
+import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied, withResolvers } from './guard.js'
-import { ABANDONED, Handle, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
+import { ABANDONED, Handle, type Mode, READ, tryRead, tryWrite, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import {
   type AcquireOptions,
-  type RWLockOptions,
-  type RWLockRef,
   checkAcquireOptions,
   checkFunction,
   checkOpenOptions,
   checkRef,
+  type RWLockOptions,
+  type RWLockRef,
 } from './options.js'
 import { await_, settle, timeoutError } from './waits.js'
 
@@ -78,25 +78,18 @@ export class RWLock implements Disposable {
    *
    * Rejects with what `fn` throws; `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
    */
-  async read<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('fn', fn)
-    const hold = this.#now(READ, options)
-    // Awaited even if it is here, so that `fn` runs after our caller has its promise.
-    return this.#run(await (hold ?? this.#wait(READ, options)), fn)
+  read<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    return this.#scoped(READ, fn, options)
   }
 
   /** As {@link RWLock.read}, alone; `guard.token` is the fencing token. */
-  async write<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('fn', fn)
-    const hold = this.#now(WRITE, options)
-    return this.#run(await (hold ?? this.#wait(WRITE, options)), fn)
+  write<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    return this.#scoped(WRITE, fn, options)
   }
 
   /** As {@link RWLock.read}, beside readers but alone among those who may become the writer with `guard.upgrade()`. */
-  async upgradable<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('fn', fn)
-    const hold = this.#now(UPGRADABLE, options)
-    return this.#run(await (hold ?? this.#wait(UPGRADABLE, options)), fn)
+  upgradable<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    return this.#scoped(UPGRADABLE, fn, options)
   }
 
   // ---- with a guard
@@ -187,7 +180,7 @@ export class RWLock implements Disposable {
 
   /** What `new RWLock()` turns back into this lock, in any process or worker thread. */
   toJSON(): { name: string } | { path: string } {
-    return this.#handle.place as { name: string } | { path: string }
+    return { ...this.#handle.place } as { name: string } | { path: string }
   }
 
   /**
@@ -211,9 +204,9 @@ export class RWLock implements Disposable {
     const { attachment } = handle
     const hold =
       mode === READ
-        ? binding.tryRead(attachment)
+        ? tryRead(attachment)
         : mode === WRITE
-          ? binding.tryWrite(attachment)
+          ? tryWrite(attachment)
           : binding.tryUpgradable(attachment)
     return hold === 0 ? null : new Hold(this, handle, mode, hold)
   }
@@ -275,7 +268,14 @@ export class RWLock implements Disposable {
     return label === undefined ? guard : guard.label(label)
   }
 
-  async #run<T>(hold: Hold, fn: (guard: Guard) => T | PromiseLike<T>): Promise<T> {
+  async #scoped<T>(
+    mode: Mode,
+    fn: (guard: Guard) => T | PromiseLike<T>,
+    options: AcquireOptions | undefined,
+  ): Promise<T> {
+    checkFunction('fn', fn)
+    // Awaited even if it is granted at once, so that `fn` runs after our caller has its promise.
+    const hold = await (this.#now(mode, options) ?? this.#wait(mode, options))
     // Closed while it was on its way here: then there is no hold, and `fn` must not run.
     this.#handle.assertOpen()
     let result: T

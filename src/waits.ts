@@ -32,9 +32,9 @@ export function await_(request: number, wait: Wait): (reason: unknown) => void {
   if (request < 0) settle()
   return (reason) => {
     if (!waits.delete(key)) return
-    const events = binding.cancel(attachment, id)
+    binding.cancel(attachment, id)
     wait.rejected(reason)
-    if (events) settle()
+    if (binding.advance(attachment)) settle()
   }
 }
 
@@ -53,15 +53,16 @@ export function settle(): void {
   }
 }
 
-/** Withdraws every request that `which` picks. */
-export function withdraw(which: (wait: Wait) => boolean, reason: () => unknown): void {
+/** Withdraws every request of `handle`. */
+export function withdrawAll(handle: Handle, reason: () => unknown): void {
   for (const [key, wait] of waits) {
-    if (!which(wait)) continue
+    if (wait.handle !== handle) continue
     waits.delete(key)
-    binding.cancel(wait.handle.attachment, key % 2 ** 32)
+    binding.cancel(handle.attachment, key % 2 ** 32)
     wait.rejected(reason())
   }
-  if (binding.hasEvents()) settle()
+  // Only now that none of them is left, so that none is granted on the way.
+  if (binding.advance(handle.attachment)) settle()
 }
 
 export function timeoutError(handle: Handle, mode: Mode, timeout: number): LockError {

@@ -7,17 +7,22 @@
 //!   an earlier writer died inside.
 //! - Nothing here waits, but for `wait` and `waitUpgrade`, which block on purpose.
 
+#![allow(missing_docs)] // the API's own types say what each field is
+
 use std::path::Path;
 
 use napi::Env;
-use napi::bindgen_prelude::{BigInt, Function};
+use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Snapshot, Terms, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
 
+mod hot;
 mod realm;
+mod seen;
 mod signal;
 
-use realm::{Event, with_realm, with_attachment};
+use realm::{Event, with_attachment, with_realm};
+use seen::{OwnerDied, Seen};
 
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
@@ -39,7 +44,6 @@ fn mode(code: u32) -> Mode {
 }
 
 /// Milliseconds from JavaScript as nanoseconds; `Infinity` and what does not fit: never.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what is wanted
 fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
@@ -49,10 +53,35 @@ fn terms(timeout: f64, fairness: f64) -> Terms {
 }
 
 /// The present hold as one number.
-#[allow(clippy::cast_precision_loss)] // 53 bits of write holds
 fn hold(attachment: &Attachment) -> f64 {
     let number = 1.0 + attachment.token().wrapping_sub(attachment.token_base()) as f64;
     if attachment.is_poisoned() { -number } else { number }
+}
+
+fn end_of_hold(code: u32) -> HoldEnd {
+    match code {
+        0 => HoldEnd::Whole,
+        1 => HoldEnd::Failed,
+        _ => HoldEnd::Abandoned,
+    }
+}
+
+/// The functions of the hot path.
+#[napi(
+    catch_unwind,
+    ts_return_type = "{
+  /** A read hold if that needs no waiting, else 0. */
+  tryRead(attachment: number): number
+  /** The write hold if that needs no waiting, else 0. */
+  tryWrite(attachment: number): number
+  /** Ends one read hold. True if `takeEvents` has something now: requests of this thread may have been granted. */
+  releaseRead(attachment: number): true | undefined
+  /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
+  releaseExclusive(attachment: number, end: number): true | undefined
+}"
+)]
+pub fn hot(env: Env) -> napi::Result<Object<'static>> {
+    hot::functions(env)
 }
 
 /// Prepares this thread: `ring` is called on it when `poll` has something to do.
@@ -94,24 +123,6 @@ pub fn close(attachment: u32) {
     with_realm(|realm| realm.close(attachment));
 }
 
-/// A read hold if that needs no waiting, else 0.
-#[napi(catch_unwind)]
-pub fn try_read(attachment: u32) -> f64 {
-    with_attachment(attachment, 0.0, |attachment| {
-        if !attachment.try_read() {
-            return 0.0;
-        }
-        attachment.stamp_read();
-        hold(attachment)
-    })
-}
-
-/// The write hold if that needs no waiting, else 0.
-#[napi(catch_unwind)]
-pub fn try_write(attachment: u32) -> f64 {
-    with_attachment(attachment, 0.0, |attachment| if attachment.try_write() { hold(attachment) } else { 0.0 })
-}
-
 /// The upgradable hold if that needs no waiting, else 0.
 #[napi(catch_unwind)]
 pub fn try_upgradable(attachment: u32) -> f64 {
@@ -122,32 +133,6 @@ pub fn try_upgradable(attachment: u32) -> f64 {
 #[napi(catch_unwind)]
 pub fn try_upgrade(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| if attachment.try_upgrade() { hold(attachment) } else { 0.0 })
-}
-
-/// Ends one read hold. Returns whether `takeEvents` has something now: requests of this thread may have been granted.
-#[napi(catch_unwind)]
-pub fn release_read(attachment: u32) -> bool {
-    with_realm(|realm| {
-        if let Some(open) = realm.get(attachment) {
-            open.attachment.release_read();
-        }
-        realm.has_events_after(attachment)
-    })
-}
-
-/// Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`.
-#[napi(catch_unwind)]
-pub fn release_exclusive(attachment: u32, end: u32) -> Result<bool> {
-    let end = match end {
-        0 => HoldEnd::Whole,
-        1 => HoldEnd::Failed,
-        _ => HoldEnd::Abandoned,
-    };
-    with_realm(|realm| {
-        let result = realm.get(attachment).map_or(Ok(()), |open| open.attachment.release_exclusive(end));
-        let events = realm.has_events_after(attachment);
-        result.map(|()| events).map_err(|error| failed(&error))
-    })
 }
 
 /// From write or upgradable to read, or from write to upgradable. Returns as `releaseRead`.
@@ -185,15 +170,16 @@ pub fn request_upgrade(attachment: u32, timeout: f64) -> Result<f64> {
     })
 }
 
-/// Withdraws a request. Returns as `releaseRead`.
+/// Withdraws a request. Follow it with `advance`. Returns whether it was still waiting.
 #[napi(catch_unwind)]
 pub fn cancel(attachment: u32, request: u32) -> bool {
-    with_realm(|realm| {
-        if let Some(open) = realm.get(attachment) {
-            open.attachment.cancel(request);
-        }
-        realm.has_events_after(attachment)
-    })
+    with_attachment(attachment, false, |attachment| attachment.cancel(request))
+}
+
+/// Sees to the attachment's requests now. Returns as `releaseRead`.
+#[napi(catch_unwind)]
+pub fn advance(attachment: u32) -> bool {
+    with_realm(|realm| realm.has_events_after(attachment))
 }
 
 /// Sees to every attachment that rang. Returns as `releaseRead`.
@@ -250,72 +236,6 @@ pub fn set_label(attachment: u32, label: String, of_hold: bool) {
     });
 }
 
-/// A writer whose hold ended without release.
-#[napi(object)]
-pub struct OwnerDied {
-    pub pid: u32,
-    pub thread_id: u32,
-    pub label: String,
-    pub token: BigInt,
-}
-
-/// A holder or a waiter.
-#[napi(object)]
-pub struct Party {
-    pub pid: u32,
-    pub thread_id: u32,
-    pub mode: String,
-    pub count: u32,
-    pub label: String,
-    pub ms: f64,
-}
-
-/// A lock at one moment.
-#[napi(object)]
-pub struct Seen {
-    pub name: Option<String>,
-    pub path: Option<String>,
-    pub capacity: u32,
-    pub token: BigInt,
-    pub holders: Vec<Party>,
-    pub waiters: Vec<Party>,
-    pub owner_died: Option<OwnerDied>,
-}
-
-impl From<process_rwlock::OwnerDied> for OwnerDied {
-    fn from(died: process_rwlock::OwnerDied) -> Self {
-        Self { pid: died.pid, thread_id: died.thread, label: died.label, token: died.token.into() }
-    }
-}
-
-impl From<process_rwlock::Party> for Party {
-    #[allow(clippy::cast_precision_loss)] // 53 bits of ms
-    fn from(party: process_rwlock::Party) -> Self {
-        Self {
-            pid: party.pid,
-            thread_id: party.thread,
-            mode: party.mode.name().into(),
-            count: party.count,
-            label: party.label,
-            ms: party.ms as f64,
-        }
-    }
-}
-
-impl From<Snapshot> for Seen {
-    fn from(seen: Snapshot) -> Self {
-        Self {
-            name: seen.name,
-            path: seen.path.map(|path| path.to_string_lossy().into_owned()),
-            capacity: seen.capacity,
-            token: seen.token.into(),
-            holders: seen.holders.into_iter().map(Into::into).collect(),
-            waiters: seen.waiters.into_iter().map(Into::into).collect(),
-            owner_died: seen.owner_died.map(Into::into),
-        }
-    }
-}
-
 /// The writer that died inside, if none has ended whole since.
 #[napi(catch_unwind)]
 pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
@@ -331,9 +251,7 @@ pub fn inspect(attachment: u32) -> Result<Seen> {
 /// What to say to a request that was not granted in time (ms).
 #[napi(catch_unwind)]
 pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String {
-    with_attachment(attachment, String::new(), |attachment| {
-        attachment.timeout_message(mode(mode_code), nanos(timeout))
-    })
+    with_attachment(attachment, String::new(), |attachment| attachment.timeout_message(mode(mode_code), nanos(timeout)))
 }
 
 /// Why every request of the attachment failed (NaN in `takeEvents`).

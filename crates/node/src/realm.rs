@@ -1,7 +1,7 @@
 //! What belongs to one JavaScript thread: its attachments, and what was settled for it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use napi::Env;
@@ -10,10 +10,9 @@ use process_rwlock::{Attachment, Error, HoldEnd, Identity, LockRef, Options, Out
 
 use crate::signal::Signal;
 
-#[derive(Default)]
 pub(crate) struct Realm {
     attachments: Vec<Option<Open>>,
-    by_identity: HashMap<Identity, u32>,
+    by_identity: BTreeMap<Identity, u32>,
     pub events: Vec<Event>,
     /// Attachments with pending requests: while there are any, the event loop stays alive.
     waiting: usize,
@@ -38,7 +37,7 @@ pub(crate) struct Event {
 }
 
 thread_local! {
-    static REALM: RefCell<Realm> = RefCell::default();
+    static REALM: RefCell<Realm> = const { RefCell::new(Realm::new()) };
 }
 
 pub(crate) fn with_realm<T>(act: impl FnOnce(&mut Realm) -> T) -> T {
@@ -61,21 +60,34 @@ pub(crate) fn watcher() -> &'static Arc<Watcher> {
 
 pub(crate) fn start(env: Env, ring: Function<'_, (), ()>) -> napi::Result<()> {
     let signal = Arc::new(Signal::new(ring)?);
-    // Runs when the thread ends by itself or is terminated; not when the process exits or is killed, which the kernel
-    // tells the others. A hold that is still there was not released.
+    // Runs when the thread ends by itself or is terminated.
     env.add_env_cleanup_hook((), |()| {
-        let realm = REALM.take();
-        for open in realm.attachments.into_iter().flatten() {
-            let Open { attachment, watch, .. } = open;
-            drop(watch);
-            attachment.close(HoldEnd::Abandoned);
-        }
+        let mut realm = REALM.replace(Realm::new());
+        realm.thread = None;
     })?;
     with_realm(|realm| realm.thread = Some((env, signal)));
     Ok(())
 }
 
+/// When the thread ends or the process exits, but not when it is killed, which the kernel tells the others. A hold that is
+/// still there was not released.
+impl Drop for Realm {
+    fn drop(&mut self) {
+        for open in self.attachments.drain(..).flatten() {
+            let Open { attachment, watch, .. } = open;
+            drop(watch);
+            attachment.close(HoldEnd::Abandoned);
+        }
+        // Where the environment's own hook did not run (`process.exit()`), Node can no longer be called.
+        std::mem::forget(self.thread.take());
+    }
+}
+
 impl Realm {
+    const fn new() -> Self {
+        Self { attachments: Vec::new(), by_identity: BTreeMap::new(), events: Vec::new(), waiting: 0, thread: None }
+    }
+
     pub fn get(&self, index: u32) -> Option<&Open> {
         self.attachments.get(index as usize)?.as_ref()
     }
@@ -101,7 +113,10 @@ impl Realm {
             }
         });
         let open = Open { attachment, watch, handles: 1, waiting: false, failure: None };
-        if free.is_some() { self.attachments[index] = Some(open) } else { self.attachments.push(Some(open)) }
+        if free.is_none() {
+            self.attachments.push(None);
+        }
+        self.attachments[index] = Some(open);
         Ok(number)
     }
 
@@ -144,7 +159,8 @@ impl Realm {
         let pending = attachment.pending() != 0;
         if result.is_ok() && pending {
             let due = attachment.next_poll(time);
-            result = open.watch.begin(time, due).map_err(|error| format!("cannot start a thread to wait with: {error}"));
+            result =
+                open.watch.begin(time, due).map_err(|error| format!("cannot start a thread to wait with: {error}"));
         } else {
             open.watch.end();
         }

@@ -46,14 +46,9 @@ impl Signal {
                 return;
             }
             let raw = self.ring.handle.get_raw();
+            let change = if keep { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
             // SAFETY: called on the environment's own thread, with its threadsafe function, which is not finalized.
-            unsafe {
-                if keep {
-                    sys::napi_ref_threadsafe_function(env.raw(), raw)
-                } else {
-                    sys::napi_unref_threadsafe_function(env.raw(), raw)
-                }
-            };
+            unsafe { change(env.raw(), raw) };
         });
     }
 }
@@ -68,5 +63,7 @@ pub(crate) fn must_stop(env: Env) -> bool {
     let mut found = false;
     // Reading the global object runs no JavaScript, but Node refuses it where JavaScript can no longer run.
     // SAFETY: as above; the name is a C string, `found` is valid for writes.
-    unsafe { sys::napi_has_named_property(env.raw(), global, c"process".as_ptr(), &raw mut found) != sys::Status::napi_ok }
+    unsafe {
+        sys::napi_has_named_property(env.raw(), global, c"process".as_ptr(), &raw mut found) != sys::Status::napi_ok
+    }
 }

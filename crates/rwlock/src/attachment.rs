@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::gate::Exclusive;
+use crate::gate::{Gate, Hold};
 use crate::layout::{MAX_CAPACITY, Slot};
 use crate::liveness::slot_byte;
 use crate::park;
@@ -16,6 +16,9 @@ use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
 use crate::wait::Pending;
+
+/// How long closing waits for others that open or close the same lock.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a lock is called.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +30,7 @@ pub enum LockRef<'a> {
 }
 
 /// What tells one lock from another: two references with the same identity lead to the same lock.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// A named lock.
     Name(String),
@@ -80,9 +83,11 @@ pub struct Attachment {
     pub(crate) generation: u32,
     /// Read holds of this attachment; the slot's word says the same.
     pub(crate) reads: Cell<u32>,
-    /// The exclusive hold of this attachment. A writer that drains does not hold yet.
-    pub(crate) exclusive: Cell<Option<Exclusive>>,
+    /// Upgradable or write, if this attachment holds that. A writer that drains does not hold yet.
+    pub(crate) exclusive: Cell<Option<Mode>>,
     pub(crate) pending: RefCell<Pending>,
+    /// When a failed try last looked for the dead.
+    recovered_at: Cell<u64>,
     identity: Identity,
     /// How a hold ends that lasts until the attachment closes.
     end: HoldEnd,
@@ -112,7 +117,9 @@ impl Attachment {
         };
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
-            Place::File { .. } => segment::file::identity(&segment::file::metadata(segment.lock.file(), &segment.place)?),
+            Place::File { .. } => {
+                segment::file::identity(&segment::file::metadata(segment.lock.file(), &segment.place)?)
+            }
         };
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
@@ -122,7 +129,7 @@ impl Attachment {
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         slot.waiting.wake.store(park::IDLE, SeqCst);
         slot.waiting.pending.store(0, Relaxed);
-        slot.began.store(0, Relaxed);
+        slot.waiting.passes.store(0, Relaxed);
         slot.hold_label.clear();
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
@@ -138,6 +145,7 @@ impl Attachment {
             reads: Cell::new(0),
             exclusive: Cell::new(None),
             pending: RefCell::default(),
+            recovered_at: Cell::new(0),
             identity,
             end: HoldEnd::Whole,
         })
@@ -153,8 +161,8 @@ impl Attachment {
         unsafe { self.gate.as_ref() }
     }
 
-    fn load_gate(&self) -> crate::gate::Gate {
-        crate::gate::Gate(self.gate().gate.load(SeqCst))
+    fn load_gate(&self) -> Gate {
+        Gate(self.gate().gate.load(SeqCst))
     }
 
     /// How many attachments the lock was made for.
@@ -192,10 +200,7 @@ impl Attachment {
     /// The exclusive mode that this attachment holds, if it does.
     #[must_use]
     pub fn exclusive(&self) -> Option<Mode> {
-        self.exclusive.get().map(|held| match held {
-            Exclusive::Upgradable => Mode::Upgradable,
-            Exclusive::Write => Mode::Write,
-        })
+        self.exclusive.get()
     }
 
     /// Changes what the attachment is called when somebody inspects the lock.
@@ -211,7 +216,7 @@ impl Attachment {
     /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
     #[must_use]
     pub fn token(&self) -> u64 {
-        if self.exclusive.get() == Some(Exclusive::Write) {
+        if self.exclusive.get() == Some(Mode::Write) {
             self.slot().token.load(Relaxed)
         } else {
             self.gate().fence.load(Relaxed)
@@ -237,19 +242,37 @@ impl Attachment {
     /// Takes a read hold if that needs no waiting.
     #[inline]
     pub fn try_read(&self) -> bool {
+        self.read_now() || (self.recover_now() && self.read_now())
+    }
+
+    #[inline]
+    fn read_now(&self) -> bool {
         let reads = self.reads.get();
         if reads != 0 {
             return self.load_gate().admits_reader() && self.join_readers();
         }
         // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
-        let gate = self.load_gate();
-        if gate.admits_reader() {
+        if self.load_gate().admits_reader() {
             self.reads.set(1);
             return true;
         }
         self.retract_read();
         false
+    }
+
+    /// A read hold whatever the queue says; not beside a writer.
+    pub(crate) fn read_in_turn(&self) -> bool {
+        if self.reads.get() != 0 {
+            return !self.load_gate().excludes_readers() && self.join_readers();
+        }
+        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        if self.load_gate().excludes_readers() {
+            self.retract_read();
+            return false;
+        }
+        self.reads.set(1);
+        true
     }
 
     /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
@@ -266,20 +289,6 @@ impl Attachment {
         self.segment.wake_writer(self.load_gate());
     }
 
-    /// A read hold whatever the queue says; not beside a writer.
-    pub(crate) fn try_read_in_turn(&self) -> bool {
-        if self.reads.get() != 0 {
-            return !self.load_gate().is_write() && self.join_readers();
-        }
-        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
-        if self.load_gate().is_write() {
-            self.retract_read();
-            return false;
-        }
-        self.reads.set(1);
-        true
-    }
-
     /// Ends one read hold. Nothing happens if there is none.
     #[inline]
     pub fn release_read(&self) {
@@ -291,7 +300,7 @@ impl Attachment {
             self.reads.set(0);
             self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
             let gate = self.load_gate();
-            if gate.is_write() {
+            if gate.excludes_readers() {
                 self.segment.wake_writer(gate);
             }
         }
@@ -301,23 +310,30 @@ impl Attachment {
 
     /// Takes the lock for upgradable reading if that needs no waiting.
     pub fn try_upgradable(&self) -> bool {
-        self.claim_gate(Exclusive::Upgradable, false) && {
+        let granted = self.claim_gate(Hold::Upgradable, Gate::admits_exclusive)
+            || (self.recover_now() && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
+        if granted {
             self.begin_upgradable();
-            true
         }
+        granted
     }
 
     /// Takes the lock for writing if that needs no waiting. Leaves no trace if it does.
     #[inline]
     pub fn try_write(&self) -> bool {
-        if self.reads.get() != 0 || !self.load_gate().admits_exclusive() || self.has_readers_beside() {
-            return false;
-        }
-        if !self.claim_gate(Exclusive::Write, false) {
+        self.write_now() || (self.recover_now() && self.write_now())
+    }
+
+    #[inline]
+    fn write_now(&self) -> bool {
+        // The readers are looked at twice: before, so that a failed try disturbs nobody, and after, since only then none can
+        // come in any more. The gate says "writing" a little early, which spares a third atomic operation.
+        if self.reads.get() != 0 || self.has_readers_beside() || !self.claim_gate(Hold::Writing, Gate::admits_exclusive)
+        {
             return false;
         }
         if self.has_readers_beside() {
-            self.give_gate_back(None);
+            self.give_gate_back();
             return false;
         }
         self.begin_write();
@@ -328,43 +344,48 @@ impl Attachment {
         self.segment.reader_beside(self.index).is_some()
     }
 
-    /// Makes the free gate ours. SeqCst, so that the scan of the readers that follows cannot miss one who missed this.
-    pub(crate) fn claim_gate(&self, mode: Exclusive, in_turn: bool) -> bool {
+    /// Makes the gate ours while it is `open`. SeqCst, so that the scan of the readers that follows cannot miss one who
+    /// missed this.
+    #[inline]
+    pub(crate) fn claim_gate(&self, hold: Hold, open: fn(Gate) -> bool) -> bool {
         loop {
             let gate = self.load_gate();
-            if !(if in_turn { gate.is_free() } else { gate.admits_exclusive() }) {
+            if !open(gate) {
                 return false;
             }
-            if self.segment.swap_gate(gate, gate.acquired(mode, self.index)) {
+            if self.segment.swap_gate(gate, gate.acquired(hold, self.index)) {
                 return true;
             }
         }
     }
 
     /// The gate from a writer that does not write yet: back to free, or to upgradable.
-    pub(crate) fn give_gate_back(&self, to: Option<Exclusive>) {
-        self.segment.change_gate(|gate| {
-            gate.is_owned_by(self.index).then(|| if to.is_some() { gate.as_upgradable() } else { gate.freed() })
-        });
+    pub(crate) fn give_gate_back(&self) {
+        self.segment.change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.given_back()));
         self.segment.wake_next(Some(self.index));
     }
 
     pub(crate) fn begin_upgradable(&self) {
-        self.exclusive.set(Some(Exclusive::Upgradable));
+        self.exclusive.set(Some(Mode::Upgradable));
         self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
     }
 
-    /// The gate is ours and nobody reads. The token is stored before the hold counts as begun: a death in between skips
-    /// one, and none is ever given twice.
+    /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
+    pub(crate) fn claim_drained(&self) -> bool {
+        let gate = self.segment.change_gate(|gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing)));
+        gate.is_drained_by(self.index)
+    }
+
+    /// The gate says that we write, and nobody reads. Only now is the fence ours; a death before the store skips nothing,
+    /// one after it a token that nobody saw.
     #[inline]
     pub(crate) fn begin_write(&self) {
         let slot = self.slot();
         let token = self.gate().fence.load(Relaxed).wrapping_add(1);
         self.gate().fence.store(token, Relaxed);
         slot.token.store(token, Relaxed);
-        slot.began.store(1, Release);
         slot.exclusive_since.store(park::coarse_now(), Relaxed);
-        self.exclusive.set(Some(Exclusive::Write));
+        self.exclusive.set(Some(Mode::Write));
     }
 
     /// Ends the exclusive hold. Nothing happens if there is none.
@@ -376,12 +397,11 @@ impl Attachment {
         let Some(mode) = self.exclusive.take() else { return Ok(()) };
         let gate = self.segment.change_gate(|gate| {
             gate.is_owned_by(self.index).then(|| match end {
-                HoldEnd::Whole if mode == Exclusive::Write => gate.freed().healed(),
-                HoldEnd::Abandoned if mode == Exclusive::Write => gate.freed().poisoned_by(self.index),
+                HoldEnd::Whole if mode == Mode::Write => gate.freed().healed(),
+                HoldEnd::Abandoned if mode == Mode::Write => gate.freed().poisoned_by(self.index),
                 _ => gate.freed(),
             })
         });
-        self.slot().began.store(0, Release);
         if !gate.is_owned_by(self.index) {
             return Err(self.lost_gate(gate));
         }
@@ -392,7 +412,7 @@ impl Attachment {
     }
 
     #[cold]
-    pub(crate) fn lost_gate(&self, gate: crate::gate::Gate) -> Error {
+    pub(crate) fn lost_gate(&self, gate: Gate) -> Error {
         Error::corrupt(format!(
             "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
              protects may have been changed by two at once",
@@ -403,41 +423,36 @@ impl Attachment {
     /// From an upgradable hold, or from a read hold that is this attachment's only one, to a write hold, if that needs no
     /// waiting. Otherwise the hold stays what it was.
     pub fn try_upgrade(&self) -> bool {
-        match (self.exclusive.get(), self.reads.get()) {
-            (Some(Exclusive::Upgradable), 0) => {
-                if self.has_readers_beside() {
-                    return false;
-                }
-                self.claim_upgrade();
-                if self.has_readers_beside() {
-                    self.give_gate_back(Some(Exclusive::Upgradable));
-                    return false;
-                }
-                self.begin_write();
-                true
-            }
-            (None, 1) => {
-                if self.has_readers_beside() || !self.claim_gate(Exclusive::Write, false) {
-                    return false;
-                }
-                if self.has_readers_beside() {
-                    self.give_gate_back(None);
-                    return false;
-                }
-                self.begin_write();
-                self.reads.set(0);
-                self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
-                true
-            }
-            _ => false,
-        }
+        self.upgrade_now() || (self.recover_now() && self.upgrade_now())
     }
 
-    /// The gate from upgradable to write: newcomers stay out, readers inside may finish.
+    fn upgrade_now(&self) -> bool {
+        if self.has_readers_beside() {
+            return false;
+        }
+        match (self.exclusive.get(), self.reads.get()) {
+            (Some(Mode::Upgradable), 0) => self.claim_upgrade(),
+            (None, 1) if self.claim_gate(Hold::Draining, Gate::admits_exclusive) => {}
+            _ => return false,
+        }
+        if self.has_readers_beside() {
+            self.give_gate_back();
+            return false;
+        }
+        if !self.claim_drained() {
+            return false;
+        }
+        if self.reads.take() != 0 {
+            self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
+        }
+        self.begin_write();
+        true
+    }
+
+    /// The gate from upgradable on the way to write: newcomers stay out, readers inside may finish.
     pub(crate) fn claim_upgrade(&self) {
-        self.segment.change_gate(|gate| {
-            gate.is_owned_by(self.index).then(|| gate.acquired(Exclusive::Write, self.index))
-        });
+        self.segment
+            .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.acquired(Hold::Upgrading, self.index)));
     }
 
     /// From write or upgradable to read: no writer gets in between.
@@ -464,22 +479,32 @@ impl Attachment {
     /// # Errors
     /// As [`Attachment::release_exclusive`].
     pub fn downgrade_to_upgradable(&self) -> Result<()> {
-        if self.exclusive.get() != Some(Exclusive::Write) {
+        if self.exclusive.get() != Some(Mode::Write) {
             return Ok(());
         }
-        let gate = self.segment.change_gate(|gate| {
-            gate.is_owned_by(self.index).then(|| gate.as_upgradable().healed())
-        });
-        self.slot().began.store(0, Release);
+        let gate = self
+            .segment
+            .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.turned(Hold::Upgradable).healed()));
         if !gate.is_owned_by(self.index) {
             self.exclusive.set(None);
             return Err(self.lost_gate(gate));
         }
-        self.exclusive.set(Some(Exclusive::Upgradable));
+        self.exclusive.set(Some(Mode::Upgradable));
         if gate.is_waiting() {
             self.segment.wake_next(Some(self.index));
         }
         Ok(())
+    }
+
+    /// A try failed: perhaps only because of somebody dead. Looks every few milliseconds at most, since failing is often
+    /// part of somebody's loop. Returns whether it is worth another try.
+    #[cold]
+    fn recover_now(&self) -> bool {
+        let now = park::coarse_now();
+        if now == self.recovered_at.replace(now) {
+            return false;
+        }
+        self.segment.recover_all(self.index)
     }
 
     // ---- closing
@@ -506,7 +531,7 @@ impl Drop for Attachment {
         let _ = self.release_exclusive(self.end);
         let segment = &*self.segment;
         // Without the setup byte the slot is given up all the same, and the next opener or closer tidies up.
-        let alone = segment.enter_setup(Duration::from_millis(100)).is_ok();
+        let alone = segment.enter_setup(CLOSE_PATIENCE).is_ok();
         if segment.load_gate().died() != Some(self.index) {
             self.slot().waiting.pid.store(0, Relaxed);
         }
@@ -523,11 +548,12 @@ impl Segment {
     fn claim_slot(&self) -> Result<usize> {
         let cannot = |error| Error::access(format!("cannot lock a slot of {}", self.place), error);
         let is_vacant = |index: &usize| self.slots()[*index].waiting.pid.load(Relaxed) == 0;
-        let all = 0..self.slots().len();
-        // Vacant ones first, so that the dead need only be looked for when there is no other.
-        for index in all.clone().filter(is_vacant).chain(all.filter(|index| !is_vacant(index))) {
-            let spare = index == self.capacity() as usize;
-            if (spare && self.load_gate().died().is_none())
+        let spare = self.capacity() as usize;
+        // Vacant ones first, so that the dead need only be looked for when there is no other. The spare one last: it is for
+        // when one of the others cannot be used.
+        let candidates = (0..spare).filter(is_vacant).chain((0..spare).filter(|index| !is_vacant(index)));
+        for index in candidates.chain([spare]) {
+            if (index == spare && self.load_gate().died().is_none())
                 || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
             {
                 continue;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::attachment::{Attachment, LockRef};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gate::{Exclusive, Gate};
+use crate::gate::{Gate, Hold};
 use crate::layout::Slot;
 use crate::park;
 use crate::segment::{self, Place, Segment};
@@ -109,9 +109,7 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
 impl Segment {
     fn attached(&self) -> impl Iterator<Item = &Slot> {
         let slots = self.used_slots().iter().enumerate();
-        slots
-            .filter(|(index, slot)| slot.waiting.pid.load(Relaxed) != 0 && self.is_alive(*index))
-            .map(|(_, slot)| slot)
+        slots.filter(|(index, slot)| slot.waiting.pid.load(Relaxed) != 0 && self.is_alive(*index)).map(|(_, slot)| slot)
     }
 
     fn snapshot(&self, me: usize) -> Snapshot {
@@ -125,19 +123,21 @@ impl Segment {
                 holders.push(party(slot, Mode::Read, count, slot.read_since.load(Relaxed), now));
             }
             let pending = slot.waiting.pending.load(Relaxed);
-            if gate.is_owned_by(index)
-                && let Ok(Some(mode)) = gate.held()
-            {
+            if gate.is_owned_by(index) {
                 let since = slot.exclusive_since.load(Relaxed);
-                match mode {
-                    Exclusive::Upgradable => holders.push(party(slot, Mode::Upgradable, 1, since, now)),
-                    Exclusive::Write if slot.began.load(Relaxed) != 0 => {
-                        holders.push(party(slot, Mode::Write, 1, since, now));
+                match gate.hold() {
+                    Some(Hold::Writing) => holders.push(party(slot, Mode::Write, 1, since, now)),
+                    Some(Hold::Upgradable) => holders.push(party(slot, Mode::Upgradable, 1, since, now)),
+                    Some(Hold::Upgrading) => {
+                        holders.push(party(slot, Mode::Upgradable, 1, since, now));
+                        waiters.push((0, party(slot, Mode::Write, 1, slot.waiting.since.load(Relaxed), now)));
                     }
-                    Exclusive::Write => {
-                        waiters.push((0, party(slot, Mode::Write, pending.max(1), now, now)));
+                    Some(Hold::Draining) => {
+                        waiters
+                            .push((0, party(slot, Mode::Write, pending.max(1), slot.waiting.since.load(Relaxed), now)));
                         continue;
                     }
+                    _ => {}
                 }
             }
             let queued = Queued(slot.waiting.queued.load(Relaxed));

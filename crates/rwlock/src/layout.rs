@@ -75,9 +75,6 @@ pub(crate) struct Preamble {
 pub(crate) struct Slot {
     /// See [`crate::slot::Reads`].
     pub reads: AtomicU64,
-    /// Not 0 while this slot writes, as opposed to owning the gate and still waiting for readers to leave. Set when the
-    /// write hold begins; reset after the gate is given up, so that a death in between is one inside the hold.
-    pub began: AtomicU64,
     /// The fencing token of this slot's last write hold.
     pub token: AtomicU64,
     /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
@@ -97,6 +94,8 @@ pub(crate) struct WaitLine {
     pub wake: AtomicU32,
     /// How many requests wait behind this slot, for people.
     pub pending: AtomicU32,
+    /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
+    pub passes: AtomicU32,
     /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
     pub close_at: AtomicU64,
     pub since: AtomicU64,
@@ -164,7 +163,6 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(GateLine, fence),
         offset_of!(Preamble, ticket),
         SLOTS_OFFSET,
-        offset_of!(Slot, began),
         offset_of!(Slot, token),
         offset_of!(Slot, hold_label),
         offset_of!(Slot, waiting),
@@ -192,7 +190,7 @@ const _: () = {
     assert!(size_of::<WaitLine>() == LINE);
     assert!(size_of::<Slot>() == 2 * LINE);
     assert!(offset_of!(Slot, waiting) == LINE);
-    assert!(SLOTS_OFFSET % LINE == 0);
+    assert!(SLOTS_OFFSET.is_multiple_of(LINE));
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::error::{Error, Result};
-use crate::gate::Gate;
+use crate::gate::{Gate, Hold};
 use crate::layout::Slot;
 use crate::park;
 use crate::segment::Segment;
@@ -40,9 +40,9 @@ impl Segment {
 
     /// The slot that holds the gate exclusively, if one does.
     pub fn gate_owner(&self, gate: Gate) -> Result<Option<usize>> {
-        match gate.held() {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
+        match gate.hold() {
+            Some(Hold::Free) => Ok(None),
+            Some(_) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
             _ => Err(Error::corrupt(format!(
                 "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
                 self.place, gate.0
@@ -50,9 +50,9 @@ impl Segment {
         }
     }
 
-    /// A writer drains, and the caller has just left off reading: the writer may be waiting for that.
+    /// The caller has just left off reading: a writer may be waiting for that.
     pub fn wake_writer(&self, gate: Gate) {
-        if let (true, Some(slot)) = (gate.is_write(), self.slots().get(gate.owner())) {
+        if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.slots().get(gate.owner())) {
             park::wake(&slot.waiting.wake);
         }
     }
@@ -69,9 +69,7 @@ impl Segment {
     pub fn ahead_of(&self, me: usize, mode: Mode, ticket: u64) -> Option<(usize, Queued)> {
         self.queue()
             .filter(|&(slot, queued)| {
-                slot != me
-                    && queued.is_ahead_of(ticket)
-                    && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
+                slot != me && queued.is_ahead_of(ticket) && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
             })
             .min_by_key(|(_, queued)| queued.ticket())
     }
@@ -91,7 +89,7 @@ impl Segment {
     pub fn wake_next(&self, me: Option<usize>) {
         loop {
             let gate = self.load_gate();
-            if gate.is_write() || !gate.is_waiting() {
+            if gate.excludes_readers() || !gate.is_waiting() {
                 return; // the writer's release comes here again
             }
             let (mut first, mut first_exclusive, mut close_at) = (None, None, u64::MAX);

@@ -5,9 +5,9 @@
 //! make a slot that changed hands in between visible.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::gate::Gate;
+use crate::gate::Hold;
 use crate::liveness::slot_byte;
 use crate::park;
 use crate::segment::Segment;
@@ -19,6 +19,8 @@ const LAST_LOOK: u64 = 10_000_000;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
 const PATIENCE: u64 = 5_000_000;
+/// So that the patience stays below a second.
+const MAX_PASSES: u32 = 7;
 
 impl Segment {
     /// Whether the attachment in `slot` lives. Asks about other open files only: never about the caller's own slot.
@@ -71,8 +73,8 @@ impl Segment {
             if !gate.is_owned_by(index) || !is_dead() {
                 return;
             }
-            // Read after the proof of death, so that it is the last word. A writer that still drained changed nothing.
-            let died_inside = gate.is_write() && self.slots()[index].began.load(Acquire) != 0;
+            // A writer that still drained changed nothing.
+            let died_inside = gate.hold() == Some(Hold::Writing);
             let freed = if died_inside { gate.freed().poisoned_by(index) } else { gate.freed() };
             if self.swap_gate(gate, freed) {
                 return;
@@ -90,8 +92,17 @@ pub(crate) struct Vigil {
     interval: u64,
     /// When to look next.
     pub next: u64,
-    /// Whom the lock has been free for, without him coming, and since when.
-    awaited: Option<(usize, Queued, Gate, u64)>,
+    /// What has been somebody's turn without him coming, and since when.
+    awaited: Option<(Turn, u64)>,
+}
+
+/// The lock is there for somebody to take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The gate is free for him, who is ahead in the queue.
+    Queued { slot: usize, request: Queued, tenure: u64 },
+    /// The gate is his, and the readers he waited for have left.
+    Drained { slot: usize, tenure: u64 },
 }
 
 impl Vigil {
@@ -103,7 +114,6 @@ impl Vigil {
     pub fn begin(&mut self, now: u64) {
         self.interval = FIRST_LOOK;
         self.next = now + self.interval;
-        self.awaited = None;
     }
 
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
@@ -111,21 +121,27 @@ impl Vigil {
     pub fn look(&mut self, now: u64, share: u64) {
         self.interval = (self.interval * 2).min(LAST_LOOK * share);
         self.next = now + self.interval;
-        let segment = &*self.segment;
+        let segment = self.segment.clone();
         let own = &segment.slots()[self.slot].waiting;
         let gate = segment.load_gate();
-        if gate.is_write() && gate.owner() == self.slot {
-            if let Some(reader) = segment.reader_beside(self.slot) {
-                segment.recover(reader);
+        if gate.is_owned_by(self.slot) {
+            if gate.is_drained_by(self.slot) {
+                match segment.reader_beside(self.slot) {
+                    Some(reader) => _ = segment.recover(reader),
+                    None => park::wake(&own.wake),
+                }
             }
             return;
         }
         let queued = Queued(own.queued.load(SeqCst));
         let Some(mode) = queued.mode() else { return };
-        if let Ok(Some(owner)) = segment.gate_owner(gate)
-            && owner != self.slot
+        if !gate.is_free() && gate.owner() < segment.slots().len() {
+            segment.recover(gate.owner());
+        }
+        if gate.is_drained_by(gate.owner())
+            && let Some(reader) = segment.reader_beside(self.slot)
         {
-            segment.recover(owner);
+            segment.recover(reader); // in case the one who drains cannot
         }
         let mut ahead = segment.ahead_of(self.slot, mode, queued.ticket());
         while let Some((slot, _)) = ahead
@@ -134,32 +150,56 @@ impl Vigil {
             ahead = segment.ahead_of(self.slot, mode, queued.ticket());
         }
         let gate = segment.load_gate();
-        let free = if mode == Mode::Read { !gate.is_write() } else { gate.is_free() };
-        match (free, ahead) {
-            (true, Some(ahead)) => self.pass(ahead, gate, now),
-            (true, None) => park::wake(&own.wake),
-            (false, _) => self.awaited = None,
-        }
+        let free = if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
+        let turn = match ahead {
+            Some((slot, request)) if free => Some(Turn::Queued { slot, request, tenure: gate.tenure() }),
+            None if free => {
+                park::wake(&own.wake);
+                None
+            }
+            _ if gate.is_drained_by(gate.owner()) && segment.reader_beside(usize::MAX).is_none() => {
+                Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
+            }
+            _ => None,
+        };
+        self.awaited = turn.and_then(|turn| self.still_awaited(turn, now));
     }
 
-    /// The lock is free for `slot`, who is ahead. If it has been so for longer than the patience due to him, go past him.
-    fn pass(&mut self, (slot, queued): (usize, Queued), gate: Gate, now: u64) {
+    /// It is somebody's turn. If it has been so for longer than the patience due to him, go past him.
+    fn still_awaited(&mut self, turn: Turn, now: u64) -> Option<(Turn, u64)> {
         let since = match self.awaited {
-            Some((known, request, version, since)) if (known, request, version) == (slot, queued, gate) => since,
+            Some((known, since)) if known == turn => since,
             _ => now,
         };
-        let until = since + (PATIENCE << queued.passes());
+        let slots = self.segment.slots();
+        let passes = match turn {
+            Turn::Queued { request, .. } => request.passes(),
+            Turn::Drained { slot, .. } => slots.get(slot)?.waiting.passes.load(Relaxed).min(MAX_PASSES),
+        };
+        let until = since + (PATIENCE << passes);
         if now < until {
-            self.awaited = Some((slot, queued, gate, since));
             self.next = self.next.min(until);
-            return;
+            return Some((turn, since));
         }
-        self.awaited = None;
-        let word = &self.segment.slots()[slot].waiting;
-        if word.queued.compare_exchange(queued.0, queued.passed_over().0, SeqCst, SeqCst).is_ok() {
-            // After the mark, so that he finds it: then he takes his place back.
-            park::wake(&word.wake);
-            self.segment.wake_next(None);
+        match turn {
+            Turn::Queued { slot, request, .. } => {
+                let word = &slots[slot].waiting;
+                if word.queued.compare_exchange(request.0, request.passed_over().0, SeqCst, SeqCst).is_ok() {
+                    // After the mark, so that he finds it: then he takes his place back.
+                    park::wake(&word.wake);
+                    self.segment.wake_next(None);
+                }
+            }
+            Turn::Drained { slot, tenure } => {
+                let gate = self.segment.load_gate();
+                // Should he come just now, his own step from draining to writing makes this fail, or this his.
+                if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.given_back()) {
+                    slots[slot].waiting.passes.store(passes + 1, Relaxed);
+                    park::wake(&slots[slot].waiting.wake);
+                    self.segment.wake_next(None);
+                }
+            }
         }
+        None
     }
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::attachment::{Attachment, HoldEnd, LockRef, Options};
-use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::inspect::{OwnerDied, Snapshot};
 use crate::slot::Mode;
 use crate::wait::{Terms, now};

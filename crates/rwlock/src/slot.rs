@@ -2,7 +2,7 @@
 
 /// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
 /// reads; the generation tells one life of the slot from the next.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reads(pub u64);
 
 impl Reads {
@@ -39,7 +39,7 @@ pub enum Mode {
 ///     6..20  generation
 ///    20..64  ticket
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Queued(pub u64);
 
 const PASSED: u64 = 1 << 2;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::attachment::Attachment;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gate::Exclusive;
+use crate::gate::{Gate, Hold};
 use crate::park;
 use crate::slot::{Mode, Queued};
 
@@ -57,9 +57,9 @@ struct Request {
 /// A writer that owns the gate, or an upgradable holder on its way to write, until the last reader has left.
 struct Drain {
     request: Request,
-    /// What it was, and is again if it gives up.
-    from: Option<Exclusive>,
-    /// The gate says write. (Not while a synchronous call of the same thread goes first.)
+    /// An upgradable holder, who stays that if it gives up.
+    upgrade: bool,
+    /// The gate says so. (Not while a synchronous call of the same thread goes first.)
     claimed: bool,
 }
 
@@ -108,11 +108,11 @@ impl Attachment {
     /// Follow it with [`Attachment::poll`]. `None` if there is no such hold, or it is being upgraded already.
     pub fn request_upgrade(&self, terms: Terms) -> Option<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
-        if self.exclusive.get() != Some(Exclusive::Upgradable) || pending.drain.is_some() {
+        if self.exclusive.get() != Some(Mode::Upgradable) || pending.drain.is_some() {
             return None;
         }
         let request = self.new_request(pending, Mode::Write, terms);
-        pending.drain = Some(Drain { request, from: Some(Exclusive::Upgradable), claimed: false });
+        pending.drain = Some(Drain { request, upgrade: true, claimed: false });
         Some(request.id)
     }
 
@@ -186,7 +186,7 @@ impl Attachment {
         // Before looking: news that comes from here on sets it again.
         self.slot().waiting.wake.store(park::IDLE, SeqCst);
         loop {
-            self.continue_drain(pending);
+            self.continue_drain(pending)?;
             while let Some(&head) = pending.requests.front()
                 && pending.sync.is_none_or(|id| id == head.id)
                 && self.grant_in_turn(pending, head)?
@@ -219,9 +219,9 @@ impl Attachment {
             return Ok(false);
         }
         let granted = match head.mode {
-            Mode::Read => self.try_read_in_turn(),
-            Mode::Upgradable => self.claim_gate(Exclusive::Upgradable, true),
-            Mode::Write => self.claim_gate(Exclusive::Write, true),
+            Mode::Read => self.read_in_turn(),
+            Mode::Upgradable => self.claim_gate(Hold::Upgradable, Gate::is_free),
+            Mode::Write => self.claim_gate(Hold::Draining, Gate::is_free),
         };
         if !granted {
             return Ok(false);
@@ -230,8 +230,8 @@ impl Attachment {
             Mode::Read => self.stamp_read(),
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
-                pending.drain = Some(Drain { request: head, from: None, claimed: true });
-                self.continue_drain(pending);
+                pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
+                self.continue_drain(pending)?;
                 return Ok(true);
             }
         }
@@ -239,28 +239,45 @@ impl Attachment {
         Ok(true)
     }
 
-    fn continue_drain(&self, pending: &mut Pending) {
-        let Some(drain) = &mut pending.drain else { return };
-        if pending.sync.is_some_and(|id| id != drain.request.id) {
-            return;
+    fn continue_drain(&self, pending: &mut Pending) -> Result<()> {
+        let Some(drain) = &mut pending.drain else { return Ok(()) };
+        let request = drain.request;
+        if pending.sync.is_some_and(|id| id != request.id) {
+            return Ok(());
+        }
+        let gate = self.segment.load_gate();
+        if drain.upgrade && !gate.is_owned_by(self.index) {
+            return Err(self.lost_gate(gate));
+        }
+        if drain.claimed && !gate.is_drained_by(self.index) {
+            // It took us too long to come, and the others went past.
+            drain.claimed = false;
+            if !drain.upgrade {
+                pending.drain = None;
+                pending.requests.push_front(request);
+                return Ok(());
+            }
         }
         if !drain.claimed {
             drain.claimed = true;
+            self.slot().waiting.since.store(request.since, Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() {
-            let id = drain.request.id;
+        if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
             pending.drain = None;
+            self.slot().waiting.passes.store(0, Relaxed);
             self.begin_write();
-            Self::settle(pending, id, Outcome::Granted);
+            Self::settle(pending, request.id, Outcome::Granted);
         }
+        Ok(())
     }
 
     fn give_up_drain(&self, pending: &mut Pending) {
         if let Some(drain) = pending.drain.take()
             && drain.claimed
+            && self.segment.load_gate().is_drained_by(self.index)
         {
-            self.give_gate_back(drain.from);
+            self.give_gate_back();
         }
     }
 
@@ -294,8 +311,8 @@ impl Attachment {
 
     /// See [`NESTED_PATIENCE`].
     fn admit_nested(&self, pending: &mut Pending, now: u64) {
-        let shares = self.reads.get() != 0
-            || (self.exclusive.get() == Some(Exclusive::Upgradable) && pending.drain.is_none());
+        let shares =
+            self.reads.get() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
         if !shares {
             pending.nested_patience = NESTED_PATIENCE;
         }
@@ -312,7 +329,7 @@ impl Attachment {
         pending.requests.retain(|request| {
             // Where this attachment reads, no writer is inside, nor can one come in: one reader more changes nothing.
             let admit = request.mode == Mode::Read
-                && (if self.reads.get() != 0 { self.join_readers() } else { self.try_read_in_turn() });
+                && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() });
             if admit {
                 admitted.push(request.id);
             }
@@ -374,13 +391,13 @@ impl Attachment {
     pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
-        if held == Some(Exclusive::Write) || (mode != Mode::Read && (held.is_some() || shares)) {
+        if held == Some(Mode::Write) || (mode != Mode::Read && (held.is_some() || shares)) {
             return Err(self.deadlock(mode));
         }
         if mode == Mode::Read && (shares || held.is_some()) {
             // No writer is inside; waiting behind one who waits for us would last for good.
             self.pause_drain(&mut self.pending.borrow_mut());
-            return if shares { self.join_readers() } else { self.try_read_in_turn() }
+            return if shares { self.join_readers() } else { self.read_in_turn() }
                 .then_some(())
                 .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
         }
@@ -454,12 +471,13 @@ impl Attachment {
 
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
-        if std::mem::take(&mut drain.claimed) {
-            self.give_gate_back(drain.from);
+        if std::mem::take(&mut drain.claimed) && self.segment.load_gate().is_drained_by(self.index) {
+            self.give_gate_back();
         }
-        match drain.from {
-            None => pending.requests.push_front(drain.request),
-            Some(_) => pending.drain = Some(drain),
+        if drain.upgrade {
+            pending.drain = Some(drain);
+        } else {
+            pending.requests.push_front(drain.request);
         }
     }
 
@@ -482,13 +500,11 @@ impl Attachment {
     /// What to tell somebody whose request was not granted in `timeout` ns: who is in the way.
     #[must_use]
     pub fn timeout_message(&self, mode: Mode, timeout: u64) -> String {
+        let in_time = match timeout / 1_000_000 {
+            0 => "at once".into(),
+            ms => format!("within {ms} ms"),
+        };
         let seen = self.inspect();
-        format!(
-            "{} was not granted for {} within {} ms: {}",
-            self.segment.place,
-            mode.name(),
-            timeout / 1_000_000,
-            seen.holders_text()
-        )
+        format!("{} was not granted for {} {in_time}: {}", self.segment.place, mode.name(), seen.holders_text())
     }
 }

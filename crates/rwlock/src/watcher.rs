@@ -128,6 +128,10 @@ impl Watch {
     /// # Errors
     /// If a thread is needed and none can be started.
     pub fn begin(&mut self, now: u64, due: u64) -> std::io::Result<()> {
+        let set = self.entry.due.load(SeqCst);
+        if set != 0 && set <= due {
+            return Ok(()); // it rings, if anything too early
+        }
         lock(&self.entry.vigil).begin(now);
         self.entry.due.store(due.max(1), SeqCst);
         if self.post.is_none() {

@@ -37,13 +37,7 @@ impl LockFile {
         Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK as libc::c_short))
     }
 
-    fn control(
-        &self,
-        command: libc::c_int,
-        kind: libc::c_short,
-        byte: u64,
-        count: usize,
-    ) -> io::Result<libc::flock> {
+    fn control(&self, command: libc::c_int, kind: libc::c_short, byte: u64, count: usize) -> io::Result<libc::flock> {
         // SAFETY: `flock` is plain old data; all zero is a valid value of it (and `l_pid` must be 0 for these commands).
         let mut request: libc::flock = unsafe { std::mem::zeroed() };
         request.l_type = kind;

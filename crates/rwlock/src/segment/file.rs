@@ -45,16 +45,9 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
     // O_NONBLOCK: a pipe at this path must give an error, not block.
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(create)
-        .mode(0o666)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
-    let Some(file) =
-        no_such_file(opened).map_err(|error| Error::access(format!("cannot open {place}"), error))?
-    else {
+    let opened =
+        OpenOptions::new().read(true).write(true).create(create).mode(0o666).custom_flags(libc::O_NONBLOCK).open(path);
+    let Some(file) = no_such_file(opened).map_err(|error| Error::access(format!("cannot open {place}"), error))? else {
         return if create {
             let missing = io::Error::from(io::ErrorKind::NotFound);
             Err(Error::access(format!("cannot create {place}: its folder does not exist"), missing))
@@ -81,8 +74,8 @@ pub(crate) fn identity(metadata: &fs::Metadata) -> Identity {
 
 /// Whether `lock` is still the file that `path` leads to.
 pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
-    let Some(there) = no_such_file(fs::metadata(path))
-        .map_err(|error| Error::access(format!("cannot look at {place}"), error))?
+    let Some(there) =
+        no_such_file(fs::metadata(path)).map_err(|error| Error::access(format!("cannot look at {place}"), error))?
     else {
         return Ok(false);
     };
@@ -125,8 +118,7 @@ fn map(lock: LockFile, place: Place) -> Result<Segment> {
     if length == 0 {
         return Err(Error::corrupt(format!("{place} is not a valid lock: the file is empty")));
     }
-    let map = MmapRaw::map_raw(lock.file())
-        .map_err(|error| Error::access(format!("cannot map {place}"), error))?;
+    let map = MmapRaw::map_raw(lock.file()).map_err(|error| Error::access(format!("cannot map {place}"), error))?;
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
 }
 
@@ -151,7 +143,9 @@ fn refuse_network(file: &File, place: &Place) -> Result<()> {
         None => Ok(()),
         Some(system) => Err(Error::new(
             ErrorKind::Access,
-            format!("{place} lies on a network file system ({system}): processes on other machines would not see the lock; put it on a local disk"),
+            format!(
+                "{place} lies on a network file system ({system}): processes on other machines would not see the lock; put it on a local disk"
+            ),
         )),
     }
 }
@@ -184,7 +178,13 @@ mod tests {
     fn network_file_systems_are_told_from_local_ones() {
         assert_eq!(network_file_system(0x6969), Some("nfs"));
         assert_eq!(network_file_system(0xff53_4d42), Some("cifs"));
-        for local in [0xef53 /* ext4 */, 0x5846_5342 /* xfs */, 0x9123_683e /* btrfs */, 0x0102_1994 /* tmpfs */, 0x794c_7630 /* overlay */] {
+        for local in [
+            0xef53,      /* ext4 */
+            0x5846_5342, /* xfs */
+            0x9123_683e, /* btrfs */
+            0x0102_1994, /* tmpfs */
+            0x794c_7630, /* overlay */
+        ] {
             assert_eq!(network_file_system(local), None);
         }
     }

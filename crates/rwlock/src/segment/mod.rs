@@ -12,8 +12,8 @@ use shared_memory::Shmem;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{
-    GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot,
-    TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
+    GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot, TicketLine,
+    bytes_of, load_bytes, slots_of, store_bytes,
 };
 use crate::liveness::{LockFile, SETUP_BYTE, slot_byte};
 
@@ -51,8 +51,14 @@ impl Backing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `record` is the lock file, which names the shared memory `id`.
-    Named { name: String, record: PathBuf, id: String },
-    File { path: PathBuf },
+    Named {
+        name: String,
+        record: PathBuf,
+        id: String,
+    },
+    File {
+        path: PathBuf,
+    },
 }
 
 impl std::fmt::Display for Place {
@@ -109,9 +115,7 @@ impl Segment {
 
     fn over(backing: Backing, lock: LockFile, place: Place, slots: usize) -> Self {
         let base = backing.base();
-        assert!(
-            base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>()
-        );
+        assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
         Self { base, slots, _backing: backing, lock, place }
     }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::hash::Hasher;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,10 +13,7 @@ use std::time::Duration;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{
-    Backing, Place, SETUP_PATIENCE, Segment, directory, enter_setup, file, no_such_file,
-    unix_nanos,
-};
+use super::{Backing, Place, SETUP_PATIENCE, Segment, directory, enter_setup, file, no_such_file, unix_nanos};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME, bytes_of, slots_of};
 use crate::liveness::{LockFile, slot_byte};
@@ -142,9 +139,9 @@ fn read_record(file: &File) -> io::Result<Option<Record>> {
     let (Some(RECORD), Some(id), Some(name)) = (lines.next(), lines.next(), lines.next()) else {
         return Ok(None);
     };
-    let known = id.strip_prefix(&id_prefix()).is_some_and(|random| {
-        random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
+    let known = id
+        .strip_prefix(&id_prefix())
+        .is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()));
     Ok((known && check_name(name).is_ok()).then(|| Record { id: id.into(), name: name.into() }))
 }
 
@@ -178,18 +175,12 @@ fn existing(lock: LockFile, path: &Path) -> Result<Result<Segment, (Option<Error
 }
 
 fn open_existing(path: &Path) -> io::Result<Option<File>> {
-    no_such_file(
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path),
-    )
+    no_such_file(OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path))
 }
 
 fn open_record(path: &Path) -> Result<Option<LockFile>> {
-    let Some(file) = open_existing(path)
-        .map_err(|error| Error::access(format!("cannot open {}", path.display()), error))?
+    let Some(file) =
+        open_existing(path).map_err(|error| Error::access(format!("cannot open {}", path.display()), error))?
     else {
         return Ok(None);
     };
@@ -240,10 +231,7 @@ fn create(lock: LockFile, name: &str, path: &Path, capacity: u32) -> Result<Segm
         }
         Err(error) => {
             let _ = fs::remove_file(path);
-            Err(Error::access(
-                format!("cannot make {} bytes of shared memory for {shown}", bytes_of(capacity)),
-                error,
-            ))
+            Err(Error::access(format!("cannot make {} bytes of shared memory for {shown}", bytes_of(capacity)), error))
         }
     }
 }
@@ -282,15 +270,14 @@ fn unlink_memory(id: &str) {
 
 /// Nobody is attached and nobody's death is left to be told. The setup byte must be held.
 fn is_left_over(segment: &Segment, shown: &str) -> Result<bool> {
-    let in_use =
-        segment.is_in_use().map_err(|error| Error::access(format!("cannot look at {shown}"), error))?;
+    let in_use = segment.is_in_use().map_err(|error| Error::access(format!("cannot look at {shown}"), error))?;
     Ok(!in_use && segment.is_clean())
 }
 
 /// Removes what crashed processes left in `directory`: locks that nobody has open and that have nothing to tell.
 fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_record).take(SWEEP) {
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_record(path)).take(SWEEP) {
         let Ok(Some(file)) = open_existing(&path) else { continue };
         let lock = LockFile::new(file);
         let place = Place::File { path: path.clone() };
@@ -308,7 +295,7 @@ fn sweep(directory: &Path) {
     }
 }
 
-fn is_record(path: &PathBuf) -> bool {
+fn is_record(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name != FENCE)
 }
 
