@@ -1,0 +1,144 @@
+// A child that does as it is told: takes { id, op, args }, answers { type: 'answer', id, value | error }.
+// `lock` and `guard` are numbers that earlier answers gave out; left out, they mean the latest.
+import { RWLock } from 'process-rwlock'
+
+/** @type {RWLock[]} */
+const locks = []
+/** @type {import('process-rwlock').Guard[]} */
+const guards = []
+
+const ops = {
+  open({ ref, options }) {
+    return open(ref, options)
+  },
+  close({ lock }) {
+    lockOf(lock).close()
+  },
+  /** Loses a lock, or a guard, without closing it. */
+  forget({ lock, guard }) {
+    if (guard !== undefined) guards[guard] = /** @type {any} */ (undefined)
+    if (lock !== undefined) locks[lock] = /** @type {any} */ (undefined)
+  },
+  /** Collects garbage; wants --expose-gc. What is collected closes itself soon after. */
+  async collect() {
+    globalThis.gc?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  },
+  toJSON({ lock }) {
+    return lockOf(lock).toJSON()
+  },
+
+  /** Opens a lock and acquires it in one go. */
+  async hold({ ref, mode, options }) {
+    const lock = open(ref)
+    return keep(await acquire[mode](locks[lock], options))
+  },
+  async acquireRead({ lock, options }) {
+    return keep(await lockOf(lock).acquireRead(options))
+  },
+  async acquireWrite({ lock, options }) {
+    return keep(await lockOf(lock).acquireWrite(options))
+  },
+  async acquireUpgradable({ lock, options }) {
+    return keep(await lockOf(lock).acquireUpgradable(options))
+  },
+  acquireReadSync({ lock, options }) {
+    return keep(lockOf(lock).acquireReadSync(options))
+  },
+  acquireWriteSync({ lock, options }) {
+    return keep(lockOf(lock).acquireWriteSync(options))
+  },
+  tryRead({ lock }) {
+    return keep(lockOf(lock).tryRead())
+  },
+  tryWrite({ lock }) {
+    return keep(lockOf(lock).tryWrite())
+  },
+  tryUpgradable({ lock }) {
+    return keep(lockOf(lock).tryUpgradable())
+  },
+
+  release({ guard }) {
+    guardOf(guard).release()
+  },
+  async upgrade({ guard, options }) {
+    await guardOf(guard).upgrade(options)
+    return describe(guardOf(guard))
+  },
+  tryUpgrade({ guard }) {
+    return guardOf(guard).tryUpgrade()
+  },
+  downgrade({ guard, to }) {
+    guardOf(guard).downgrade(to)
+    return describe(guardOf(guard))
+  },
+  describe({ guard }) {
+    return describe(guardOf(guard))
+  },
+
+  inspect({ lock }) {
+    return lockOf(lock).inspect()
+  },
+  list() {
+    return RWLock.list()
+  },
+  remove({ ref }) {
+    return RWLock.remove(ref)
+  },
+
+  /** Keeps the event loop busy for `ms`. */
+  busy({ ms }) {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+  },
+  /** Ends by process.exit(), which runs no cleanup hooks. Never answers. */
+  exit({ code = 0 }) {
+    process.exit(code)
+  },
+  /** Ends by an uncaught error. Answers first. */
+  throw({ message = 'thrown on command' }) {
+    setImmediate(() => {
+      throw new Error(message)
+    })
+  },
+  /** Ends by itself, with nothing left to do. Answers first. */
+  finish() {
+    setImmediate(() => process.disconnect())
+  },
+}
+
+const acquire = {
+  read: (lock, options) => lock.acquireRead(options),
+  write: (lock, options) => lock.acquireWrite(options),
+  upgradable: (lock, options) => lock.acquireUpgradable(options),
+}
+
+function open(ref, options) {
+  return locks.push(new RWLock(ref, options)) - 1
+}
+
+function lockOf(index = locks.length - 1) {
+  return locks[index]
+}
+
+function guardOf(index = guards.length - 1) {
+  return guards[index]
+}
+
+function keep(guard) {
+  return guard && { guard: guards.push(guard) - 1, ...describe(guard) }
+}
+
+function describe({ mode, released, token, ownerDied }) {
+  return { mode, released, token, ownerDied }
+}
+
+process.on('message', async ({ id, op, args }) => {
+  try {
+    process.send?.({ type: 'answer', id, value: await ops[op](args) })
+  } catch (error) {
+    const { name, code, message, holders } = error
+    process.send?.({ type: 'answer', id, error: { name, code, message, holders } })
+  }
+})
+process.send?.({ type: 'ready' })

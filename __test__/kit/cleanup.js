@@ -1,0 +1,37 @@
+// One teardown per test, in the only order that works: who uses a thing goes before the thing.
+
+const STAGES = /** @type {const} */ (['processes', 'locks', 'names', 'files'])
+
+/** @typedef {Record<(typeof STAGES)[number], Array<() => unknown>>} Plan */
+
+/** @type {WeakMap<import('ava').ExecutionContext<any>, Plan>} */
+const plans = new WeakMap()
+
+/**
+ * Registers what has to happen when the test has ended, however it ended.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ * @param {(typeof STAGES)[number]} stage
+ * @param {() => unknown} step
+ */
+export function cleanUp(t, stage, step) {
+  let plan = plans.get(t)
+  if (!plan) {
+    plan = { processes: [], locks: [], names: [], files: [] }
+    plans.set(t, plan)
+    t.teardown(() => carryOut(/** @type {Plan} */ (plan)))
+  }
+  plan[stage].push(step)
+}
+
+/** @param {Plan} plan */
+async function carryOut(plan) {
+  const errors = []
+  for (const stage of STAGES) {
+    const ends = await Promise.allSettled(plan[stage].map(async (step) => step()))
+    for (const end of ends) if (end.status === 'rejected') errors.push(end.reason)
+  }
+  // A step that fails must not keep the later ones from running, but must be seen.
+  if (errors.length === 1) throw errors[0]
+  if (errors.length > 1) throw new AggregateError(errors, errors.map(String).join('; '))
+}

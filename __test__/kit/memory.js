@@ -1,0 +1,85 @@
+// Where things lie in the memory of a lock, for tests that damage it; crates/rwlock/src/layout.rs says what they mean.
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+
+export const AT = {
+  magic: 0,
+  layoutHash: 8,
+  layoutVersion: 16,
+  capacity: 20,
+  bytes: 24,
+  created: 32,
+  highWater: 40,
+  name: 48,
+  gate: 384,
+  fence: 392,
+  ticket: 512,
+  /** @param {number} slot */
+  reads: (slot) => 1024 + slot * 256,
+  /** @param {number} slot */
+  queued: (slot) => 1024 + slot * 256 + 128,
+}
+
+/** The bytes of a lock of the default capacity. */
+export const BYTES = 1024 + 129 * 256
+
+/** @param {number} value */
+export function u32(value) {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+/** @param {bigint} value */
+export function u64(value) {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(value)
+  return bytes
+}
+
+/**
+ * Writes into a file where it is, as an unfriendly program would.
+ *
+ * @param {string} path
+ * @param {number} offset
+ * @param {Uint8Array | string} bytes
+ */
+export function poke(path, offset, bytes) {
+  const file = openSync(path, 'r+')
+  try {
+    const data = Buffer.from(/** @type {Uint8Array} */ (bytes))
+    writeSync(file, data, 0, data.length, offset)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {number} offset
+ */
+export function peek(path, offset) {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(8)
+    readSync(file, bytes, 0, 8, offset)
+    return bytes.readBigUInt64LE()
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Bytes without a pattern, the same in every run.
+ *
+ * @param {number} length
+ * @param {number} [seed]
+ */
+export function noise(length, seed = 1) {
+  const bytes = Buffer.alloc(length)
+  let state = seed
+  for (let index = 0; index < length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return bytes
+}

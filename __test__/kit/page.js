@@ -1,0 +1,15 @@
+// Plain memory that processes share: pages of a file, protected by nothing but the lock under test.
+import { createRequire } from 'node:module'
+
+/** @type {{ mapPage(path: string, bytes: number): Uint8Array }} */
+const native = createRequire(import.meta.url)('./testkit.node')
+
+/**
+ * The first `bytes` bytes of the file at `path`, created as zeros, shared with every process that maps them.
+ *
+ * @param {string} path
+ * @param {number} bytes
+ */
+export function mapPage(path, bytes) {
+  return native.mapPage(path, bytes)
+}

@@ -1,0 +1,11 @@
+// `child.js` in a worker thread: gives it what it knows of a child process' channel.
+import { parentPort } from 'node:worker_threads'
+
+const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort)
+process.send = (message) => {
+  port.postMessage(message)
+  return true
+}
+process.disconnect = () => port.close()
+port.on('message', (message) => process.emit('message', message, undefined))
+await import('./child.js')

@@ -1,0 +1,26 @@
+//! Plain shared memory for the tests: pages with no protection of their own, on which processes
+//! that hold the lock wrongly leave traces.
+
+use std::fs::OpenOptions;
+
+use memmap2::MmapOptions;
+use napi::bindgen_prelude::{Result, Uint8Array};
+use napi_derive::napi;
+
+/// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
+///
+/// The file is created and grown as needed; what was never written is zero.
+#[napi]
+pub fn map_page(path: String, bytes: u32) -> Result<Uint8Array> {
+    let len = bytes as usize;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    if file.metadata()?.len() < u64::from(bytes) {
+        file.set_len(u64::from(bytes))?;
+    }
+    // SAFETY: the tests never shrink a file that is mapped, so no access runs past its end.
+    let mut map = unsafe { MmapOptions::new().len(len).map_mut(&file) }?;
+    let data = map.as_mut_ptr();
+    // SAFETY: `data` is valid for `len` bytes until the finalizer, which owns `map`, drops it. Other
+    // processes write to it meanwhile: the tests touch it through `Atomics`, or race on purpose.
+    Ok(unsafe { Uint8Array::with_external_data(data, len, move |_, _| drop(map)) })
+}

@@ -1,0 +1,6 @@
+// npm run bench: from a bare checkout to the running benchmarks.
+import { run } from './run.js'
+import { setup } from './setup.js'
+
+await setup()
+await run(process.execPath, ['bench/main.js', ...process.argv.slice(2)])

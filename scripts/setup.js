@@ -1,0 +1,154 @@
+// Brings a checkout, however bare, to where the library can be imported: tools, dependencies, build.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { npm, root, run } from './run.js'
+
+/** @param {{ testkit?: boolean }} [options] whether the tests' own addon is wanted too */
+export async function setup({ testkit = false } = {}) {
+  requireNode()
+  requireRust()
+  await requireLinker()
+
+  if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
+    say('Installing the development dependencies (npm ci)')
+    await npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
+  }
+  await build('build:native', addonName(), [
+    'Cargo.toml',
+    'Cargo.lock',
+    'package.json',
+    'crates/rwlock',
+    'crates/node',
+  ])
+  await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts'])
+  if (testkit) {
+    await build('build:testkit', '__test__/kit/testkit.node', ['Cargo.toml', 'Cargo.lock', 'crates/testkit'])
+  }
+}
+
+/**
+ * @param {string} script the npm script that makes the product
+ * @param {string} product
+ * @param {string[]} sources
+ */
+async function build(script, product, sources) {
+  if (!isStale(product, sources)) return
+  say(`Building ${product} (npm run ${script})`)
+  await npm('run', '--silent', script)
+  if (!existsSync(path(product))) fail(`npm run ${script} did not make ${product}.`)
+  // A build that found nothing to do must count as newer than the sources all the same.
+  utimesSync(path(product), new Date(), new Date())
+}
+
+/**
+ * Whether a product is missing or older than one of its sources.
+ *
+ * @param {string} product
+ * @param {string[]} sources
+ */
+function isStale(product, sources) {
+  if (!existsSync(path(product))) return true
+  const made = statSync(path(product)).mtimeMs
+  return sources.some((source) => newest(path(source)) > made)
+}
+
+/**
+ * When a file, or anything under a directory, last changed. A directory's own time tells of files removed.
+ *
+ * @param {string} file
+ * @returns {number}
+ */
+function newest(file) {
+  if (!existsSync(file)) return 0
+  const { mtimeMs } = statSync(file)
+  if (!statSync(file).isDirectory()) return mtimeMs
+  return Math.max(mtimeMs, ...readdirSync(file).map((name) => newest(join(file, name))))
+}
+
+/** The file that the native build makes on this platform. */
+function addonName() {
+  const { platform, arch } = process
+  const abi = { linux: isMusl() ? '-musl' : '-gnu', win32: '-msvc' }[/** @type {string} */ (platform)] ?? ''
+  return `process-rwlock.${platform}-${arch}${abi}.node`
+}
+
+function isMusl() {
+  // Without this the report resolves host names, which can take seconds.
+  Object.assign(process.report, { excludeNetwork: true })
+  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport())
+  return report.header.glibcVersionRuntime === undefined
+}
+
+function requireNode() {
+  const wanted = JSON.parse(read('package.json')).engines.node.replace('>=', '')
+  if (!isAtLeast(process.versions.node, wanted)) {
+    fail(`Node.js ${wanted} or newer is needed, this is ${process.versions.node}: https://nodejs.org`)
+  }
+}
+
+function requireRust() {
+  const wanted = /^rust-version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? '0'
+  // rustup changes the PATH of the shells to come only.
+  process.env.PATH += delimiter + join(homedir(), '.cargo', 'bin')
+  const found = /\d+\.\d+/.exec(versionOf('rustc') ?? '')?.[0]
+  if (!found || !isAtLeast(found, wanted) || !versionOf('cargo')) {
+    fail(
+      `Rust ${wanted} or newer is needed to build the addon, ${found ? `this is ${found}` : 'and was not found'}. ` +
+        'Install it from https://rustup.rs (a distribution\'s "cargo" package is often too old) and run this again.',
+    )
+  }
+}
+
+async function requireLinker() {
+  if (process.platform === 'win32' || versionOf('cc')) return
+  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+    say('Installing a C linker (apt-get install gcc libc6-dev)')
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    await run('apt-get', ['update', '-q'], { env })
+    await run('apt-get', ['install', '-qy', '--no-install-recommends', 'gcc', 'libc6-dev'], { env })
+    return
+  }
+  const how =
+    process.platform === 'darwin' ? 'xcode-select --install' : 'on Debian: apt-get install gcc libc6-dev'
+  fail(`Rust needs a C linker ("cc"), and none was found. Install one (${how}) and run this again.`)
+}
+
+/** @param {string} tool */
+function versionOf(tool) {
+  const { status, stdout } = spawnSync(tool, ['--version'], { cwd: root, encoding: 'utf8' })
+  return status === 0 ? stdout : undefined
+}
+
+/**
+ * @param {string} version
+ * @param {string} wanted
+ */
+function isAtLeast(version, wanted) {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number)
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+}
+
+/** @param {string} file relative to the root */
+function path(file) {
+  return fileURLToPath(new URL(file, root))
+}
+
+/** @param {string} file */
+function read(file) {
+  return readFileSync(path(file), 'utf8')
+}
+
+/** @param {string} message */
+function say(message) {
+  console.error(`> ${message}`)
+}
+
+/** @param {string} message */
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
