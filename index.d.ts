@@ -22,7 +22,13 @@ export declare function close(attachment: number): void
 export declare function downgrade(attachment: number, to: number): boolean
 
 /** Why every request of the attachment failed (NaN in `takeEvents`). */
-export declare function failure(attachment: number): string
+export declare function failure(attachment: number): Failure
+
+/** An error of the API. */
+export interface Failure {
+  code: string
+  message: string
+}
 
 /** Whether `takeEvents` has something. */
 export declare function hasEvents(): boolean

@@ -56,11 +56,17 @@ export class LockError extends Error {
   }
 
   static {
-    Object.defineProperty(this.prototype, 'name', { value: 'LockError', configurable: true, writable: true })
-    Object.defineProperty(this.prototype, brand, { value: true })
-    Object.defineProperty(this, Symbol.hasInstance, {
-      value: (value: unknown) => typeof value === 'object' && value !== null && brand in value,
+    Object.defineProperty(LockError.prototype, 'name', {
+      value: 'LockError',
+      configurable: true,
+      writable: true,
     })
+    Object.defineProperty(LockError.prototype, brand, { value: true })
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): value is LockError {
+    return typeof value === 'object' && value !== null && brand in value
   }
 }
 

@@ -2,7 +2,7 @@ import * as binding from '../index.js'
 import { invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { await_, timeoutError } from './waits.js'
+import { timeoutError, track } from './waits.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -110,9 +110,12 @@ export class Hold implements Guard {
     this.#released = true
     const handle = this.#handle
     if (this.#labelled) binding.setLabel(handle.attachment, '', true)
-    if (this.#mode === READ) return handle.releaseRead()
-    this.#upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
-    handle.releaseExclusive(end)
+    if (this.#mode === READ) {
+      handle.releaseRead()
+    } else {
+      this.#upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
+      handle.releaseExclusive(end)
+    }
   }
 
   label(label: string): this {
@@ -151,7 +154,7 @@ export class Hold implements Guard {
     const abort = () => upgrading.withdraw(signal?.reason)
     this.#upgrading = upgrading
     signal?.addEventListener('abort', abort)
-    upgrading.withdraw = await_(
+    upgrading.withdraw = track(
       translated(() => binding.requestUpgrade(handle.attachment, timeout)),
       {
         handle,

@@ -13,7 +13,7 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { await_, settle, timeoutError } from './waits.js'
+import { settle, timeoutError, track } from './waits.js'
 
 /** A lock at one moment; old when it arrives. */
 export interface LockSnapshot {
@@ -230,7 +230,7 @@ export class RWLock implements Disposable {
     const abort = () => withdraw(signal?.reason)
     const request = translated(() => binding.request(handle.attachment, mode, timeout, handle.fairness))
     signal?.addEventListener('abort', abort)
-    withdraw = await_(request, {
+    withdraw = track(request, {
       handle,
       mode,
       timeout,

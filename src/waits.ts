@@ -1,5 +1,5 @@
 import * as binding from '../index.js'
-import { LockError } from './errors.js'
+import { LockError, type LockErrorCode } from './errors.js'
 import type { Handle, Mode } from './handle.js'
 
 /** A request that the binding has not settled yet. */
@@ -24,7 +24,7 @@ binding.start(() => {
 /**
  * Takes note of a request just made; `request` is what the binding gave for it. Returns a function that withdraws it.
  */
-export function await_(request: number, wait: Wait): (reason: unknown) => void {
+export function track(request: number, wait: Wait): (reason: unknown) => void {
   const { attachment } = wait.handle
   const id = Math.abs(request)
   const key = keyOf(attachment, id)
@@ -48,7 +48,7 @@ export function settle(): void {
     if (wait === undefined) continue
     waits.delete(key)
     if (hold === 0) wait.rejected(timeoutError(wait.handle, wait.mode, wait.timeout))
-    else if (Number.isNaN(hold)) wait.rejected(new LockError('ERR_LOCK_CORRUPT', binding.failure(attachment)))
+    else if (Number.isNaN(hold)) wait.rejected(failure(attachment))
     else wait.granted(hold)
   }
 }
@@ -72,4 +72,10 @@ export function timeoutError(handle: Handle, mode: Mode, timeout: number): LockE
     message,
     binding.inspect(handle.attachment).holders as LockError['holders'],
   )
+}
+
+/** Why the binding gave up on every request of an attachment. */
+function failure(attachment: number): LockError {
+  const { code, message } = binding.failure(attachment)
+  return new LockError(code as LockErrorCode, message)
 }

@@ -254,10 +254,21 @@ pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String 
     with_attachment(attachment, String::new(), |attachment| attachment.timeout_message(mode(mode_code), nanos(timeout)))
 }
 
+/// An error of the API.
+#[napi(object)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+}
+
 /// Why every request of the attachment failed (NaN in `takeEvents`).
 #[napi(catch_unwind)]
-pub fn failure(attachment: u32) -> String {
-    with_realm(|realm| realm.get(attachment).and_then(|open| open.failure.clone()).unwrap_or_default())
+pub fn failure(attachment: u32) -> Failure {
+    with_realm(|realm| {
+        let failure = realm.get(attachment).and_then(|open| open.failure.clone());
+        let (code, message) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into()));
+        Failure { code: code.into(), message }
+    })
 }
 
 /// Every named lock of this user.

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use napi::Env;
 use napi::bindgen_prelude::Function;
-use process_rwlock::{Attachment, Error, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, now};
+use process_rwlock::{
+    Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, now,
+};
 
 use crate::signal::Signal;
 
@@ -25,8 +27,11 @@ pub(crate) struct Open {
     handles: u32,
     waiting: bool,
     /// Why its requests failed, if they did.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
 }
+
+/// A code and a message.
+pub(crate) type Failure = (&'static str, String);
 
 /// A settled request.
 pub(crate) struct Event {
@@ -155,12 +160,11 @@ impl Realm {
         let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
         let time = now();
         let attachment = &open.attachment;
-        let mut result = attachment.poll(time).map_err(|error| error.to_string());
+        let mut result = attachment.poll(time).map_err(|error| (error.kind().code(), error.to_string()));
         let pending = attachment.pending() != 0;
         if result.is_ok() && pending {
             let due = attachment.next_poll(time);
-            result =
-                open.watch.begin(time, due).map_err(|error| format!("cannot start a thread to wait with: {error}"));
+            result = open.watch.begin(time, due).map_err(no_thread);
         } else {
             open.watch.end();
         }
@@ -191,4 +195,8 @@ impl Realm {
             signal.keep_alive(*env, self.waiting != 0);
         }
     }
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    (ErrorKind::Access.code(), format!("cannot start a thread to wait for the lock with: {error}"))
 }

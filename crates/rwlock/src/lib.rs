@@ -22,18 +22,26 @@
 //!
 //! - Each *attachment* (a thread that has the lock open) has a *slot* with lines of its own, so readers in different
 //!   processes never touch one cache line. The slot's `reads` word is the truth that it reads.
-//! - The *gate* is one word that names the one exclusive holder, upgradable or writing.
+//! - The *gate* is one word that names the one exclusive owner: upgradable, draining, upgrading or writing ([`gate`]).
 //! - **Read:** swap own `reads`, then load the gate: no writer, and the queue not closed, is success. Otherwise take it
 //!   back and queue.
-//! - **Write:** compare-and-swap the gate, then wait until every other slot's `reads` is zero (*drain*).
-//!   Both sides store first and look second, with sequentially consistent operations: Dekker's scheme. Acquire and release
-//!   would let each miss the other.
+//! - **Write:** compare-and-swap the gate to *draining*, wait until every slot's `reads` is zero, compare-and-swap to
+//!   *writing*. Both sides store first and look second, with sequentially consistent operations: Dekker's scheme. Acquire
+//!   and release would let each miss the other.
 //! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
 //! - **Fairness:** newcomers may overtake until the first in the queue has waited for its patience; then it *closes* the
 //!   queue, which from then on is strictly first come, first served, with adjacent readers together.
+//! - **Patience:** whoever does not come when it is his turn, since he is stopped or busy, is passed over after a few
+//!   milliseconds, in the queue as well as while draining. He keeps his ticket, and each time is given twice the patience.
+//!   A holder is never passed over: there are no leases.
 //! - **Recovery** ([`recovery`]): the kernel knows who is alive. Each attachment holds a byte lock of the lock file, which
-//!   the kernel drops at its death ([`liveness`]). A pid is for people to read, never a proof.
+//!   the kernel drops at its death ([`liveness`]). A pid is for people to read, never a proof. A writer that dies inside
+//!   leaves the gate *poisoned* with his slot's number, and his slot as it was, until a write hold ends whole.
+//! - **Opening and closing** ([`segment`]) are rare, and serialised by one more byte lock.
+
+#![warn(missing_docs)]
+#![allow(rustdoc::private_intra_doc_links)] // whoever reads how it works has the source
 
 mod attachment;
 mod error;

@@ -18,7 +18,7 @@ use crate::liveness::LockFile;
 pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
     let place = Place::File { path: path.to_path_buf() };
     loop {
-        let lock = open_lock(path, &place, true)?.expect("it is created if missing");
+        let lock = open_lock(path, &place, true)?.expect("it is made if missing");
         enter_setup(&lock, &place, SETUP_PATIENCE)?;
         if !is_at(&lock, path, &place)? {
             continue; // removed while we waited for it
@@ -44,17 +44,23 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
 }
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
+    let cannot = |error| Error::access(format!("cannot open {place}"), error);
+    let mut options = OpenOptions::new();
     // O_NONBLOCK: a pipe at this path must give an error, not block.
-    let opened =
-        OpenOptions::new().read(true).write(true).create(create).mode(0o666).custom_flags(libc::O_NONBLOCK).open(path);
-    let Some(file) = no_such_file(opened).map_err(|error| Error::access(format!("cannot open {place}"), error))? else {
-        return if create {
-            let missing = io::Error::from(io::ErrorKind::NotFound);
-            Err(Error::access(format!("cannot create {place}: its folder does not exist"), missing))
-        } else {
-            Ok(None)
+    options.read(true).write(true).mode(0o666).custom_flags(libc::O_NONBLOCK);
+    // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
+    // (fs.protected_regular, proc_sys_fs(5)).
+    let mut opened = no_such_file(options.open(path)).map_err(cannot)?;
+    if opened.is_none() && create {
+        opened = match options.create(true).open(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::access(format!("cannot make {place}: its folder does not exist"), error));
+            }
+            Err(error) => return Err(Error::access(format!("cannot make {place}"), error)),
         };
-    };
+    }
+    let Some(file) = opened else { return Ok(None) };
     let metadata = metadata(&file, place)?;
     if !metadata.is_file() {
         return Err(Error::corrupt(format!("{place} is not a valid lock: it is not a regular file")));
