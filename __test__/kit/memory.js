@@ -19,6 +19,16 @@ export const AT = {
   queued: (slot) => 1024 + slot * 256 + 128,
 }
 
+/** The gate's word; crates/rwlock/src/gate.rs. */
+export const GATE = {
+  mode: 0b111n,
+  upgradable: 0b001n,
+  writing: 0b100n,
+  unknown: 0b111n,
+  /** @param {number} slot */
+  owner: (slot) => BigInt(slot) << 6n,
+}
+
 /** The bytes of a lock of the default capacity. */
 export const BYTES = 1024 + 129 * 256
 

@@ -183,15 +183,15 @@ impl Attachment {
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
-        // Before looking: news that comes from here on sets it again.
-        self.slot().waiting.wake.store(park::IDLE, SeqCst);
+        self.segment.gate_owner(self.segment.load_gate())?;
+        park::take_wake(&self.slot().waiting.wake);
         loop {
             self.continue_drain(pending)?;
-            while let Some(&head) = pending.requests.front()
-                && pending.sync.is_none_or(|id| id == head.id)
-                && self.grant_in_turn(pending, head)?
-            {
-                pending.requests.pop_front();
+            while let Some(head) = pending.requests.pop_front() {
+                if pending.sync.is_some_and(|id| id != head.id) || !self.grant_in_turn(pending, head)? {
+                    pending.requests.push_front(head);
+                    break;
+                }
             }
             self.expire(pending, now);
             self.admit_nested(pending, now);
@@ -214,7 +214,6 @@ impl Attachment {
 
     /// Grants `head` if it is its turn and the lock is free for it; a writer then still has to drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
-        self.segment.gate_owner(self.segment.load_gate())?;
         if self.segment.ahead_of(self.index, head.mode, head.ticket).is_some() {
             return Ok(false);
         }

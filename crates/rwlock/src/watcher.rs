@@ -170,7 +170,7 @@ impl Post {
     fn keep_watch(&self, watcher: &Watcher) {
         loop {
             // Before looking: who changes something from here on keeps us from falling asleep.
-            self.bell.store(park::IDLE, SeqCst);
+            park::take_poke(&self.bell);
             let entries = lock(&self.watched).entries.clone();
             let now = park::now();
             if entries.is_empty() {
@@ -195,7 +195,7 @@ impl Post {
         for entry in entries {
             let word = entry.sleeper.word();
             // A poke is for us, not for the attachment. Taken back before looking, like the bell.
-            let _ = word.compare_exchange(park::POKED, park::IDLE, SeqCst, SeqCst);
+            park::take_poke(word);
             let due = entry.due.load(SeqCst);
             if due == 0 {
                 continue;
@@ -207,7 +207,7 @@ impl Post {
                 }
                 vigil.next
             };
-            if word.load(SeqCst) != park::WOKEN && due > now {
+            if !park::is_woken(word) && due > now {
                 next = next.min(due).min(next_look);
             } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
                 (entry.ring)();

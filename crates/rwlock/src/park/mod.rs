@@ -1,7 +1,7 @@
 //! Sleeping on a word of shared memory, and waking who sleeps there. One file per platform, one signature.
 //!
-//! A word is [`IDLE`], or [`WOKEN`] once somebody has news for its owner. Times are monotonic nanoseconds, the same clock
-//! in every process.
+//! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
+//! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds, the same clock in every process.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -12,21 +12,35 @@ pub(crate) use linux::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sle
 
 pub(crate) const IDLE: u32 = 0;
 /// There is news: look at the lock again.
-pub(crate) const WOKEN: u32 = 1;
+const WOKEN: u32 = 1;
 /// No news of the lock; the thread that sleeps here has something else to see to.
-pub(crate) const POKED: u32 = 2;
+const POKED: u32 = 2;
 
 /// Tells the owner of `word` to look again. A word already woken needs no second system call; should its waker have died
 /// between the two steps, the sleeper finds out at its next look after dead peers.
 pub(crate) fn wake(word: &AtomicU32) {
-    if word.swap(WOKEN, SeqCst) != WOKEN {
+    if word.fetch_or(WOKEN, SeqCst) & WOKEN == 0 {
         wake_sleeper(word);
     }
 }
 
+pub(crate) fn is_woken(word: &AtomicU32) -> bool {
+    word.load(SeqCst) & WOKEN != 0
+}
+
+/// The owner is about to look: news that comes from here on wakes it again.
+pub(crate) fn take_wake(word: &AtomicU32) {
+    word.fetch_and(!WOKEN, SeqCst);
+}
+
 /// Interrupts the sleep of this process' own watcher without making it news.
 pub(crate) fn poke(word: &AtomicU32) {
-    if word.compare_exchange(IDLE, POKED, SeqCst, SeqCst).is_ok() {
+    if word.fetch_or(POKED, SeqCst) & POKED == 0 {
         wake_sleeper(word);
     }
+}
+
+/// The watcher is about to look at what changed.
+pub(crate) fn take_poke(word: &AtomicU32) {
+    word.fetch_and(!POKED, SeqCst);
 }
