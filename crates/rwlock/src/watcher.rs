@@ -239,3 +239,106 @@ impl Post {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::attachment::{HoldEnd, LockRef, Options};
+    use crate::slot::Mode;
+    use crate::wait::{Outcome, Terms};
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn open(&self, number: usize) -> Attachment {
+            Attachment::open(LockRef::Path(&self.0.join(number.to_string())), &Options::default()).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Kernels with and without a way to wait for many words at once; the latter need a thread each.
+    fn with_both_kinds(name: &str, test: impl Fn(&Folder, &Arc<Watcher>, usize)) {
+        for limit in [1, 3] {
+            test(&Folder::new(&format!("{name}-{limit}")), &Watcher::with_limit(limit), limit);
+        }
+    }
+
+    fn wait_for(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < BOUND, "{what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn rings_for_the_attachment_whose_turn_has_come_and_for_no_other() {
+        with_both_kinds("rings", |folder, watcher, limit| {
+            let (sender, rung) = mpsc::channel();
+            let holders: Vec<_> = (0..7).map(|number| folder.open(number)).collect();
+            assert!(holders.iter().all(Attachment::try_write));
+            let terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+            let mut waiters: Vec<_> = (0..7)
+                .map(|number| {
+                    let waiter = folder.open(number);
+                    let sender = sender.clone();
+                    let mut watch = watcher.watch(&waiter, move || sender.send(number).unwrap());
+                    waiter.request(Mode::Write, terms);
+                    waiter.poll(park::now()).unwrap();
+                    watch.begin(park::now(), waiter.next_poll(park::now())).unwrap();
+                    (waiter, watch)
+                })
+                .collect();
+            assert_eq!(watcher.threads(), 7_usize.div_ceil(limit));
+            for number in [3, 0, 6, 1] {
+                holders[number].release_exclusive(HoldEnd::Whole).unwrap();
+                assert_eq!(rung.recv_timeout(BOUND), Ok(number));
+                let (waiter, watch) = &mut waiters[number];
+                waiter.poll(park::now()).unwrap();
+                assert!(matches!(waiter.take_settled()[..], [(_, Outcome::Granted)]));
+                watch.end();
+            }
+            assert_eq!(rung.try_recv(), Err(mpsc::TryRecvError::Empty));
+            drop(waiters);
+            wait_for("a thread without work ends", || watcher.threads() == 0);
+        });
+    }
+
+    #[test]
+    fn rings_when_the_time_has_come_even_if_that_was_brought_forward() {
+        with_both_kinds("due", |folder, watcher, _| {
+            let holder = folder.open(0);
+            assert!(holder.try_write());
+            let waiter = folder.open(0);
+            let (sender, rung) = mpsc::channel();
+            let mut watch = watcher.watch(&waiter, move || sender.send(()).unwrap());
+            waiter.request(Mode::Read, Terms { deadline: u64::MAX, fairness: u64::MAX });
+            for _ in 0..50 {
+                waiter.poll(park::now()).unwrap();
+                watch.begin(park::now(), u64::MAX).unwrap();
+                waiter.poll(park::now()).unwrap();
+                let due = park::now() + 2_000_000;
+                watch.begin(park::now(), due).unwrap();
+                rung.recv_timeout(BOUND).unwrap();
+                assert!(park::now() >= due);
+            }
+        });
+    }
+}
