@@ -107,8 +107,8 @@ export interface Seen {
   ownerDied?: OwnerDied
 }
 
-/** Names the attachment, or its present hold, for whoever inspects the lock. */
-export declare function setLabel(attachment: number, label: string, ofHold: boolean): void
+/** Names the attachment (`of` 0), its present read hold (1) or exclusive hold (2), for whoever inspects the lock. */
+export declare function setLabel(attachment: number, label: string, of: number): void
 
 /** Prepares this thread: `ring` is called on it when `poll` has something to do. */
 export declare function start(ring: () => void): void

@@ -1,8 +1,9 @@
 import * as binding from '../index.js'
 import { invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
+import { labelHold } from './labels.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { timeoutError, track } from './waits.js'
+import { type Pending, pend, timeoutError } from './waits.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -66,8 +67,9 @@ export class Hold implements Guard {
   #released = false
   #hold: number
   #ownerDied: OwnerDied | null
-  #labelled = false
-  #upgrading: { promise: Promise<void>; withdraw: (reason: unknown) => void } | null = null
+  #label: string | undefined
+  #dropLabel: (() => void) | undefined
+  #upgrading: Pending<void> | null = null
 
   /** `hold` is as the binding tells it, and just granted. */
   constructor(lock: object, handle: Handle, mode: Mode, hold: number) {
@@ -108,8 +110,8 @@ export class Hold implements Guard {
   #end(end: typeof WHOLE | typeof FAILED): void {
     if (this.released) return
     this.#released = true
+    this.#dropLabel?.()
     const handle = this.#handle
-    if (this.#labelled) binding.setLabel(handle.attachment, '', true)
     if (this.#mode === READ) {
       handle.releaseRead()
     } else {
@@ -119,58 +121,49 @@ export class Hold implements Guard {
   }
 
   label(label: string): this {
-    this.#labelled = true
-    binding.setLabel(this.#handle.attachment, label, true)
+    this.#label = label
+    this.#showLabel()
     return this
+  }
+
+  /** A reader's name is shown elsewhere than a writer's. */
+  #showLabel(): void {
+    this.#dropLabel?.()
+    if (this.#label !== undefined) this.#dropLabel = labelHold(this.#handle, this.#mode, this.#label)
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
     if (options !== undefined) checkAcquireOptions(options)
     this.#assertHeld()
+    const handle = this.#handle
     if (this.#mode === WRITE) return
     if (this.#mode === READ) {
       throw new LockError(
         'ERR_LOCK_DEADLOCK',
-        `a read hold of ${this.#handle.text} cannot wait to become a writer, since two of them would wait for each other: ` +
+        `a read hold of ${handle.text} cannot wait to become a writer, since two of them would wait for each other: ` +
           'use lock.upgradable(), or tryUpgrade()',
       )
     }
-    options?.signal?.throwIfAborted()
-    if (this.tryUpgrade()) return
-    const timeout = options?.timeout ?? Number.POSITIVE_INFINITY
-    if (timeout === 0) throw timeoutError(this.#handle, WRITE, 0)
-    if (this.#upgrading === null) this.#requestUpgrade(timeout, options?.signal)
-    await this.#upgrading?.promise
-  }
-
-  #requestUpgrade(timeout: number, signal: AbortSignal | undefined): void {
-    const handle = this.#handle
-    const { promise, resolve, reject } = withResolvers<void>()
-    const ended = () => {
-      this.#upgrading = null
-      signal?.removeEventListener('abort', abort)
+    if (this.#upgrading !== null) {
+      throw new LockError(
+        'ERR_LOCK_BUSY',
+        `this hold of ${handle.text} is being upgraded already: await that`,
+      )
     }
-    const upgrading = { promise, withdraw: (_reason: unknown) => {} }
-    const abort = () => upgrading.withdraw(signal?.reason)
-    this.#upgrading = upgrading
-    signal?.addEventListener('abort', abort)
-    upgrading.withdraw = track(
-      translated(() => binding.requestUpgrade(handle.attachment, timeout)),
-      {
-        handle,
-        mode: WRITE,
-        timeout,
-        granted: (hold) => {
-          ended()
-          this.#becomeWriter(hold)
-          resolve()
-        },
-        rejected: (reason) => {
-          ended()
-          reject(reason)
-        },
-      },
+    const { timeout = Number.POSITIVE_INFINITY, signal } = options ?? {}
+    signal?.throwIfAborted()
+    if (this.tryUpgrade()) return
+    if (timeout === 0) throw timeoutError(handle, WRITE, 0)
+    const request = translated(() => binding.requestUpgrade(handle.attachment, timeout))
+    const upgrading = pend({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
+      this.#becomeWriter(hold),
     )
+    this.#upgrading = upgrading
+    try {
+      await upgrading.promise
+    } finally {
+      this.#upgrading = null
+    }
   }
 
   tryUpgrade(): boolean {
@@ -189,6 +182,7 @@ export class Hold implements Guard {
     this.#handle.exclusive = WRITE
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
+    this.#showLabel()
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void {
@@ -207,8 +201,15 @@ export class Hold implements Guard {
     }
     const handle = this.#handle
     this.#upgrading?.withdraw(closed('the hold was downgraded while it waited to be upgraded'))
-    handle.downgrade(target)
+    try {
+      handle.downgrade(target)
+    } catch (error) {
+      this.#released = true // nothing is left to hold
+      this.#dropLabel?.()
+      throw error
+    }
     this.#mode = target
+    this.#showLabel()
   }
 
   #assertHeld(): void {
@@ -231,19 +232,4 @@ function closed(message: string): LockError {
 
 function ownerDied(handle: Handle): OwnerDied | null {
   return binding.ownerDied(handle.attachment) ?? null
-}
-
-/** `Promise.withResolvers`, which Node 20 lacks. */
-export function withResolvers<T>(): {
-  promise: Promise<T>
-  resolve: (value: T) => void
-  reject: (reason: unknown) => void
-} {
-  let resolve!: (value: T) => void
-  let reject!: (reason: unknown) => void
-  const promise = new Promise<T>((resolveIt, rejectIt) => {
-    resolve = resolveIt
-    reject = rejectIt
-  })
-  return { promise, resolve, reject }
 }

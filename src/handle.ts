@@ -1,5 +1,6 @@
 import * as binding from '../index.js'
 import { LockError, translated } from './errors.js'
+import { dropLabels } from './labels.js'
 import type { Place } from './options.js'
 import { settle, withdrawAll } from './waits.js'
 
@@ -57,9 +58,10 @@ export class Handle {
   }
 
   downgrade(to: typeof READ | typeof UPGRADABLE): void {
+    this.exclusive = 0
     const events = translated(() => binding.downgrade(this.attachment, to))
-    this.exclusive = to === UPGRADABLE ? UPGRADABLE : 0
     if (to === READ) this.reads++
+    else this.exclusive = to
     if (events) settle()
   }
 
@@ -71,6 +73,7 @@ export class Handle {
       this,
       () => new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`),
     )
+    dropLabels(this)
     try {
       while (this.reads > 0) this.releaseRead()
       if (this.exclusive !== 0) this.releaseExclusive(end)

@@ -23,7 +23,7 @@ export interface RWLockOptions {
    * first served, at the price of a context switch for every contended acquisition.
    */
   fairness?: number | undefined
-  /** Shown to whoever inspects the lock; the process' title by default. The first 80 bytes of UTF-8 are kept. */
+  /** Shown to whoever inspects the lock; the process' title by default. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
 }
 
@@ -36,7 +36,7 @@ export interface AcquireOptions {
   timeout?: number | undefined
   /** Ends the wait; the acquisition rejects with `signal.reason`. A synchronous wait looks at it only before it begins. */
   signal?: AbortSignal | undefined
-  /** What this hold is called when somebody inspects the lock. The first 80 bytes of UTF-8 are kept. */
+  /** What this hold is called when somebody inspects the lock. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import * as binding from '../index.js'
 import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
-import { type Guard, Hold, type OwnerDied, withResolvers } from './guard.js'
+import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { ABANDONED, Handle, type Mode, READ, tryRead, tryWrite, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import {
   type AcquireOptions,
@@ -13,7 +13,7 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { settle, timeoutError, track } from './waits.js'
+import { pend, settle, timeoutError } from './waits.js'
 
 /** A lock at one moment; old when it arrives. */
 export interface LockSnapshot {
@@ -65,7 +65,7 @@ export class RWLock implements Disposable {
     const opened = translated(() =>
       binding.open(place.name, place.path, capacity, label ?? process.title, threadId),
     )
-    if (label !== undefined) binding.setLabel(opened.attachment, label, false)
+    if (label !== undefined) binding.setLabel(opened.attachment, label, 0)
     this.#handle = new Handle(place, opened.attachment, opened.tokenBase, fairness)
     collected.register(this, this.#handle, this.#handle)
   }
@@ -225,26 +225,11 @@ export class RWLock implements Disposable {
   #wait(mode: Mode, options: AcquireOptions | undefined): Promise<Hold> {
     const handle = this.#handle
     const { timeout = Number.POSITIVE_INFINITY, signal, label } = options ?? {}
-    const { promise, resolve, reject } = withResolvers<Hold>()
-    let withdraw: (reason: unknown) => void
-    const abort = () => withdraw(signal?.reason)
     const request = translated(() => binding.request(handle.attachment, mode, timeout, handle.fairness))
-    signal?.addEventListener('abort', abort)
-    withdraw = track(request, {
-      handle,
-      mode,
-      timeout,
-      granted: (number) => {
-        signal?.removeEventListener('abort', abort)
-        const hold = new Hold(this, handle, mode, number)
-        resolve(label === undefined ? hold : hold.label(label))
-      },
-      rejected: (reason) => {
-        signal?.removeEventListener('abort', abort)
-        reject(reason)
-      },
-    })
-    return promise
+    return pend({ handle, mode, timeout, signal }, request, (number) => {
+      const hold = new Hold(this, handle, mode, number)
+      return label === undefined ? hold : hold.label(label)
+    }).promise
   }
 
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold {

@@ -1,12 +1,25 @@
 import * as binding from '../index.js'
 import { LockError, type LockErrorCode } from './errors.js'
 import type { Handle, Mode } from './handle.js'
+import { onAbort } from './signals.js'
 
-/** A request that the binding has not settled yet. */
-export interface Wait {
+/** What is asked for, and on which terms. */
+export interface Request {
   handle: Handle
   mode: Mode
   timeout: number
+  signal: AbortSignal | undefined
+}
+
+/** A request on its way. */
+export interface Pending<T> {
+  promise: Promise<T>
+  /** Ends it with `reason`, unless it is settled. */
+  withdraw(reason: unknown): void
+}
+
+/** A request that the binding has not settled yet. */
+interface Wait extends Request {
   /** `hold` is as the binding tells it. */
   granted(hold: number): void
   rejected(reason: unknown): void
@@ -21,21 +34,34 @@ binding.start(() => {
   if (binding.poll()) settle()
 })
 
-/**
- * Takes note of a request just made; `request` is what the binding gave for it. Returns a function that withdraws it.
- */
-export function track(request: number, wait: Wait): (reason: unknown) => void {
-  const { attachment } = wait.handle
-  const id = Math.abs(request)
-  const key = keyOf(attachment, id)
-  waits.set(key, wait)
-  if (request < 0) settle()
-  return (reason) => {
+/** A promise for what `granted` makes of the hold; `id` is what the binding gave for the request just made. */
+export function pend<T>(request: Request, id: number, granted: (hold: number) => T): Pending<T> {
+  const { attachment } = request.handle
+  const key = keyOf(attachment, Math.abs(id))
+  let wait!: Wait
+  const withdraw = (reason: unknown) => {
     if (!waits.delete(key)) return
-    binding.cancel(attachment, id)
+    binding.cancel(attachment, Math.abs(id))
     wait.rejected(reason)
     if (binding.advance(attachment)) settle()
   }
+  const promise = new Promise<T>((resolve, reject) => {
+    const stop = onAbort(request.signal, withdraw)
+    wait = {
+      ...request,
+      granted: (hold) => {
+        stop()
+        resolve(granted(hold))
+      },
+      rejected: (reason) => {
+        stop()
+        reject(reason)
+      },
+    }
+  })
+  waits.set(key, wait)
+  if (id < 0) settle()
+  return { promise, withdraw }
 }
 
 /** Tells everybody whose request was settled. */

@@ -228,11 +228,12 @@ pub fn has_events() -> bool {
     with_realm(|realm| !realm.events.is_empty())
 }
 
-/// Names the attachment, or its present hold, for whoever inspects the lock.
+/// Names the attachment (`of` 0), its present read hold (1) or exclusive hold (2), for whoever inspects the lock.
 #[napi(catch_unwind)]
-pub fn set_label(attachment: u32, label: String, of_hold: bool) {
-    with_attachment(attachment, (), |attachment| {
-        if of_hold { attachment.set_hold_label(&label) } else { attachment.set_label(&label) }
+pub fn set_label(attachment: u32, label: String, of: u32) {
+    with_attachment(attachment, (), |attachment| match of {
+        0 => attachment.set_label(&label),
+        of => attachment.set_hold_label(of == 1, &label),
     });
 }
 

@@ -130,7 +130,8 @@ impl Attachment {
         slot.waiting.wake.store(park::IDLE, SeqCst);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.passes.store(0, Relaxed);
-        slot.hold_label.clear();
+        slot.read_label.store("");
+        slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
         slot.waiting.pid.store(std::process::id(), Relaxed);
@@ -208,9 +209,10 @@ impl Attachment {
         self.slot().waiting.label.store(label);
     }
 
-    /// Names the present hold; the name goes with the slot's last hold.
-    pub fn set_hold_label(&self, label: &str) {
-        self.slot().hold_label.store(label);
+    /// What the present read hold, or else the exclusive one, is called. Empty: no name of its own.
+    pub fn set_hold_label(&self, of_read: bool, label: &str) {
+        let slot = self.slot();
+        if of_read { slot.read_label.store(label) } else { slot.exclusive_label.store(label) }
     }
 
     /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
@@ -471,7 +473,8 @@ impl Attachment {
             self.join_readers();
         }
         self.stamp_read();
-        self.release_exclusive(HoldEnd::Whole)
+        // If the gate was lost, so is the hold.
+        self.release_exclusive(HoldEnd::Whole).inspect_err(|_| self.release_read())
     }
 
     /// From write to upgradable: readers may come in, nobody else.

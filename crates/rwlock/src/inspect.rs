@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::attachment::{Attachment, LockRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::Slot;
+use crate::layout::{Label, Slot};
 use crate::park;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
@@ -120,21 +120,19 @@ impl Segment {
         for (index, slot) in self.used_slots().iter().enumerate() {
             let count = Reads(slot.reads.load(Relaxed)).count();
             if count != 0 {
-                holders.push(party(slot, Mode::Read, count, slot.read_since.load(Relaxed), now));
+                holders.push(holder(slot, Mode::Read, count, now));
             }
-            let pending = slot.waiting.pending.load(Relaxed);
+            let pending = slot.waiting.pending.load(Relaxed).max(1);
             if gate.is_owned_by(index) {
-                let since = slot.exclusive_since.load(Relaxed);
                 match gate.hold() {
-                    Some(Hold::Writing) => holders.push(party(slot, Mode::Write, 1, since, now)),
-                    Some(Hold::Upgradable) => holders.push(party(slot, Mode::Upgradable, 1, since, now)),
+                    Some(Hold::Writing) => holders.push(holder(slot, Mode::Write, 1, now)),
+                    Some(Hold::Upgradable) => holders.push(holder(slot, Mode::Upgradable, 1, now)),
                     Some(Hold::Upgrading) => {
-                        holders.push(party(slot, Mode::Upgradable, 1, since, now));
-                        waiters.push((0, party(slot, Mode::Write, 1, slot.waiting.since.load(Relaxed), now)));
+                        holders.push(holder(slot, Mode::Upgradable, 1, now));
+                        waiters.push((0, waiter(slot, Mode::Write, 1, now)));
                     }
                     Some(Hold::Draining) => {
-                        waiters
-                            .push((0, party(slot, Mode::Write, pending.max(1), slot.waiting.since.load(Relaxed), now)));
+                        waiters.push((0, waiter(slot, Mode::Write, pending, now)));
                         continue;
                     }
                     _ => {}
@@ -142,8 +140,7 @@ impl Segment {
             }
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
-                let since = slot.waiting.since.load(Relaxed);
-                waiters.push((queued.ticket(), party(slot, mode, pending.max(1), since, now)));
+                waiters.push((queued.ticket(), waiter(slot, mode, pending, now)));
             }
         }
         waiters.sort_by_key(|(ticket, _)| *ticket);
@@ -167,24 +164,36 @@ impl Segment {
         Some(OwnerDied {
             pid: slot.waiting.pid.load(Relaxed),
             thread: slot.waiting.thread.load(Relaxed),
-            label: label(slot),
+            label: label(slot, &slot.exclusive_label),
             token: slot.token.load(Relaxed),
         })
     }
 }
 
-fn label(slot: &Slot) -> String {
-    let of_hold = slot.hold_label.load();
-    if of_hold.is_empty() { slot.waiting.label.load() } else { of_hold }
+/// What a hold is called, or else its attachment.
+fn label(slot: &Slot, of_hold: &Label) -> String {
+    Some(of_hold.load()).filter(|label| !label.is_empty()).unwrap_or_else(|| slot.waiting.label.load())
 }
 
-fn party(slot: &Slot, mode: Mode, count: u32, since: u64, now: u64) -> Party {
+fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
+    let (since, of_hold) = match mode {
+        Mode::Read => (&slot.read_since, &slot.read_label),
+        _ => (&slot.exclusive_since, &slot.exclusive_label),
+    };
+    party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
+}
+
+fn waiter(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
+    party(slot, mode, count, slot.waiting.label.load(), slot.waiting.since.load(Relaxed), now)
+}
+
+fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Party {
     Party {
         pid: slot.waiting.pid.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),
         mode,
         count,
-        label: label(slot),
+        label,
         ms: if since == 0 { 0 } else { now.saturating_sub(since) / 1_000_000 },
     }
 }

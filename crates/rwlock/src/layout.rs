@@ -80,8 +80,9 @@ pub(crate) struct Slot {
     /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
     pub read_since: AtomicU64,
     pub exclusive_since: AtomicU64,
-    /// What the present hold is called, if it was given a name of its own.
-    pub hold_label: Label,
+    /// What the present holds are called, if they were given names of their own.
+    pub read_label: Label,
+    pub exclusive_label: Label,
 
     pub waiting: WaitLine,
 }
@@ -107,17 +108,13 @@ pub(crate) struct WaitLine {
 
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
 #[repr(C)]
-pub(crate) struct Label([AtomicU64; 10]);
+pub(crate) struct Label([AtomicU64; 6]);
 
 impl Label {
-    pub const BYTES: usize = 80;
+    pub const BYTES: usize = 48;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);
-    }
-
-    pub fn clear(&self) {
-        self.0[0].store(0, Relaxed);
     }
 
     pub fn load(&self) -> String {
@@ -164,7 +161,8 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Preamble, ticket),
         SLOTS_OFFSET,
         offset_of!(Slot, token),
-        offset_of!(Slot, hold_label),
+        offset_of!(Slot, read_label),
+        offset_of!(Slot, exclusive_label),
         offset_of!(Slot, waiting),
         offset_of!(WaitLine, wake),
         offset_of!(WaitLine, close_at),
@@ -201,12 +199,12 @@ mod tests {
     fn a_label_is_cut_at_a_character_boundary() {
         let label = Label(Default::default());
         label.store(&"é".repeat(60));
-        assert_eq!(label.load(), "é".repeat(40));
+        assert_eq!(label.load(), "é".repeat(24));
         label.store(&"x€".repeat(30));
-        assert_eq!(label.load(), "x€".repeat(20));
+        assert_eq!(label.load(), "x€".repeat(12));
         label.store("short");
         assert_eq!(label.load(), "short");
-        label.clear();
+        label.store("");
         assert_eq!(label.load(), "");
     }
 }

@@ -135,8 +135,10 @@ impl Vigil {
         }
         let queued = Queued(own.queued.load(SeqCst));
         let Some(mode) = queued.mode() else { return };
-        if !gate.is_free() && gate.owner() < segment.slots().len() {
-            segment.recover(gate.owner());
+        match segment.gate_owner(gate) {
+            Ok(Some(owner)) => _ = segment.recover(owner),
+            Ok(None) => {}
+            Err(_) => return park::wake(&own.wake), // to be told so
         }
         if gate.is_drained_by(gate.owner())
             && let Some(reader) = segment.reader_beside(self.slot)
@@ -150,9 +152,12 @@ impl Vigil {
             ahead = segment.ahead_of(self.slot, mode, queued.ticket());
         }
         let gate = segment.load_gate();
-        let free = if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
+        let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
+        let free = free_for(mode);
         let turn = match ahead {
-            Some((slot, request)) if free => Some(Turn::Queued { slot, request, tenure: gate.tenure() }),
+            Some((slot, request)) if free && request.mode().is_some_and(free_for) => {
+                Some(Turn::Queued { slot, request, tenure: gate.tenure() })
+            }
             None if free => {
                 park::wake(&own.wake);
                 None

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use memmap2::MmapRaw;
 
-use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup, no_such_file, unix_nanos};
+use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup, no_such_file, not_a_lock, unix_nanos};
 use crate::attachment::Identity;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, bytes_of};
-use crate::liveness::LockFile;
+use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of, slots_of};
+use crate::liveness::{LockFile, slot_byte};
 
 /// Opens the lock at `path`, making it if the file is missing or empty. Returns with the setup byte held.
 pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
@@ -24,6 +24,12 @@ pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
             continue; // removed while we waited for it
         }
         if is_unfinished(&lock, &place)? {
+            let in_use = lock
+                .is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
+                .map_err(|error| Error::access(format!("cannot look at {place}"), error))?;
+            if in_use {
+                return Err(not_a_lock(&place, "it was emptied while processes had it open"));
+            }
             return create(lock, place, capacity.unwrap_or(DEFAULT_CAPACITY));
         }
         let segment = map(lock, place)?;
@@ -44,7 +50,11 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
 }
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
-    let cannot = |error| Error::access(format!("cannot open {place}"), error);
+    let irregular = || not_a_lock(place, "it is not a regular file");
+    let cannot = |error: io::Error| match error.raw_os_error() {
+        Some(libc::EISDIR | libc::ENXIO) => irregular(),
+        _ => Error::access(format!("cannot open {place}"), error),
+    };
     let mut options = OpenOptions::new();
     // O_NONBLOCK: a pipe at this path must give an error, not block.
     options.read(true).write(true).mode(0o666).custom_flags(libc::O_NONBLOCK);
@@ -63,7 +73,7 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     let Some(file) = opened else { return Ok(None) };
     let metadata = metadata(&file, place)?;
     if !metadata.is_file() {
-        return Err(Error::corrupt(format!("{place} is not a valid lock: it is not a regular file")));
+        return Err(irregular());
     }
     refuse_network(&file, place)?;
     Ok(Some(LockFile::new(file)))
@@ -122,7 +132,7 @@ fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
 fn map(lock: LockFile, place: Place) -> Result<Segment> {
     let length = metadata(lock.file(), &place)?.len();
     if length == 0 {
-        return Err(Error::corrupt(format!("{place} is not a valid lock: the file is empty")));
+        return Err(not_a_lock(&place, "the file is empty"));
     }
     let map = MmapRaw::map_raw(lock.file()).map_err(|error| Error::access(format!("cannot map {place}"), error))?;
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)

@@ -189,7 +189,7 @@ impl Segment {
 
 /// The number of slots, if `backing` holds a lock of this layout at `place`.
 fn check(backing: &Backing, place: &Place) -> Result<usize> {
-    let corrupt = |what: String| Err(Error::corrupt(format!("{place} is not a valid lock: {what}")));
+    let corrupt = |what: String| Err(not_a_lock(place, &what));
     let length = backing.len();
     if length < bytes_of(1) {
         return corrupt(format!("it has {length} bytes, and the smallest lock {}", bytes_of(1)));
@@ -226,6 +226,15 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
         }
     }
     Ok(slots_of(capacity))
+}
+
+/// The memory or file at `place` cannot be a lock.
+fn not_a_lock(place: &Place, why: &str) -> Error {
+    let advice = match place {
+        Place::Named { .. } => "stop the processes that have it open, and open it again",
+        Place::File { .. } => "choose another path, or remove the file if nobody needs it",
+    };
+    Error::corrupt(format!("{place} is not a valid lock: {why}. Nothing was changed; {advice}"))
 }
 
 fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Duration) -> Result<()> {

@@ -13,7 +13,9 @@ use std::time::Duration;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{Backing, Place, SETUP_PATIENCE, Segment, directory, enter_setup, file, no_such_file, unix_nanos};
+use super::{
+    Backing, Place, SETUP_PATIENCE, Segment, directory, enter_setup, file, no_such_file, not_a_lock, unix_nanos,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME, bytes_of, slots_of};
 use crate::liveness::{LockFile, slot_byte};
@@ -156,22 +158,27 @@ fn existing(lock: LockFile, path: &Path) -> Result<Result<Segment, (Option<Error
     let cannot_read = |error| Error::access(format!("cannot read {}", path.display()), error);
     let Some(record) = read_record(lock.file()).map_err(cannot_read)? else {
         let empty = lock.file().metadata().map_err(cannot_read)?.len() == 0;
-        let error = (!empty).then(|| Error::corrupt(format!("{} is not the record of a lock", path.display())));
+        let error = (!empty).then(|| {
+            Error::corrupt(format!(
+                "{} is not the record of a lock: stop the processes that have it open, and open it again",
+                path.display()
+            ))
+        });
         return Ok(Err((error, lock)));
     };
-    let memory = match ShmemConf::new().os_id(&record.id).open() {
-        Ok(memory) => memory,
-        Err(error) => {
-            let error = Error::corrupt(format!(
-                "the shared memory {} of lock '{}' cannot be mapped: {error}",
-                record.id,
-                record.name.escape_debug()
-            ));
-            return Ok(Err((Some(error), lock)));
-        }
-    };
+    let opened = ShmemConf::new().os_id(&record.id).open();
     let place = Place::Named { name: record.name, record: path.into(), id: record.id };
-    Ok(Segment::existing(Backing::Shared(memory), lock, place).map_err(|(error, lock)| (Some(error), lock)))
+    match opened.map_err(memory_error) {
+        Ok(memory) => {
+            let found = Segment::existing(Backing::Shared(memory), lock, place);
+            Ok(found.map_err(|(error, lock)| (Some(error), lock)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Err((Some(not_a_lock(&place, "its shared memory is gone")), lock)))
+        }
+        // Perhaps it is all right, and only we cannot have it: too many open files, no memory.
+        Err(error) => Err(Error::access(format!("cannot map the memory of {place}"), error)),
+    }
 }
 
 fn open_existing(path: &Path) -> io::Result<Option<File>> {
@@ -237,16 +244,20 @@ fn create(lock: LockFile, name: &str, path: &Path, capacity: u32) -> Result<Segm
 }
 
 fn make_memory(id: &str, bytes: usize) -> io::Result<Shmem> {
-    let mut memory = ShmemConf::new().os_id(id).size(bytes).create().map_err(|error| match error {
-        ShmemError::MapCreateFailed(code) | ShmemError::UnknownOsError(code) => {
-            io::Error::from_raw_os_error(code as i32)
-        }
-        other => io::Error::other(other.to_string()),
-    })?;
+    let mut memory = ShmemConf::new().os_id(id).size(bytes).create().map_err(memory_error)?;
     // No process owns it: it must outlive its maker.
     memory.set_owner(false);
     file::reserve(&open_memory(id)?, bytes)?;
     Ok(memory)
+}
+
+fn memory_error(error: ShmemError) -> io::Error {
+    match error {
+        ShmemError::MapCreateFailed(code) | ShmemError::MapOpenFailed(code) | ShmemError::UnknownOsError(code) => {
+            io::Error::from_raw_os_error(code as i32)
+        }
+        other => io::Error::other(other.to_string()),
+    }
 }
 
 /// A descriptor of the shared memory `id`: `shared_memory` keeps its own to itself.
