@@ -46,7 +46,7 @@ export class LockError extends Error {
   /** What went wrong. */
   readonly code: LockErrorCode
   /** With `ERR_LOCK_TIMEOUT`: who held the lock when the time was up. */
-  readonly holders?: Holder[]
+  declare readonly holders?: Holder[]
 
   /** @internal */
   constructor(code: LockErrorCode, message: string, holders?: Holder[]) {
@@ -66,6 +66,8 @@ export class LockError extends Error {
 
   /** @internal */
   static override [Symbol.hasInstance](value: unknown): value is LockError {
+    // A class that extends this one inherits the method, but not the brand.
+    if (this !== LockError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && brand in value
   }
 }

@@ -86,8 +86,9 @@ pub struct Attachment {
     /// Upgradable or write, if this attachment holds that. A writer that drains does not hold yet.
     pub(crate) exclusive: Cell<Option<Mode>>,
     pub(crate) pending: RefCell<Pending>,
-    /// When a failed try last looked for the dead.
-    recovered_at: Cell<u64>,
+    /// When a failed try last looked who is in the way, and whom it awaits.
+    looked_at: Cell<u64>,
+    try_vigil: RefCell<Vigil>,
     identity: Identity,
     /// How a hold ends that lasts until the attachment closes.
     end: HoldEnd,
@@ -137,16 +138,19 @@ impl Attachment {
         slot.waiting.pid.store(std::process::id(), Relaxed);
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
         segment.leave_setup();
+        let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
+        let segment = Arc::new(segment);
         Ok(Self {
-            slot: NonNull::from(slot),
-            gate: NonNull::from(segment.gate()),
+            slot,
+            gate,
             index,
             generation,
-            segment: Arc::new(segment),
             reads: Cell::new(0),
             exclusive: Cell::new(None),
             pending: RefCell::default(),
-            recovered_at: Cell::new(0),
+            looked_at: Cell::new(0),
+            try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
+            segment,
             identity,
             end: HoldEnd::Whole,
         })
@@ -244,7 +248,7 @@ impl Attachment {
     /// Takes a read hold if that needs no waiting.
     #[inline]
     pub fn try_read(&self) -> bool {
-        self.read_now() || (self.recover_now() && self.read_now())
+        self.read_now() || (self.make_way(Mode::Read) && self.read_now())
     }
 
     #[inline]
@@ -313,7 +317,7 @@ impl Attachment {
     /// Takes the lock for upgradable reading if that needs no waiting.
     pub fn try_upgradable(&self) -> bool {
         let granted = self.claim_gate(Hold::Upgradable, Gate::admits_exclusive)
-            || (self.recover_now() && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
+            || (self.make_way(Mode::Upgradable) && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
         if granted {
             self.begin_upgradable();
         }
@@ -323,7 +327,7 @@ impl Attachment {
     /// Takes the lock for writing if that needs no waiting. Leaves no trace if it does.
     #[inline]
     pub fn try_write(&self) -> bool {
-        self.write_now() || (self.recover_now() && self.write_now())
+        self.write_now() || (self.make_way(Mode::Write) && self.write_now())
     }
 
     #[inline]
@@ -425,7 +429,7 @@ impl Attachment {
     /// From an upgradable hold, or from a read hold that is this attachment's only one, to a write hold, if that needs no
     /// waiting. Otherwise the hold stays what it was.
     pub fn try_upgrade(&self) -> bool {
-        self.upgrade_now() || (self.recover_now() && self.upgrade_now())
+        self.upgrade_now() || (self.make_way(Mode::Write) && self.upgrade_now())
     }
 
     fn upgrade_now(&self) -> bool {
@@ -499,15 +503,20 @@ impl Attachment {
         Ok(())
     }
 
-    /// A try failed: perhaps only because of somebody dead. Looks every few milliseconds at most, since failing is often
-    /// part of somebody's loop. Returns whether it is worth another try.
+    /// A try failed: perhaps only because of somebody dead or stopped. Looks every few milliseconds at most, since failing is
+    /// often part of somebody's loop. Returns whether it is worth another try.
     #[cold]
-    fn recover_now(&self) -> bool {
+    fn make_way(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
-        if now == self.recovered_at.replace(now) {
-            return false;
+        now != self.looked_at.replace(now) && {
+            let repaired = self.segment.recover_all(self.index);
+            // As the last in the queue would.
+            let free = self.try_vigil.borrow_mut().look_for(mode, u64::MAX, now);
+            if free {
+                self.segment.wake_next(Some(self.index)); // which reopens a queue that need not be closed
+            }
+            repaired || free
         }
-        self.segment.recover_all(self.index)
     }
 
     // ---- closing
@@ -554,8 +563,10 @@ impl Segment {
         let spare = self.capacity() as usize;
         // Vacant ones first, so that the dead need only be looked for when there is no other. The spare one last: it is for
         // when one of the others cannot be used.
-        let candidates = (0..spare).filter(is_vacant).chain((0..spare).filter(|index| !is_vacant(index)));
-        for index in candidates.chain([spare]) {
+        let candidates =
+            || (0..spare).filter(is_vacant).chain((0..spare).filter(|index| !is_vacant(index))).chain([spare]);
+        // Twice, since a death found on the way may settle which slot must be kept.
+        for index in candidates().chain(candidates()) {
             if (index == spare && self.load_gate().died().is_none())
                 || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
             {

@@ -97,8 +97,8 @@ impl Segment {
             let mut empty = true;
             for (slot, queued) in self.queue() {
                 empty = false;
-                close_at = close_at.min(self.slots()[slot].waiting.close_at.load(Relaxed));
                 if !queued.is_passed() {
+                    close_at = close_at.min(self.slots()[slot].waiting.close_at.load(Relaxed));
                     first = earlier(first, queued.ticket());
                     if queued.mode() != Some(Mode::Read) {
                         first_exclusive = earlier(first_exclusive, queued.ticket());

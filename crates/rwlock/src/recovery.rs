@@ -134,40 +134,54 @@ impl Vigil {
             return;
         }
         let queued = Queued(own.queued.load(SeqCst));
-        let Some(mode) = queued.mode() else { return };
+        if let Some(mode) = queued.mode()
+            && self.look_for(mode, queued.ticket(), now)
+        {
+            park::wake(&own.wake);
+        }
+    }
+
+    /// Looks who is in the way of a request: repairs what the dead left, goes past who does not come. Returns whether it is
+    /// worth a try now.
+    pub fn look_for(&mut self, mode: Mode, ticket: u64, now: u64) -> bool {
+        let segment = self.segment.clone();
+        let gate = segment.load_gate();
         match segment.gate_owner(gate) {
-            Ok(Some(owner)) => _ = segment.recover(owner),
-            Ok(None) => {}
-            Err(_) => return park::wake(&own.wake), // to be told so
+            Ok(Some(owner)) if owner != self.slot => _ = segment.recover(owner),
+            Ok(_) => {}
+            Err(_) => return true, // to be told so
         }
         if gate.is_drained_by(gate.owner())
             && let Some(reader) = segment.reader_beside(self.slot)
         {
             segment.recover(reader); // in case the one who drains cannot
         }
-        let mut ahead = segment.ahead_of(self.slot, mode, queued.ticket());
+        let mut ahead = segment.ahead_of(self.slot, mode, ticket);
         while let Some((slot, _)) = ahead
             && segment.recover(slot)
         {
-            ahead = segment.ahead_of(self.slot, mode, queued.ticket());
+            ahead = segment.ahead_of(self.slot, mode, ticket);
         }
         let gate = segment.load_gate();
         let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
-        let free = free_for(mode);
         let turn = match ahead {
-            Some((slot, request)) if free && request.mode().is_some_and(free_for) => {
+            None if free_for(mode) => {
+                self.awaited = None;
+                return true;
+            }
+            Some((slot, request)) if free_for(mode) && request.mode().is_some_and(free_for) => {
                 Some(Turn::Queued { slot, request, tenure: gate.tenure() })
             }
-            None if free => {
-                park::wake(&own.wake);
-                None
-            }
-            _ if gate.is_drained_by(gate.owner()) && segment.reader_beside(usize::MAX).is_none() => {
+            _ if gate.is_drained_by(gate.owner())
+                && gate.owner() != self.slot
+                && segment.reader_beside(usize::MAX).is_none() =>
+            {
                 Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
             }
             _ => None,
         };
         self.awaited = turn.and_then(|turn| self.still_awaited(turn, now));
+        false
     }
 
     /// It is somebody's turn. If it has been so for longer than the patience due to him, go past him.

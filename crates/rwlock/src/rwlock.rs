@@ -130,7 +130,7 @@ impl RwLock {
     #[inline]
     #[must_use]
     pub fn try_read(&self) -> Option<ReadGuard<'_>> {
-        self.attachment.try_read().then_some(ReadGuard(self))
+        self.attachment.try_read().then(|| ReadGuard(self))
     }
 
     /// Waits for the write hold.
@@ -160,13 +160,13 @@ impl RwLock {
     #[inline]
     #[must_use]
     pub fn try_write(&self) -> Option<WriteGuard<'_>> {
-        self.attachment.try_write().then_some(WriteGuard(self))
+        self.attachment.try_write().then(|| WriteGuard(self))
     }
 
     /// Waits for the upgradable hold: beside readers, and on the way to write.
     ///
     /// # Errors
-    /// [`ErrorKind::Deadlock`] if this thread holds the lock in any mode; [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Deadlock`] if this thread holds the lock upgradable or for writing; [`ErrorKind::Corrupt`].
     pub fn upgradable(&self) -> Result<UpgradableGuard<'_>> {
         if !self.attachment.try_upgradable() {
             self.wait(Mode::Upgradable, None)?;
@@ -188,7 +188,7 @@ impl RwLock {
     /// The upgradable hold, if that needs no waiting.
     #[must_use]
     pub fn try_upgradable(&self) -> Option<UpgradableGuard<'_>> {
-        self.attachment.try_upgradable().then_some(UpgradableGuard(self))
+        self.attachment.try_upgradable().then(|| UpgradableGuard(self))
     }
 
     /// Who holds the lock, who waits, who died inside.

@@ -390,7 +390,12 @@ impl Attachment {
     pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
-        if held == Some(Mode::Write) || (mode != Mode::Read && (held.is_some() || shares)) {
+        let conflicts = match mode {
+            Mode::Read => held == Some(Mode::Write),
+            Mode::Upgradable => held.is_some(),
+            Mode::Write => held.is_some() || shares,
+        };
+        if conflicts {
             return Err(self.deadlock(mode));
         }
         if mode == Mode::Read && (shares || held.is_some()) {
