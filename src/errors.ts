@@ -66,7 +66,7 @@ export class LockError extends Error {
 
   /** @internal */
   static override [Symbol.hasInstance](value: unknown): value is LockError {
-    // A class that extends this one inherits the method, but not the brand.
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one inherits the method, but not the brand.
     if (this !== LockError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && brand in value
   }

@@ -1,8 +1,16 @@
-/** What to do when a signal aborts, however many wait with it: one listener a signal, so that Node sees no leak. */
-const waiting = new WeakMap<AbortSignal, Set<(reason: unknown) => void>>()
+/** Something that ends with a signal. */
+export interface Abortable {
+  /** Ends it. */
+  withdraw(reason: unknown): void
+  /** Called when everything that waits with the same signal has been withdrawn. */
+  withdrawn(): void
+}
 
-/** Calls `withdraw` when `signal` aborts, unless what this returns is called before. */
-export function onAbort(signal: AbortSignal | undefined, withdraw: (reason: unknown) => void): () => void {
+/** Who waits with a signal: one listener a signal, however many they are, so that Node sees no leak. */
+const waiting = new WeakMap<AbortSignal, Set<Abortable>>()
+
+/** Withdraws `abortable` when `signal` aborts, unless what this returns is called before. */
+export function onAbort(signal: AbortSignal | undefined, abortable: Abortable): () => void {
   if (signal === undefined) return () => {}
   let all = waiting.get(signal)
   if (all === undefined) {
@@ -10,9 +18,9 @@ export function onAbort(signal: AbortSignal | undefined, withdraw: (reason: unkn
     waiting.set(signal, all)
     signal.addEventListener('abort', abort)
   }
-  all.add(withdraw)
+  all.add(abortable)
   return () => {
-    if (all.delete(withdraw) && all.size === 0) {
+    if (all.delete(abortable) && all.size === 0) {
       waiting.delete(signal)
       signal.removeEventListener('abort', abort)
     }
@@ -20,5 +28,7 @@ export function onAbort(signal: AbortSignal | undefined, withdraw: (reason: unkn
 }
 
 function abort(this: AbortSignal): void {
-  for (const withdraw of waiting.get(this) ?? []) withdraw(this.reason)
+  const all = [...(waiting.get(this) ?? [])]
+  for (const each of all) each.withdraw(this.reason)
+  for (const each of all) each.withdrawn()
 }

@@ -39,14 +39,18 @@ export function pend<T>(request: Request, id: number, granted: (hold: number) =>
   const { attachment } = request.handle
   const key = keyOf(attachment, Math.abs(id))
   let wait!: Wait
-  const withdraw = (reason: unknown) => {
-    if (!waits.delete(key)) return
-    binding.cancel(attachment, Math.abs(id))
-    wait.rejected(reason)
-    if (binding.advance(attachment)) settle()
+  const abortable = {
+    withdraw(reason: unknown) {
+      if (!waits.delete(key)) return
+      binding.cancel(attachment, Math.abs(id))
+      wait.rejected(reason)
+    },
+    withdrawn() {
+      if (binding.advance(attachment)) settle()
+    },
   }
   const promise = new Promise<T>((resolve, reject) => {
-    const stop = onAbort(request.signal, withdraw)
+    const stop = onAbort(request.signal, abortable)
     wait = {
       ...request,
       granted: (hold) => {
@@ -61,7 +65,13 @@ export function pend<T>(request: Request, id: number, granted: (hold: number) =>
   })
   waits.set(key, wait)
   if (id < 0) settle()
-  return { promise, withdraw }
+  return {
+    promise,
+    withdraw(reason) {
+      abortable.withdraw(reason)
+      abortable.withdrawn()
+    },
+  }
 }
 
 /** Tells everybody whose request was settled. */

@@ -592,7 +592,7 @@ impl Segment {
     /// After a slot was given up: removes the lock if nobody needs it, else lowers the high-water mark. The setup byte
     /// must be held.
     fn tidy(&self) {
-        if matches!(self.place, Place::Named { .. }) && matches!(self.is_in_use(), Ok(false)) {
+        if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
             self.recover_all(usize::MAX);
             if self.is_clean() {
                 segment::named::retire(self);

@@ -92,7 +92,7 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
     };
     let Some(segment) = found else { return Ok(false) };
     let cannot = |error| Error::access(format!("cannot remove {}", segment.place), error);
-    if segment.is_in_use().map_err(cannot)? {
+    if segment.lock.is_in_use().map_err(cannot)? {
         let users: Vec<String> = segment.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         return Err(Error::new(
             ErrorKind::Busy,
@@ -101,7 +101,7 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
     }
     match &segment.place {
         Place::Named { .. } => segment::named::retire(&segment),
-        Place::File { path } => std::fs::remove_file(path).map_err(cannot)?,
+        Place::File { path } => segment::file::remove(&segment, path).map_err(cannot)?,
     }
     Ok(true)
 }
@@ -132,7 +132,9 @@ impl Segment {
                         waiters.push((0, waiter(slot, Mode::Write, 1, now)));
                     }
                     Some(Hold::Draining) => {
-                        waiters.push((0, waiter(slot, Mode::Write, pending, now)));
+                        let since = slot.exclusive_since.load(Relaxed);
+                        let label = slot.waiting.label.load();
+                        waiters.push((0, party(slot, Mode::Write, pending, label, since, now)));
                         continue;
                     }
                     _ => {}

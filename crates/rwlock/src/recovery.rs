@@ -120,7 +120,8 @@ impl Vigil {
     /// who keeps many vigils.
     pub fn look(&mut self, now: u64, share: u64) {
         self.interval = (self.interval * 2).min(LAST_LOOK * share);
-        self.next = now + self.interval;
+        // On multiples, so that one sleep serves all the vigils of a thread.
+        self.next = (now / self.interval + 1) * self.interval;
         let segment = self.segment.clone();
         let own = &segment.slots()[self.slot].waiting;
         let gate = segment.load_gate();

@@ -229,6 +229,7 @@ impl Attachment {
             Mode::Read => self.stamp_read(),
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
+                self.slot().exclusive_since.store(head.since, Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
                 return Ok(true);

@@ -16,8 +16,8 @@ use crate::segment::Segment;
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;
-/// Vigils that one thread keeps at full pace: a look at one costs 1 to 2 µs, so 50 of them cost 1 % of a core.
-const FULL_PACE: usize = 50;
+/// Vigils that one thread keeps at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core.
+const FULL_PACE: usize = 32;
 
 /// Sleeps on behalf of attachments. Usually one per process.
 pub struct Watcher {

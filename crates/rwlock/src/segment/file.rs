@@ -5,14 +5,15 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 
 use memmap2::MmapRaw;
 
-use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup, no_such_file, not_a_lock, unix_nanos};
+use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup, fence, no_such_file, not_a_lock};
 use crate::attachment::Identity;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of, slots_of};
-use crate::liveness::{LockFile, slot_byte};
+use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, bytes_of};
+use crate::liveness::LockFile;
 
 /// Opens the lock at `path`, making it if the file is missing or empty. Returns with the setup byte held.
 pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
@@ -24,9 +25,7 @@ pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
             continue; // removed while we waited for it
         }
         if is_unfinished(&lock, &place)? {
-            let in_use = lock
-                .is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
-                .map_err(|error| Error::access(format!("cannot look at {place}"), error))?;
+            let in_use = lock.is_in_use().map_err(|error| Error::access(format!("cannot look at {place}"), error))?;
             if in_use {
                 return Err(not_a_lock(&place, "it was emptied while processes had it open"));
             }
@@ -47,6 +46,12 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
         return Ok(None);
     }
     map(lock, place).map(Some)
+}
+
+/// Removes the file of a lock that nobody else has open. The setup byte must be held.
+pub(crate) fn remove(segment: &Segment, path: &Path) -> io::Result<()> {
+    fence::note(segment.gate().fence.load(Relaxed));
+    fs::remove_file(path)
 }
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
@@ -120,7 +125,7 @@ fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
         MmapRaw::map_raw(file)
     })();
     match laid_out {
-        Ok(map) => Ok(Segment::create(Backing::File(map), lock, place, capacity, unix_nanos())),
+        Ok(map) => Ok(Segment::create(Backing::File(map), lock, place, capacity, fence::seed())),
         Err(error) => {
             // The empty file is where we began; an error here would hide the one that matters.
             let _ = file.set_len(0);

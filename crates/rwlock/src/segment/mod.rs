@@ -15,11 +15,14 @@ use crate::layout::{
     GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot, TicketLine,
     bytes_of, load_bytes, slots_of, store_bytes,
 };
-use crate::liveness::{LockFile, SETUP_BYTE, slot_byte};
+use crate::liveness::{LockFile, SETUP_BYTE};
 
 mod directory;
+mod fence;
 pub(crate) mod file;
+mod memory;
 pub(crate) mod named;
+mod record;
 
 /// How long opening waits for another process that is in the middle of opening or closing the same lock. It needs well
 /// under a millisecond for that, unless somebody stopped it right there.
@@ -165,9 +168,15 @@ impl Segment {
         }
     }
 
-    /// Somebody other than the caller's own open file is attached.
-    pub fn is_in_use(&self) -> io::Result<bool> {
-        self.lock.is_locked(slot_byte(0), self.slots)
+    /// The name it was made for; empty for a file.
+    fn name(&self) -> Vec<u8> {
+        let mut name = load_bytes(&self.header().name);
+        name.truncate(self.header().name_bytes.load(Relaxed) as usize);
+        name
+    }
+
+    fn into_lock(self) -> LockFile {
+        self.lock
     }
 
     /// Nobody's death is left to be told, and nobody holds the gate, dead or alive.
@@ -217,13 +226,6 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     let (expected, said) = (bytes_of(capacity), header.bytes.load(Relaxed));
     if length != expected || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
-    }
-    if let Place::Named { name, .. } = place {
-        let mut found = load_bytes(&header.name);
-        found.truncate(header.name_bytes.load(Relaxed) as usize);
-        if found != name.as_bytes() {
-            return corrupt(format!("it belongs to the name {:?}", String::from_utf8_lossy(&found)));
-        }
     }
     Ok(slots_of(capacity))
 }

@@ -1,0 +1,51 @@
+//! The greatest fencing token of any lock of this user that was removed, so that a lock made anew goes on above it even if
+//! the wall clock was set back.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+
+use super::{SETUP_PATIENCE, directory, enter_setup, unix_nanos};
+use crate::liveness::LockFile;
+
+/// Its file, in the user's directory.
+pub(super) const FILE: &str = "fence";
+
+/// A century in ns. A fence that lies further ahead is damaged, and following it would end in a wrap to zero.
+const ABSURD: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
+
+/// Where a new lock's tokens begin: Unix time in ns, which is above every token of an earlier life, since a lock hands out
+/// fewer than one per ns.
+pub(super) fn seed() -> u64 {
+    let now = unix_nanos();
+    match with_file(|_, last| Ok(last)) {
+        Ok(last) if last < now.saturating_add(ABSURD) => now.max(last + 1),
+        _ => now,
+    }
+}
+
+/// A lock that handed out `token` is about to be removed.
+pub(super) fn note(token: u64) {
+    // Without it the wall clock alone keeps tokens growing.
+    let _ = with_file(|file, last| {
+        let absurd = last >= unix_nanos().saturating_add(ABSURD);
+        file.write_all_at(&if absurd { token } else { last.max(token) }.to_le_bytes(), 0)
+    });
+}
+
+fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
+    let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    let lock = LockFile::new(file);
+    enter_setup(&lock, &"the fence of removed locks", SETUP_PATIENCE).map_err(io::Error::other)?;
+    let mut bytes = [0; 8];
+    let last = lock.file().read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes));
+    act(lock.file(), last)
+}
