@@ -14,6 +14,11 @@ const ops = {
   close({ lock }) {
     lockOf(lock).close()
   },
+  /** Closes every lock, for whoever uses the child next. */
+  reset() {
+    for (const lock of locks.splice(0)) lock?.close()
+    guards.length = 0
+  },
   /** Loses a lock, or a guard, without closing it. */
   forget({ lock, guard }) {
     if (guard !== undefined) guards[guard] = /** @type {any} */ (undefined)
@@ -86,8 +91,16 @@ const ops = {
     return RWLock.remove(ref)
   },
 
-  /** Keeps the event loop busy for `ms`. */
+  chdir({ to }) {
+    process.chdir(to)
+  },
+  umask({ mask }) {
+    process.umask(mask)
+  },
+
+  /** Keeps the event loop busy for `ms`. Sends "busy" first. */
   busy({ ms }) {
+    process.send?.({ type: 'busy' })
     const end = performance.now() + ms
     while (performance.now() < end);
   },

@@ -84,9 +84,14 @@ class Sandbox {
     return join(this.shm, `process-rwlock-${isRoot ? uid : 0}`)
   }
 
-  /** Everything in its /dev/shm, as paths relative to that, in order. */
+  /** Everything in its /dev/shm and the directories there, as paths relative to that, in order. */
   files() {
-    return readdirSync(this.shm, { recursive: true, encoding: 'utf8' }).toSorted()
+    return readdirSync(this.shm, { withFileTypes: true })
+      .flatMap((entry) => {
+        const within = entry.isDirectory() ? readdirSync(join(this.shm, entry.name)) : []
+        return [entry.name, ...within.map((name) => join(entry.name, name))]
+      })
+      .toSorted()
   }
 
   /** What is there of `uid`'s locks, apart from the directory and the fence that always stay. */

@@ -1,0 +1,26 @@
+// Takes a lock over and over, in several lanes that overlap, until told to stop.
+//   node stream.js '{ "ref": …, "mode": "read", "lanes": 3, "hold": 2, "fairness": 1 }'
+import { setTimeout } from 'node:timers/promises'
+import { RWLock } from 'process-rwlock'
+
+const { ref, mode, lanes, hold, fairness } = JSON.parse(process.argv[2])
+const lock = new RWLock(ref, { fairness })
+let count = 0
+let stopped = false
+
+async function lane(index) {
+  // One lane in the middle of its hold when the next begins.
+  await setTimeout((hold * index) / lanes)
+  while (!stopped) {
+    await lock[mode](() => setTimeout(hold))
+    if (++count === lanes) process.send?.({ type: 'streaming' })
+  }
+}
+
+process.once('message', () => {
+  stopped = true
+})
+await Promise.all(Array.from({ length: lanes }, (_, index) => lane(index)))
+lock.close()
+process.send?.({ type: 'stopped', count })
+process.disconnect()

@@ -1,0 +1,53 @@
+// A thread that is terminated in the middle of what it does with a lock. Says when it has begun.
+import { setImmediate as tick } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { RWLock } from 'process-rwlock'
+
+const { ref, way } = workerData
+const lock = new RWLock(ref)
+const ways = {
+  'holds read': () => lock.acquireRead(),
+  'holds write': () => lock.acquireWrite(),
+  'holds upgradable': () => lock.acquireUpgradable(),
+  upgrades: async () => {
+    const guard = await lock.acquireUpgradable()
+    begun()
+    for (;;) {
+      await guard.upgrade()
+      await tick()
+      guard.downgrade('upgradable')
+    }
+  },
+  // Over and over, so that the end comes amid a grant or a wake-up, too.
+  'waits for read': () => again(() => lock.read(() => {})),
+  'waits for write': () => again(() => lock.write(() => tick())),
+  'waits for upgradable': () => again(() => lock.upgradable(() => tick())),
+  'waits in many ways at once': () =>
+    again(() =>
+      Promise.all([
+        lock.read(tick),
+        lock.write(tick),
+        lock.upgradable(tick),
+        lock.read(tick),
+        lock.write(tick),
+      ]),
+    ),
+  'waits with timeouts': () => again(() => lock.write(tick, { timeout: 1 }).catch(() => {})),
+  'blocks for read': () => again(() => lock.readSync(() => {})),
+  'blocks for write': () => again(() => lock.writeSync(() => {})),
+}
+const hold = await ways[way]()
+begun()
+setInterval(() => hold, 10_000)
+
+function begun() {
+  parentPort?.postMessage('begun')
+}
+
+async function again(act) {
+  begun()
+  for (;;) {
+    await act()
+    await tick()
+  }
+}

@@ -1,0 +1,24 @@
+// One of many that open a lock at the same moment: for each lock it is told, it opens it, adds to the number in a file
+// that nothing but the lock protects, and closes it.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { RWLock } from 'process-rwlock'
+
+process.on('message', async ({ ref, counter, writes, wait }) => {
+  try {
+    const lock = new RWLock(ref)
+    const tokens = []
+    for (let done = 0; done < writes; done++) {
+      await lock.write(async ({ token }) => {
+        const count = Number(readFileSync(counter, 'utf8'))
+        if (wait) await new Promise(setImmediate)
+        writeFileSync(counter, String(count + 1))
+        tokens.push(token)
+      })
+    }
+    lock.close()
+    process.send?.({ type: 'done', tokens })
+  } catch (error) {
+    process.send?.({ type: 'done', error: String(error) })
+  }
+})
+process.send?.({ type: 'ready' })

@@ -1,0 +1,191 @@
+//! Files that are no locks, and memory that something else wrote into: an error, never a hang and never a crash.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use process_rwlock::{ErrorKind, Mode, RwLock, Terms, now};
+
+use crate::kit::{PATIENCE, Random, TestLock, ms, until};
+
+/// Where the header's fields and the gate lie; see `layout.rs`.
+const LAYOUT_HASH: usize = 8;
+const LAYOUT_VERSION: usize = 16;
+const CAPACITY: usize = 20;
+const BYTES: usize = 24;
+const GATE: usize = 384;
+const SLOTS: usize = 1024;
+/// A gate that nobody ever wrote.
+const NO_MODE: u64 = 0b111;
+
+/// The bytes of a lock that nobody has open.
+fn whole(lock: &TestLock) -> Vec<u8> {
+    drop(lock.open());
+    fs::read(lock.path()).unwrap()
+}
+
+#[test]
+fn files_that_are_no_locks_are_refused_and_left_alone() {
+    let lock = TestLock::at_path();
+    let whole = whole(&lock);
+    let zeros = vec![0; whole.len()];
+    let with = |at: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= byte;
+        bytes
+    };
+    let cases: [(&str, &[u8], ErrorKind); 11] = [
+        ("a text", b"a letter to Ada", ErrorKind::Corrupt),
+        ("one byte", b"P", ErrorKind::Corrupt),
+        ("zeros", &zeros, ErrorKind::Corrupt),
+        ("cut off in the header", &whole[..100], ErrorKind::Corrupt),
+        ("cut off in the slots", &whole[..whole.len() - 1], ErrorKind::Corrupt),
+        ("cut off at a page", &whole[..4096], ErrorKind::Corrupt),
+        ("another magic", &with(0, 1), ErrorKind::Corrupt),
+        ("another layout version", &with(LAYOUT_VERSION, 2), ErrorKind::Incompatible),
+        ("another layout", &with(LAYOUT_HASH, 1), ErrorKind::Incompatible),
+        ("another capacity", &with(CAPACITY, 1), ErrorKind::Corrupt),
+        ("another size", &with(BYTES, 1), ErrorKind::Corrupt),
+    ];
+    for (what, bytes, kind) in cases {
+        fs::write(lock.path(), bytes).unwrap();
+        let error = RwLock::open_path(lock.path()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), kind, "{what}: {error}");
+        assert!(error.to_string().contains(&lock.path().display().to_string()), "{error}");
+        assert!(lock.remove().is_err(), "{what}");
+        assert_eq!(fs::read(lock.path()).unwrap(), bytes, "{what}");
+    }
+    // A longer file is none of ours either.
+    fs::write(lock.path(), [&whole[..], b"more"].concat()).unwrap();
+    assert_eq!(RwLock::open_path(lock.path()).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
+    fs::write(lock.path(), whole).unwrap();
+    assert!(lock.open().try_write().is_some());
+}
+
+#[test]
+fn a_file_whose_maker_died_is_made_anew() {
+    let lock = TestLock::at_path();
+    for unfinished in [&b"PRWLOCK0"[..], &[b"PRWLOCK0", &[0; 5000][..]].concat()] {
+        fs::write(lock.path(), unfinished).unwrap();
+        assert!(lock.open().try_write().is_some());
+    }
+}
+
+#[test]
+fn random_damage_ends_in_an_error_or_a_working_lock() {
+    let lock = TestLock::at_path();
+    let whole = whole(&lock);
+    let mut random = Random::new(17);
+    for round in 0..120 {
+        let mut bytes = whole.clone();
+        // Where it hurts: header, gate and the first slots, a few bytes of them.
+        for _ in 0..=random.below(12) {
+            let range = [0..CAPACITY + 4, GATE..GATE + 16, SLOTS..SLOTS + 1024][random.below(3) as usize].clone();
+            bytes[range.start + random.below(range.len() as u64) as usize] = random.next() as u8;
+        }
+        fs::write(lock.path(), &bytes).unwrap();
+        let start = Instant::now();
+        if let Ok(own) = RwLock::open_path(lock.path()) {
+            let _ = own.inspect().holders_text();
+            let _ = own.try_read().map(|guard| guard.owner_died());
+            let _ = own.try_write().map(|guard| (guard.token(), guard.owner_died()));
+            let _ = own.read_timeout(ms(20)).map(drop);
+            let _ = own.upgradable_timeout(ms(20)).map(drop);
+            let writes = own.write_timeout(ms(2000)).map(drop);
+            // Whatever it was: the dead do not block the living.
+            let error = writes.err().map(|error| error.kind());
+            assert!(matches!(error, None | Some(ErrorKind::Corrupt)), "round {round}: {error:?}");
+        }
+        assert!(start.elapsed() < PATIENCE / 3, "round {round} took {:?}", start.elapsed());
+    }
+}
+
+/// Writes over the gate while the lock is in use.
+fn damage_gate(lock: &TestLock, gate: u64) {
+    let file = OpenOptions::new().write(true).open(lock.path()).unwrap();
+    file.write_all_at(&gate.to_le_bytes(), GATE as u64).unwrap();
+}
+
+#[test]
+fn a_gate_that_makes_no_sense_is_an_error_to_all_who_ask() {
+    for gate in [NO_MODE, u64::MAX] {
+        let lock = TestLock::at_path();
+        let own = lock.open();
+        damage_gate(&lock, gate);
+        assert!(own.try_read().is_none());
+        assert!(own.try_write().is_none());
+        for result in [own.read().map(drop), own.write().map(drop), own.upgradable().map(drop)] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        }
+        let _ = own.inspect();
+    }
+}
+
+#[test]
+fn damage_is_told_to_those_who_wait_and_to_the_holder() {
+    let lock = TestLock::at_path();
+    let own = lock.open();
+    let writing = own.write().unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| lock.open().read().map(drop));
+        until("it waits", || own.inspect().waiters.len() == 1);
+        damage_gate(&lock, u64::MAX);
+        assert_eq!(waits.join().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+    });
+    assert_eq!(writing.downgrade().map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
+    let lock = TestLock::at_path();
+    let own = lock.attach();
+    damage_gate(&lock, NO_MODE);
+    let request = own.request(Mode::Read, Terms { deadline: u64::MAX, fairness: 0 });
+    assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(own.withdraw_all(), [request]);
+    assert_eq!(own.take_settled(), []);
+}
+
+/// The record of a named lock, and the shared memory that it names.
+#[cfg(target_os = "linux")]
+fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
+    // SAFETY: geteuid has no preconditions.
+    let directory = format!("/dev/shm/process-rwlock-{}", unsafe { libc::geteuid() });
+    let records = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let own = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.ends_with(&format!("\n{}", lock.name())));
+    let record = { records }.find(own).unwrap();
+    let memory = fs::read_to_string(&record).unwrap().lines().nth(1).unwrap().to_owned();
+    (record, Path::new("/dev/shm").join(memory))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_record_that_is_none_does_not_stop_a_named_lock() {
+    for text in ["", "not a record", "process-rwlock 1\n../../etc/passwd\nx", "process-rwlock 1\n\n", "\u{0}"] {
+        let lock = TestLock::named();
+        let child = lock.child();
+        child.hold("read");
+        let (record, memory) = record_and_memory(&lock);
+        child.kill();
+        fs::write(&record, text).unwrap();
+        assert!(lock.open().try_write().is_some(), "{text:?}");
+        fs::remove_file(memory).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_named_lock_whose_memory_is_gone_is_made_anew() {
+    let lock = TestLock::named();
+    let child = lock.child();
+    child.hold("read");
+    let (_, memory) = record_and_memory(&lock);
+    fs::remove_file(memory).unwrap();
+    // Its users cannot be joined any more, and no second lock may be made beside theirs.
+    assert_eq!(lock.open_with(&Default::default()).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
+    child.kill();
+    assert!(lock.open().try_write().is_some());
+}

@@ -1,0 +1,342 @@
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{self, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
+
+use super::{PATIENCE, Page, ms, workload};
+
+/// Where a child finds the lock: `name` or `path` and what follows a colon.
+const PLACE: &str = "PROCESS_RWLOCK_TEST_PLACE";
+/// An answer's line; what the test harness of the child says has none.
+const ANSWER: &str = "> ";
+
+/// A process that does as it is told, one command after the other. Killed when it is dropped.
+pub struct Child {
+    process: process::Child,
+    commands: process::ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Child {
+    /// A process that does not have the lock open yet.
+    #[track_caller]
+    pub fn new(lock: LockRef<'_>) -> Self {
+        Self::with_environment(lock, &[])
+    }
+
+    #[track_caller]
+    pub fn with_environment(lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
+        let place = match lock {
+            LockRef::Name(name) => format!("name:{name}"),
+            LockRef::Path(path) => format!("path:{}", path.display()),
+        };
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
+            .env(PLACE, place)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let commands = process.stdin.take().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (said, answers) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some(answer) = line.strip_prefix(ANSWER)
+                    && said.send(answer.into()).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        Self { process, commands, answers }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Gives a command whose answer comes later, or never.
+    pub fn tell(&self, command: &str) {
+        writeln!(&self.commands, "{command}").unwrap();
+    }
+
+    /// The answer to the oldest command that was told.
+    #[track_caller]
+    pub fn answer(&self) -> String {
+        self.answer_within(PATIENCE).unwrap_or_else(|| panic!("child {} gave no answer in {PATIENCE:?}", self.pid()))
+    }
+
+    /// As [`Child::answer`]; `None` if there is none in `time`.
+    #[track_caller]
+    pub fn answer_within(&self, time: Duration) -> Option<String> {
+        match self.answers.recv_timeout(time) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("child {} has ended", self.pid()),
+        }
+    }
+
+    #[track_caller]
+    pub fn ask(&self, command: &str) -> String {
+        self.tell(command);
+        self.answer()
+    }
+
+    /// Has the child take the lock (`read`, `write`, `upgradable`, `upgrade`).
+    #[track_caller]
+    pub fn hold(&self, mode: &str) {
+        assert_eq!(self.ask(mode), "granted");
+    }
+
+    /// The fencing token of the child's write hold.
+    #[track_caller]
+    pub fn token(&self) -> u64 {
+        self.ask("token").parse().unwrap()
+    }
+
+    #[track_caller]
+    pub fn release(&self) {
+        assert_eq!(self.ask("release"), "ok");
+    }
+
+    /// Kills the child whatever it does, and waits for its end.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Lets the child end in its own way (`exit`, `abort`).
+    #[track_caller]
+    pub fn end_by(mut self, command: &str) {
+        self.tell(command);
+        self.process.wait().unwrap();
+    }
+
+    /// Stops the child at whatever instruction it is.
+    pub fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes; the child is ours. WUNTRACED reports a stop without ending the wait for
+        // the child's end.
+        let stopped = unsafe { libc::waitpid(self.pid().cast_signed(), &raw mut status, libc::WUNTRACED) };
+        assert!(stopped > 0 && libc::WIFSTOPPED(status), "child {} did not stop: {status:#x}", self.pid());
+    }
+
+    pub fn resume(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: takes two numbers; the child has not been waited for, so its pid is nobody else's.
+        let sent = unsafe { libc::kill(self.pid().cast_signed(), signal) };
+        assert_eq!(sent, 0, "{}", io::Error::last_os_error());
+    }
+
+    fn end(&mut self) {
+        // SIGKILL ends stopped processes too. Both steps do nothing after the first time.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+// ---- inside the child
+
+enum Hold {
+    Read(ReadGuard<'static>),
+    Upgradable(UpgradableGuard<'static>),
+    Write(WriteGuard<'static>),
+}
+
+impl Hold {
+    fn owner_died(&self) -> Option<OwnerDied> {
+        match self {
+            Self::Read(guard) => guard.owner_died(),
+            Self::Upgradable(guard) => guard.owner_died(),
+            Self::Write(guard) => guard.owner_died(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Servant {
+    lock: Option<&'static RwLock>,
+    holds: Vec<Hold>,
+}
+
+#[test]
+#[ignore = "it is what child processes run"]
+fn serve() {
+    let Ok(place) = env::var(PLACE) else { return };
+    // Should the parent be killed, we may be stopped and not see the end of our input.
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes numbers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)
+    };
+    let (said, commands) = channel();
+    thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            let _ = said.send(line);
+        }
+        process::exit(0); // the parent has gone
+    });
+    let mut servant = Servant::default();
+    for command in commands {
+        let answer = catch_unwind(AssertUnwindSafe(|| servant.carry_out(&command, &place)));
+        let answer = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => format!("{:?}", error.kind()),
+            Err(_) => "panic".into(),
+        };
+        println!("\n{ANSWER}{answer}");
+    }
+}
+
+impl Servant {
+    fn carry_out(&mut self, command: &str, place: &str) -> Result<String, Error> {
+        let words: Vec<&str> = command.split(' ').collect();
+        let argument = words.get(1).copied().unwrap_or_default();
+        let timeout = argument.parse().ok().map(ms);
+        match words[0] {
+            "open" => self.lock = Some(Box::leak(Box::new(open(place, &options(&words[1..]))?))),
+            "read" => {
+                let lock = self.lock();
+                self.holds.push(Hold::Read(timeout.map_or_else(|| lock.read(), |time| lock.read_timeout(time))?));
+                return Ok("granted".into());
+            }
+            "write" => {
+                let lock = self.lock();
+                self.holds.push(Hold::Write(timeout.map_or_else(|| lock.write(), |time| lock.write_timeout(time))?));
+                return Ok("granted".into());
+            }
+            "upgradable" => {
+                let lock = self.lock();
+                let hold = timeout.map_or_else(|| lock.upgradable(), |time| lock.upgradable_timeout(time))?;
+                self.holds.push(Hold::Upgradable(hold));
+                return Ok("granted".into());
+            }
+            "upgrade" => {
+                let Some(Hold::Upgradable(guard)) = self.holds.pop() else { panic!("no upgradable hold") };
+                let (hold, result) = match guard.upgrade(timeout) {
+                    Ok(guard) => (Hold::Write(guard), Ok("granted".into())),
+                    Err((guard, error)) => (Hold::Upgradable(guard), Err(error)),
+                };
+                self.holds.push(hold);
+                return result;
+            }
+            "downgrade" => {
+                let hold = match self.holds.pop() {
+                    Some(Hold::Upgradable(guard)) => guard.downgrade()?,
+                    Some(Hold::Write(guard)) => guard.downgrade()?,
+                    _ => panic!("no exclusive hold"),
+                };
+                self.holds.push(Hold::Read(hold));
+            }
+            "try_read" => return Ok(granted(self.lock().try_read().is_some())),
+            "try_write" => return Ok(granted(self.lock().try_write().is_some())),
+            "release" => drop(self.holds.pop().expect("a hold")),
+            "token" => {
+                let Some(Hold::Write(guard)) = self.holds.last() else { panic!("no write hold") };
+                return Ok(guard.token().to_string());
+            }
+            "owner_died" => return Ok(died(self.holds.last().expect("a hold").owner_died())),
+            "churn" => return Ok(churn(place, argument.parse().unwrap())),
+            "count" => count(place, words[1].parse().unwrap(), Path::new(words[2])),
+            "work" => {
+                let (seed, time) = (words[1].parse().unwrap(), ms(words[2].parse().unwrap()));
+                let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
+                return Ok(writes.to_string());
+            }
+            "exit" => process::exit(0),
+            "abort" => process::abort(),
+            _ => panic!("what is {command:?}?"),
+        }
+        Ok("ok".into())
+    }
+
+    fn lock(&self) -> &'static RwLock {
+        self.lock.expect("an open lock")
+    }
+}
+
+fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
+    match place.split_once(':') {
+        Some(("name", name)) => options.open(name),
+        Some(("path", path)) => options.open_path(path),
+        _ => panic!("where is {place:?}?"),
+    }
+}
+
+fn options(words: &[&str]) -> OpenOptions {
+    words.iter().fold(OpenOptions::new(), |options, word| match word.split_once('=') {
+        Some(("capacity", capacity)) => options.capacity(capacity.parse().unwrap()),
+        Some(("fairness", fairness)) => options.fairness(ms(fairness.parse().unwrap())),
+        Some(("label", label)) => options.label(label),
+        _ => panic!("what is {word:?}?"),
+    })
+}
+
+fn granted(granted: bool) -> String {
+    if granted { "granted" } else { "refused" }.into()
+}
+
+fn died(died: Option<OwnerDied>) -> String {
+    died.map_or("nobody".into(), |died| format!("{} '{}' {}", died.pid, died.label, died.token))
+}
+
+/// Opens, uses and closes the lock `times`, and says what that left in this process.
+fn churn(place: &str, times: u32) -> String {
+    let use_it = || {
+        let lock = open(place, &OpenOptions::new()).unwrap();
+        drop(lock.write().unwrap());
+        drop(lock.read().unwrap());
+    };
+    use_it();
+    let before = resources();
+    for _ in 0..times {
+        use_it();
+    }
+    let mut left = String::new();
+    for ((name, before), (_, after)) in before.into_iter().zip(resources()) {
+        if after > before {
+            write!(left, "{} {name}, ", after - before).unwrap();
+        }
+    }
+    if left.is_empty() { "nothing".into() } else { left }
+}
+
+fn resources() -> [(&'static str, usize); 3] {
+    let count = |path| std::fs::read_dir(path).unwrap().count();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    [
+        ("descriptors", count("/proc/self/fd")),
+        ("threads", count("/proc/self/task")),
+        ("mappings", maps.lines().filter(|line| line.contains("rwlock")).count()),
+    ]
+}
+
+/// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.
+fn count(place: &str, times: u32, page: &Path) {
+    let page = Page::open(page);
+    for _ in 0..times {
+        let lock = open(place, &OpenOptions::new()).unwrap();
+        let _writing = lock.write().unwrap();
+        let value = page.get(0);
+        thread::yield_now();
+        page.set(0, value + 1);
+    }
+}

@@ -1,0 +1,144 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use process_rwlock::{Attachment, ErrorKind, LockRef, OpenOptions, Options, Result, RwLock, remove};
+
+use super::{Child, PATIENCE, ms};
+
+/// A lock of the test's own. Declare it before what uses it: at its end it is removed, which must be possible then.
+pub struct TestLock {
+    place: Place,
+    directory: PathBuf,
+    _bound: Sender<()>,
+}
+
+/// How long a test may take.
+const BOUND: Duration = Duration::from_secs(90);
+
+enum Place {
+    Name(String),
+    Path(PathBuf),
+}
+
+impl TestLock {
+    pub fn named() -> Self {
+        let directory = directory();
+        let name = format!("process-rwlock-test/{}", directory.file_name().unwrap().display());
+        Self { place: Place::Name(name), directory, _bound: bound() }
+    }
+
+    pub fn called(name: &str) -> Self {
+        let mut lock = Self::named();
+        lock.place = Place::Name(name.into());
+        lock
+    }
+
+    pub fn at_path() -> Self {
+        let directory = directory();
+        Self { place: Place::Path(directory.join("lock")), directory, _bound: bound() }
+    }
+
+    /// One of each kind, for what must hold for both.
+    pub fn both_kinds() -> [Self; 2] {
+        [Self::named(), Self::at_path()]
+    }
+
+    pub fn reference(&self) -> LockRef<'_> {
+        match &self.place {
+            Place::Name(name) => LockRef::Name(name),
+            Place::Path(path) => LockRef::Path(path),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        let Place::Name(name) = &self.place else { panic!("it has a path") };
+        name
+    }
+
+    pub fn path(&self) -> &Path {
+        let Place::Path(path) = &self.place else { panic!("it has a name") };
+        path
+    }
+
+    /// A file of the test's own, which vanishes with the lock.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    #[track_caller]
+    pub fn open(&self) -> RwLock {
+        self.open_with(&OpenOptions::new()).unwrap()
+    }
+
+    pub fn open_with(&self, options: &OpenOptions) -> Result<RwLock> {
+        match &self.place {
+            Place::Name(name) => options.open(name),
+            Place::Path(path) => options.open_path(path),
+        }
+    }
+
+    #[track_caller]
+    pub fn attach(&self) -> Attachment {
+        Attachment::open(self.reference(), &Options::default()).unwrap()
+    }
+
+    /// A process that has the lock open.
+    #[track_caller]
+    pub fn child(&self) -> Child {
+        let child = Child::new(self.reference());
+        assert_eq!(child.ask("open"), "ok");
+        child
+    }
+
+    pub fn remove(&self) -> Result<bool> {
+        remove(self.reference())
+    }
+}
+
+impl Drop for TestLock {
+    fn drop(&mut self) {
+        // A killed process is attached until the kernel has closed its files.
+        let deadline = Instant::now() + PATIENCE;
+        let removed = loop {
+            match self.remove() {
+                Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < deadline => thread::sleep(ms(1)),
+                removed => break removed,
+            }
+        };
+        let _ = fs::remove_dir_all(&self.directory);
+        if let Err(error) = removed
+            && error.kind() != ErrorKind::Corrupt
+            && !thread::panicking()
+        {
+            panic!("the test left its lock behind: {error}");
+        }
+    }
+}
+
+/// Ends the whole process if what this returns is not dropped in time: a wait that hangs cannot be ended otherwise.
+fn bound() -> Sender<()> {
+    let (bound, end) = channel();
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    thread::spawn(move || {
+        if end.recv_timeout(BOUND) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{test} hangs: it has not ended within {BOUND:?}");
+            process::abort();
+        }
+    });
+    bound
+}
+
+/// A new directory under the build's own.
+fn directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{}-{}", process::id(), COUNT.fetch_add(1, Relaxed));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}

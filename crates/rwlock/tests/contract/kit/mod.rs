@@ -1,0 +1,14 @@
+//! What the tests share: locks that are removed, child processes that are killed, and waiting that ends.
+
+mod child;
+mod lock;
+mod page;
+mod random;
+mod time;
+mod workload;
+
+pub use child::Child;
+pub use lock::TestLock;
+pub use page::Page;
+pub use random::Random;
+pub use time::{PATIENCE, ms, timed, until, within};

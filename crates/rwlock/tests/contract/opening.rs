@@ -1,0 +1,192 @@
+//! Names, paths and options.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
+
+use crate::kit::{Child, TestLock};
+
+#[test]
+fn a_name_is_one_lock_for_all_and_two_names_are_two() {
+    let (one, two) = (TestLock::named(), TestLock::named());
+    let child = one.child();
+    child.hold("write");
+    assert!(one.open().try_read().is_none());
+    assert!(two.open().try_write().is_some());
+}
+
+#[test]
+fn names_may_have_any_script_any_sign_and_255_bytes() {
+    let unique = TestLock::named();
+    let unique = unique.name();
+    let long = |end: &str| format!("{unique}/{}{end}", "n".repeat(MAX_NAME - unique.len() - 1 - end.len()));
+    let names = [
+        long("1"),
+        long("2"),
+        long("ü"),
+        format!("../{unique}"),
+        format!("/{unique}"),
+        format!("{unique}\nnext line"),
+        format!("{unique} 名前 🔒"),
+        format!("{unique}.."),
+    ];
+    let locks: Vec<_> = names.iter().map(|name| TestLock::called(name)).collect();
+    let open: Vec<_> = locks.iter().map(TestLock::open).collect();
+    // All different: each can be had for writing while the others are.
+    let _writing: Vec<_> = open.iter().map(|lock| lock.try_write().unwrap()).collect();
+    for (lock, own) in locks.iter().zip(&open) {
+        assert_eq!(own.inspect().name.as_deref(), Some(lock.name()));
+        assert!(lock.open().try_read().is_none(), "{:?} leads to another lock", lock.name());
+        assert!(process_rwlock::list().iter().any(|seen| seen.name.as_deref() == Some(lock.name())));
+    }
+}
+
+#[test]
+fn names_that_cannot_be_are_refused() {
+    for name in ["", "a\0b", "\0", &"n".repeat(MAX_NAME + 1), &"ü".repeat(128)] {
+        assert_eq!(RwLock::open(name).map(drop).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
+        let removed = process_rwlock::remove(LockRef::Name(name));
+        assert_eq!(removed.unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
+    }
+}
+
+#[test]
+fn capacities_that_cannot_be_are_refused() {
+    let lock = TestLock::named();
+    for capacity in [0, MAX_CAPACITY + 1, u32::MAX] {
+        let error = lock.open_with(&OpenOptions::new().capacity(capacity)).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+    assert!(!lock.remove().unwrap(), "and nothing was made");
+}
+
+#[test]
+fn the_capacity_is_the_creators() {
+    for lock in TestLock::both_kinds() {
+        let _own = lock.open_with(&OpenOptions::new().capacity(7)).unwrap();
+        assert_eq!(lock.open().inspect().capacity, 7);
+        assert!(lock.open_with(&OpenOptions::new().capacity(7)).is_ok());
+        let error = lock.open_with(&OpenOptions::new().capacity(8)).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        assert!(error.to_string().contains("made for 7 attachments, not 8"), "{error}");
+    }
+}
+
+#[test]
+fn the_capacity_of_a_named_lock_that_a_crash_left_over_binds_nobody() {
+    let lock = TestLock::named();
+    let child = Child::new(lock.reference());
+    assert_eq!(child.ask("open capacity=3"), "ok");
+    child.hold("read");
+    child.kill();
+    assert_eq!(lock.open_with(&OpenOptions::new().capacity(4)).unwrap().inspect().capacity, 4);
+}
+
+#[test]
+fn a_path_is_one_lock_however_it_is_written() {
+    let lock = TestLock::at_path();
+    let own = lock.open();
+    let _writing = own.write().unwrap();
+    let (path, link, hard) = (lock.path(), lock.file("link"), lock.file("hard"));
+    symlink(path, &link).unwrap();
+    fs::hard_link(path, &hard).unwrap();
+    for same in [&link, &hard, &path.parent().unwrap().join("./lock")] {
+        assert!(RwLock::open_path(same).unwrap().try_read().is_none(), "{}", same.display());
+        assert_eq!(LockRef::Path(same).identity(), lock.reference().identity());
+    }
+    let child = lock.child();
+    assert_eq!(child.ask("try_read"), "refused");
+}
+
+#[test]
+fn a_file_is_made_where_there_is_none_and_stays() {
+    let lock = TestLock::at_path();
+    assert_eq!(lock.reference().identity(), None);
+    drop(lock.open());
+    assert!(lock.path().is_file());
+    fs::write(lock.file("empty"), "").unwrap();
+    drop(RwLock::open_path(lock.file("empty")).unwrap());
+    let found: Vec<_> = fs::read_dir(lock.path().parent().unwrap()).unwrap().collect();
+    assert_eq!(found.len(), 2, "and nothing else is made beside it: {found:?}");
+}
+
+#[test]
+fn who_may_not_write_a_new_file_is_decided_by_the_umask() {
+    let lock = TestLock::at_path();
+    drop(lock.open());
+    let mode = fs::metadata(lock.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o600, 0o600);
+    assert_eq!(mode & 0o111, 0);
+}
+
+#[test]
+fn paths_that_cannot_be_locks_are_refused() {
+    let lock = TestLock::at_path();
+    let directory = lock.path().parent().unwrap();
+    let pipe = std::ffi::CString::new(lock.file("pipe").to_str().unwrap()).unwrap();
+    // SAFETY: `pipe` is a C string.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    let kind = |path| RwLock::open_path(path).map(drop).unwrap_err().kind();
+    assert_eq!(kind(lock.file("no/such/folder")), ErrorKind::Access);
+    assert_eq!(kind(lock.file("pipe")), ErrorKind::Corrupt);
+    assert_eq!(kind("/dev/null".into()), ErrorKind::Corrupt);
+    assert!(matches!(kind(directory.into()), ErrorKind::Corrupt | ErrorKind::Access));
+    assert!(RwLock::open_path("").is_err());
+    assert!(RwLock::open_path("a\0b").is_err());
+}
+
+#[test]
+fn many_processes_that_open_a_lock_at_once_make_one() {
+    for lock in TestLock::both_kinds() {
+        let children: Vec<_> = (0..8).map(|_| Child::new(lock.reference())).collect();
+        children.iter().for_each(|child| child.tell("open"));
+        children.iter().for_each(|child| assert_eq!(child.answer(), "ok"));
+        children[0].hold("write");
+        children[1..].iter().for_each(|child| assert_eq!(child.ask("try_read"), "refused"));
+    }
+}
+
+#[test]
+fn the_environment_of_a_process_does_not_lead_it_elsewhere() {
+    let lock = TestLock::named();
+    let own = lock.open();
+    let _writing = own.write().unwrap();
+    let elsewhere = ["TMPDIR", "XDG_RUNTIME_DIR", "HOME"].map(|variable| (variable, "/nowhere"));
+    let child = Child::with_environment(lock.reference(), &elsewhere);
+    assert_eq!(child.ask("open"), "ok");
+    assert_eq!(child.ask("try_read"), "refused");
+}
+
+#[test]
+fn two_attachments_of_one_lock_have_one_identity() {
+    for lock in TestLock::both_kinds() {
+        let (own, other) = (lock.attach(), lock.attach());
+        assert_eq!(own.identity(), other.identity());
+        assert_eq!(lock.reference().identity(), Some(own.identity()));
+        assert_eq!(own.capacity(), process_rwlock::DEFAULT_CAPACITY);
+        assert!(own.check_capacity(Some(128)).is_ok() && own.check_capacity(None).is_ok());
+        assert_eq!(own.check_capacity(Some(1)).unwrap_err().kind(), ErrorKind::Incompatible);
+    }
+}
+
+#[test]
+fn labels_and_thread_numbers_are_shown() {
+    let lock = TestLock::named();
+    let options = Options { label: "importer".into(), thread: 7, ..Options::default() };
+    let own = Attachment::open(lock.reference(), &options).unwrap();
+    assert!(own.try_write());
+    let shown = || {
+        let holder = own.inspect().holders.remove(0);
+        (holder.thread, holder.label)
+    };
+    assert_eq!(shown(), (7, "importer".into()));
+    own.set_hold_label(false, "step 2");
+    assert_eq!(shown(), (7, "step 2".into()));
+    own.set_hold_label(false, "");
+    own.set_label("exporter");
+    assert_eq!(shown(), (7, "exporter".into()));
+    own.set_label(&"é".repeat(100));
+    let (_, cut) = shown();
+    assert!(cut.len() >= 40 && "é".repeat(100).starts_with(&cut), "{cut}");
+}

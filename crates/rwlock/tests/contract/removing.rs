@@ -1,0 +1,110 @@
+//! Locks that nobody needs any more: the list, and how they go.
+
+use std::fs;
+use std::path::Path;
+
+use process_rwlock::{ErrorKind, RwLock, Snapshot, list};
+
+use crate::kit::{TestLock, until};
+
+fn listed(lock: &TestLock) -> Option<Snapshot> {
+    list().into_iter().find(|seen| seen.name.as_deref() == Some(lock.name()))
+}
+
+#[test]
+fn the_list_shows_named_locks_with_their_holders() {
+    let lock = TestLock::named();
+    assert!(listed(&lock).is_none());
+    let child = lock.child();
+    child.hold("write");
+    let seen = listed(&lock).unwrap();
+    assert_eq!(seen.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [child.pid()]);
+    assert_eq!(seen.token, child.token());
+    assert_eq!(seen.path, None);
+}
+
+#[test]
+fn a_named_lock_goes_with_its_last_user() {
+    let lock = TestLock::named();
+    let (own, child) = (lock.open(), lock.child());
+    child.hold("read");
+    drop(own);
+    assert!(listed(&lock).is_some());
+    child.release();
+    child.end_by("exit");
+    // The end of a process closes nothing in an orderly way: the next user finds what is left.
+    drop(lock.open());
+    assert!(listed(&lock).is_none());
+    assert!(!lock.remove().unwrap());
+}
+
+#[test]
+fn a_lock_goes_together_with_its_shared_memory() {
+    // Other tests make and remove their own meanwhile, so only one's own can be told.
+    let lock = TestLock::named();
+    let before = memories();
+    let own = lock.open();
+    let made: Vec<_> = memories().into_iter().filter(|name| !before.contains(name)).collect();
+    assert!(!made.is_empty());
+    drop(own);
+    until("what was made is gone", || !made.iter().all(|name| memories().contains(name)));
+}
+
+fn memories() -> Vec<String> {
+    let names = fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("process-rwlock-")).collect()
+}
+
+#[test]
+fn a_lock_in_use_is_not_removed() {
+    for lock in TestLock::both_kinds() {
+        let child = lock.child();
+        let error = lock.remove().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.to_string().contains(&child.pid().to_string()), "{error}");
+        child.hold("write");
+        assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Busy);
+    }
+}
+
+#[test]
+fn what_a_crash_left_can_be_removed_with_what_it_remembers() {
+    for lock in TestLock::both_kinds() {
+        let child = lock.child();
+        child.hold("write");
+        let token = child.token();
+        child.kill();
+        assert!(lock.remove().unwrap());
+        assert!(!lock.remove().unwrap());
+        let own = lock.open();
+        let writing = own.write().unwrap();
+        assert_eq!(writing.owner_died(), None);
+        assert!(writing.token() > token);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_lock_is_not_removed() {
+    let lock = TestLock::at_path();
+    fs::write(lock.path(), "a letter to Ada").unwrap();
+    assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(fs::read_to_string(lock.path()).unwrap(), "a letter to Ada");
+}
+
+#[test]
+fn where_there_is_no_lock_none_is_removed() {
+    assert!(!TestLock::named().remove().unwrap());
+    assert!(!TestLock::at_path().remove().unwrap());
+    assert!(!process_rwlock::remove(process_rwlock::LockRef::Path(Path::new("/no/such/folder/lock"))).unwrap());
+}
+
+#[test]
+fn a_file_removed_by_others_leaves_its_users_alone_and_is_made_anew() {
+    let lock = TestLock::at_path();
+    let (own, other) = (lock.open(), lock.open());
+    let _writing = own.write().unwrap();
+    fs::remove_file(lock.path()).unwrap();
+    assert!(other.try_read().is_none());
+    let anew = RwLock::open_path(lock.path()).unwrap();
+    assert!(anew.try_write().is_some());
+}

@@ -1,0 +1,144 @@
+// Runs every example, and every code block of README.md. A block's fence says what it is:
+//
+//   ```js run             a program of its own
+//   ```js run=lock        a program that begins with PRELUDE
+//   ```js from=cluster.js part of that example; a line `// …` stands for what is left out
+//
+// What stands after `console.log(…) //` must be printed; `…` in it stands for anything.
+import { spawnSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
+const BOUND = 20_000 // ms for one program
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const examples = join(root, 'examples')
+const directory = mkdtempSync(join(tmpdir(), 'check-readme-'))
+let failures = 0
+
+try {
+  // The blocks see the package as its users do.
+  mkdirSync(join(directory, 'node_modules'))
+  symlinkSync(root, join(directory, 'node_modules/process-rwlock'), 'dir')
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+
+  const own = basename(import.meta.filename)
+  const files = readdirSync(examples).filter((name) => name.endsWith('.js') && name !== own)
+  for (const name of [...files, 'using/main.js']) runProgram(name, join(examples, name))
+  runProgram('using/typescript.ts', compiled(join(examples, 'using/typescript.ts')))
+
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  for (const { index, groups } of readme.matchAll(
+    /^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm,
+  )) {
+    const { language, mark, code } = /** @type {Record<string, string>} */ (groups)
+    const line = readme.slice(0, index).split('\n').length
+    checkBlock(`README.md:${line}`, language, mark, code)
+  }
+} finally {
+  rmSync(directory, { recursive: true })
+}
+console.log(failures === 0 ? 'All of them run.' : `${failures} failed.`)
+process.exitCode = failures === 0 ? 0 : 1
+
+/**
+ * @param {string} where
+ * @param {string} language
+ * @param {string} mark
+ * @param {string} code
+ */
+function checkBlock(where, language, mark, code) {
+  if (mark.startsWith('from=')) {
+    const source = plain(readFileSync(join(examples, mark.slice(5)), 'utf8'))
+    const missing = code.split(/^\s*\/\/ …\n/m).find((part) => !source.includes(plain(part)))
+    return result(where, missing === undefined, `this is not in ${mark.slice(5)}:\n${missing}`)
+  }
+  if (language === 'js' && (mark === 'run' || mark === 'run=lock')) {
+    const file = join(directory, `${where.replace(':', '-')}.js`)
+    writeFileSync(file, mark === 'run' ? code : PRELUDE + code)
+    return runProgram(where, file)
+  }
+  result(where, false, 'its fence does not say how to run it')
+}
+
+/**
+ * @param {string} name
+ * @param {string} file
+ */
+function runProgram(name, file) {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
+    cwd: directory,
+    encoding: 'utf8',
+    timeout: BOUND,
+    killSignal: 'SIGKILL',
+  })
+  if (status !== 0) return result(name, false, `${signal ?? `exit code ${status}`}\n${stdout}${stderr}`)
+  const expected = [...readFileSync(file, 'utf8').matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(
+    ([, text = '']) => text,
+  )
+  const missing = expected.find((text) => !asPattern(text).test(stdout))
+  result(name, missing === undefined, `it did not print ${missing}, but\n${stdout}`)
+}
+
+/** @param {string} text */
+function asPattern(text) {
+  const parts = text.split('…').map((part) => part.trim().replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`, 'm')
+}
+
+/** What tsc makes of a TypeScript file. @param {string} file */
+function compiled(file) {
+  const target = [
+    '--rootDir',
+    dirname(file),
+    '--target',
+    'es2022',
+    '--lib',
+    'es2023,esnext.disposable',
+    '--module',
+    'nodenext',
+  ]
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [
+      ...[join(root, 'node_modules/typescript/bin/tsc'), file, '--outDir', directory],
+      ...['--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), '--ignoreConfig'],
+      ...target,
+    ],
+    { cwd: root, encoding: 'utf8' },
+  )
+  if (status !== 0) result(basename(file), false, stdout)
+  return join(directory, basename(file).replace('.ts', '.js'))
+}
+
+/** Without indentation. @param {string} code */
+function plain(code) {
+  return code
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('\n')
+}
+
+/**
+ * @param {string} name
+ * @param {boolean} passed
+ * @param {string} problem
+ */
+function result(name, passed, problem) {
+  console.log(`${passed ? '    ok' : 'FAILED'}  ${name}`)
+  if (passed) return
+  failures++
+  console.log(problem.trimEnd().replace(/^/gm, '        '))
+}
