@@ -156,6 +156,12 @@ impl Attachment {
         })
     }
 
+    /// A write hold that is still there when the attachment is dropped was leaked, not released.
+    pub(crate) fn abandoning(mut self) -> Self {
+        self.end = HoldEnd::Abandoned;
+        self
+    }
+
     pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: points into `self.segment`, mapped as long as `self` lives; a slot consists of atomics.
         unsafe { self.slot.as_ref() }

@@ -18,7 +18,8 @@ const DEFAULT_FAIRNESS: Duration = Duration::from_millis(1);
 /// A reader-writer lock shared with other processes.
 ///
 /// A value belongs to one thread at a time: it can be sent to another, not shared. Let every thread open the lock for
-/// itself; holds and waits then belong to that thread, and its death frees them.
+/// itself; holds and waits then belong to that thread, and its death frees them. Two values of one lock in one thread are
+/// strangers to each other: that one waits for the other is a deadlock nobody sees.
 pub struct RwLock {
     attachment: Attachment,
     fairness: Duration,
@@ -82,7 +83,8 @@ impl OpenOptions {
     }
 
     fn attach(&self, lock: LockRef<'_>) -> Result<RwLock> {
-        Ok(RwLock { attachment: Attachment::open(lock, &self.options)?, fairness: self.fairness })
+        let attachment = Attachment::open(lock, &self.options)?.abandoning();
+        Ok(RwLock { attachment, fairness: self.fairness })
     }
 }
 
@@ -330,3 +332,25 @@ macro_rules! guard {
 guard!(ReadGuard, release_read());
 guard!(WriteGuard, release_exclusive(end()));
 guard!(UpgradableGuard, release_exclusive(end()));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_hold_whose_guard_was_leaked_ends_abandoned() {
+        let path = std::env::temp_dir().join(format!("leaked-guard-{}", std::process::id()));
+        let lock = RwLock::open_path(&path).unwrap();
+        let token = {
+            let guard = lock.write().unwrap();
+            let token = guard.token();
+            std::mem::forget(guard);
+            token
+        };
+        drop(lock);
+        let later = RwLock::open_path(&path).unwrap();
+        let died = later.read().unwrap().owner_died();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(died.map(|died| (died.pid, died.token)), Some((std::process::id(), token)));
+    }
+}
