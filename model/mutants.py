@@ -71,7 +71,8 @@ for name, what, edits, knobs in MUTANTS:
     for old, new in edits:
         assert text.count(old) == 1, (name, text.count(old), old)
         text = text.replace(old, new)
-    path = "out/mutant-%s.pml" % name
+    os.makedirs(here + "/out", exist_ok=True)
+    path = "%s/out/mutant-%s.pml" % (here, name)
     open(path, "w").write(text)
     env = dict(os.environ, MODEL=path)
     line = subprocess.run([here + "/check.sh", "mutant-" + name] + knobs.split(), env=env, capture_output=True, text=True).stdout.strip()
