@@ -371,9 +371,11 @@ impl Attachment {
         }
     }
 
-    /// The gate from a writer that does not write yet: back to free, or to upgradable.
+    /// The gate from a writer that does not write yet: back to free, or to upgradable. Nothing if others went past and took
+    /// it: then it is theirs, or upgradable already.
     pub(crate) fn give_gate_back(&self) {
-        self.segment.change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.given_back()));
+        self.segment
+            .change_gate(|gate| (gate.is_owned_by(self.index) && gate.excludes_readers()).then(|| gate.given_back()));
         self.segment.wake_next(Some(self.index));
     }
 
@@ -608,5 +610,27 @@ impl Segment {
         let used = self.used_slots();
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
         self.header().high_water.store(top as u32, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
+        let path = std::env::temp_dir().join(format!("passed-upgrader-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (upgrader, other) = (open(), open());
+        assert!(upgrader.try_upgradable());
+        upgrader.claim_upgrade();
+        // What somebody does who waited too long for the upgrader, while that was stopped.
+        other.segment.change_gate(|gate| Some(gate.given_back()));
+        assert!(other.try_read());
+        upgrader.give_gate_back();
+        let granted_beside = other.try_upgradable();
+        drop((upgrader, other));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!granted_beside, "two upgradable holds at once");
     }
 }
