@@ -145,7 +145,12 @@ byte looks = LOOKS, deaths = 0, stops = 0, closings = 0;
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
-byte looked[PIDS];                                /* looks at a standstill since anything happened */
+byte looked[PIDS];                                /* looks at a standstill since the last grant or death */
+#define PATIENT 3                                 /* so many must be enough */
+#define LOOKED(p) looked[p] = 0
+inline anything_happened() { LOOKED(1); LOOKED(2); LOOKED(3); LOOKED(4); LOOKED(5) }
+#else
+inline anything_happened() { skip }
 #endif
 #if STOPS > 0
 bit  stopped[PIDS];
@@ -159,6 +164,7 @@ bit  stopped[PIDS];
 
 inline enter(what) {                              /* the step that grants calls it */
   holds[_pid] = what;
+  anything_happened();
   assert(!OTHERS(WRITER));
   assert(what == READER || !OTHERS(UPGRADER));
   assert(what != WRITER || !OTHERS(READER));
@@ -766,23 +772,21 @@ inline nap() {
 }
 
 #if STOPS > 0
-#define DONE_LOOKING(p) (!live[p] || stopped[p] || looked[p] == 2)
+#define DONE_LOOKING(p) (!live[p] || stopped[p] || looked[p] == PATIENT)
 #define ALL_LOOKED (DONE_LOOKING(1) && DONE_LOOKING(2) && DONE_LOOKING(3) && DONE_LOOKING(4))
 #define HOLDS(v) (lock[v] && stopped[lock[v]] && (COUNT(reads[v]) || OWNED_BY(gate, v) && !TO_BE_WRITER(gate)))
 #define STOPPED_HOLDS (HOLDS(0) || HOLDS(1) || HOLDS(N - 1))
 #endif
 
 #if MORTAL
-#define ACTIVE(p) looked[p] = 0
-inline anything_happened() { ACTIVE(1); ACTIVE(2); ACTIVE(3); ACTIVE(4); ACTIVE(5) }
 inline sleep() {
   do
   :: atomic {
        asleep[_pid] = s + 1;
        if
-       :: wake[s] -> asleep[_pid] = 0; anything_happened(); break                               /* step: wait */
+       :: wake[s] -> asleep[_pid] = 0; break                               /* step: wait */
        :: IS_NESTED -> asleep[_pid] = 0; nested = 1; break
-       :: !wake[s] && STANDSTILL && looked[_pid] < 2 -> looked[_pid]++; asleep[_pid] = 0
+       :: !wake[s] && STANDSTILL && looked[_pid] < PATIENT -> looked[_pid]++; asleep[_pid] = 0
 #if STOPS > 0
        :: !wake[s] && STANDSTILL && ALL_LOOKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
 #endif
@@ -792,7 +796,6 @@ inline sleep() {
   od
 }
 #else
-inline anything_happened() { skip }
 inline sleep() {
   if
   :: wake[s]                                                                         /* step: wait */
@@ -904,11 +907,16 @@ inline acquire() {
   od
 }
 
-/* What a holder does next. */
+/* What a holder does next. With LINGER, what process 1 may have beside others it must get though they stay. */
+#ifdef LINGER
+#define MAY_RELEASE (_pid == 1 || !live[1])
+#else
+#define MAY_RELEASE true
+#endif
 inline act() {
   if
-  :: count -> release_read()
-  :: !count -> release_exclusive()
+  :: count && MAY_RELEASE -> release_read()
+  :: !count && (held == W || MAY_RELEASE) -> release_exclusive()
 #if ACTS & FAILED
   :: !count && held == W -> end = BY_FAILURE; release_exclusive()
 #endif
@@ -989,6 +997,7 @@ end_behind_a_stopped_holder:
 #endif
     atomic {
       live[_pid] = 0;
+      assert(MODE(gate) == WRITING || ((gate & POISONED) != 0) == poison);
       assert(live[1] || live[2] || live[3] || live[4] || live[5] || deaths || stops || !(gate & (WAITING | CLOSED)))
     }
   }
