@@ -20,7 +20,8 @@ export async function setup({ testkit = false } = {}) {
     'Cargo.toml',
     'Cargo.lock',
     'package.json',
-    'crates/rwlock',
+    'crates/rwlock/Cargo.toml',
+    'crates/rwlock/src',
     'crates/node',
   ])
   await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts'])

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::attachment::{Attachment, LockRef};
 use crate::error::{Error, ErrorKind, Result};
@@ -129,12 +129,10 @@ impl Segment {
                     Some(Hold::Upgradable) => holders.push(holder(slot, Mode::Upgradable, 1, now)),
                     Some(Hold::Upgrading) => {
                         holders.push(holder(slot, Mode::Upgradable, 1, now));
-                        waiters.push((0, waiter(slot, Mode::Write, 1, now)));
+                        waiters.push((0, waiter(slot, Mode::Write, 1, &slot.waiting.since, now)));
                     }
                     Some(Hold::Draining) => {
-                        let since = slot.exclusive_since.load(Relaxed);
-                        let label = slot.waiting.label.load();
-                        waiters.push((0, party(slot, Mode::Write, pending, label, since, now)));
+                        waiters.push((0, waiter(slot, Mode::Write, pending, &slot.exclusive_since, now)));
                         continue;
                     }
                     _ => {}
@@ -142,7 +140,7 @@ impl Segment {
             }
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
-                waiters.push((queued.ticket(), waiter(slot, mode, pending, now)));
+                waiters.push((queued.ticket(), waiter(slot, mode, pending, &slot.waiting.since, now)));
             }
         }
         waiters.sort_by_key(|(ticket, _)| *ticket);
@@ -185,8 +183,8 @@ fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
     party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
 }
 
-fn waiter(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
-    party(slot, mode, count, slot.waiting.label.load(), slot.waiting.since.load(Relaxed), now)
+fn waiter(slot: &Slot, mode: Mode, count: u32, since: &AtomicU64, now: u64) -> Party {
+    party(slot, mode, count, slot.waiting.label.load(), since.load(Relaxed), now)
 }
 
 fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Party {

@@ -106,7 +106,7 @@ impl Segment {
                 }
             }
             if empty {
-                // Whoever publishes a request afterwards changes the gate's version, and this fails.
+                // Whoever publishes a request afterwards changes the gate's sequence, and this fails.
                 if self.swap_gate(gate, gate.without_queue()) {
                     return;
                 }

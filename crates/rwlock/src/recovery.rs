@@ -1,7 +1,7 @@
 //! What the dead leave behind, and those who do not come when it is their turn.
 //!
 //! Recovery is lock-free and idempotent; any thread may do it at any time. It repairs single words, in this order: read
-//! the word, *then* ask the kernel whether its owner lives, *then* compare-and-swap that same word. Generation and version
+//! the word, *then* ask the kernel whether its owner lives, *then* compare-and-swap that same word. Generation and tag
 //! make a slot that changed hands in between visible.
 
 use std::sync::Arc;

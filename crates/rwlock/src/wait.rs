@@ -68,7 +68,8 @@ pub(crate) struct Pending {
     drain: Option<Drain>,
     /// The synchronous request that goes before all others: its thread can do nothing else meanwhile.
     sync: Option<RequestId>,
-    published: Option<Request>,
+    /// What the slot's word says.
+    published: Option<(u64, Mode)>,
     settled: Vec<(RequestId, Outcome)>,
     last_id: RequestId,
     /// No deadline lies before this.
@@ -273,10 +274,7 @@ impl Attachment {
     }
 
     fn give_up_drain(&self, pending: &mut Pending) {
-        if let Some(drain) = pending.drain.take()
-            && drain.claimed
-            && self.segment.load_gate().is_drained_by(self.index)
-        {
+        if pending.drain.take().is_some_and(|drain| drain.claimed) {
             self.give_gate_back();
         }
     }
@@ -344,7 +342,8 @@ impl Attachment {
     fn publish_head(&self, pending: &mut Pending) -> bool {
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
-        if head.map(|head| (head.ticket, head.mode)) == pending.published.map(|old| (old.ticket, old.mode)) {
+        let publish = head.map(|head| (head.ticket, head.mode));
+        if publish == pending.published {
             let published = Queued(word.queued.load(SeqCst));
             if !published.is_passed() {
                 return false;
@@ -353,12 +352,12 @@ impl Attachment {
             word.queued.store(published.back().0, SeqCst);
             return true;
         }
-        pending.published = head;
+        pending.published = publish;
         if let Some(head) = head {
             word.close_at.store(head.close_at, Relaxed);
             word.since.store(head.since, Relaxed);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
-            // After the publication: a clearing of the queue that missed it fails on the new version.
+            // After the publication: a clearing of the queue that missed it fails on the new sequence.
             self.segment.change_gate(|gate| Some(gate.with_waiting()));
         } else {
             word.queued.store(Queued::NONE.0, SeqCst);
@@ -407,7 +406,7 @@ impl Attachment {
                 .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
         }
         let id = self.request_first(mode, terms);
-        self.block(id, mode, interrupted)
+        self.block(id, mode, terms.deadline, interrupted)
     }
 
     /// As [`Attachment::request_upgrade`], blocking this thread.
@@ -420,10 +419,10 @@ impl Attachment {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(terms).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, interrupted)
+        self.block(id, Mode::Write, terms.deadline, interrupted)
     }
 
-    fn block(&self, id: RequestId, mode: Mode, mut interrupted: impl FnMut() -> bool) -> Result<()> {
+    fn block(&self, id: RequestId, mode: Mode, deadline: u64, mut interrupted: impl FnMut() -> bool) -> Result<()> {
         let mut vigil = self.vigil();
         let start = park::now();
         vigil.begin(start);
@@ -435,7 +434,7 @@ impl Attachment {
             if let Some(outcome) = self.take_outcome(id) {
                 return match outcome {
                     Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, now - start)),
+                    Outcome::TimedOut => Err(self.timeout(mode, deadline.saturating_sub(start))),
                 };
             }
             if interrupted() {
@@ -476,7 +475,7 @@ impl Attachment {
 
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
-        if std::mem::take(&mut drain.claimed) && self.segment.load_gate().is_drained_by(self.index) {
+        if std::mem::take(&mut drain.claimed) {
             self.give_gate_back();
         }
         if drain.upgrade {
@@ -498,14 +497,14 @@ impl Attachment {
         )
     }
 
-    fn timeout(&self, mode: Mode, waited: u64) -> Error {
-        Error::new(ErrorKind::Timeout, self.timeout_message(mode, waited))
+    fn timeout(&self, mode: Mode, timeout: u64) -> Error {
+        Error::new(ErrorKind::Timeout, self.timeout_message(mode, timeout))
     }
 
     /// What to tell somebody whose request was not granted in `timeout` ns: who is in the way.
     #[must_use]
     pub fn timeout_message(&self, mode: Mode, timeout: u64) -> String {
-        let in_time = match timeout / 1_000_000 {
+        let in_time = match timeout.saturating_add(500_000) / 1_000_000 {
             0 => "at once".into(),
             ms => format!("within {ms} ms"),
         };

@@ -4,8 +4,7 @@
 //! One thread watches 127 waiting attachments where the kernel can wait for many words at once, else one. A thread without
 //! work ends after a second.
 
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
