@@ -71,6 +71,7 @@ impl Attachment {
     /// The writer whose hold ended without release, if none has ended whole since. Meant for holders.
     #[must_use]
     pub fn owner_died(&self) -> Option<OwnerDied> {
+        step!(died_look);
         self.segment.owner_died(self.segment.load_gate())
     }
 }
@@ -92,6 +93,7 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
     };
     let Some(segment) = found else { return Ok(false) };
     let cannot = |error| Error::access(format!("cannot remove {}", segment.place), error);
+    step!(remove_look);
     if segment.lock.is_in_use().map_err(cannot)? {
         let users: Vec<String> = segment.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         return Err(Error::new(
@@ -115,9 +117,11 @@ impl Segment {
     fn snapshot(&self, me: usize) -> Snapshot {
         self.recover_all(me);
         let now = park::now();
+        step!(inspect_gate);
         let gate = self.load_gate();
         let (mut holders, mut waiters) = (Vec::new(), Vec::new());
         for (index, slot) in self.used_slots().iter().enumerate() {
+            step!(inspect_reads);
             let count = Reads(slot.reads.load(Relaxed)).count();
             if count != 0 {
                 holders.push(holder(slot, Mode::Read, count, now));
@@ -138,6 +142,7 @@ impl Segment {
                     _ => {}
                 }
             }
+            step!(inspect_queued);
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
                 waiters.push((queued.ticket(), waiter(slot, mode, pending, &slot.waiting.since, now)));
@@ -161,6 +166,7 @@ impl Segment {
 
     fn owner_died(&self, gate: Gate) -> Option<OwnerDied> {
         let slot = self.slots().get(gate.died()?)?;
+        step!(inspect_died);
         Some(OwnerDied {
             pid: slot.waiting.pid.load(Relaxed),
             thread: slot.waiting.thread.load(Relaxed),
@@ -188,6 +194,7 @@ fn waiter(slot: &Slot, mode: Mode, count: u32, since: &AtomicU64, now: u64) -> P
 }
 
 fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Party {
+    step!(inspect_identity);
     Party {
         pid: slot.waiting.pid.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),

@@ -121,10 +121,12 @@ impl Attachment {
         let since = park::now();
         pending.last_id = pending.last_id.wrapping_add(1).max(1);
         pending.next_deadline = pending.next_deadline.min(terms.deadline);
+        step!(take_ticket);
+        let ticket = self.segment.tickets().next.fetch_add(1, SeqCst);
         Request {
             id: pending.last_id,
             mode,
-            ticket: Queued::new(mode, 0, self.segment.tickets().next.fetch_add(1, SeqCst)).ticket(),
+            ticket: Queued::new(mode, 0, ticket).ticket(), // cut to what the word holds
             since,
             deadline: terms.deadline,
             close_at: since.saturating_add(terms.fairness),
@@ -184,6 +186,7 @@ impl Attachment {
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
+        step!(poll_look);
         self.segment.gate_owner(self.segment.load_gate())?;
         park::take_wake(&self.slot().waiting.wake);
         loop {
@@ -230,6 +233,7 @@ impl Attachment {
             Mode::Read => self.stamp_read(),
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
+                step!(stamp_drain);
                 self.slot().exclusive_since.store(head.since, Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
@@ -246,6 +250,7 @@ impl Attachment {
         if pending.sync.is_some_and(|id| id != request.id) {
             return Ok(());
         }
+        step!(drain_look);
         let gate = self.segment.load_gate();
         if drain.upgrade && !gate.is_owned_by(self.index) {
             return Err(self.lost_gate(gate));
@@ -261,11 +266,13 @@ impl Attachment {
         }
         if !drain.claimed {
             drain.claimed = true;
+            step!(drain_since);
             self.slot().waiting.since.store(request.since, Relaxed);
             self.claim_upgrade();
         }
         if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
             pending.drain = None;
+            step!(drain_passes);
             self.slot().waiting.passes.store(0, Relaxed);
             self.begin_write();
             Self::settle(pending, request.id, Outcome::Granted);
@@ -344,22 +351,28 @@ impl Attachment {
         let head = pending.requests.front().copied();
         let publish = head.map(|head| (head.ticket, head.mode));
         if publish == pending.published {
+            step!(publish_look);
             let published = Queued(word.queued.load(SeqCst));
             if !published.is_passed() {
                 return false;
             }
+            step!(publish_back);
             // We are here after all.
             word.queued.store(published.back().0, SeqCst);
             return true;
         }
         pending.published = publish;
         if let Some(head) = head {
+            step!(publish_times);
             word.close_at.store(head.close_at, Relaxed);
             word.since.store(head.since, Relaxed);
+            step!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
+            step!(join_queue);
             // After the publication: a clearing of the queue that missed it fails on the new sequence.
             self.segment.change_gate(|gate| Some(gate.with_waiting()));
         } else {
+            step!(leave_queue);
             word.queued.store(Queued::NONE.0, SeqCst);
         }
         self.segment.wake_next(Some(self.index));
@@ -372,12 +385,14 @@ impl Attachment {
             && now >= head.close_at
             && self.segment.ahead_of(self.index, head.mode, head.ticket).is_none()
         {
+            step!(close_queue);
             self.segment.change_gate(|gate| (!gate.is_closed()).then(|| gate.with_closed()));
         }
     }
 
     fn note_pending(&self, pending: &Pending) {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
+        step!(note_pending);
         self.slot().waiting.pending.store(count as u32, Relaxed);
     }
 
@@ -442,6 +457,7 @@ impl Attachment {
             }
             let until = self.next_poll(now).min(vigil.next);
             let word = &self.slot().waiting.wake;
+            step!(sleep);
             park::wait(word, park::IDLE, until);
             let now = park::now();
             if now >= vigil.next {

@@ -223,6 +223,7 @@ impl Post {
         if limit > 1 || words.is_empty() {
             words.push((&self.bell, park::IDLE));
         }
+        step!(sleep_any);
         park::wait_any(&words, until);
     }
 

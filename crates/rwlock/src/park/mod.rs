@@ -19,28 +19,35 @@ const POKED: u32 = 2;
 /// Tells the owner of `word` to look again. A word already woken needs no second system call; should its waker have died
 /// between the two steps, the sleeper finds out at its next look after dead peers.
 pub(crate) fn wake(word: &AtomicU32) {
+    step!(wake_mark);
     if word.fetch_or(WOKEN, SeqCst) & WOKEN == 0 {
+        step!(wake_call);
         wake_sleeper(word);
     }
 }
 
 pub(crate) fn is_woken(word: &AtomicU32) -> bool {
+    step!(wake_look_mark);
     word.load(SeqCst) & WOKEN != 0
 }
 
 /// The owner is about to look: news that comes from here on wakes it again.
 pub(crate) fn take_wake(word: &AtomicU32) {
+    step!(take_wake);
     word.fetch_and(!WOKEN, SeqCst);
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
 pub(crate) fn poke(word: &AtomicU32) {
+    step!(poke_mark);
     if word.fetch_or(POKED, SeqCst) & POKED == 0 {
+        step!(poke_call);
         wake_sleeper(word);
     }
 }
 
 /// The watcher is about to look at what changed.
 pub(crate) fn take_poke(word: &AtomicU32) {
+    step!(take_poke);
     word.fetch_and(!POKED, SeqCst);
 }

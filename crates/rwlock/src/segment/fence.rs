@@ -29,12 +29,14 @@ pub(super) fn note(token: u64) {
     // Without it the wall clock alone keeps tokens growing.
     let _ = with_file(|file, last| {
         let absurd = last >= unix_nanos().saturating_add(ABSURD);
+        step!(write_last_fence);
         file.write_all_at(&if absurd { token } else { last.max(token) }.to_le_bytes(), 0)
     });
 }
 
 fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
     let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
+    step!(open_last_fence);
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -45,6 +47,7 @@ fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> 
         .open(path)?;
     let lock = LockFile::new(file);
     enter_setup(&lock, &"the fence of removed locks", SETUP_PATIENCE).map_err(io::Error::other)?;
+    step!(read_last_fence);
     let mut bytes = [0; 8];
     let last = lock.file().read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes));
     act(lock.file(), last)
