@@ -420,7 +420,7 @@ impl Attachment {
     }
 
     /// The gate says that we write, and nobody reads. Only now is the fence ours; a death before the store skips nothing,
-    /// one after it a token that nobody saw.
+    /// one after it a token that nobody saw. The hold has begun when the slot has the token: who dies earlier changed nothing.
     #[inline]
     pub(crate) fn begin_write(&self) {
         let slot = self.slot();
@@ -435,6 +435,12 @@ impl Attachment {
         self.exclusive.set(Some(Mode::Write));
     }
 
+    /// What the lock protects is whole again, or said not to be: a death from here on is no death inside.
+    fn end_write(&self) {
+        step!(end_write);
+        self.slot().token.store(0, Relaxed);
+    }
+
     /// Ends the exclusive hold. Nothing happens if there is none.
     ///
     /// # Errors
@@ -442,6 +448,9 @@ impl Attachment {
     #[inline]
     pub fn release_exclusive(&self, end: HoldEnd) -> Result<()> {
         let Some(mode) = self.exclusive.take() else { return Ok(()) };
+        if mode == Mode::Write && end != HoldEnd::Abandoned {
+            self.end_write();
+        }
         step!(release_exclusive);
         let gate = self.segment.change_gate(|gate| {
             gate.is_owned_by(self.index).then(|| match end {
@@ -534,6 +543,7 @@ impl Attachment {
         if self.exclusive.get() != Some(Mode::Write) {
             return Ok(());
         }
+        self.end_write();
         step!(downgrade_gate);
         let gate = self
             .segment
@@ -682,5 +692,38 @@ mod tests {
         drop((upgrader, other));
         std::fs::remove_file(&path).unwrap();
         assert!(!granted_beside, "two upgradable holds at once");
+    }
+
+    /// What others find who die between the claim of the gate and their hold, or between their release and its effect.
+    #[test]
+    fn a_writer_that_died_before_or_after_its_hold_is_not_reported() {
+        let path = std::env::temp_dir().join(format!("died-beside-hold-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (victim, other) = (open(), open());
+        let dies = || {
+            other.segment.repair(victim.index, || true);
+            other.owner_died().is_some()
+        };
+        let mut reported = Vec::new();
+        for _ in 0..2 {
+            assert!(victim.claim_gate(Hold::Writing, Gate::admits_exclusive));
+            reported.push(dies());
+            // The second time its last token is the lock's last token, too.
+            assert!(victim.try_write() && victim.release_exclusive(HoldEnd::Whole).is_ok());
+        }
+        assert!(victim.try_write() && victim.downgrade_to_upgradable().is_ok());
+        victim.claim_upgrade();
+        assert!(victim.claim_drained());
+        reported.push(dies());
+        victim.exclusive.set(None);
+        assert!(victim.try_write());
+        victim.end_write();
+        reported.push(dies());
+        victim.exclusive.set(None);
+        assert!(victim.try_write());
+        let inside = dies();
+        drop((victim, other));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((reported, inside), (vec![false; 4], true));
     }
 }

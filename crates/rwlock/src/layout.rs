@@ -75,7 +75,7 @@ pub(crate) struct Preamble {
 pub(crate) struct Slot {
     /// See [`crate::slot::Reads`].
     pub reads: AtomicU64,
-    /// The fencing token of this slot's last write hold.
+    /// The fencing token of this slot's write hold. Not that of the lock: no write hold has begun, or it has ended.
     pub token: AtomicU64,
     /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
     pub read_since: AtomicU64,

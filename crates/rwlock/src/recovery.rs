@@ -74,6 +74,13 @@ impl Segment {
         true
     }
 
+    /// Whether the writer in `slot`, which is dead, died inside its hold: after [`crate::Attachment::begin_write`], and before its
+    /// release.
+    fn is_inside(&self, slot: usize) -> bool {
+        step!(free_gate_look_token);
+        self.slots()[slot].token.load(Relaxed) == self.gate().fence.load(Relaxed)
+    }
+
     fn free_gate_of(&self, index: usize, is_dead: impl Fn() -> bool) {
         loop {
             step!(free_gate_look);
@@ -81,9 +88,11 @@ impl Segment {
             if !gate.is_owned_by(index) || !is_dead() {
                 return;
             }
-            // A writer that still drained changed nothing.
-            let died_inside = gate.hold() == Some(Hold::Writing);
-            let freed = if died_inside { gate.freed().poisoned_by(index) } else { gate.freed() };
+            let freed = if gate.hold() == Some(Hold::Writing) && self.is_inside(index) {
+                gate.freed().poisoned_by(index)
+            } else {
+                gate.freed()
+            };
             step!(free_gate);
             if self.swap_gate(gate, freed) {
                 return;
