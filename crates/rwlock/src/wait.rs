@@ -183,7 +183,7 @@ impl Attachment {
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
-        self.segment.gate_owner(self.segment.load_gate())?;
+        self.check_gate(pending)?;
         park::take_wake(&self.slot().waiting.wake);
         loop {
             self.continue_drain(pending)?;
@@ -203,6 +203,14 @@ impl Attachment {
         self.close_queue(pending, now);
         self.note_pending(pending);
         Ok(())
+    }
+
+    /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
+    fn check_gate(&self, pending: &Pending) -> Result<()> {
+        let gate = self.segment.load_gate();
+        let ours = self.segment.gate_owner(gate)? == Some(self.index);
+        let known = self.exclusive.get().is_some() || pending.drain.as_ref().is_some_and(|drain| drain.claimed);
+        if ours && !known { Err(self.segment.damaged(gate)) } else { Ok(()) }
     }
 
     fn settle(pending: &mut Pending, id: RequestId, outcome: Outcome) {

@@ -189,3 +189,19 @@ fn a_named_lock_whose_memory_is_gone_is_made_anew() {
     child.kill();
     assert!(lock.open().try_write().is_some());
 }
+
+#[test]
+fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
+    let [upgradable, draining, upgrading, writing] = [1, 2, 3, 4];
+    for gate in [upgradable, draining, upgrading, writing] {
+        let lock = TestLock::at_path();
+        let own = lock.open(); // in slot 0
+        damage_gate(&lock, gate);
+        assert!(own.try_write().is_none());
+        let error = own.write_timeout(ms(200)).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        let other = lock.open();
+        drop(own);
+        assert!(other.write_timeout(PATIENCE).is_ok(), "his end is the end of it");
+    }
+}
