@@ -450,8 +450,7 @@ impl Attachment {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
             }
             let until = self.next_poll(now).min(vigil.next);
-            let word = &self.slot().waiting.wake;
-            park::wait(word, park::IDLE, until);
+            park::wait_for_news(&self.slot().waiting.wake, until);
             let now = park::now();
             if now >= vigil.next {
                 vigil.look(now, 1);
