@@ -354,11 +354,12 @@ impl Attachment {
         let head = pending.requests.front().copied();
         if head.map(|head| (head.ticket, head.mode)) == pending.published.map(|old| (old.ticket, old.mode)) {
             let published = Queued(word.queued.load(SeqCst));
-            if !published.is_passed() {
+            let own = head.map_or(Queued::NONE, |head| Queued::new(head.mode, self.generation, head.ticket));
+            if published == own.with_passes_of(published) {
                 return false;
             }
-            // We are here after all.
-            word.queued.store(published.back().0, SeqCst);
+            // We were passed over and are here after all, or something else wrote here.
+            word.queued.store(own.with_passes_of(published).0, SeqCst);
             return true;
         }
         pending.published = head;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use process_rwlock::{Attachment, ErrorKind, Mode, RwLock, Terms, Watch, Watcher, now};
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, Terms, Watch, Watcher, now};
 
 use crate::kit::{PATIENCE, Random, TestLock, ms, until};
 
@@ -20,6 +20,7 @@ const GATE: usize = 384;
 const SLOTS: usize = 1024;
 const SLOT: usize = 256;
 /// And within a slot.
+const QUEUED: usize = 128;
 const WAKE: usize = 136;
 /// A gate that nobody ever wrote.
 const NO_MODE: u64 = 0b111;
@@ -260,4 +261,35 @@ fn a_watcher_sleeps_whatever_a_wake_word_says() {
         let word = &file[SLOTS + SLOT + WAKE..][..4];
         u32::from_le_bytes(word.try_into().unwrap()) & garbage == 0
     });
+}
+
+#[test]
+fn a_watched_waiter_is_told_of_a_gate_that_names_him_and_makes_no_sense() {
+    let lock = TestLock::at_path();
+    let other = lock.attach(); // in slot 0
+    assert!(other.try_read());
+    let (waiter, _watch, rung) = watched(&lock, Mode::Write);
+    damage_gate(&lock, NO_MODE | 1 << 6);
+    rung.recv_timeout(PATIENCE).expect("it is told");
+    assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
+    // Nothing, another one's ticket, another request.
+    for word in [0, 1 << 20 | 3, u64::MAX] {
+        let lock = TestLock::at_path();
+        let holder = lock.attach();
+        assert!(holder.try_write());
+        let (waiter, mut watch, rung) = watched(&lock, Mode::Write); // in slot 1
+        damage_slot(&lock, 1, QUEUED, &u64::to_le_bytes(word));
+        holder.release_exclusive(HoldEnd::Whole).unwrap();
+        let start = Instant::now();
+        while waiter.exclusive().is_none() {
+            rung.recv_timeout(PATIENCE).expect("it is not forgotten");
+            assert!(start.elapsed() < PATIENCE);
+            waiter.poll(now()).unwrap();
+            watch.begin(now(), u64::MAX).unwrap();
+        }
+    }
 }
