@@ -298,7 +298,11 @@ impl Attachment {
     #[cold]
     fn retract_read(&self) {
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
-        self.segment.wake_writer(self.load_gate());
+        let gate = self.load_gate();
+        // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
+        if !gate.is_owned_by(self.index) {
+            self.segment.wake_writer(gate);
+        }
     }
 
     /// Ends one read hold. Nothing happens if there is none.
