@@ -208,9 +208,17 @@ impl Attachment {
     /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
     fn check_gate(&self, pending: &Pending) -> Result<()> {
         let gate = self.segment.load_gate();
-        let ours = self.segment.gate_owner(gate)? == Some(self.index);
-        let known = self.exclusive.get().is_some() || pending.drain.as_ref().is_some_and(|drain| drain.claimed);
-        if ours && !known { Err(self.segment.damaged(gate)) } else { Ok(()) }
+        if self.segment.gate_owner(gate)? != Some(self.index) {
+            return Ok(());
+        }
+        let drains = pending.drain.as_ref().is_some_and(|drain| drain.claimed);
+        let ours = match self.exclusive.get() {
+            None => drains && gate.hold() == Some(Hold::Draining),
+            Some(Mode::Upgradable) if drains && gate.hold() == Some(Hold::Upgrading) => true,
+            Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable),
+            Some(_) => gate.hold() == Some(Hold::Writing),
+        };
+        if ours { Ok(()) } else { Err(self.segment.damaged(gate)) }
     }
 
     fn settle(pending: &mut Pending, id: RequestId, outcome: Outcome) {

@@ -22,6 +22,11 @@ const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
 const WAKE: usize = 136;
+/// Gates that name slot 0.
+const UPGRADABLE: u64 = 1;
+const DRAINING: u64 = 2;
+const UPGRADING: u64 = 3;
+const WRITING: u64 = 4;
 /// A gate that nobody ever wrote.
 const NO_MODE: u64 = 0b111;
 
@@ -203,8 +208,7 @@ fn damage_slot(lock: &TestLock, slot: usize, place: usize, bytes: &[u8]) {
 
 #[test]
 fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
-    let [upgradable, draining, upgrading, writing] = [1, 2, 3, 4];
-    for gate in [upgradable, draining, upgrading, writing] {
+    for gate in [UPGRADABLE, DRAINING, UPGRADING, WRITING] {
         let lock = TestLock::at_path();
         let own = lock.open(); // in slot 0
         damage_gate(&lock, gate);
@@ -214,6 +218,18 @@ fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
         let other = lock.open();
         drop(own);
         assert!(other.write_timeout(PATIENCE).is_ok(), "his end is the end of it");
+    }
+}
+
+#[test]
+fn a_gate_that_says_more_than_its_owner_knows_is_an_error_to_him() {
+    for gate in [UPGRADING, WRITING] {
+        let lock = TestLock::at_path();
+        let own = lock.attach(); // in slot 0
+        assert!(own.try_upgradable());
+        damage_gate(&lock, gate);
+        own.request(Mode::Read, Terms { deadline: u64::MAX, fairness: 0 });
+        assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
 
