@@ -31,10 +31,21 @@ pub(crate) fn is_woken(word: &AtomicU32) -> bool {
     word.load(SeqCst) & WOKEN != 0
 }
 
-/// The owner is about to look: news that comes from here on wakes it again.
+/// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
 pub(crate) fn take_wake(word: &AtomicU32) {
     step!(take_wake);
-    word.fetch_and(!WOKEN, SeqCst);
+    word.fetch_and(POKED, SeqCst);
+}
+
+/// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
+/// return early for no reason.
+pub(crate) fn wait_for_news(word: &AtomicU32, deadline: u64) {
+    step!(sleep_look);
+    let seen = word.load(SeqCst);
+    if seen & WOKEN == 0 {
+        step!(sleep);
+        wait(word, seen, deadline);
+    }
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
@@ -46,8 +57,8 @@ pub(crate) fn poke(word: &AtomicU32) {
     }
 }
 
-/// The watcher is about to look at what changed.
+/// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
 pub(crate) fn take_poke(word: &AtomicU32) {
     step!(take_poke);
-    word.fetch_and(!POKED, SeqCst);
+    word.fetch_and(WOKEN, SeqCst);
 }
