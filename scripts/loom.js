@@ -19,9 +19,9 @@ if (preemptions) process.env.LOOM_MAX_PREEMPTIONS = preemptions
 
 if (args[0] === '--mutants') {
   const { mutants } = await import('./loom-mutants.js')
-  await mutants(args[1])
+  await mutants(checks(), args[1])
 } else {
-  await run(...loom(args[0]))
+  await run(...checks(args[0]))
 }
 
 /**
@@ -29,7 +29,7 @@ if (args[0] === '--mutants') {
  *
  * @returns {[string, string[], import('node:child_process').SpawnOptions]}
  */
-export function loom(name = '') {
+function checks(name = '') {
   const env = {
     ...process.env,
     RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} --cfg loom`,

@@ -1,5 +1,6 @@
 //! A lock, what it protects, and who uses it.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 #[cfg(loom)]
@@ -19,8 +20,18 @@ pub const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
 /// Who uses the lock, and what the lock protects: the token of the last write hold, as memory that is no atomic. Whoever gets
 /// at it unprotected is found by loom, or by ThreadSanitizer.
 pub struct Party {
-    pub own: Attachment,
+    pub own: ManuallyDrop<Attachment>,
     protected: Arc<Protected>,
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        // loom cannot go on after a failure, and closing would fail again.
+        if !std::thread::panicking() {
+            // SAFETY: not used after the drop.
+            unsafe { ManuallyDrop::drop(&mut self.own) };
+        }
+    }
 }
 
 struct Protected(UnsafeCell<u64>);
@@ -41,7 +52,7 @@ impl Lock {
     }
 
     pub fn attach(&self) -> Party {
-        Party { own: self.heap.attach(), protected: self.protected.clone() }
+        Party { own: ManuallyDrop::new(self.heap.attach()), protected: self.protected.clone() }
     }
 
     pub fn parties<const N: usize>(&self) -> [Party; N] {

@@ -261,6 +261,27 @@ fn a_refused_reader_wakes_the_writer_that_drains() {
     .are(&["in in", "no in"]);
 }
 
+/// The reader is refused since the queue is closed, and may not know yet that the writer drains.
+#[test]
+fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, reader, writer] = lock.parties();
+        assert!(holder.own.try_write());
+        writer.ask(Write, Terms { fairness: 0, ..PATIENT });
+        holder.use_up(Write);
+        ends([
+            go(reader, |reader| tried(reader.pass(Read))),
+            go(writer, |writer| {
+                writer.drive();
+                writer.use_up(Write);
+                "in"
+            }),
+        ])
+    })
+    .are(&["in in", "no in"]);
+}
+
 /// A holder releases, who waits gets in.
 fn handed_over(held: Mode, wanted: Mode) {
     check(move || {
