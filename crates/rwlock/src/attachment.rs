@@ -116,6 +116,11 @@ impl Attachment {
             LockRef::Name(name) => segment::named::open(name, options.capacity)?,
             LockRef::Path(path) => segment::file::open(path, options.capacity)?,
         };
+        Self::attach(segment, options)
+    }
+
+    /// Takes a slot of `segment`, whose setup byte is held.
+    pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => {

@@ -3,11 +3,18 @@
 //! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
 //! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds, the same clock in every process.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
-#[cfg(target_os = "linux")]
+use crate::sync::AtomicU32;
+
+#[cfg(loom)]
+mod loom;
+#[cfg(loom)]
+pub(crate) use loom::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+
+#[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) use linux::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
 
 pub(crate) const IDLE: u32 = 0;
