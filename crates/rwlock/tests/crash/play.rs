@@ -63,6 +63,7 @@ impl Play<'_> {
             self.line(line).map_err(|why| format!("at '{line}': {why}"))?;
         }
         self.until("the victim's end", |play| play.victim_rests())?;
+        self.see()?; // it may have halted just now
         let halted = self.processes[VICTIM].1 != State::Runs;
         let steps = self.stage.steps();
         let recovery = self.wind_up(script).map_err(|why| format!("after it: {why}"))?;
