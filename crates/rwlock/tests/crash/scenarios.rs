@@ -172,7 +172,9 @@ pub const SCENARIOS: &[Scenario] = &[
     path("open-beside-dead-writer", "d open capacity=2, write\n b open capacity=2\n kill d\n ! open capacity=2, write, release"),
     path("open-beside-poisoned", "d open capacity=2, write\n b open capacity=2\n kill d\n b try-read, release\n ! open capacity=2, write, release"),
     path("open-all-dead", "c open capacity=3, read\n d open capacity=3, upgradable\n d read\n e open capacity=3\n e write, release &\n kill c\n kill d\n kill e\n ! open capacity=3, write, release"),
+    path("open-full-poisoned", "d open capacity=1, write\n kill d\n ! open capacity=1, read, release"),
     path("open-full", "a open capacity=2\n b open capacity=2\n ! open capacity=2 =full"),
+    path("open-full-beside-poisoned", "d open capacity=1, write\n kill d\n b open capacity=1\n ! open capacity=1 =full\n done v\n b read, release"),
     path("open-beside-opener", "a open\n ! open, write, release\n b open, write, release &&"),
     named("create-beside-creator", "! open, write, release\n b open, write, release &&"),
     // ---- sweeping, listing, removing
