@@ -208,6 +208,14 @@ impl Page {
             .collect()
     }
 
+    /// The process that is inside exclusively now, if one is.
+    #[must_use]
+    pub fn inside_exclusively(&self) -> Option<usize> {
+        let entries = self.shared().actors.iter();
+        let found = entries.map(|entry| Inside(entry.inside.load(SeqCst))).position(|inside| inside.exclusive() != 0);
+        found.map(|actor| actor / THREADS)
+    }
+
     /// Whether somebody found a violation.
     #[must_use]
     pub fn is_failed(&self) -> bool {

@@ -3,7 +3,6 @@
 
 #![allow(missing_docs)] // each does what the Rust function of its name does
 
-use std::io;
 use std::path::Path;
 
 use napi::bindgen_prelude::{BigInt, Result};
@@ -43,8 +42,8 @@ pub struct StormWitness(Witness);
 #[napi]
 impl StormWitness {
     #[napi(constructor)]
-    pub fn new(folder: String, process: u32, life: u32, thread: u32) -> io::Result<Self> {
-        Witness::new(Path::new(&folder), process as usize, life, thread as usize).map(Self)
+    pub fn new(folder: String, process: u32, life: u32, thread: u32) -> Result<Self> {
+        Ok(Self(Witness::new(Path::new(&folder), process as usize, life, thread as usize)?))
     }
 
     #[napi]
@@ -159,23 +158,23 @@ pub struct StormKiller(Killer);
 impl StormKiller {
     /// `fairness` in ms.
     #[napi(constructor)]
-    pub fn new(folder: String, fairness: u32) -> io::Result<Self> {
-        Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000).map(Self)
+    pub fn new(folder: String, fairness: u32) -> Result<Self> {
+        Ok(Self(Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000)?))
     }
 
     #[napi]
-    pub fn kill(&mut self, process: u32, life: u32, pid: u32) -> io::Result<()> {
-        self.0.kill(process as usize, life, pid)
+    pub fn kill(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
+        Ok(self.0.kill(process as usize, life, pid)?)
     }
 
     #[napi]
-    pub fn stop(&mut self, process: u32, life: u32, pid: u32) -> io::Result<()> {
-        self.0.stop(process as usize, life, pid)
+    pub fn stop(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
+        Ok(self.0.stop(process as usize, life, pid)?)
     }
 
     #[napi]
-    pub fn resume(&mut self, process: u32, life: u32, pid: u32) -> io::Result<()> {
-        self.0.resume(process as usize, life, pid)
+    pub fn resume(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
+        Ok(self.0.resume(process as usize, life, pid)?)
     }
 
     #[napi]
@@ -202,6 +201,11 @@ impl StormKiller {
     #[napi(getter)]
     pub fn is_failed(&self) -> bool {
         self.0.page().is_failed()
+    }
+
+    #[napi]
+    pub fn inside_exclusively(&self) -> Option<u32> {
+        self.0.page().inside_exclusively().map(|process| process as u32)
     }
 
     #[napi]
