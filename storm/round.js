@@ -124,32 +124,34 @@ export class Round {
       const wrong = await one.live(Math.floor(this.#dice.next() * 2 ** 31))
       if (wrong) this.#violations.push(wrong)
       if (this.#hasFailed) return
-      await sleep(this.#dice.below(30))
+      // Mostly at once. Sometimes late, so that others have to see to what was left behind.
+      await sleep(this.#dice.chance(0.9) ? this.#dice.below(30) : this.#dice.below(4000))
     }
   }
 
-  /** A time of its own kind of weather. @param {number} end */
+  /**
+   * A time of its own kind of weather. Only in the third are processes stopped: a bound on waiting means nothing then.
+   *
+   * @param {number} end
+   */
   async #phase(end) {
-    const kind = this.#dice.below(4)
-    const until = Math.min(end, performance.now() + (kind === 0 ? 2500 : 1500 + this.#dice.below(1500)))
+    const kind = this.#dice.pick(/** @type {const} */ (['barging', 'killing', 'stopping', 'calm']))
+    const until = Math.min(end, performance.now() + 2000 + this.#dice.below(1500))
     const rust = this.#processes.filter((one) => !one.isNode)
-    // One that barges is not killed, and nobody is stopped meanwhile: then the bound on overtaking can be checked.
-    const barger = kind === 0 && rust.length > 0 ? this.#dice.pick(rust) : undefined
+    const barger = kind === 'barging' && rust.length > 0 ? this.#dice.pick(rust) : undefined
     this.#killer.barger = barger?.number
-    this.#killer.calm = kind === 1
-    if (barger) for (const one of this.#processes) one.resume()
+    this.#killer.calm = kind === 'calm'
+    if (kind !== 'stopping') for (const one of this.#processes) one.resume()
     while (performance.now() < until && !this.#hasFailed) {
       await sleep(5 + this.#dice.below(120))
       const any = this.#dice.pick(this.#processes)
       // Often one that is in the middle of something.
       const inside = this.#dice.chance(0.5) ? this.#killer.insideExclusively() : null
       const one = this.#processes[inside ?? any.number] ?? any
-      const dies = this.#dice.chance(0.5)
-      const short = this.#dice.chance(0.8)
-      const stopped = this.#dice.below(short ? 40 : 800)
-      if (one === barger) continue
-      if (dies) one.kill()
-      else if (!barger) this.#stopFor(one, stopped)
+      const stops = this.#dice.chance(0.6)
+      const stopped = this.#dice.below(this.#dice.chance(0.8) ? 40 : 800)
+      if (kind === 'stopping' && stops) this.#stopFor(one, stopped)
+      else if (one !== barger) one.kill()
     }
     this.#killer.barger = undefined
   }

@@ -22,8 +22,9 @@ pub struct Job {
 
 /// Once in so many operations the process ends inside its hold.
 const END: u64 = 3000;
-/// How long who barges has the lock at a time.
+/// How long who barges has the lock at a time, and how often it tries before it says that it was refused.
 const BARGE: Duration = Duration::from_millis(1);
+const BARGES: u32 = 1000;
 
 pub fn run(job: &Job) {
     // An abort on purpose leaves no core file.
@@ -38,7 +39,7 @@ pub fn run(job: &Job) {
         for (index, witness) in witnesses.into_iter().enumerate() {
             scope.spawn(move || {
                 let random = Random::new(job.seed.wrapping_add(index as u64));
-                let mut worker = Worker { witness, random, barges: index == 0, process: job.process };
+                let mut worker = Worker { witness, random, process: job.process };
                 while !worker.witness.is_over() {
                     let options = OpenOptions::new().fairness(job.fairness).label(format!("storm {}", job.process));
                     if let Err(error) = crate::open(&job.place, &options).and_then(|lock| worker.use_for_a_while(&lock)) {
@@ -54,7 +55,6 @@ pub fn run(job: &Job) {
 struct Worker {
     witness: Witness,
     random: Random,
-    barges: bool,
     process: usize,
 }
 
@@ -66,7 +66,7 @@ impl Worker {
             if self.witness.is_over() {
                 break;
             }
-            if self.barges && self.witness.page().barger() == Some(self.process) {
+            if self.witness.page().barger() == Some(self.process) {
                 self.barge(lock);
             }
             self.step(lock)?;
@@ -196,17 +196,21 @@ impl Worker {
         self.go_on_from_upgradable(op, guard)
     }
 
-    /// Takes the lock whenever that needs no waiting, with hardly a gap: whoever waits depends on the queue's being closed.
+    /// Takes the lock whenever that needs no waiting, with hardly a gap between this process' two threads: whoever waits
+    /// depends on the queue's being closed.
     fn barge(&mut self, lock: &RwLock) {
         while self.witness.page().barger() == Some(self.process) && !self.witness.is_over() {
             let op = self.witness.acquire(Mode::Write, Way::Try);
-            let Some(guard) = lock.try_write() else {
+            let Some(guard) = (0..BARGES).find_map(|_| {
+                (0..50).for_each(|_| spin_loop());
+                lock.try_write()
+            }) else {
                 self.witness.denied(op, Outcome::Refused);
-                thread::sleep(Duration::from_micros(100));
+                thread::sleep(Duration::from_micros(50));
                 continue;
             };
             self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
-            self.writing(&guard);
+            (0..CANARY_STEPS).for_each(|step| self.witness.write_canary(step, guard.token()));
             let end = process_rwlock_storm::now() + BARGE.as_nanos() as u64;
             while process_rwlock_storm::now() < end {
                 spin_loop();

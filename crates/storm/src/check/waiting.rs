@@ -34,6 +34,10 @@ const RESUMING: u64 = 200_000_000;
 /// milliseconds at a time, a turn comes within a second; the rest is for a busy machine.
 const WAITING: u64 = 15_000_000_000;
 
+/// The longest time in which nothing is granted though somebody waits, and nobody is stopped. What is held is released after
+/// some milliseconds, or its holder is dead, which is found within 10 ms; the rest is for a busy machine.
+const STALL: u64 = 2_000_000_000;
+
 /// A clock that stands still while somebody is stopped.
 pub struct Clock {
     /// When it stands, in order and without touching each other; beside it, how long it has stood before.
@@ -73,7 +77,7 @@ impl Clock {
 
 pub fn check(history: &History) -> Vec<String> {
     let clock = Clock::new(history);
-    let mut faults = Vec::new();
+    let mut faults = stalls(history, &clock);
     let long: Vec<&Op> = waits(history).filter(|op| end(history, op) - op.invoked > OVERTAKING).collect();
     let alone = Alone::new(history);
     let mut newcomers: Vec<&Op> = history
@@ -126,6 +130,40 @@ pub fn check(history: &History) -> Vec<String> {
     faults
 }
 
+/// Times without any grant.
+fn stalls(history: &History, clock: &Clock) -> Vec<String> {
+    let mut grants: Vec<u64> = history
+        .ops
+        .iter()
+        .filter(|op| op.is_granted() && matches!(op.what, What::Acquire | What::Upgrade))
+        .map(|op| op.returned)
+        .collect();
+    grants.extend(history.ops.iter().map(|op| op.invoked).min());
+    grants.sort_unstable();
+    let ended = history.actors.iter().map(|actor| actor.dies).filter(|&dies| dies != NEVER).max();
+    grants.extend(ended.filter(|ended| grants.last().is_none_or(|last| last < ended)));
+    let mut faults = Vec::new();
+    for gap in grants.windows(2) {
+        let [from, to] = *gap else { continue };
+        if to - from <= STALL {
+            continue;
+        }
+        let waited = |op: &&Op| {
+            let (from, to) = (from.max(op.invoked), to.min(end(history, op)));
+            from < to && clock.at(to) - clock.at(from) > STALL
+        };
+        if let Some(op) = waits(history).find(waited) {
+            faults.push(format!(
+                "nothing was granted from {from} to {to} ns, and {} waited in mode {:?} from {} ns on",
+                history.name(op.actor),
+                op.mode,
+                op.invoked
+            ));
+        }
+    }
+    faults
+}
+
 /// The longest that a request which was granted has waited, in ns, counting everything.
 pub fn longest(history: &History) -> u64 {
     waits(history).filter(|op| op.is_granted()).map(|op| op.returned - op.invoked).max().unwrap_or(0)
@@ -150,30 +188,45 @@ fn end(history: &History, op: &Op) -> u64 {
     if dies == NEVER { op.invoked } else { dies.max(op.invoked) }
 }
 
-/// What else the actors did: by actor, the spans of its requests and holds.
-struct Alone(Vec<Vec<(u32, u64, u64)>>);
+/// What else the actors did: by actor, the spans of its requests and holds by their beginning, each with the latest end of
+/// those before it.
+struct Alone(Vec<Vec<Busy>>);
+
+struct Busy {
+    hold: u32,
+    from: u64,
+    to: u64,
+    others_to: u64,
+}
 
 impl Alone {
     fn new(history: &History) -> Self {
-        let mut busy = vec![Vec::new(); history.actors.len()];
+        let mut actors: Vec<Vec<Busy>> = history.actors.iter().map(|_| Vec::new()).collect();
         for op in history.ops.iter().filter(|op| op.what == What::Acquire) {
-            busy[op.actor].push((op.hold, op.invoked, end(history, op)));
+            let span = Busy { hold: op.hold, from: op.invoked, to: end(history, op), others_to: 0 };
+            actors[op.actor].push(span);
         }
         for hold in &history.holds {
             if let [first, .., last] | [first @ last] = &hold.pieces[..] {
-                busy[hold.actor].push((hold.id, first.from, last.gone));
+                actors[hold.actor].push(Busy { hold: hold.id, from: first.from, to: last.gone, others_to: 0 });
             }
         }
-        busy.iter_mut().for_each(|spans| spans.sort_by_key(|(_, from, _)| *from));
-        Self(busy)
+        for spans in &mut actors {
+            spans.sort_by_key(|span| span.from);
+            let mut latest = 0;
+            for span in spans {
+                span.others_to = latest;
+                latest = latest.max(span.to);
+            }
+        }
+        Self(actors)
     }
 
-    /// Whether the actor of `op` did nothing else until `to`.
+    /// Whether the actor did nothing else while `op`, an acquisition, lasted, until `to`.
     fn is(&self, op: &Op, to: u64) -> bool {
         let spans = &self.0[op.actor];
-        let end = spans.partition_point(|(_, from, _)| *from < to);
-        // Whatever lasts longer than a hundred others that began later would be found by them, as an obstacle to each.
-        let begin = end.saturating_sub(200);
-        spans[begin..end].iter().all(|(hold, _, until)| *hold == op.hold || *until < op.invoked)
+        let own = spans.partition_point(|span| span.from < op.invoked);
+        let before_is_over = spans.get(own).is_some_and(|span| span.hold == op.hold && span.others_to <= op.invoked);
+        before_is_over && spans.get(own + 1).is_none_or(|next| next.hold == op.hold || next.from >= to)
     }
 }
