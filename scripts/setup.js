@@ -6,8 +6,8 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root, run } from './run.js'
 
-/** @param {{ testkit?: boolean }} [options] whether the tests' own addon is wanted too */
-export async function setup({ testkit = false } = {}) {
+/** @param {{ testkit?: boolean, storm?: boolean }} [options] whether the tests' own addon, and the storm's worker, are wanted */
+export async function setup({ testkit = false, storm = false } = {}) {
   requireNode()
   requireRust()
   await requireLinker()
@@ -26,7 +26,21 @@ export async function setup({ testkit = false } = {}) {
   ])
   await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts'])
   if (testkit) {
-    await build('build:testkit', '__test__/kit/testkit.node', ['Cargo.toml', 'Cargo.lock', 'crates/testkit'])
+    await build('build:testkit', '__test__/kit/testkit.node', [
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates/testkit',
+      'crates/storm',
+    ])
+  }
+  if (storm) {
+    await build('build:storm', 'target/release/process-rwlock-storm', [
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates/rwlock/Cargo.toml',
+      'crates/rwlock/src',
+      'crates/storm',
+    ])
   }
 }
 
