@@ -1,6 +1,6 @@
 // Ways to break the lock that `npm run fuzz -- --mutations` must find. Each replaces one place of crates/rwlock/src.
 
-/** @type {{ name: string, target: string, file: string, from: string, to: string }[]} */
+/** @type {(import('../scripts/mutate.js').Mutation & { target: string })[]} */
 export const MUTATIONS = [
   {
     name: 'the high-water mark is believed',
@@ -50,6 +50,20 @@ export const MUTATIONS = [
     file: 'wait.rs',
     from: 'if ours { Ok(()) }',
     to: 'if true { Ok(()) }',
+  },
+  {
+    name: 'a gate that says more than its owner knows is believed',
+    target: 'open',
+    file: 'wait.rs',
+    from: 'Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable)',
+    to: 'Some(Mode::Upgradable) => true',
+  },
+  {
+    name: "a read that is taken back wakes one's own writer",
+    target: 'running',
+    file: 'attachment.rs',
+    from: 'if !gate.is_owned_by(self.index) {',
+    to: 'if true {',
   },
   {
     name: "a damaged lock's token is remembered for all",

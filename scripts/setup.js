@@ -102,7 +102,7 @@ export function requireRust() {
   }
 }
 
-function requireLinker() {
+export function requireLinker() {
   return requireCompiler('cc', ['gcc', 'libc6-dev'], 'Rust needs a C linker')
 }
 

@@ -299,7 +299,7 @@ fn mode(input: &mut Input) -> Mode {
 
 /// And the milliseconds that it may take.
 fn terms(input: &mut Input) -> (Terms, u64) {
-    let ms = input.pick(&[0, 1, 2, 3, 5, 20]);
+    let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
     (Terms { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
 }
 
