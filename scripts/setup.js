@@ -6,8 +6,8 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root, run } from './run.js'
 
-/** @param {{ testkit?: boolean }} [options] whether the tests' own addon is wanted too */
-export async function setup({ testkit = false } = {}) {
+/** @param {{ testkit?: boolean, storm?: boolean }} [options] whether the tests' own addon, and the storm's worker, are wanted */
+export async function setup({ testkit = false, storm = false } = {}) {
   requireNode()
   requireRust()
   await requireLinker()
@@ -20,12 +20,27 @@ export async function setup({ testkit = false } = {}) {
     'Cargo.toml',
     'Cargo.lock',
     'package.json',
-    'crates/rwlock',
+    'crates/rwlock/Cargo.toml',
+    'crates/rwlock/src',
     'crates/node',
   ])
   await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts'])
   if (testkit) {
-    await build('build:testkit', '__test__/kit/testkit.node', ['Cargo.toml', 'Cargo.lock', 'crates/testkit'])
+    await build('build:testkit', '__test__/kit/testkit.node', [
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates/testkit',
+      'crates/storm',
+    ])
+  }
+  if (storm) {
+    await build('build:storm', 'target/release/process-rwlock-storm', [
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates/rwlock/Cargo.toml',
+      'crates/rwlock/src',
+      'crates/storm',
+    ])
   }
 }
 
@@ -89,7 +104,7 @@ function requireNode() {
   }
 }
 
-function requireRust() {
+export function requireRust() {
   const wanted = /^rust-version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? '0'
   // rustup changes the PATH of the shells to come only.
   process.env.PATH += delimiter + join(homedir(), '.cargo', 'bin')
@@ -102,18 +117,34 @@ function requireRust() {
   }
 }
 
-async function requireLinker() {
-  if (process.platform === 'win32' || versionOf('cc')) return
+export function requireLinker() {
+  return requireCompiler('cc', ['gcc', 'libc6-dev'], 'Rust needs a C linker')
+}
+
+/** libFuzzer is C++. */
+export function requireCpp() {
+  return requireCompiler('c++', ['g++'], 'The fuzzers need a C++ compiler')
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} packages that have it on Debian
+ * @param {string} why
+ */
+async function requireCompiler(program, packages, why) {
+  if (process.platform === 'win32' || versionOf(program)) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    say('Installing a C linker (apt-get install gcc libc6-dev)')
+    say(`Installing a compiler (apt-get install ${packages.join(' ')})`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     await run('apt-get', ['update', '-q'], { env })
-    await run('apt-get', ['install', '-qy', '--no-install-recommends', 'gcc', 'libc6-dev'], { env })
+    await run('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], { env })
     return
   }
   const how =
-    process.platform === 'darwin' ? 'xcode-select --install' : 'on Debian: apt-get install gcc libc6-dev'
-  fail(`Rust needs a C linker ("cc"), and none was found. Install one (${how}) and run this again.`)
+    process.platform === 'darwin'
+      ? 'xcode-select --install'
+      : `on Debian: apt-get install ${packages.join(' ')}`
+  fail(`${why} ("${program}"), and none was found. Install one (${how}) and run this again.`)
 }
 
 /** @param {string} tool */
@@ -143,12 +174,15 @@ function read(file) {
 }
 
 /** @param {string} message */
-function say(message) {
+export function say(message) {
   console.error(`> ${message}`)
 }
 
-/** @param {string} message */
-function fail(message) {
+/**
+ * @param {string} message
+ * @returns {never}
+ */
+export function fail(message) {
   console.error(message)
   process.exit(1)
 }

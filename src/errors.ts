@@ -32,7 +32,7 @@ export type LockErrorCode =
   | 'ERR_LOCK_INCOMPATIBLE'
   /** Permission, wrong owner, a network file system, no space. */
   | 'ERR_LOCK_ACCESS'
-  /** The lock is in use. */
+  /** The lock is in use, or the hold is being upgraded already. */
   | 'ERR_LOCK_BUSY'
 
 const brand = Symbol.for('process-rwlock.LockError')
@@ -81,15 +81,15 @@ export function translated<T>(call: () => T): T {
   }
 }
 
-export function translate(error: unknown): unknown {
+function translate(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message: string }
   if (typeof code !== 'string') return error
   if (code.startsWith('ERR_LOCK_')) return new LockError(code as LockErrorCode, message)
-  return code === 'ERR_INVALID_ARG_VALUE' ? coded(TypeError, code, message) : error
+  return code === 'ERR_INVALID_ARG_VALUE' ? coded(code, message) : error
 }
 
-function coded(Type: typeof TypeError | typeof RangeError, code: string, message: string): Error {
-  return Object.assign(new Type(message), { code })
+function coded(code: string, message: string): Error {
+  return Object.assign(new TypeError(message), { code })
 }
 
 /** As Node's own `ERR_INVALID_ARG_TYPE`. */
@@ -102,11 +102,11 @@ export function invalidType(name: string, expected: string, actual: unknown): Er
         : typeof actual === 'function'
           ? `function ${actual.name}`
           : `type ${typeof actual} (${String(actual)})`
-  return coded(TypeError, 'ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${received}`)
+  return coded('ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${received}`)
 }
 
 /** As Node's own `ERR_INVALID_ARG_VALUE`. */
 export function invalidValue(name: string, value: unknown, reason: string): Error {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)
-  return coded(TypeError, 'ERR_INVALID_ARG_VALUE', `${name} ${reason}. Received ${shown}`)
+  return coded('ERR_INVALID_ARG_VALUE', `${name} ${reason}. Received ${shown}`)
 }

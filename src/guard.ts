@@ -49,7 +49,8 @@ export interface Guard extends Disposable, AsyncDisposable {
    * From upgradable to write, once the readers have left. If that fails, the hold is upgradable still.
    *
    * Rejects with `ERR_LOCK_TIMEOUT`; with `signal.reason`; with `ERR_LOCK_DEADLOCK` for a read hold, which could wait for
-   * itself (use `lock.upgradable()`, or `tryUpgrade()`); with `ERR_LOCK_CLOSED` if the hold ends first.
+   * itself (use `lock.upgradable()`, or `tryUpgrade()`); with `ERR_LOCK_BUSY` if it is being upgraded already; with
+   * `ERR_LOCK_CLOSED` if the hold ends first.
    */
   upgrade(options?: AcquireOptions): Promise<void>
   /** From upgradable or read to write if nobody else is in the way. Never waits; if it is `false` nothing has changed. */

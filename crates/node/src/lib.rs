@@ -5,7 +5,7 @@
 //!   and give a number: neither object nor BigInt crosses.
 //! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
 //!   an earlier writer died inside.
-//! - Nothing here waits, but for `wait` and `waitUpgrade`, which block on purpose.
+//! - Nothing here waits, but for `wait`, which blocks on purpose.
 
 #![allow(missing_docs)] // the API's own types say what each field is
 
@@ -40,6 +40,13 @@ fn mode(code: u32) -> Mode {
         1 => Mode::Read,
         2 => Mode::Upgradable,
         _ => Mode::Write,
+    }
+}
+
+fn lock_ref<'a>(name: Option<&'a str>, path: Option<&'a str>) -> LockRef<'a> {
+    match name {
+        Some(name) => LockRef::Name(name),
+        None => LockRef::Path(Path::new(path.unwrap_or_default())),
     }
 }
 
@@ -106,10 +113,7 @@ pub fn open(
     label: String,
     thread: u32,
 ) -> Result<Opened> {
-    let lock = match (&name, &path) {
-        (Some(name), _) => LockRef::Name(name),
-        (None, path) => LockRef::Path(Path::new(path.as_deref().unwrap_or_default())),
-    };
+    let lock = lock_ref(name.as_deref(), path.as_deref());
     with_realm(|realm| {
         let index = realm.open(lock, &Options { capacity, label, thread }).map_err(|error| failed(&error))?;
         let base = realm.get(index).ok_or_else(closed)?.attachment.token_base();
@@ -212,11 +216,6 @@ pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f
             Ok(()) => Ok(told),
             // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
-            Err(error) if error.kind() == ErrorKind::Timeout => {
-                let open = realm.get(attachment).ok_or_else(closed)?;
-                let message = open.attachment.timeout_message(mode(mode_code), nanos(timeout));
-                Err(napi::Error::new(ErrorKind::Timeout.code(), message))
-            }
             Err(error) => Err(failed(&error)),
         }
     })
@@ -281,11 +280,7 @@ pub fn list() -> Vec<Seen> {
 /// Removes the lock called `name`, or the one at `path`; false if there is none.
 #[napi(catch_unwind)]
 pub fn remove(name: Option<String>, path: Option<String>) -> Result<bool> {
-    let lock = match (&name, &path) {
-        (Some(name), _) => LockRef::Name(name),
-        (None, path) => LockRef::Path(Path::new(path.as_deref().unwrap_or_default())),
-    };
-    process_rwlock::remove(lock).map_err(|error| failed(&error))
+    process_rwlock::remove(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))
 }
 
 /// Threads that sleep on behalf of waiting requests, in this process.

@@ -116,6 +116,11 @@ impl Attachment {
             LockRef::Name(name) => segment::named::open(name, options.capacity)?,
             LockRef::Path(path) => segment::file::open(path, options.capacity)?,
         };
+        Self::attach(segment, options)
+    }
+
+    /// Takes a slot of `segment`, whose setup byte is held.
+    pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => {
@@ -125,17 +130,24 @@ impl Attachment {
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
         let slot = &segment.slots()[index];
+        step!(attach_look);
         let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
+        step!(attach_reads);
         slot.reads.store(Reads::new(generation, 0).0, SeqCst);
+        step!(attach_queued);
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
+        step!(attach_wake);
         slot.waiting.wake.store(park::IDLE, SeqCst);
+        step!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.passes.store(0, Relaxed);
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
+        step!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
+        step!(attach_high_water);
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
         segment.leave_setup();
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
@@ -216,18 +228,21 @@ impl Attachment {
 
     /// Changes what the attachment is called when somebody inspects the lock.
     pub fn set_label(&self, label: &str) {
+        step!(label);
         self.slot().waiting.label.store(label);
     }
 
     /// What the present read hold, or else the exclusive one, is called. Empty: no name of its own.
     pub fn set_hold_label(&self, of_read: bool, label: &str) {
         let slot = self.slot();
+        step!(label_hold);
         if of_read { slot.read_label.store(label) } else { slot.exclusive_label.store(label) }
     }
 
     /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
     #[must_use]
     pub fn token(&self) -> u64 {
+        step!(token_look);
         if self.exclusive.get() == Some(Mode::Write) {
             self.slot().token.load(Relaxed)
         } else {
@@ -238,6 +253,7 @@ impl Attachment {
     /// Whether an earlier write hold ended without release, and none has ended whole since. Meant for holders.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
+        step!(poison_look);
         self.load_gate().died().is_some()
     }
 
@@ -245,6 +261,7 @@ impl Attachment {
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
+            step!(stamp_read);
             self.slot().read_since.store(park::coarse_now(), Relaxed);
         }
     }
@@ -261,10 +278,13 @@ impl Attachment {
     fn read_now(&self) -> bool {
         let reads = self.reads.get();
         if reads != 0 {
+            step!(join_look);
             return self.load_gate().admits_reader() && self.join_readers();
         }
+        step!(read_publish);
         // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        step!(read_look);
         if self.load_gate().admits_reader() {
             self.reads.set(1);
             return true;
@@ -276,9 +296,12 @@ impl Attachment {
     /// A read hold whatever the queue says; not beside a writer.
     pub(crate) fn read_in_turn(&self) -> bool {
         if self.reads.get() != 0 {
+            step!(join_turn_look);
             return !self.load_gate().excludes_readers() && self.join_readers();
         }
+        step!(turn_read_publish);
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        step!(turn_read_look);
         if self.load_gate().excludes_readers() {
             self.retract_read();
             return false;
@@ -291,14 +314,21 @@ impl Attachment {
     pub(crate) fn join_readers(&self) -> bool {
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
+        step!(join_readers);
         self.slot().reads.store(Reads::new(self.generation, reads).0, Relaxed);
         true
     }
 
     #[cold]
     fn retract_read(&self) {
+        step!(retract_read);
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
-        self.segment.wake_writer(self.load_gate());
+        step!(retract_look);
+        let gate = self.load_gate();
+        // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
+        if !gate.is_owned_by(self.index) {
+            self.segment.wake_writer(gate);
+        }
     }
 
     /// Ends one read hold. Nothing happens if there is none.
@@ -307,10 +337,13 @@ impl Attachment {
         let reads = self.reads.get();
         if reads > 1 {
             self.reads.set(reads - 1);
+            step!(leave_readers);
             self.slot().reads.store(Reads::new(self.generation, reads - 1).0, Relaxed);
         } else if reads == 1 {
             self.reads.set(0);
+            step!(release_read);
             self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
+            step!(release_look);
             let gate = self.load_gate();
             if gate.excludes_readers() {
                 self.segment.wake_writer(gate);
@@ -361,10 +394,12 @@ impl Attachment {
     #[inline]
     pub(crate) fn claim_gate(&self, hold: Hold, open: fn(Gate) -> bool) -> bool {
         loop {
+            step!(claim_look);
             let gate = self.load_gate();
             if !open(gate) {
                 return false;
             }
+            step!(claim_gate);
             if self.segment.swap_gate(gate, gate.acquired(hold, self.index)) {
                 return true;
             }
@@ -374,6 +409,7 @@ impl Attachment {
     /// The gate from a writer that does not write yet: back to free, or to upgradable. Nothing if others went past and took
     /// it: then it is theirs, or upgradable already.
     pub(crate) fn give_gate_back(&self) {
+        step!(give_back);
         self.segment
             .change_gate(|gate| (gate.is_owned_by(self.index) && gate.excludes_readers()).then(|| gate.given_back()));
         self.segment.wake_next(Some(self.index));
@@ -381,25 +417,37 @@ impl Attachment {
 
     pub(crate) fn begin_upgradable(&self) {
         self.exclusive.set(Some(Mode::Upgradable));
+        step!(stamp_exclusive);
         self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
     }
 
     /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
     pub(crate) fn claim_drained(&self) -> bool {
+        step!(claim_drained);
         let gate = self.segment.change_gate(|gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing)));
         gate.is_drained_by(self.index)
     }
 
     /// The gate says that we write, and nobody reads. Only now is the fence ours; a death before the store skips nothing,
-    /// one after it a token that nobody saw.
+    /// one after it a token that nobody saw. The hold has begun when the slot has the token: who dies earlier changed nothing.
     #[inline]
     pub(crate) fn begin_write(&self) {
         let slot = self.slot();
+        step!(fence_look);
         let token = self.gate().fence.load(Relaxed).wrapping_add(1);
+        step!(fence_store);
         self.gate().fence.store(token, Relaxed);
+        step!(token_store);
         slot.token.store(token, Relaxed);
+        step!(stamp_write);
         slot.exclusive_since.store(park::coarse_now(), Relaxed);
         self.exclusive.set(Some(Mode::Write));
+    }
+
+    /// What the lock protects is whole again, or said not to be: a death from here on is no death inside.
+    fn end_write(&self) {
+        step!(end_write);
+        self.slot().token.store(0, Relaxed);
     }
 
     /// Ends the exclusive hold. Nothing happens if there is none.
@@ -409,6 +457,10 @@ impl Attachment {
     #[inline]
     pub fn release_exclusive(&self, end: HoldEnd) -> Result<()> {
         let Some(mode) = self.exclusive.take() else { return Ok(()) };
+        if mode == Mode::Write && end != HoldEnd::Abandoned {
+            self.end_write();
+        }
+        step!(release_exclusive);
         let gate = self.segment.change_gate(|gate| {
             gate.is_owned_by(self.index).then(|| match end {
                 HoldEnd::Whole if mode == Mode::Write => gate.freed().healed(),
@@ -457,6 +509,7 @@ impl Attachment {
             return false;
         }
         if self.reads.take() != 0 {
+            step!(end_read_in_place);
             self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
         }
         self.begin_write();
@@ -465,6 +518,7 @@ impl Attachment {
 
     /// The gate from upgradable on the way to write: newcomers stay out, readers inside may finish.
     pub(crate) fn claim_upgrade(&self) {
+        step!(claim_upgrade);
         self.segment
             .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.acquired(Hold::Upgrading, self.index)));
     }
@@ -479,6 +533,7 @@ impl Attachment {
         }
         if self.reads.get() == 0 {
             self.reads.set(1);
+            step!(downgrade_publish);
             // Before the gate is freed, so that there is no moment without a hold.
             self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
         } else {
@@ -497,6 +552,8 @@ impl Attachment {
         if self.exclusive.get() != Some(Mode::Write) {
             return Ok(());
         }
+        self.end_write();
+        step!(downgrade_gate);
         let gate = self
             .segment
             .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.turned(Hold::Upgradable).healed()));
@@ -552,9 +609,12 @@ impl Drop for Attachment {
         let segment = &*self.segment;
         // Without the setup byte the slot is given up all the same, and the next opener or closer tidies up.
         let alone = segment.enter_setup(CLOSE_PATIENCE).is_ok();
+        step!(close_look);
         if segment.load_gate().died() != Some(self.index) {
+            step!(close_pid);
             self.slot().waiting.pid.store(0, Relaxed);
         }
+        step!(close_unlock);
         let _ = segment.lock.unlock(slot_byte(self.index));
         if alone {
             segment.tidy();
@@ -567,7 +627,10 @@ impl Segment {
     /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
     fn claim_slot(&self) -> Result<usize> {
         let cannot = |error| Error::access(format!("cannot lock a slot of {}", self.place), error);
-        let is_vacant = |index: &usize| self.slots()[*index].waiting.pid.load(Relaxed) == 0;
+        let is_vacant = |index: &usize| {
+            step!(attach_vacant);
+            self.slots()[*index].waiting.pid.load(Relaxed) == 0
+        };
         let spare = self.capacity() as usize;
         // Vacant ones first, so that the dead need only be looked for when there is no other. The spare one last: it is for
         // when one of the others cannot be used.
@@ -575,16 +638,19 @@ impl Segment {
             || (0..spare).filter(is_vacant).chain((0..spare).filter(|index| !is_vacant(index))).chain([spare]);
         // Twice, since a death found on the way may settle which slot must be kept.
         for index in candidates().chain(candidates()) {
+            step!(attach_lock);
             if (index == spare && self.load_gate().died().is_none())
                 || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
             {
                 continue;
             }
             self.repair(index, || true);
+            step!(attach_died_look);
             if self.load_gate().died() != Some(index) {
                 return Ok(index);
             }
             // Its last owner died inside a write hold: who that was is written here, until it is settled.
+            step!(attach_unlock);
             self.lock.unlock(slot_byte(index)).map_err(cannot)?;
         }
         Err(Error::new(
@@ -600,6 +666,7 @@ impl Segment {
     /// After a slot was given up: removes the lock if nobody needs it, else lowers the high-water mark. The setup byte
     /// must be held.
     fn tidy(&self) {
+        step!(tidy_look);
         if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
             self.recover_all(usize::MAX);
             if self.is_clean() {
@@ -607,8 +674,10 @@ impl Segment {
                 return;
             }
         }
+        step!(tidy_scan);
         let used = self.used_slots();
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
+        step!(tidy_high_water);
         self.header().high_water.store(top as u32, SeqCst);
     }
 }
@@ -632,5 +701,38 @@ mod tests {
         drop((upgrader, other));
         std::fs::remove_file(&path).unwrap();
         assert!(!granted_beside, "two upgradable holds at once");
+    }
+
+    /// What others find who die between the claim of the gate and their hold, or between their release and its effect.
+    #[test]
+    fn a_writer_that_died_before_or_after_its_hold_is_not_reported() {
+        let path = std::env::temp_dir().join(format!("died-beside-hold-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (victim, other) = (open(), open());
+        let dies = || {
+            other.segment.repair(victim.index, || true);
+            other.owner_died().is_some()
+        };
+        let mut reported = Vec::new();
+        for _ in 0..2 {
+            assert!(victim.claim_gate(Hold::Writing, Gate::admits_exclusive));
+            reported.push(dies());
+            // The second time its last token is the lock's last token, too.
+            assert!(victim.try_write() && victim.release_exclusive(HoldEnd::Whole).is_ok());
+        }
+        assert!(victim.try_write() && victim.downgrade_to_upgradable().is_ok());
+        victim.claim_upgrade();
+        assert!(victim.claim_drained());
+        reported.push(dies());
+        victim.exclusive.set(None);
+        assert!(victim.try_write());
+        victim.end_write();
+        reported.push(dies());
+        victim.exclusive.set(None);
+        assert!(victim.try_write());
+        let inside = dies();
+        drop((victim, other));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((reported, inside), (vec![false; 4], true));
     }
 }

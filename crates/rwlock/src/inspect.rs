@@ -11,6 +11,7 @@ use crate::layout::{Label, Slot};
 use crate::park;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
+use crate::sync::NoteU64;
 
 /// A writer whose hold ended without release: what the lock protects may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ impl Attachment {
     /// The writer whose hold ended without release, if none has ended whole since. Meant for holders.
     #[must_use]
     pub fn owner_died(&self) -> Option<OwnerDied> {
+        step!(died_look);
         self.segment.owner_died(self.segment.load_gate())
     }
 }
@@ -92,6 +94,7 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
     };
     let Some(segment) = found else { return Ok(false) };
     let cannot = |error| Error::access(format!("cannot remove {}", segment.place), error);
+    step!(remove_look);
     if segment.lock.is_in_use().map_err(cannot)? {
         let users: Vec<String> = segment.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         return Err(Error::new(
@@ -115,9 +118,11 @@ impl Segment {
     fn snapshot(&self, me: usize) -> Snapshot {
         self.recover_all(me);
         let now = park::now();
+        step!(inspect_gate);
         let gate = self.load_gate();
         let (mut holders, mut waiters) = (Vec::new(), Vec::new());
         for (index, slot) in self.used_slots().iter().enumerate() {
+            step!(inspect_reads);
             let count = Reads(slot.reads.load(Relaxed)).count();
             if count != 0 {
                 holders.push(holder(slot, Mode::Read, count, now));
@@ -129,20 +134,19 @@ impl Segment {
                     Some(Hold::Upgradable) => holders.push(holder(slot, Mode::Upgradable, 1, now)),
                     Some(Hold::Upgrading) => {
                         holders.push(holder(slot, Mode::Upgradable, 1, now));
-                        waiters.push((0, waiter(slot, Mode::Write, 1, now)));
+                        waiters.push((0, waiter(slot, Mode::Write, 1, &slot.waiting.since, now)));
                     }
                     Some(Hold::Draining) => {
-                        let since = slot.exclusive_since.load(Relaxed);
-                        let label = slot.waiting.label.load();
-                        waiters.push((0, party(slot, Mode::Write, pending, label, since, now)));
+                        waiters.push((0, waiter(slot, Mode::Write, pending, &slot.exclusive_since, now)));
                         continue;
                     }
                     _ => {}
                 }
             }
+            step!(inspect_queued);
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
-                waiters.push((queued.ticket(), waiter(slot, mode, pending, now)));
+                waiters.push((queued.ticket(), waiter(slot, mode, pending, &slot.waiting.since, now)));
             }
         }
         waiters.sort_by_key(|(ticket, _)| *ticket);
@@ -163,6 +167,7 @@ impl Segment {
 
     fn owner_died(&self, gate: Gate) -> Option<OwnerDied> {
         let slot = self.slots().get(gate.died()?)?;
+        step!(inspect_died);
         Some(OwnerDied {
             pid: slot.waiting.pid.load(Relaxed),
             thread: slot.waiting.thread.load(Relaxed),
@@ -185,11 +190,12 @@ fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
     party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
 }
 
-fn waiter(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
-    party(slot, mode, count, slot.waiting.label.load(), slot.waiting.since.load(Relaxed), now)
+fn waiter(slot: &Slot, mode: Mode, count: u32, since: &NoteU64, now: u64) -> Party {
+    party(slot, mode, count, slot.waiting.label.load(), since.load(Relaxed), now)
 }
 
 fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Party {
+    step!(inspect_identity);
     Party {
         pid: slot.waiting.pid.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),

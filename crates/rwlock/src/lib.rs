@@ -43,6 +43,9 @@
 #![warn(missing_docs)]
 #![allow(rustdoc::private_intra_doc_links)] // whoever reads how it works has the source
 
+#[macro_use]
+mod step;
+
 mod attachment;
 mod error;
 mod gate;
@@ -55,6 +58,7 @@ mod recovery;
 mod rwlock;
 mod segment;
 mod slot;
+mod sync;
 mod wait;
 mod watcher;
 
@@ -64,5 +68,11 @@ pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
 pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 pub use slot::Mode;
+#[cfg(feature = "crash-injection")]
+pub use step::on_step;
 pub use wait::{Outcome, RequestId, Terms, now};
 pub use watcher::{Watch, Watcher};
+
+#[cfg(test)]
+#[path = "../tests/orderings/mod.rs"]
+mod orderings;

@@ -24,10 +24,12 @@ impl Segment {
     /// last `step` was given.
     pub fn change_gate(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
         loop {
+            step!(gate_look);
             let gate = self.load_gate();
-            match step(gate) {
-                Some(new) if !self.swap_gate(gate, new) => {}
-                _ => return gate,
+            let Some(new) = step(gate) else { return gate };
+            step!(gate_swap);
+            if self.swap_gate(gate, new) {
+                return gate;
             }
         }
     }
@@ -35,6 +37,7 @@ impl Segment {
     /// The slots in use, and perhaps some that are not.
     pub fn used_slots(&self) -> &[Slot] {
         let slots = self.slots();
+        step!(scan_bound);
         &slots[..(self.header().high_water.load(SeqCst) as usize).min(slots.len())]
     }
 
@@ -43,23 +46,32 @@ impl Segment {
         match gate.hold() {
             Some(Hold::Free) => Ok(None),
             Some(_) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
-            _ => Err(Error::corrupt(format!(
-                "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
-                self.place, gate.0
-            ))),
+            _ => Err(self.damaged(gate)),
         }
+    }
+
+    #[cold]
+    pub fn damaged(&self, gate: Gate) -> Error {
+        Error::corrupt(format!(
+            "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+            self.place, gate.0
+        ))
     }
 
     /// The caller has just left off reading: a writer may be waiting for that.
     pub fn wake_writer(&self, gate: Gate) {
         if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.slots().get(gate.owner())) {
+            step!(wake_writer);
             park::wake(&slot.waiting.wake);
         }
     }
 
     /// The first slot other than `me` that reads.
     pub fn reader_beside(&self, me: usize) -> Option<usize> {
-        let reads = |slot: &Slot| Reads(slot.reads.load(SeqCst)).count() != 0;
+        let reads = |slot: &Slot| {
+            step!(scan_reads);
+            Reads(slot.reads.load(SeqCst)).count() != 0
+        };
         self.used_slots().iter().enumerate().position(|(index, slot)| index != me && reads(slot))
     }
 
@@ -79,7 +91,10 @@ impl Segment {
         self.used_slots()
             .iter()
             .enumerate()
-            .map(|(index, slot)| (index, Queued(slot.waiting.queued.load(SeqCst))))
+            .map(|(index, slot)| {
+                step!(scan_queue);
+                (index, Queued(slot.waiting.queued.load(SeqCst)))
+            })
             .filter(|(_, queued)| queued.mode().is_some())
     }
 
@@ -88,6 +103,7 @@ impl Segment {
     /// Must be called after every step that may let somebody else go on: a release, a downgrade, leaving the queue.
     pub fn wake_next(&self, me: Option<usize>) {
         loop {
+            step!(wake_look);
             let gate = self.load_gate();
             if gate.excludes_readers() || !gate.is_waiting() {
                 return; // the writer's release comes here again
@@ -98,6 +114,7 @@ impl Segment {
             for (slot, queued) in self.queue() {
                 empty = false;
                 if !queued.is_passed() {
+                    step!(scan_close_at);
                     close_at = close_at.min(self.slots()[slot].waiting.close_at.load(Relaxed));
                     first = earlier(first, queued.ticket());
                     if queued.mode() != Some(Mode::Read) {
@@ -106,13 +123,15 @@ impl Segment {
                 }
             }
             if empty {
-                // Whoever publishes a request afterwards changes the gate's version, and this fails.
+                // Whoever publishes a request afterwards changes the gate's sequence, and this fails.
+                step!(clear_queue);
                 if self.swap_gate(gate, gate.without_queue()) {
                     return;
                 }
                 continue;
             }
             if gate.is_closed() && close_at > park::now() {
+                step!(reopen_queue);
                 // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm.
                 self.swap_gate(gate, gate.reopened());
             }
@@ -123,6 +142,7 @@ impl Segment {
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };
                 if turn && Some(slot) != me {
+                    step!(wake_waiter);
                     park::wake(&self.slots()[slot].waiting.wake);
                 }
             }

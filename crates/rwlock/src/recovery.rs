@@ -1,7 +1,7 @@
 //! What the dead leave behind, and those who do not come when it is their turn.
 //!
 //! Recovery is lock-free and idempotent; any thread may do it at any time. It repairs single words, in this order: read
-//! the word, *then* ask the kernel whether its owner lives, *then* compare-and-swap that same word. Generation and version
+//! the word, *then* ask the kernel whether its owner lives, *then* compare-and-swap that same word. Generation and tag
 //! make a slot that changed hands in between visible.
 
 use std::sync::Arc;
@@ -25,6 +25,7 @@ const MAX_PASSES: u32 = 7;
 impl Segment {
     /// Whether the attachment in `slot` lives. Asks about other open files only: never about the caller's own slot.
     pub fn is_alive(&self, slot: usize) -> bool {
+        step!(probe);
         // If the kernel does not answer, nobody is declared dead.
         self.lock.is_locked(slot_byte(slot), 1).unwrap_or(true)
     }
@@ -46,8 +47,11 @@ impl Segment {
     /// As [`Segment::recover`], with another proof that the owner is gone.
     pub fn repair(&self, index: usize, is_dead: impl Fn() -> bool) -> bool {
         let slot = &self.slots()[index];
+        step!(repair_look_queued);
         let queued = Queued(slot.waiting.queued.load(SeqCst));
+        step!(repair_look_reads);
         let reads = Reads(slot.reads.load(SeqCst));
+        step!(repair_look_gate);
         if queued == Queued::NONE && reads.count() == 0 && !self.load_gate().is_owned_by(index) {
             return false;
         }
@@ -55,27 +59,41 @@ impl Segment {
             return false;
         }
         if queued != Queued::NONE {
+            step!(repair_queued);
             let _ = slot.waiting.queued.compare_exchange(queued.0, Queued::NONE.0, SeqCst, SeqCst);
         }
         if reads.count() != 0 {
             let none = Reads::new(reads.generation(), 0);
+            step!(repair_reads);
             let _ = slot.reads.compare_exchange(reads.0, none.0, SeqCst, SeqCst);
         }
         self.free_gate_of(index, is_dead);
         self.wake_next(None);
+        step!(repair_wake_look);
         self.wake_writer(self.load_gate());
         true
     }
 
+    /// Whether the writer in `slot`, which is dead, died inside its hold: after [`crate::Attachment::begin_write`], and before its
+    /// release.
+    fn is_inside(&self, slot: usize) -> bool {
+        step!(free_gate_look_token);
+        self.slots()[slot].token.load(Relaxed) == self.gate().fence.load(Relaxed)
+    }
+
     fn free_gate_of(&self, index: usize, is_dead: impl Fn() -> bool) {
         loop {
+            step!(free_gate_look);
             let gate = self.load_gate();
             if !gate.is_owned_by(index) || !is_dead() {
                 return;
             }
-            // A writer that still drained changed nothing.
-            let died_inside = gate.hold() == Some(Hold::Writing);
-            let freed = if died_inside { gate.freed().poisoned_by(index) } else { gate.freed() };
+            let freed = if gate.hold() == Some(Hold::Writing) && self.is_inside(index) {
+                gate.freed().poisoned_by(index)
+            } else {
+                gate.freed()
+            };
+            step!(free_gate);
             if self.swap_gate(gate, freed) {
                 return;
             }
@@ -124,20 +142,28 @@ impl Vigil {
         self.next = (now / self.interval + 1) * self.interval;
         let segment = self.segment.clone();
         let own = &segment.slots()[self.slot].waiting;
+        step!(vigil_gate);
         let gate = segment.load_gate();
-        if gate.is_owned_by(self.slot) {
-            if gate.is_drained_by(self.slot) {
-                match segment.reader_beside(self.slot) {
-                    Some(reader) => _ = segment.recover(reader),
-                    None => park::wake(&own.wake),
-                }
+        let news = match segment.gate_owner(gate) {
+            Err(_) => true, // to be told so
+            Ok(Some(owner)) if owner == self.slot => {
+                gate.is_drained_by(owner)
+                    && match segment.reader_beside(owner) {
+                        Some(reader) => {
+                            segment.recover(reader);
+                            false
+                        }
+                        None => true,
+                    }
             }
-            return;
-        }
-        let queued = Queued(own.queued.load(SeqCst));
-        if let Some(mode) = queued.mode()
-            && self.look_for(mode, queued.ticket(), now)
-        {
+            Ok(_) => {
+                step!(vigil_queued);
+                let queued = Queued(own.queued.load(SeqCst));
+                // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
+                queued.mode().is_none_or(|mode| self.look_for(mode, queued.ticket(), now))
+            }
+        };
+        if news {
             park::wake(&own.wake);
         }
     }
@@ -146,6 +172,7 @@ impl Vigil {
     /// worth a try now.
     pub fn look_for(&mut self, mode: Mode, ticket: u64, now: u64) -> bool {
         let segment = self.segment.clone();
+        step!(way_look);
         let gate = segment.load_gate();
         match segment.gate_owner(gate) {
             Ok(Some(owner)) if owner != self.slot => _ = segment.recover(owner),
@@ -163,6 +190,7 @@ impl Vigil {
         {
             ahead = segment.ahead_of(self.slot, mode, ticket);
         }
+        step!(turn_look);
         let gate = segment.load_gate();
         let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
         let turn = match ahead {
@@ -194,7 +222,10 @@ impl Vigil {
         let slots = self.segment.slots();
         let passes = match turn {
             Turn::Queued { request, .. } => request.passes(),
-            Turn::Drained { slot, .. } => slots.get(slot)?.waiting.passes.load(Relaxed).min(MAX_PASSES),
+            Turn::Drained { slot, .. } => {
+                step!(pass_look_count);
+                slots.get(slot)?.waiting.passes.load(Relaxed).min(MAX_PASSES)
+            }
         };
         let until = since + (PATIENCE << passes);
         if now < until {
@@ -204,6 +235,7 @@ impl Vigil {
         match turn {
             Turn::Queued { slot, request, .. } => {
                 let word = &slots[slot].waiting;
+                step!(pass_queued);
                 if word.queued.compare_exchange(request.0, request.passed_over().0, SeqCst, SeqCst).is_ok() {
                     // After the mark, so that he finds it: then he takes his place back.
                     park::wake(&word.wake);
@@ -211,9 +243,12 @@ impl Vigil {
                 }
             }
             Turn::Drained { slot, tenure } => {
+                step!(pass_look);
                 let gate = self.segment.load_gate();
+                step!(pass_drain);
                 // Should he come just now, his own step from draining to writing makes this fail, or this his.
                 if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.given_back()) {
+                    step!(pass_count);
                     slots[slot].waiting.passes.store(passes + 1, Relaxed);
                     park::wake(&slots[slot].waiting.wake);
                     self.segment.wake_next(None);

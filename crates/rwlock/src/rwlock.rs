@@ -241,10 +241,6 @@ impl<'a> ReadGuard<'a> {
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
         if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
     }
-
-    fn into_lock(self) -> &'a RwLock {
-        std::mem::ManuallyDrop::new(self).0
-    }
 }
 
 impl<'a> WriteGuard<'a> {
@@ -259,7 +255,7 @@ impl<'a> WriteGuard<'a> {
     /// # Errors
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
     pub fn downgrade(self) -> Result<ReadGuard<'a>> {
-        let lock = std::mem::ManuallyDrop::new(self).0;
+        let lock = self.into_lock();
         lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
     }
 
@@ -268,7 +264,7 @@ impl<'a> WriteGuard<'a> {
     /// # Errors
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
     pub fn downgrade_to_upgradable(self) -> Result<UpgradableGuard<'a>> {
-        let lock = std::mem::ManuallyDrop::new(self).0;
+        let lock = self.into_lock();
         lock.attachment.downgrade_to_upgradable().map(|()| UpgradableGuard(lock))
     }
 }
@@ -282,10 +278,7 @@ impl<'a> UpgradableGuard<'a> {
     pub fn upgrade(self, timeout: Option<Duration>) -> std::result::Result<WriteGuard<'a>, (Self, Error)> {
         let lock = self.0;
         match lock.attachment.wait_upgrade(lock.terms(timeout), || false) {
-            Ok(()) => {
-                std::mem::forget(self);
-                Ok(WriteGuard(lock))
-            }
+            Ok(()) => Ok(WriteGuard(self.into_lock())),
             Err(error) => Err((self, error)),
         }
     }
@@ -295,7 +288,7 @@ impl<'a> UpgradableGuard<'a> {
     /// # Errors
     /// The guard itself.
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
-        if self.0.attachment.try_upgrade() { Ok(WriteGuard(std::mem::ManuallyDrop::new(self).0)) } else { Err(self) }
+        if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
     }
 
     /// To a read hold.
@@ -303,19 +296,24 @@ impl<'a> UpgradableGuard<'a> {
     /// # Errors
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
     pub fn downgrade(self) -> Result<ReadGuard<'a>> {
-        let lock = std::mem::ManuallyDrop::new(self).0;
+        let lock = self.into_lock();
         lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
     }
 }
 
 macro_rules! guard {
     ($guard:ident, $($release:tt)+) => {
-        impl $guard<'_> {
+        impl<'a> $guard<'a> {
             /// The writer whose hold ended without release, if none has ended whole since: what the lock protects may be
             /// half-written.
             #[must_use]
             pub fn owner_died(&self) -> Option<OwnerDied> {
                 self.0.attachment.owner_died()
+            }
+
+            /// Without releasing.
+            fn into_lock(self) -> &'a RwLock {
+                std::mem::ManuallyDrop::new(self).0
             }
         }
 

@@ -68,7 +68,8 @@ pub(crate) struct Pending {
     drain: Option<Drain>,
     /// The synchronous request that goes before all others: its thread can do nothing else meanwhile.
     sync: Option<RequestId>,
-    published: Option<Request>,
+    /// What the slot's word says.
+    published: Option<(u64, Mode)>,
     settled: Vec<(RequestId, Outcome)>,
     last_id: RequestId,
     /// No deadline lies before this.
@@ -120,10 +121,12 @@ impl Attachment {
         let since = park::now();
         pending.last_id = pending.last_id.wrapping_add(1).max(1);
         pending.next_deadline = pending.next_deadline.min(terms.deadline);
+        step!(take_ticket);
+        let ticket = self.segment.tickets().next.fetch_add(1, SeqCst);
         Request {
             id: pending.last_id,
             mode,
-            ticket: Queued::new(mode, 0, self.segment.tickets().next.fetch_add(1, SeqCst)).ticket(),
+            ticket: Queued::new(mode, 0, ticket).ticket(), // cut to what the word holds
             since,
             deadline: terms.deadline,
             close_at: since.saturating_add(terms.fairness),
@@ -183,7 +186,7 @@ impl Attachment {
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
-        self.segment.gate_owner(self.segment.load_gate())?;
+        self.check_gate(pending)?;
         park::take_wake(&self.slot().waiting.wake);
         loop {
             self.continue_drain(pending)?;
@@ -203,6 +206,23 @@ impl Attachment {
         self.close_queue(pending, now);
         self.note_pending(pending);
         Ok(())
+    }
+
+    /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
+    fn check_gate(&self, pending: &Pending) -> Result<()> {
+        step!(poll_look);
+        let gate = self.segment.load_gate();
+        if self.segment.gate_owner(gate)? != Some(self.index) {
+            return Ok(());
+        }
+        let drains = pending.drain.as_ref().is_some_and(|drain| drain.claimed);
+        let ours = match self.exclusive.get() {
+            None => drains && gate.hold() == Some(Hold::Draining),
+            Some(Mode::Upgradable) if drains && gate.hold() == Some(Hold::Upgrading) => true,
+            Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable),
+            Some(_) => gate.hold() == Some(Hold::Writing),
+        };
+        if ours { Ok(()) } else { Err(self.segment.damaged(gate)) }
     }
 
     fn settle(pending: &mut Pending, id: RequestId, outcome: Outcome) {
@@ -229,6 +249,7 @@ impl Attachment {
             Mode::Read => self.stamp_read(),
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
+                step!(stamp_drain);
                 self.slot().exclusive_since.store(head.since, Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
@@ -245,6 +266,7 @@ impl Attachment {
         if pending.sync.is_some_and(|id| id != request.id) {
             return Ok(());
         }
+        step!(drain_look);
         let gate = self.segment.load_gate();
         if drain.upgrade && !gate.is_owned_by(self.index) {
             return Err(self.lost_gate(gate));
@@ -260,11 +282,13 @@ impl Attachment {
         }
         if !drain.claimed {
             drain.claimed = true;
+            step!(drain_since);
             self.slot().waiting.since.store(request.since, Relaxed);
             self.claim_upgrade();
         }
         if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
             pending.drain = None;
+            step!(drain_passes);
             self.slot().waiting.passes.store(0, Relaxed);
             self.begin_write();
             Self::settle(pending, request.id, Outcome::Granted);
@@ -273,10 +297,7 @@ impl Attachment {
     }
 
     fn give_up_drain(&self, pending: &mut Pending) {
-        if let Some(drain) = pending.drain.take()
-            && drain.claimed
-            && self.segment.load_gate().is_drained_by(self.index)
-        {
+        if pending.drain.take().is_some_and(|drain| drain.claimed) {
             self.give_gate_back();
         }
     }
@@ -344,23 +365,31 @@ impl Attachment {
     fn publish_head(&self, pending: &mut Pending) -> bool {
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
-        if head.map(|head| (head.ticket, head.mode)) == pending.published.map(|old| (old.ticket, old.mode)) {
+        let publish = head.map(|head| (head.ticket, head.mode));
+        if publish == pending.published {
+            step!(publish_look);
             let published = Queued(word.queued.load(SeqCst));
-            if !published.is_passed() {
+            let own = head.map_or(Queued::NONE, |head| Queued::new(head.mode, self.generation, head.ticket));
+            if published == own.with_passes_of(published) {
                 return false;
             }
-            // We are here after all.
-            word.queued.store(published.back().0, SeqCst);
+            step!(publish_back);
+            // We were passed over and are here after all, or something else wrote here.
+            word.queued.store(own.with_passes_of(published).0, SeqCst);
             return true;
         }
-        pending.published = head;
+        pending.published = publish;
         if let Some(head) = head {
+            step!(publish_times);
             word.close_at.store(head.close_at, Relaxed);
             word.since.store(head.since, Relaxed);
+            step!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
-            // After the publication: a clearing of the queue that missed it fails on the new version.
+            step!(join_queue);
+            // After the publication: a clearing of the queue that missed it fails on the new sequence.
             self.segment.change_gate(|gate| Some(gate.with_waiting()));
         } else {
+            step!(leave_queue);
             word.queued.store(Queued::NONE.0, SeqCst);
         }
         self.segment.wake_next(Some(self.index));
@@ -373,12 +402,14 @@ impl Attachment {
             && now >= head.close_at
             && self.segment.ahead_of(self.index, head.mode, head.ticket).is_none()
         {
+            step!(close_queue);
             self.segment.change_gate(|gate| (!gate.is_closed()).then(|| gate.with_closed()));
         }
     }
 
     fn note_pending(&self, pending: &Pending) {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
+        step!(note_pending);
         self.slot().waiting.pending.store(count as u32, Relaxed);
     }
 
@@ -407,7 +438,7 @@ impl Attachment {
                 .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
         }
         let id = self.request_first(mode, terms);
-        self.block(id, mode, interrupted)
+        self.block(id, mode, terms.deadline, interrupted)
     }
 
     /// As [`Attachment::request_upgrade`], blocking this thread.
@@ -420,10 +451,10 @@ impl Attachment {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(terms).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, interrupted)
+        self.block(id, Mode::Write, terms.deadline, interrupted)
     }
 
-    fn block(&self, id: RequestId, mode: Mode, mut interrupted: impl FnMut() -> bool) -> Result<()> {
+    fn block(&self, id: RequestId, mode: Mode, deadline: u64, mut interrupted: impl FnMut() -> bool) -> Result<()> {
         let mut vigil = self.vigil();
         let start = park::now();
         vigil.begin(start);
@@ -435,15 +466,14 @@ impl Attachment {
             if let Some(outcome) = self.take_outcome(id) {
                 return match outcome {
                     Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, now - start)),
+                    Outcome::TimedOut => Err(self.timeout(mode, deadline.saturating_sub(start))),
                 };
             }
             if interrupted() {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
             }
             let until = self.next_poll(now).min(vigil.next);
-            let word = &self.slot().waiting.wake;
-            park::wait(word, park::IDLE, until);
+            park::wait_for_news(&self.slot().waiting.wake, until);
             let now = park::now();
             if now >= vigil.next {
                 vigil.look(now, 1);
@@ -476,7 +506,7 @@ impl Attachment {
 
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
-        if std::mem::take(&mut drain.claimed) && self.segment.load_gate().is_drained_by(self.index) {
+        if std::mem::take(&mut drain.claimed) {
             self.give_gate_back();
         }
         if drain.upgrade {
@@ -498,14 +528,14 @@ impl Attachment {
         )
     }
 
-    fn timeout(&self, mode: Mode, waited: u64) -> Error {
-        Error::new(ErrorKind::Timeout, self.timeout_message(mode, waited))
+    fn timeout(&self, mode: Mode, timeout: u64) -> Error {
+        Error::new(ErrorKind::Timeout, self.timeout_message(mode, timeout))
     }
 
     /// What to tell somebody whose request was not granted in `timeout` ns: who is in the way.
     #[must_use]
     pub fn timeout_message(&self, mode: Mode, timeout: u64) -> String {
-        let in_time = match timeout / 1_000_000 {
+        let in_time = match timeout.saturating_add(500_000) / 1_000_000 {
             0 => "at once".into(),
             ms => format!("within {ms} ms"),
         };

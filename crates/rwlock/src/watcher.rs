@@ -5,7 +5,6 @@
 //! work ends after a second.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -13,6 +12,7 @@ use crate::attachment::Attachment;
 use crate::park;
 use crate::recovery::Vigil;
 use crate::segment::Segment;
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;
@@ -224,6 +224,7 @@ impl Post {
         if limit > 1 || words.is_empty() {
             words.push((&self.bell, park::IDLE));
         }
+        step!(sleep_any);
         park::wait_any(&words, until);
     }
 

@@ -3,11 +3,18 @@
 //! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
 //! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds, the same clock in every process.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
-#[cfg(target_os = "linux")]
+use crate::sync::AtomicU32;
+
+#[cfg(loom)]
+mod loom;
+#[cfg(loom)]
+pub(crate) use loom::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+
+#[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) use linux::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
 
 pub(crate) const IDLE: u32 = 0;
@@ -19,28 +26,46 @@ const POKED: u32 = 2;
 /// Tells the owner of `word` to look again. A word already woken needs no second system call; should its waker have died
 /// between the two steps, the sleeper finds out at its next look after dead peers.
 pub(crate) fn wake(word: &AtomicU32) {
+    step!(wake_mark);
     if word.fetch_or(WOKEN, SeqCst) & WOKEN == 0 {
+        step!(wake_call);
         wake_sleeper(word);
     }
 }
 
 pub(crate) fn is_woken(word: &AtomicU32) -> bool {
+    step!(wake_look_mark);
     word.load(SeqCst) & WOKEN != 0
 }
 
-/// The owner is about to look: news that comes from here on wakes it again.
+/// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
 pub(crate) fn take_wake(word: &AtomicU32) {
-    word.fetch_and(!WOKEN, SeqCst);
+    step!(take_wake);
+    word.fetch_and(POKED, SeqCst);
+}
+
+/// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
+/// return early for no reason.
+pub(crate) fn wait_for_news(word: &AtomicU32, deadline: u64) {
+    step!(sleep_look);
+    let seen = word.load(SeqCst);
+    if seen & WOKEN == 0 {
+        step!(sleep);
+        wait(word, seen, deadline);
+    }
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
 pub(crate) fn poke(word: &AtomicU32) {
+    step!(poke_mark);
     if word.fetch_or(POKED, SeqCst) & POKED == 0 {
+        step!(poke_call);
         wake_sleeper(word);
     }
 }
 
-/// The watcher is about to look at what changed.
+/// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
 pub(crate) fn take_poke(word: &AtomicU32) {
-    word.fetch_and(!POKED, SeqCst);
+    step!(take_poke);
+    word.fetch_and(WOKEN, SeqCst);
 }

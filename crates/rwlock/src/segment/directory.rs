@@ -22,6 +22,7 @@ pub(super) fn path() -> PathBuf {
 /// Makes the directory if it is missing, and checks that nobody else can reach into it.
 pub(super) fn ensure() -> Result<PathBuf> {
     let path = path();
+    step!(make_directory);
     if let Err(error) = DirBuilder::new().mode(0o700).create(&path)
         && error.kind() != std::io::ErrorKind::AlreadyExists
     {

@@ -51,6 +51,7 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
 /// Removes the file of a lock that nobody else has open. The setup byte must be held.
 pub(crate) fn remove(segment: &Segment, path: &Path) -> io::Result<()> {
     fence::note(segment.gate().fence.load(Relaxed));
+    step!(remove_file);
     fs::remove_file(path)
 }
 
@@ -65,8 +66,10 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     options.read(true).write(true).mode(0o666).custom_flags(libc::O_NONBLOCK);
     // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
     // (fs.protected_regular, proc_sys_fs(5)).
+    step!(open_file);
     let mut opened = no_such_file(options.open(path)).map_err(cannot)?;
     if opened.is_none() && create {
+        step!(make_file);
         opened = match options.create(true).open(path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -109,6 +112,7 @@ fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
         return Ok(true);
     }
     let mut magic = [0; 8];
+    step!(read_magic);
     match lock.file().read_exact_at(&mut magic, 0) {
         Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -119,8 +123,11 @@ fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
 fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
     let file = lock.file();
     let laid_out = (|| {
+        step!(clear_file);
         file.set_len(0)?; // of an unfinished one, so that what follows is zero
+        step!(mark_unfinished);
         file.write_all_at(&MAGIC_UNFINISHED.to_le_bytes(), 0)?;
+        step!(reserve_file);
         reserve(file, bytes_of(capacity))?;
         MmapRaw::map_raw(file)
     })();
@@ -139,6 +146,7 @@ fn map(lock: LockFile, place: Place) -> Result<Segment> {
     if length == 0 {
         return Err(not_a_lock(&place, "the file is empty"));
     }
+    step!(map_file);
     let map = MmapRaw::map_raw(lock.file()).map_err(|error| Error::access(format!("cannot map {place}"), error))?;
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
 }

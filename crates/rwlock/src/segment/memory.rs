@@ -17,9 +17,11 @@ pub(super) fn open(id: &str) -> io::Result<Shmem> {
 /// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later.
 pub(super) fn create(id: &str, bytes: usize) -> io::Result<Shmem> {
     let made = (|| {
+        step!(create_memory);
         let mut memory = ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error)?;
         // No process owns it: it must outlive its maker.
         memory.set_owner(false);
+        step!(reserve_memory);
         file::reserve(&descriptor(id)?, bytes)?;
         Ok(memory)
     })();

@@ -20,6 +20,8 @@ use crate::liveness::{LockFile, SETUP_BYTE};
 mod directory;
 mod fence;
 pub(crate) mod file;
+#[cfg(test)]
+pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
@@ -32,6 +34,8 @@ const SETUP_PATIENCE: Duration = Duration::from_secs(5);
 enum Backing {
     Shared(Shmem),
     File(MmapRaw),
+    #[cfg(test)]
+    Heap(std::sync::Arc<heap::Heap>),
 }
 
 impl Backing {
@@ -39,6 +43,8 @@ impl Backing {
         match self {
             Self::Shared(memory) => memory.as_ptr(),
             Self::File(map) => map.as_mut_ptr(),
+            #[cfg(test)]
+            Self::Heap(heap) => heap.base(),
         }
     }
 
@@ -46,6 +52,8 @@ impl Backing {
         match self {
             Self::Shared(memory) => memory.len(),
             Self::File(map) => map.len(),
+            #[cfg(test)]
+            Self::Heap(heap) => heap.len(),
         }
     }
 }
@@ -94,16 +102,20 @@ impl Segment {
     fn create(backing: Backing, lock: LockFile, place: Place, capacity: u32, seed: u64) -> Self {
         let segment = Self::over(backing, lock, place, slots_of(capacity));
         let header = segment.header();
+        step!(create_header);
         header.layout_hash.store(LAYOUT_HASH, Relaxed);
         header.layout_version.store(LAYOUT_VERSION, Relaxed);
         header.capacity.store(capacity, Relaxed);
         header.bytes.store(bytes_of(capacity) as u64, Relaxed);
         header.created.store(seed, Relaxed);
+        step!(create_fence);
         segment.gate().fence.store(seed, Relaxed);
         if let Place::Named { name, .. } = &segment.place {
+            step!(create_name);
             store_bytes(&header.name, name.as_bytes());
             header.name_bytes.store(name.len() as u32, Relaxed);
         }
+        step!(create_magic);
         header.magic.store(MAGIC, Release);
         segment
     }
@@ -181,6 +193,7 @@ impl Segment {
 
     /// Nobody's death is left to be told, and nobody holds the gate, dead or alive.
     pub fn is_clean(&self) -> bool {
+        step!(clean_look);
         let gate = crate::gate::Gate(self.gate().gate.load(Acquire));
         gate.is_free() && gate.died().is_none()
     }
@@ -192,6 +205,7 @@ impl Segment {
 
     pub fn leave_setup(&self) {
         // Unlocking a byte that is locked cannot fail but for a closed descriptor, which would have unlocked it.
+        step!(setup_unlock);
         let _ = self.lock.unlock(SETUP_BYTE);
     }
 }
@@ -205,6 +219,7 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     }
     // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and concurrent change.
     let header = unsafe { &(*backing.base().cast::<Preamble>()).header };
+    step!(check_magic);
     let magic = header.magic.load(Acquire);
     if magic != MAGIC {
         return corrupt(format!("it begins with {:?}", String::from_utf8_lossy(&magic.to_le_bytes())));
@@ -242,6 +257,7 @@ fn not_a_lock(place: &Place, why: &str) -> Error {
 fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Duration) -> Result<()> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(20);
+    step!(setup_lock);
     // Polled, since a blocking request could not be bounded.
     while !lock.try_lock(SETUP_BYTE).map_err(|error| Error::access(format!("cannot lock {place}"), error))? {
         if start.elapsed() >= patience {

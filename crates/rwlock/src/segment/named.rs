@@ -42,6 +42,7 @@ pub(crate) fn open(name: &str, capacity: Option<u32>) -> Result<Segment> {
             // Whoever is attached relies on memory that we cannot use.
             Found::Unusable { lock, error, .. } if is_in_use(&lock) => return Err(error),
             Found::Unusable { lock, leftover, .. } => {
+                step!(create_anew);
                 leftover.iter().for_each(|id| memory::unlink(id));
                 return create(lock, place, name, capacity.unwrap_or(DEFAULT_CAPACITY));
             }
@@ -115,6 +116,7 @@ fn record_of(place: &Place) -> &Path {
 }
 
 fn open_record(place: &Place, create: bool) -> Result<Option<LockFile>> {
+    step!(open_record);
     let opened = OpenOptions::new()
         .read(true)
         .write(true)
@@ -146,6 +148,7 @@ enum Found {
 
 /// Follows the record `lock` of `place`, whose name may be unknown yet (empty).
 fn look(lock: LockFile, place: &Place) -> Result<Found> {
+    step!(read_record);
     let record = match Record::read(lock.file()) {
         Ok(Content::Record(record)) => record,
         Ok(content) => {
@@ -163,6 +166,7 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
     }
     let Record { id, name } = record;
     let place = Place::Named { name: name.clone(), record: record_of(place).into(), id: id.clone() };
+    step!(open_memory);
     let memory = match memory::open(&id) {
         Ok(memory) => memory,
         Err(error) => {
@@ -208,7 +212,9 @@ fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Seg
 
 /// Removes a record, and the memory that goes with it.
 fn forget(place: &Place, memory: Option<&str>) {
+    step!(forget_memory);
     memory.iter().for_each(|id| memory::unlink(id));
+    step!(forget_record);
     // What cannot be removed is a left-over that the next opener finds and uses.
     let _ = fs::remove_file(record_of(place));
 }

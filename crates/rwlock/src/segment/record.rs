@@ -46,7 +46,9 @@ impl Record {
     }
 
     pub fn write(&self, file: &File) -> io::Result<()> {
+        step!(clear_record);
         file.set_len(0)?;
+        step!(write_record);
         file.write_all_at(format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes(), 0)
     }
 

@@ -1,0 +1,48 @@
+//! Whether a process can still act.
+
+use std::fs;
+
+/// `PF_EXITING` of the kernel's `include/linux/sched.h`: the thread runs no code of the program any more.
+const EXITING: u64 = 0x4;
+
+/// Whether no thread of the process can run any code of its program again.
+///
+/// The kernel frees what a process had open, and with it the lock, before the process is a zombie. But every thread is
+/// marked as exiting before that; so whoever was granted what a dead process held finds it so here, and whoever was granted
+/// what a living process holds does not. (A pid is not given out again until all others were.)
+pub(crate) fn is_gone(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.filter_map(Result::ok).all(|thread| {
+        let Ok(stat) = fs::read_to_string(thread.path().join("stat")) else { return true };
+        // After the name, which may contain anything: state, ppid, pgrp, session, tty, tpgid, flags.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let flags = fields.get(6).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or_default();
+        matches!(fields.first(), Some(&("Z" | "X"))) || flags & EXITING != 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_gone_when_it_was_killed_and_not_while_it_is_stopped() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let signal = |signal| {
+            // SAFETY: takes two numbers; the child has not been waited for, so its pid is nobody else's.
+            unsafe { libc::kill(child.id().cast_signed(), signal) };
+        };
+        assert!(!is_gone(child.id()));
+        signal(libc::SIGSTOP);
+        assert!(!is_gone(child.id()));
+        signal(libc::SIGKILL);
+        let start = crate::now();
+        while !is_gone(child.id()) {
+            assert!(crate::now() - start < 10_000_000_000);
+        }
+        child.wait().unwrap();
+        assert!(is_gone(child.id()));
+    }
+}

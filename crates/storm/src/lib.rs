@@ -1,0 +1,48 @@
+//! What watches a lock from outside while processes that use it are killed: a page that says who is inside, and a log of
+//! what each of them asked for and got. The Rust worker and, through the test addon, the Node worker share it.
+//!
+//! An *actor* is one thread of one process, with one attachment to the lock. A process is a place among those of the storm
+//! (`process`), which is taken by one life after the other (`life`); its threads are 0 and 1.
+
+mod alive;
+mod killer;
+mod log;
+mod page;
+mod record;
+mod witness;
+
+pub use killer::Killer;
+pub use log::{Log, read_log};
+pub use page::{ACTORS, Page, THREADS};
+pub use record::{Died, Kind, Mode, Outcome, Record, Way, What};
+pub use witness::{CANARY_STEPS, Witness, actor_log};
+
+/// The monotonic time in ns, the same for all processes of the machine.
+#[must_use]
+pub fn now() -> u64 {
+    process_rwlock::now()
+}
+
+/// Numbers that look random and come again with the same seed (SplitMix64).
+pub struct Random(u64);
+
+impl Random {
+    /// Begins anew.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Any number.
+    pub fn any(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 up to, but not including, `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.any() % end
+    }
+}

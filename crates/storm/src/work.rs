@@ -1,0 +1,393 @@
+//! A process with two threads that take the lock in every way there is, at random.
+
+use std::hint::spin_loop;
+use std::path::PathBuf;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use process_rwlock::{Error, ErrorKind, OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
+use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Random, Way, Witness};
+
+use crate::keep::died;
+
+pub struct Job {
+    pub folder: PathBuf,
+    pub place: String,
+    pub fairness: Duration,
+    pub process: usize,
+    pub life: u32,
+    pub seed: u64,
+}
+
+/// Once in so many operations the process ends inside its hold.
+const END: u64 = 3000;
+/// How long who barges has the lock at a time, and how often it tries before it says that it was refused.
+const BARGE: Duration = Duration::from_millis(1);
+const BARGES: u32 = 1000;
+
+pub fn run(job: &Job) {
+    // An abort on purpose leaves no core file.
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `none` is valid for reads.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    // One after the other, since the first locks the byte by which the driver sees the process' end.
+    let witnesses = [0, 1].map(|thread| {
+        Witness::new(&job.folder, job.process, job.life, thread).expect("a page and a log")
+    });
+    thread::scope(|scope| {
+        for (index, witness) in witnesses.into_iter().enumerate() {
+            scope.spawn(move || {
+                let random = Random::new(job.seed.wrapping_add(index as u64));
+                let mut worker = Worker { witness, random, process: job.process };
+                while !worker.witness.is_over() {
+                    let options = OpenOptions::new().fairness(job.fairness).label(format!("storm {}", job.process));
+                    if let Err(error) = crate::open(&job.place, &options).and_then(|lock| worker.use_for_a_while(&lock)) {
+                        worker.witness.violation(&format!("an error: {error:?}"));
+                        break;
+                    }
+                }
+            });
+        }
+    });
+}
+
+struct Worker {
+    witness: Witness,
+    random: Random,
+    process: usize,
+}
+
+type Done = Result<(), Error>;
+
+impl Worker {
+    fn use_for_a_while(&mut self, lock: &RwLock) -> Done {
+        for _ in 0..=self.random.below(300) {
+            if self.witness.is_over() {
+                break;
+            }
+            if self.witness.page().barger() == Some(self.process) {
+                self.barge(lock);
+            }
+            self.step(lock)?;
+            self.pause();
+            if self.witness.page().is_calm() {
+                thread::sleep(Duration::from_millis(5 + self.random.below(30)));
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, lock: &RwLock) -> Done {
+        match self.random.below(20) {
+            0..3 => self.read(lock, |_, guard| Some(guard)),
+            3..6 => self.write(lock),
+            6..9 => self.upgradable(lock),
+            9..11 => self.try_read(lock),
+            11..13 => self.try_write(lock),
+            13 => self.try_upgradable(lock),
+            14 => self.downgrade_to_read(lock),
+            15 => self.downgrade_to_upgradable(lock),
+            16 => self.nested(lock),
+            17..19 => self.read(lock, Self::upgrade_read),
+            _ => {
+                let _ = lock.inspect();
+                Ok(())
+            }
+        }
+    }
+
+    /// A timeout, now and then.
+    fn timeout(&mut self) -> Option<Duration> {
+        (self.random.below(3) == 0).then(|| Duration::from_micros(self.random.below(4000)))
+    }
+
+    /// Sees that an acquisition that was not granted was not for the right reason.
+    fn denied<T>(&mut self, op: u32, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == ErrorKind::Timeout => {
+                self.witness.denied(op, Outcome::TimedOut);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    // ---- taking it
+
+    fn read(
+        &mut self,
+        lock: &RwLock,
+        then: impl for<'a> FnOnce(&mut Self, (u32, ReadGuard<'a>)) -> Option<(u32, ReadGuard<'a>)>,
+    ) -> Done {
+        let timeout = self.timeout();
+        let op = self.witness.acquire(Mode::Read, Way::Wait);
+        let result = timeout.map_or_else(|| lock.read(), |timeout| lock.read_timeout(timeout));
+        let Some(guard) = self.denied(op, result)? else { return Ok(()) };
+        self.witness.granted(op, Mode::Read, 0, died(guard.owner_died()));
+        self.reading();
+        if let Some((op, guard)) = then(self, (op, guard)) {
+            self.release_read(op, guard);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, lock: &RwLock) -> Done {
+        if let Some((op, guard)) = self.acquire_write(lock)? {
+            self.release_write(op, guard);
+        }
+        Ok(())
+    }
+
+    /// A write hold in which everything was written.
+    fn acquire_write<'a>(&mut self, lock: &'a RwLock) -> Result<Option<(u32, WriteGuard<'a>)>, Error> {
+        let timeout = self.timeout();
+        let op = self.witness.acquire(Mode::Write, Way::Wait);
+        let result = timeout.map_or_else(|| lock.write(), |timeout| lock.write_timeout(timeout));
+        let Some(guard) = self.denied(op, result)? else { return Ok(None) };
+        self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+        self.writing(&guard);
+        Ok(Some((op, guard)))
+    }
+
+    fn upgradable(&mut self, lock: &RwLock) -> Done {
+        let timeout = self.timeout();
+        let op = self.witness.acquire(Mode::Upgradable, Way::Wait);
+        let result = timeout.map_or_else(|| lock.upgradable(), |timeout| lock.upgradable_timeout(timeout));
+        let Some(guard) = self.denied(op, result)? else { return Ok(()) };
+        self.witness.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+        self.reading();
+        self.go_on_from_upgradable(op, guard)
+    }
+
+    fn try_read(&mut self, lock: &RwLock) -> Done {
+        let op = self.witness.acquire(Mode::Read, Way::Try);
+        let Some(guard) = lock.try_read() else {
+            self.witness.denied(op, Outcome::Refused);
+            return Ok(());
+        };
+        self.witness.granted(op, Mode::Read, 0, died(guard.owner_died()));
+        self.reading();
+        self.release_read(op, guard);
+        Ok(())
+    }
+
+    fn try_write(&mut self, lock: &RwLock) -> Done {
+        let op = self.witness.acquire(Mode::Write, Way::Try);
+        let Some(guard) = lock.try_write() else {
+            self.witness.denied(op, Outcome::Refused);
+            return Ok(());
+        };
+        self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+        self.writing(&guard);
+        self.release_write(op, guard);
+        Ok(())
+    }
+
+    fn try_upgradable(&mut self, lock: &RwLock) -> Done {
+        let op = self.witness.acquire(Mode::Upgradable, Way::Try);
+        let Some(guard) = lock.try_upgradable() else {
+            self.witness.denied(op, Outcome::Refused);
+            return Ok(());
+        };
+        self.witness.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+        self.reading();
+        self.go_on_from_upgradable(op, guard)
+    }
+
+    /// Takes the lock whenever that needs no waiting, with hardly a gap between this process' two threads: whoever waits
+    /// depends on the queue's being closed.
+    fn barge(&mut self, lock: &RwLock) {
+        while self.witness.page().barger() == Some(self.process) && !self.witness.is_over() {
+            let op = self.witness.acquire(Mode::Write, Way::Try);
+            let Some(guard) = (0..BARGES).find_map(|_| {
+                (0..50).for_each(|_| spin_loop());
+                lock.try_write()
+            }) else {
+                self.witness.denied(op, Outcome::Refused);
+                thread::sleep(Duration::from_micros(50));
+                continue;
+            };
+            self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+            (0..CANARY_STEPS).for_each(|step| self.witness.write_canary(step, guard.token()));
+            let end = process_rwlock_storm::now() + BARGE.as_nanos() as u64;
+            while process_rwlock_storm::now() < end {
+                spin_loop();
+            }
+            self.release_write(op, guard);
+        }
+    }
+
+    /// While it reads already.
+    fn nested(&mut self, lock: &RwLock) -> Done {
+        let outer_op = self.witness.acquire(Mode::Read, Way::Wait);
+        let outer = lock.read()?;
+        self.witness.granted(outer_op, Mode::Read, 0, died(outer.owner_died()));
+        self.pause();
+        let inner_op = self.witness.acquire(Mode::Read, Way::Wait);
+        let inner = lock.read()?;
+        self.witness.granted(inner_op, Mode::Read, 0, died(inner.owner_died()));
+        self.reading();
+        self.release_read(outer_op, outer);
+        self.reading();
+        self.release_read(inner_op, inner);
+        Ok(())
+    }
+
+    // ---- changing it
+
+    fn upgrade_read<'a>(&mut self, (hold, guard): (u32, ReadGuard<'a>)) -> Option<(u32, ReadGuard<'a>)> {
+        let before = self.witness.canary();
+        let op = self.witness.upgrade(hold, Way::Try);
+        match guard.try_upgrade() {
+            Ok(guard) => {
+                self.witness.check_canary(before);
+                self.witness.upgraded(op, Mode::Read, guard.token(), died(guard.owner_died()));
+                self.writing(&guard);
+                self.release_write(hold, guard);
+                None
+            }
+            Err(guard) => {
+                self.witness.denied(op, Outcome::Refused);
+                self.witness.check_canary(before);
+                Some((hold, guard))
+            }
+        }
+    }
+
+    fn go_on_from_upgradable(&mut self, hold: u32, guard: UpgradableGuard<'_>) -> Done {
+        let before = self.witness.canary();
+        let guard = match self.random.below(8) {
+            0..3 => {
+                let timeout = self.timeout();
+                let op = self.witness.upgrade(hold, Way::Wait);
+                match guard.upgrade(timeout) {
+                    Ok(guard) => return self.write_after_upgrade(op, hold, guard, before),
+                    Err((guard, error)) => {
+                        self.denied::<()>(op, Err(error))?;
+                        guard
+                    }
+                }
+            }
+            3..5 => {
+                let op = self.witness.upgrade(hold, Way::Try);
+                match guard.try_upgrade() {
+                    Ok(guard) => return self.write_after_upgrade(op, hold, guard, before),
+                    Err(guard) => {
+                        self.witness.denied(op, Outcome::Refused);
+                        guard
+                    }
+                }
+            }
+            5 => {
+                let op = self.witness.downgrade(hold, Mode::Upgradable, Mode::Read);
+                let guard = guard.downgrade()?;
+                self.witness.done(op);
+                self.witness.check_canary(before);
+                self.reading();
+                self.release_read(hold, guard);
+                return Ok(());
+            }
+            _ => guard,
+        };
+        self.witness.check_canary(before);
+        self.reading();
+        let op = self.witness.release(hold, Mode::Upgradable, Way::Whole);
+        drop(guard);
+        self.witness.done(op);
+        Ok(())
+    }
+
+    fn write_after_upgrade(
+        &mut self,
+        op: u32,
+        hold: u32,
+        guard: WriteGuard<'_>,
+        before: [u64; CANARY_STEPS],
+    ) -> Done {
+        self.witness.check_canary(before);
+        self.witness.upgraded(op, Mode::Upgradable, guard.token(), died(guard.owner_died()));
+        self.writing(&guard);
+        self.release_write(hold, guard);
+        Ok(())
+    }
+
+    fn downgrade_to_read(&mut self, lock: &RwLock) -> Done {
+        let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
+        let before = self.witness.canary();
+        let op = self.witness.downgrade(hold, Mode::Write, Mode::Read);
+        let guard = guard.downgrade()?;
+        self.witness.done(op);
+        self.pause();
+        self.witness.check_canary(before);
+        self.release_read(hold, guard);
+        Ok(())
+    }
+
+    fn downgrade_to_upgradable(&mut self, lock: &RwLock) -> Done {
+        let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
+        let before = self.witness.canary();
+        let op = self.witness.downgrade(hold, Mode::Write, Mode::Upgradable);
+        let guard = guard.downgrade_to_upgradable()?;
+        self.witness.done(op);
+        self.pause();
+        self.witness.check_canary(before);
+        self.go_on_from_upgradable(hold, guard)
+    }
+
+    // ---- inside
+
+    fn reading(&mut self) {
+        self.maybe_end();
+        let canary = self.witness.canary();
+        self.pause();
+        self.witness.check_canary(canary);
+    }
+
+    fn writing(&mut self, guard: &WriteGuard<'_>) {
+        let rest = self.random.below(CANARY_STEPS as u64) as usize;
+        for step in 0..CANARY_STEPS {
+            if step == rest {
+                self.maybe_end();
+                self.pause();
+            }
+            self.witness.write_canary(step, guard.token());
+        }
+    }
+
+    /// Once in a while the process ends here, inside its hold.
+    fn maybe_end(&mut self) {
+        match self.random.below(2 * END) {
+            0 => {
+                self.witness.ends();
+                process::exit(0)
+            }
+            1 => {
+                self.witness.ends();
+                process::abort()
+            }
+            _ => {}
+        }
+    }
+
+    fn release_read(&mut self, hold: u32, guard: ReadGuard<'_>) {
+        let op = self.witness.release(hold, Mode::Read, Way::Whole);
+        drop(guard);
+        self.witness.done(op);
+    }
+
+    fn release_write(&mut self, hold: u32, guard: WriteGuard<'_>) {
+        let op = self.witness.release(hold, Mode::Write, Way::Whole);
+        drop(guard);
+        self.witness.done(op);
+    }
+
+    fn pause(&mut self) {
+        match self.random.below(16) {
+            0..2 => thread::sleep(Duration::from_micros(self.random.below(2000))),
+            2..6 => thread::yield_now(),
+            _ => (0..self.random.below(300)).for_each(|_| spin_loop()),
+        }
+    }
+}

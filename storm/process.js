@@ -1,0 +1,88 @@
+// One place among the processes of a storm: a process, and after its end the next one.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const NODE_WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
+const STDERR_KEPT = 4000
+
+/** Starts a program, whose end is to be waited for. @param {string} program @param {(string | number)[]} args */
+export function start(program, args) {
+  const child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'pipe'] })
+  const started = { child, stderr: '', ended: once(child, 'exit') }
+  // A process that dies while it is written to.
+  child.stdin.on('error', () => {})
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    started.stderr = (started.stderr + text).slice(-STDERR_KEPT)
+  })
+  return started
+}
+
+export class StormProcess {
+  life = 0
+  isRunning = false
+  isStopped = false
+  #started
+  #killer
+  #job
+
+  /**
+   * @param {number} number
+   * @param {any} killer
+   * @param {{ worker: string | undefined, folder: string, place: string, fairness: number }} job `worker`: the program in
+   *   Rust; without, it runs Node
+   */
+  constructor(number, killer, job) {
+    this.number = number
+    this.#killer = killer
+    this.#job = job
+  }
+
+  get isNode() {
+    return this.#job.worker === undefined
+  }
+
+  get pid() {
+    return this.#started.child.pid
+  }
+
+  /**
+   * Begins the next life. Resolves when it is over, with what is wrong about its end, if anything is.
+   *
+   * @param {number} seed
+   * @returns {Promise<string | undefined>}
+   */
+  async live(seed) {
+    const { worker, folder, place, fairness } = this.#job
+    this.life++
+    const args = [folder, place, fairness, this.number, this.life, seed]
+    const started = this.isNode
+      ? start(process.execPath, [NODE_WORKER, ...args])
+      : start(/** @type {string} */ (worker), ['work', ...args])
+    this.#started = started
+    this.isRunning = true
+    const [code, signal] = await started.ended
+    this.isRunning = false
+    this.isStopped = false
+    this.#killer.ended(this.number, this.life)
+    // SIGABRT: some end by themselves, inside a hold.
+    if (code === 0 || signal === 'SIGKILL' || (signal === 'SIGABRT' && started.stderr === '')) return undefined
+    return `process ${this.number} (pid ${started.child.pid}) ended with ${signal ?? `code ${code}`}:\n${started.stderr}`
+  }
+
+  kill() {
+    if (this.isRunning) this.#killer.kill(this.number, this.life, this.pid)
+  }
+
+  stop() {
+    if (!this.isRunning || this.isStopped) return
+    this.#killer.stop(this.number, this.life, this.pid)
+    this.isStopped = true
+  }
+
+  resume() {
+    if (!this.isRunning || !this.isStopped) return
+    this.#killer.resume(this.number, this.life, this.pid)
+    this.isStopped = false
+  }
+}

@@ -1,0 +1,220 @@
+// One round of the storm: a lock, its processes, and who kills them. Everything that is decided comes from the seed; when
+// the kernel runs whom does not.
+import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { random } from '../__test__/process/random.js'
+import { RWLock } from '../dist/index.js'
+import { StormProcess, start } from './process.js'
+
+const THREADS = 2
+const END_BOUND = 20_000 // ms for everybody to end when told to
+const WAIT_BOUND = 15_000 // ms that a wait may last while nobody is stopped
+const LOOK = 50 // ms between two looks at the page
+const RESUMING = 200 // ms for those who were stopped to take their places again
+const MOST_STOPPED = 3
+
+/**
+ * @typedef {object} RoundOptions
+ * @property {number} seed
+ * @property {number} ms
+ * @property {number} processes
+ * @property {number} nodes how many of them run Node
+ * @property {string} worker the program in Rust
+ */
+
+/**
+ * @typedef {object} Result
+ * @property {string[]} violations
+ * @property {string} folder where the histories are, if there are violations
+ * @property {any} [figures] what the check of the histories printed
+ */
+
+export class Round {
+  #options
+  #dice
+  #folder = mkdtempSync(join(tmpdir(), 'process-rwlock-storm-'))
+  #place
+  #fairness
+  #killer
+  #keeper
+  /** @type {StormProcess[]} */
+  #processes = []
+  /** @type {Promise<void>[]} */
+  #lives = []
+  #ending = false
+  /** @type {string[]} */
+  #violations = []
+  /** For how long waits have lasted while nobody was stopped, in ms. @type {Map<string, number>} */
+  #waits = new Map()
+  #disturbed = 0
+
+  /** @param {RoundOptions} options */
+  constructor(options) {
+    this.#options = options
+    this.#dice = random(options.seed)
+    this.#place = options.seed % 2 ? `path:${join(this.#folder, 'lock')}` : `name:storm/${randomUUID()}`
+    this.#fairness = this.#dice.pick([1, 1, 1, 0, 5])
+    const { StormKiller } = createRequire(import.meta.url)('../__test__/kit/testkit.node')
+    this.#killer = new StormKiller(this.#folder, this.#fairness)
+  }
+
+  get title() {
+    const { seed, ms, processes, nodes } = this.#options
+    return (
+      `seed ${seed}: ${ms / 1000} s, ${nodes} Node and ${processes - nodes} Rust processes, ` +
+      `a lock by ${this.#place.slice(0, 4)}, fairness ${this.#fairness} ms`
+    )
+  }
+
+  /** @returns {Promise<Result>} */
+  async run() {
+    const { processes, nodes, worker, ms } = this.#options
+    this.#keeper = start(worker, ['keep', this.#folder, this.#place, processes * THREADS + 1])
+    await Promise.race([once(this.#keeper.child.stdout, 'data'), this.#keeper.ended])
+    const end = performance.now() + ms
+    for (let number = 0; number < processes; number++) {
+      const job = { folder: this.#folder, place: this.#place, fairness: this.#fairness }
+      const one = new StormProcess(number, this.#killer, { ...job, worker: number < nodes ? undefined : worker })
+      this.#processes.push(one)
+      this.#lives.push(this.#keepAlive(one))
+    }
+    const watch = setInterval(() => this.#look(), LOOK)
+    try {
+      while (performance.now() < end && !this.#hasFailed) await this.#phase(end)
+    } finally {
+      clearInterval(watch)
+    }
+    if (this.#hasFailed) await this.kill()
+    else await this.#finish()
+    return this.#result()
+  }
+
+  /** Ends every process at once. */
+  async kill() {
+    this.#ending = true
+    for (const one of this.#processes) one.kill()
+    await Promise.all(this.#lives)
+    this.#keeper?.child.kill('SIGKILL')
+    await this.#keeper?.ended
+  }
+
+  /** Removes what is in files and memory. Every process must have ended. */
+  remove() {
+    this.removeLock()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  removeLock() {
+    if (this.#place.startsWith('name:')) RWLock.remove(this.#place.slice(5))
+  }
+
+  get #hasFailed() {
+    return this.#violations.length > 0 || this.#killer.isFailed
+  }
+
+  /** @param {StormProcess} one */
+  async #keepAlive(one) {
+    while (!this.#ending) {
+      const wrong = await one.live(Math.floor(this.#dice.next() * 2 ** 31))
+      if (wrong) this.#violations.push(wrong)
+      if (this.#hasFailed) return
+      // Mostly at once. Sometimes late, so that others have to see to what was left behind.
+      await sleep(this.#dice.chance(0.9) ? this.#dice.below(30) : this.#dice.below(4000))
+    }
+  }
+
+  /**
+   * A time of its own kind of weather. Only in the third are processes stopped: a bound on waiting means nothing then.
+   *
+   * @param {number} end
+   */
+  async #phase(end) {
+    const kind = this.#dice.pick(/** @type {const} */ (['barging', 'killing', 'stopping', 'calm']))
+    const until = Math.min(end, performance.now() + 2000 + this.#dice.below(1500))
+    const rust = this.#processes.filter((one) => !one.isNode)
+    const barger = kind === 'barging' && rust.length > 0 ? this.#dice.pick(rust) : undefined
+    this.#killer.barger = barger?.number
+    this.#killer.calm = kind === 'calm'
+    if (kind !== 'stopping') for (const one of this.#processes) one.resume()
+    while (performance.now() < until && !this.#hasFailed) {
+      await sleep(5 + this.#dice.below(120))
+      const any = this.#dice.pick(this.#processes)
+      // Often one that is in the middle of something.
+      const inside = this.#dice.chance(0.5) ? this.#killer.insideExclusively() : null
+      const one = this.#processes[inside ?? any.number] ?? any
+      const stops = this.#dice.chance(0.6)
+      const stopped = this.#dice.below(this.#dice.chance(0.8) ? 40 : 800)
+      if (kind === 'stopping' && stops) this.#stopFor(one, stopped)
+      else if (one !== barger) one.kill()
+    }
+    this.#killer.barger = undefined
+  }
+
+  /** @param {StormProcess} one @param {number} ms */
+  #stopFor(one, ms) {
+    if (this.#processes.filter(({ isStopped }) => isStopped).length >= MOST_STOPPED) return
+    const { life } = one
+    one.stop()
+    setTimeout(() => {
+      if (one.life === life) one.resume()
+    }, ms)
+  }
+
+  /** Whether somebody waits for too long. The time when anybody is stopped does not count, since that may be who holds. */
+  #look() {
+    const now = performance.now()
+    if (this.#processes.some(({ isStopped }) => isStopped)) this.#disturbed = now
+    const counts = now - this.#disturbed > RESUMING
+    const waits = new Map()
+    for (const { process, since } of this.#killer.waits()) {
+      const key = `${process} since ${since} ns`
+      waits.set(key, (this.#waits.get(key) ?? 0) + (counts ? LOOK : 0))
+    }
+    this.#waits = waits
+    for (const [key, ms] of waits) {
+      if (ms > WAIT_BOUND) this.#violations.push(`a wait of process ${key} is not over after ${ms} ms`)
+    }
+  }
+
+  /** Everybody ends in peace; then nothing may be left. */
+  async #finish() {
+    this.#ending = true
+    for (const one of this.#processes) one.resume()
+    this.#killer.endAll()
+    const bound = new AbortController()
+    const inTime = await Promise.race([
+      Promise.all(this.#lives).then(() => true),
+      sleep(END_BOUND, false, { signal: bound.signal }),
+    ])
+    bound.abort()
+    if (!inTime) {
+      const left = this.#processes.filter(({ isRunning }) => isRunning).map(({ number, pid }) => `${number} (pid ${pid})`)
+      this.#violations.push(`told to end, and still there after ${END_BOUND} ms: process ${left.join(', ')}`)
+      return this.kill()
+    }
+    this.#keeper.child.stdin.end('look\n')
+    const [code] = await this.#keeper.ended
+    if (code !== 0) this.#violations.push(`who looks in the end failed: ${this.#keeper.stderr}`)
+  }
+
+  /** @returns {Result} */
+  #result() {
+    const folder = this.#folder
+    for (const name of readdirSync(folder)) {
+      if (name.startsWith('violation-')) this.#violations.push(readFileSync(join(folder, name), 'utf8').trimEnd())
+    }
+    const { stdout, stderr } = spawnSync(this.#options.worker, ['check', folder], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+    })
+    if (!stdout) return { folder, violations: [...this.#violations, `the check of the histories failed: ${stderr}`] }
+    const { violations, ...figures } = JSON.parse(stdout)
+    return { folder, figures, violations: [...this.#violations, ...violations] }
+  }
+}
