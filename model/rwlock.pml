@@ -106,16 +106,16 @@
 #define TICKET(q) (((q) >> 7) & 15)
 #define QUEUED(m, tick)  ((m) | (generation << 5) | ((tick) << 7))
 #define PASSED_OVER(q)   (((q) | PASSED) + (PASSES(q) < 3) * 8)
-#define BACK(q)   ((q) & ~PASSED)
 #define IN_TURN(q) (KIND(q) && !((q) & PASSED))
 
 #define NOBODY 31                                 /* later than any ticket */
 #define NONE   7                                  /* no slot */
 
 int   gate = 0;
-byte  fence = 0;
+byte  fence = 1;
 byte  tickets = 1;
 byte  reads[SLOTS];
+byte  token[SLOTS];
 short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* close_at is past */
@@ -138,13 +138,19 @@ bit   vacant[SLOTS];                              /* pid 0 */
 #define PIDS        6
 byte holds[PIDS];                                 /* what each process holds */
 bit  live[PIDS];                                  /* may die: attached, and not done */
-bit  poison = 0;                                  /* a process died while the gate said that it wrote, and none healed that */
+bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
-byte last_token = 0;
+byte last_token = 1;
 byte looks = LOOKS, deaths = 0, stops = 0, closings = 0;
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
+#ifdef CALLS
+bit  sleeping[SLOTS];                             /* in the kernel */
+#define AWAKE(v) !sleeping[v]
+#else
+#define AWAKE(v) wake[v]
+#endif
 byte looked[PIDS];                                /* looks at a standstill since the last grant or death */
 #define PATIENT 3                                 /* so many must be enough */
 #define LOOKED(p) looked[p] = 0
@@ -181,8 +187,8 @@ inline cas(word, was, new) {                      /* ok: done */
 /* Changes the gate while `condition` holds of it. g: what was there last; ok: changed. */
 inline change_gate(condition, new) {
   do
-  :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* step: load_gate */
-     atomic {                                                                        /* step: swap_gate */
+  :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* step: gate_look */
+     atomic {                                                                        /* step: gate_swap */
        if :: gate == g -> gate = new; break :: else -> ok = 0 fi
      }
   od
@@ -190,7 +196,7 @@ inline change_gate(condition, new) {
 
 inline used_slots() {
 #if OPENS
-  high = high_water                                                                  /* step: used_slots */
+  high = high_water                                                                  /* step: scan_bound */
 #else
   skip
 #endif
@@ -203,9 +209,24 @@ inline used_slots() {
 
 /* ---- queue.rs -------------------------------------------------------------------------------------------- */
 
+/* A wake is one step, but with CALLS: there its waker may die after the mark and before the call. */
+#ifdef CALLS
+inline wake_up(slot) {
+  if
+  :: atomic { wake[slot] -> skip }                                                   /* step: wake_mark */
+  :: atomic { !wake[slot] -> wake[slot] = 1 };
+     sleeping[slot] = 0                                                              /* step: wake_call */
+  fi
+}
+#define WAKES(guard, slot) guard -> wake_up(slot)
+#else
+inline wake_up(slot) { wake[slot] = 1 }
+#define WAKES(guard, slot) atomic { guard -> wake[slot] = 1 }
+#endif
+
 inline wake_writer(seen) {
   if
-  :: atomic { TO_BE_WRITER(seen) -> wake[OWNER(seen)] = 1 }                              /* step: wake */
+  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                            /* step: wake_writer */
   :: else
   fi
 }
@@ -219,7 +240,7 @@ inline reader_beside(me) {
        if
        :: j >= USED -> j = 0; break
        :: else ->
-          if :: COUNT(reads[j]) -> v = j; j = 0; break :: else fi;                   /* step: reader_beside */
+          if :: COUNT(reads[j]) -> v = j; j = 0; break :: else fi;                   /* step: scan_reads */
           j = (j + 1 == me -> j + 2 : j + 1);
           if :: j >= USED -> j = 0; break :: else fi
        fi
@@ -236,7 +257,7 @@ inline ahead_of(mode, tick) {
        if
        :: j >= USED -> j = 0; break
        :: else ->
-          q = queued[j];                                                             /* step: queue */
+          q = queued[j];                                                             /* step: scan_queue */
           if
           :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KIND(q) != R) && (v == NONE || TICKET(q) < TICKET(w)) ->
              v = j; w = q
@@ -256,7 +277,7 @@ inline ahead_of(mode, tick) {
 inline wake_next(me) {
   do
   :: atomic {
-       a = gate;                                                                     /* step: load_gate */
+       a = gate;                                                                     /* step: wake_look */
        if
        :: EXCLUDES_READERS(a) || !(a & WAITING) -> a = 0; break
        :: else
@@ -266,11 +287,11 @@ inline wake_next(me) {
      used_slots();
      do
      :: atomic {
-          q = queued[j];                                                             /* step: queue */
+          q = queued[j];                                                             /* step: scan_queue */
           any = any || KIND(q);
           if
           :: IN_TURN(q) ->
-             any_late = any_late || late[j];                                         /* step: wake_next_close_at */
+             any_late = any_late || late[j];                                         /* step: scan_close_at */
              if :: TICKET(q) < first -> first = TICKET(q) :: else fi;
              if :: KIND(q) != R && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
           :: else
@@ -281,14 +302,14 @@ inline wake_next(me) {
      od;
      if
      :: atomic {
-          !any ->                                                                    /* step: swap_gate */
+          !any ->                                                                    /* step: clear_queue */
           if :: gate == a -> gate = WITHOUT_QUEUE(a); a = 0; first = 0; first_exclusive = 0; break :: else fi
         }
      :: else ->
 #ifdef CLOSE
         if
         :: atomic {
-             (a & CLOSED) && !any_late ->                                            /* step: swap_gate */
+             (a & CLOSED) && !any_late ->                                            /* step: reopen_queue */
              if :: gate == a -> gate = a & ~CLOSED :: else fi
            }
         :: else
@@ -298,17 +319,12 @@ inline wake_next(me) {
         do
         :: atomic {
              !ok ->
-             q = queued[j];                                                          /* step: queue */
+             q = queued[j];                                                          /* step: scan_queue */
              ok = j != (me) && ITS_TURN;
              q = 0;
              if :: ok :: else -> j++; if :: j >= USED -> break :: else fi fi
            }
-        :: atomic {
-             ok ->
-             wake[j] = 1;                                                            /* step: wake */
-             ok = 0; j++;
-             if :: j >= USED -> break :: else fi
-           }
+        :: WAKES(ok, j); atomic { ok = 0; j++; if :: j >= USED -> break :: else fi } /* step: wake_waiter */
         od;
         atomic { a = 0; j = 0; first = 0; first_exclusive = 0; any = 0; any_late = 0; break }
      fi
@@ -319,29 +335,29 @@ inline wake_next(me) {
 
 /* Repairs what slot v left behind if its owner died. repaired: there was something. */
 inline repair() {
-  atomic { q2 = queued[v]; repaired = 1 };                                           /* step: repair_queued */
+  atomic { q2 = queued[v]; repaired = 1 };                                           /* step: repair_look_queued */
   atomic {
-    r = reads[v];                                                                    /* step: repair_reads */
+    r = reads[v];                                                                    /* step: repair_look_reads */
     if :: COUNT(r) == 0 -> r = 0 :: else fi
   };
   if
   :: q2 || r
-  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }                   /* step: load_gate */
+  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }                   /* step: repair_look_gate */
   fi;
-  atomic { repaired = repaired && DEAD(v); if :: repaired :: else -> q2 = 0; r = 0 fi }; /* step: is_alive */
+  atomic { repaired = repaired && DEAD(v); if :: repaired :: else -> q2 = 0; r = 0 fi }; /* step: probe */
   if
   :: repaired ->
      if
-     :: q2 -> atomic { if :: queued[v] == q2 -> queued[v] = 0 :: else fi; q2 = 0 }   /* step: repair_swap_queued */
+     :: q2 -> atomic { if :: queued[v] == q2 -> queued[v] = 0 :: else fi; q2 = 0 }   /* step: repair_queued */
      :: else
      fi;
      if
-     :: r -> atomic { if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0 } /* step: repair_swap_reads */
+     :: r -> atomic { if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0 } /* step: repair_reads */
      :: else
      fi;
      free_gate_of();
      wake_next(NONE);
-     a = gate;                                                                       /* step: load_gate */
+     a = gate;                                                                       /* step: repair_wake_look */
      wake_writer(a);
      a = 0
   :: else
@@ -351,16 +367,20 @@ inline repair() {
 inline free_gate_of() {
   do
   :: atomic {
-       a = gate;                                                                     /* step: load_gate */
+       a = gate;                                                                     /* step: free_gate_look */
        if :: OWNED_BY(a, v) :: else -> a = 0; break fi
      };
-     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* step: is_alive */
-     atomic {                                                                        /* step: swap_gate */
+     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* step: probe */
+     if
+     :: MODE(a) == WRITING -> inside = token[v] == fence                             /* step: free_gate_look_token */
+     :: else
+     fi;
+     atomic {                                                                        /* step: free_gate */
        if
-       :: gate == a -> 
-          if :: MODE(a) == WRITING -> gate = POISONED_BY(FREED(a), v) :: else -> gate = FREED(a) fi;
-          a = 0; break
-       :: else
+       :: gate == a ->
+          if :: inside -> gate = POISONED_BY(FREED(a), v) :: else -> gate = FREED(a) fi;
+          a = 0; inside = 0; break
+       :: else -> inside = 0
        fi
      }
   od
@@ -381,7 +401,7 @@ inline look_for(mode, tick) {
   :: if
      :: phase == 0 ->
         atomic {
-          g = gate;                                                                  /* step: load_gate */
+          g = gate;                                                                  /* step: way_look */
           v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE)
         }
      :: phase == 1 && TO_BE_WRITER(g) -> reader_beside(s)
@@ -396,25 +416,25 @@ inline look_for(mode, tick) {
   od;
   atomic {
     phase = 0; repaired = 0;
-    g = gate;                                                                        /* step: load_gate */
+    g = gate;                                                                        /* step: turn_look */
     found = v == NONE && FREE_FOR(mode, g)
   };
   if
   :: found
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
      cas(queued[v], w, PASSED_OVER(w));                                              /* step: pass_queued */
-     if :: ok -> ok = 0; wake[v] = 1; wake_next(NONE) :: else fi                     /* step: wake */
+     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* step: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
      reader_beside(NONE);
      if
      :: v == NONE ->
         d = g;
-        atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* step: load_gate */
+        atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* step: pass_look */
         if
         :: ok ->
-           cas(gate, g, GIVEN_BACK(g));                                              /* step: swap_gate */
+           cas(gate, g, GIVEN_BACK(g));                                              /* step: pass_drain */
            if
-           :: ok -> ok = 0; wake[OWNER(g)] = 1; wake_next(NONE)                      /* step: wake */
+           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)                       /* step: wake_mark */
            :: else
            fi
         :: else
@@ -429,7 +449,7 @@ inline look_for(mode, tick) {
 /* What a sleeper does when nobody wakes it. */
 inline look() {
   atomic {
-    g = gate;                                                                        /* step: load_gate */
+    g = gate;                                                                        /* step: vigil_gate */
     ok = OWNED_BY(g, s)
   };
   if
@@ -437,19 +457,20 @@ inline look() {
      ok = 0;
      reader_beside(s);
      if
-     :: v == NONE -> wake[s] = 1                                                     /* step: wake */
+     :: v == NONE -> found = 1
      :: else -> repair(); repaired = 0
      fi;
      v = 0
   :: ok && !TO_BE_WRITER(g) -> ok = 0
   :: !ok ->
-     atomic { w = queued[s]; d = w; w = 0 };                                         /* step: look_queued */
+     atomic { d = queued[s]; found = !d };                                           /* step: vigil_queued */
      if
-     :: d -> look_for(want, ticket); if :: found -> atomic { found = 0; wake[s] = 1 } :: else fi /* step: wake */
+     :: !found -> look_for(want, ticket)
      :: else
      fi
   fi;
-  atomic { g = 0; d = 0 }
+  atomic { g = 0; d = 0 };
+  if :: found -> found = 0; wake_up(s) :: else fi                                    /* step: wake_mark */
 }
 
 /* ---- attachment.rs: read -------------------------------------------------------------------------------- */
@@ -460,21 +481,21 @@ inline look() {
 inline read_unless(against) {
   if
   :: count == 0 ->
-     reads[s] = READS(1);                                                            /* step: read_store */
+     reads[s] = READS(1);                                                            /* step: read_publish, turn_read_publish */
      atomic {
-       g = gate; ok = !(against);                                                    /* step: load_gate */
+       g = gate; ok = !(against);                                                    /* step: read_look, turn_read_look */
        if :: ok -> count = 1; enter(READER | MODE_HELD); g = 0 :: else fi
      };
      if
      :: ok
      :: else ->
         reads[s] = READS(0);                                                         /* step: retract_read */
-        g = gate;                                                                    /* step: load_gate */
-        wake_writer(g);
+        g = gate;                                                                    /* step: retract_look */
+        if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;
         g = 0
      fi
   :: else ->
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: load_gate */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: join_look, join_turn_look */
      if :: ok -> join_readers() :: else fi
   fi
 }
@@ -485,10 +506,10 @@ inline join_readers() {
 
 inline release_read() {
   if
-  :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* step: release_nested */
+  :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* step: leave_readers */
   :: else ->
      atomic { count = 0; holds[_pid] = MODE_HELD; reads[s] = READS(0) };             /* step: release_read */
-     g = gate;                                                                       /* step: load_gate */
+     g = gate;                                                                       /* step: release_look */
      wake_writer(g);
      g = 0
   fi
@@ -496,10 +517,10 @@ inline release_read() {
 
 /* ---- attachment.rs: upgradable and write ----------------------------------------------------------------- */
 
-inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* ok: ours */
+inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* step: claim_look, claim_gate */
 
 inline give_gate_back() {
-  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));
+  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));                 /* step: give_back */
   g = 0; ok = 0;
   wake_next(s)
 }
@@ -525,17 +546,23 @@ inline write_now() {                                                            
 }
 
 inline begin_write() {
-  f = fence;                                                                         /* step: fence_load */
+  f = fence + 1;                                                                     /* step: fence_look */
+  fence = f;                                                                         /* step: fence_store */
   atomic {
-    fence = f + 1;                                                                   /* step: fence_store */
+    token[s] = f;                                                                    /* step: token_store */
     held = W; enter(WRITER);
-    assert(f + 1 > last_token); last_token = f + 1; f = 0
+    assert(f > last_token); last_token = f; f = 0
   }
 }
 
-inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* ok: writes */
+/* after: what is held from here on. */
+inline end_write(after) {
+  atomic { token[s] = 0; holds[_pid] = after }                                       /* step: end_write */
+}
 
-inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }
+inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* step: claim_drained */
+
+inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }        /* step: claim_upgrade */
 
 inline upgrade_now() {                                                               /* ok: writes */
   reader_beside(s);
@@ -553,7 +580,7 @@ inline upgrade_now() {                                                          
         claim_drained();
         if
         :: ok ->
-           if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;      /* step: upgrade_leaves_read */
+           if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;      /* step: end_read_in_place */
            begin_write();
            ok = 1
         :: else
@@ -569,9 +596,13 @@ inline upgrade_now() {                                                          
 #define BY_FAILURE 1
 #define BY_LEAVING 2
 inline release_exclusive() {                                                         /* end: how */
-  do
-  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: load_gate */
-     atomic {                                                                        /* step: swap_gate */
+  if
+  :: held == W && end != BY_LEAVING -> end_write((count > 0) * READER)
+  :: else
+  fi;
+  do                                                                                 /* step: release_exclusive */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: gate_look */
+     atomic {                                                                        /* step: gate_swap */
        if
        :: gate == g ->
           if
@@ -591,21 +622,22 @@ inline release_exclusive() {                                                    
 
 inline downgrade_to_read() {
   if
-  :: count == 0 -> atomic { reads[s] = READS(1); count = 1 }                         /* step: downgrade_store */
+  :: count == 0 -> atomic { reads[s] = READS(1); count = 1 }                         /* step: downgrade_publish */
   :: else -> join_readers()
   fi;
   release_exclusive()
 }
 
 inline downgrade_to_upgradable() {
-  do
-  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: load_gate */
-     atomic {                                                                        /* step: swap_gate */
+  end_write(UPGRADER);
+  do                                                                                 /* step: downgrade_gate */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: gate_look */
+     atomic {                                                                        /* step: gate_swap */
        if
        :: gate == g ->
           gate = HEALED(TURNED(g, UPGRADABLE));
           poison = 0; poisoner = 0; poisoner_life = 0;
-          held = U; holds[_pid] = UPGRADER;
+          held = U;
           break
        :: else
        fi
@@ -625,12 +657,12 @@ inline make_way(mode) {
 /* ---- wait.rs --------------------------------------------------------------------------------------------- */
 
 inline request(mode) {
-  atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* step: new_request */
+  atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* step: take_ticket */
 }
 
 inline continue_drain() {
   atomic {
-    g = gate;                                                                        /* step: load_gate */
+    g = gate;                                                                        /* step: drain_look */
     assert(!upgrade || OWNED_BY(g, s));
     if
     :: claimed && !DRAINED_BY(g, s) ->
@@ -663,12 +695,10 @@ inline continue_drain() {
 
 inline give_up_drain() {
   if
-  :: claimed ->
-     atomic { g = gate; ok = DRAINED_BY(g, s) };                                     /* step: load_gate */
-     if :: ok -> give_gate_back() :: else fi
+  :: claimed -> give_gate_back()
   :: else
   fi;
-  atomic { drain = 0; upgrade = 0; claimed = 0; g = 0; ok = 0 }
+  atomic { drain = 0; upgrade = 0; claimed = 0 }
 }
 
 inline grant_in_turn() {
@@ -698,22 +728,24 @@ inline admit_nested() {
   nested = 0
 }
 
+#define OWN_WORD (QUEUED(want, ticket) | q2 & 3 << 3)
+
 inline publish_head() {                                                              /* ok: look once more */
   if
   :: want && want == published ->
-     atomic { q2 = queued[s]; ok = (q2 & PASSED) != 0 };                             /* step: publish_look */
-     if :: ok -> queued[s] = BACK(q2) :: else fi;                                    /* step: publish_back */
+     atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* step: publish_look */
+     if :: ok -> queued[s] = OWN_WORD :: else fi;                                    /* step: publish_back */
      q2 = 0
   :: !want && !published -> ok = 0
   :: want && want != published ->
-     atomic { published = want; late[s] = 0 };                                       /* step: publish_close_at */
+     atomic { published = want; late[s] = 0 };                                       /* step: publish_times */
      queued[s] = QUEUED(want, ticket);                                               /* step: publish */
-     change_gate(true, WITH_WAITING(g));
+     change_gate(true, WITH_WAITING(g));                                             /* step: join_queue */
      g = 0; ok = 0;
      wake_next(s);
      ok = 1
   :: !want && published ->
-     atomic { published = 0; queued[s] = 0 };                                        /* step: unpublish */
+     atomic { published = 0; queued[s] = 0 };                                        /* step: leave_queue */
      wake_next(s)
   fi
 }
@@ -724,7 +756,8 @@ inline close_queue() {
   :: want && late[s] ->
      ahead_of(want, ticket);
      if
-     :: v == NONE -> change_gate(!(g & CLOSED), g | CLOSED); assert(!ok || (g & WAITING))
+     :: v == NONE -> change_gate(!(g & CLOSED), g | CLOSED);                         /* step: close_queue */
+        assert(!ok || (g & WAITING))
      :: else
      fi;
      atomic { v = 0; w = 0; g = 0; ok = 0 }
@@ -735,7 +768,11 @@ inline close_queue() {
 #endif
 }
 
+/* The mode in which the gate may say that it is ours: else we were given it without our knowledge. */
+#define MODE_KNOWN ((held == W) * WRITING + (held == U) * UPGRADABLE + claimed * DRAINING)
+
 inline poll() {
+  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 };      /* step: poll_look */
   wake[s] = 0;                                                                       /* step: take_wake */
   do
   :: if :: drain -> continue_drain() :: else fi;
@@ -755,7 +792,7 @@ inline poll() {
 /* ---- sleeping, and who is left to look -------------------------------------------------------------------- */
 
 #define IS_NESTED (want == R && (count || (held == U && !drain)))
-#define QUIET(p) (!live[p] || MAY_STOP(p) || (asleep[p] && !wake[asleep[p] - 1]))
+#define QUIET(p) (!live[p] || MAY_STOP(p) || (asleep[p] && !AWAKE(asleep[p] - 1)))
 #define STANDSTILL (QUIET(1) && QUIET(2) && QUIET(3) && QUIET(4) && QUIET(5))
 
 inline nap() {
@@ -782,15 +819,21 @@ inline nap() {
 inline sleep() {
   do
   :: atomic {
-       asleep[_pid] = s + 1;
-       if
-       :: wake[s] -> asleep[_pid] = 0; break                               /* step: wait */
-       :: IS_NESTED -> asleep[_pid] = 0; nested = 1; break
-       :: !wake[s] && STANDSTILL && looked[_pid] < PATIENT -> looked[_pid]++; asleep[_pid] = 0
-#if STOPS > 0
-       :: !wake[s] && STANDSTILL && ALL_LOOKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
+       asleep[_pid] = s + 1;                                                         /* step: sleep_look */
+#ifdef CALLS
+       sleeping[s] = !wake[s];                                                       /* step: sleep */
 #endif
-       fi
+       if
+       :: AWAKE(s) -> asleep[_pid] = 0; break
+       :: IS_NESTED -> asleep[_pid] = 0; nested = 1; break
+       :: !AWAKE(s) && STANDSTILL && looked[_pid] < PATIENT -> looked[_pid]++; asleep[_pid] = 0
+#if STOPS > 0
+       :: !AWAKE(s) && STANDSTILL && ALL_LOOKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
+#endif
+       fi;
+#ifdef CALLS
+       sleeping[s] = 0
+#endif
      };
      look()
   od
@@ -798,7 +841,7 @@ inline sleep() {
 #else
 inline sleep() {
   if
-  :: wake[s]                                                                         /* step: wait */
+  :: wake[s]                                                                         /* step: sleep */
   :: IS_NESTED -> nested = 1
   fi
 }
@@ -808,7 +851,7 @@ inline sleep() {
 
 #if OPENS
 inline open() {
-  atomic {                                                                           /* step: enter_setup */
+  atomic {                                                                           /* step: setup_lock */
     setup == 0 && (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> setup = _pid; live[_pid] = 1
   };
   do
@@ -816,10 +859,10 @@ inline open() {
   :: else ->
      atomic { s = phase % SLOTS; phase++; ok = 1 };
 #if SPARE
-     if :: s == SLOTS - 1 -> atomic { g = gate; ok = (g & POISONED) != 0; g = 0 } :: else fi; /* step: load_gate */
+     if :: s == SLOTS - 1 -> atomic { g = gate; ok = (g & POISONED) != 0; g = 0 } :: else fi; /* step: attach_lock */
 #endif
      if
-     :: ok -> atomic { ok = lock[s] == 0; if :: ok -> lock[s] = _pid :: else fi }    /* step: claim_slot */
+     :: ok -> atomic { ok = lock[s] == 0; if :: ok -> lock[s] = _pid :: else fi }    /* step: attach_lock */
      :: else
      fi;
      if
@@ -828,39 +871,39 @@ inline open() {
         repair();
         atomic {
           repaired = 0; v = 0;
-          g = gate;                                                                  /* step: load_gate */
+          g = gate;                                                                  /* step: attach_died_look */
           if :: !HAS_DIED(g, s) -> g = 0; phase = 0; ok = 1; break :: else -> g = 0 fi
         };
-        lock[s] = 0                                                                  /* step: claim_slot_unlock */
+        lock[s] = 0                                                                  /* step: attach_unlock */
      :: else
      fi
   od;
   if
   :: ok ->
-     atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* step: open_generation */
-     reads[s] = READS(0);                                                            /* step: open_reads */
-     queued[s] = 0;                                                                  /* step: open_queued */
-     wake[s] = 0;                                                                    /* step: open_wake */
-     vacant[s] = 0;                                                                  /* step: open_pid */
-     high_water = (high_water < s + 1 -> s + 1 : high_water)                         /* step: open_high_water */
+     atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* step: attach_look */
+     reads[s] = READS(0);                                                            /* step: attach_reads */
+     queued[s] = 0;                                                                  /* step: attach_queued */
+     wake[s] = 0;                                                                    /* step: attach_wake */
+     vacant[s] = 0;                                                                  /* step: attach_pid */
+     high_water = (high_water < s + 1 -> s + 1 : high_water)                         /* step: attach_high_water */
   :: else -> atomic { nops = 0; live[_pid] = 0; s = 0 }
   fi;
-  setup = 0                                                                          /* step: leave_setup */
+  setup = 0                                                                          /* step: setup_unlock */
 }
 
 inline drop() {
   if
-  :: atomic { setup == 0 -> setup = _pid; ok = 1 }                                   /* step: enter_setup */
+  :: atomic { setup == 0 -> setup = _pid; ok = 1 }                                   /* step: setup_lock */
   :: ok = 0                                                                          /* its patience is over */
   fi;
-  atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* step: load_gate */
-  if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* step: drop_pid */
-  atomic { lock[s] = 0; closings++ };                                                /* step: drop_unlock */
+  atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* step: close_look */
+  if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* step: close_pid */
+  atomic { lock[s] = 0; closings++ };                                                /* step: close_unlock */
   if
   :: ok ->
-     atomic { high = high_water; do :: high > 0 && vacant[high - 1] -> high-- :: else -> break od };  /* step: tidy_pid */
+     atomic { high = high_water; do :: high > 0 && vacant[high - 1] -> high-- :: else -> break od };  /* step: tidy_scan */
      atomic { high_water = high; high = 0; ok = 0 };                                 /* step: tidy_high_water */
-     setup = 0                                                                       /* step: leave_setup */
+     setup = 0                                                                       /* step: setup_unlock */
   :: else
   fi
 }
@@ -930,7 +973,7 @@ inline act() {
   :: atomic { more && (!held && count || held == U && !count) -> more-- }; request(R)
 #endif
 #if ACTS & UPGRADE
-  :: atomic { more && held == U && !count -> more--; tickets++; drain = 1; upgrade = 1 } /* step: new_request */
+  :: atomic { more && held == U && !count -> more--; tickets++; drain = 1; upgrade = 1 } /* step: take_ticket */
 #endif
 #if ACTS & TRY_UPGRADE
   :: atomic { more && held == U && !count -> more-- }; upgrade_now(); ok = 0
@@ -953,7 +996,7 @@ proctype Attachment(byte s; byte nops; byte asks; bit opens) {
   byte v, j, f, phase, first, first_exclusive, r;
   int g, a, d;
   short q, q2, w;
-  bit ok, any, any_late, repaired, found;
+  bit ok, any, any_late, repaired, found, inside;
 #if OPENS
   byte high;
 #endif
@@ -1007,7 +1050,7 @@ end_behind_a_stopped_holder:
       killed[_pid] ->
       s = 0; nops = 0; want = 0; ticket = 0; published = 0; held = 0; count = 0; generation = 0; more = 0; end = 0;
       drain = 0; claimed = 0; upgrade = 0; nested = 0; v = 0; j = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
-      r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; asks = 0;
+      r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; inside = 0; asks = 0;
 #if OPENS
       high = 0;
 #endif
@@ -1033,9 +1076,9 @@ inline kill(p) {
        if
        :: lock[i] == p ->
           lock[i] = 0;
-          assert(!(holds[p] & WRITER) || (MODE(gate) == WRITING && OWNER(gate) == i));
           if
-          :: MODE(gate) == WRITING && OWNER(gate) == i ->
+          :: holds[p] & WRITER ->
+             assert(MODE(gate) == WRITING && OWNER(gate) == i);
              poison = 1; poisoner = i; poisoner_life = GENERATION(reads[i])
           :: else
           fi
