@@ -147,7 +147,7 @@ bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
 #ifdef CALLS
 bit  sleeping[SLOTS];                             /* in the kernel */
-#define AWAKE(v) !sleeping[v]
+#define AWAKE(v) (sleeping[v] == 0)
 #else
 #define AWAKE(v) wake[v]
 #endif
@@ -797,9 +797,9 @@ inline poll() {
 
 inline nap() {
   if
-  :: sleep()
+  :: true -> sleep()                              /* decided: neither a timer nor giving up saves it then */
 #ifdef CANCEL
-  :: if :: want -> want = 0 :: else -> give_up_drain() fi
+  :: true -> if :: want -> want = 0 :: else -> give_up_drain() fi
 #endif
 #ifdef CLOSE
   :: atomic { published && !late[s] -> late[s] = 1 }

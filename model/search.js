@@ -31,7 +31,10 @@ export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8
 export async function run({ bounds, edits = [], sample, long, seconds = 3600 }) {
   const directory = mkdtempSync(join(tmpdir(), 'rwlock-model-'))
   try {
-    const defines = bounds.split(' ').filter(Boolean).map((bound) => `-D${bound}`)
+    const defines = bounds
+      .split(' ')
+      .filter(Boolean)
+      .map((bound) => `-D${bound}`)
     writeFileSync(join(directory, 'rwlock.pml'), edits.reduce(replaceOnce, source))
     const spin = spawnSync('spin', ['-a', ...defines, 'rwlock.pml'], { cwd: directory, encoding: 'utf8' })
     if (spin.status !== 0 || / Error: /.test(spin.stdout)) return broken(spin.stdout + spin.stderr)
@@ -102,7 +105,9 @@ function pan(directory, args, seconds) {
 function read(output) {
   const number = (/** @type {RegExp} */ pattern) => Number(pattern.exec(output)?.[1] ?? Number.NaN)
   const violation = /^pan:1: (.*) \(at depth/m.exec(output)?.[1]
-  const why = /max search depth too small|reached -DMEMLIM bound|Search not completed|out of memory/.exec(output)?.[0]
+  const why = /max search depth too small|reached -DMEMLIM bound|Search not completed|out of memory/.exec(
+    output,
+  )?.[0]
   /** @type {Result} */
   const result = {
     verdict: 'ok',
