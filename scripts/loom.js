@@ -1,7 +1,7 @@
 // npm run loom: the crate's code under the model checker loom, which tries the interleavings of two or three threads and,
 // for every load, the values that its memory ordering allows (crates/rwlock/tests/orderings).
 //
-//   npm run loom -- --preemptions 4   thread switches in the middle of things, 3 unless said (each more costs about ten times)
+//   npm run loom -- --preemptions 4   switches of threads in the midst of things, 3 unless said; each costs about ten times
 //   npm run loom -- --mutants [part]  weakens one ordering at a time, and shows which checks find it
 //   npm run loom -- name              one check, or those whose names begin so
 import { fileURLToPath } from 'node:url'

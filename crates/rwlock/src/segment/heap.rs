@@ -1,5 +1,5 @@
-//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings, whose
-//! tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
+//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings,
+//! whose tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fs::{File, OpenOptions};

@@ -1,5 +1,5 @@
-//! Real threads on one mapping. Alone they check little; under ThreadSanitizer and Miri each acquisition and release must carry
-//! what the protected memory needs, since these derive what happened before what from the orderings.
+//! Real threads on one mapping. Alone they check little; under ThreadSanitizer and Miri each acquisition and release must
+//! carry what the protected memory needs, since these derive what happened before what from the orderings.
 
 use super::kit::{Lock, PATIENT, Party};
 use crate::attachment::HoldEnd;
