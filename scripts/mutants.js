@@ -3,9 +3,10 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { root } from './run.js'
 
 /**
- * The `nth` SeqCst of the code after `place` becomes `weaker`. `survives`: why no check finds that.
+ * The `nth` SeqCst of the code after `place` becomes `weaker`, or as many as `times` from there on. `survives`: why no check
+ * finds that.
  *
- * @typedef {{ file: string, place: string, weaker: string, nth?: number, survives?: string }} Mutant
+ * @typedef {{ file: string, place: string, weaker: string, nth?: number, times?: number, survives?: string }} Mutant
  */
 
 /**
@@ -49,11 +50,12 @@ function nameOf({ file, place, nth = 0, weaker }) {
  * @param {string} text
  * @param {Mutant} mutant
  */
-function weakened(text, { place, weaker, nth = 0 }) {
+function weakened(text, { place, weaker, nth = 0, times = 1 }) {
   const start = text.indexOf(place.startsWith('fn ') ? `${place}(` : place)
   if (start < 0) throw new Error(`there is no ${place}`)
-  let count = 0
+  let skip = nth
+  let left = times
   const change = (/** @type {string} */ order) =>
-    count++ === nth ? `std::sync::atomic::Ordering::${weaker}` : order
+    skip-- > 0 || left-- <= 0 ? order : `std::sync::atomic::Ordering::${weaker}`
   return text.slice(0, start) + text.slice(start).replace(/(?<!\/\/.*)\bSeqCst\b/g, change)
 }
