@@ -105,8 +105,9 @@ fn act(action: Action) {
 }
 
 fn raise(signal: i32) {
+    let me = std::process::id().cast_signed();
     // SAFETY: takes numbers; to this process itself.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    unsafe { libc::kill(me, signal) };
 }
 
 /// Notes, just before `actor` dies, whether those who come after it must be told: if it is inside a write hold, as the gate

@@ -2,6 +2,7 @@
 //! it is halted, and sees to it that everybody else finishes and that nothing is left.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -83,7 +84,9 @@ impl Play<'_> {
             }
             "asleep" => {
                 let times: u32 = rest.parse().expect("a number");
-                self.until("it sleeps", |play| play.stage.actors[VICTIM].sleeps.load(SeqCst) >= times || play.victim_rests())
+                self.until("it sleeps", |play| {
+                    play.stage.actors[VICTIM].sleeps.load(SeqCst) >= times || play.victim_rests()
+                })
             }
             "kill" => self.kill(actor_of(rest)),
             "stop" => self.stop(actor_of(rest)),
@@ -159,7 +162,9 @@ impl Play<'_> {
     fn go_on_beside_the_stopped(&mut self) -> Result {
         let pid = self.processes[VICTIM].0 as u32;
         if !Memory::read(self.place).is_some_and(|memory| memory.is_held_by(pid)) {
-            return self.until_all_done(|_| false).map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
+            return self
+                .until_all_done(|_| false)
+                .map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
         }
         let sleeps = |play: &Self| play.stage.actors.each_ref().map(|actor| actor.sleeps.load(SeqCst));
         let before = sleeps(self);
@@ -176,9 +181,9 @@ impl Play<'_> {
         loop {
             let seen = self.stage.news();
             self.see()?;
-            for actor in 0..ACTORS.len() {
-                if self.processes[actor].1 == State::Runs && !self.busy[actor] && !released[actor] {
-                    released[actor] = true;
+            for (actor, released) in released.iter_mut().enumerate() {
+                if self.processes[actor].1 == State::Runs && !self.busy[actor] && !*released {
+                    *released = true;
                     self.tell(actor, "release-all")?;
                 }
             }
@@ -280,14 +285,8 @@ impl Play<'_> {
     }
 
     fn start(&mut self, actor: usize) {
-        // SAFETY: this process has one thread, so the child may do whatever it likes.
-        let pid = unsafe { libc::fork() };
-        assert!(pid >= 0, "{}", std::io::Error::last_os_error());
-        if pid == 0 {
-            // SAFETY: takes numbers. Nobody is left behind, should the driver be killed.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-            actor::live(self.stage, actor, self.place.clone(), self.target.filter(|_| actor == VICTIM));
-        }
+        let target = self.target.filter(|_| actor == VICTIM);
+        let pid = fork(|| actor::live(self.stage, actor, self.place.clone(), target));
         self.processes[actor] = (pid, State::Runs);
     }
 
@@ -333,6 +332,25 @@ impl Play<'_> {
         }
         self.busy[actor] = false;
     }
+}
+
+/// A child, which ends after `life`, or with this process.
+pub fn fork(life: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: this process has one thread, so the child may do whatever it likes.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "{}", std::io::Error::last_os_error());
+    if pid == 0 {
+        // SAFETY: takes numbers.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        let lived = catch_unwind(AssertUnwindSafe(life));
+        // SAFETY: ends the process, without running what belongs to the one it was forked from.
+        unsafe { libc::_exit(i32::from(lived.is_err())) }
+    }
+    pid
+}
+
+pub fn ends_well(pid: libc::pid_t) -> bool {
+    look(pid, false) == Some((State::Dead, 0))
 }
 
 fn actor_of(word: &str) -> usize {
