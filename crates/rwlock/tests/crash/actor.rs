@@ -41,7 +41,7 @@ pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Targe
     let mut actor = Actor { stage, me, place, attachment: None, others: Vec::new(), requests: Vec::new() };
     let mailbox = &stage.actors[me];
     let lived = catch_unwind(AssertUnwindSafe(|| {
-        for done in 0.. {
+        for done in mailbox.done.load(SeqCst).. {
             while mailbox.told.load(SeqCst) == done {
                 stage::wait(&mailbox.told, done, None);
             }

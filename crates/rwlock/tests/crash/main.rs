@@ -30,7 +30,7 @@ const FOLDER: &str = "/dev/shm/crash";
 /// Most of the time goes into waiting: for looks after the dead, for patience with the stopped. Each has a `/dev/shm` of its own.
 const WORKERS: usize = 8;
 /// Failures after which the run ends.
-const ENOUGH: usize = 8;
+const ENOUGH: u32 = 8;
 
 const USAGE: &str = "\
 --full           every step up to the third time and the last, each killed, stopped and ended; else the first time only
@@ -83,7 +83,7 @@ fn work(wanted: &Wanted, tally: &Tally) {
     fs::create_dir_all(&folder).unwrap();
     let stage = Stage::share();
     while let Some(scenario) = SCENARIOS.get(tally.next.fetch_add(1, SeqCst) as usize)
-        && (tally.failed.load(SeqCst) as usize) < if wanted.mutant { 1 } else { ENOUGH }
+        && !tally.is_enough(wanted)
     {
         if wanted.scenario.as_ref().is_some_and(|name| name != scenario.name)
             || (own_shm.is_err() && scenario.at == Where::Name)
@@ -180,6 +180,9 @@ impl Case<'_> {
             Err(why) => return self.fail(None, &why),
         };
         for target in self.wanted.cases(&steps) {
+            if self.tally.is_enough(self.wanted) {
+                return;
+            }
             self.tally.cases[target.action as usize].fetch_add(1, SeqCst);
             match play(self.stage, self.place, self.scenario.script, Some(target)) {
                 Ok(Played { halted: true, recovery, .. }) => {
@@ -187,12 +190,7 @@ impl Case<'_> {
                     self.tally.slowest.fetch_max(recovery.as_micros() as u32, SeqCst);
                 }
                 Ok(_) => drop(self.tally.missed.fetch_add(1, SeqCst)),
-                Err(why) => {
-                    self.fail(Some(target), &why);
-                    if self.wanted.mutant || self.tally.failed.load(SeqCst) as usize >= ENOUGH {
-                        return;
-                    }
-                }
+                Err(why) => self.fail(Some(target), &why),
             }
         }
     }
@@ -232,6 +230,10 @@ struct Tally {
 unsafe impl stage::Shared for Tally {}
 
 impl Tally {
+    fn is_enough(&self, wanted: &Wanted) -> bool {
+        self.failed.load(SeqCst) >= if wanted.mutant { 1 } else { ENOUGH }
+    }
+
     fn never_hit(&self) -> Vec<&'static str> {
         let hit = |number: usize| self.hit[number].load(SeqCst) != 0;
         labels::all().iter().filter(|(_, number)| !hit(**number)).map(|(name, _)| name.as_str()).collect()

@@ -308,6 +308,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "close-upgrading",
         "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n b read, release &\n ! close",
     ),
+    path("close-beside-reader", "a open, read\n v open\n b open\n ! close\n done v\n b write, release &"),
     path("close-beside-dead", "d open, read\n v open\n b open\n kill d\n ! close"),
     named("close-beside-closer", "v open\n b open\n ! close\n b close &&"),
     // ---- opening

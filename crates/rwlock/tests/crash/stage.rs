@@ -11,7 +11,7 @@ pub const VICTIM: usize = 0;
 pub const OBSERVER: usize = ACTORS.len() - 1;
 
 /// Everything here waits for a condition, and gives up after this. What is waited for takes milliseconds.
-pub const BOUND: Duration = Duration::from_secs(20);
+pub const BOUND: Duration = Duration::from_secs(10);
 
 /// Steps kept of a victim's operation.
 const TRACE: usize = 1 << 14;
