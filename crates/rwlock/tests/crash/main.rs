@@ -35,7 +35,7 @@ const ENOUGH: u32 = 8;
 const USAGE: &str = "\
 --full           every step up to the third time and the last, each killed, stopped and ended; else the first time only
 --only S[:L[:N[:A]]]
-                 of scenario S only, label L, the Nth time, action A (kill, stop or exit)
+                 of scenario S only, label L, the Nth time, action A (kill, stop, pause or exit)
 --mutant         end at the first failure";
 
 #[derive(Default)]
@@ -153,12 +153,13 @@ fn usage() -> ! {
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Kill, Self::Stop, Self::Exit];
+    const ALL: [Self; 4] = [Self::Kill, Self::Stop, Self::Pause, Self::Exit];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Stop => "stop",
+            Self::Pause => "pause",
             Self::Exit => "exit",
         }
     }
@@ -216,7 +217,7 @@ struct Tally {
     /// The scenario that nobody has taken yet.
     next: AtomicU32,
     scenarios: AtomicU32,
-    cases: [AtomicU32; 3],
+    cases: [AtomicU32; Action::ALL.len()],
     /// The victim went another way than when its steps were noted, and finished.
     missed: AtomicU32,
     failed: AtomicU32,
@@ -241,10 +242,10 @@ impl Tally {
 
     fn print(&self, time: Duration) {
         let cases = self.cases.each_ref().map(|count| count.load(SeqCst));
-        let [kill, stop, exit] = cases;
+        let [kill, stop, pause, exit] = cases;
         let (never, exist) = (self.never_hit(), labels::all().len());
         println!(
-            "{} scenarios, {} cases ({kill} killed, {stop} stopped, {exit} made to exit) in {:.0} s",
+            "{} scenarios, {} cases ({kill} killed, {stop} stopped, {pause} paused, {exit} made to exit) in {:.0} s",
             self.scenarios.load(SeqCst),
             cases.iter().sum::<u32>(),
             time.as_secs_f64()
