@@ -105,6 +105,25 @@ const MUTANTS = [
     ],
   },
   {
+    name: 'no-generation',
+    breaks:
+      'a slot looks the same in the hands of the next: a late repair takes away a read hold of the living',
+    file: 'attachment.rs',
+    change: [['.generation().wrapping_add(1)', '.generation()']],
+  },
+  {
+    name: 'no-tag',
+    breaks: 'the gate looks the same in the hands of the next: a late repair takes it from the living',
+    file: 'gate.rs',
+    change: [['.wrapping_add(1 << TAG_SHIFT)', '.wrapping_add(0)']],
+  },
+  {
+    name: 'gives-back-what-is-not-its',
+    breaks: 'an upgrader that was passed over gives up its upgradable hold when it gives up upgrading',
+    file: 'attachment.rs',
+    change: [['(gate.is_owned_by(self.index) && gate.excludes_readers())', 'gate.is_owned_by(self.index)']],
+  },
+  {
     name: 'tidy-too-low',
     breaks: 'who closes hides the others: the high-water mark falls to zero',
     file: 'attachment.rs',

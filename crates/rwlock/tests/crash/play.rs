@@ -78,7 +78,7 @@ impl Play<'_> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "!" => {
-                if self.target.is_some_and(|target| target.action == Action::Exit) && self.has_opened() {
+                if self.target.is_some_and(|target| target.action == Action::Exit) && self.has_room_for_more() {
                     self.tell(VICTIM, "keep")?;
                     self.until("it keeps one", |play| !play.busy[VICTIM])?;
                 }
@@ -94,6 +94,7 @@ impl Play<'_> {
             "kill" => self.kill(actor_of(rest)),
             "stop" => self.stop(actor_of(rest)),
             "cont" => self.resume(actor_of(rest)),
+            "go" => self.go_on().map(drop),
             "done" => {
                 let actor = actor_of(rest);
                 self.until(line, |play| !play.busy[actor] || play.victim_is_halted())
@@ -117,11 +118,13 @@ impl Play<'_> {
                     return self.tell(actor, commands);
                 }
                 let commands = rest.strip_suffix('&');
-                let sleeps = self.stage.actors[actor].sleeps.load(SeqCst);
+                let before = self.stage.actors[actor].sleeps.load(SeqCst);
                 self.tell(actor, commands.unwrap_or(rest))?;
+                let sleeps = |play: &Self| play.stage.actors[actor].sleeps.load(SeqCst);
                 self.until("it is done or asleep", |play| {
-                    let asleep = commands.is_some() && play.stage.actors[actor].sleeps.load(SeqCst) > sleeps;
-                    !play.busy[actor] || asleep || play.victim_is_halted()
+                    // Whether it was meant to or not, it may wait for the halted one.
+                    let may_wait = commands.is_some() || play.victim_is_halted();
+                    !play.busy[actor] || (may_wait && sleeps(play) > before)
                 })
             }
         }
@@ -139,11 +142,7 @@ impl Play<'_> {
             if !script.contains("&&") {
                 self.go_on_beside_the_stopped()?;
             }
-            if self.is_paused_only() {
-                self.stage.actors[VICTIM].halts.store(0, SeqCst);
-                self.busy[VICTIM] = true;
-                self.resume(VICTIM)?;
-            } else {
+            if !self.go_on()? {
                 self.kill(VICTIM)?;
             }
         }
@@ -186,6 +185,17 @@ impl Play<'_> {
             let now = sleeps(play);
             (0..ACTORS.len()).all(|actor| !play.busy[actor] || now[actor] >= before[actor] + 3)
         })
+    }
+
+    /// Lets the victim go on if it was only paused.
+    fn go_on(&mut self) -> Result<bool> {
+        let goes = self.is_paused_only() && self.processes[VICTIM].1 == State::Stopped;
+        if goes {
+            self.stage.actors[VICTIM].halts.store(0, SeqCst);
+            self.busy[VICTIM] = true;
+            self.resume(VICTIM)?;
+        }
+        Ok(goes)
     }
 
     /// Until nobody is busy, or `enough`. Who is idle and holds something gives it up.
@@ -245,8 +255,9 @@ impl Play<'_> {
         self.target.is_some_and(|target| target.action == Action::Pause)
     }
 
-    fn has_opened(&self) -> bool {
-        self.stage.actors[VICTIM].command.get().contains("open")
+    fn has_room_for_more(&self) -> bool {
+        let told = self.stage.actors[VICTIM].command.get();
+        told.contains("open") && !told.contains("capacity")
     }
 
     fn see(&mut self) -> Result {

@@ -8,6 +8,7 @@
 //! kill d, stop c      wherever they are; cont c lets it go on. In the end all the stopped go on
 //! ! write             the victim's operation: its steps are those where it is halted
 //! asleep 2            until the victim has slept that often
+//! go                  the victim goes on now, if it was only paused: else it does in the end
 //! done b              until `b` has done what it was told
 //! ```
 //!
@@ -104,7 +105,10 @@ pub const SCENARIOS: &[Scenario] = &[
         "write-beside-upgradable",
         "a open, upgradable\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
     ),
-    path("read-beside-upgradable", "a open, upgradable\n v open\n b open\n ! read, release\n b write, release &"),
+    path(
+        "read-beside-upgradable",
+        "a open, upgradable\n v open\n b open\n ! read, release\n done v\n b write, release &",
+    ),
     path(
         "read-beside-upgrader",
         "a open, upgradable\n c open, read\n a upgrade, release &\n v open\n b open\n ! read, release\n asleep 2\n c release",
@@ -157,19 +161,19 @@ pub const SCENARIOS: &[Scenario] = &[
     // ---- passing over who does not come, and having been passed over
     path(
         "passes-waiter",
-        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n b read, release &\n done b",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
         "passes-reader",
-        "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n b read, release &\n done b",
+        "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
         "passes-drainer",
-        "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n b write, release &\n done b",
+        "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b write, release &\n done b",
     ),
     path(
         "passes-upgrader",
-        "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n b read, release &\n done b",
+        "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
         "try-passes-waiter",
@@ -230,11 +234,11 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "drainer-dies-before-reader",
-        "a open, read\n d open\n d write, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d",
+        "a open, read\n d open\n d write, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
     ),
     path(
         "upgrader-dies-before-reader",
-        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d",
+        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
     ),
     path(
         "waiter-dies-before-waiter",
@@ -264,6 +268,15 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path("inspect-drainer", "a open, read\n b open\n b write, release &\n v open\n ! inspect"),
     path("inspect-writer", "a open, write\n b open\n b read, release &\n v open\n ! inspect"),
+    // ---- a slot changes hands while somebody is about to repair it
+    path(
+        "reader-slot-reused",
+        "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! try-upgradable, release\n c open capacity=3, read\n go\n done v\n b try-write =refused",
+    ),
+    path(
+        "gate-slot-reused",
+        "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
+    ),
     // ---- after a writer died and was found
     path("poisoned-read", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, release"),
     path("poisoned-write", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, release"),
@@ -393,6 +406,6 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "watched-passing",
-        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n b read, release &\n done b",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n done v\n b read, release &\n done b",
     ),
 ];
