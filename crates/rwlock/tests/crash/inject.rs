@@ -15,6 +15,8 @@ pub enum Action {
     Kill,
     /// SIGSTOP; the driver kills it later.
     Stop,
+    /// SIGSTOP; the driver lets it go on later, after the others have gone past.
+    Pause,
     /// `exit`: what its thread keeps in a thread-local is closed on the way, all else just ends.
     Exit,
 }
@@ -84,7 +86,7 @@ fn reached(label: &'static str) {
 
 fn act(action: Action) {
     let Hooked { stage, place, me } = HOOKED.get().unwrap();
-    if action != Action::Stop {
+    if matches!(action, Action::Kill | Action::Exit) {
         let claims = WRITES.load(SeqCst);
         note_death(stage, place, *me, std::process::id());
         if claims == 0 && stage.is_in_phase(*me, Phase::Entering) && stage.expected.load(SeqCst) == std::process::id() {
@@ -96,6 +98,7 @@ fn act(action: Action) {
     match action {
         Action::Kill => raise(libc::SIGKILL),
         Action::Stop => raise(libc::SIGSTOP),
+        Action::Pause => return raise(libc::SIGSTOP),
         Action::Exit => std::process::exit(0),
     }
     loop {
@@ -105,8 +108,9 @@ fn act(action: Action) {
 }
 
 fn raise(signal: i32) {
+    let me = std::process::id().cast_signed();
     // SAFETY: takes numbers; to this process itself.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    unsafe { libc::kill(me, signal) };
 }
 
 /// Notes, just before `actor` dies, whether those who come after it must be told: if it is inside a write hold, as the gate
