@@ -104,7 +104,7 @@ function requireNode() {
   }
 }
 
-function requireRust() {
+export function requireRust() {
   const wanted = /^rust-version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? '0'
   // rustup changes the PATH of the shells to come only.
   process.env.PATH += delimiter + join(homedir(), '.cargo', 'bin')
@@ -117,18 +117,34 @@ function requireRust() {
   }
 }
 
-async function requireLinker() {
-  if (process.platform === 'win32' || versionOf('cc')) return
+export function requireLinker() {
+  return requireCompiler('cc', ['gcc', 'libc6-dev'], 'Rust needs a C linker')
+}
+
+/** libFuzzer is C++. */
+export function requireCpp() {
+  return requireCompiler('c++', ['g++'], 'The fuzzers need a C++ compiler')
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} packages that have it on Debian
+ * @param {string} why
+ */
+async function requireCompiler(program, packages, why) {
+  if (process.platform === 'win32' || versionOf(program)) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    say('Installing a C linker (apt-get install gcc libc6-dev)')
+    say(`Installing a compiler (apt-get install ${packages.join(' ')})`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     await run('apt-get', ['update', '-q'], { env })
-    await run('apt-get', ['install', '-qy', '--no-install-recommends', 'gcc', 'libc6-dev'], { env })
+    await run('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], { env })
     return
   }
   const how =
-    process.platform === 'darwin' ? 'xcode-select --install' : 'on Debian: apt-get install gcc libc6-dev'
-  fail(`Rust needs a C linker ("cc"), and none was found. Install one (${how}) and run this again.`)
+    process.platform === 'darwin'
+      ? 'xcode-select --install'
+      : `on Debian: apt-get install ${packages.join(' ')}`
+  fail(`${why} ("${program}"), and none was found. Install one (${how}) and run this again.`)
 }
 
 /** @param {string} tool */
@@ -158,12 +174,15 @@ function read(file) {
 }
 
 /** @param {string} message */
-function say(message) {
+export function say(message) {
   console.error(`> ${message}`)
 }
 
-/** @param {string} message */
-function fail(message) {
+/**
+ * @param {string} message
+ * @returns {never}
+ */
+export function fail(message) {
   console.error(message)
   process.exit(1)
 }

@@ -116,6 +116,11 @@ impl Attachment {
             LockRef::Name(name) => segment::named::open(name, options.capacity)?,
             LockRef::Path(path) => segment::file::open(path, options.capacity)?,
         };
+        Self::attach(segment, options)
+    }
+
+    /// Takes a slot of `segment`, whose setup byte is held.
+    pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => {
@@ -319,7 +324,11 @@ impl Attachment {
         step!(retract_read);
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
         step!(retract_look);
-        self.segment.wake_writer(self.load_gate());
+        let gate = self.load_gate();
+        // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
+        if !gate.is_owned_by(self.index) {
+            self.segment.wake_writer(gate);
+        }
     }
 
     /// Ends one read hold. Nothing happens if there is none.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::attachment::{Attachment, LockRef};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use crate::layout::{Label, Slot};
 use crate::park;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
+use crate::sync::NoteU64;
 
 /// A writer whose hold ended without release: what the lock protects may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +190,7 @@ fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
     party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
 }
 
-fn waiter(slot: &Slot, mode: Mode, count: u32, since: &AtomicU64, now: u64) -> Party {
+fn waiter(slot: &Slot, mode: Mode, count: u32, since: &NoteU64, now: u64) -> Party {
     party(slot, mode, count, slot.waiting.label.load(), since.load(Relaxed), now)
 }
 

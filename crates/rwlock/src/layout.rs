@@ -9,7 +9,9 @@
 //! ```
 
 use std::mem::{offset_of, size_of};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::{AtomicU32, AtomicU64, NoteU32, NoteU64};
 
 /// Two cache lines: the unit that adjacent-line prefetchers move, and the line size of Apple silicon.
 const LINE: usize = 128;
@@ -30,6 +32,7 @@ pub const MAX_CAPACITY: u32 = 4095;
 pub const DEFAULT_CAPACITY: u32 = 128;
 
 /// What the lock is. Constant after creation, except `high_water`, which only openers and closers change.
+#[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Header {
     pub magic: AtomicU64,
@@ -43,11 +46,12 @@ pub(crate) struct Header {
     pub created: AtomicU64,
     /// Slots at and above this index were never used since they were last known to be free.
     pub high_water: AtomicU32,
-    pub name_bytes: AtomicU32,
-    pub name: [AtomicU64; 32],
+    pub name_bytes: NoteU32,
+    pub name: [NoteU64; 32],
 }
 
 /// The words every acquisition of an exclusive mode goes through.
+#[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct GateLine {
     /// See [`crate::gate::Gate`].
@@ -57,11 +61,13 @@ pub(crate) struct GateLine {
 }
 
 /// Only waiters touch it: kept off the gate's line.
+#[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct TicketLine {
     pub next: AtomicU64,
 }
 
+#[derive(Default)]
 #[repr(C)]
 pub(crate) struct Preamble {
     pub header: Header,
@@ -71,6 +77,7 @@ pub(crate) struct Preamble {
 
 /// One attachment: a thread that has the lock open. The reading line is written by its owner alone (and by recovery
 /// after its death); others wake it through the waiting line.
+#[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Slot {
     /// See [`crate::slot::Reads`].
@@ -78,8 +85,8 @@ pub(crate) struct Slot {
     /// The fencing token of this slot's write hold. Not that of the lock: no write hold has begun, or it has ended.
     pub token: AtomicU64,
     /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
-    pub read_since: AtomicU64,
-    pub exclusive_since: AtomicU64,
+    pub read_since: NoteU64,
+    pub exclusive_since: NoteU64,
     /// What the present holds are called, if they were given names of their own.
     pub read_label: Label,
     pub exclusive_label: Label,
@@ -87,6 +94,7 @@ pub(crate) struct Slot {
     pub waiting: WaitLine,
 }
 
+#[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct WaitLine {
     /// See [`crate::slot::Queued`].
@@ -94,21 +102,22 @@ pub(crate) struct WaitLine {
     /// The word the owner sleeps on; see [`crate::park`].
     pub wake: AtomicU32,
     /// How many requests wait behind this slot, for people.
-    pub pending: AtomicU32,
+    pub pending: NoteU32,
     /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
     pub passes: AtomicU32,
     /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
     pub close_at: AtomicU64,
-    pub since: AtomicU64,
+    pub since: NoteU64,
     /// Identity, for people. `pid` 0: nobody attached.
     pub pid: AtomicU32,
-    pub thread: AtomicU32,
+    pub thread: NoteU32,
     pub label: Label,
 }
 
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
+#[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([AtomicU64; 6]);
+pub(crate) struct Label([NoteU64; 6]);
 
 impl Label {
     pub const BYTES: usize = 48;
@@ -124,7 +133,7 @@ impl Label {
     }
 }
 
-pub(crate) fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
+pub(crate) fn store_bytes(words: &[NoteU64], bytes: &[u8]) {
     for (index, word) in words.iter().enumerate() {
         let mut chunk = [0; 8];
         let rest = bytes.get(index * 8..).unwrap_or(&[]);
@@ -134,7 +143,7 @@ pub(crate) fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
     }
 }
 
-pub(crate) fn load_bytes(words: &[AtomicU64]) -> Vec<u8> {
+pub(crate) fn load_bytes(words: &[NoteU64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect()
 }
 

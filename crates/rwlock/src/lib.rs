@@ -58,6 +58,7 @@ mod recovery;
 mod rwlock;
 mod segment;
 mod slot;
+mod sync;
 mod wait;
 mod watcher;
 
@@ -71,3 +72,7 @@ pub use slot::Mode;
 pub use step::on_step;
 pub use wait::{Outcome, RequestId, Terms, now};
 pub use watcher::{Watch, Watcher};
+
+#[cfg(test)]
+#[path = "../tests/orderings/mod.rs"]
+mod orderings;

@@ -46,11 +46,16 @@ impl Segment {
         match gate.hold() {
             Some(Hold::Free) => Ok(None),
             Some(_) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
-            _ => Err(Error::corrupt(format!(
-                "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
-                self.place, gate.0
-            ))),
+            _ => Err(self.damaged(gate)),
         }
+    }
+
+    #[cold]
+    pub fn damaged(&self, gate: Gate) -> Error {
+        Error::corrupt(format!(
+            "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+            self.place, gate.0
+        ))
     }
 
     /// The caller has just left off reading: a writer may be waiting for that.

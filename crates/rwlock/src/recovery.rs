@@ -144,20 +144,26 @@ impl Vigil {
         let own = &segment.slots()[self.slot].waiting;
         step!(vigil_gate);
         let gate = segment.load_gate();
-        if gate.is_owned_by(self.slot) {
-            if gate.is_drained_by(self.slot) {
-                match segment.reader_beside(self.slot) {
-                    Some(reader) => _ = segment.recover(reader),
-                    None => park::wake(&own.wake),
-                }
+        let news = match segment.gate_owner(gate) {
+            Err(_) => true, // to be told so
+            Ok(Some(owner)) if owner == self.slot => {
+                gate.is_drained_by(owner)
+                    && match segment.reader_beside(owner) {
+                        Some(reader) => {
+                            segment.recover(reader);
+                            false
+                        }
+                        None => true,
+                    }
             }
-            return;
-        }
-        step!(vigil_queued);
-        let queued = Queued(own.queued.load(SeqCst));
-        if let Some(mode) = queued.mode()
-            && self.look_for(mode, queued.ticket(), now)
-        {
+            Ok(_) => {
+                step!(vigil_queued);
+                let queued = Queued(own.queued.load(SeqCst));
+                // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
+                queued.mode().is_none_or(|mode| self.look_for(mode, queued.ticket(), now))
+            }
+        };
+        if news {
             park::wake(&own.wake);
         }
     }

@@ -85,8 +85,8 @@ impl Queued {
     }
 
     /// It came after all: a waiter like the others again, and with more patience due to it.
-    pub fn back(self) -> Self {
-        Self(self.0 & !PASSED)
+    pub fn with_passes_of(self, passed_over: Self) -> Self {
+        Self(self.0 | passed_over.0 & PASSES_MASK << PASSES_SHIFT)
     }
 
     /// Waits in turn, ahead of a request with `ticket`.
@@ -107,7 +107,7 @@ mod tests {
             queued = queued.passed_over();
             assert!(queued.is_passed() && !queued.is_ahead_of(78));
             assert_eq!((queued.mode(), queued.ticket(), queued.passes()), (Some(Mode::Write), 77, passes));
-            queued = queued.back();
+            queued = Queued::new(Mode::Write, 3, 77).with_passes_of(queued);
             assert!(queued.is_ahead_of(78));
         }
     }

@@ -186,8 +186,7 @@ impl Attachment {
     /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
-        step!(poll_look);
-        self.segment.gate_owner(self.segment.load_gate())?;
+        self.check_gate(pending)?;
         park::take_wake(&self.slot().waiting.wake);
         loop {
             self.continue_drain(pending)?;
@@ -207,6 +206,23 @@ impl Attachment {
         self.close_queue(pending, now);
         self.note_pending(pending);
         Ok(())
+    }
+
+    /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
+    fn check_gate(&self, pending: &Pending) -> Result<()> {
+        step!(poll_look);
+        let gate = self.segment.load_gate();
+        if self.segment.gate_owner(gate)? != Some(self.index) {
+            return Ok(());
+        }
+        let drains = pending.drain.as_ref().is_some_and(|drain| drain.claimed);
+        let ours = match self.exclusive.get() {
+            None => drains && gate.hold() == Some(Hold::Draining),
+            Some(Mode::Upgradable) if drains && gate.hold() == Some(Hold::Upgrading) => true,
+            Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable),
+            Some(_) => gate.hold() == Some(Hold::Writing),
+        };
+        if ours { Ok(()) } else { Err(self.segment.damaged(gate)) }
     }
 
     fn settle(pending: &mut Pending, id: RequestId, outcome: Outcome) {
@@ -353,12 +369,13 @@ impl Attachment {
         if publish == pending.published {
             step!(publish_look);
             let published = Queued(word.queued.load(SeqCst));
-            if !published.is_passed() {
+            let own = head.map_or(Queued::NONE, |head| Queued::new(head.mode, self.generation, head.ticket));
+            if published == own.with_passes_of(published) {
                 return false;
             }
             step!(publish_back);
-            // We are here after all.
-            word.queued.store(published.back().0, SeqCst);
+            // We were passed over and are here after all, or something else wrote here.
+            word.queued.store(own.with_passes_of(published).0, SeqCst);
             return true;
         }
         pending.published = publish;
@@ -456,9 +473,7 @@ impl Attachment {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
             }
             let until = self.next_poll(now).min(vigil.next);
-            let word = &self.slot().waiting.wake;
-            step!(sleep);
-            park::wait(word, park::IDLE, until);
+            park::wait_for_news(&self.slot().waiting.wake, until);
             let now = park::now();
             if now >= vigil.next {
                 vigil.look(now, 1);

@@ -4,7 +4,7 @@
 //! One thread watches 127 waiting attachments where the kernel can wait for many words at once, else one. A thread without
 //! work ends after a second.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -12,6 +12,7 @@ use crate::attachment::Attachment;
 use crate::park;
 use crate::recovery::Vigil;
 use crate::segment::Segment;
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;

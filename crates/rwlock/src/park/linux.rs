@@ -1,7 +1,8 @@
 //! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU32;
+
+use crate::sync::AtomicU32;
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;

@@ -3,11 +3,18 @@
 //! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
 //! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds, the same clock in every process.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
-#[cfg(target_os = "linux")]
+use crate::sync::AtomicU32;
+
+#[cfg(loom)]
+mod loom;
+#[cfg(loom)]
+pub(crate) use loom::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+
+#[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) use linux::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
 
 pub(crate) const IDLE: u32 = 0;
@@ -31,10 +38,21 @@ pub(crate) fn is_woken(word: &AtomicU32) -> bool {
     word.load(SeqCst) & WOKEN != 0
 }
 
-/// The owner is about to look: news that comes from here on wakes it again.
+/// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
 pub(crate) fn take_wake(word: &AtomicU32) {
     step!(take_wake);
-    word.fetch_and(!WOKEN, SeqCst);
+    word.fetch_and(POKED, SeqCst);
+}
+
+/// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
+/// return early for no reason.
+pub(crate) fn wait_for_news(word: &AtomicU32, deadline: u64) {
+    step!(sleep_look);
+    let seen = word.load(SeqCst);
+    if seen & WOKEN == 0 {
+        step!(sleep);
+        wait(word, seen, deadline);
+    }
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
@@ -46,8 +64,8 @@ pub(crate) fn poke(word: &AtomicU32) {
     }
 }
 
-/// The watcher is about to look at what changed.
+/// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
 pub(crate) fn take_poke(word: &AtomicU32) {
     step!(take_poke);
-    word.fetch_and(!POKED, SeqCst);
+    word.fetch_and(WOKEN, SeqCst);
 }

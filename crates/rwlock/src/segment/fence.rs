@@ -18,20 +18,22 @@ const ABSURD: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 /// fewer than one per ns.
 pub(super) fn seed() -> u64 {
     let now = unix_nanos();
-    match with_file(|_, last| Ok(last)) {
-        Ok(last) if last < now.saturating_add(ABSURD) => now.max(last + 1),
-        _ => now,
-    }
+    with_file(|_, last| Ok(last)).map_or(now, |last| now.max(sane(last, now) + 1))
 }
 
 /// A lock that handed out `token` is about to be removed.
 pub(super) fn note(token: u64) {
     // Without it the wall clock alone keeps tokens growing.
     let _ = with_file(|file, last| {
-        let absurd = last >= unix_nanos().saturating_add(ABSURD);
+        let now = unix_nanos();
         step!(write_last_fence);
-        file.write_all_at(&if absurd { token } else { last.max(token) }.to_le_bytes(), 0)
+        file.write_all_at(&sane(last, now).max(sane(token, now)).to_le_bytes(), 0)
     });
+}
+
+/// What is damaged, here or in the lock that is removed, counts for nothing.
+fn sane(token: u64, now: u64) -> u64 {
+    if token < now.saturating_add(ABSURD) { token } else { 0 }
 }
 
 fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
@@ -51,4 +53,18 @@ fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> 
     let mut bytes = [0; 8];
     let last = lock.file().read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes));
     act(lock.file(), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_token_does_not_make_the_others_forgotten() {
+        let now = unix_nanos();
+        let ahead = now + 3_600_000_000_000; // the clock was set back by an hour
+        assert_eq!(sane(ahead, now), ahead);
+        assert_eq!(sane(now + ABSURD, now), 0);
+        assert_eq!(sane(u64::MAX, now), 0);
+    }
 }

@@ -20,6 +20,8 @@ use crate::liveness::{LockFile, SETUP_BYTE};
 mod directory;
 mod fence;
 pub(crate) mod file;
+#[cfg(test)]
+pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
@@ -32,6 +34,8 @@ const SETUP_PATIENCE: Duration = Duration::from_secs(5);
 enum Backing {
     Shared(Shmem),
     File(MmapRaw),
+    #[cfg(test)]
+    Heap(std::sync::Arc<heap::Heap>),
 }
 
 impl Backing {
@@ -39,6 +43,8 @@ impl Backing {
         match self {
             Self::Shared(memory) => memory.as_ptr(),
             Self::File(map) => map.as_mut_ptr(),
+            #[cfg(test)]
+            Self::Heap(heap) => heap.base(),
         }
     }
 
@@ -46,6 +52,8 @@ impl Backing {
         match self {
             Self::Shared(memory) => memory.len(),
             Self::File(map) => map.len(),
+            #[cfg(test)]
+            Self::Heap(heap) => heap.len(),
         }
     }
 }

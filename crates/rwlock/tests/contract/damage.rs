@@ -3,10 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use process_rwlock::{ErrorKind, Mode, RwLock, Terms, now};
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, Terms, Watch, Watcher, now};
 
 use crate::kit::{PATIENCE, Random, TestLock, ms, until};
 
@@ -17,6 +18,15 @@ const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
 const SLOTS: usize = 1024;
+const SLOT: usize = 256;
+/// And within a slot.
+const QUEUED: usize = 128;
+const WAKE: usize = 136;
+/// Gates that name slot 0.
+const UPGRADABLE: u64 = 1;
+const DRAINING: u64 = 2;
+const UPGRADING: u64 = 3;
+const WRITING: u64 = 4;
 /// A gate that nobody ever wrote.
 const NO_MODE: u64 = 0b111;
 
@@ -188,4 +198,114 @@ fn a_named_lock_whose_memory_is_gone_is_made_anew() {
     assert_eq!(lock.open_with(&Default::default()).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
     child.kill();
     assert!(lock.open().try_write().is_some());
+}
+
+/// Writes over a word of a slot while the lock is in use.
+fn damage_slot(lock: &TestLock, slot: usize, place: usize, bytes: &[u8]) {
+    let file = OpenOptions::new().write(true).open(lock.path()).unwrap();
+    file.write_all_at(bytes, (SLOTS + slot * SLOT + place) as u64).unwrap();
+}
+
+#[test]
+fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
+    for gate in [UPGRADABLE, DRAINING, UPGRADING, WRITING] {
+        let lock = TestLock::at_path();
+        let own = lock.open(); // in slot 0
+        damage_gate(&lock, gate);
+        assert!(own.try_write().is_none());
+        let error = own.write_timeout(ms(200)).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        let other = lock.open();
+        drop(own);
+        assert!(other.write_timeout(PATIENCE).is_ok(), "his end is the end of it");
+    }
+}
+
+#[test]
+fn a_gate_that_says_more_than_its_owner_knows_is_an_error_to_him() {
+    for gate in [UPGRADING, WRITING] {
+        let lock = TestLock::at_path();
+        let own = lock.attach(); // in slot 0
+        assert!(own.try_upgradable());
+        damage_gate(&lock, gate);
+        own.request(Mode::Read, Terms { deadline: u64::MAX, fairness: 0 });
+        assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
+
+#[test]
+fn a_wait_sleeps_whatever_its_wake_word_says() {
+    for word in [2_u32, 4, 0x8000_0000, 0xffff_fffe] {
+        let lock = TestLock::at_path();
+        let holder = lock.attach();
+        assert!(holder.try_write());
+        let waiter = lock.attach(); // in slot 1
+        damage_slot(&lock, 1, WAKE, &word.to_le_bytes());
+        let mut looks = 0;
+        let count = || {
+            looks += 1;
+            false
+        };
+        let terms = Terms { deadline: now() + 300_000_000, fairness: u64::MAX };
+        assert_eq!(waiter.wait(Mode::Read, terms, count).unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(looks < 300, "looked {looks} times in 300 ms");
+    }
+}
+
+/// An attachment that waits for `mode` as Node does, and what rings when it has something to do.
+fn watched(lock: &TestLock, mode: Mode) -> (Attachment, Watch, Receiver<()>) {
+    let waiter = lock.attach();
+    let (sender, rung) = channel();
+    let mut watch = Watcher::new().watch(&waiter, move || _ = sender.send(()));
+    waiter.request(mode, Terms { deadline: u64::MAX, fairness: u64::MAX });
+    waiter.poll(now()).unwrap();
+    watch.begin(now(), waiter.next_poll(now())).unwrap();
+    (waiter, watch, rung)
+}
+
+#[test]
+fn a_watcher_sleeps_whatever_a_wake_word_says() {
+    let lock = TestLock::at_path();
+    let holder = lock.attach();
+    assert!(holder.try_write());
+    let _watched = watched(&lock, Mode::Write); // in slot 1
+    let garbage = 0xffff_fffe_u32;
+    damage_slot(&lock, 1, WAKE, &garbage.to_le_bytes());
+    // What is left would end every sleep at once.
+    until("it has taken the garbage away", || {
+        let file = fs::read(lock.path()).unwrap();
+        let word = &file[SLOTS + SLOT + WAKE..][..4];
+        u32::from_le_bytes(word.try_into().unwrap()) & garbage == 0
+    });
+}
+
+#[test]
+fn a_watched_waiter_is_told_of_a_gate_that_names_him_and_makes_no_sense() {
+    let lock = TestLock::at_path();
+    let other = lock.attach(); // in slot 0
+    assert!(other.try_read());
+    let (waiter, _watch, rung) = watched(&lock, Mode::Write);
+    damage_gate(&lock, NO_MODE | 1 << 6);
+    rung.recv_timeout(PATIENCE).expect("it is told");
+    assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
+    // Nothing, another one's ticket, another request.
+    for word in [0, 1 << 20 | 3, u64::MAX] {
+        let lock = TestLock::at_path();
+        let holder = lock.attach();
+        assert!(holder.try_write());
+        let (waiter, mut watch, rung) = watched(&lock, Mode::Write); // in slot 1
+        damage_slot(&lock, 1, QUEUED, &u64::to_le_bytes(word));
+        holder.release_exclusive(HoldEnd::Whole).unwrap();
+        let start = Instant::now();
+        while waiter.exclusive().is_none() {
+            rung.recv_timeout(PATIENCE).expect("it is not forgotten");
+            assert!(start.elapsed() < PATIENCE);
+            waiter.poll(now()).unwrap();
+            watch.begin(now(), u64::MAX).unwrap();
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use process_rwlock::{Attachment, HoldEnd, Mode, Outcome, Terms, Watch, Watcher, now};
 
@@ -226,4 +227,26 @@ fn two_threads_pass_a_lock_to_and_fro_by_rings() {
             });
         }
     });
+}
+
+#[test]
+fn a_read_behind_ones_own_write_sleeps_while_that_waits_for_others() {
+    let lock = TestLock::at_path();
+    let reader = lock.attach();
+    assert!(reader.try_read());
+    let watcher = Watcher::new();
+    let mut own = Watched::new(&watcher, &lock);
+    own.wait(Mode::Write);
+    own.wait(Mode::Read);
+    let (start, mut looks) = (now(), 0);
+    while now() < start + 200_000_000 {
+        if own.rings() != looks {
+            looks = own.rings();
+            assert_eq!(own.see_to(), []);
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+    assert!(looks < 100, "rang {looks} times in 200 ms");
+    reader.release_read();
+    until("it writes", || own.see_to() == [Outcome::Granted]);
 }

@@ -1,0 +1,132 @@
+//! The hook: counts the steps of a victim's operation, and does to it at one of them what the case says.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
+
+use process_rwlock::on_step;
+
+use crate::labels;
+use crate::memory::{Memory, Place};
+use crate::stage::{Phase, Stage, VICTIM, letter};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP; the driver kills it later.
+    Stop,
+    /// `exit`: what its thread keeps in a thread-local is closed on the way, all else just ends.
+    Exit,
+}
+
+/// A step of a scenario's victim: the `nth` time that it reaches `label`.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub label: usize,
+    pub nth: u32,
+    pub action: Action,
+}
+
+struct Hooked {
+    stage: &'static Stage,
+    place: Place,
+    me: usize,
+}
+
+/// Of this process: set after the fork.
+static HOOKED: OnceLock<Hooked> = OnceLock::new();
+static ARMED: AtomicBool = AtomicBool::new(false);
+static TARGET: OnceLock<Target> = OnceLock::new();
+static REACHED: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+static WRITES: AtomicUsize = AtomicUsize::new(0);
+
+pub fn hook(stage: &'static Stage, place: Place, me: usize) {
+    HOOKED.get_or_init(|| Hooked { stage, place, me });
+    on_step(reached);
+}
+
+/// From here on steps are noted, and `target` is looked for.
+pub fn arm(target: Option<Target>) {
+    if let Some(target) = target {
+        TARGET.get_or_init(|| target);
+    }
+    ARMED.store(true, SeqCst);
+}
+
+pub fn disarm() {
+    ARMED.store(false, SeqCst);
+}
+
+fn reached(label: &'static str) {
+    let Hooked { stage, me, .. } = HOOKED.get().unwrap();
+    if label == "sleep" || label == "sleep_any" {
+        stage.actors[*me].sleeps.fetch_add(1, SeqCst);
+        stage.tell_news();
+    }
+    if !ARMED.load(SeqCst) {
+        return;
+    }
+    let number = labels::all()[label];
+    if *me == VICTIM {
+        stage.note_step(number);
+    }
+    if label == "claim_gate" || label == "claim_drained" {
+        WRITES.fetch_add(1, SeqCst);
+    }
+    let nth = REACHED[number].fetch_add(1, SeqCst) + 1;
+    if let Some(target) = TARGET.get()
+        && (target.label, target.nth) == (number, nth)
+    {
+        disarm();
+        act(target.action);
+    }
+}
+
+fn act(action: Action) {
+    let Hooked { stage, place, me } = HOOKED.get().unwrap();
+    if action != Action::Stop {
+        let claims = WRITES.load(SeqCst);
+        note_death(stage, place, *me, std::process::id());
+        if claims == 0 && stage.is_in_phase(*me, Phase::Entering) && stage.expected.load(SeqCst) == std::process::id() {
+            stage.fail("the gate says that it writes, and it has not yet reached for the gate");
+        }
+    }
+    stage.actors[*me].halts.store(1, SeqCst);
+    stage.tell_news();
+    match action {
+        Action::Kill => raise(libc::SIGKILL),
+        Action::Stop => raise(libc::SIGSTOP),
+        Action::Exit => std::process::exit(0),
+    }
+    loop {
+        // SAFETY: has no preconditions. The signal may arrive a little later where there are several threads.
+        unsafe { libc::pause() };
+    }
+}
+
+fn raise(signal: i32) {
+    // SAFETY: takes numbers; to this process itself.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
+/// Notes, just before `actor` dies, whether those who come after it must be told: if it is inside a write hold, as the gate
+/// and its token say, which nobody else changes then. What the actor knows itself must agree.
+pub fn note_death(stage: &Stage, place: &Place, actor: usize, pid: u32) {
+    let memory = Memory::read(place);
+    let writes = memory.as_ref().is_some_and(|memory| memory.is_written_by(pid));
+    if writes {
+        stage.expected.store(pid, SeqCst);
+    } else if let Some(memory) = memory
+        && stage.is_in_phase(actor, Phase::Leaving)
+    {
+        // If the gate is not free yet, an earlier death is still to be told.
+        stage.expected.store(memory.told_dead(), SeqCst);
+    }
+    if !writes && stage.is_in_phase(actor, Phase::Inside) {
+        stage.fail(&format!("{} is inside a write hold, and the gate does not say so", letter(actor)));
+    }
+    if writes && stage.is_in_phase(actor, Phase::Outside) {
+        stage.fail(&format!("{} is not inside a write hold, and the gate says that it is", letter(actor)));
+    }
+    stage.actors[actor].gone.store(1, SeqCst);
+}

@@ -1,0 +1,75 @@
+// Ways to break the lock that `npm run fuzz -- --mutations` must find. Each replaces one place of crates/rwlock/src.
+
+/** @type {(import('../scripts/mutate.js').Mutation & { target: string })[]} */
+export const MUTATIONS = [
+  {
+    name: 'the high-water mark is believed',
+    target: 'open',
+    file: 'queue.rs',
+    from: '.min(slots.len())',
+    to: '',
+  },
+  {
+    name: "the gate's owner is believed",
+    target: 'open',
+    file: 'queue.rs',
+    from: 'Some(_) if gate.owner() < self.slots().len() =>',
+    to: 'Some(_) =>',
+  },
+  {
+    name: 'the length of the memory is not compared with its capacity',
+    target: 'open',
+    file: 'segment/mod.rs',
+    from: 'length != expected || said',
+    to: 'said',
+  },
+  {
+    name: 'the patience with a slot is not bounded',
+    target: 'running',
+    file: 'recovery.rs',
+    from: '.min(MAX_PASSES)',
+    to: '',
+  },
+  {
+    name: 'a wait sleeps only on a word that is zero',
+    target: 'open',
+    file: 'wait.rs',
+    from: 'park::wait_for_news(&self.slot().waiting.wake, until)',
+    to: 'park::wait(&self.slot().waiting.wake, park::IDLE, until)',
+  },
+  {
+    name: 'the watcher leaves what nobody should have written in a wake word',
+    target: 'running',
+    file: 'park/mod.rs',
+    from: 'word.fetch_and(WOKEN, SeqCst)',
+    to: 'word.fetch_and(!POKED, SeqCst)',
+  },
+  {
+    name: 'nobody asks whether the gate names himself',
+    target: 'open',
+    file: 'wait.rs',
+    from: 'if ours { Ok(()) }',
+    to: 'if true { Ok(()) }',
+  },
+  {
+    name: 'a gate that says more than its owner knows is believed',
+    target: 'open',
+    file: 'wait.rs',
+    from: 'Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable)',
+    to: 'Some(Mode::Upgradable) => true',
+  },
+  {
+    name: "a read that is taken back wakes one's own writer",
+    target: 'running',
+    file: 'attachment.rs',
+    from: 'if !gate.is_owned_by(self.index) {',
+    to: 'if true {',
+  },
+  {
+    name: "a damaged lock's token is remembered for all",
+    target: 'named',
+    file: 'segment/fence.rs',
+    from: '.max(sane(token, now))',
+    to: '.max(token)',
+  },
+]
