@@ -71,7 +71,8 @@ export class Actor {
 
   /** @param {Dice} dice */
   async run(dice) {
-    const modes = /** @type {const} */ (['read', 'read', 'upgradable', 'write', 'write'])
+    /** @type {('read' | 'upgradable' | 'write')[]} */
+    const modes = ['read', 'read', 'upgradable', 'write', 'write']
     while (!this.#witness.isOver) {
       const mode = dice.pick(modes)
       const kind = dice.below(20)
@@ -299,6 +300,10 @@ function impatience(dice) {
   if (kind === 2) return { timeout: dice.next() * 8 }
   const controller = new AbortController()
   const abort = () => controller.abort(ABORT)
-  dice.pick([() => queueMicrotask(abort), () => setImmediate(abort), () => setTimeout(abort, dice.below(6))])()
+  dice.pick([
+    () => queueMicrotask(abort),
+    () => setImmediate(abort),
+    () => setTimeout(abort, dice.below(6)),
+  ])()
   return { signal: controller.signal }
 }

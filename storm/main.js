@@ -35,7 +35,9 @@ for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
     round.removeLock()
     console.error(`\nVIOLATED with seed ${seed + number}:\n${violations.join('\n')}`)
     console.error(`\nThe histories are in ${folder}; look again: ${WORKER} check ${folder}`)
-    console.error(`Again: npm run storm -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`)
+    console.error(
+      `Again: npm run storm -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`,
+    )
     process.exit(1)
   }
   round.remove()
@@ -68,7 +70,9 @@ function asked() {
       nodes: number('nodes', values.nodes ?? String(processes >> 1), 0, processes),
     }
   } catch (error) {
-    console.error(`${error.message}\nUsage: npm run storm [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`)
+    console.error(
+      `${error.message}\nUsage: npm run storm [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`,
+    )
     process.exit(2)
   }
 }

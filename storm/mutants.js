@@ -53,12 +53,20 @@ const MUTANTS = {
       'let _ = self.release_exclusive(HoldEnd::Whole); std::thread::yield_now(); self.reads.set(1);',
     ],
   ],
-  'the fence does not grow': [['attachment.rs', 'self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);']],
+  'the fence does not grow': [
+    ['attachment.rs', 'self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);'],
+  ],
   'a death inside is not remembered': [['recovery.rs', 'gate.freed().poisoned_by(index)', 'gate.freed()']],
   'a whole write does not settle a death': [
-    ['attachment.rs', 'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()', 'HoldEnd::Whole if mode == Mode::Write => gate.freed()'],
+    [
+      'attachment.rs',
+      'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()',
+      'HoldEnd::Whole if mode == Mode::Write => gate.freed()',
+    ],
   ],
-  'whoever is asked about counts as dead': [['recovery.rs', 'self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)']],
+  'whoever is asked about counts as dead': [
+    ['recovery.rs', 'self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)'],
+  ],
   'a dead reader is never cleared': [['recovery.rs', 'if reads.count() != 0 {\n', 'if false {\n']],
   'a dead waiter is never cleared': [['recovery.rs', 'if queued != Queued::NONE {\n', 'if false {\n']],
   'a dead owner keeps the gate': [['recovery.rs', '        self.free_gate_of(index, is_dead);\n', '']],
@@ -78,7 +86,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const copy = mkdtempSync(join(tmpdir(), 'process-rwlock-mutants-'))
 let missed = 0
 try {
-  for (const part of ['Cargo.toml', 'Cargo.lock', 'crates']) cpSync(join(root, part), join(copy, part), { recursive: true })
+  for (const part of ['Cargo.toml', 'Cargo.lock', 'crates'])
+    cpSync(join(root, part), join(copy, part), { recursive: true })
   // First whether all of them can be made, since the sources change.
   for (const change of Object.values(MUTANTS).flat()) mutate(change)()
   for (const [name, changes] of Object.entries(MUTANTS)) {
@@ -102,8 +111,12 @@ process.exitCode = missed > 0 ? 1 : 0
 function mutate([name, from, to]) {
   const file = join(copy, 'crates/rwlock/src', name)
   const source = readFileSync(file, 'utf8')
-  if (source.split(from).length !== 2) throw new Error(`${name} does not have exactly one ${JSON.stringify(from)}`)
-  writeFileSync(file, source.replace(from, () => to))
+  if (source.split(from).length !== 2)
+    throw new Error(`${name} does not have exactly one ${JSON.stringify(from)}`)
+  writeFileSync(
+    file,
+    source.replace(from, () => to),
+  )
   return () => writeFileSync(file, source)
 }
 
@@ -124,7 +137,8 @@ async function storm() {
     try {
       const { violations } = await round.run()
       const [first] = violations
-      if (first) return `${((performance.now() - start) / 1000).toFixed(0)} s: ${first.split('\n')[0]?.slice(0, 200)}`
+      if (first)
+        return `${((performance.now() - start) / 1000).toFixed(0)} s: ${first.split('\n')[0]?.slice(0, 200)}`
     } finally {
       await round.kill()
       round.remove()

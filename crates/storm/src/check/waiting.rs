@@ -13,11 +13,11 @@
 //!   `1 + log2(L / 5 ms)` of them.
 //! - Whoever is ahead may be dead: a look finds out, every 10 ms at most, plus `L`. It comes to less than the above.
 //!
-//! So from `f + L + 2 L + L (1 + log2(L / 5 ms))` on no request overtakes that is made then. With `L` = 100 ms, which two busy
-//! cores with some forty threads stay below, that is `f` + 0.83 s. [`OVERTAKING`] is one second.
+//! So from `f + L + 2 L + L (1 + log2(L / 5 ms))` on no request overtakes that is made then. With `L` = 100 ms that is `f` + 0.83 s. [`OVERTAKING`] is one second.
 //!
 //! This holds while no process is stopped: one that is stopped as the first in the queue, before it has closed it, closes it
-//! when it goes on. So the clock of this bound stands still while any is stopped, and [`RESUMING`] longer.
+//! when it goes on. So the clock of this bound stands still while any is stopped, and [`RESUMING`] longer. It does so, too,
+//! when the machine is too busy: when a thread that does nothing but sleep was woken more than 50 ms late.
 //!
 //! A request is judged if its attachment does nothing else meanwhile: of several requests of one attachment only the first is
 //! in the queue, and a thread that already reads may read again whatever the queue says.
@@ -80,11 +80,8 @@ pub fn check(history: &History) -> Vec<String> {
     let mut faults = stalls(history, &clock);
     let long: Vec<&Op> = waits(history).filter(|op| end(history, op) - op.invoked > OVERTAKING).collect();
     let alone = Alone::new(history);
-    let mut newcomers: Vec<&Op> = history
-        .ops
-        .iter()
-        .filter(|op| op.what == What::Acquire && op.is_granted() && op.way != Way::Sync)
-        .collect();
+    let mut newcomers: Vec<&Op> =
+        history.ops.iter().filter(|op| op.what == What::Acquire && op.is_granted() && op.way != Way::Sync).collect();
     newcomers.sort_by_key(|op| op.returned);
     for op in long {
         let end = end(history, op);
