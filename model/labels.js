@@ -1,0 +1,91 @@
+// The model and the code name the same steps: `step!(label)` before an access in crates/rwlock/src,
+// `/* step: label */` beside it in rwlock.pml. A label that one side alone has is a difference between the two.
+import { readdirSync, readFileSync } from 'node:fs'
+import { source } from './search.js'
+
+const code = new URL('../crates/rwlock/src/', import.meta.url)
+
+/** Steps of the code that the model does without, and why. What lies below `segment/` may be in it or not. */
+export const exceptions = {
+  'words for people steer nothing': [
+    'attach_identity',
+    'label',
+    'label_hold',
+    'note_pending',
+    'stamp_drain',
+    'stamp_exclusive',
+    'stamp_read',
+    'stamp_write',
+    'drain_since',
+  ],
+  'who asks only looks, and the answer is old when it arrives': [
+    'died_look',
+    'inspect_died',
+    'inspect_gate',
+    'inspect_identity',
+    'inspect_queued',
+    'inspect_reads',
+    'poison_look',
+    'token_look',
+  ],
+  'removing a lock needs nobody in it': ['remove_look', 'tidy_look'],
+  'patience may be over at any look, so how much is due does not matter': [
+    'drain_passes',
+    'pass_count',
+    'pass_look_count',
+  ],
+  'the watcher sleeps in the place of the attachment; its own bell is no part of the lock': [
+    'poke_call',
+    'poke_mark',
+    'sleep_any',
+    'take_poke',
+    'wake_look_mark',
+  ],
+  'the order in which slots are tried is free in the model': ['attach_vacant'],
+}
+
+/**
+ * What is wrong, a line each.
+ *
+ * @param {string} model
+ */
+export function differences(model = source) {
+  const { protocol, segment } = labelsOfCode()
+  const modelled = labelsOfModel(model)
+  const excepted = new Set(Object.values(exceptions).flat())
+  return [
+    ...[...protocol]
+      .filter((label) => !modelled.has(label) && !excepted.has(label))
+      .map((label) => `${label}: only in the code`),
+    ...[...modelled]
+      .filter((label) => !protocol.has(label) && !segment.has(label))
+      .map((label) => `${label}: only in the model`),
+    ...[...excepted]
+      .filter((label) => !protocol.has(label))
+      .map((label) => `${label}: excepted, but not in the code`),
+    ...[...excepted]
+      .filter((label) => modelled.has(label))
+      .map((label) => `${label}: excepted, but in the model`),
+  ]
+}
+
+export function labelsOfModel(model = source) {
+  return new Set(
+    [...model.matchAll(/\/\* step: ([\w, ]+) \*\//g)].flatMap(([, labels]) => labels.split(', ')),
+  )
+}
+
+function labelsOfCode() {
+  const protocol = new Set()
+  const segment = new Set()
+  for (const file of readdirSync(code, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.rs'),
+  )) {
+    const text = readFileSync(new URL(file, code), 'utf8').replace(/^\s*\/\/.*$/gm, '')
+    for (const [, label] of text.matchAll(/\bstep!\((\w+)\)/g)) {
+      const labels = file.startsWith('segment') ? segment : protocol
+      labels.add(label)
+    }
+  }
+  return { protocol, segment }
+}

@@ -1,0 +1,398 @@
+// Each mutant breaks one rule of the protocol. The search beside it must find that; `quick` ones run with every change.
+
+/** @type {(import('./search.js').Search & { breaks: string, quick?: boolean, survives?: string })[]} */
+export const mutants = [
+  {
+    name: 'no second look',
+    breaks: 'who has published a request does not look once more',
+    edits: [['     wake_next(s);\n     ok = 1\n', '     wake_next(s)\n']],
+    bounds: 'KINDS=33',
+    quick: true,
+  },
+  {
+    name: 'waiting first',
+    breaks: '`waiting` is set before the request is published',
+    edits: [
+      ['     queued[s] = QUEUED(want, ticket);  ', '     skip;  '],
+      [
+        '     change_gate(true, WITH_WAITING(g));',
+        '     change_gate(true, WITH_WAITING(g));\n     queued[s] = QUEUED(want, ticket);',
+      ],
+    ],
+    bounds: 'N=3 KINDS=333',
+  },
+  {
+    name: 'no sequence',
+    breaks: 'joining the queue does not change the gate word while `waiting` is set',
+    edits: [
+      [
+        '#define WITH_WAITING(g)     (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE) | WAITING)',
+        '#define WITH_WAITING(g)     ((g) | WAITING)',
+      ],
+    ],
+    bounds: 'N=3 KINDS=233 CANCEL',
+  },
+  {
+    name: 'cleared from a later gate',
+    breaks: 'the queue is cleared from a gate that was read after the scan',
+    edits: [
+      [
+        '          if :: gate == a -> gate = WITHOUT_QUEUE(a);',
+        '          a = gate; if :: gate == a -> gate = WITHOUT_QUEUE(a);',
+      ],
+    ],
+    bounds: 'N=3 KINDS=333',
+  },
+  {
+    name: 'cleared but closed',
+    breaks: 'clearing the queue leaves it closed',
+    edits: [
+      [
+        '#define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))',
+        '#define WITHOUT_QUEUE(g)    ((g) & ~WAITING)',
+      ],
+    ],
+    bounds: 'KINDS=33 CLOSE',
+  },
+  {
+    name: 'passed is nobody',
+    breaks: 'the queue is cleared though somebody who was passed over is in it',
+    edits: [['          any = any || KIND(q);', '          any = any || IN_TURN(q);']],
+    bounds: 'N=3 KINDS=332 LOOKS=1',
+  },
+  {
+    name: 'no wake by the last reader',
+    breaks: 'a reader that leaves does not wake the writer',
+    edits: [
+      [
+        'reads[s] = READS(0) };             /* step: release_read */\n     g = gate;                                                                       /* step: release_look */\n     wake_writer(g);',
+        'reads[s] = READS(0) };             /* step: release_read */\n',
+      ],
+    ],
+    bounds: 'KINDS=31',
+    quick: true,
+  },
+  {
+    name: 'no wake by who retracts',
+    breaks: 'a reader that takes its mark back does not wake the writer who saw it',
+    edits: [['        if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;\n', '']],
+    bounds: 'KINDS=31',
+  },
+  {
+    name: 'no wake by a release',
+    breaks: 'a release does not wake the next',
+    edits: [
+      [
+        '          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);\n          break\n       :: else\n       fi\n     }\n  od;\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi',
+        '          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);\n          break\n       :: else\n       fi\n     }\n  od;\n  g = 0',
+      ],
+    ],
+    bounds: 'KINDS=33',
+  },
+  {
+    name: 'no wake by a downgrade',
+    breaks: 'from write to upgradable, the readers are not woken',
+    edits: [
+      [
+        '          held = U;\n          break\n       :: else\n       fi\n     }\n  od;\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi',
+        '          held = U;\n          break\n       :: else\n       fi\n     }\n  od;\n  g = 0',
+      ],
+    ],
+    bounds: 'KINDS=31 ACTS=64 LINGER',
+  },
+  {
+    name: 'no wake by who gives up',
+    breaks: 'who leaves the queue does not wake the next',
+    edits: [['/* step: leave_queue */\n     wake_next(s)', '/* step: leave_queue */\n     skip']],
+    bounds: 'N=3 KINDS=313 CANCEL',
+  },
+  {
+    name: 'no wake by who stops draining',
+    breaks: 'a writer to be that gives the gate back does not wake the next',
+    edits: [
+      ['/* step: give_back */\n  g = 0; ok = 0;\n  wake_next(s)', '/* step: give_back */\n  g = 0; ok = 0'],
+    ],
+    bounds: 'N=3 KINDS=313 CANCEL',
+  },
+  {
+    name: 'the passed are not woken',
+    breaks: 'neither who passes somebody over wakes him, nor wake_next',
+    edits: [
+      [
+        '     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi',
+        '     if :: ok -> ok = 0; wake_next(NONE) :: else fi',
+      ],
+      ['#define ITS_TURN ((q & PASSED) || KIND(q) == R', '#define ITS_TURN (!(q & PASSED) && KIND(q) == R'],
+      [
+        '                  KIND(q) > R && MODE(a)',
+        '                  !(q & PASSED) && KIND(q) > R && MODE(a)',
+      ],
+    ],
+    bounds: 'N=3 KINDS=333 LOOKS=1',
+  },
+  {
+    name: 'the passed drainer is not woken',
+    breaks: 'who takes the gate from a drainer does not wake him',
+    edits: [
+      [
+        '           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)',
+        '           :: ok -> ok = 0; wake_next(NONE)',
+      ],
+    ],
+    bounds: 'N=3 KINDS=313 LOOKS=1',
+  },
+  {
+    name: 'the passed drainer waits on',
+    breaks: 'a drainer does not notice that the gate was taken from him',
+    edits: [['    :: claimed && !DRAINED_BY(g, s) ->\n', '    :: false ->\n']],
+    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+  },
+  {
+    name: 'no tenure',
+    breaks: 'the gate is taken from a drainer without a look whether it is still his, and drained',
+    edits: [['ok = TENURE(g) == TENURE(d); d = 0', 'ok = 1; d = 0']],
+    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+    quick: true,
+  },
+  {
+    name: 'drained by a store',
+    breaks: 'from draining to writing goes a plain store, not a compare-and-swap',
+    edits: [
+      [
+        'inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }',
+        'inline claim_drained() { atomic { g = gate; ok = DRAINED_BY(g, s) }; if :: ok -> gate = TURNED(g, WRITING) :: else fi }',
+      ],
+    ],
+    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+  },
+  {
+    name: 'given back unchecked',
+    breaks: 'an upgrader that gives up frees the gate also when it was passed over, and is upgradable again',
+    edits: [
+      [
+        'change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g))',
+        'change_gate(OWNED_BY(g, s), GIVEN_BACK(g))',
+      ],
+    ],
+    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL LOOKS=1',
+    quick: true,
+  },
+  {
+    name: 'an upgrader frees the gate',
+    breaks: 'a passed upgrader loses its upgradable hold',
+    edits: [
+      [
+        '#define GIVEN_BACK(g)       (FREED(g) | (MODE(g) == UPGRADING) * (UPGRADABLE | OWNER(g) << 6))',
+        '#define GIVEN_BACK(g)       FREED(g)',
+      ],
+    ],
+    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL LOOKS=1',
+  },
+  {
+    name: 'reader looks first',
+    breaks: 'a reader looks at the gate before it stores its mark',
+    edits: [
+      [
+        '     reads[s] = READS(1);                                                            /* step: read_publish, turn_read_publish */\n',
+        '',
+      ],
+      [
+        'if :: ok -> count = 1; enter(READER | MODE_HELD); g = 0 :: else fi\n     };\n',
+        'if :: ok -> count = 1; g = 0 :: else fi\n     };\n     reads[s] = READS(1);\n     if :: ok -> enter(READER | MODE_HELD) :: else fi;\n',
+      ],
+    ],
+    bounds: 'KINDS=31',
+  },
+  {
+    name: 'one look at the readers',
+    breaks: 'try_write does not look at the readers again once it has the gate',
+    edits: [
+      [
+        '     claim_gate(WRITING, ADMITS_EXCLUSIVE(g));\n     if\n     :: ok ->\n        reader_beside(s);',
+        '     claim_gate(WRITING, ADMITS_EXCLUSIVE(g));\n     if\n     :: ok ->\n        v = NONE;',
+      ],
+    ],
+    bounds: 'KINDS=31',
+  },
+  {
+    name: 'downgrade frees first',
+    breaks: 'from write to read, the gate is freed before the mark of the reader is stored',
+    edits: [
+      [
+        '  if\n  :: count == 0 -> atomic { reads[s] = READS(1); count = 1 }                         /* step: downgrade_publish */\n  :: else -> join_readers()\n  fi;\n  release_exclusive()',
+        '  count = 1;\n  release_exclusive();\n  reads[s] = READS(1)',
+      ],
+    ],
+    bounds: 'KINDS=33 ACTS=32',
+    quick: true,
+  },
+  {
+    name: 'fence before the gate',
+    breaks: 'a writer reads the last token before it has the gate',
+    edits: [
+      [
+        '  f = fence + 1;                                                                     /* step: fence_look */\n',
+        '',
+      ],
+      [
+        'inline write_now() {                                                                 /* ok: writes */\n',
+        'inline write_now() {\n  f = fence + 1;\n',
+      ],
+    ],
+    bounds: 'KINDS=33',
+  },
+  {
+    name: 'gate not recovered',
+    breaks: 'the gate of a dead owner stays his',
+    edits: [['     free_gate_of();\n', '     skip;\n']],
+    bounds: 'KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'reads not recovered',
+    breaks: 'the marks of dead readers stay',
+    edits: [['if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0', 'r = 0']],
+    bounds: 'KINDS=31 DEATHS=1',
+  },
+  {
+    name: 'every owner poisons',
+    breaks: 'a dead owner that had not begun to write poisons too',
+    edits: [['if :: inside -> gate = POISONED_BY', 'if :: true -> gate = POISONED_BY']],
+    bounds: 'KINDS=31 DEATHS=1',
+  },
+  {
+    name: 'nobody poisons',
+    breaks: 'a death inside a write hold is not told',
+    edits: [['if :: inside -> gate = POISONED_BY', 'if :: false -> gate = POISONED_BY']],
+    bounds: 'KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'the mode says enough',
+    breaks: 'a dead owner whose gate said "writing" poisons, whether its hold had begun and not ended or not',
+    edits: [['inside = token[v] == fence ', 'inside = 1 ']],
+    bounds: 'KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'the token stays',
+    breaks: 'the end of a write hold is not marked in its slot before the gate is freed',
+    edits: [['atomic { token[s] = 0; holds[_pid] = after }', 'holds[_pid] = after']],
+    bounds: 'KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'the token before the fence',
+    breaks: 'the slot gets the token before the fence does',
+    edits: [
+      [
+        '  fence = f;                                                                         /* step: fence_store */\n',
+        '',
+      ],
+      [
+        '    assert(f > last_token); last_token = f; f = 0\n  }\n',
+        '    assert(f > last_token); last_token = f\n  };\n  fence = f;\n  f = 0\n',
+      ],
+    ],
+    bounds: 'KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'a drainer heals',
+    breaks: 'a writer to be that gives up settles an earlier death',
+    edits: [['EXCLUDES_READERS(g), GIVEN_BACK(g));', 'EXCLUDES_READERS(g), HEALED(GIVEN_BACK(g)));']],
+    bounds: 'N=3 KINDS=133 DEATHS=1 CANCEL',
+  },
+  {
+    name: 'not healed',
+    breaks: 'a write hold that ends well does not settle an earlier death',
+    edits: [['gate = HEALED(FREED(g)); poison = 0', 'gate = FREED(g); poison = 0']],
+    bounds: 'NOPS=2 KINDS=33 DEATHS=1',
+  },
+  {
+    name: 'probe before the gate',
+    breaks: 'recovery asks whether the owner lives before it reads the gate',
+    edits: [
+      [
+        '  do\n  :: atomic {\n       a = gate;                                                                     /* step: free_gate_look */\n       if :: OWNED_BY(a, v) ::',
+        '  do\n  :: atomic { if :: DEAD(v) :: else -> a = 0; break fi };\n     atomic {\n       a = gate;\n       if :: OWNED_BY(a, v) ::',
+      ],
+      [
+        '     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* step: probe */\n',
+        '',
+      ],
+    ],
+    bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES',
+  },
+  {
+    name: 'probe before the reads',
+    breaks: 'recovery asks whether the owner lives before it reads what he reads',
+    edits: [
+      [
+        '  atomic {\n    r = reads[v];                                                                    /* step: repair_look_reads */',
+        '  repaired = DEAD(v);\n  atomic {\n    r = reads[v];',
+      ],
+      [
+        '  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }  ',
+        '  :: else -> atomic { a = gate; repaired = repaired && OWNED_BY(a, v); a = 0 }  ',
+      ],
+      ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
+    ],
+    bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+  },
+  {
+    name: 'probe before the queue',
+    breaks: 'recovery asks whether the owner lives before it reads what he waits for',
+    edits: [
+      ['  atomic { q2 = queued[v]; repaired = 1 };', '  repaired = DEAD(v);\n  atomic { q2 = queued[v] };'],
+      [
+        '  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }  ',
+        '  :: else -> atomic { a = gate; repaired = repaired && OWNED_BY(a, v); a = 0 }  ',
+      ],
+      ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
+    ],
+    bounds: 'BORN=1 KINDS=333 DEATHS=1 LOOKS=1 TRIES',
+  },
+  {
+    name: 'no generation',
+    breaks: 'the reads of two lives of a slot look the same',
+    edits: [['generation = GENERATION(reads[s]) + 1 }', 'generation = GENERATION(reads[s]) }']],
+    bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+  },
+  {
+    name: 'no tag',
+    breaks: 'two tenures of the gate by one slot look the same',
+    edits: [
+      [
+        '#define ACQUIRED(g, m)      ((((FREED(g)) | (m) | (s << 6)) & ~TAG) | (((g) + (1 << 13)) & TAG))',
+        '#define ACQUIRED(g, m)      (FREED(g) | (m) | (s << 6))',
+      ],
+    ],
+    bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES',
+  },
+  {
+    name: 'one try to free the gate',
+    breaks: 'who takes a dead slot tries only once to free its gate',
+    edits: [
+      [
+        '          a = 0; inside = 0; break\n       :: else -> inside = 0\n       fi\n     }\n  od\n}\n\ninline recover_all',
+        '          a = 0; inside = 0; break\n       :: else -> a = 0; inside = 0; break\n       fi\n     }\n  od\n}\n\ninline recover_all',
+      ],
+    ],
+    bounds: 'BORN=1 KINDS=333 DEATHS=1',
+  },
+  {
+    name: 'the dead writer’s slot',
+    breaks: 'the slot that `died` names is used again',
+    edits: [['          if :: !HAS_DIED(g, s) -> g = 0;', '          if :: true -> g = 0;']],
+    bounds: 'BORN=1 KINDS=333 DEATHS=1',
+  },
+  {
+    name: 'below the high-water mark',
+    breaks: 'who opens the lock does not raise the high-water mark',
+    edits: [['     high_water = (high_water < s + 1 -> s + 1 : high_water) ', '     skip ']],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'no generation in the queue',
+    breaks: 'the requests of two lives of a slot differ in their ticket only',
+    edits: [['((m) | (generation << 5) | ((tick) << 7))', '((m) | ((tick) << 7))']],
+    bounds: 'BORN=1 KINDS=333 DEATHS=1 LOOKS=1 TRIES',
+    survives: 'no two requests have the same ticket',
+  },
+]

@@ -1,0 +1,111 @@
+// npm run model: the protocol's model (model/README.md) is searched by Spin, and compared with the code's labels.
+//
+//   npm run model                 the quick set: labels, small searches, the quick mutants
+//   npm run model -- --full       every search
+//   npm run model -- --mutants    every mutant must be found out
+//   npm run model -- --only 'a death'    those whose name contains the text, of all of them
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { differences, labelsOfModel } from '../model/labels.js'
+import { mutants } from '../model/mutants.js'
+import { run as search, source } from '../model/search.js'
+import { full, quick } from '../model/searches.js'
+import { run } from './run.js'
+
+const { values: asked } = parseArgs({
+  options: { full: { type: 'boolean' }, mutants: { type: 'boolean' }, only: { type: 'string' } },
+})
+let passed = 0
+let failed = 0
+
+await requireSpin()
+labels()
+const [searches, broken] = selected()
+for (const each of searches) await unchanged(each)
+for (const each of broken) await mutant(each)
+console.log(`\n${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0
+
+/** @returns {[import('../model/search.js').Search[], typeof mutants]} */
+function selected() {
+  const { only } = asked
+  if (only !== undefined) {
+    const named = (/** @type {{ name: string }} */ { name }) => name.includes(only)
+    return [[...quick, ...full].filter(named), mutants.filter(named)]
+  }
+  if (asked.full || asked.mutants)
+    return [asked.full ? [...quick, ...full] : [], asked.mutants ? mutants : []]
+  return [quick, mutants.filter(({ quick }) => quick)]
+}
+
+/** The two sides agree, and a label that one side lacks would be seen. */
+function labels() {
+  const found = differences()
+  for (const difference of found) console.log(difference)
+  report(found.length === 0, `${labelsOfModel().size} labels of the model are those of the code`)
+  const renamed = source.replaceAll('step: free_gate */', 'step: no_such_step */')
+  report(differences(renamed).length === 2, 'a label that one side lacks is seen')
+}
+
+/** @param {import('../model/search.js').Search} each */
+async function unchanged(each) {
+  const result = await search(each)
+  report(result.verdict === 'ok', line(each, result))
+  if (result.verdict !== 'ok') explain(result)
+}
+
+/** @param {(typeof mutants)[number]} each */
+async function mutant(each) {
+  const result = await search(each)
+  const expected = each.survives ? 'ok' : 'violated'
+  report(result.verdict === expected, `mutant ${line(each, result)}`)
+  if (result.verdict !== expected) console.log(`    expected: ${expected}; ${each.breaks}`)
+  if (asked.only !== undefined) explain(result)
+}
+
+/**
+ * @param {import('../model/search.js').Search} each
+ * @param {import('../model/search.js').Result} result
+ */
+function line({ name, bounds, sample }, { verdict, states, seconds, megabytes }) {
+  const how = sample ? ', sampled' : ''
+  return `${name} (${bounds}${how}): ${verdict}; ${states} states, ${seconds} s, ${Math.round(megabytes)} MB`
+}
+
+/** @param {import('../model/search.js').Result} result */
+function explain({ verdict, what, trail }) {
+  if (verdict === 'ok') return
+  console.log(`    ${what}`)
+  for (const step of trail) console.log(`    process ${step}`)
+}
+
+/**
+ * @param {boolean} good
+ * @param {string} title
+ */
+function report(good, title) {
+  if (good) passed++
+  else failed++
+  console.log(`${good ? 'ok    ' : 'FAILED'} ${title}`)
+}
+
+async function requireSpin() {
+  const missing = [
+    ['spin', 'spin'],
+    ['cc', 'gcc libc6-dev'],
+  ].filter(([tool]) => spawnSync(tool ?? '', ['--version']).error)
+  if (missing.length === 0) return
+  const packages = missing.flatMap(([, names]) => (names ?? '').split(' '))
+  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+    console.error(`> Installing ${packages.join(' ')} (apt-get)`)
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    await run('apt-get', ['update', '-q'], { env })
+    await run('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], { env })
+    return
+  }
+  console.error(
+    `Missing: ${missing.map(([tool]) => tool).join(', ')}. On Debian: apt-get install ${packages.join(' ')}; elsewhere https://spinroot.com. Then run this again.`,
+  )
+  process.exit(1)
+}
