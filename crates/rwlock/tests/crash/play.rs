@@ -272,7 +272,8 @@ impl Play<'_> {
             let halts = self.stage.actors[actor].halts.load(SeqCst) != 0;
             if let Some((state, status)) = look(pid, !halts) {
                 self.processes[actor].1 = state;
-                if !halts {
+                // Asked again: it may have said so after the question above.
+                if self.stage.actors[actor].halts.load(SeqCst) == 0 {
                     return Err(self.stage.failure().unwrap_or(format!("{} ended with {status:#x}", letter(actor))));
                 }
                 self.busy[actor] = false;

@@ -271,11 +271,11 @@ pub const SCENARIOS: &[Scenario] = &[
     // ---- a slot changes hands while somebody is about to repair it
     path(
         "reader-slot-reused",
-        "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! try-upgradable, release\n c open capacity=3, read\n go\n done v\n b try-write =refused",
+        "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, read\n go\n done v\n b try-write =refused",
     ),
     path(
         "gate-slot-reused",
-        "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
+        "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
     ),
     // ---- after a writer died and was found
     path("poisoned-read", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, release"),
