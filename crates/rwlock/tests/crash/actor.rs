@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list, now, remove,
+    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list, now,
+    remove,
 };
 
 use crate::inject::{self, Action, Target};
@@ -87,7 +88,8 @@ impl Actor {
     }
 
     fn carry_out(&mut self, words: &[&str]) -> String {
-        let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok());
+        let option =
+            |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok());
         let terms = Terms {
             deadline: option("timeout").map_or(u64::MAX, |ms| now() + ms * 1_000_000),
             fairness: option("fairness").map_or(FAIRNESS, |ms| ms * 1_000_000),
@@ -130,7 +132,9 @@ impl Actor {
             "wait-read" | "wait-upgradable" | "wait-write" => {
                 return self.acquire(mode_of(&words[0][5..]), |a, mode| a.wait(mode, terms, || false).map_err(said));
             }
-            "interrupted" => return self.acquire(mode_of(argument), |a, mode| a.wait(mode, terms, || true).map_err(said)),
+            "interrupted" => {
+                return self.acquire(mode_of(argument), |a, mode| a.wait(mode, terms, || true).map_err(said));
+            }
             "try-read" | "try-upgradable" | "try-write" => {
                 return self.acquire(mode_of(&words[0][4..]), |a, mode| or_refused(tried(a, mode)));
             }

@@ -59,7 +59,9 @@ fn main() {
     labels::all(); // before any fork
     let own_shm = sandbox::enter();
     if let Err(error) = &own_shm {
-        println!("No /dev/shm of our own ({error}; root has one, or who may make user namespaces): without named locks.");
+        println!(
+            "No /dev/shm of our own ({error}; root has one, or who may make user namespaces): without named locks."
+        );
     }
     let folder = if own_shm.is_ok() { FOLDER.into() } else { env::temp_dir().join(format!("crash-{}", process::id())) };
     fs::create_dir_all(&folder).unwrap();
@@ -185,7 +187,8 @@ impl Report {
         };
         let steps = stage.steps();
         let last: Vec<_> = steps[steps.len().saturating_sub(12)..].iter().map(|label| labels::name(*label)).collect();
-        let text = format!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
+        let text =
+            format!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
         println!("{text}");
         self.failures.push(which);
         play::clean(place);

@@ -83,7 +83,9 @@ impl Play<'_> {
             }
             "asleep" => {
                 let times: u32 = rest.parse().expect("a number");
-                self.until("it sleeps", |play| play.stage.actors[VICTIM].sleeps.load(SeqCst) >= times || play.victim_rests())
+                self.until("it sleeps", |play| {
+                    play.stage.actors[VICTIM].sleeps.load(SeqCst) >= times || play.victim_rests()
+                })
             }
             "kill" => self.kill(actor_of(rest)),
             "stop" => self.stop(actor_of(rest)),
@@ -159,7 +161,9 @@ impl Play<'_> {
     fn go_on_beside_the_stopped(&mut self) -> Result {
         let pid = self.processes[VICTIM].0 as u32;
         if !Memory::read(self.place).is_some_and(|memory| memory.is_held_by(pid)) {
-            return self.until_all_done(|_| false).map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
+            return self
+                .until_all_done(|_| false)
+                .map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
         }
         let sleeps = |play: &Self| play.stage.actors.each_ref().map(|actor| actor.sleeps.load(SeqCst));
         let before = sleeps(self);

@@ -144,9 +144,9 @@ fn holds_that_go_together_may_overlap_and_others_may_not() {
                 story.hold(2, [0, 20, 40, 41], other, 0, None);
             };
             if together {
-                is_fine(exclusion::check, tell)
+                is_fine(exclusion::check, tell);
             } else {
-                is_a_violation(exclusion::check, tell)
+                is_a_violation(exclusion::check, tell);
             }
             is_fine(exclusion::check, |story| {
                 story.hold(1, [0, 10, 30, 35], one, 0, None);
