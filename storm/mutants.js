@@ -1,7 +1,7 @@
 // Whether the storm can fail: breaks the lock in one place at a time, in a copy of its sources, and sees that a storm of at
 // most a minute finds out. The processes are all in Rust, since only those are built from the copy.
 //
-//   npm run storm:mutants [-- name …]
+//   npm run storm -- mutants [part of a name …]
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
