@@ -114,6 +114,7 @@ export class Round {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
+  /** Also when the histories are kept. */
   removeLock() {
     if (this.#place.startsWith('name:')) RWLock.remove(this.#place.slice(5))
   }
