@@ -91,6 +91,8 @@ export class Round {
     const watch = setInterval(() => this.#look(), LOOK)
     try {
       while (performance.now() < end && !this.#hasFailed) await this.#phase(end)
+    } catch (error) {
+      this.#violations.push(`the storm itself failed: ${error.stack}`)
     } finally {
       clearInterval(watch)
     }
