@@ -218,6 +218,8 @@ export class Actor {
       return
     }
     await this.#read(dice, held)
+    // With somebody's death to tell, also to who is about to be told when the lock is closed.
+    if (!held.ended && held.guard.ownerDied && dice.chance(0.2)) this.#reopen(dice)
     if (held.ended || dice.chance(0.5)) return
     if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)
     else await this.#tryUpgrade(dice, held)

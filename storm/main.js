@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Figures } from './figures.js'
 import { Round } from './round.js'
+import { endOnSignal } from './signals.js'
 
 const ROUND = 30 // s: a lock's life, after which its histories are checked and removed
 const WORKER = fileURLToPath(new URL('../target/release/process-rwlock-storm', import.meta.url))
@@ -17,13 +18,7 @@ const figures = new Figures()
 /** @type {Round | undefined} */
 let round
 
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(signal, async () => {
-    await round?.kill()
-    round?.remove()
-    process.exit(130)
-  })
-}
+endOnSignal(() => round)
 
 for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
   const length = Math.min(ROUND, seconds - done)

@@ -1,13 +1,14 @@
 // Whether the storm can fail: breaks the lock in one place at a time, in a copy of its sources, and sees that a storm of at
 // most a minute finds out. The processes are all in Rust, since only those are built from the copy.
 //
-//   npm run storm:mutants [-- name …]
+//   npm run storm -- mutants [part of a name …]
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../scripts/run.js'
 import { Round } from './round.js'
+import { endOnSignal } from './signals.js'
 
 const ROUND = 20 // s
 const ROUNDS = 3
@@ -84,7 +85,12 @@ const MUTANTS = {
 const wanted = process.argv.slice(2)
 const root = fileURLToPath(new URL('..', import.meta.url))
 const copy = mkdtempSync(join(tmpdir(), 'process-rwlock-mutants-'))
+const removeCopy = () => rmSync(copy, { recursive: true, force: true })
 let missed = 0
+/** @type {Round | undefined} */
+let round
+endOnSignal(() => round, removeCopy)
+
 try {
   for (const part of ['Cargo.toml', 'Cargo.lock', 'crates'])
     cpSync(join(root, part), join(copy, part), { recursive: true })
@@ -103,7 +109,7 @@ try {
     }
   }
 } finally {
-  rmSync(copy, { recursive: true, force: true })
+  removeCopy()
 }
 process.exitCode = missed > 0 ? 1 : 0
 
@@ -133,7 +139,7 @@ async function storm() {
   const worker = join(copy, 'target/release/process-rwlock-storm')
   const start = performance.now()
   for (let number = 0; number < ROUNDS; number++) {
-    const round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
+    round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
     try {
       const { violations } = await round.run()
       const [first] = violations
@@ -142,6 +148,7 @@ async function storm() {
     } finally {
       await round.kill()
       round.remove()
+      round = undefined
     }
   }
   return undefined

@@ -91,6 +91,8 @@ export class Round {
     const watch = setInterval(() => this.#look(), LOOK)
     try {
       while (performance.now() < end && !this.#hasFailed) await this.#phase(end)
+    } catch (error) {
+      this.#violations.push(`the storm itself failed: ${error.stack}`)
     } finally {
       clearInterval(watch)
     }
@@ -114,6 +116,7 @@ export class Round {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
+  /** Also when the histories are kept. */
   removeLock() {
     if (this.#place.startsWith('name:')) RWLock.remove(this.#place.slice(5))
   }
