@@ -296,7 +296,8 @@ export const mutants = [
     name: 'a drainer heals',
     breaks: 'a writer to be that gives up settles an earlier death',
     edits: [['EXCLUDES_READERS(g), GIVEN_BACK(g));', 'EXCLUDES_READERS(g), HEALED(GIVEN_BACK(g)));']],
-    bounds: 'N=3 KINDS=133 DEATHS=1 CANCEL',
+    bounds: 'N=3 KINDS=133 DEATHS=1',
+    long: true,
   },
   {
     name: 'not healed',
@@ -334,6 +335,7 @@ export const mutants = [
       ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
     ],
     bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+    long: true,
   },
   {
     name: 'probe before the queue',
@@ -346,13 +348,15 @@ export const mutants = [
       ],
       ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
     ],
-    bounds: 'BORN=1 KINDS=333 DEATHS=1 LOOKS=1 TRIES',
+    bounds: 'BORN=1 KINDS=333 DEATHS=1',
+    long: true,
   },
   {
     name: 'no generation',
     breaks: 'the reads of two lives of a slot look the same',
     edits: [['generation = GENERATION(reads[s]) + 1 }', 'generation = GENERATION(reads[s]) }']],
     bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+    long: true,
   },
   {
     name: 'no tag',
@@ -392,7 +396,8 @@ export const mutants = [
     name: 'no generation in the queue',
     breaks: 'the requests of two lives of a slot differ in their ticket only',
     edits: [['((m) | (generation << 5) | ((tick) << 7))', '((m) | ((tick) << 7))']],
-    bounds: 'BORN=1 KINDS=333 DEATHS=1 LOOKS=1 TRIES',
+    bounds: 'BORN=1 KINDS=333 DEATHS=1',
+    long: true,
     survives: 'no two requests have the same ticket',
   },
 ]

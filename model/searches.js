@@ -12,28 +12,44 @@ export const quick = [
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
 ]
 
-/** @type {import('./search.js').Search[]} */
+/** @type {import('./search.js').Search[]} Besides the quick ones. */
 export const full = [
-  { name: 'all at once, two', bounds: 'KINDS=44 ACTS=511 CANCEL CLOSE LOOKS=1' },
-  { name: 'two each', bounds: 'KINDS=0 NOPS=2 CANCEL CLOSE LOOKS=1' },
-  { name: 'two acts each', bounds: 'KINDS=42 MORE=2 ACTS=124 CANCEL LOOKS=1' },
-  { name: 'failing tries look', bounds: 'KINDS=44 ACTS=13 TRIES LOOKS=2' },
-  { name: 'nested reads', bounds: 'N=2 KINDS=31 ACTS=2 NOPS=2 CANCEL CLOSE LOOKS=1' },
-  { name: 'a death, and all else', bounds: 'KINDS=44 ACTS=509 CANCEL DEATHS=1' },
-  { name: 'a death in a wake', bounds: 'KINDS=44 DEATHS=1 CALLS CANCEL' },
-  { name: 'two deaths', bounds: 'N=3 KINDS=333 DEATHS=2' },
-  { name: 'a stop, three', bounds: 'N=3 KINDS=333 STOPS=1' },
-  { name: 'a stop, all turns', bounds: 'KINDS=44 ACTS=511 STOPS=1' },
-  { name: 'three, a reader between', bounds: 'N=3 KINDS=313' },
+  // Two processes.
+  { name: 'two, all turns, giving up', bounds: 'KINDS=44 ACTS=511 CANCEL CLOSE' },
+  { name: 'two, all turns, looks', bounds: 'KINDS=44 ACTS=511 CANCEL LOOKS=1' },
+  { name: 'two, two each', bounds: 'NOPS=2 CANCEL CLOSE LOOKS=1' },
+  { name: 'two, turn after turn', bounds: 'KINDS=42 MORE=2 ACTS=124 CANCEL LOOKS=1' },
+  { name: 'two, failing tries look', bounds: 'KINDS=44 ACTS=13 TRIES LOOKS=2' },
+  { name: 'two, a death', bounds: 'KINDS=44 ACTS=509 CANCEL DEATHS=1' },
+  { name: 'two, a death in a wake', bounds: 'KINDS=44 DEATHS=1 CALLS CANCEL' },
+  { name: 'two, a stop', bounds: 'KINDS=44 ACTS=511 STOPS=1' },
+  // A slot that changes hands.
+  { name: 'reused, reading', bounds: 'BORN=1 KINDS=131 DEATHS=1' },
+  { name: 'reused, upgradable', bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES' },
+  { name: 'reused, writing', bounds: 'BORN=1 KINDS=333 DEATHS=1' },
+  { name: 'reused, a second death', bounds: 'BORN=1 KINDS=222 DEATHS=2' },
+  { name: 'reused, spare', bounds: 'SPARE=1 BORN=1 KINDS=133 DEATHS=1' },
+  { name: 'reused, after an abandoned hold', bounds: 'SPARE=1 BORN=1 KINDS=333 ACTS=256 DROP' },
+  // Three processes.
+  { name: 'three, a reader', bounds: 'N=3 KINDS=313' },
   { name: 'three, closing', bounds: 'N=3 KINDS=333 CLOSE' },
-  { name: 'three, passing over', bounds: 'N=3 KINDS=333 LOOKS=1' },
   { name: 'three, giving up', bounds: 'N=3 KINDS=233 CANCEL' },
   { name: 'three, upgrading', bounds: 'N=3 KINDS=312 ACTS=4' },
+  { name: 'three, passing over', bounds: 'N=3 KINDS=332 LOOKS=1' },
   { name: 'three, a death', bounds: 'N=3 KINDS=333 DEATHS=1' },
-  { name: 'a slot used again, reading', bounds: 'BORN=1 KINDS=131 DEATHS=1' },
-  { name: 'a slot used again, upgradable', bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES' },
-  { name: 'a slot used again, writing', bounds: 'BORN=1 KINDS=333 DEATHS=1' },
-  { name: 'the spare slot', bounds: 'SPARE=1 BORN=1 KINDS=333 DEATHS=1' },
-  { name: 'used again twice', bounds: 'BORN=2 KINDS=2222 DEATHS=2' },
-  { name: 'left and used again', bounds: 'BORN=1 KINDS=333 ACTS=256 DROP' },
-]
+  { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
+  // Too large to search completely.
+  {
+    name: 'sample: three, all',
+    bounds: 'N=3 KINDS=444 ACTS=511 CANCEL CLOSE LOOKS=1',
+    sample: 31,
+    seconds: 180,
+  },
+  { name: 'sample: three, two deaths', bounds: 'N=3 KINDS=444 ACTS=509 DEATHS=2', sample: 31, seconds: 180 },
+  {
+    name: 'sample: reused, all',
+    bounds: 'SPARE=1 BORN=2 KINDS=4444 ACTS=509 CANCEL DEATHS=2',
+    sample: 31,
+    seconds: 180,
+  },
+].map((search) => ({ ...search, long: true }))

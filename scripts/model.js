@@ -51,8 +51,9 @@ function labels() {
 /** @param {import('../model/search.js').Search} each */
 async function unchanged(each) {
   const result = await search(each)
-  report(result.verdict === 'ok', line(each, result))
-  if (result.verdict !== 'ok') explain(result)
+  const good = result.verdict === 'ok' || (each.sample !== undefined && result.verdict === 'sampled')
+  report(good, line(each, result))
+  if (!good) explain(result)
 }
 
 /** @param {(typeof mutants)[number]} each */
@@ -68,9 +69,8 @@ async function mutant(each) {
  * @param {import('../model/search.js').Search} each
  * @param {import('../model/search.js').Result} result
  */
-function line({ name, bounds, sample }, { verdict, states, seconds, megabytes }) {
-  const how = sample ? ', sampled' : ''
-  return `${name} (${bounds}${how}): ${verdict}; ${states} states, ${seconds} s, ${Math.round(megabytes)} MB`
+function line({ name, bounds }, { verdict, states, seconds, megabytes }) {
+  return `${name} (${bounds}): ${verdict}; ${states} states, ${seconds} s, ${Math.round(megabytes)} MB`
 }
 
 /** @param {import('../model/search.js').Result} result */
