@@ -124,6 +124,18 @@ test('a function that throws does not cause it', async (t) => {
   t.is(await lock.read(({ ownerDied }) => ownerDied), null)
 })
 
+test('a write that the closing of the lock overtook, before its function ran, settles nothing', async (t) => {
+  const lock = openLock(t)
+  const died = await dieInside(t, lock)
+  const closing = openLock(t, lock.toJSON())
+  const reading = closing.tryRead()
+  const writing = closing.write(() => t.fail('the lock is closed'))
+  reading?.release() // grants the write
+  closing.close()
+  await t.throwsAsync(writing, { code: 'ERR_LOCK_CLOSED' })
+  t.deepEqual(lock.tryRead()?.ownerDied, died)
+})
+
 test('a guard keeps what it was told when it was granted', async (t) => {
   const lock = openLock(t)
   const died = await dieInside(t, lock)

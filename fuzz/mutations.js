@@ -25,7 +25,7 @@ export const MUTATIONS = [
   },
   {
     name: 'the patience with a slot is not bounded',
-    target: 'running',
+    target: 'open',
     file: 'recovery.rs',
     from: '.min(MAX_PASSES)',
     to: '',
@@ -39,7 +39,7 @@ export const MUTATIONS = [
   },
   {
     name: 'the watcher leaves what nobody should have written in a wake word',
-    target: 'running',
+    target: 'open',
     file: 'park/mod.rs',
     from: 'word.fetch_and(WOKEN, SeqCst)',
     to: 'word.fetch_and(!POKED, SeqCst)',
@@ -52,18 +52,11 @@ export const MUTATIONS = [
     to: 'if true { Ok(()) }',
   },
   {
-    name: 'a gate that says more than its owner knows is believed',
-    target: 'open',
-    file: 'wait.rs',
-    from: 'Some(Mode::Upgradable) => gate.hold() == Some(Hold::Upgradable)',
-    to: 'Some(Mode::Upgradable) => true',
-  },
-  {
     name: "a read that is taken back wakes one's own writer",
     target: 'running',
     file: 'attachment.rs',
-    from: 'if !gate.is_owned_by(self.index) {',
-    to: 'if true {',
+    from: 'if !gate.is_owned_by(self.index) {\n            self.segment.wake_writer',
+    to: 'if true {\n            self.segment.wake_writer',
   },
   {
     name: "a damaged lock's token is remembered for all",

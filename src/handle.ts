@@ -66,7 +66,7 @@ export class Handle {
   }
 
   /** Ends every wait and hold of this handle. `end`: how a write hold ends that is still there. */
-  close(end: typeof WHOLE | typeof ABANDONED): void {
+  close(end: typeof FAILED | typeof ABANDONED): void {
     if (this.closed) return
     this.closed = true
     withdrawAll(

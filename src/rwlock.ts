@@ -3,7 +3,7 @@ import { threadId } from 'node:worker_threads'
 import * as binding from '../index.js'
 import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { ABANDONED, Handle, type Mode, READ, tryRead, tryWrite, UPGRADABLE, WHOLE, WRITE } from './handle.js'
+import { ABANDONED, FAILED, Handle, type Mode, READ, tryRead, tryWrite, UPGRADABLE, WRITE } from './handle.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -185,11 +185,13 @@ export class RWLock implements Disposable {
 
   /**
    * Closes this handle: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. Does nothing if it
-   * is closed already. When the last attachment anywhere closes, the shared memory is removed.
+   * is closed already. When the last attachment anywhere closes, the shared memory is removed. A write hold that ends so
+   * does not settle an earlier {@link Guard.ownerDied}: only a release does.
    */
   close(): void {
     collected.unregister(this.#handle)
-    this.#handle.close(WHOLE)
+    // Not whole: a write that was granted and whose function has not run yet repaired nothing.
+    this.#handle.close(FAILED)
   }
 
   [Symbol.dispose](): void {

@@ -71,7 +71,8 @@ export class Actor {
 
   /** @param {Dice} dice */
   async run(dice) {
-    const modes = /** @type {const} */ (['read', 'read', 'upgradable', 'write', 'write'])
+    /** @type {('read' | 'upgradable' | 'write')[]} */
+    const modes = ['read', 'read', 'upgradable', 'write', 'write']
     while (!this.#witness.isOver) {
       const mode = dice.pick(modes)
       const kind = dice.below(20)
@@ -217,6 +218,8 @@ export class Actor {
       return
     }
     await this.#read(dice, held)
+    // With somebody's death to tell, also to who is about to be told when the lock is closed.
+    if (!held.ended && held.guard.ownerDied && dice.chance(0.2)) this.#reopen(dice)
     if (held.ended || dice.chance(0.5)) return
     if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)
     else await this.#tryUpgrade(dice, held)
@@ -299,6 +302,10 @@ function impatience(dice) {
   if (kind === 2) return { timeout: dice.next() * 8 }
   const controller = new AbortController()
   const abort = () => controller.abort(ABORT)
-  dice.pick([() => queueMicrotask(abort), () => setImmediate(abort), () => setTimeout(abort, dice.below(6))])()
+  dice.pick([
+    () => queueMicrotask(abort),
+    () => setImmediate(abort),
+    () => setTimeout(abort, dice.below(6)),
+  ])()
   return { signal: controller.signal }
 }

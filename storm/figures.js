@@ -5,6 +5,7 @@ export class Figures {
   lives = 0
   kills = 0
   stops = 0
+  late = 0
   longestWait = 0
   /** @type {Record<string, number>} */
   counts = {}
@@ -18,6 +19,7 @@ export class Figures {
     this.lives += round.lives
     this.kills += round.kills
     this.stops += round.stops
+    this.late += round.late
     this.longestWait = Math.max(this.longestWait, round.longestWait)
     this.fromKill.push(...round.fromKill)
     this.fromRelease.push(...round.fromRelease)
@@ -29,11 +31,13 @@ export class Figures {
   get text() {
     const count = (/** @type {number} */ number) => number.toLocaleString('en')
     const operations = Object.values(this.counts).reduce((sum, value) => sum + value, 0)
-    const lines = Object.entries(this.counts).map(([name, value]) => `  ${name.padEnd(32)} ${count(value).padStart(12)}`)
+    const lines = Object.entries(this.counts).map(
+      ([name, value]) => `  ${name.padEnd(32)} ${count(value).padStart(12)}`,
+    )
     return [
       `${count(operations)} operations:`,
       ...lines,
-      `${count(this.lives)} actors lived; ${count(this.kills)} kills, ${count(this.stops)} stops`,
+      `${count(this.lives)} actors lived; ${count(this.kills)} kills, ${count(this.stops)} stops; ${count(this.late)} times the machine was late by 50 ms`,
       `recovery, from a kill inside an exclusive hold that somebody waited for to the next grant (${this.fromKill.length} times):`,
       `  from the kill                    ${quantiles(this.fromKill)}`,
       `  from the kernel's release        ${quantiles(this.fromRelease)}`,

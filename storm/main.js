@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Figures } from './figures.js'
 import { Round } from './round.js'
+import { endOnSignal } from './signals.js'
 
 const ROUND = 30 // s: a lock's life, after which its histories are checked and removed
 const WORKER = fileURLToPath(new URL('../target/release/process-rwlock-storm', import.meta.url))
@@ -17,13 +18,7 @@ const figures = new Figures()
 /** @type {Round | undefined} */
 let round
 
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.on(signal, async () => {
-    await round?.kill()
-    round?.remove()
-    process.exit(130)
-  })
-}
+endOnSignal(() => round)
 
 for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
   const length = Math.min(ROUND, seconds - done)
@@ -35,7 +30,9 @@ for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
     round.removeLock()
     console.error(`\nVIOLATED with seed ${seed + number}:\n${violations.join('\n')}`)
     console.error(`\nThe histories are in ${folder}; look again: ${WORKER} check ${folder}`)
-    console.error(`Again: npm run storm -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`)
+    console.error(
+      `Again: npm run storm -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`,
+    )
     process.exit(1)
   }
   round.remove()
@@ -68,7 +65,9 @@ function asked() {
       nodes: number('nodes', values.nodes ?? String(processes >> 1), 0, processes),
     }
   } catch (error) {
-    console.error(`${error.message}\nUsage: npm run storm [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`)
+    console.error(
+      `${error.message}\nUsage: npm run storm [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`,
+    )
     process.exit(2)
   }
 }

@@ -1,13 +1,14 @@
 // Whether the storm can fail: breaks the lock in one place at a time, in a copy of its sources, and sees that a storm of at
 // most a minute finds out. The processes are all in Rust, since only those are built from the copy.
 //
-//   npm run storm:mutants [-- name …]
+//   npm run storm -- mutants [part of a name …]
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../scripts/run.js'
 import { Round } from './round.js'
+import { endOnSignal } from './signals.js'
 
 const ROUND = 20 // s
 const ROUNDS = 3
@@ -53,12 +54,20 @@ const MUTANTS = {
       'let _ = self.release_exclusive(HoldEnd::Whole); std::thread::yield_now(); self.reads.set(1);',
     ],
   ],
-  'the fence does not grow': [['attachment.rs', 'self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);']],
+  'the fence does not grow': [
+    ['attachment.rs', 'self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);'],
+  ],
   'a death inside is not remembered': [['recovery.rs', 'gate.freed().poisoned_by(index)', 'gate.freed()']],
   'a whole write does not settle a death': [
-    ['attachment.rs', 'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()', 'HoldEnd::Whole if mode == Mode::Write => gate.freed()'],
+    [
+      'attachment.rs',
+      'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()',
+      'HoldEnd::Whole if mode == Mode::Write => gate.freed()',
+    ],
   ],
-  'whoever is asked about counts as dead': [['recovery.rs', 'self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)']],
+  'whoever is asked about counts as dead': [
+    ['recovery.rs', 'self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)'],
+  ],
   'a dead reader is never cleared': [['recovery.rs', 'if reads.count() != 0 {\n', 'if false {\n']],
   'a dead waiter is never cleared': [['recovery.rs', 'if queued != Queued::NONE {\n', 'if false {\n']],
   'a dead owner keeps the gate': [['recovery.rs', '        self.free_gate_of(index, is_dead);\n', '']],
@@ -76,9 +85,15 @@ const MUTANTS = {
 const wanted = process.argv.slice(2)
 const root = fileURLToPath(new URL('..', import.meta.url))
 const copy = mkdtempSync(join(tmpdir(), 'process-rwlock-mutants-'))
+const removeCopy = () => rmSync(copy, { recursive: true, force: true })
 let missed = 0
+/** @type {Round | undefined} */
+let round
+endOnSignal(() => round, removeCopy)
+
 try {
-  for (const part of ['Cargo.toml', 'Cargo.lock', 'crates']) cpSync(join(root, part), join(copy, part), { recursive: true })
+  for (const part of ['Cargo.toml', 'Cargo.lock', 'crates'])
+    cpSync(join(root, part), join(copy, part), { recursive: true })
   // First whether all of them can be made, since the sources change.
   for (const change of Object.values(MUTANTS).flat()) mutate(change)()
   for (const [name, changes] of Object.entries(MUTANTS)) {
@@ -94,7 +109,7 @@ try {
     }
   }
 } finally {
-  rmSync(copy, { recursive: true, force: true })
+  removeCopy()
 }
 process.exitCode = missed > 0 ? 1 : 0
 
@@ -102,8 +117,12 @@ process.exitCode = missed > 0 ? 1 : 0
 function mutate([name, from, to]) {
   const file = join(copy, 'crates/rwlock/src', name)
   const source = readFileSync(file, 'utf8')
-  if (source.split(from).length !== 2) throw new Error(`${name} does not have exactly one ${JSON.stringify(from)}`)
-  writeFileSync(file, source.replace(from, () => to))
+  if (source.split(from).length !== 2)
+    throw new Error(`${name} does not have exactly one ${JSON.stringify(from)}`)
+  writeFileSync(
+    file,
+    source.replace(from, () => to),
+  )
   return () => writeFileSync(file, source)
 }
 
@@ -120,14 +139,16 @@ async function storm() {
   const worker = join(copy, 'target/release/process-rwlock-storm')
   const start = performance.now()
   for (let number = 0; number < ROUNDS; number++) {
-    const round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
+    round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
     try {
       const { violations } = await round.run()
       const [first] = violations
-      if (first) return `${((performance.now() - start) / 1000).toFixed(0)} s: ${first.split('\n')[0]?.slice(0, 200)}`
+      if (first)
+        return `${((performance.now() - start) / 1000).toFixed(0)} s: ${first.split('\n')[0]?.slice(0, 200)}`
     } finally {
       await round.kill()
       round.remove()
+      round = undefined
     }
   }
   return undefined

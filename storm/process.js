@@ -66,7 +66,8 @@ export class StormProcess {
     this.isStopped = false
     this.#killer.ended(this.number, this.life)
     // SIGABRT: some end by themselves, inside a hold.
-    if (code === 0 || signal === 'SIGKILL' || (signal === 'SIGABRT' && started.stderr === '')) return undefined
+    if (code === 0 || signal === 'SIGKILL' || (signal === 'SIGABRT' && started.stderr === ''))
+      return undefined
     return `process ${this.number} (pid ${started.child.pid}) ended with ${signal ?? `code ${code}`}:\n${started.stderr}`
   }
 

@@ -18,6 +18,7 @@ const WAIT_BOUND = 15_000 // ms that a wait may last while nobody is stopped
 const LOOK = 50 // ms between two looks at the page
 const RESUMING = 200 // ms for those who were stopped to take their places again
 const MOST_STOPPED = 3
+const BARGERS = 3 // processes: some of their threads run on every core of a small machine
 
 /**
  * @typedef {object} RoundOptions
@@ -80,13 +81,18 @@ export class Round {
     const end = performance.now() + ms
     for (let number = 0; number < processes; number++) {
       const job = { folder: this.#folder, place: this.#place, fairness: this.#fairness }
-      const one = new StormProcess(number, this.#killer, { ...job, worker: number < nodes ? undefined : worker })
+      const one = new StormProcess(number, this.#killer, {
+        ...job,
+        worker: number < nodes ? undefined : worker,
+      })
       this.#processes.push(one)
       this.#lives.push(this.#keepAlive(one))
     }
     const watch = setInterval(() => this.#look(), LOOK)
     try {
       while (performance.now() < end && !this.#hasFailed) await this.#phase(end)
+    } catch (error) {
+      this.#violations.push(`the storm itself failed: ${error.stack}`)
     } finally {
       clearInterval(watch)
     }
@@ -110,6 +116,7 @@ export class Round {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
+  /** Also when the histories are kept. */
   removeLock() {
     if (this.#place.startsWith('name:')) RWLock.remove(this.#place.slice(5))
   }
@@ -137,10 +144,10 @@ export class Round {
   async #phase(end) {
     const kind = this.#dice.pick(/** @type {const} */ (['barging', 'killing', 'stopping', 'calm']))
     const until = Math.min(end, performance.now() + 2000 + this.#dice.below(1500))
-    const rust = this.#processes.filter((one) => !one.isNode)
-    const barger = kind === 'barging' && rust.length > 0 ? this.#dice.pick(rust) : undefined
-    this.#killer.barger = barger?.number
-    this.#killer.calm = kind === 'calm'
+    const bargers = kind === 'barging' ? this.#processes.filter((one) => !one.isNode).slice(0, BARGERS) : []
+    this.#killer.bargers = bargers.reduce((bits, { number }) => bits | (1 << number), 0)
+    // Those who do not barge leave them the processors.
+    this.#killer.calm = kind === 'calm' || kind === 'barging'
     if (kind !== 'stopping') for (const one of this.#processes) one.resume()
     while (performance.now() < until && !this.#hasFailed) {
       await sleep(5 + this.#dice.below(120))
@@ -151,9 +158,9 @@ export class Round {
       const stops = this.#dice.chance(0.6)
       const stopped = this.#dice.below(this.#dice.chance(0.8) ? 40 : 800)
       if (kind === 'stopping' && stops) this.#stopFor(one, stopped)
-      else if (one !== barger) one.kill()
+      else if (!bargers.includes(one)) one.kill()
     }
-    this.#killer.barger = undefined
+    this.#killer.bargers = 0
   }
 
   /** @param {StormProcess} one @param {number} ms */
@@ -194,7 +201,9 @@ export class Round {
     ])
     bound.abort()
     if (!inTime) {
-      const left = this.#processes.filter(({ isRunning }) => isRunning).map(({ number, pid }) => `${number} (pid ${pid})`)
+      const left = this.#processes
+        .filter(({ isRunning }) => isRunning)
+        .map(({ number, pid }) => `${number} (pid ${pid})`)
       this.#violations.push(`told to end, and still there after ${END_BOUND} ms: process ${left.join(', ')}`)
       return this.kill()
     }
@@ -207,13 +216,15 @@ export class Round {
   #result() {
     const folder = this.#folder
     for (const name of readdirSync(folder)) {
-      if (name.startsWith('violation-')) this.#violations.push(readFileSync(join(folder, name), 'utf8').trimEnd())
+      if (name.startsWith('violation-'))
+        this.#violations.push(readFileSync(join(folder, name), 'utf8').trimEnd())
     }
     const { stdout, stderr } = spawnSync(this.#options.worker, ['check', folder], {
       encoding: 'utf8',
       maxBuffer: 2 ** 28,
     })
-    if (!stdout) return { folder, violations: [...this.#violations, `the check of the histories failed: ${stderr}`] }
+    if (!stdout)
+      return { folder, violations: [...this.#violations, `the check of the histories failed: ${stderr}`] }
     const { violations, ...figures } = JSON.parse(stdout)
     return { folder, figures, violations: [...this.#violations, ...violations] }
   }

@@ -36,7 +36,7 @@ const HEAD: [(usize, usize); 14] = [
     (44, 4), // name_bytes
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 16] = [
+const OF_SLOT: [(usize, usize); 17] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -45,6 +45,7 @@ const OF_SLOT: [(usize, usize); 16] = [
     (136, 4), // wake
     (136, 4),
     (144, 4), // passes
+    (144, 4),
     (152, 8), // close_at
     (168, 4), // pid
     (8, 8),   // token
@@ -92,6 +93,14 @@ impl Damage {
             }
         };
         Self { place, size, value: value(input) }
+    }
+
+    /// To the gate, or to one of the first slots.
+    pub fn near(input: &mut Input, slots: usize) -> Self {
+        let slot = input.below(slots + 1);
+        let (place, size) = if slot == slots { GATE } else { input.pick(&OF_SLOT) };
+        let start = if slot == slots { 0 } else { SLOTS + slot * SLOT };
+        Self { place: start + place, size, value: value(input) }
     }
 
     pub fn of_bytes(&self, bytes: &mut [u8]) {

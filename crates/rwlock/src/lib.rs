@@ -30,7 +30,7 @@
 //!   and release would let each miss the other.
 //! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
-//! - **Fairness:** newcomers may overtake until the first in the queue has waited for its patience; then it *closes* the
+//! - **Fairness:** newcomers may overtake until somebody in the queue has waited for its patience; then he *closes* the
 //!   queue, which from then on is strictly first come, first served, with adjacent readers together.
 //! - **Patience:** whoever does not come when it is his turn, since he is stopped or busy, is passed over after a few
 //!   milliseconds, in the queue as well as while draining. He keeps his ticket, and each time is given twice the patience.

@@ -12,16 +12,17 @@ pub(crate) use checked::{AtomicU32, AtomicU64};
 
 #[cfg(loom)]
 mod checked {
-    //! loom 0.7 takes the order in which it runs the sequentially consistent operations for C++20's order S of them (\[atomics.order\]): such a load
-    //! never returns a sequentially consistent store older than the latest. That is Dekker's guarantee, and each of the four
-    //! operations of the scheme takes part only if it asks for `SeqCst`, so weakening any one of them shows. But loom counts
-    //! the initial value as no such store, and every load might return it: here it is stored once more.
+    //! C++20 puts all sequentially consistent operations into one order S (\[atomics.order\]). loom 0.7 takes for it the order
+    //! in which it runs them: such a load never returns a `SeqCst` store older than the latest one. That is what Dekker's
+    //! scheme needs, without fences, which would hide an operation that is too weak behind its neighbour: each of the
+    //! scheme's four operations takes part only if it asks for `SeqCst`. But to loom the initial value is no such store, and
+    //! any load might return it; so it is stored once more.
     //!
     //! Where that differs from C++20:
-    //! - Weaker: a load may miss a `SeqCst` store for an older one that was none (`reads` of nested holds). False alarms only.
-    //! - Stronger: nothing is reordered with an operation that follows it in program order, and an operation outside S
-    //!   stays in its place between those in S. A weaker *load* is seen as such, a relaxed read-modify-write before a
-    //!   `SeqCst` load (`take_wake`) is not: the machine code is looked at for that (`scripts/machine-code.js`).
+    //! - Weaker: a load may return a store that was not `SeqCst` though a later one was (`reads` of nested holds). That makes
+    //!   false alarms only.
+    //! - Stronger: an operation outside S keeps its place between those in S. So a weaker read-modify-write before a `SeqCst`
+    //!   load (`take_wake`) is not noticed: for that the machine code is looked at (`scripts/machine-code.js`).
 
     use std::ops::Deref;
     use std::sync::atomic::Ordering::SeqCst;

@@ -396,11 +396,11 @@ impl Attachment {
         head.is_some()
     }
 
-    /// Closes the queue to newcomers if they have overtaken our first request for long enough.
+    /// Closes the queue to newcomers if they have overtaken our first request for long enough. Also if somebody is ahead of
+    /// it: he may be stopped, and as long as newcomers keep the lock busy nobody sees that he does not come.
     fn close_queue(&self, pending: &Pending, now: u64) {
         if let Some(head) = pending.requests.front()
             && now >= head.close_at
-            && self.segment.ahead_of(self.index, head.mode, head.ticket).is_none()
         {
             step!(close_queue);
             self.segment.change_gate(|gate| (!gate.is_closed()).then(|| gate.with_closed()));

@@ -1,15 +1,20 @@
 //! Makes the lock and keeps it open, so that its memory is the same from the first process to the last. When all of them are
-//! gone: whether anything of them is left.
+//! gone: whether anything of them is left. Meanwhile it notes when the machine is too busy for bounds on time to mean anything.
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use process_rwlock::{ErrorKind, LockRef, OpenOptions, OwnerDied, RwLock};
-use process_rwlock_storm::{Died, Mode, Outcome, Way, Witness};
+use process_rwlock_storm::{Died, Kind, Log, Mode, Outcome, Record, Way, Witness, now};
 
 /// Its place among the processes: behind all others.
 const PROCESS: usize = 16;
+/// How long it sleeps, to see how late it is woken; and how late is noted (ns).
+const NAP: Duration = Duration::from_millis(5);
+const LATE: u64 = 50_000_000;
 
 pub(crate) fn died(died: Option<OwnerDied>) -> Option<Died> {
     died.map(|died| Died { pid: died.pid, token: died.token })
@@ -18,6 +23,8 @@ pub(crate) fn died(died: Option<OwnerDied>) -> Option<Died> {
 pub fn run(folder: &Path, place: &str, capacity: u32) -> ExitCode {
     let mut witness = Witness::new(folder, PROCESS, 1, 0).expect("a page and a log");
     let lock = crate::open(place, &OpenOptions::new().capacity(capacity)).expect("a new lock");
+    let mut log = Log::create(&folder.join("late.log")).expect("a log");
+    thread::spawn(move || note_lateness(&mut log));
     println!("ready");
     let mut line = String::new();
     if io::stdin().read_line(&mut line).unwrap_or(0) == 0 {
@@ -37,6 +44,20 @@ pub fn run(folder: &Path, place: &str, capacity: u32) -> ExitCode {
     }
     println!("checked");
     ExitCode::SUCCESS
+}
+
+fn note_lateness(log: &mut Log) {
+    loop {
+        let start = now();
+        thread::sleep(NAP);
+        let woken = now();
+        let late = (woken - start).saturating_sub(NAP.as_nanos() as u64);
+        if late > LATE {
+            let mut record = Record::new(Kind::Late, woken);
+            record.token = late;
+            log.add(record);
+        }
+    }
 }
 
 /// Everybody else is dead or has closed the lock: nobody is in the way, at once. What `ownerDied` must say here the check of

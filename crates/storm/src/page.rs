@@ -31,8 +31,8 @@ pub(crate) struct Shared {
     pub stop: AtomicU32,
     /// Not zero: a calm sea. Actors pause long between operations.
     pub calm: AtomicU32,
-    /// The process that takes the lock as often as it can without waiting, plus one; 0: none.
-    pub barger: AtomicU32,
+    /// A bit for every process that takes the lock as often as it can without waiting.
+    pub bargers: AtomicU32,
     /// The token of the last writer who came inside.
     pub last_token: AtomicU64,
     /// The same in every word, unless a writer is inside or died there. Never accessed atomically.
@@ -239,15 +239,15 @@ impl Page {
         self.shared().calm.load(Relaxed) != 0
     }
 
-    /// The process that barges now.
+    /// Whether this process barges now.
     #[must_use]
-    pub fn barger(&self) -> Option<usize> {
-        (self.shared().barger.load(Relaxed) as usize).checked_sub(1)
+    pub fn barges(&self, process: usize) -> bool {
+        self.shared().bargers.load(Relaxed) & 1 << process != 0
     }
 
-    /// Has one process barge, or none.
-    pub fn set_barger(&self, process: Option<usize>) {
-        self.shared().barger.store(process.map_or(0, |process| process as u32 + 1), Relaxed);
+    /// Has the processes barge whose bits are set.
+    pub fn set_bargers(&self, processes: u32) {
+        self.shared().bargers.store(processes, Relaxed);
     }
 
     /// Makes actors pause long, or not.

@@ -22,6 +22,8 @@ pub enum Kind {
     Stop,
     /// SIGCONT was sent.
     Continue,
+    /// Somebody slept for `token` ns longer than he wanted to: the machine had no time for him.
+    Late,
 }
 
 /// The operations.
@@ -131,7 +133,7 @@ macro_rules! from_number {
     };
 }
 
-from_number!(Kind: Begin, Invoke, Return, End, Terminate, Kill, Dead, Stop, Continue);
+from_number!(Kind: Begin, Invoke, Return, End, Terminate, Kill, Dead, Stop, Continue, Late);
 from_number!(What: Acquire, Upgrade, Downgrade, Release);
 from_number!(Mode: Read, Upgradable, Write);
 from_number!(Way: Wait, Try, Sync, Whole, Failed);

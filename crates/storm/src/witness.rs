@@ -118,7 +118,8 @@ impl Witness {
     }
 
     fn enter(&mut self, from: Option<Mode>, mode: Mode, token: u64, died: Option<Died>) {
-        let overlap = self.page.change(self.actor, |inside| from.map_or(inside, |from| inside.without(from)).with(mode));
+        let overlap =
+            self.page.change(self.actor, |inside| from.map_or(inside, |from| inside.without(from)).with(mode));
         if let Some(overlap) = overlap {
             self.violation(&overlap);
         }

@@ -32,9 +32,8 @@ pub fn run(job: &Job) {
     // SAFETY: `none` is valid for reads.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
     // One after the other, since the first locks the byte by which the driver sees the process' end.
-    let witnesses = [0, 1].map(|thread| {
-        Witness::new(&job.folder, job.process, job.life, thread).expect("a page and a log")
-    });
+    let witnesses =
+        [0, 1].map(|thread| Witness::new(&job.folder, job.process, job.life, thread).expect("a page and a log"));
     thread::scope(|scope| {
         for (index, witness) in witnesses.into_iter().enumerate() {
             scope.spawn(move || {
@@ -42,7 +41,8 @@ pub fn run(job: &Job) {
                 let mut worker = Worker { witness, random, process: job.process };
                 while !worker.witness.is_over() {
                     let options = OpenOptions::new().fairness(job.fairness).label(format!("storm {}", job.process));
-                    if let Err(error) = crate::open(&job.place, &options).and_then(|lock| worker.use_for_a_while(&lock)) {
+                    if let Err(error) = crate::open(&job.place, &options).and_then(|lock| worker.use_for_a_while(&lock))
+                    {
                         worker.witness.violation(&format!("an error: {error:?}"));
                         break;
                     }
@@ -66,7 +66,7 @@ impl Worker {
             if self.witness.is_over() {
                 break;
             }
-            if self.witness.page().barger() == Some(self.process) {
+            if self.witness.page().barges(self.process) {
                 self.barge(lock);
             }
             self.step(lock)?;
@@ -196,10 +196,10 @@ impl Worker {
         self.go_on_from_upgradable(op, guard)
     }
 
-    /// Takes the lock whenever that needs no waiting, with hardly a gap between this process' two threads: whoever waits
+    /// Takes the lock whenever that needs no waiting, with hardly a gap between those who barge: whoever waits
     /// depends on the queue's being closed.
     fn barge(&mut self, lock: &RwLock) {
-        while self.witness.page().barger() == Some(self.process) && !self.witness.is_over() {
+        while self.witness.page().barges(self.process) && !self.witness.is_over() {
             let op = self.witness.acquire(Mode::Write, Way::Try);
             let Some(guard) = (0..BARGES).find_map(|_| {
                 (0..50).for_each(|_| spin_loop());
@@ -299,13 +299,7 @@ impl Worker {
         Ok(())
     }
 
-    fn write_after_upgrade(
-        &mut self,
-        op: u32,
-        hold: u32,
-        guard: WriteGuard<'_>,
-        before: [u64; CANARY_STEPS],
-    ) -> Done {
+    fn write_after_upgrade(&mut self, op: u32, hold: u32, guard: WriteGuard<'_>, before: [u64; CANARY_STEPS]) -> Done {
         self.witness.check_canary(before);
         self.witness.upgraded(op, Mode::Upgradable, guard.token(), died(guard.owner_died()));
         self.writing(&guard);

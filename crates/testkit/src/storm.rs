@@ -194,8 +194,8 @@ impl StormKiller {
     }
 
     #[napi(setter)]
-    pub fn set_barger(&self, process: Option<u32>) {
-        self.0.page().set_barger(process.map(|process| process as usize));
+    pub fn set_bargers(&self, processes: u32) {
+        self.0.page().set_bargers(processes);
     }
 
     #[napi(getter)]

@@ -3,9 +3,14 @@
 //!
 //! The bytes lie far beyond the mapped range, where some systems' locks would forbid access.
 
-#[cfg(unix)]
+#[cfg(miri)]
+mod miri;
+#[cfg(miri)]
+pub(crate) use miri::LockFile;
+
+#[cfg(all(unix, not(miri)))]
 mod unix;
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 pub(crate) use unix::LockFile;
 
 /// The byte that serialises opening, closing and removing.

@@ -1,5 +1,5 @@
-//! The model checker's sleep. A sleeper is woken by nothing but a wake: where that one is lost, every thread sleeps, and loom
-//! reports the deadlock. Time stands still, so nobody looks after the dead, and nothing that a wake missed is found later.
+//! The model checker's sleep. A sleeper is woken by nothing but a wake: where that one is lost, every thread sleeps, and
+//! loom reports the deadlock. Time stands still, so nobody looks after the dead, and nothing makes up for a lost wake.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,5 +1,5 @@
-//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings, whose
-//! tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
+//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings,
+//! whose tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fs::{File, OpenOptions};
@@ -69,7 +69,7 @@ impl Heap {
 
     /// An open file of its own, as every attachment has.
     fn lock(&self) -> LockFile {
-        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let path = if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
         LockFile::new(OpenOptions::new().read(true).write(true).open(path).unwrap())
     }
 }
@@ -86,6 +86,9 @@ fn place() -> Place {
 }
 
 fn unnamed_file() -> File {
+    if cfg!(miri) {
+        return File::open("/dev/null").unwrap(); // see `liveness::miri`
+    }
     // SAFETY: the name is a C string.
     let descriptor = unsafe { libc::memfd_create(c"process-rwlock".as_ptr(), libc::MFD_CLOEXEC) };
     assert!(descriptor >= 0, "{}", std::io::Error::last_os_error());

@@ -97,6 +97,32 @@ fn newcomers_may_overtake_within_the_fairness_and_not_after_it() {
 }
 
 #[test]
+fn a_first_waiter_that_is_stopped_does_not_keep_the_queue_open() {
+    let lock = TestLock::named();
+    let own = lock.open();
+    let newcomer = lock.open();
+    // It would close the queue in a minute, and is stopped.
+    let (first, second) = (Child::new(lock.reference()), Child::new(lock.reference()));
+    assert_eq!(first.ask("open fairness=60000"), "ok");
+    assert_eq!(second.ask("open fairness=0"), "ok");
+    let holding = own.write().unwrap();
+    first.tell("write");
+    until("it waits", || own.inspect().waiters.len() == 1);
+    thread::sleep(ms(5));
+    first.stop();
+    second.tell("write");
+    until("it waits too", || own.inspect().waiters.len() == 2);
+    thread::sleep(ms(5));
+    drop(holding);
+    let overtaken = newcomer.try_write().is_some();
+    assert_eq!(second.answer(), "granted");
+    second.release();
+    first.resume();
+    assert_eq!(first.answer(), "granted");
+    assert!(!overtaken, "the second has waited for longer than its fairness");
+}
+
+#[test]
 fn readers_that_come_back_at_once_do_not_starve_a_writer() {
     let lock = TestLock::named();
     let over = AtomicBool::new(false);

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list, now, remove,
+    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list, now,
+    remove,
 };
 
 use crate::inject::{self, Action, Target};
@@ -35,12 +36,12 @@ pub struct Actor {
 }
 
 /// The rest of this process' life. `target` is for the victim's operation.
-pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Target>) -> ! {
+pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Target>) {
     inject::hook(stage, place.clone(), me);
     let mut actor = Actor { stage, me, place, attachment: None, others: Vec::new(), requests: Vec::new() };
     let mailbox = &stage.actors[me];
     let lived = catch_unwind(AssertUnwindSafe(|| {
-        for done in 0.. {
+        for done in mailbox.done.load(SeqCst).. {
             while mailbox.told.load(SeqCst) == done {
                 stage::wait(&mailbox.told, done, None);
             }
@@ -52,8 +53,6 @@ pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Targe
     if lived.is_err() {
         stage.fail(&format!("{} panicked", letter(me)));
     }
-    // SAFETY: ends the process, without running what belongs to the driver it was forked from.
-    unsafe { libc::_exit(101) }
 }
 
 impl Actor {
@@ -87,7 +86,8 @@ impl Actor {
     }
 
     fn carry_out(&mut self, words: &[&str]) -> String {
-        let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok());
+        let option =
+            |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok());
         let terms = Terms {
             deadline: option("timeout").map_or(u64::MAX, |ms| now() + ms * 1_000_000),
             fairness: option("fairness").map_or(FAIRNESS, |ms| ms * 1_000_000),
@@ -130,7 +130,9 @@ impl Actor {
             "wait-read" | "wait-upgradable" | "wait-write" => {
                 return self.acquire(mode_of(&words[0][5..]), |a, mode| a.wait(mode, terms, || false).map_err(said));
             }
-            "interrupted" => return self.acquire(mode_of(argument), |a, mode| a.wait(mode, terms, || true).map_err(said)),
+            "interrupted" => {
+                return self.acquire(mode_of(argument), |a, mode| a.wait(mode, terms, || true).map_err(said));
+            }
             "try-read" | "try-upgradable" | "try-write" => {
                 return self.acquire(mode_of(&words[0][4..]), |a, mode| or_refused(tried(a, mode)));
             }

@@ -15,6 +15,8 @@ pub enum Action {
     Kill,
     /// SIGSTOP; the driver kills it later.
     Stop,
+    /// SIGSTOP; the driver lets it go on later, after the others have gone past.
+    Pause,
     /// `exit`: what its thread keeps in a thread-local is closed on the way, all else just ends.
     Exit,
 }
@@ -84,7 +86,7 @@ fn reached(label: &'static str) {
 
 fn act(action: Action) {
     let Hooked { stage, place, me } = HOOKED.get().unwrap();
-    if action != Action::Stop {
+    if matches!(action, Action::Kill | Action::Exit) {
         let claims = WRITES.load(SeqCst);
         note_death(stage, place, *me, std::process::id());
         if claims == 0 && stage.is_in_phase(*me, Phase::Entering) && stage.expected.load(SeqCst) == std::process::id() {
@@ -96,6 +98,7 @@ fn act(action: Action) {
     match action {
         Action::Kill => raise(libc::SIGKILL),
         Action::Stop => raise(libc::SIGSTOP),
+        Action::Pause => return raise(libc::SIGSTOP),
         Action::Exit => std::process::exit(0),
     }
     loop {
@@ -105,16 +108,23 @@ fn act(action: Action) {
 }
 
 fn raise(signal: i32) {
+    let me = std::process::id().cast_signed();
     // SAFETY: takes numbers; to this process itself.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    unsafe { libc::kill(me, signal) };
 }
 
 /// Notes, just before `actor` dies, whether those who come after it must be told: if it is inside a write hold, as the gate
-/// says, which nobody else changes then. What the actor knows itself must agree.
+/// and its token say, which nobody else changes then. What the actor knows itself must agree.
 pub fn note_death(stage: &Stage, place: &Place, actor: usize, pid: u32) {
-    let writes = Memory::read(place).is_some_and(|memory| memory.is_written_by(pid));
+    let memory = Memory::read(place);
+    let writes = memory.as_ref().is_some_and(|memory| memory.is_written_by(pid));
     if writes {
         stage.expected.store(pid, SeqCst);
+    } else if let Some(memory) = memory
+        && stage.is_in_phase(actor, Phase::Leaving)
+    {
+        // If the gate is not free yet, an earlier death is still to be told.
+        stage.expected.store(memory.told_dead(), SeqCst);
     }
     if !writes && stage.is_in_phase(actor, Phase::Inside) {
         stage.fail(&format!("{} is inside a write hold, and the gate does not say so", letter(actor)));

@@ -14,6 +14,8 @@ mod scenarios;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
@@ -21,17 +23,19 @@ use inject::{Action, Target};
 use memory::Place;
 use play::{Played, play};
 use scenarios::{SCENARIOS, Scenario, Where};
-use stage::Stage;
+use stage::{Shared, Stage};
 
 /// Where there are no other files.
 const FOLDER: &str = "/dev/shm/crash";
+/// Most of the time goes into waiting: for looks after the dead, for patience with the stopped. Each has a `/dev/shm` of its own.
+const WORKERS: usize = 8;
 /// Failures after which the run ends.
-const ENOUGH: usize = 8;
+const ENOUGH: u32 = 8;
 
 const USAGE: &str = "\
 --full           every step up to the third time and the last, each killed, stopped and ended; else the first time only
 --only S[:L[:N[:A]]]
-                 of scenario S only, label L, the Nth time, action A (kill, stop or exit)
+                 of scenario S only, label L, the Nth time, action A (kill, stop, pause or exit)
 --mutant         end at the first failure";
 
 #[derive(Default)]
@@ -44,47 +48,55 @@ struct Wanted {
     action: Option<String>,
 }
 
-#[derive(Default)]
-struct Report {
-    cases: BTreeMap<Action, usize>,
-    /// The victim went another way the second time, and finished.
-    missed: usize,
-    hit: BTreeSet<usize>,
-    slowest: Duration,
-    failures: Vec<String>,
-}
-
 fn main() {
     let wanted = Wanted::parse();
     labels::all(); // before any fork
+    let start = Instant::now();
+    let tally = Tally::share();
+    let workers: Vec<_> =
+        (0..if wanted.scenario.is_some() { 1 } else { WORKERS }).map(|_| play::fork(|| work(&wanted, tally))).collect();
+    for worker in workers {
+        if !play::ends_well(worker) {
+            tally.failed.fetch_add(1, SeqCst);
+        }
+    }
+    tally.print(start.elapsed());
+    let without_names = tally.without_names.load(SeqCst) != 0;
+    let whole = wanted.scenario.is_none() && !wanted.mutant && !without_names;
+    let failed = tally.failed.load(SeqCst) != 0 || tally.scenarios.load(SeqCst) == 0;
+    if failed || (whole && !tally.never_hit().is_empty()) {
+        process::exit(1);
+    }
+}
+
+/// Plays scenarios that nobody has played yet.
+fn work(wanted: &Wanted, tally: &Tally) {
     let own_shm = sandbox::enter();
-    if let Err(error) = &own_shm {
-        println!("No /dev/shm of our own ({error}; root has one, or who may make user namespaces): without named locks.");
+    if let Err(error) = &own_shm
+        && tally.without_names.fetch_add(1, SeqCst) == 0
+    {
+        println!(
+            "No /dev/shm of our own ({error}; root has one, or who may make user namespaces): without named locks."
+        );
     }
     let folder = if own_shm.is_ok() { FOLDER.into() } else { env::temp_dir().join(format!("crash-{}", process::id())) };
     fs::create_dir_all(&folder).unwrap();
-    let start = Instant::now();
-    let stage = Stage::new();
-    let mut report = Report::default();
-    let chosen = SCENARIOS.iter().filter(|scenario| wanted.scenario.as_ref().is_none_or(|name| name == scenario.name));
-    let mut scenarios = 0;
-    for scenario in chosen.filter(|scenario| own_shm.is_ok() || scenario.at == Where::Path) {
+    let stage = Stage::share();
+    while let Some(scenario) = SCENARIOS.get(tally.next.fetch_add(1, SeqCst) as usize)
+        && !tally.is_enough(wanted)
+    {
+        if wanted.scenario.as_ref().is_some_and(|name| name != scenario.name)
+            || (own_shm.is_err() && scenario.at == Where::Name)
+        {
+            continue;
+        }
         let place = match scenario.at {
             Where::Path => Place::Path(folder.join("lock")),
             Where::Name => Place::Named("crash/lock".into()),
         };
-        scenarios += 1;
-        report.play_all(&wanted, stage, &place, scenario);
-        if report.failures.len() >= if wanted.mutant { 1 } else { ENOUGH } {
-            break;
-        }
+        Case { wanted, tally, stage, place: &place, scenario }.play_all();
     }
     let _ = fs::remove_dir_all(&folder);
-    report.print(scenarios, start.elapsed());
-    let whole = wanted.scenario.is_none() && own_shm.is_ok();
-    if scenarios == 0 || !report.failures.is_empty() || (whole && !report.never_hit().is_empty()) {
-        process::exit(1);
-    }
 }
 
 impl Wanted {
@@ -141,72 +153,109 @@ fn usage() -> ! {
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Kill, Self::Stop, Self::Exit];
+    const ALL: [Self; 4] = [Self::Kill, Self::Stop, Self::Pause, Self::Exit];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Stop => "stop",
+            Self::Pause => "pause",
             Self::Exit => "exit",
         }
     }
 }
 
-impl Report {
-    fn play_all(&mut self, wanted: &Wanted, stage: &'static Stage, place: &Place, scenario: &Scenario) {
-        let steps = match play(stage, place, scenario.script, None) {
+struct Case<'a> {
+    wanted: &'a Wanted,
+    tally: &'a Tally,
+    stage: &'static Stage,
+    place: &'a Place,
+    scenario: &'a Scenario,
+}
+
+impl Case<'_> {
+    fn play_all(&self) {
+        self.tally.scenarios.fetch_add(1, SeqCst);
+        let steps = match play(self.stage, self.place, self.scenario.script, None) {
             Ok(Played { steps, .. }) => steps,
-            Err(why) => return self.fail(scenario, None, stage, place, &why),
+            Err(why) => return self.fail(None, &why),
         };
-        for target in wanted.cases(&steps) {
-            *self.cases.entry(target.action).or_default() += 1;
-            match play(stage, place, scenario.script, Some(target)) {
+        for target in self.wanted.cases(&steps) {
+            if self.tally.is_enough(self.wanted) {
+                return;
+            }
+            self.tally.cases[target.action as usize].fetch_add(1, SeqCst);
+            match play(self.stage, self.place, self.scenario.script, Some(target)) {
                 Ok(Played { halted: true, recovery, .. }) => {
-                    self.hit.insert(target.label);
-                    self.slowest = self.slowest.max(recovery);
+                    self.tally.hit[target.label].store(1, SeqCst);
+                    self.tally.slowest.fetch_max(recovery.as_micros() as u32, SeqCst);
                 }
-                Ok(_) => self.missed += 1,
-                Err(why) => {
-                    self.fail(scenario, Some(target), stage, place, &why);
-                    if wanted.mutant || self.failures.len() >= ENOUGH {
-                        return;
-                    }
-                }
+                Ok(_) => drop(self.tally.missed.fetch_add(1, SeqCst)),
+                Err(why) => self.fail(Some(target), &why),
             }
         }
     }
 
-    fn fail(&mut self, scenario: &Scenario, target: Option<Target>, stage: &Stage, place: &Place, why: &str) {
+    fn fail(&self, target: Option<Target>, why: &str) {
         let which = match target {
             Some(Target { label, nth, action }) => {
-                format!("{}:{}:{nth}:{}", scenario.name, labels::name(label), action.name())
+                format!("{}:{}:{nth}:{}", self.scenario.name, labels::name(label), action.name())
             }
-            None => scenario.name.into(),
+            None => self.scenario.name.into(),
         };
-        let steps = stage.steps();
+        let steps = self.stage.steps();
         let last: Vec<_> = steps[steps.len().saturating_sub(12)..].iter().map(|label| labels::name(*label)).collect();
-        let text = format!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
-        println!("{text}");
-        self.failures.push(which);
-        play::clean(place);
+        println!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
+        self.tally.failed.fetch_add(1, SeqCst);
+        play::clean(self.place);
+    }
+}
+
+/// What the workers found, together. All zero at first.
+#[repr(C)]
+struct Tally {
+    /// The scenario that nobody has taken yet.
+    next: AtomicU32,
+    scenarios: AtomicU32,
+    cases: [AtomicU32; Action::ALL.len()],
+    /// The victim went another way than when its steps were noted, and finished.
+    missed: AtomicU32,
+    failed: AtomicU32,
+    without_names: AtomicU32,
+    /// In microseconds.
+    slowest: AtomicU32,
+    hit: [AtomicU32; 256],
+}
+
+// SAFETY: atomics alone.
+unsafe impl stage::Shared for Tally {}
+
+impl Tally {
+    fn is_enough(&self, wanted: &Wanted) -> bool {
+        self.failed.load(SeqCst) >= if wanted.mutant { 1 } else { ENOUGH }
     }
 
     fn never_hit(&self) -> Vec<&'static str> {
-        let all = labels::all();
-        all.iter().filter(|(_, number)| !self.hit.contains(number)).map(|(name, _)| name.as_str()).collect()
+        let hit = |number: usize| self.hit[number].load(SeqCst) != 0;
+        labels::all().iter().filter(|(_, number)| !hit(**number)).map(|(name, _)| name.as_str()).collect()
     }
 
-    fn print(&self, scenarios: usize, time: Duration) {
-        let cases: Vec<_> = self.cases.iter().map(|(action, count)| format!("{count} {}", action.name())).collect();
-        let total: usize = self.cases.values().sum();
-        let (hit, exist) = (self.hit.len(), labels::all().len());
-        println!("{scenarios} scenarios, {total} cases ({}) in {:.1} s", cases.join(", "), time.as_secs_f64());
-        println!("{} where the victim did not come by that step again, and finished", self.missed);
-        println!("slowest: the others had finished {:.0} ms after the end", self.slowest.as_secs_f64() * 1e3);
-        println!("labels: {hit} of {exist} hit ({:.1} %)", 100.0 * hit as f64 / exist as f64);
-        if !self.never_hit().is_empty() {
-            println!("never hit: {}", self.never_hit().join(" "));
+    fn print(&self, time: Duration) {
+        let cases = self.cases.each_ref().map(|count| count.load(SeqCst));
+        let [kill, stop, pause, exit] = cases;
+        let (never, exist) = (self.never_hit(), labels::all().len());
+        println!(
+            "{} scenarios, {} cases ({kill} killed, {stop} stopped, {pause} paused, {exit} made to exit) in {:.0} s",
+            self.scenarios.load(SeqCst),
+            cases.iter().sum::<u32>(),
+            time.as_secs_f64()
+        );
+        println!("{} where the victim did not come by that step again, and finished", self.missed.load(SeqCst));
+        println!("slowest: the others were through {} ms after the end", self.slowest.load(SeqCst) / 1000);
+        println!("labels: {} of {exist} hit", exist - never.len());
+        if !never.is_empty() {
+            println!("never hit: {}", never.join(" "));
         }
-        println!("{} failed", self.failures.len());
+        println!("{} failed", self.failed.load(SeqCst));
     }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 const NAME: usize = 48;
 const GATE: usize = 384;
+const FENCE: usize = 392;
 const SLOTS: usize = 1024;
 const SLOT: usize = 256;
+const TOKEN: usize = 8;
 const QUEUED: usize = 128;
 const PID: usize = 168;
 
@@ -50,9 +52,15 @@ impl Memory {
         modes.contains(&mode) && self.slots_of(pid).any(|slot| slot == SLOTS + owner * SLOT)
     }
 
-    /// The gate says that `pid` writes.
+    /// The gate says that `pid` writes, and its slot has the lock's token: its write hold has begun, and not ended.
     pub fn is_written_by(&self, pid: u32) -> bool {
-        self.has_gate(pid, &[4])
+        self.has_gate(pid, &[4]) && self.slots_of(pid).any(|slot| self.word(slot + TOKEN) == self.word(FENCE))
+    }
+
+    /// The pid of the writer whose death inside is to be told; 0: of none.
+    pub fn told_dead(&self) -> u32 {
+        let (poisoned, died) = (self.gate() >> 5 & 1 != 0, (self.gate() >> 18 & 0xfff) as usize);
+        if poisoned { self.word(SLOTS + died * SLOT + PID) as u32 } else { 0 }
     }
 
     /// Others must wait for `pid`: it reads, or has the gate and is not just waiting for the readers to leave.

@@ -8,6 +8,7 @@
 //! kill d, stop c      wherever they are; cont c lets it go on. In the end all the stopped go on
 //! ! write             the victim's operation: its steps are those where it is halted
 //! asleep 2            until the victim has slept that often
+//! go                  the victim goes on now, if it was only paused: else it does in the end
 //! done b              until `b` has done what it was told
 //! ```
 //!
@@ -54,83 +55,245 @@ pub const SCENARIOS: &[Scenario] = &[
     path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
     path("try-upgrade-beside-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
     path("in-place-beside-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
-    path("write-beside-reader", "a open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release"),
+    path(
+        "write-beside-reader",
+        "a open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
     path("write-timeout-draining", "a open, read\n v open\n b open\n ! write timeout=10 =timeout\n b write, release &"),
     path("write-interrupted", "a open, read\n v open\n b open\n ! interrupted write =interrupted"),
-    path("upgrade-beside-reader", "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n asleep 3\n a release"),
-    path("upgrade-timeout", "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=10 =timeout, release\n b write, release &"),
+    path(
+        "upgrade-beside-reader",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n asleep 3\n a release",
+    ),
+    path(
+        "upgrade-timeout",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=10 =timeout, release\n b write, release &",
+    ),
     path("upgradable-beside-reader", "a open, read\n v open\n b open\n ! upgradable, down-read, release"),
-    path("drain-cancelled", "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! cancel =pending"),
-    path("drain-paused", "a open, read\n v open, request write, poll =pending\n b open\n ! wait-write timeout=10 =timeout, poll =pending, cancel =pending\n b read, release &"),
-    path("upgrade-paused", "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n ! wait-read, poll =pending, release-read, cancel =pending, release\n b write, release &"),
+    path(
+        "drain-cancelled",
+        "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! cancel =pending",
+    ),
+    path(
+        "drain-paused",
+        "a open, read\n v open, request write, poll =pending\n b open\n ! wait-write timeout=10 =timeout, poll =pending, cancel =pending\n b read, release &",
+    ),
+    path(
+        "upgrade-paused",
+        "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n ! wait-read, poll =pending, release-read, cancel =pending, release\n b write, release &",
+    ),
     // ---- somebody exclusive inside
-    path("try-beside-writer", "a open, write\n v open\n b open\n ! try-read =refused, try-write =refused, try-upgradable =refused"),
-    path("read-beside-writer", "a open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n asleep 3\n a release"),
-    path("write-beside-writer", "a open, write\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release"),
-    path("upgradable-beside-writer", "a open, write\n v open\n b open\n ! upgradable, release\n asleep 1\n b upgradable, release &\n asleep 3\n a release"),
+    path(
+        "try-beside-writer",
+        "a open, write\n v open\n b open\n ! try-read =refused, try-write =refused, try-upgradable =refused",
+    ),
+    path(
+        "read-beside-writer",
+        "a open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n asleep 3\n a release",
+    ),
+    path(
+        "write-beside-writer",
+        "a open, write\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
+    path(
+        "upgradable-beside-writer",
+        "a open, write\n v open\n b open\n ! upgradable, release\n asleep 1\n b upgradable, release &\n asleep 3\n a release",
+    ),
     path("read-timeout", "a open, write\n v open\n b open\n ! read timeout=10 =timeout\n b read, release &"),
     path("write-timeout", "a open, upgradable\n v open\n b open\n ! write timeout=10 =timeout\n b read, release"),
-    path("write-beside-upgradable", "a open, upgradable\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release"),
-    path("read-beside-upgradable", "a open, upgradable\n v open\n b open\n ! read, release\n b write, release &"),
-    path("read-beside-upgrader", "a open, upgradable\n c open, read\n a upgrade, release &\n v open\n b open\n ! read, release\n asleep 2\n c release"),
+    path(
+        "write-beside-upgradable",
+        "a open, upgradable\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
+    path(
+        "read-beside-upgradable",
+        "a open, upgradable\n v open\n b open\n ! read, release\n done v\n b write, release &",
+    ),
+    path(
+        "read-beside-upgrader",
+        "a open, upgradable\n c open, read\n a upgrade, release &\n v open\n b open\n ! read, release\n asleep 2\n c release",
+    ),
     // ---- giving way to the queue
-    path("release-write-to-queue", "v open, write\n a open\n b open\n c open\n a read, release &\n b write, release &\n c upgradable, release &\n ! release"),
+    path(
+        "release-write-to-queue",
+        "v open, write\n a open\n b open\n c open\n a read, release &\n b write, release &\n c upgradable, release &\n ! release",
+    ),
     path("release-read-to-drainer", "v open, read\n b open\n b write, release &\n ! release"),
-    path("release-upgradable-to-queue", "v open, upgradable\n a open\n b open\n a upgradable, release &\n b write, release &\n ! release"),
-    path("downgrade-to-queue", "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-upgradable, down-read, release"),
-    path("downgrade-read-to-queue", "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-read, release"),
+    path(
+        "release-upgradable-to-queue",
+        "v open, upgradable\n a open\n b open\n a upgradable, release &\n b write, release &\n ! release",
+    ),
+    path(
+        "downgrade-to-queue",
+        "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-upgradable, down-read, release",
+    ),
+    path(
+        "downgrade-read-to-queue",
+        "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-read, release",
+    ),
     path("try-read-closed", "a open, read\n b open\n b write fairness=0, release &\n v open\n ! try-read =refused"),
-    path("read-closed", "a open, upgradable\n b open\n b write fairness=0, release &\n v open\n ! read, release\n asleep 2\n a release"),
-    path("closer-cancels", "a open, upgradable\n v open, request write fairness=0, poll =pending\n b open\n b write fairness=60000, release &\n ! poll =pending, cancel =pending"),
-    path("strict-fifo", "a open, write\n v open\n b open\n c open\n b write fairness=0, release &\n c read fairness=0, release &\n ! write fairness=0, release\n asleep 2\n a release"),
-    path("several-requests", "a open, write\n v open\n b open\n ! request read, request write, poll =pending\n b write, release &"),
-    path("several-granted", "a open, write\n v open, request read, request read, poll =pending\n b open\n b write, release &\n a release\n ! poll =any, poll =any, release-all"),
+    path(
+        "read-closed",
+        "a open, upgradable\n b open\n b write fairness=0, release &\n v open\n ! read, release\n asleep 2\n a release",
+    ),
+    path(
+        "closer-cancels",
+        "a open, upgradable\n v open, request write fairness=0, poll =pending\n b open\n b write fairness=60000, release &\n ! poll =pending, cancel =pending",
+    ),
+    path(
+        "strict-fifo",
+        "a open, write\n v open\n b open\n c open\n b write fairness=0, release &\n c read fairness=0, release &\n ! write fairness=0, release\n asleep 2\n a release",
+    ),
+    path(
+        "several-requests",
+        "a open, write\n v open\n b open\n ! request read, request write, poll =pending\n b write, release &",
+    ),
+    path(
+        "several-granted",
+        "a open, write\n v open, request read, request read, poll =pending\n b open\n b write, release &\n a release\n ! poll =any, poll =any, release-all",
+    ),
     path("nested-behind-writer", "v open, read\n b open\n b write, release &\n ! read, release, release"),
     path("nested-patience", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
-    path("nested-beside-upgradable", "v open, upgradable\n a open, read\n b open\n b write fairness=0, release &\n ! request read, poll =any, release-read, release"),
+    path(
+        "nested-beside-upgradable",
+        "v open, upgradable\n a open, read\n b open\n b write fairness=0, release &\n ! request read, poll =any, release-read, release",
+    ),
     // ---- passing over who does not come, and having been passed over
-    path("passes-waiter", "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n b read, release &\n done b"),
-    path("passes-reader", "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n b read, release &\n done b"),
-    path("passes-drainer", "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n b write, release &\n done b"),
-    path("passes-upgrader", "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n b read, release &\n done b"),
-    path("try-passes-waiter", "a open, write\n c open\n c write fairness=0, release &\n stop c\n a release\n v open\n b open\n ! try-write =any, try-write =any, release-all\n b write, release &\n done b"),
-    path("passed-waiter", "a open, write\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b write, release &\n a release\n done b\n cont v"),
-    path("passed-drainer", "a open, read\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v"),
-    path("passed-upgrader", "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v"),
-    path("passed-upgrader-times-out", "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=30 =any, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v"),
-    path("passed-again", "a open, write\n v open\n b open\n c open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n c write\n cont v\n asleep 2\n stop v\n b read, release &\n c release\n done b\n cont v"),
+    path(
+        "passes-waiter",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "passes-reader",
+        "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "passes-drainer",
+        "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b write, release &\n done b",
+    ),
+    path(
+        "passes-upgrader",
+        "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "try-passes-waiter",
+        "a open, write\n c open\n c write fairness=0, release &\n stop c\n a release\n v open\n b open\n ! try-write =any, try-write =any, release-all\n b write, release &\n done b",
+    ),
+    path(
+        "passed-waiter",
+        "a open, write\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b write, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-drainer",
+        "a open, read\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-upgrader",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-upgrader-times-out",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=30 =any, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-again",
+        "a open, write\n v open\n b open\n c open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n c write\n cont v\n asleep 2\n stop v\n b read, release &\n c release\n done b\n cont v",
+    ),
     // ---- recovering another that died
     path("try-after-reader", "d open, read\n v open\n b open\n kill d\n ! try-write, release"),
     path("try-after-writer", "d open, write\n v open\n b open\n kill d\n ! try-read, release"),
     path("try-after-upgradable", "d open, upgradable\n v open\n b open\n kill d\n ! try-upgradable, release"),
-    path("try-after-waiter", "a open, upgradable\n d open\n d write fairness=0, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &"),
-    path("try-after-drainer", "a open, read\n d open\n d write, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &"),
-    path("try-after-upgrader", "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &"),
+    path(
+        "try-after-waiter",
+        "a open, upgradable\n d open\n d write fairness=0, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
+    path(
+        "try-after-drainer",
+        "a open, read\n d open\n d write, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
+    path(
+        "try-after-upgrader",
+        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
     path("upgrade-after-reader", "d open, read\n v open, upgradable\n b open\n kill d\n ! try-upgrade, release"),
-    path("writer-dies-before-waiters", "d open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d"),
-    path("writer-dies-before-writers", "d open, write\n v open\n b open\n ! write, release\n asleep 1\n b write, release &\n kill d"),
-    path("reader-dies-before-drainer", "d open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d"),
-    path("reader-dies-before-upgrader", "d open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n kill d"),
-    path("drainer-dies-before-reader", "a open, read\n d open\n d write, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d"),
-    path("upgrader-dies-before-reader", "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d"),
-    path("waiter-dies-before-waiter", "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d\n a release"),
-    path("several-die", "d open, write\n c open\n c write, release &\n a open\n a read, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill c\n kill a\n kill d"),
-    path("reader-and-drainer-die", "d open, read\n c open\n c write, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d\n kill c"),
-    path("dies-in-recovery-before", "d open, write\n c open\n v open\n b open\n kill d\n dies c free_gate try-read\n ! write, release\n b read, release &"),
-    path("dies-between-free-and-wake", "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_look release"),
+    path(
+        "writer-dies-before-waiters",
+        "d open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "writer-dies-before-writers",
+        "d open, write\n v open\n b open\n ! write, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "reader-dies-before-drainer",
+        "d open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "reader-dies-before-upgrader",
+        "d open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "drainer-dies-before-reader",
+        "a open, read\n d open\n d write, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "upgrader-dies-before-reader",
+        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "waiter-dies-before-waiter",
+        "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d\n a release",
+    ),
+    path(
+        "several-die",
+        "d open, write\n c open\n c write, release &\n a open\n a read, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill c\n kill a\n kill d",
+    ),
+    path(
+        "reader-and-drainer-die",
+        "d open, read\n c open\n c write, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d\n kill c",
+    ),
+    path(
+        "dies-in-recovery-before",
+        "d open, write\n c open\n v open\n b open\n kill d\n dies c free_gate try-read\n ! write, release\n b read, release &",
+    ),
+    path(
+        "dies-between-free-and-wake",
+        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_look release",
+    ),
     path("inspect-after-writer", "d open, write\n v open\n b open\n b write, release &\n kill d\n ! inspect"),
     path("inspect-after-reader", "d open, read\n v open\n b open\n kill d\n ! inspect"),
-    path("inspect-all", "a open, read\n c open, upgradable\n c upgrade, release &\n b open\n b write, release &\n v open\n ! inspect"),
+    path(
+        "inspect-all",
+        "a open, read\n c open, upgradable\n c upgrade, release &\n b open\n b write, release &\n v open\n ! inspect",
+    ),
     path("inspect-drainer", "a open, read\n b open\n b write, release &\n v open\n ! inspect"),
     path("inspect-writer", "a open, write\n b open\n b read, release &\n v open\n ! inspect"),
+    // ---- a slot changes hands while somebody is about to repair it
+    path(
+        "reader-slot-reused",
+        "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, read\n go\n done v\n b try-write =refused",
+    ),
+    path(
+        "gate-slot-reused",
+        "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
+    ),
     // ---- after a writer died and was found
     path("poisoned-read", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, release"),
     path("poisoned-write", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, release"),
     path("poisoned-write-failed", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, fail"),
-    path("poisoned-upgrade", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! upgradable, upgrade, down-upgradable, release"),
-    path("poisoned-in-place", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, try-upgrade, down-read, release"),
+    path(
+        "poisoned-upgrade",
+        "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! upgradable, upgrade, down-upgradable, release",
+    ),
+    path(
+        "poisoned-in-place",
+        "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, try-upgrade, down-read, release",
+    ),
     path("poisoned-inspect", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! inspect"),
-    path("poisoned-open", "d open, write\n b open\n kill d\n b try-read, release\n ! open, read, release, write, release, close"),
+    path(
+        "poisoned-open",
+        "d open, write\n b open\n kill d\n b try-read, release\n ! open, read, release, write, release, close",
+    ),
     path("poisoned-close", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! close"),
     named("poisoned-last-close", "d open, write\n v open\n kill d\n v try-read, release\n ! close"),
     named("unfound-last-close", "d open, write\n v open\n kill d\n ! close"),
@@ -146,9 +309,19 @@ pub const SCENARIOS: &[Scenario] = &[
     named("close-writing-last", "v open, write\n ! close"),
     path("abandon-writing", "v open, write\n b open\n b write, release &\n ! abandon"),
     named("abandon-writing-last", "v open, write\n ! abandon"),
-    path("close-waiting", "a open, write\n v open, request write fairness=0, request read, poll =pending\n b open\n b read, release &\n ! close"),
-    path("close-draining", "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! close"),
-    path("close-upgrading", "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n b read, release &\n ! close"),
+    path(
+        "close-waiting",
+        "a open, write\n v open, request write fairness=0, request read, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path(
+        "close-draining",
+        "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path(
+        "close-upgrading",
+        "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path("close-beside-reader", "a open, read\n v open\n b open\n ! close\n done v\n b write, release &"),
     path("close-beside-dead", "d open, read\n v open\n b open\n kill d\n ! close"),
     named("close-beside-closer", "v open\n b open\n ! close\n b close &&"),
     // ---- opening
@@ -166,15 +339,36 @@ pub const SCENARIOS: &[Scenario] = &[
     named("open-left-over-capacity", "d open\n kill d\n ! open capacity=4, write, release"),
     named("open-left-over-writer", "d open, write\n kill d\n ! open, write, release"),
     path("open-reusing-reader", "d open capacity=1, read\n kill d\n ! open capacity=1, write, release"),
-    path("open-reusing-waiter", "b open capacity=2, write\n d open capacity=2\n d write fairness=0, release &\n kill d\n ! open capacity=2, request read, poll =pending, close\n b release"),
-    path("open-reusing-drainer", "b open capacity=2, read\n d open capacity=2\n d write, release &\n kill d\n ! open capacity=2, try-read, release"),
-    path("open-reusing-upgradable", "b open capacity=2\n d open capacity=2, upgradable\n kill d\n ! open capacity=2, write, release"),
-    path("open-beside-dead-writer", "d open capacity=2, write\n b open capacity=2\n kill d\n ! open capacity=2, write, release"),
-    path("open-beside-poisoned", "d open capacity=2, write\n b open capacity=2\n kill d\n b try-read, release\n ! open capacity=2, write, release"),
-    path("open-all-dead", "c open capacity=3, read\n d open capacity=3, upgradable\n d read\n e open capacity=3\n e write, release &\n kill c\n kill d\n kill e\n ! open capacity=3, write, release"),
+    path(
+        "open-reusing-waiter",
+        "b open capacity=2, write\n d open capacity=2\n d write fairness=0, release &\n kill d\n ! open capacity=2, request read, poll =pending, close\n done v\n b release",
+    ),
+    path(
+        "open-reusing-drainer",
+        "b open capacity=2, read\n d open capacity=2\n d write, release &\n kill d\n ! open capacity=2, try-read, release",
+    ),
+    path(
+        "open-reusing-upgradable",
+        "b open capacity=2\n d open capacity=2, upgradable\n kill d\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-beside-dead-writer",
+        "d open capacity=2, write\n b open capacity=2\n kill d\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-beside-poisoned",
+        "d open capacity=2, write\n b open capacity=2\n kill d\n b try-read, release\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-all-dead",
+        "c open capacity=3, read\n d open capacity=3, upgradable\n d read\n e open capacity=3\n e write, release &\n kill c\n kill d\n kill e\n ! open capacity=3, write, release",
+    ),
     path("open-full-poisoned", "d open capacity=1, write\n kill d\n ! open capacity=1, read, release"),
     path("open-full", "a open capacity=2\n b open capacity=2\n ! open capacity=2 =full"),
-    path("open-full-beside-poisoned", "d open capacity=1, write\n kill d\n b open capacity=1\n ! open capacity=1 =full\n done v\n b read, release"),
+    path(
+        "open-full-beside-poisoned",
+        "d open capacity=1, write\n kill d\n b open capacity=1\n ! open capacity=1 =full\n done v\n b read, release",
+    ),
     path("open-beside-opener", "a open\n ! open, write, release\n b open, write, release &&"),
     named("create-beside-creator", "! open, write, release\n b open, write, release &&"),
     // ---- sweeping, listing, removing
@@ -191,13 +385,27 @@ pub const SCENARIOS: &[Scenario] = &[
     named("remove-named-poisoned", "d open, write\n kill d\n ! remove"),
     named("remove-named-busy", "b open\n ! remove =busy"),
     named("remove-named-unfinished", "dies d create_memory open\n ! remove"),
-    path("remove-beside-opener", "a open, close\n ! remove\n b open, write, release &&"),
-    named("remove-named-beside-opener", "d open\n kill d\n ! remove\n b open, write, release &&"),
+    path("remove-beside-opener", "a open, close\n ! remove =any\n b open, write, release &&"),
+    named("remove-named-beside-opener", "d open\n kill d\n ! remove =any\n b open, write, release &&"),
     // ---- a thread that sleeps for the waiter
-    path("watched-read", "a open, write\n v open\n b open\n ! request read, watch, release\n asleep 3\n b write, release &\n a release"),
-    path("watched-write", "a open, read\n v open\n b open\n ! request write, watch, release\n asleep 3\n b read, release &\n a release"),
-    path("watched-recovery", "d open, write\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d"),
-    path("watched-drain-recovery", "d open, read\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d"),
-    path("watched-passing", "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n b read, release &\n done b"),
+    path(
+        "watched-read",
+        "a open, write\n v open\n b open\n ! request read, watch, release\n asleep 3\n b write, release &\n a release",
+    ),
+    path(
+        "watched-write",
+        "a open, read\n v open\n b open\n ! request write, watch, release\n asleep 3\n b read, release &\n a release",
+    ),
+    path(
+        "watched-recovery",
+        "d open, write\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d",
+    ),
+    path(
+        "watched-drain-recovery",
+        "d open, read\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d",
+    ),
+    path(
+        "watched-passing",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n done v\n b read, release &\n done b",
+    ),
 ];
-

@@ -11,7 +11,7 @@ pub const VICTIM: usize = 0;
 pub const OBSERVER: usize = ACTORS.len() - 1;
 
 /// Everything here waits for a condition, and gives up after this. What is waited for takes milliseconds.
-pub const BOUND: Duration = Duration::from_secs(20);
+pub const BOUND: Duration = Duration::from_secs(10);
 
 /// Steps kept of a victim's operation.
 const TRACE: usize = 1 << 14;
@@ -95,9 +95,12 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl Stage {
-    /// Shared with every process forked later.
-    pub fn new() -> &'static Self {
+/// What processes forked later share with this one.
+///
+/// # Safety
+/// All zero is a valid value, and so is whatever any of them writes.
+pub unsafe trait Shared: Sized + 'static {
+    fn share() -> &'static Self {
         // SAFETY: takes numbers; asks for new memory.
         let memory = unsafe {
             libc::mmap(
@@ -110,10 +113,15 @@ impl Stage {
             )
         };
         assert_ne!(memory, libc::MAP_FAILED);
-        // SAFETY: mapped for good, page-aligned and long enough; it consists of atomics, for which all zero is valid.
+        // SAFETY: mapped for good, page-aligned and long enough; all zero is valid, as the implementor says.
         unsafe { &*memory.cast::<Self>() }
     }
+}
 
+// SAFETY: atomics alone.
+unsafe impl Shared for Stage {}
+
+impl Stage {
     /// As new. Tokens grow over all cases, so the greatest is kept. Nobody else may be there.
     pub fn clear(&self) {
         let token = self.token.load(SeqCst);

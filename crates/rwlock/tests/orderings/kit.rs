@@ -17,8 +17,8 @@ use crate::wait::Terms;
 
 pub const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
 
-/// Who uses the lock, and what the lock protects: the token of the last write hold, as memory that is no atomic. Whoever gets
-/// at it unprotected is found by loom, or by ThreadSanitizer.
+/// Who uses the lock, and what the lock protects: the token of the last write hold, as memory that is no atomic. Whoever
+/// gets at it unprotected is found by loom, ThreadSanitizer or Miri.
 pub struct Party {
     pub own: ManuallyDrop<Attachment>,
     protected: Arc<Protected>,

@@ -357,8 +357,8 @@ fn who_joins_the_queue_is_not_cleared_from_it() {
     });
 }
 
-/// Two writers leave the queue at once, each of them the last but for the other: one of the two must see that a reader is free
-/// to go.
+/// Two writers leave the queue at once, each of them the last but for the other: one of the two must see that a reader is
+/// free to go.
 #[test]
 fn of_two_who_leave_one_wakes_the_next() {
     check(|| {

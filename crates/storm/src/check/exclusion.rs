@@ -55,7 +55,9 @@ fn overlaps(ones: &[Span], others: &[Span]) -> Vec<(Span, Span)> {
         for span in later {
             while let Some(before) = next.next_if(|before| before.from <= span.from) {
                 match longest {
-                    Some(top) if top.hold == before.hold => longest = Some(if top.to < before.to { *before } else { top }),
+                    Some(top) if top.hold == before.hold => {
+                        longest = Some(if top.to < before.to { *before } else { top });
+                    }
                     Some(top) if top.to < before.to => (longest, second) = (Some(*before), longest),
                     Some(_) if second.is_none_or(|second| second.to < before.to) => second = Some(*before),
                     Some(_) => {}

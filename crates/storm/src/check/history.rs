@@ -92,7 +92,7 @@ pub struct Actor {
     pub dead: u64,
 }
 
-/// When a process was stopped.
+/// When a process was stopped, or the machine had no time for one.
 #[derive(Clone, Copy, Debug)]
 pub struct Stop {
     pub from: u64,
@@ -116,6 +116,8 @@ pub struct History {
     pub ops: Vec<Op>,
     pub holds: Vec<Hold>,
     pub stops: Vec<Stop>,
+    /// How many of them are the machine's.
+    pub late: usize,
     pub kills: Vec<Kill>,
     /// How long newcomers may overtake a waiter, in ns.
     pub fairness: u64,
@@ -136,15 +138,18 @@ impl History {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(numbers) = name.strip_prefix("actor-").and_then(|name| name.strip_suffix(".log")) else { continue };
+            let Some(numbers) = name.strip_prefix("actor-").and_then(|name| name.strip_suffix(".log")) else {
+                continue;
+            };
             let numbers: Vec<u32> = numbers.split('-').filter_map(|number| number.parse().ok()).collect();
             let [process, life, thread] = numbers[..] else { continue };
             logs.push(ActorLog { process, life, thread, records: read_log(&path)? });
         }
-        Ok(Self::new(&read_log(&folder.join("killer.log"))?, &logs))
+        let killer = [read_log(&folder.join("killer.log"))?, read_log(&folder.join("late.log"))?].concat();
+        Ok(Self::new(&killer, &logs))
     }
 
-    /// What the killer and the actors have written down.
+    /// What the killer (with him, who watches the machine) and the actors have written down.
     pub fn new(killer: &[Record], logs: &[ActorLog]) -> Self {
         let mut history = Self::default();
         let deaths = history.read_killer(killer);
@@ -164,6 +169,10 @@ impl History {
                 Kind::Begin => self.fairness = record.token,
                 Kind::Kill => {
                     self.kills.push(Kill { process: life.0, life: life.1, sent: record.time, dead: NEVER });
+                }
+                Kind::Late => {
+                    self.stops.push(Stop { from: record.time - record.token, to: record.time });
+                    self.late += 1;
                 }
                 Kind::Stop => _ = stopped.insert(life, record.time),
                 Kind::Dead | Kind::Continue => {

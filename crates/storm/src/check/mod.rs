@@ -94,11 +94,12 @@ fn summary(history: &History, violations: &[String]) -> String {
         violations.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))).collect();
     let _ = write!(
         json,
-        "{}}},\"lives\":{},\"kills\":{},\"stops\":{},\"longestWait\":{},\"fromKill\":[{}],\"fromRelease\":[{}],\"violations\":[{}]}}",
+        "{}}},\"lives\":{},\"kills\":{},\"stops\":{},\"late\":{},\"longestWait\":{},\"fromKill\":[{}],\"fromRelease\":[{}],\"violations\":[{}]}}",
         counts.join(","),
         history.actors.len(),
         history.kills.len(),
-        history.stops.len(),
+        history.stops.len() - history.late,
+        history.late,
         waiting::longest(history),
         list(&recovery.from_kill),
         list(&recovery.from_release),

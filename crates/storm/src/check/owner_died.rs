@@ -15,17 +15,14 @@ pub fn check(history: &History) -> Vec<String> {
             && unseen.iter().any(|op| history.actors[op.actor].pid == died.pid && op.invoked < before)
     };
     let mut faults = Vec::new();
-    let holders = history.ops.iter().filter(|op| {
-        matches!(op.what, What::Acquire | What::Upgrade) && op.is_granted()
-    });
+    let holders = history.ops.iter().filter(|op| matches!(op.what, What::Acquire | What::Upgrade) && op.is_granted());
     for holder in holders {
         // Since holds do not overlap, the writers before this holder are those whose holds began before it.
         let position = writes.partition_point(|(_, write)| write.from < holder.returned);
         let last = position.checked_sub(1).map(|last| writes[last]);
         let allowed = last.map_or(vec![None], |(actor, write)| left_by(history.actors[actor].pid, &write));
         let after = last.map_or(0, |(_, write)| write.token);
-        if !allowed.contains(&holder.died)
-            && !holder.died.is_some_and(|died| died_unseen(died, after, holder.returned))
+        if !allowed.contains(&holder.died) && !holder.died.is_some_and(|died| died_unseen(died, after, holder.returned))
         {
             faults.push(format!(
                 "{} was told {} in mode {:?} at {} ns; after {} it should have been {}",

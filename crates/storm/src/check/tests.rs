@@ -143,7 +143,11 @@ fn holds_that_go_together_may_overlap_and_others_may_not() {
                 story.hold(1, [0, 10, 30, 31], one, 0, None);
                 story.hold(2, [0, 20, 40, 41], other, 0, None);
             };
-            if together { is_fine(exclusion::check, tell) } else { is_a_violation(exclusion::check, tell) }
+            if together {
+                is_fine(exclusion::check, tell);
+            } else {
+                is_a_violation(exclusion::check, tell);
+            }
             is_fine(exclusion::check, |story| {
                 story.hold(1, [0, 10, 30, 35], one, 0, None);
                 story.hold(2, [0, 31, 40, 41], other, 0, None);
@@ -429,7 +433,7 @@ fn nobody_overtakes_for_long() {
 }
 
 #[test]
-fn the_time_when_somebody_is_stopped_does_not_count() {
+fn the_time_when_somebody_is_stopped_or_late_does_not_count() {
     is_fine(waiting::check, |story| {
         story.stop(3, 100, 700);
         overtaken(1100, (Read, Write))(story);
@@ -437,6 +441,12 @@ fn the_time_when_somebody_is_stopped_does_not_count() {
     is_a_violation(waiting::check, |story| {
         story.stop(3, 100, 700);
         overtaken(1900, (Read, Write))(story);
+    });
+    is_fine(waiting::check, |story| {
+        let mut late = Record::new(Kind::Late, 700 * MS);
+        late.token = 600 * MS;
+        story.killer.push(late);
+        overtaken(1100, (Read, Write))(story);
     });
     is_fine(waiting::check, |story| {
         story.stop(3, 1000, 1500);
@@ -469,7 +479,8 @@ fn something_is_granted_while_somebody_waits() {
 fn nothing_waits_for_ever() {
     let tell = |until: u64| {
         move |story: &mut Story| {
-            (0..until / 1000).for_each(|n| story.hold(2, [n * 1000, n * 1000 + 1, n * 1000 + 2, n * 1000 + 3], Read, 1, None));
+            (0..until / 1000)
+                .for_each(|n| story.hold(2, [n * 1000, n * 1000 + 1, n * 1000 + 2, n * 1000 + 3], Read, 1, None));
             story.hold(1, [0, until, until + 1, until + 2], Read, 1, None);
         }
     };

@@ -28,9 +28,10 @@ pub fn check(history: &History) -> Vec<String> {
             ));
         }
     }
-    let reads = history.ops.iter().filter(|op| {
-        op.what == What::Acquire && op.mode != Mode::Write && op.is_granted() && op.token != 0
-    });
+    let reads = history
+        .ops
+        .iter()
+        .filter(|op| op.what == What::Acquire && op.mode != Mode::Write && op.is_granted() && op.token != 0);
     for read in reads {
         let position = writes.partition_point(|(_, write)| write.from < read.returned);
         let Some((_, last)) = position.checked_sub(1).map(|last| writes[last]) else { continue };

@@ -43,7 +43,9 @@ impl Obstacles {
     fn was_in_the_way_of(&self, op: &Op) -> bool {
         let position = self.0.partition_point(|(from, _)| *from <= op.returned);
         let top = position.checked_sub(1).map_or([None; 2], |last| self.0[last].1);
-        top.into_iter().flatten().any(|other| (other.actor, other.hold) != (op.actor, op.hold) && other.to >= op.invoked)
+        top.into_iter()
+            .flatten()
+            .any(|other| (other.actor, other.hold) != (op.actor, op.hold) && other.to >= op.invoked)
     }
 }
 

@@ -1,23 +1,23 @@
 //! How long a waiter may be overtaken, and how long it may wait.
 //!
-//! The lock promises: newcomers may overtake until the first in the queue has waited for its *fairness* `f`; it then closes
+//! The lock promises: newcomers may overtake until somebody in the queue has waited for his *fairness* `f`; he then closes
 //! the queue, and from then on who comes later is granted later. Whoever does not come when it is his turn is passed over,
 //! after 5 ms at first, doubled with every pass up to 640 ms.
 //!
-//! A bound on what can be seen from outside: let `L` be the longest time from when a process could run to when it does.
+//! A bound on what can be seen from outside: let `L` be the longest time from when a thread could run to when it does.
 //!
-//! - The queue is closed at `f + L` after the request at the latest, by the waiter itself or one before it, and stays so as
-//!   long as it is there: it reopens only if nobody that is not passed over has waited for longer than its fairness.
+//! - The queue is closed at `f + L` after the request at the latest, and stays so as long as the request is there: it reopens
+//!   only if nobody that is not passed over has waited for longer than its fairness.
 //! - The waiter is passed over only if it does not come within its patience, that is if the patience is less than `L`. Then
 //!   others may go until it comes, which takes `L` again. Patiences below `L` add up to less than `2 L`, and there are at most
 //!   `1 + log2(L / 5 ms)` of them.
 //! - Whoever is ahead may be dead: a look finds out, every 10 ms at most, plus `L`. It comes to less than the above.
 //!
-//! So from `f + L + 2 L + L (1 + log2(L / 5 ms))` on no request overtakes that is made then. With `L` = 100 ms, which two busy
-//! cores with some forty threads stay below, that is `f` + 0.83 s. [`OVERTAKING`] is one second.
+//! So from `f + L + 2 L + L (1 + log2(L / 5 ms))` on no request overtakes that is made then. With `L` = 100 ms that is
+//! `f` + 0.83 s. [`OVERTAKING`] is one second.
 //!
-//! This holds while no process is stopped: one that is stopped as the first in the queue, before it has closed it, closes it
-//! when it goes on. So the clock of this bound stands still while any is stopped, and [`RESUMING`] longer.
+//! `L` is no promise of the machine's. So the clock of this bound stands still while any process is stopped, and [`RESUMING`]
+//! longer; and when a thread that does nothing but sleep was woken more than 50 ms late.
 //!
 //! A request is judged if its attachment does nothing else meanwhile: of several requests of one attachment only the first is
 //! in the queue, and a thread that already reads may read again whatever the queue says.
@@ -80,11 +80,8 @@ pub fn check(history: &History) -> Vec<String> {
     let mut faults = stalls(history, &clock);
     let long: Vec<&Op> = waits(history).filter(|op| end(history, op) - op.invoked > OVERTAKING).collect();
     let alone = Alone::new(history);
-    let mut newcomers: Vec<&Op> = history
-        .ops
-        .iter()
-        .filter(|op| op.what == What::Acquire && op.is_granted() && op.way != Way::Sync)
-        .collect();
+    let mut newcomers: Vec<&Op> =
+        history.ops.iter().filter(|op| op.what == What::Acquire && op.is_granted() && op.way != Way::Sync).collect();
     newcomers.sort_by_key(|op| op.returned);
     for op in long {
         let end = end(history, op);

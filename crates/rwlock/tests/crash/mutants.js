@@ -1,0 +1,252 @@
+// npm run crash -- --mutants [name…]: the crash test can fail. Each mutant breaks one rule in a copy of the lock; the test
+// must fail on it, and on the untouched copy it must not.
+import { spawnSync } from 'node:child_process'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = new URL('../../../../', import.meta.url)
+const copy = new URL('target/crash-mutants/', root)
+
+/** @type {{ name: string, breaks: string, file: string, change: [string, string][] }[]} */
+const MUTANTS = [
+  {
+    name: 'poison-never',
+    breaks: "a dead writer's gate is freed without a word",
+    file: 'recovery.rs',
+    change: [['let died_inside = gate.hold() == Some(Hold::Writing);', 'let died_inside = false;']],
+  },
+  {
+    name: 'poison-always',
+    breaks: 'who dies upgradable or draining is told of as a writer',
+    file: 'recovery.rs',
+    change: [['let died_inside = gate.hold() == Some(Hold::Writing);', 'let died_inside = true;']],
+  },
+  {
+    name: 'no-repair-of-reads',
+    breaks: "a dead reader's hold stays",
+    file: 'recovery.rs',
+    change: [['if reads.count() != 0 {\n', 'if false {\n']],
+  },
+  {
+    name: 'no-repair-of-queued',
+    breaks: "a dead waiter's place in the queue stays",
+    file: 'recovery.rs',
+    change: [['if queued != Queued::NONE {\n', 'if false {\n']],
+  },
+  {
+    name: 'no-repair-of-draining',
+    breaks: 'the gate of who died while it drained stays',
+    file: 'recovery.rs',
+    change: [
+      [
+        'if !gate.is_owned_by(index) ||',
+        'if gate.hold() == Some(Hold::Draining) || !gate.is_owned_by(index) ||',
+      ],
+    ],
+  },
+  {
+    name: 'no-repair-beside-drainer',
+    breaks: 'nobody looks whether the readers that a sleeping writer waits for still live',
+    file: 'recovery.rs',
+    change: [
+      ['Some(reader) => _ = segment.recover(reader),', 'Some(_) => {}'],
+      ['segment.recover(reader); // in case', 'let _ = reader; // in case'],
+    ],
+  },
+  {
+    name: 'waiter-never-passed',
+    breaks: 'everybody waits for a stopped waiter',
+    file: 'recovery.rs',
+    change: [
+      [
+        'let until = since + (PATIENCE << passes);',
+        'let until = if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { since + (PATIENCE << passes) };',
+      ],
+    ],
+  },
+  {
+    name: 'drainer-never-passed',
+    breaks: 'everybody waits for a stopped writer that does not write yet',
+    file: 'recovery.rs',
+    change: [
+      [
+        'let until = since + (PATIENCE << passes);',
+        'let until = if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { since + (PATIENCE << passes) };',
+      ],
+    ],
+  },
+  {
+    name: 'fence-at-the-end',
+    breaks: "the token is noted at the release: a dead writer's is handed out again",
+    file: 'attachment.rs',
+    change: [
+      ['        self.gate().fence.store(token, Relaxed);\n', ''],
+      [
+        'else { return Ok(()) };\n        step!(release_exclusive);',
+        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        step!(release_exclusive);',
+      ],
+    ],
+  },
+  {
+    name: 'failure-heals',
+    breaks: 'a write hold that failed settles the death before it',
+    file: 'attachment.rs',
+    change: [['HoldEnd::Whole if mode', 'HoldEnd::Whole | HoldEnd::Failed if mode']],
+  },
+  {
+    name: 'died-slot-reused',
+    breaks: 'the slot that says who died is given to the next',
+    file: 'attachment.rs',
+    change: [
+      [
+        'if self.load_gate().died() != Some(index) {\n                return',
+        'if true {\n                return',
+      ],
+    ],
+  },
+  {
+    name: 'no-generation',
+    breaks:
+      'a slot looks the same in the hands of the next: a late repair takes away a read hold of the living',
+    file: 'attachment.rs',
+    change: [['.generation().wrapping_add(1)', '.generation()']],
+  },
+  {
+    name: 'no-tag',
+    breaks: 'the gate looks the same in the hands of the next: a late repair takes it from the living',
+    file: 'gate.rs',
+    change: [['.wrapping_add(1 << TAG_SHIFT)', '.wrapping_add(0)']],
+  },
+  {
+    name: 'gives-back-what-is-not-its',
+    breaks: 'an upgrader that was passed over gives up its upgradable hold when it gives up upgrading',
+    file: 'attachment.rs',
+    change: [['(gate.is_owned_by(self.index) && gate.excludes_readers())', 'gate.is_owned_by(self.index)']],
+  },
+  {
+    name: 'tidy-too-low',
+    breaks: 'who closes hides the others: the high-water mark falls to zero',
+    file: 'attachment.rs',
+    change: [['.map_or(0, |index| index + 1)', '.map_or(0, |_| 0)']],
+  },
+  {
+    name: 'try-write-scans-once',
+    breaks: 'a try to write takes the gate and looks for readers only before',
+    file: 'attachment.rs',
+    change: [
+      ['if self.reads.get() != 0 || self.has_readers_beside() || !self', 'if self.reads.get() != 0 || !self'],
+      [
+        '        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n        self.begin_write();',
+        '        self.begin_write();',
+      ],
+    ],
+  },
+  {
+    name: 'death-forgotten',
+    breaks: 'the last to leave removes a lock whose death is still to be told',
+    file: 'segment/mod.rs',
+    change: [['gate.is_free() && gate.died().is_none()', 'gate.is_free()']],
+  },
+  {
+    name: 'magic-first',
+    breaks: 'a lock looks valid before it is laid out',
+    file: 'segment/mod.rs',
+    change: [
+      [
+        '        step!(create_header);\n',
+        '        header.magic.store(MAGIC, Release);\n        step!(create_header);\n',
+      ],
+    ],
+  },
+  {
+    name: 'record-removed-first',
+    breaks: 'the record goes before the memory that only it knows of',
+    file: 'segment/named.rs',
+    change: [
+      [
+        '    memory.iter().for_each(|id| memory::unlink(id));\n    step!(forget_record);',
+        '    let _ = fs::remove_file(record_of(place));\n    step!(forget_record);\n    memory.iter().for_each(|id| memory::unlink(id));',
+      ],
+    ],
+  },
+  {
+    name: 'memory-before-record',
+    breaks: 'memory is made before the record says so',
+    file: 'segment/named.rs',
+    change: [
+      [
+        '        record.write(lock.file())?;\n        Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))',
+        '        let memory = memory::create(&record.id, bytes_of(capacity))?;\n        record.write(lock.file())?;\n        Ok((memory, record.id))',
+      ],
+    ],
+  },
+  {
+    name: 'left-over-kept',
+    breaks: "a dead creator's memory is not removed",
+    file: 'segment/named.rs',
+    change: [
+      [
+        '                leftover.iter().for_each(|id| memory::unlink(id));\n',
+        '                let _ = leftover;\n',
+      ],
+    ],
+  },
+]
+
+/** Whether the crash test passes on the copy, and what it says. */
+function test() {
+  const cargo = [
+    'test',
+    '--quiet',
+    '--package',
+    'process-rwlock',
+    '--features',
+    'crash-injection',
+    '--test',
+    'crash',
+  ]
+  const env = { ...process.env, CARGO_TARGET_DIR: fileURLToPath(new URL('target/', copy)) }
+  const build = spawnSync('cargo', [...cargo, '--no-run'], { cwd: copy, env, encoding: 'utf8' })
+  if (build.status !== 0) throw new Error(`it does not compile:\n${build.stderr}`)
+  const { status, stdout } = spawnSync('cargo', [...cargo, '--', '--mutant'], {
+    cwd: copy,
+    env,
+    encoding: 'utf8',
+  })
+  return { passes: status === 0, says: /^FAILED (.*)\n +(.*)$/m.exec(stdout)?.slice(1).join(': ') ?? stdout }
+}
+
+/** @param {typeof MUTANTS[number]} mutant */
+function survives({ file, change }) {
+  const path = new URL(`crates/rwlock/src/${file}`, copy)
+  const source = readFileSync(path, 'utf8')
+  let text = source
+  for (const [from, to] of change) {
+    if (text.split(from).length !== 2) throw new Error(`${file} does not say once: ${from}`)
+    text = text.replace(from, () => to)
+  }
+  writeFileSync(path, text)
+  try {
+    return test()
+  } finally {
+    writeFileSync(path, source)
+  }
+}
+
+const names = process.argv.slice(2)
+for (const part of ['Cargo.toml', 'Cargo.lock', 'crates']) {
+  rmSync(new URL(part, copy), { recursive: true, force: true })
+  cpSync(new URL(part, root), new URL(part, copy), { recursive: true })
+}
+const whole = test()
+if (!whole.passes) throw new Error(`the untouched lock fails: ${whole.says}`)
+
+let survivors = 0
+for (const mutant of MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+  const { passes, says } = survives(mutant)
+  survivors += Number(passes)
+  console.log(`${passes ? 'SURVIVES' : 'caught  '} ${mutant.name}: ${mutant.breaks}`)
+  if (!passes) console.log(`         by ${says}`)
+}
+console.log(`${survivors} survived`)
+process.exitCode = survivors > 0 ? 1 : 0
