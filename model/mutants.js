@@ -348,6 +348,7 @@ export const mutants = [
       ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
     ],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
+    survives: 'who finds his own word gone publishes it again (publish_head), at his next look',
   },
   {
     name: 'no generation',
