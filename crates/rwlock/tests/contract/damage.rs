@@ -81,6 +81,8 @@ fn a_file_whose_maker_died_is_made_anew() {
     for unfinished in [&b"PRWLOCK0"[..], &[b"PRWLOCK0", &[0; 5000][..]].concat()] {
         fs::write(lock.path(), unfinished).unwrap();
         assert!(lock.open().try_write().is_some());
+        fs::write(lock.path(), unfinished).unwrap();
+        assert!(lock.remove().unwrap() && !lock.path().exists());
     }
 }
 
