@@ -296,8 +296,7 @@ export const mutants = [
     name: 'a drainer heals',
     breaks: 'a writer to be that gives up settles an earlier death',
     edits: [['EXCLUDES_READERS(g), GIVEN_BACK(g));', 'EXCLUDES_READERS(g), HEALED(GIVEN_BACK(g)));']],
-    bounds: 'N=3 KINDS=133 DEATHS=1',
-    long: true,
+    bounds: 'N=3 KINDS=133 ACTS=256',
   },
   {
     name: 'not healed',
@@ -349,7 +348,7 @@ export const mutants = [
       ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
     ],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
-    long: true,
+    survives: 'who finds his own word gone publishes it again (publish_head), at his next look',
   },
   {
     name: 'no generation',
@@ -397,7 +396,6 @@ export const mutants = [
     breaks: 'the requests of two lives of a slot differ in their ticket only',
     edits: [['((m) | (generation << 5) | ((tick) << 7))', '((m) | ((tick) << 7))']],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
-    long: true,
     survives: 'no two requests have the same ticket',
   },
 ]

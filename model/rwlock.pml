@@ -754,13 +754,9 @@ inline close_queue() {
 #ifdef CLOSE
   if
   :: want && late[s] ->
-     ahead_of(want, ticket);
-     if
-     :: v == NONE -> change_gate(!(g & CLOSED), g | CLOSED);                         /* step: close_queue */
-        assert(!ok || (g & WAITING))
-     :: else
-     fi;
-     atomic { v = 0; w = 0; g = 0; ok = 0 }
+     change_gate(!(g & CLOSED), g | CLOSED);                                         /* step: close_queue */
+     assert(!ok || (g & WAITING));
+     atomic { g = 0; ok = 0 }
   :: else
   fi
 #else
