@@ -24,13 +24,6 @@ export const MUTATIONS = [
     to: 'said',
   },
   {
-    name: 'the patience with a slot is not bounded',
-    target: 'open',
-    file: 'recovery.rs',
-    from: '.min(MAX_PASSES)',
-    to: '',
-  },
-  {
     name: 'a wait sleeps only on a word that is zero',
     target: 'open',
     file: 'wait.rs',

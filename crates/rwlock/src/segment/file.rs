@@ -25,10 +25,6 @@ pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
             continue; // removed while we waited for it
         }
         if is_unfinished(&lock, &place)? {
-            let in_use = lock.is_in_use().map_err(|error| Error::access(format!("cannot look at {place}"), error))?;
-            if in_use {
-                return Err(not_a_lock(&place, "it was emptied while processes had it open"));
-            }
             return create(lock, place, capacity.unwrap_or(DEFAULT_CAPACITY));
         }
         let segment = map(lock, place)?;
@@ -44,6 +40,9 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
     enter_setup(&lock, &place, SETUP_PATIENCE)?;
     if !is_at(&lock, path, &place)? {
         return Ok(None);
+    }
+    if is_begun(&lock, &place)? {
+        return create(lock, place, DEFAULT_CAPACITY).map(Some); // what its maker began, and died
     }
     map(lock, place).map(Some)
 }
@@ -108,9 +107,10 @@ pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool>
 
 /// An empty file, or one whose maker died before it was a lock.
 fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
-    if metadata(lock.file(), place)?.len() == 0 {
-        return Ok(true);
-    }
+    Ok(metadata(lock.file(), place)?.len() == 0 || is_begun(lock, place)?)
+}
+
+fn is_begun(lock: &LockFile, place: &Place) -> Result<bool> {
     let mut magic = [0; 8];
     step!(read_magic);
     match lock.file().read_exact_at(&mut magic, 0) {
@@ -120,7 +120,11 @@ fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
     }
 }
 
+/// Makes a lock of an unfinished file.
 fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
+    if lock.is_in_use().map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
+        return Err(not_a_lock(&place, "it was emptied while processes had it open"));
+    }
     let file = lock.file();
     let laid_out = (|| {
         step!(clear_file);

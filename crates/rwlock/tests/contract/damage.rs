@@ -22,6 +22,7 @@ const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
 const WAKE: usize = 136;
+const PASSES: usize = 144;
 /// Gates that name slot 0.
 const UPGRADABLE: u64 = 1;
 const DRAINING: u64 = 2;
@@ -80,6 +81,8 @@ fn a_file_whose_maker_died_is_made_anew() {
     for unfinished in [&b"PRWLOCK0"[..], &[b"PRWLOCK0", &[0; 5000][..]].concat()] {
         fs::write(lock.path(), unfinished).unwrap();
         assert!(lock.open().try_write().is_some());
+        fs::write(lock.path(), unfinished).unwrap();
+        assert!(lock.remove().unwrap() && !lock.path().exists());
     }
 }
 
@@ -308,4 +311,17 @@ fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
             watch.begin(now(), u64::MAX).unwrap();
         }
     }
+}
+
+#[test]
+fn the_patience_with_one_who_does_not_come_is_bounded_whatever_the_memory_says() {
+    let lock = TestLock::at_path();
+    let [reader, drains, waits] = [lock.attach(), lock.attach(), lock.attach()];
+    assert!(reader.try_read());
+    drains.request(Mode::Write, Terms { deadline: u64::MAX, fairness: 0 }); // in slot 1
+    drains.poll(now()).unwrap();
+    reader.release_read();
+    damage_slot(&lock, 1, PASSES, &u32::MAX.to_le_bytes());
+    let deadline = now() + PATIENCE.as_nanos() as u64;
+    waits.wait(Mode::Read, Terms { deadline, fairness: 0 }, || false).unwrap();
 }

@@ -113,19 +113,14 @@ fn raise(signal: i32) {
     unsafe { libc::kill(me, signal) };
 }
 
-/// Notes, just before `actor` dies, whether those who come after it must be told: if it is inside a write hold, as the gate
-/// and its token say, which nobody else changes then. What the actor knows itself must agree.
+/// Notes, just before `actor` dies, whose death those who come after it must be told: its own if it is inside a write
+/// hold, as the gate and its token say, which nobody else changes then. What the actor knows itself must agree.
 pub fn note_death(stage: &Stage, place: &Place, actor: usize, pid: u32) {
-    let memory = Memory::read(place);
-    let writes = memory.as_ref().is_some_and(|memory| memory.is_written_by(pid));
-    if writes {
-        stage.expected.store(pid, SeqCst);
-    } else if let Some(memory) = memory
-        && stage.is_in_phase(actor, Phase::Leaving)
-    {
-        // If the gate is not free yet, an earlier death is still to be told.
-        stage.expected.store(memory.told_dead(), SeqCst);
+    let told = Memory::read(place).and_then(|memory| memory.told_after(pid));
+    if let Some(told) = told {
+        stage.expected.store(told, SeqCst);
     }
+    let writes = told == Some(pid);
     if !writes && stage.is_in_phase(actor, Phase::Inside) {
         stage.fail(&format!("{} is inside a write hold, and the gate does not say so", letter(actor)));
     }

@@ -52,13 +52,14 @@ impl Memory {
         modes.contains(&mode) && self.slots_of(pid).any(|slot| slot == SLOTS + owner * SLOT)
     }
 
-    /// The gate says that `pid` writes, and its slot has the lock's token: its write hold has begun, and not ended.
-    pub fn is_written_by(&self, pid: u32) -> bool {
-        self.has_gate(pid, &[4]) && self.slots_of(pid).any(|slot| self.word(slot + TOKEN) == self.word(FENCE))
+    /// If the gate says that `pid` writes: the pid of the writer whose death inside is to be told should it die now (0: none).
+    /// That is its own if its slot has the lock's token, for then its write hold has begun, and not ended.
+    pub fn told_after(&self, pid: u32) -> Option<u32> {
+        let inside = self.slots_of(pid).any(|slot| self.word(slot + TOKEN) == self.word(FENCE));
+        self.has_gate(pid, &[4]).then(|| if inside { pid } else { self.told() })
     }
 
-    /// The pid of the writer whose death inside is to be told; 0: of none.
-    pub fn told_dead(&self) -> u32 {
+    fn told(&self) -> u32 {
         let (poisoned, died) = (self.gate() >> 5 & 1 != 0, (self.gate() >> 18 & 0xfff) as usize);
         if poisoned { self.word(SLOTS + died * SLOT + PID) as u32 } else { 0 }
     }

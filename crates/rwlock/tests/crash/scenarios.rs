@@ -384,6 +384,7 @@ pub const SCENARIOS: &[Scenario] = &[
     named("remove-named", "d open, write, release\n kill d\n ! remove"),
     named("remove-named-poisoned", "d open, write\n kill d\n ! remove"),
     named("remove-named-busy", "b open\n ! remove =busy"),
+    path("remove-unfinished", "dies d create_magic open\n ! remove"),
     named("remove-named-unfinished", "dies d create_memory open\n ! remove"),
     path("remove-beside-opener", "a open, close\n ! remove =any\n b open, write, release &&"),
     named("remove-named-beside-opener", "d open\n kill d\n ! remove =any\n b open, write, release &&"),
