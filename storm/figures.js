@@ -37,7 +37,7 @@ export class Figures {
     return [
       `${count(operations)} operations:`,
       ...lines,
-      `${count(this.lives)} actors lived; ${count(this.kills)} kills, ${count(this.stops)} stops; ${count(this.late)} times the machine was late by 50 ms`,
+      `${count(this.lives)} actors lived; ${count(this.kills)} kills, ${count(this.stops)} stops; ${count(this.late)} times the machine was late by 100 ms`,
       `recovery, from a kill inside an exclusive hold that somebody waited for to the next grant (${this.fromKill.length} times):`,
       `  from the kill                    ${quantiles(this.fromKill)}`,
       `  from the kernel's release        ${quantiles(this.fromRelease)}`,

@@ -18,6 +18,7 @@ const WAIT_BOUND = 15_000 // ms that a wait may last while nobody is stopped
 const LOOK = 50 // ms between two looks at the page
 const RESUMING = 200 // ms for those who were stopped to take their places again
 const MOST_STOPPED = 3
+const KINDS = /** @type {const} */ (['killing', 'barging', 'stopping', 'calm']) // of weather, in turn
 const BARGERS = 3 // processes: some of their threads run on every core of a small machine
 
 /**
@@ -54,6 +55,7 @@ export class Round {
   /** For how long waits have lasted while nobody was stopped, in ms. @type {Map<string, number>} */
   #waits = new Map()
   #disturbed = 0
+  #phases = 0
 
   /** @param {RoundOptions} options */
   constructor(options) {
@@ -142,8 +144,10 @@ export class Round {
    * @param {number} end
    */
   async #phase(end) {
-    const kind = this.#dice.pick(/** @type {const} */ (['barging', 'killing', 'stopping', 'calm']))
-    const until = Math.min(end, performance.now() + 2000 + this.#dice.below(1500))
+    const kind = KINDS[this.#phases++ % KINDS.length]
+    // A bound of a second is to be overrun by far, were the queue not closed.
+    const least = kind === 'barging' ? 4000 : 1500
+    const until = Math.min(end, performance.now() + least + this.#dice.below(1500))
     const bargers = kind === 'barging' ? this.#processes.filter((one) => !one.isNode).slice(0, BARGERS) : []
     this.#killer.bargers = bargers.reduce((bits, { number }) => bits | (1 << number), 0)
     // Those who do not barge leave them the processors.

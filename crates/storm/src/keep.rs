@@ -14,7 +14,7 @@ use process_rwlock_storm::{Died, Kind, Log, Mode, Outcome, Record, Way, Witness,
 const PROCESS: usize = 16;
 /// How long it sleeps, to see how late it is woken; and how late is noted (ns).
 const NAP: Duration = Duration::from_millis(5);
-const LATE: u64 = 50_000_000;
+const LATE: u64 = 100_000_000;
 
 pub(crate) fn died(died: Option<OwnerDied>) -> Option<Died> {
     died.map(|died| Died { pid: died.pid, token: died.token })

@@ -17,7 +17,7 @@
 //! `f` + 0.83 s. [`OVERTAKING`] is one second.
 //!
 //! `L` is no promise of the machine's. So the clock of this bound stands still while any process is stopped, and [`RESUMING`]
-//! longer; and when a thread that does nothing but sleep was woken more than 50 ms late.
+//! longer; and when a thread that does nothing but sleep was woken more than 100 ms late.
 //!
 //! A request is judged if its attachment does nothing else meanwhile: of several requests of one attachment only the first is
 //! in the queue, and a thread that already reads may read again whatever the queue says.
