@@ -1,7 +1,7 @@
 // npm run model: the protocol's model (model/README.md) is searched by Spin, and compared with the code's labels.
 //
 //   npm run model                 the quick set: labels, small searches, the quick mutants
-//   npm run model -- --full       every search
+//   npm run model -- --full       every search; with --seconds N, none for longer
 //   npm run model -- --mutants    every mutant must be found out
 //   npm run model -- --only 'a death'    those whose name contains the text, of all of them
 import { spawnSync } from 'node:child_process'
@@ -14,17 +14,24 @@ import { full, quick } from '../model/searches.js'
 import { run } from './run.js'
 
 const { values: asked } = parseArgs({
-  options: { full: { type: 'boolean' }, mutants: { type: 'boolean' }, only: { type: 'string' } },
+  options: {
+    full: { type: 'boolean' },
+    mutants: { type: 'boolean' },
+    only: { type: 'string' },
+    seconds: { type: 'string' },
+  },
 })
 let passed = 0
 let failed = 0
+let unfinished = 0
 
 await requireSpin()
 labels()
 const [searches, broken] = selected()
 for (const each of searches) await unchanged(each)
 for (const each of broken) await mutant(each)
-console.log(`\n${passed} passed, ${failed} failed`)
+const rest = unfinished > 0 ? `, ${unfinished} not finished` : ''
+console.log(`\n${passed} passed, ${failed} failed${rest}`)
 process.exitCode = failed > 0 ? 1 : 0
 
 /** @returns {[import('../model/search.js').Search[], typeof mutants]} */
@@ -50,7 +57,12 @@ function labels() {
 
 /** @param {import('../model/search.js').Search} each */
 async function unchanged(each) {
-  const result = await search(each)
+  const result = await search(asked.seconds ? { ...each, seconds: Number(asked.seconds) } : each)
+  if (asked.seconds && result.verdict === 'unfinished') {
+    unfinished++
+    console.log(`       ${line(each, result)} so far`)
+    return
+  }
   const good = result.verdict === 'ok' || (each.sample !== undefined && result.verdict === 'sampled')
   report(good, line(each, result))
   if (!good) explain(result)
