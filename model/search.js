@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { replaceOnce } from '../scripts/mutants.js'
 
 export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8')
 
@@ -60,15 +61,6 @@ export async function run({ bounds, edits = [], sample, long, seconds = 3600 }) 
 }
 
 const DEPTH = 20_000
-
-/**
- * @param {string} text
- * @param {[string, string]} edit
- */
-export function replaceOnce(text, [from, to]) {
-  if (text.split(from).length !== 2) throw new Error(`not there exactly once: ${from}`)
-  return text.replace(from, () => to)
-}
 
 /**
  * @param {string} directory

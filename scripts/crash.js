@@ -3,13 +3,27 @@
 //   npm run crash                 every label in every scenario once, each way; what CI runs
 //   npm run crash -- --full       and every step up to the third time and the last
 //   npm run crash -- --only write-timeout:publish:1:kill    one scenario; one label; one time; one action
-//   npm run crash -- --mutants    shows that it can fail: breaks a copy of the lock in many ways, one after the other
-import { run } from './run.js'
+//   npm run crash -- --mutants [part of a name]    shows that it can fail: breaks a copy of the lock, one way after the other
+import { fileURLToPath } from 'node:url'
+import { MUTANTS } from '../crates/rwlock/tests/crash/mutants.js'
+import { showMutants, takeMutants } from './mutants.js'
+import { capture, root, run } from './run.js'
+
+const CRASH = ['--package', 'process-rwlock', '--features', 'crash-injection', '--test', 'crash']
 
 const args = process.argv.slice(2)
-if (args[0] === '--mutants') {
-  await run(process.execPath, ['crates/rwlock/tests/crash/mutants.js', ...args.slice(1)])
-} else {
-  const crash = ['--package', 'process-rwlock', '--features', 'crash-injection', '--test', 'crash']
-  await run('cargo', ['test', '--quiet', ...crash, '--', ...args])
+const part = takeMutants(args)
+if (part !== undefined) await showMutants({ check: 'crash', mutants: MUTANTS, part, find, untouched: find })
+else await run('cargo', ['test', '--quiet', ...CRASH, '--', ...args])
+
+/** @param {string} copy */
+async function find(copy) {
+  const options = {
+    cwd: copy,
+    env: { ...process.env, CARGO_TARGET_DIR: fileURLToPath(new URL('target/', root)) },
+  }
+  const build = await capture('cargo', ['test', '--quiet', ...CRASH, '--no-run'], options)
+  if (build.code !== 0) throw new Error(`it does not compile:\n${build.output}`)
+  const { code, output } = await capture('cargo', ['test', '--quiet', ...CRASH, '--', '--mutant'], options)
+  return code === 0 ? undefined : (/^FAILED (.*)\n +(.*)$/m.exec(output)?.slice(1).join(': ') ?? output)
 }

@@ -4,16 +4,15 @@
 //   npm run fuzz -- --seconds 600       how long for each; 60 unless said
 //   npm run fuzz -- open <file>…        only these inputs, such as one that failed
 //   npm run fuzz -- --minimize          makes the corpus the smallest that covers as much
-//   npm run fuzz -- --mutations         breaks the lock in several places, and shows that each is found
+//   npm run fuzz -- --mutants [part of a name]    breaks a copy of the lock, one way after the other: each must be found
 //
 // It begins with the corpus and the regressions. What it finds is kept in .cache/fuzz.
-import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MUTATIONS } from '../fuzz/mutations.js'
-import { mutate } from './mutate.js'
-import { root, run } from './run.js'
+import { MUTANTS } from '../fuzz/mutants.js'
+import { showMutants, takeMutants } from './mutants.js'
+import { capture, root, run } from './run.js'
 import { fail, requireCpp, requireRust, say } from './setup.js'
 
 const HOST = 'x86_64-unknown-linux-gnu'
@@ -40,22 +39,26 @@ const LIMITS = ['-timeout=60', '-max_len=256', '-len_control=0', '-rss_limit_mb=
 const ENVIRONMENT = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' }
 /** Inputs of a target that the repository keeps: the longest, which cover most each. The others cover what depends on timing. */
 const INPUTS = 98
-/** How long a mutation may stay unnoticed (s). */
-const MUTATION_TIME = 120
+/** How long a mutant may stay unnoticed (s). */
+const MUTANT_TIME = 120
 
-const { targets, files, seconds, mode } = parse(process.argv.slice(2))
+const args = process.argv.slice(2)
+const part = takeMutants(args)
+const { targets, files, seconds, minimizes } = parse(args)
 const here = fileURLToPath(root)
 const kept = join(here, '.cache/fuzz')
 
 if (process.platform !== 'linux' || process.arch !== 'x64') fail('The fuzzers run on Linux x64.')
 requireRust()
 await requireCpp()
-if (mode === '--mutations') {
-  await mutations()
+if (part !== undefined) {
+  const mutants = MUTANTS.filter(({ target }) => targets.includes(target))
+  const also = ['fuzz/Cargo.toml', 'fuzz/Cargo.lock', 'fuzz/src', 'fuzz/fuzz_targets']
+  await showMutants({ check: 'fuzz', mutants, part, also, find })
 } else {
   await build(here, targets)
   for (const target of targets) {
-    if (mode === '--minimize') await minimize(target)
+    if (minimizes) await minimize(target)
     else if (files.length > 0) await execute(target, files)
     else await search(target)
   }
@@ -132,36 +135,24 @@ async function minimize(target) {
   say(`${target}: ${readdirSync(corpus).length} inputs`)
 }
 
-/** Each is sought as if for the first time: without the regressions. */
-async function mutations() {
-  const copy = join(kept, 'mutated')
-  const parts = [
-    'Cargo.toml',
-    'Cargo.lock',
-    'crates',
-    'fuzz/Cargo.toml',
-    'fuzz/Cargo.lock',
-    'fuzz/src',
-    'fuzz/fuzz_targets',
-  ]
+/**
+ * Seeks a mutant as if for the first time: without the regressions.
+ *
+ * @param {string} copy
+ * @param {typeof MUTANTS[number]} mutant
+ */
+async function find(copy, { target }) {
+  await build(copy, [target])
   const fresh = join(copy, 'fresh')
-  const wanted = MUTATIONS.filter(({ target }) => targets.includes(target))
-  await mutate(copy, parts, wanted, async ({ target }) => {
-    await build(copy, [target])
-    rmSync(fresh, { recursive: true, force: true })
-    mkdirSync(fresh)
-    const args = [`-max_total_time=${MUTATION_TIME}`, '-seed=1', fresh, join(here, 'fuzz/corpus', target)]
-    const start = Date.now()
-    const { status, stderr } = spawnSync(...command(target, args, copy), {
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-    })
-    const seconds = ((Date.now() - start) / 1000).toFixed(1)
-    const said =
-      /panicked at .*\n(.*)/.exec(stderr)?.[1] ?? /ERROR: .*/.exec(stderr)?.[0] ?? stderr.slice(-200)
-    const input = /written to (.*)/.exec(stderr)?.[1]
-    return status === 0 ? undefined : `${target}, ${seconds} s: ${said}\n        ${input}`
-  })
+  rmSync(fresh, { recursive: true, force: true })
+  mkdirSync(fresh)
+  const args = [`-max_total_time=${MUTANT_TIME}`, '-seed=1', fresh, join(here, 'fuzz/corpus', target)]
+  const start = Date.now()
+  const { code, output } = await capture(...command(target, args, copy))
+  const seconds = ((Date.now() - start) / 1000).toFixed(1)
+  const said = /panicked at .*\n(.*)/.exec(output)?.[1] ?? /ERROR: .*/.exec(output)?.[0] ?? output.slice(-200)
+  const input = /written to (.*)/.exec(output)?.[1]
+  return code === 0 ? undefined : `${target}, ${seconds} s: ${said} (${input})`
 }
 
 /** @param {string[]} args */
@@ -169,16 +160,16 @@ function parse(args) {
   const targets = []
   const files = []
   let seconds = 60
-  let mode
+  let minimizes = false
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? ''
     if (arg === '--seconds') seconds = Number(args[++i])
-    else if (arg === '--minimize' || arg === '--mutations') mode = arg
+    else if (arg === '--minimize') minimizes = true
     else if (TARGETS.includes(arg)) targets.push(arg)
     else if (existsSync(arg)) files.push(arg)
     else fail(`What is "${arg}"? The targets are ${TARGETS.join(', ')}.`)
   }
   if (!(seconds > 0)) fail('--seconds takes a number.')
   if (files.length > 0 && targets.length !== 1) fail('Say which target the inputs are for.')
-  return { targets: targets.length > 0 ? targets : TARGETS, files, seconds, mode }
+  return { targets: targets.length > 0 ? targets : TARGETS, files, seconds, minimizes }
 }

@@ -2,12 +2,12 @@
 // for every load, the values that its memory ordering allows (crates/rwlock/tests/orderings).
 //
 //   npm run loom -- --preemptions 4   switches of threads in the midst of things, 3 unless said; each costs about ten times
-//   npm run loom -- --mutants [part]  weakens one ordering at a time, and shows which checks find it
+//   npm run loom -- --mutants [part of a name]   weakens one ordering at a time: a check must find it
 //   npm run loom -- name              one check, or those whose names begin so
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from './loom-mutants.js'
-import { showMutants } from './mutants.js'
-import { attempt, root, run } from './run.js'
+import { MUTANTS } from '../crates/rwlock/tests/orderings/mutants.js'
+import { showMutants, takeMutants } from './mutants.js'
+import { capture, root, run } from './run.js'
 
 const args = process.argv.slice(2)
 
@@ -20,10 +20,11 @@ const take = (option) => {
 const preemptions = take('--preemptions')
 if (preemptions) process.env.LOOM_MAX_PREEMPTIONS = preemptions
 
-if (args[0] === '--mutants') {
+const part = takeMutants(args)
+if (part !== undefined) {
   // Fewer find all the same, and in a tenth of the time.
   process.env.LOOM_MAX_PREEMPTIONS ??= '2'
-  await showMutants(MUTANTS, failures, args[1])
+  await showMutants({ check: 'loom', mutants: MUTANTS, part, find: failures })
 } else {
   await run(...checks(root, args[0]))
 }
@@ -31,7 +32,7 @@ if (args[0] === '--mutants') {
 /**
  * The command that runs the checks.
  *
- * @param {URL} tree
+ * @param {URL | string} tree
  * @returns {[string, string[], import('node:child_process').SpawnOptions]}
  */
 function checks(tree, name = '') {
@@ -50,23 +51,13 @@ function checks(tree, name = '') {
 /**
  * The checks that fail.
  *
- * @param {URL} tree
+ * @param {string} tree
  */
 async function failures(tree) {
-  const [command, args, options] = checks(tree)
-  let output = ''
-  const end = await attempt(command, args, {
-    ...options,
-    stdio: ['ignore', 'pipe', 'ignore'],
-    onOutput: (chunk) => {
-      output += chunk
-    },
-  })
-  if (end.signal) throw new Error(`stopped by ${end.signal}`)
-  if (!/^running \d\d+ tests$/m.test(output)) throw new Error('the mutant does not compile')
-  const failed = [...output.matchAll(/^test orderings::loom::(\w+) \.\.\. FAILED$/gm)].map(
-    ([, name]) => name ?? '',
-  )
+  const { code, output } = await capture(...checks(tree))
+  if (!/^running \d\d+ tests$/m.test(output)) throw new Error(`it does not compile:\n${output}`)
+  if (code === 0) return undefined
+  const failed = [...output.matchAll(/^test orderings::loom::(\w+) \.\.\. FAILED$/gm)].map(([, name]) => name)
   // A check may also bring the whole process down.
-  return end.code === 0 || failed.length > 0 ? failed : ['the process ended']
+  return failed.join(', ') || 'the end of the process'
 }

@@ -1,7 +1,7 @@
 // npm run machine-code: whether the compiler makes of the orderings what the processors need, which no model of the language
 // shows. The crate is compiled for x86-64 and ARM64, and the atomic instructions of its fast paths are compared.
 //
-//   npm run machine-code -- --mutants   weakens an ordering at a time, and shows that this is noticed
+//   npm run machine-code -- --mutants [part of a name]   weakens an ordering at a time: it must be noticed
 //
 // Needed: rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu
 //
@@ -11,8 +11,9 @@
 // it is what an Acquire load becomes where there is FEAT_LRCPC.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { showMutants } from './mutants.js'
+import { showMutants, takeMutants } from './mutants.js'
 import { attempt, root } from './run.js'
+import { weaker } from './weaker.js'
 
 /** @typedef {{ target: string, flags: string, kinds: [string, RegExp][], functions: Record<string, string> }} Machine */
 
@@ -81,28 +82,30 @@ const MACHINES = [
   { target: 'x86_64-unknown-linux-gnu', flags: '', kinds: X64, functions: ON_X64 },
 ]
 
-/** @type {import('./mutants.js').Mutant[]} */
 const MUTANTS = [
-  { file: 'attachment.rs', place: 'step!(read_publish)', weaker: 'Release' },
-  { file: 'attachment.rs', place: 'step!(turn_read_publish)', weaker: 'Relaxed' },
-  { file: 'attachment.rs', place: 'step!(retract_read)', weaker: 'Acquire' },
-  { file: 'attachment.rs', place: 'step!(release_read)', weaker: 'Release' },
-  { file: 'attachment.rs', place: 'fn load_gate', weaker: 'Acquire' },
-  { file: 'queue.rs', place: 'fn load_gate', weaker: 'Acquire' },
+  weaker('attachment.rs', 'read_publish', 'Release'),
+  weaker('attachment.rs', 'turn_read_publish', 'Relaxed'),
+  weaker('attachment.rs', 'retract_read', 'Acquire'),
+  weaker('attachment.rs', 'release_read', 'Release'),
+  weaker('attachment.rs', 'fn load_gate', 'Acquire'),
+  weaker('queue.rs', 'fn load_gate', 'Acquire'),
   // (Both its orders, since one instruction serves the stronger of the two.)
-  { file: 'queue.rs', place: 'fn swap_gate', times: 2, weaker: 'Acquire' },
-  { file: 'queue.rs', place: 'step!(scan_bound)', weaker: 'Acquire' },
-  { file: 'queue.rs', place: 'step!(scan_reads)', weaker: 'Acquire' },
-  { file: 'wait.rs', place: 'step!(publish_look)', weaker: 'Acquire' },
-  { file: 'wait.rs', place: 'step!(publish)', weaker: 'Release' },
-  { file: 'wait.rs', place: 'step!(leave_queue)', weaker: 'Release' },
-  { file: 'park/mod.rs', place: 'step!(wake_mark)', weaker: 'Relaxed' },
-  { file: 'park/mod.rs', place: 'step!(take_wake)', weaker: 'Relaxed' },
+  weaker('queue.rs', 'fn swap_gate', 'Acquire', { times: 2 }),
+  weaker('queue.rs', 'scan_bound', 'Acquire'),
+  weaker('queue.rs', 'scan_reads', 'Acquire'),
+  weaker('wait.rs', 'publish_look', 'Acquire'),
+  weaker('wait.rs', 'publish', 'Release'),
+  weaker('wait.rs', 'leave_queue', 'Release'),
+  weaker('park/mod.rs', 'wake_mark', 'Relaxed'),
+  weaker('park/mod.rs', 'take_wake', 'Relaxed'),
 ]
 
-if (process.argv[2] === '--mutants') {
+const part = takeMutants(process.argv)
+if (part !== undefined) {
   // The first machine has no weaker load to be chosen.
-  await showMutants(MUTANTS, (tree) => faults(tree, MACHINES.slice(1)), process.argv[3])
+  const find = async (/** @type {string} */ copy) =>
+    (await faults(copy, MACHINES.slice(1))).join(', ') || undefined
+  await showMutants({ check: 'machine-code', mutants: MUTANTS, part, find, untouched: find })
 } else {
   const found = await faults(root, MACHINES, console.log)
   process.exitCode = found.length > 0 ? 1 : 0
@@ -112,7 +115,7 @@ if (process.argv[2] === '--mutants') {
 /**
  * The functions of the crate in `tree` whose instructions are not what they should be.
  *
- * @param {URL} tree
+ * @param {URL | string} tree
  * @param {Machine[]} machines
  * @param {(line: string) => void} [show]
  */
@@ -140,7 +143,7 @@ async function faults(tree, machines, show = () => {}) {
 }
 
 /**
- * @param {URL} tree
+ * @param {URL | string} tree
  * @param {Machine} machine
  */
 async function compiled(tree, { target, flags }) {

@@ -2,24 +2,21 @@
 //
 //   npm run model                 the quick set: labels, small searches, the quick mutants
 //   npm run model -- --full       every search; with --seconds N, none for longer
-//   npm run model -- --mutants    every mutant must be found out
+//   npm run model -- --mutants [part of a name]    every mutant must be found out
 //   npm run model -- --only 'a death'    those whose name contains the text, of all of them
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { differences, labelsOfModel } from '../model/labels.js'
 import { mutants } from '../model/mutants.js'
 import { run as search, source } from '../model/search.js'
 import { full, quick } from '../model/searches.js'
-import { run } from './run.js'
+import { takeMutants } from './mutants.js'
+import { requireSpin } from './setup.js'
 
+const args = process.argv.slice(2)
+const part = takeMutants(args)
 const { values: asked } = parseArgs({
-  options: {
-    full: { type: 'boolean' },
-    mutants: { type: 'boolean' },
-    only: { type: 'string' },
-    seconds: { type: 'string' },
-  },
+  args,
+  options: { full: { type: 'boolean' }, only: { type: 'string' }, seconds: { type: 'string' } },
 })
 let passed = 0
 let failed = 0
@@ -36,13 +33,14 @@ process.exitCode = failed > 0 ? 1 : 0
 
 /** @returns {[import('../model/search.js').Search[], typeof mutants]} */
 function selected() {
+  const named =
+    (/** @type {string} */ part) =>
+    (/** @type {{ name: string }} */ { name }) =>
+      name.includes(part)
   const { only } = asked
-  if (only !== undefined) {
-    const named = (/** @type {{ name: string }} */ { name }) => name.includes(only)
-    return [[...quick, ...full].filter(named), mutants.filter(named)]
-  }
-  if (asked.full || asked.mutants)
-    return [asked.full ? [...quick, ...full] : [], asked.mutants ? mutants : []]
+  if (only !== undefined) return [[...quick, ...full].filter(named(only)), mutants.filter(named(only))]
+  if (asked.full || part !== undefined)
+    return [asked.full ? [...quick, ...full] : [], part === undefined ? [] : mutants.filter(named(part))]
   return [quick, mutants.filter(({ quick }) => quick)]
 }
 
@@ -100,24 +98,4 @@ function report(good, title) {
   if (good) passed++
   else failed++
   console.log(`${good ? 'ok    ' : 'FAILED'} ${title}`)
-}
-
-async function requireSpin() {
-  const missing = [
-    ['spin', 'spin'],
-    ['cc', 'gcc libc6-dev'],
-  ].filter(([tool]) => spawnSync(tool ?? '', ['--version']).error)
-  if (missing.length === 0) return
-  const packages = missing.flatMap(([, names]) => (names ?? '').split(' '))
-  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    console.error(`> Installing ${packages.join(' ')} (apt-get)`)
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    await run('apt-get', ['update', '-q'], { env })
-    await run('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], { env })
-    return
-  }
-  console.error(
-    `Missing: ${missing.map(([tool]) => tool).join(', ')}. On Debian: apt-get install ${packages.join(' ')}; elsewhere https://spinroot.com. Then run this again.`,
-  )
-  process.exit(1)
 }

@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process'
 
 export const root = new URL('../', import.meta.url)
 
+/** By these somebody asks a program to end. @type {NodeJS.Signals[]} */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 // How long output may still come after its program has ended. A leaked grandchild can hold the pipe for ever.
 const OUTPUT_GRACE = 1000
 
@@ -20,7 +23,7 @@ export async function attempt(command, args, { onOutput, ...options } = {}) {
     stdio: ['inherit', onOutput ? 'pipe' : 'inherit', 'inherit'],
     ...options,
   })
-  if (onOutput) child.stdout?.on('data', onOutput)
+  if (onOutput) for (const stream of [child.stdout, child.stderr]) stream?.on('data', onOutput)
 
   /** @type {NodeJS.Signals | undefined} */
   let received
@@ -30,16 +33,15 @@ export async function attempt(command, args, { onOutput, ...options } = {}) {
     // A terminal has already sent Ctrl-C to the child itself.
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
-  /** @type {NodeJS.Signals[]} */
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  for (const signal of signals) process.on(signal, passOn)
+  for (const signal of SIGNALS) process.on(signal, passOn)
   try {
     const end = await new Promise((resolve, reject) => {
       child.once('error', reject)
-      child.once('exit', (code, signal) => {
-        if (!child.stdout || child.stdout.readableEnded) return resolve({ code, signal })
-        const timer = setTimeout(() => child.stdout?.destroy(), OUTPUT_GRACE)
-        child.stdout.once('close', () => {
+      child.once('exit', () => {
+        const timer = setTimeout(() => {
+          for (const stream of [child.stdout, child.stderr]) stream?.destroy()
+        }, OUTPUT_GRACE)
+        child.once('close', (code, signal) => {
           clearTimeout(timer)
           resolve({ code, signal })
         })
@@ -48,8 +50,27 @@ export async function attempt(command, args, { onOutput, ...options } = {}) {
     if (received) end.signal = received
     return end
   } finally {
-    for (const signal of signals) process.off(signal, passOn)
+    for (const signal of SIGNALS) process.off(signal, passOn)
   }
+}
+
+/**
+ * Runs a program to its end, and shows nothing of it.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} [options]
+ * @returns {Promise<{ code: number | null, output: string }>} with both its outputs, as they came
+ */
+export async function capture(command, args, options) {
+  /** @type {Buffer[]} */
+  const chunks = []
+  const end = await attempt(command, args, {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    onOutput: (chunk) => chunks.push(chunk),
+  })
+  return { code: end.code, output: Buffer.concat(chunks).toString() }
 }
 
 /**

@@ -1,79 +1,117 @@
 // npm run sanitize: the tests of the lock's crate under sanitizers.
 //
-//   npm run sanitize -- address          AddressSanitizer, with leaks; `thread`: ThreadSanitizer; both unless one is named
+//   npm run sanitize -- address          AddressSanitizer, with leaks
+//   npm run sanitize -- protocol         ThreadSanitizer over the lock's own protocol: `orderings::threads`
+//   npm run sanitize -- thread           ThreadSanitizer over everything; all three unless one is named
 //   npm run sanitize -- --quick          without the tests that take long and show nothing to a sanitizer
 //   npm run sanitize -- thread watching  only tests that have this in their names
-//   npm run sanitize -- --mutations      breaks the lock in a few places, and shows that each is found
+//   npm run sanitize -- --mutants [part of a name]    breaks a copy of the lock, one way after the other: each must be found
 //
-// ThreadSanitizer takes two threads to be in order if both use one atomic, which it knows by its address. Two attachments
-// map the lock twice, so of the lock's own protocol it sees nothing; it checks what the threads of one process share beside
-// that: the watcher, and attachments that are sent.
+// ThreadSanitizer takes two threads to be in order if both use one atomic, which it knows by its address. So it sees the
+// lock's protocol where attachments share one mapping, as in `orderings::threads`. As a rule two attachments map the lock
+// twice: in all other tests it sees nothing of the protocol, but what the threads of one process share beside it: the
+// watcher, and attachments that are sent.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { mutate } from './mutate.js'
-import { root, run } from './run.js'
+import { showMutants, takeMutants } from './mutants.js'
+import { capture, root, run } from './run.js'
 import { fail, requireLinker, requireRust, say } from './setup.js'
+import { weaker } from './weaker.js'
 
 const HOST = 'x86_64-unknown-linux-gnu'
 /** What is shown by many processes in many seconds. */
 const LONG = ['chaos', 'exclusion', 'fairness', 'recovery']
 
-/** Each with a test that meets it. */
-const MUTATIONS = [
+/** Threads on one mapping. */
+const PROTOCOL = ['orderings::threads']
+
+/**
+ * Each with a test that meets it.
+ *
+ * @type {(import('./mutants.js').Mutant & { kind: string, tests: string[] })[]}
+ */
+const MUTANTS = [
+  ...[
+    weaker('queue.rs', 'fn swap_gate', 'Acquire'),
+    weaker('attachment.rs', 'fn load_gate', 'Relaxed'),
+    weaker('attachment.rs', 'release_read', 'Acquire'),
+    weaker('queue.rs', 'scan_reads', 'Relaxed'),
+  ].map((mutant) => ({ ...mutant, kind: 'protocol', tests: PROTOCOL })),
   {
     name: 'a label is read past its end',
     kind: 'address',
     tests: ['a_label_is_cut'],
     file: 'layout.rs',
-    from: 'bytes.get(index * 8..).unwrap_or(&[])',
-    to: 'unsafe { std::slice::from_raw_parts(bytes.as_ptr().wrapping_add(index * 8), 8) }',
+    change: [
+      [
+        'bytes.get(index * 8..).unwrap_or(&[])',
+        'unsafe { std::slice::from_raw_parts(bytes.as_ptr().wrapping_add(index * 8), 8) }',
+      ],
+    ],
   },
   {
     name: 'a lock stays mapped',
     kind: 'address',
     tests: ['an_upgrader_that_was_passed_over'],
     file: 'attachment.rs',
-    from: 'let _ = self.withdraw_all();\n        if',
-    to: 'let _ = self.withdraw_all();\n        std::mem::forget(self.segment.clone());\n        if',
+    change: [
+      [
+        'let _ = self.withdraw_all();\n        if',
+        'let _ = self.withdraw_all();\n        std::mem::forget(self.segment.clone());\n        if',
+      ],
+    ],
   },
   {
     name: 'the watcher reads its list without the mutex',
     kind: 'thread',
     tests: ['watch'],
     file: 'watcher.rs',
-    from: 'let entries = lock(&self.watched).entries.clone();',
-    to: `let entries = {
+    change: [
+      [
+        'let entries = lock(&self.watched).entries.clone();',
+        `let entries = {
                 let watched = (&raw const self.watched).cast_mut();
                 unsafe { &mut *watched }.get_mut().unwrap().entries.clone()
             };`,
+      ],
+    ],
   },
 ]
 
-const { kinds, quick, mutations, filters } = parse(process.argv.slice(2))
+const args = process.argv.slice(2)
+const part = takeMutants(args)
+const { kinds, quick, filters } = parse(args)
 const here = fileURLToPath(root)
 
 if (process.platform !== 'linux' || process.arch !== 'x64') fail('The sanitizers run on Linux x64.')
 requireRust()
 await requireLinker()
 if (kinds.includes('thread')) requireSource()
-if (mutations) {
-  const parts = ['Cargo.toml', 'Cargo.lock', 'crates']
-  const wanted = MUTATIONS.filter(({ kind }) => kinds.includes(kind))
-  await mutate(join(here, '.cache/sanitize'), parts, wanted, async ({ kind, tests }) => {
-    const { args, options } = tester(kind, tests)
-    const copy = { ...options, cwd: join(here, '.cache/sanitize'), maxBuffer: 2 ** 28 }
-    const { status, stdout, stderr } = spawnSync('cargo', args, { ...copy, encoding: 'utf8' })
-    return status === 0 ? undefined : /^SUMMARY: .*/m.exec(stderr + stdout)?.[0]
-  })
+if (part !== undefined) {
+  const mutants = MUTANTS.filter(({ kind }) => kinds.includes(kind))
+  await showMutants({ check: 'sanitize', mutants, part, find })
 } else {
   const tests = [...filters, ...(quick ? LONG.flatMap((name) => ['--skip', name]) : [])]
   for (const kind of kinds) {
-    say(`${kind} sanitizer`)
-    const { args, options } = tester(kind, tests)
+    say(kind === 'address' ? 'AddressSanitizer' : `ThreadSanitizer: ${kind}`)
+    const { args, options } = tester(kind, kind === 'protocol' ? PROTOCOL : tests)
     await run('cargo', args, options)
   }
+}
+
+/**
+ * @param {string} copy
+ * @param {typeof MUTANTS[number]} mutant
+ */
+async function find(copy, { kind, tests }) {
+  const { args, options } = tester(kind, tests)
+  const { code, output } = await capture('cargo', args, { ...options, cwd: copy })
+  if (code === 0) return undefined
+  const found = /^SUMMARY: .*/m.exec(output)?.[0]
+  if (!found) throw new Error(`no sanitizer says why it fails:\n${output}`)
+  return found
 }
 
 /**
@@ -83,11 +121,20 @@ if (mutations) {
  * @param {string[]} tests
  */
 function tester(kind, tests) {
-  const suppressions = join(here, 'scripts/thread-sanitizer.supp')
+  const [sanitizer, ...more] = {
+    address: ['address'],
+    protocol: ['thread', '-Cunsafe-allow-abi-mismatch=sanitizer'],
+    thread: ['thread'],
+  }[/** @type {'address' | 'protocol' | 'thread'} */ (kind)]
   return {
     args: [
-      ...['test', '-p', 'process-rwlock', '--lib', '--test', 'contract', '--target', HOST],
-      ...['--target-dir', `target/sanitize-${kind}`, ...(kind === 'thread' ? ['-Zbuild-std'] : [])],
+      ...['test', '-p', 'process-rwlock', '--lib', '--target', HOST],
+      ...(kind === 'protocol' ? [] : ['--test', 'contract']),
+      ...[
+        '--target-dir',
+        join(here, `target/sanitize-${kind}`),
+        ...(kind === 'thread' ? ['-Zbuild-std'] : []),
+      ],
       ...['--', ...tests],
     ],
     options: {
@@ -95,14 +142,17 @@ function tester(kind, tests) {
         ...process.env,
         // Stable compilers hide these options.
         RUSTC_BOOTSTRAP: '1',
-        RUSTFLAGS: `-Zsanitizer=${kind}`,
-        TSAN_OPTIONS: `suppressions="${suppressions}"`,
+        RUSTFLAGS: [`-Zsanitizer=${sanitizer}`, ...more].join(' '),
+        TSAN_OPTIONS: `suppressions="${join(here, `scripts/${kind}-sanitizer.supp`)}"`,
       },
     },
   }
 }
 
-/** ThreadSanitizer takes what an uninstrumented standard library orders for races: channels, locks, reference counts. */
+/**
+ * ThreadSanitizer takes what an uninstrumented standard library orders for races: channels, locks, reference counts. Of these
+ * `protocol` has only the channel of the test harness.
+ */
 function requireSource() {
   const { stdout } = spawnSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' })
   const source = join(stdout.trim(), 'lib/rustlib/src/rust/library/Cargo.lock')
@@ -118,12 +168,10 @@ function requireSource() {
 
 /** @param {string[]} args */
 function parse(args) {
-  /** @type {string[]} */
-  const kinds = args.filter((arg) => arg === 'address' || arg === 'thread')
-  return {
-    kinds: kinds.length > 0 ? kinds : ['address', 'thread'],
-    quick: args.includes('--quick'),
-    mutations: args.includes('--mutations'),
-    filters: args.filter((arg) => !arg.startsWith('--') && !kinds.includes(arg)),
-  }
+  const all = ['address', 'protocol', 'thread']
+  const named = args.filter((arg) => all.includes(arg))
+  const filters = args.filter((arg) => !arg.startsWith('--') && !all.includes(arg))
+  if (filters.length > 0 && named.includes('protocol')) fail('"protocol" has its own tests.')
+  const kinds = filters.length > 0 ? all.filter((kind) => kind !== 'protocol') : all
+  return { kinds: named.length > 0 ? named : kinds, quick: args.includes('--quick'), filters }
 }

@@ -6,6 +6,8 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root, run } from './run.js'
 
+const XCODE = 'on macOS: xcode-select --install'
+
 /** @param {{ testkit?: boolean, storm?: boolean }} [options] whether the tests' own addon, and the storm's worker, are wanted */
 export async function setup({ testkit = false, storm = false } = {}) {
   requireNode()
@@ -117,39 +119,52 @@ export function requireRust() {
   }
 }
 
-export function requireLinker() {
-  return requireCompiler('cc', ['gcc', 'libc6-dev'], 'Rust needs a C linker')
+export async function requireLinker() {
+  if (process.platform !== 'win32') await requireC('Rust needs a C linker')
 }
 
 /** libFuzzer is C++. */
 export function requireCpp() {
-  return requireCompiler('c++', ['g++'], 'The fuzzers need a C++ compiler')
+  return requireProgram('c++', '--version', ['g++'], 'The fuzzers need a C++ compiler', XCODE)
+}
+
+/** Spin makes a program in C of the model. */
+export async function requireSpin() {
+  await requireProgram('spin', '-V', ['spin'], 'The model needs Spin', 'elsewhere: https://spinroot.com')
+  await requireC('Spin needs a C compiler')
+}
+
+/** @param {string} why */
+function requireC(why) {
+  return requireProgram('cc', '--version', ['gcc', 'libc6-dev'], why, XCODE)
 }
 
 /**
  * @param {string} program
+ * @param {string} option by which it says its version
  * @param {string[]} packages that have it on Debian
  * @param {string} why
+ * @param {string} elsewhere where and how it is had without apt-get
  */
-async function requireCompiler(program, packages, why) {
-  if (process.platform === 'win32' || versionOf(program)) return
+async function requireProgram(program, option, packages, why, elsewhere) {
+  if (versionOf(program, option)) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    say(`Installing a compiler (apt-get install ${packages.join(' ')})`)
+    say(`Installing ${packages.join(' ')} (apt-get)`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     await run('apt-get', ['update', '-q'], { env })
     await run('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], { env })
     return
   }
-  const how =
-    process.platform === 'darwin'
-      ? 'xcode-select --install'
-      : `on Debian: apt-get install ${packages.join(' ')}`
+  const how = `on Debian: apt-get install ${packages.join(' ')}; ${elsewhere}`
   fail(`${why} ("${program}"), and none was found. Install one (${how}) and run this again.`)
 }
 
-/** @param {string} tool */
-function versionOf(tool) {
-  const { status, stdout } = spawnSync(tool, ['--version'], { cwd: root, encoding: 'utf8' })
+/**
+ * @param {string} tool
+ * @param {string} [option]
+ */
+function versionOf(tool, option = '--version') {
+  const { status, stdout } = spawnSync(tool, [option], { cwd: root, encoding: 'utf8' })
   return status === 0 ? stdout : undefined
 }
 

@@ -1,8 +1,10 @@
-// npm run storm: from a bare checkout to the running kill storm; with "mutants", to what it must find out.
+// npm run storm: from a bare checkout to the running kill storm; with `--mutants [part of a name]`, to what it must find out.
+import { takeMutants } from './mutants.js'
 import { run } from './run.js'
 import { setup } from './setup.js'
 
-const [first, ...rest] = process.argv.slice(2)
+const args = process.argv.slice(2)
+const part = takeMutants(args)
 await setup({ testkit: true, storm: true })
-if (first === 'mutants') await run(process.execPath, ['storm/mutants.js', ...rest])
-else await run(process.execPath, ['storm/main.js', ...process.argv.slice(2)])
+if (part !== undefined) await run(process.execPath, ['storm/mutants.js', part])
+else await run(process.execPath, ['storm/main.js', ...args])

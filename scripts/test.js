@@ -6,7 +6,7 @@
 import { delimiter, dirname } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { MAJORS, nodeOf } from './node-versions.js'
-import { attempt, endLike } from './run.js'
+import { attempt, endLike, SIGNALS } from './run.js'
 import { setup } from './setup.js'
 
 const { majors, only, avaArgs } = parse(process.argv.slice(2))
@@ -62,7 +62,7 @@ async function suite(title, command, args, options) {
       process.stdout.write(chunk)
     },
   })
-  if (end.signal === 'SIGINT' || end.signal === 'SIGTERM' || end.signal === 'SIGHUP') await endLike(end)
+  if (end.signal && SIGNALS.includes(end.signal)) await endLike(end)
   return { code: end.code, output: stripVTControlCharacters(Buffer.concat(chunks).toString()) }
 }
 

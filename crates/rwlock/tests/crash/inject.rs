@@ -41,6 +41,8 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static TARGET: OnceLock<Target> = OnceLock::new();
 static REACHED: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 static WRITES: AtomicUsize = AtomicUsize::new(0);
+/// The victim has come past the end of its write hold, and has begun no other.
+static ENDED: AtomicBool = AtomicBool::new(false);
 
 pub fn hook(stage: &'static Stage, place: Place, me: usize) {
     HOOKED.get_or_init(|| Hooked { stage, place, me });
@@ -82,6 +84,11 @@ fn reached(label: &'static str) {
         disarm();
         act(target.action);
     }
+    match label {
+        "end_write" => ENDED.store(true, SeqCst),
+        "token_store" => ENDED.store(false, SeqCst),
+        _ => {}
+    }
 }
 
 fn act(action: Action) {
@@ -89,8 +96,12 @@ fn act(action: Action) {
     if matches!(action, Action::Kill | Action::Exit) {
         let claims = WRITES.load(SeqCst);
         note_death(stage, place, *me, std::process::id());
-        if claims == 0 && stage.is_in_phase(*me, Phase::Entering) && stage.expected.load(SeqCst) == std::process::id() {
+        let told = stage.expected.load(SeqCst) == std::process::id();
+        if told && claims == 0 && stage.is_in_phase(*me, Phase::Entering) {
             stage.fail("the gate says that it writes, and it has not yet reached for the gate");
+        }
+        if told && ENDED.load(SeqCst) && stage.is_in_phase(*me, Phase::Leaving) {
+            stage.fail("its slot says that it writes, and it has ended its write hold");
         }
     }
     stage.actors[*me].halts.store(1, SeqCst);

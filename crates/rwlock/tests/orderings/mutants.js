@@ -1,0 +1,70 @@
+// The orderings that loom's checks are shown to need. Where none of the checks finds a weaker one, it says here why that is
+// right.
+import { weaker } from '../../../../scripts/weaker.js'
+
+const UNUSED = 'nobody looks before the slot is in use, and who attaches next holds the setup byte'
+const IN_ORDER =
+  'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
+const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
+
+export const MUTANTS = [
+  // Reading: publish, then look.
+  weaker('attachment.rs', 'read_publish', 'AcqRel'),
+  weaker('attachment.rs', 'fn load_gate', 'Acquire'),
+  weaker('attachment.rs', 'fn load_gate', 'Relaxed'),
+  weaker('attachment.rs', 'turn_read_publish', 'AcqRel'),
+  weaker('attachment.rs', 'retract_read', 'AcqRel'),
+  weaker('attachment.rs', 'release_read', 'AcqRel'),
+  weaker('attachment.rs', 'release_read', 'Acquire'),
+  weaker('attachment.rs', 'release_read', 'Release'),
+  weaker('attachment.rs', 'release_read', 'Relaxed'),
+  // Changing the mode.
+  weaker('attachment.rs', 'end_read_in_place', 'Relaxed', {
+    survives: 'the gate says writing meanwhile, and its release comes after: nobody looks at the word before',
+  }),
+  // (A false alarm, as that of attach_reads: C++20 lets no later load return what is older than the swap of the release.)
+  weaker('attachment.rs', 'downgrade_publish', 'Relaxed'),
+  // Attaching and closing.
+  weaker('attachment.rs', 'attach_look', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_reads', 'Relaxed'),
+  weaker('attachment.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_high_water', 'AcqRel'),
+  weaker('attachment.rs', 'tidy_high_water', 'Relaxed', { survives: UNUSED }),
+  // The gate, and the scans.
+  weaker('queue.rs', 'fn load_gate', 'Acquire'),
+  weaker('queue.rs', 'fn load_gate', 'Relaxed'),
+  weaker('queue.rs', 'fn swap_gate', 'AcqRel'),
+  weaker('queue.rs', 'fn swap_gate', 'Acquire'),
+  weaker('queue.rs', 'fn swap_gate', 'Release'),
+  weaker('queue.rs', 'fn swap_gate', 'Relaxed', {
+    nth: 1,
+    survives: 'what a failed exchange found is not used, the gate is loaded anew',
+  }),
+  weaker('queue.rs', 'scan_bound', 'Acquire'),
+  weaker('queue.rs', 'scan_reads', 'Acquire'),
+  weaker('queue.rs', 'scan_reads', 'Relaxed'),
+  weaker('queue.rs', 'scan_queue', 'Acquire'),
+  weaker('queue.rs', 'scan_queue', 'Relaxed'),
+  // Waiting.
+  weaker('wait.rs', 'take_ticket', 'Relaxed', {
+    survives: 'whoever asks later, in time, gets the greater number from any order',
+  }),
+  weaker('wait.rs', 'publish_look', 'Relaxed', {
+    survives: 'whoever marks the word wakes its owner after that',
+  }),
+  weaker('wait.rs', 'publish_back', 'Release'),
+  weaker('wait.rs', 'publish', 'Release'),
+  weaker('wait.rs', 'publish', 'Relaxed'),
+  weaker('wait.rs', 'leave_queue', 'Release'),
+  weaker('park/mod.rs', 'wake_mark', 'Relaxed', { survives: IN_ORDER }),
+  weaker('park/mod.rs', 'take_wake', 'Relaxed', { survives: IN_ORDER }),
+  // The dead, and those who do not come.
+  weaker('recovery.rs', 'repair_look_queued', 'Relaxed', { survives: KERNEL }),
+  weaker('recovery.rs', 'repair_look_reads', 'Relaxed', { survives: KERNEL }),
+  weaker('recovery.rs', 'repair_queued', 'AcqRel'),
+  weaker('recovery.rs', 'repair_reads', 'AcqRel'),
+  weaker('recovery.rs', 'vigil_queued', 'Relaxed', { survives: 'it is the own word' }),
+  weaker('recovery.rs', 'pass_queued', 'AcqRel'),
+  weaker('recovery.rs', 'pass_queued', 'Relaxed'),
+]
