@@ -57,7 +57,7 @@ const ON_ARM64 = {
   wake: 'or',
   take_wake: 'clear',
   // Joining the queue and leaving it.
-  publish_head: 'store.*cas.*store.*load',
+  publish_head: '(?=.*cas)(?=.*load)(.*store){3}.*', // in whatever order its branches come
 }
 
 /** @type {Record<string, string>} */
@@ -67,7 +67,7 @@ const ON_X64 = {
   retract_read: 'swap',
   release_read: 'swap',
   swap_gate: 'cas',
-  publish_head: 'swap.*cas.*swap',
+  publish_head: '(?=.*cas)(.*swap){3}.*',
 }
 
 /** @type {Machine[]} */

@@ -145,7 +145,7 @@ export class Round {
    */
   async #phase(end) {
     const kind = KINDS[this.#phases++ % KINDS.length]
-    // A bound of a second is to be overrun by far, were the queue not closed.
+    // A bound of a second is to be overrun by far, were the queue not closed: by those who live that long.
     const least = kind === 'barging' ? 4000 : 1500
     const until = Math.min(end, performance.now() + least + this.#dice.below(1500))
     const bargers = kind === 'barging' ? this.#processes.filter((one) => !one.isNode).slice(0, BARGERS) : []
@@ -162,7 +162,7 @@ export class Round {
       const stops = this.#dice.chance(0.6)
       const stopped = this.#dice.below(this.#dice.chance(0.8) ? 40 : 800)
       if (kind === 'stopping' && stops) this.#stopFor(one, stopped)
-      else if (!bargers.includes(one)) one.kill()
+      else if (kind !== 'barging') one.kill()
     }
     this.#killer.bargers = 0
   }
