@@ -181,18 +181,20 @@ const things = {
   },
 }
 
-const [thing = '', dir = '', times = ''] = process.argv.slice(2)
-// A tenth to warm up, and four quarters: what is left behind each time is left in every one of them, while the engine's
-// own needs come in steps.
+const [thing = '', dir = '', times = '', limit = ''] = process.argv.slice(2)
+// A tenth to warm up, then quarters until two have brought little: what is left behind each time is left in every one of
+// them, while the engine's own needs are met at some time.
 const { threads } = resources()
 await things[thing](Number(times) / 10, dir)
 const before = { ...resources(), threads }
 const megabytes = [before.megabytes]
-for (let quarter = 0; quarter < 4; quarter++) {
+/** What the whole would bring, by the last two quarters. */
+const grown = () => 2 * (megabytes[megabytes.length - 1] - megabytes[megabytes.length - 3])
+while (megabytes.length < 3 || (grown() >= Number(limit) && megabytes.length < 12)) {
   await things[thing](Number(times) / 4, dir)
   megabytes.push(resources().megabytes)
 }
 const after = await settled(before)
 lock.close()
-process.send?.({ type: 'measured', before, after, megabytes })
+process.send?.({ type: 'measured', before, after, megabytes, grown: grown() })
 process.disconnect()
