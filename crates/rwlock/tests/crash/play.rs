@@ -327,6 +327,11 @@ impl Play<'_> {
         if !matches!(state, State::Runs | State::Stopped) {
             return Ok(());
         }
+        // Stopped first, so that nothing changes between the note and the death.
+        self.stop(actor)?;
+        if self.processes[actor].1 == State::Dead {
+            return Ok(());
+        }
         note_death(self.stage, self.place, actor, pid as u32);
         self.end(actor);
         Ok(())

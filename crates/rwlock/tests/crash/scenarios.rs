@@ -373,6 +373,8 @@ pub const SCENARIOS: &[Scenario] = &[
     named("create-beside-creator", "! open, write, release\n b open, write, release &&"),
     // ---- sweeping, listing, removing
     named("sweep", "b open\n a open-other other\n kill a\n ! open"),
+    // Who has swept already, finds it when it opens the very lock.
+    named("create-anew", "v open-other other capacity=4\n dies d create_magic open\n ! open, write, release"),
     named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
     named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
     named("list", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
