@@ -1,6 +1,7 @@
 //! The places where a process may die with a step taken and the next one not. `step!(label)` stands before every access to
-//! shared memory that steers anything, and before every system call that others notice; words for people share one. The same labels mark the steps of the protocol's model
-//! (`model/`), and the crash tests kill a process at each. It compiles to nothing but with the feature `crash-injection`.
+//! shared memory that steers anything, and before every system call that others notice; words for people share one. The
+//! same labels mark the steps of the protocol's model (`model/`), and the crash tests kill a process at each. It compiles to
+//! nothing but with the feature `crash-injection`.
 
 macro_rules! step {
     ($label:ident) => {
@@ -8,6 +9,7 @@ macro_rules! step {
         $crate::step::reached(stringify!($label));
     };
 }
+
 #[cfg(feature = "crash-injection")]
 pub use injection::*;
 
