@@ -1,45 +1,96 @@
-// npm run bench [-- --quick]: what the lock costs here, beside what cannot be had for less.
+// npm run bench [-- options] [workload …]: this lock beside what people use today, on this machine, in one run.
 //
-// Prints tables, and writes them to bench/results/latest.json.
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { arch, availableParallelism, cpus, platform, release } from 'node:os'
-import { RWLock } from 'process-rwlock'
-import { floors, ours } from './cases.js'
-import { handoff } from './handoff.js'
-import { measure, print } from './measure.js'
-import { rust } from './rust.js'
+//   --quick      two minutes instead of a quarter of an hour: fewer rounds, and the small cases alone
+//   --no-save    do not touch bench/results
+//   --check      only whether the ratios are still those of bench/results/ratios.json: see check.js
+//
+// Workloads: pairs scaling contended handoff recovery waiting growth; all unless some are named.
+import { parseArgs } from 'node:util'
+import { check } from './check.js'
+import { all, floors, OURS } from './competitors.js'
+import { python } from './drivers/python.js'
+import { machine } from './machine.js'
+import { installPeers } from './peers/install.js'
+import { drawCharts } from './report/charts.js'
+import { goals } from './report/goals.js'
+import { save } from './report/save.js'
+import { printTables } from './report/tables.js'
+import { contended } from './workloads/contended.js'
+import { growth } from './workloads/growth.js'
+import { handoff } from './workloads/handoff.js'
+import { javaScriptPairs, nativePairs, pairsBetween } from './workloads/pairs.js'
+import { recovery } from './workloads/recovery.js'
+import { scaling } from './workloads/scaling.js'
+import { waiting } from './workloads/waiting.js'
 
-const quick = process.argv.includes('--quick')
-const pace = quick ? { rounds: 15, batch: 10 } : { rounds: 51, batch: 25 }
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    'no-save': { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+})
 
-const machine = {
-  cpu: cpus()[0]?.model,
-  cores: availableParallelism(),
-  system: `${platform()} ${release()} ${arch()}`,
-  node: process.version,
-  v8: process.versions.v8,
+const log = (/** @type {string} */ line) => console.error(`> ${line}`)
+
+if (options.check) {
+  process.exit((await check(log)) ? 0 : 1)
 }
-console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node.js ${machine.node}`)
-console.log(`${pace.rounds} rounds of ${pace.batch} ms for each line, all lines taking turns`)
 
-const lock = new RWLock()
-const between = await handoff()
-const groups = {
-  Floors: floors,
-  'One process, nobody else': ours(lock),
-  'Two processes': [between],
+await installPeers()
+const competitors = all(await python())
+const context = { competitors, quick: options.quick, log }
+const only = (/** @type {string[]} */ ...systems) =>
+  competitors.filter(({ system, language }) => systems.includes(system) || systems.includes(language))
+
+const workloads = {
+  pairs: async () => ({
+    native: await nativePairs(context),
+    javaScript: await javaScriptPairs(context),
+    between: await pairsBetween(context),
+  }),
+  scaling: () => scaling(context),
+  contended: () => contended(context),
+  handoff: () =>
+    handoff({
+      ...context,
+      competitors: [
+        floors.pipe,
+        floors.futex,
+        ...only(OURS, 'flock', 'pthread', 'fs-ext', 'proper-lockfile', 'Python'),
+      ],
+    }),
+  recovery: () => recovery(context),
+  waiting: () => waiting(context),
+  growth: () => growth(context),
 }
-const found = await measure(Object.values(groups).flat(), pace)
-between.end()
-lock.close()
 
-/** @type {Record<string, import('./measure.js').Result[]>} */
+const unknown = names.filter((name) => !(name in workloads))
+if (unknown.length > 0) {
+  console.error(
+    `No workload is called ${unknown.join(', ')}: there are ${Object.keys(workloads).join(', ')}.`,
+  )
+  process.exit(2)
+}
+
+const here = machine()
+console.log(`${here.cpu}, ${here.cores} cores, ${here.memory} GiB, ${here.system}, Node.js ${here.node}`)
+/** @type {Record<string, any>} */
 const results = {}
-for (const [title, cases] of Object.entries(groups)) results[title] = found.splice(0, cases.length)
-results['Without Node.js, uncontended pairs'] = await rust({ quick })
-for (const [title, lines] of Object.entries(results)) print(title, lines)
-
-const file = new URL('results/latest.json', import.meta.url)
-mkdirSync(new URL('.', file), { recursive: true })
-writeFileSync(file, `${JSON.stringify({ date: new Date(), quick, machine, results }, null, 2)}\n`)
-console.log('\nWritten to bench/results/latest.json')
+for (const [name, run] of Object.entries(workloads)) {
+  if (names.length > 0 && !names.includes(name)) continue
+  const start = performance.now()
+  results[name] = await run()
+  log(`${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`)
+}
+printTables(results)
+for (const { goal, asked, measured, reached } of goals(results)) {
+  console.log(`${reached ? 'reached' : 'MISSED '} ${goal}: ${measured} (asked ${asked})`)
+}
+if (!options['no-save']) {
+  save(here, options.quick, results)
+  await drawCharts()
+  console.log('\nWritten to bench/results')
+}
+process.exit()

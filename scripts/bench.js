@@ -2,5 +2,5 @@
 import { run } from './run.js'
 import { setup } from './setup.js'
 
-await setup()
+await setup({ testkit: true, bench: true })
 await run(process.execPath, ['bench/main.js', ...process.argv.slice(2)])

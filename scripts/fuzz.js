@@ -50,7 +50,7 @@ const kept = join(here, '.cache/fuzz')
 
 if (process.platform !== 'linux' || process.arch !== 'x64') fail('The fuzzers run on Linux x64.')
 requireRust()
-await requireCpp()
+await requireCpp('libFuzzer needs a C++ compiler')
 if (part !== undefined) {
   const mutants = MUTANTS.filter(({ target }) => targets.includes(target))
   const also = ['fuzz/Cargo.toml', 'fuzz/Cargo.lock', 'fuzz/src', 'fuzz/fuzz_targets']

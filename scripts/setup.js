@@ -8,8 +8,8 @@ import { npm, root, run } from './run.js'
 
 const XCODE = 'on macOS: xcode-select --install'
 
-/** @param {{ testkit?: boolean, storm?: boolean }} [options] whether the tests' own addon, and the storm's worker, are wanted */
-export async function setup({ testkit = false, storm = false } = {}) {
+/** @param {{ testkit?: boolean, storm?: boolean, bench?: boolean }} [options] whether the tests' own addon, the storm's worker, and the benchmarks' driver are wanted */
+export async function setup({ testkit = false, storm = false, bench = false } = {}) {
   requireNode()
   requireRust()
   await requireLinker()
@@ -33,6 +33,15 @@ export async function setup({ testkit = false, storm = false } = {}) {
       'Cargo.lock',
       'crates/testkit',
       'crates/storm',
+    ])
+  }
+  if (bench) {
+    await build('build:bench', 'target/release/process-rwlock-bench', [
+      'Cargo.toml',
+      'Cargo.lock',
+      'crates/rwlock/Cargo.toml',
+      'crates/rwlock/src',
+      'crates/bench',
     ])
   }
   if (storm) {
@@ -123,9 +132,14 @@ export async function requireLinker() {
   if (process.platform !== 'win32') await requireC('Rust needs a C linker')
 }
 
-/** libFuzzer is C++. */
-export function requireCpp() {
-  return requireProgram('c++', '--version', ['g++'], 'The fuzzers need a C++ compiler', XCODE)
+/** @param {string} why */
+export function requireCpp(why) {
+  return requireProgram('c++', '--version', ['g++'], why, XCODE)
+}
+
+/** @param {string} why */
+export function requirePython(why) {
+  return requireProgram('python3', '--version', ['python3'], why, 'elsewhere: https://www.python.org')
 }
 
 /** Spin makes a program in C of the model. */

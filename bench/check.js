@@ -1,0 +1,86 @@
+// Whether the lock became slower: ratios, not times, beside those that were saved with the results.
+import { readFileSync } from 'node:fs'
+import { OURS } from './competitors.js'
+import { javaScriptPairs, nativePairs } from './workloads/pairs.js'
+
+/** So much more than the saved ratio may be noise, or another processor. */
+export const TOLERANCE = 1.4
+/** A ratio counts as the best of so many runs: noise makes it worse, never better. */
+const ATTEMPTS = 4
+/** The Node.js whose ratios are compared. */
+const NODE = '20'
+/** What synchronous pairs are compared with. */
+const NOTHING = 'empty N-API function, twice'
+const SLOTS = [1, 16, 128]
+
+/**
+ * What is compared: native pairs by `pthread_rwlock`, JavaScript's by floors of the same run.
+ *
+ * @param {{ native: any, javaScript: any[] }} pairs
+ * @returns {Record<string, number>}
+ */
+export function ratiosOf({ native, javaScript }) {
+  /** @type {Record<string, number>} */
+  const ratios = {}
+  for (const mode of ['read', 'write']) {
+    for (const { name, ratioToPthread } of native[mode]) {
+      if (name.startsWith(OURS)) ratios[`native ${mode} pair, ${name}, by pthread_rwlock`] = ratioToPthread
+    }
+  }
+  const rows = javaScript.filter(({ node }) => node.startsWith(`v${NODE}.`))
+  const nothing = rows.find(({ name }) => name === NOTHING).ratio
+  for (const { group, name, ratio } of rows) {
+    if (group !== 'ours') continue
+    if (name.startsWith('try')) ratios[`${name}, by an ${NOTHING}`] = ratio / nothing
+    else ratios[`${name}, by an awaited async function`] = ratio
+  }
+  return Object.fromEntries(Object.entries(ratios).map(([name, ratio]) => [name, Number(ratio.toFixed(3))]))
+}
+
+/**
+ * What is slower now.
+ *
+ * @param {Record<string, number>} saved
+ * @param {Record<string, number>} now
+ */
+export function slower(saved, now) {
+  return Object.entries(saved).flatMap(([name, before]) => {
+    const ratio = now[name]
+    if (ratio === undefined) throw new Error(`"${name}" is not measured any more: run npm run bench -- pairs`)
+    return ratio > before * TOLERANCE ? [{ name, before, ratio }] : []
+  })
+}
+
+/** @param {(line: string) => void} log */
+export async function check(log) {
+  const saved = JSON.parse(readFileSync(new URL('results/ratios.json', import.meta.url), 'utf8'))
+  /** @type {Record<string, number>} */
+  const best = {}
+  for (let attempt = 1; ; attempt++) {
+    const native = await nativePairs({ quick: true, slots: SLOTS })
+    const javaScript = await javaScriptPairs({
+      quick: true,
+      nodes: [NODE],
+      peers: false,
+      slots: SLOTS,
+      log: () => {},
+    })
+    for (const [name, ratio] of Object.entries(ratiosOf({ native, javaScript }))) {
+      best[name] = Math.min(best[name] ?? ratio, ratio)
+    }
+    const found = slower(saved, best)
+    if (found.length === 0) {
+      for (const [name, before] of Object.entries(saved)) console.log(`${best[name]}  was ${before}  ${name}`)
+      return true
+    }
+    for (const { name, before, ratio } of found) {
+      log(`run ${attempt} of ${ATTEMPTS}: ${name}: ${ratio}, more than ${TOLERANCE} times ${before}`)
+    }
+    if (attempt === ATTEMPTS) {
+      console.error(
+        'Slower than what was saved. If that is meant so, run npm run bench and commit its results.',
+      )
+      return false
+    }
+  }
+}

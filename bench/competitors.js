@@ -1,0 +1,72 @@
+// Who competes: how each one's driver is started.
+import { fileURLToPath } from 'node:url'
+import { root } from '../scripts/run.js'
+import { Driver, nodeDriver } from './drivers/start.js'
+
+const rustDriver = fileURLToPath(new URL('target/release/process-rwlock-bench', root))
+const pythonDriver = fileURLToPath(new URL('drivers/driver.py', import.meta.url))
+
+/**
+ * @typedef {object} Competitor
+ * @property {string} system
+ * @property {'Node.js' | 'Python' | 'Rust' | 'C'} language
+ * @property {boolean} [polls] it looks whether the lock is free now and then
+ * @property {(path: string) => Promise<Driver>} start
+ */
+
+/** @param {string} system */
+function node(system, more = {}) {
+  const start = (/** @type {string} */ path) =>
+    new Driver([process.execPath, nodeDriver, system, path]).ready()
+  return /** @type {Competitor} */ ({ system, language: 'Node.js', start, ...more })
+}
+
+/**
+ * @param {string} system
+ * @param {Competitor['language']} [language]
+ */
+function native(system, language = 'C') {
+  const start = (/** @type {string} */ path) => new Driver([rustDriver, system, path]).ready()
+  return /** @type {Competitor} */ ({ system, language, start })
+}
+
+/**
+ * @param {string} program
+ * @param {string} system
+ */
+function python(program, system) {
+  const start = (/** @type {string} */ path) => new Driver([program, pythonDriver, system, path]).ready()
+  return /** @type {Competitor} */ ({ system, language: 'Python', start })
+}
+
+export const OURS = 'process-rwlock'
+export const ours = node(OURS)
+export const oursNative = native(OURS, 'Rust')
+
+/** A byte through a pipe, between event loops; a word that two processes wait for in turn. */
+export const floors = { pipe: node('pipe'), futex: native('futex') }
+
+/**
+ * Everybody who locks out other processes.
+ *
+ * @param {string} pythonProgram
+ */
+export const all = (pythonProgram) => [
+  ours,
+  oursNative,
+  native('pthread'),
+  native('pthread-prefer-writer'),
+  native('raw_sync', 'Rust'),
+  native('flock'),
+  native('fcntl'),
+  node('fs-ext'),
+  node('os-lock'),
+  node('proper-lockfile', { polls: true }),
+  python(pythonProgram, 'prwlock'),
+  python(pythonProgram, 'fasteners'),
+  python(pythonProgram, 'multiprocessing_utils'),
+]
+
+/** @param {{ system: string, language: string }} of */
+export const nameOf = ({ system, language }) => `${system} (${language})`
+export { rustDriver }

@@ -1,0 +1,138 @@
+// The locks of JavaScript, each as its users would guard a function with it.
+import { mkdirSync, openSync, readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { load, versions } from '../peers/index.js'
+
+/**
+ * @typedef {object} Lock
+ * @property {string} version
+ * @property {Guarded} read runs a function alone with other readers, or alone if the lock knows no readers
+ * @property {Guarded} write runs it alone
+ * @property {{ read(): void, write(): void }} [sync] acquires and releases without waiting, where the lock can
+ *
+ * @typedef {<T>(fn: () => T | Promise<T>) => Promise<T>} Guarded
+ */
+
+/** How often proper-lockfile tries again, in ms: it polls, and by itself does not even that. */
+const POLL = 5
+
+const { version: ourVersion } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+)
+
+/** What works between processes. `path` is the lock's own. @type {Record<string, (path: string) => Promise<Lock>>} */
+export const shared = {
+  async 'process-rwlock'(path) {
+    const { RWLock } = await import('process-rwlock')
+    const lock = new RWLock({ path })
+    return {
+      version: ourVersion,
+      read: (fn) => lock.read(fn),
+      write: (fn) => lock.write(fn),
+      sync: {
+        read: () => lock.tryRead()?.release(),
+        write: () => lock.tryWrite()?.release(),
+      },
+    }
+  },
+
+  async 'proper-lockfile'(path) {
+    const { lock } = await load('proper-lockfile')
+    mkdirSync(path, { recursive: true })
+    const options = { retries: { forever: true, factor: 1, minTimeout: POLL, maxTimeout: POLL } }
+    const guarded = async (fn) => {
+      const release = await lock(path, options)
+      try {
+        return await fn()
+      } finally {
+        await release()
+      }
+    }
+    return { version: versions['proper-lockfile'], read: guarded, write: guarded }
+  },
+
+  /** `flock` on libuv's thread pool. */
+  async 'fs-ext'(path) {
+    const { flock: callback, flockSync } = await load('fs-ext')
+    const flock = promisify(callback)
+    const file = openSync(path, 'w+')
+    const guarded = (how) => async (fn) => {
+      await flock(file, how)
+      try {
+        return await fn()
+      } finally {
+        await flock(file, 'un')
+      }
+    }
+    const pair = (how) => () => {
+      flockSync(file, how)
+      flockSync(file, 'un')
+    }
+    return {
+      version: versions['fs-ext'],
+      read: guarded('sh'),
+      write: guarded('ex'),
+      sync: { read: pair('shnb'), write: pair('exnb') },
+    }
+  },
+
+  /** `fcntl` on libuv's thread pool. */
+  async 'os-lock'(path) {
+    const { lock, unlock } = await load('os-lock')
+    const file = openSync(path, 'w+')
+    const guarded = (exclusive) => async (fn) => {
+      await lock(file, { exclusive })
+      try {
+        return await fn()
+      } finally {
+        await unlock(file)
+      }
+    }
+    return { version: versions['os-lock'], read: guarded(false), write: guarded(true) }
+  },
+}
+
+/** What works within one process alone. @type {Record<string, () => Promise<Lock>>} */
+export const inProcess = {
+  async 'async-lock'() {
+    const AsyncLock = await load('async-lock')
+    const lock = new AsyncLock()
+    const guarded = (fn) => lock.acquire('key', fn)
+    return { version: versions['async-lock'], read: guarded, write: guarded }
+  },
+
+  async 'async-mutex'() {
+    const { Mutex } = await load('async-mutex')
+    const mutex = new Mutex()
+    const guarded = (fn) => mutex.runExclusive(fn)
+    return { version: versions['async-mutex'], read: guarded, write: guarded }
+  },
+
+  async mortice() {
+    const mortice = await load('mortice')
+    const lock = mortice('bench')
+    const guarded = (acquire) => async (fn) => {
+      const release = await acquire()
+      try {
+        return await fn()
+      } finally {
+        release()
+      }
+    }
+    return {
+      version: versions.mortice,
+      read: guarded(() => lock.readLock()),
+      write: guarded(() => lock.writeLock()),
+    }
+  },
+
+  /** Node.js 24 and newer. */
+  async 'Web Locks'() {
+    const { locks } = /** @type {any} */ (globalThis).navigator
+    return {
+      version: process.version,
+      read: (fn) => locks.request('bench', { mode: 'shared' }, fn),
+      write: (fn) => locks.request('bench', fn),
+    }
+  },
+}

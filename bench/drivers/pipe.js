@@ -1,0 +1,49 @@
+// The floor of a handoff between two event loops: a byte through a pipe, there and back.
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+
+/**
+ * Joins the two processes that are given the same path.
+ *
+ * @param {string} path
+ * @param {{ now: () => number, spin: (ns: number) => void }} clock
+ */
+export function pipe(path, { now, spin }) {
+  const joined = connectTo(path).catch(() => accept(path))
+  joined.catch(() => {}) // whoever uses it is told
+  return {
+    /** As a lock's: having the byte is the hold. */
+    async handoff({ times, hold }) {
+      const { socket, starts } = await joined
+      /** @type {number[][]} */
+      const holds = []
+      let asked = now()
+      const have = () => {
+        const start = now()
+        spin(hold)
+        holds.push([asked, start, now()])
+        socket.write('x')
+        asked = now()
+      }
+      if (starts) have()
+      while (holds.length < times) {
+        await once(socket, 'data')
+        have()
+      }
+      return { holds }
+    },
+  }
+}
+
+async function connectTo(/** @type {string} */ path) {
+  const socket = connect(path)
+  await once(socket, 'connect')
+  return { socket, starts: false }
+}
+
+async function accept(/** @type {string} */ path) {
+  const server = createServer().listen(path)
+  const [socket] = /** @type {[import('node:net').Socket]} */ (await once(server, 'connection'))
+  server.close()
+  return { socket, starts: true }
+}

@@ -1,0 +1,112 @@
+// How costs grow with what a process has of them:  node growth.js '{"locks":[…],"waiters":[…],"rounds":n,"scratch":path}'
+//
+// Prints ns: for one lock of so many, the time to open it, to read it in turn with the others and to close it; and for one
+// waiter of so many, the time to ask, to be granted and have finished, and to be called off.
+import { Worker } from 'node:worker_threads'
+import { RWLock } from 'process-rwlock'
+import { median } from '../statistics.js'
+
+const { locks, waiters, rounds, scratch } = JSON.parse(process.argv[2])
+let count = 0
+const fresh = () => `${scratch}-${count++}`
+
+/**
+ * @param {number} many
+ * @param {() => unknown} act
+ */
+async function each(many, act) {
+  const start = performance.now()
+  await act()
+  return ((performance.now() - start) * 1e6) / many
+}
+
+async function ofLocks(/** @type {number} */ many) {
+  /** @type {RWLock[]} */
+  let open = []
+  const opening = await each(many, () => {
+    for (let i = 0; i < many; i++) open.push(new RWLock({ path: fresh() }, { capacity: 8 }))
+  })
+  const turns = Math.ceil(20_000 / many)
+  const reading = await each(many * turns, () => {
+    for (let turn = 0; turn < turns; turn++) for (const lock of open) lock.tryRead()?.release()
+  })
+  const closing = await each(many, () => {
+    for (const lock of open) lock.close()
+  })
+  open = []
+  return { opening, reading, closing }
+}
+
+async function ofWaiters(/** @type {number} */ many) {
+  const path = fresh()
+  const lock = new RWLock({ path })
+  const other = await holder(path)
+  /** @type {Promise<unknown>[]} */
+  let pending = []
+  const asking = await each(many, () => {
+    for (let i = 0; i < many; i++) pending.push(lock.write(() => {}))
+  })
+  other.postMessage('release')
+  await pending[0]
+  const finishing = await each(Math.max(1, many - 1), () => Promise.all(pending))
+  await holder(path, other)
+  const abort = new AbortController()
+  pending = Array.from({ length: many }, () => lock.write(() => {}, { signal: abort.signal }))
+  const calling = await each(many, () => {
+    abort.abort()
+    return Promise.allSettled(pending)
+  })
+  await other.terminate()
+  lock.close()
+  return { asking, finishing, calling }
+}
+
+/**
+ * Another thread that has the lock.
+ *
+ * @param {string} path
+ * @param {Worker} [known]
+ * @returns {Promise<Worker>}
+ */
+async function holder(path, known) {
+  const source = `
+    const { parentPort } = require('node:worker_threads')
+    import(${JSON.stringify(import.meta.resolve('process-rwlock'))}).then(({ RWLock }) => {
+      const lock = new RWLock({ path: ${JSON.stringify(path)} })
+      let guard
+      parentPort.on('message', (what) => {
+        if (what === 'release') guard.release()
+        else { guard = lock.acquireWriteSync(); parentPort.postMessage('held') }
+      })
+    })`
+  const worker = known ?? new Worker(source, { eval: true })
+  const held = new Promise((resolve) => worker.once('message', resolve))
+  worker.postMessage('hold')
+  await held
+  return worker
+}
+
+/**
+ * @param {number[]} sizes
+ * @param {(many: number) => Promise<Record<string, number>>} measured
+ */
+async function grow(sizes, measured) {
+  /** @type {Map<number, Record<string, number>[]>} */
+  const found = new Map(sizes.map((size) => [size, []]))
+  for (let round = -1; round < rounds; round++) {
+    for (const size of sizes) {
+      const one = await measured(size)
+      if (round >= 0) found.get(size)?.push(one) // the first is to warm up
+    }
+  }
+  return [...found].map(([size, samples]) => ({
+    size,
+    ...Object.fromEntries(
+      Object.keys(samples[0]).map((key) => [key, median(samples.map((sample) => sample[key]))]),
+    ),
+  }))
+}
+
+const result = { locks: await grow(locks, ofLocks), waiters: await grow(waiters, ofWaiters) }
+process.stdout.write(JSON.stringify(result))
+process.exit()

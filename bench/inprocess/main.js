@@ -1,0 +1,31 @@
+// Uncontended pairs in JavaScript, in a process of its own, so that each Node.js version can have one:
+//
+//   node main.js '{"rounds":…,"batch":…,"locks":{"1":path,"16":path},"peers":true,"scratch":path}'
+//
+// The locks are there already, with one slot less in use than their key says.
+import { createRequire } from 'node:module'
+import { RWLock } from 'process-rwlock'
+import { floors, ours, oursBesides, peers } from './cases.js'
+import { measure } from './measure.js'
+
+const { rounds, batch, locks, peers: withPeers, scratch } = JSON.parse(process.argv[2])
+const nothing = createRequire(import.meta.url)('../../__test__/kit/testkit.node').nothing()
+
+const opened = Object.entries(locks).map(([slots, path]) => ({ slots, lock: new RWLock({ path }) }))
+let count = 0
+const groups = {
+  floors: floors({ nothing }),
+  ours: [...opened.flatMap(({ slots, lock }) => ours(lock, slots)), ...oursBesides(opened[0].lock)],
+  peers: withPeers ? await peers(() => `${scratch}-${count++}`) : [],
+}
+const measured = await measure(Object.values(groups).flat(), { rounds, batch })
+process.stdout.write(
+  JSON.stringify({
+    version: process.version,
+    groups: Object.entries(groups).map(([group, { length }]) => ({
+      group,
+      cases: measured.splice(0, length),
+    })),
+  }),
+)
+process.exit() // a peer that keeps the process alive must not

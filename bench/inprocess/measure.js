@@ -1,0 +1,68 @@
+// Measuring within one process: all cases take turns, so that what disturbs the machine meanwhile disturbs them alike.
+import { summary } from '../statistics.js'
+
+/**
+ * @typedef {object} Case
+ * @property {string} name
+ * @property {(times: number) => unknown} run does it that often; awaited
+ */
+
+/**
+ * @param {Case[]} cases
+ * @param {{ rounds: number, batch: number }} options how many rounds, and how many ms each case gets in one
+ * @returns {Promise<{ name: string, times: number[] }[]>} ns for one time, by round
+ */
+export async function measure(cases, { rounds, batch }) {
+  const times = []
+  for (const each of cases) times.push(await fill(each, batch))
+  const samples = cases.map(() => /** @type {number[]} */ ([]))
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < cases.length; turn++) {
+      const index = (turn + round) % cases.length
+      samples[index].push(((await time(cases[index], times[index])) / times[index]) * 1e6)
+    }
+  }
+  return cases.map(({ name }, index) => ({ name, times: samples[index] }))
+}
+
+/**
+ * How often a case fits into `batch` ms, once it is warm. The fastest of some, since a pause in between would count for
+ * slowness.
+ *
+ * @param {Case} each
+ * @param {number} batch
+ */
+async function fill(each, batch) {
+  for (let times = 1; ; times *= 2) {
+    let fastest = Number.POSITIVE_INFINITY
+    for (let attempt = 0; attempt < 3; attempt++) fastest = Math.min(fastest, await time(each, times))
+    if (fastest >= batch / 2) return Math.ceil((times * batch) / fastest)
+  }
+}
+
+/**
+ * @param {Case} each
+ * @param {number} times
+ */
+async function time({ run }, times) {
+  const start = performance.now()
+  await run(times)
+  return performance.now() - start
+}
+
+/**
+ * Each case beside the one of that name: the median of the ratios round by round, since a slow moment is slow for both.
+ *
+ * @param {{ name: string, times: number[] }[]} measured
+ * @param {string} base
+ */
+export function ratiosTo(measured, base) {
+  const measure = measured.find(({ name }) => name === base)
+  if (!measure) throw new Error(`nothing called ${base} was measured`)
+  return Object.fromEntries(
+    measured.map(({ name, times }) => [
+      name,
+      summary(times.map((time, round) => time / measure.times[round])).median,
+    ]),
+  )
+}

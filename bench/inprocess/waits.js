@@ -1,0 +1,79 @@
+// What it costs a process to wait, for locks that others hold:
+//
+//   node --expose-gc waits.js '{"system":…,"paths":[…],"waits":n,"ms":how long it looks on}'
+import { readFile } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { shared } from '../drivers/locks.js'
+import { median } from '../statistics.js'
+
+const { system, paths, waits, ms } = JSON.parse(process.argv[2])
+const file = fileURLToPath(import.meta.url)
+/** ms that reading a small file may take. */
+const BOUND = 1000
+const READS = 50
+
+const locks = []
+for (const path of paths) locks.push(await shared[system](path))
+for (let i = 0; i < 3; i++) await reading() // warm
+const before = { memory: await memory(), reading: await reading(), cpu: await cpu() }
+for (let i = 0; i < waits; i++) locks[i % locks.length].write(() => {}).catch(() => {})
+await setTimeout(300)
+const after = { memory: await memory(), cpu: await cpu(), threads: await threads(), reading: await reading() }
+
+process.stdout.write(
+  JSON.stringify({
+    cpu: after.cpu - before.cpu,
+    threads: after.threads,
+    bytesPerWait: {
+      resident: (after.memory.resident - before.memory.resident) / waits,
+      heap: (after.memory.heap - before.memory.heap) / waits,
+    },
+    // How much longer reading a file takes; null if it does not end any more.
+    readingRatio: after.reading === null || before.reading === null ? null : after.reading / before.reading,
+  }),
+)
+process.exit()
+
+/** The share of one core that this process uses, doing nothing else. */
+async function cpu() {
+  const start = { at: performance.now(), used: process.cpuUsage() }
+  await setTimeout(ms)
+  const { user, system } = process.cpuUsage(start.used)
+  return (user + system) / 1000 / (performance.now() - start.at)
+}
+
+/** Bytes, once what nobody needs is collected. */
+async function memory() {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.()
+    await setTimeout(20)
+  }
+  const { rss, heapUsed } = process.memoryUsage()
+  return { resident: rss, heap: heapUsed }
+}
+
+async function threads() {
+  const status = await within(readFile('/proc/self/status', 'utf8'))
+  return status === null ? null : Number(/Threads:\s*(\d+)/.exec(status)?.[1])
+}
+
+/** ms to read a file, usually. */
+async function reading() {
+  const times = []
+  for (let i = 0; i < READS; i++) {
+    const start = performance.now()
+    if ((await within(readFile(file))) === null) return null
+    times.push(performance.now() - start)
+  }
+  return median(times)
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T | null>}
+ */
+function within(work) {
+  return Promise.race([work, setTimeout(BOUND, null)])
+}

@@ -1,0 +1,19 @@
+// The floor of every wake-up of an event loop from another thread: a thread-safe function.  node wake.js <times> <pause in µs>
+import { createRequire } from 'node:module'
+
+const { callFromThread } = createRequire(import.meta.url)('../../__test__/kit/testkit.node')
+const [times, pause] = process.argv.slice(2).map(Number)
+
+/** @type {number[]} */
+const samples = []
+callFromThread(
+  (/** @type {number} */ called) => {
+    samples.push(Number(process.hrtime.bigint()) - called)
+    if (samples.length === times) {
+      process.stdout.write(JSON.stringify(samples))
+      process.exit()
+    }
+  },
+  times,
+  pause,
+)

@@ -1,0 +1,68 @@
+// Keeps the results: a file for each workload, and one page for people with the tables of all.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { ratiosOf } from '../check.js'
+import { goals } from './goals.js'
+import { markdown, tables } from './tables.js'
+
+export const folder = new URL('../results/', import.meta.url)
+const ORDER = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'growth']
+
+/**
+ * @param {Record<string, any>} machine
+ * @param {boolean} quick
+ * @param {Record<string, any>} results by workload
+ */
+export function save(machine, quick, results) {
+  mkdirSync(folder, { recursive: true })
+  for (const [name, result] of Object.entries(results)) {
+    write(`${name}.json`, `${JSON.stringify({ machine, quick, result }, null, 1)}\n`)
+  }
+  if (results.pairs) write('ratios.json', `${JSON.stringify(ratiosOf(results.pairs), null, 2)}\n`)
+  write('README.md', page())
+}
+
+/** What was saved last, by workload. */
+export function saved() {
+  return ORDER.flatMap((name) => {
+    const file = new URL(`${name}.json`, folder)
+    return existsSync(file) ? [{ name, ...JSON.parse(readFileSync(file, 'utf8')) }] : []
+  })
+}
+
+function page() {
+  const all = saved()
+  const results = Object.fromEntries(all.map(({ name, result }) => [name, result]))
+  const versions = all.map(
+    ({ name, quick, machine: { date, commit, cpu, cores, memory, system, node } }) =>
+      `| ${name}${quick ? ' (quick)' : ''} | ${date}, ${commit} | ${cpu}, ${cores} cores, ${memory} GiB, ${system} | ${node} |`,
+  )
+  const reached = goals(results).map(
+    ({ goal, asked, measured, reached: yes }) =>
+      `| ${goal} | ${asked} | ${measured} | ${yes ? 'yes' : '**no**'} |`,
+  )
+  return [
+    '# Results of `npm run bench`',
+    '',
+    'Written by the benchmark itself. What is measured and how, and what the figures mean: [docs/performance.md](../../docs/performance.md).',
+    '',
+    '| workload | when, what | machine | Node.js |',
+    '|---|---|---|---|',
+    ...versions,
+    '',
+    '## Goals',
+    '',
+    '| goal | asked | measured | reached |',
+    '|---|---:|---:|---|',
+    ...reached,
+    '',
+    ...tables(results).map(markdown),
+  ].join('\n')
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+function write(name, text) {
+  writeFileSync(new URL(name, folder), text)
+}

@@ -1,0 +1,110 @@
+// Four processes that want the lock all the time: how much gets done, who waits how long, and whether all get their share.
+import { nameOf } from '../competitors.js'
+import { fresh } from '../scratch.js'
+import { Histogram, median, summary } from '../statistics.js'
+
+const PROCESSES = 4
+/** From telling the drivers to their common start, in ns. */
+const NOTICE = 30e6
+
+export const MIXES = [
+  { mix: '90/10', readShare: 0.9 },
+  { mix: '50/50', readShare: 0.5 },
+  { mix: '0/100', readShare: 0 },
+]
+const BODIES = [
+  { body: 'empty', ns: 0 },
+  { body: '50 µs', ns: 50_000 },
+]
+
+/**
+ * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
+ */
+export async function contended({ competitors, quick, log }) {
+  const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 1e9 }
+  const mixes = quick ? MIXES.slice(0, 1) : MIXES
+  const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns })))
+  const teams = await Promise.all(
+    competitors.map(async (competitor) => {
+      const path = fresh()
+      const drivers = []
+      for (let i = 0; i < PROCESSES; i++) drivers.push(await competitor.start(path))
+      return { competitor, drivers }
+    }),
+  )
+  /** @type {Map<string, ReturnType<typeof row>>} */
+  const rows = new Map()
+  for (let round = 0; round < rounds; round++) {
+    for (const each of cases) {
+      for (const { competitor, drivers } of rotated(teams, round)) {
+        const key = `${each.mix} ${each.body} ${nameOf(competitor)}`
+        if (!rows.has(key)) rows.set(key, row(competitor, each))
+        await once(drivers, each, /** @type {any} */ (rows.get(key)))
+      }
+      log(`contended: round ${round + 1} of ${rounds}, ${each.mix}, ${each.body}`)
+    }
+  }
+  await Promise.all(teams.flatMap(({ drivers }) => drivers.map((driver) => driver.end())))
+  return [...rows.values()].map(({ throughput, luck, waits, worst, ...each }) => ({
+    ...each,
+    ...summary(throughput),
+    luck: median(luck),
+    waits: Object.fromEntries(
+      Object.entries(waits).map(([mode, histogram]) => [
+        mode,
+        {
+          p50: histogram.percentile(50),
+          p99: histogram.percentile(99),
+          max: histogram.max,
+          // The longest of a round, as it usually is: one bad moment of the machine is not the lock's.
+          usualMax: median(worst[mode]),
+        },
+      ]),
+    ),
+  }))
+}
+
+/**
+ * @param {import('../competitors.js').Competitor} competitor
+ * @param {{ mix: string, body: string }} of
+ */
+function row({ system, language }, { mix, body }) {
+  return {
+    system,
+    language,
+    mix,
+    body,
+    throughput: /** @type {number[]} */ ([]),
+    luck: /** @type {number[]} */ ([]),
+    waits: { read: new Histogram(), write: new Histogram() },
+    worst: { read: /** @type {number[]} */ ([]), write: /** @type {number[]} */ ([]) },
+  }
+}
+
+/**
+ * @param {import('../drivers/start.js').Driver[]} drivers
+ * @param {{ readShare: number, ns: number, length: number }} of
+ * @param {ReturnType<typeof row>} into
+ */
+async function once(drivers, { readShare, ns: body, length }, into) {
+  const at = Number(process.hrtime.bigint()) + NOTICE
+  const command = { do: 'mix', readShare, body, ns: length, at }
+  const answers = await Promise.all(drivers.map((driver) => driver.ask(command)))
+  const operations = answers.map(({ reads, writes }) => reads + writes)
+  const seconds = Math.max(...answers.map(({ ns }) => ns)) / 1e9
+  into.throughput.push(operations.reduce((sum, each) => sum + each, 0) / seconds)
+  into.luck.push(Math.max(...operations) / Math.max(1, Math.min(...operations)))
+  for (const mode of /** @type {const} */ (['read', 'write'])) {
+    for (const { waits } of answers) into.waits[mode].add(waits[mode])
+    into.worst[mode].push(Math.max(...answers.map(({ waits }) => waits[mode].max)))
+  }
+}
+
+/**
+ * @template T
+ * @param {T[]} list
+ * @param {number} by
+ */
+export function rotated(list, by) {
+  return list.map((_, index) => list[(index + by) % list.length])
+}

@@ -1,0 +1,60 @@
+// From the kill of a holder to the start of the next one, who waits.
+import { setTimeout } from 'node:timers/promises'
+import { OURS } from '../competitors.js'
+import { TimeoutError } from '../drivers/start.js'
+import { fresh } from '../scratch.js'
+import { summary } from '../statistics.js'
+
+/** ms; who has not come by then will not come. */
+const BOUND = { quick: 3000, full: 20_000 }
+
+/**
+ * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
+ */
+export async function recovery({ competitors, quick, log }) {
+  const rows = []
+  for (const competitor of competitors) {
+    const isOurs = competitor.system === OURS
+    const bound = quick ? BOUND.quick : BOUND.full
+    const cases = [
+      { size: 'small', mb: 0, times: isOurs ? (quick ? 25 : 200) : competitor.polls ? 1 : quick ? 3 : 15 },
+    ]
+    if (isOurs) cases.push({ size: '1 GB', mb: 1024, times: quick ? 2 : 15 })
+    for (const { size, mb, times } of cases) {
+      const row = { system: competitor.system, language: competitor.language, size }
+      rows.push({ ...row, ...(await kills(competitor, { mb, times, bound })) })
+      log(`recovery: ${competitor.system} (${competitor.language}), ${size}`)
+    }
+  }
+  return rows
+}
+
+/**
+ * @param {import('../competitors.js').Competitor} competitor
+ * @param {{ mb: number, times: number, bound: number }} options
+ */
+async function kills(competitor, { mb, times, bound }) {
+  const path = fresh()
+  const samples = []
+  const waiter = await competitor.start(path)
+  try {
+    for (let i = 0; i < times; i++) {
+      const holder = await competitor.start(path)
+      if (mb > 0) await holder.ask({ do: 'grow', mb })
+      await holder.ask({ do: 'hold', mode: 'write' })
+      const acquired = waiter.ask({ do: 'acquire', mode: 'write' }, bound)
+      acquired.catch(() => {}) // awaited below
+      await setTimeout(30 + 20 * Math.random()) // it sleeps by now; at any moment between its looks
+      const killed = Number(process.hrtime.bigint())
+      holder.kill()
+      samples.push((await acquired).start - killed)
+      await holder.died()
+    }
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+    return { never: bound }
+  } finally {
+    await waiter.end()
+  }
+  return summary(samples)
+}
