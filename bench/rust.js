@@ -9,12 +9,12 @@ import { attempt, root } from '../scripts/run.js'
 export async function rust({ quick }) {
   /** @type {Buffer[]} */
   const output = []
-  const args = ['bench', '--quiet', '-p', 'process-rwlock', '--bench', 'pairs', '--', '--json']
+  const args = ['run', '--release', '--quiet', '-p', 'process-rwlock-bench', '--', 'pairs', '--json']
   if (quick) args.push('--quick')
   const { code } = await attempt('cargo', args, {
     cwd: fileURLToPath(root),
     onOutput: (chunk) => output.push(chunk),
   })
-  if (code !== 0) throw new Error(`cargo bench ended with ${code}`)
+  if (code !== 0) throw new Error(`cargo run ended with ${code}`)
   return JSON.parse(Buffer.concat(output).toString())
 }
