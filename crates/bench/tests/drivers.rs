@@ -1,4 +1,11 @@
 //! Drivers answer the protocol, and two of one lock exclude each other.
+//!
+//! Those of other languages are checked likewise:
+//!
+//! ```text
+//! DRIVER=".cache/bench/python/bin/python bench/drivers/driver.py" LOCKS="fasteners prwlock" \
+//!     cargo test -p process-rwlock-bench --test drivers
+//! ```
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
@@ -7,13 +14,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const LOCKS: [&str; 6] = ["process-rwlock", "pthread", "pthread-prefer-writer", "raw_sync", "flock", "fcntl"];
+const LOCKS: &str = "process-rwlock pthread pthread-prefer-writer raw_sync flock fcntl";
 /// How long something may take that happens at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long something is watched that must not happen.
@@ -45,10 +52,9 @@ fn writers_exclude_each_other_in_a_mix() {
 
 #[test]
 fn holds_of_two_processes_do_not_overlap() {
-    let floor = ["futex"];
-    for system in LOCKS.into_iter().chain(floor) {
+    for system in locks().chain(floors()) {
         let place = Place::new();
-        let [one, other] = [Driver::new(system, &place.0), Driver::new(system, &place.0)];
+        let [one, other] = [Driver::new(&system, &place.0), Driver::new(&system, &place.0)];
         for driver in [&one, &other] {
             driver.tell(&json!({ "do": "handoff", "times": 50, "hold": MS / 10 }));
         }
@@ -76,10 +82,24 @@ fn readers_share_and_a_writer_waits_for_them() {
 }
 
 #[test]
+fn of_a_killed_driver_nothing_runs_on() {
+    each_lock(|system, [mut holder, mut waiter]| {
+        holder.ask(json!({ "do": "hold", "mode": "write" }));
+        waiter.tell(&json!({ "do": "acquire", "mode": "write" }));
+        assert_eq!(waiter.answer_within(MOMENT), None, "{system}");
+        for driver in [&mut waiter, &mut holder] {
+            driver.process.kill().unwrap();
+            // Nobody has its output any more.
+            assert_eq!(driver.answers.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "{system}");
+        }
+    });
+}
+
+#[test]
 fn locks_of_two_prefixes_are_two() {
-    for system in LOCKS {
+    for system in locks() {
         let places = [Place::new(), Place::new()];
-        let [one, other] = [0, 1].map(|index| Driver::new(system, &places[index].0));
+        let [one, other] = [0, 1].map(|index| Driver::new(&system, &places[index].0));
         one.ask(json!({ "do": "hold", "mode": "write" }));
         other.ask(json!({ "do": "acquire", "mode": "write" }));
     }
@@ -117,10 +137,20 @@ fn mistakes_are_answered_and_the_driver_goes_on() {
     });
 }
 
+fn locks() -> impl Iterator<Item = String> {
+    let locks = env::var("LOCKS").unwrap_or(LOCKS.into());
+    locks.split(' ').map(String::from).collect::<Vec<_>>().into_iter()
+}
+
+/// What is no lock and hands over all the same.
+fn floors() -> Option<String> {
+    env::var_os("LOCKS").is_none().then(|| "futex".into())
+}
+
 fn each_lock(check: impl Fn(&str, [Driver; 2])) {
-    for system in LOCKS {
+    for system in locks() {
         let place = Place::new();
-        check(system, [Driver::new(system, &place.0), Driver::new(system, &place.0)]);
+        check(&system, [Driver::new(&system, &place.0), Driver::new(&system, &place.0)]);
     }
 }
 
@@ -151,8 +181,13 @@ struct Driver {
 
 impl Driver {
     fn new(system: &str, prefix: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_process-rwlock-bench"))
+        let driver = env::var("DRIVER").unwrap_or(env!("CARGO_BIN_EXE_process-rwlock-bench").into());
+        let mut command = driver.split(' ');
+        let mut process = Command::new(command.next().unwrap())
+            .args(command)
             .args([system.as_ref(), prefix])
+            // Paths are those of the workspace.
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
