@@ -160,7 +160,7 @@ function requireC(why) {
  * @param {string} why
  * @param {string} elsewhere where and how it is had without apt-get
  */
-async function requireProgram(program, option, packages, why, elsewhere) {
+export async function requireProgram(program, option, packages, why, elsewhere) {
   if (versionOf(program, option)) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
     say(`Installing ${packages.join(' ')} (apt-get)`)

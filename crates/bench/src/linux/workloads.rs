@@ -1,0 +1,119 @@
+//! What is measured, the same for every lock.
+
+use serde::Serialize;
+
+use super::Result;
+use super::clock::{now, sleep_until, spin_until};
+use super::histogram::{Histogram, Summary};
+use super::protocol::{Mix, Mode};
+use super::systems::Lock;
+
+/// So long runs go without a look at the clock: many times what a look costs.
+const BATCH: u64 = 20_000;
+
+#[derive(Serialize)]
+pub struct Pairs {
+    pairs: u64,
+    ns: u64,
+}
+
+#[derive(Serialize)]
+pub struct Mixed {
+    reads: u64,
+    writes: u64,
+    ns: u64,
+    waits: Waits,
+}
+
+#[derive(Serialize)]
+pub struct Waits {
+    read: Summary,
+    write: Summary,
+}
+
+#[derive(Serialize)]
+pub struct Handoffs {
+    /// When it was taken, and when it was released.
+    holds: Vec<(u64, u64)>,
+}
+
+pub fn pairs<L: Lock>(lock: &L, mode: Mode, ns: u64, at: Option<u64>) -> Result<Pairs> {
+    let start = begin(at);
+    match mode {
+        Mode::Read => repeat(start, ns, || lock.read().map(drop)),
+        Mode::Write => repeat(start, ns, || lock.write().map(drop)),
+    }
+}
+
+fn repeat(start: u64, ns: u64, mut pair: impl FnMut() -> Result<()>) -> Result<Pairs> {
+    let (mut pairs, mut batch, mut looked) = (0, 1, start);
+    loop {
+        for _ in 0..batch {
+            pair()?;
+        }
+        pairs += batch;
+        let time = now();
+        if time - start >= ns {
+            return Ok(Pairs { pairs, ns: time - start });
+        }
+        if time - looked < BATCH {
+            batch *= 2;
+        }
+        looked = time;
+    }
+}
+
+pub fn mix<L: Lock>(lock: &L, Mix { read_share, body, ns, at, seed }: &Mix) -> Result<Mixed> {
+    let mut random = fastrand::Rng::with_seed(*seed);
+    let (mut reads, mut writes) = (Histogram::new(), Histogram::new());
+    let start = begin(*at);
+    let mut called = now();
+    while called - start < *ns {
+        let (waits, held) = if random.f64() < *read_share {
+            let _reading = lock.read()?;
+            (&mut reads, stay(*body))
+        } else {
+            let _writing = lock.write()?;
+            (&mut writes, stay(*body))
+        };
+        waits.add(held - called);
+        called = now();
+    }
+    Ok(Mixed {
+        reads: reads.count(),
+        writes: writes.count(),
+        ns: called - start,
+        waits: Waits { read: reads.summary(), write: writes.summary() },
+    })
+}
+
+pub fn handoffs<L: Lock>(lock: &L, times: usize, hold: u64) -> Result<Handoffs> {
+    let mut holds = Vec::with_capacity(times);
+    for _ in 0..times {
+        let writing = lock.write()?;
+        let start = stay(hold);
+        holds.push((start, now()));
+        drop(writing);
+    }
+    Ok(Handoffs { holds })
+}
+
+/// Waits for the common start, if there is one.
+fn begin(at: Option<u64>) -> u64 {
+    match at {
+        Some(at) => {
+            sleep_until(at);
+            at
+        }
+        None => now(),
+    }
+}
+
+/// Stays inside for so many ns, and says since when it was there.
+fn stay(ns: u64) -> u64 {
+    let start = now();
+    if ns > 0 {
+        spin_until(start + ns);
+    }
+    start
+}
