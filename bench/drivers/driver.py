@@ -1,7 +1,7 @@
 """A process that does with one lock what it is told: python driver.py <system> <path-prefix>
 
 It opens the lock of `system` that belongs to `path-prefix` and says so in a line of JSON. Then it answers each line of its
-input with one line. What it understands, and what it answers, is in crates/bench/src/linux/protocol.rs.
+input with one line. What it understands, and what it answers, is in protocol.md.
 """
 
 import ctypes
@@ -76,8 +76,8 @@ def pair(lock, mode, ns, at=None):
         looked = at_end
 
 
-def mix(lock, readShare, body, ns, seed, at=None):
-    draw = random.Random(seed).random
+def mix(lock, readShare, body, ns, at):
+    draw = random.random
     waits = {"read": Histogram(), "write": Histogram()}
     start = begin(at)
     called = now()
@@ -97,14 +97,16 @@ def mix(lock, readShare, body, ns, seed, at=None):
     }
 
 
-def handoff(lock, times, hold=300_000):
+def handoff(lock, times, hold, pause):
     acquire, release = lock["write"]
     holds = []
     for _ in range(times):
+        asked = now()
         acquire()
         start = stay(hold)
-        holds.append((start, now()))
+        holds.append((asked, start, now()))
         release()
+        time.sleep(pause / 1e9)  # by then the other one has it
     return {"holds": holds}
 
 

@@ -4,7 +4,12 @@ import { inProcess, shared } from '../drivers/locks.js'
 /** @typedef {import('./measure.js').Case} Case */
 
 const WRITERS = 100
-const hasWebLocks = 'locks' in /** @type {any} */ ((globalThis).navigator ?? {})
+
+/** What some need and older Node.js versions lack. @type {Record<string, boolean>} */
+const needs = {
+  mortice: 'withResolvers' in Promise,
+  'Web Locks': 'locks' in /** @type {any} */ (globalThis.navigator ?? {}),
+}
 
 function empty() {}
 const resolved = Promise.resolve()
@@ -113,13 +118,16 @@ export const oursBesides = (lock) => [
  * The locks that people use instead.
  *
  * @param {() => string} fresh makes paths
+ * @param {boolean} withCompiled also those that are compiled for one Node.js alone
  */
-export async function peers(fresh) {
+export async function peers(fresh, withCompiled) {
   /** @type {Case[]} */
   const cases = []
-  for (const name of ['fs-ext', 'os-lock', 'proper-lockfile']) add(name, await shared[name](fresh()))
+  for (const name of ['proper-lockfile', ...(withCompiled ? ['fs-ext', 'os-lock'] : [])]) {
+    add(name, await shared[name](fresh()))
+  }
   for (const [name, open] of Object.entries(inProcess)) {
-    if (name === 'Web Locks' && !hasWebLocks) continue
+    if (!(needs[name] ?? true)) continue
     add(name, await open())
   }
   return cases

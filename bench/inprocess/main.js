@@ -1,6 +1,6 @@
 // Uncontended pairs in JavaScript, in a process of its own, so that each Node.js version can have one:
 //
-//   node main.js '{"rounds":…,"batch":…,"locks":{"1":path,"16":path},"peers":true,"scratch":path}'
+//   node main.js '{"rounds":…,"batch":…,"locks":{"1":path,"16":path},"peers":true,"compiled":true,"scratch":path}'
 //
 // The locks are there already, with one slot less in use than their key says.
 import { createRequire } from 'node:module'
@@ -8,7 +8,7 @@ import { RWLock } from 'process-rwlock'
 import { floors, ours, oursBesides, peers } from './cases.js'
 import { measure } from './measure.js'
 
-const { rounds, batch, locks, peers: withPeers, scratch } = JSON.parse(process.argv[2])
+const { rounds, batch, locks, peers: withPeers, compiled, scratch } = JSON.parse(process.argv[2])
 const nothing = createRequire(import.meta.url)('../../__test__/kit/testkit.node').nothing()
 
 const opened = Object.entries(locks).map(([slots, path]) => ({ slots, lock: new RWLock({ path }) }))
@@ -16,7 +16,7 @@ let count = 0
 const groups = {
   floors: floors({ nothing }),
   ours: [...opened.flatMap(({ slots, lock }) => ours(lock, slots)), ...oursBesides(opened[0].lock)],
-  peers: withPeers ? await peers(() => `${scratch}-${count++}`) : [],
+  peers: withPeers ? await peers(() => `${scratch}-${count++}`, compiled) : [],
 }
 const measured = await measure(Object.values(groups).flat(), { rounds, batch })
 process.stdout.write(

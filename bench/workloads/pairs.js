@@ -52,8 +52,10 @@ export async function javaScriptPairs({ quick, nodes = NODES, peers = true, slot
     }
     // Its own lock counts for one.
     await others.shift()?.end()
-    const options = JSON.stringify({ ...pace, locks, peers, scratch: fresh() })
-    const { code, output } = await capture(await nodeOf(major), [inProcess, options])
+    const node = await nodeOf(major)
+    const compiled = node === process.execPath // for this one they were
+    const options = JSON.stringify({ ...pace, locks, peers, compiled, scratch: fresh() })
+    const { code, output } = await capture(node, [inProcess, options])
     await Promise.all(others.map((other) => other.end()))
     if (code !== 0) throw new Error(`the pairs with Node.js ${major} ended with ${code}: ${output}`)
     const { version, groups } = JSON.parse(output.slice(output.indexOf('{"version"')))

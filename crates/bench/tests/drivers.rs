@@ -32,7 +32,7 @@ fn writers_exclude_each_other_in_a_mix() {
     let body = MS / 10;
     each_lock(|system, [one, other]| {
         let at = one.ask(json!({ "do": "ping" }))["now"].as_u64().unwrap() + 20 * MS;
-        let mix = json!({ "do": "mix", "readShare": 0.5, "body": body, "ns": 200 * MS, "at": at, "seed": 1 });
+        let mix = json!({ "do": "mix", "readShare": 0.5, "body": body, "ns": 200 * MS, "at": at });
         one.tell(&mix);
         other.tell(&mix);
         let found = [one.answer(), other.answer()];
@@ -56,7 +56,7 @@ fn holds_of_two_processes_do_not_overlap() {
         let place = Place::new();
         let [one, other] = [Driver::new(&system, &place.0), Driver::new(&system, &place.0)];
         for driver in [&one, &other] {
-            driver.tell(&json!({ "do": "handoff", "times": 50, "hold": MS / 10 }));
+            driver.tell(&json!({ "do": "handoff", "times": 50, "hold": MS / 10, "pause": 0 }));
         }
         let mut holds: Vec<(u64, u64)> = [one, other]
             .iter()

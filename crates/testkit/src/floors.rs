@@ -39,7 +39,8 @@ pub fn call_from_thread(callback: Function<'_, f64, ()>, times: u32, pause: u32)
     thread::spawn(move || {
         for _ in 0..times {
             thread::sleep(Duration::from_micros(pause.into()));
-            callback.call(process_rwlock::now() as f64, napi::threadsafe_function::ThreadsafeFunctionCallMode::Blocking);
+            callback
+                .call(process_rwlock::now() as f64, napi::threadsafe_function::ThreadsafeFunctionCallMode::Blocking);
         }
     });
     Ok(())

@@ -28,7 +28,7 @@ pub fn main(system: &str, prefix: &Path) -> Result<()> {
 
 fn serve<L: Lock>(system: &str, prefix: &Path) -> Result<()> {
     let lock = L::open(prefix)?;
-    let mut driver = Driver { lock: &lock, hold: None, memory: Vec::new() };
+    let mut driver = Driver { lock: &lock, prefix, hold: None, attached: Vec::new(), memory: Vec::new() };
     say(&json!({ "ready": true, "system": system, "version": L::version() }))?;
     for line in io::stdin().lock().lines() {
         let answer = driver.carry_out(&line?).unwrap_or_else(|error| json!({ "error": error.to_string() }));
@@ -45,7 +45,9 @@ fn say(answer: &Value) -> Result<()> {
 
 struct Driver<'a, L: Lock> {
     lock: &'a L,
+    prefix: &'a Path,
     hold: Option<Hold<'a, L>>,
+    attached: Vec<L>,
     memory: Vec<Vec<u8>>,
 }
 
@@ -60,7 +62,9 @@ impl<'a, L: Lock> Driver<'a, L> {
         Ok(match serde_json::from_str(command)? {
             Command::Pair { mode, ns, at } => serde_json::to_value(workloads::pairs(self.free()?, mode, ns, at)?)?,
             Command::Mix(mix) => serde_json::to_value(workloads::mix(self.free()?, &mix)?)?,
-            Command::Handoff { times, hold } => serde_json::to_value(workloads::handoffs(self.free()?, times, hold)?)?,
+            Command::Handoff { times, hold, pause } => {
+                serde_json::to_value(workloads::handoffs(self.free()?, times, hold, pause)?)?
+            }
             Command::Hold { mode } => {
                 let (hold, start) = self.acquire(mode)?;
                 self.hold = Some(hold);
@@ -75,6 +79,12 @@ impl<'a, L: Lock> Driver<'a, L> {
             Command::Acquire { mode } => {
                 let (_hold, start) = self.acquire(mode)?;
                 json!({ "start": start })
+            }
+            Command::Attach { times } => {
+                for _ in 0..times {
+                    self.attached.push(L::open(self.prefix)?);
+                }
+                json!({ "attached": times })
             }
             Command::Grow { mb } => {
                 self.memory.push(vec![1; mb << 20]); // not zero: that would be memory which is not there yet

@@ -11,18 +11,16 @@ pub enum Command {
     /// `{"reads":n,"writes":n,"ns":elapsed,"waits":{"read":H,"write":H}}` with H = `{"buckets":[[index,count],…],"max":ns}`,
     /// where index = floor(8 log2(ns + 1)).
     Mix(Mix),
-    /// Writes `times`, for `hold` ns each: `{"holds":[[start,release],…]}`.
-    Handoff {
-        times: usize,
-        #[serde(default = "default_hold")]
-        hold: u64,
-    },
+    /// Writes `times`, for `hold` ns each, and stays away for `pause` ns after each: `{"holds":[[asked,start,released],…]}`.
+    Handoff { times: usize, hold: u64, pause: u64 },
     /// Takes the lock and keeps it: `{"start":ns}`.
     Hold { mode: Mode },
     /// Ends that: `{"released":ns}`.
     Release,
     /// Takes the lock and releases it: `{"start":ns}`.
     Acquire { mode: Mode },
+    /// Opens the lock that much more often, and keeps it open: `{"attached":times}`.
+    Attach { times: usize },
     /// Takes memory and keeps it: `{"grown":mb}`.
     Grow { mb: usize },
     /// `{"now":ns}`.
@@ -44,10 +42,5 @@ pub struct Mix {
     /// How long each holds the lock, in ns.
     pub body: u64,
     pub ns: u64,
-    pub at: Option<u64>,
-    pub seed: u64,
-}
-
-fn default_hold() -> u64 {
-    300_000
+    pub at: u64,
 }

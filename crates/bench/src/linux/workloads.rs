@@ -1,5 +1,8 @@
 //! What is measured, the same for every lock.
 
+use std::thread;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Result;
@@ -33,8 +36,8 @@ pub struct Waits {
 
 #[derive(Serialize)]
 pub struct Handoffs {
-    /// When it was taken, and when it was released.
-    holds: Vec<(u64, u64)>,
+    /// When it was asked for, taken, and released.
+    holds: Vec<(u64, u64, u64)>,
 }
 
 pub fn pairs<L: Lock>(lock: &L, mode: Mode, ns: u64, at: Option<u64>) -> Result<Pairs> {
@@ -63,10 +66,10 @@ fn repeat(start: u64, ns: u64, mut pair: impl FnMut() -> Result<()>) -> Result<P
     }
 }
 
-pub fn mix<L: Lock>(lock: &L, Mix { read_share, body, ns, at, seed }: &Mix) -> Result<Mixed> {
-    let mut random = fastrand::Rng::with_seed(*seed);
+pub fn mix<L: Lock>(lock: &L, Mix { read_share, body, ns, at }: &Mix) -> Result<Mixed> {
+    let mut random = fastrand::Rng::new();
     let (mut reads, mut writes) = (Histogram::new(), Histogram::new());
-    let start = begin(*at);
+    let start = begin(Some(*at));
     let mut called = now();
     while called - start < *ns {
         let (waits, held) = if random.f64() < *read_share {
@@ -87,13 +90,15 @@ pub fn mix<L: Lock>(lock: &L, Mix { read_share, body, ns, at, seed }: &Mix) -> R
     })
 }
 
-pub fn handoffs<L: Lock>(lock: &L, times: usize, hold: u64) -> Result<Handoffs> {
+pub fn handoffs<L: Lock>(lock: &L, times: usize, hold: u64, pause: u64) -> Result<Handoffs> {
     let mut holds = Vec::with_capacity(times);
     for _ in 0..times {
+        let asked = now();
         let writing = lock.write()?;
         let start = stay(hold);
-        holds.push((start, now()));
+        holds.push((asked, start, now()));
         drop(writing);
+        thread::sleep(Duration::from_nanos(pause)); // by then the other one has it
     }
     Ok(Handoffs { holds })
 }
