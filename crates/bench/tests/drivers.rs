@@ -29,10 +29,11 @@ const MS: u64 = 1_000_000;
 
 #[test]
 fn writers_exclude_each_other_in_a_mix() {
-    let body = MS / 10;
+    // Longer than a time slice: it goes on while another process has the processor.
+    let body = 5 * MS;
     each_lock(|system, [one, other]| {
         let at = one.ask(json!({ "do": "ping" }))["now"].as_u64().unwrap() + 20 * MS;
-        let mix = json!({ "do": "mix", "readShare": 0.5, "body": body, "ns": 200 * MS, "at": at });
+        let mix = json!({ "do": "mix", "readShare": 0.1, "body": body, "ns": 300 * MS, "at": at });
         one.tell(&mix);
         other.tell(&mix);
         let found = [one.answer(), other.answer()];
