@@ -43,8 +43,8 @@ export const OURS = 'process-rwlock'
 export const ours = node(OURS)
 export const oursNative = native(OURS, 'Rust')
 
-/** A byte through a pipe, between event loops; a word that two processes wait for in turn. */
-export const floors = { pipe: node('pipe'), futex: native('futex') }
+/** A byte through a pipe, between event loops; a word that two processes wait for in turn; no lock at all. */
+export const floors = { pipe: node('pipe'), futex: native('futex'), nothing: native('nothing') }
 
 /**
  * Everybody who locks out other processes.

@@ -51,7 +51,7 @@ const workloads = {
     between: await pairsBetween(context),
   }),
   scaling: () => scaling(context),
-  contended: () => contended(context),
+  contended: () => contended({ ...context, competitors: [floors.nothing, ...competitors] }),
   handoff: () =>
     handoff({
       ...context,

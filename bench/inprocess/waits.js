@@ -22,14 +22,14 @@ await setTimeout(300)
 const after = { memory: await memory(), cpu: await cpu(), threads: await threads(), reading: await reading() }
 
 const result = `${JSON.stringify({
-    cpu: after.cpu - before.cpu,
-    threads: after.threads,
-    bytesPerWait: {
-      resident: (after.memory.resident - before.memory.resident) / waits,
-      heap: (after.memory.heap - before.memory.heap) / waits,
-    },
-    // How much longer reading a file takes; null if it does not end any more.
-    readingRatio: after.reading === null || before.reading === null ? null : after.reading / before.reading,
+  cpu: after.cpu - before.cpu,
+  threads: after.threads,
+  bytesPerWait: {
+    resident: (after.memory.resident - before.memory.resident) / waits,
+    heap: (after.memory.heap - before.memory.heap) / waits,
+  },
+  // How much longer reading a file takes; null if it does not end any more.
+  readingRatio: after.reading === null || before.reading === null ? null : after.reading / before.reading,
 })}\n`
 // Not by process.exit(): that waits for libuv's pool, which may wait for locks.
 process.stdout.write(result, () => process.kill(process.pid, 'SIGKILL'))

@@ -105,7 +105,7 @@ const makers = {
   contended: (rows) =>
     [...new Set(rows.map((/** @type {any} */ row) => `${row.mix}, ${row.body}`))].map((which) => ({
       title: `Contended: 4 processes, ${which.replace(',', ' reads/writes, body')}`,
-      note: 'Operations of all processes per second, median of the rounds and spread; waits over all rounds, and the longest of a usual round; share of the luckiest process by that of the unluckiest.',
+      note: 'Operations of all processes per second, median of the rounds and spread; waits over all rounds, and the longest of a usual round; share of the luckiest process by that of the unluckiest. "nothing" locks nobody out: its waits are the scheduler\'s, four processes on two cores.',
       columns: [
         '',
         'operations',

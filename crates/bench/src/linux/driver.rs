@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::clock::now;
 use super::protocol::{Command, Mode};
-use super::systems::{Fcntl, Flock, Futex, Lock, PreferReader, PreferWriter, ProcessRwLock, Pthread, RawSync};
+use super::systems::{Fcntl, Flock, Futex, Lock, Nothing, PreferReader, PreferWriter, ProcessRwLock, Pthread, RawSync};
 use super::{Result, workloads};
 
 pub fn main(system: &str, prefix: &Path) -> Result<()> {
@@ -21,6 +21,7 @@ pub fn main(system: &str, prefix: &Path) -> Result<()> {
         "raw_sync" => serve::<RawSync>(system, prefix),
         "flock" => serve::<Flock>(system, prefix),
         "fcntl" => serve::<Fcntl>(system, prefix),
+        "nothing" => serve::<Nothing>(system, prefix),
         "futex" => serve::<Futex>(system, prefix),
         _ => Err(format!("there is no system {system:?}").into()),
     }

@@ -3,6 +3,7 @@
 mod file;
 mod futex;
 mod memory;
+mod nothing;
 mod ours;
 mod pthread;
 mod raw_sync;
@@ -13,6 +14,7 @@ use super::Result;
 
 pub use file::{Fcntl, Flock};
 pub use futex::Futex;
+pub use nothing::Nothing;
 pub use ours::ProcessRwLock;
 pub use pthread::{PreferReader, PreferWriter, Pthread};
 pub use raw_sync::RawSync;
