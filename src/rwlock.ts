@@ -37,8 +37,11 @@ export interface LockSnapshot {
 /** ms that a waiter may be overtaken: long enough to spare most contended acquisitions a context switch. */
 const DEFAULT_FAIRNESS = 1
 
-/** To await this costs half of what it costs to await what is no promise, which is made into one each time. */
+/** A promise for the next tick, which need not be made each time. */
 const tick = Promise.resolve()
+
+/** As `await` does it: not what a promise may have in its place. */
+const { then } = Promise.prototype
 
 /** Closes what nobody can close any more. A write hold that is still there was never released. */
 const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABANDONED))
@@ -100,17 +103,17 @@ export class RWLock implements Disposable {
 
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
   async acquireRead(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(READ, options) ?? this.#wait(READ, options)
+    return this.#now(READ, options) ?? (await this.#wait(READ, options))
   }
 
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
   async acquireWrite(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(WRITE, options) ?? this.#wait(WRITE, options)
+    return this.#now(WRITE, options) ?? (await this.#wait(WRITE, options))
   }
 
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
   async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(UPGRADABLE, options) ?? this.#wait(UPGRADABLE, options)
+    return this.#now(UPGRADABLE, options) ?? (await this.#wait(UPGRADABLE, options))
   }
 
   // ---- without waiting
@@ -259,22 +262,31 @@ export class RWLock implements Disposable {
     return label === undefined ? guard : guard.label(label)
   }
 
-  async #scoped<T>(
+  /** Not `async`: an `await` costs what the lock itself does. */
+  #scoped<T>(
     mode: Mode,
     fn: (guard: Guard) => T | PromiseLike<T>,
     options: AcquireOptions | undefined,
   ): Promise<T> {
-    checkFunction('fn', fn)
-    let hold = this.#now(mode, options)
-    // Also if it is granted at once `fn` runs after our caller has its promise.
-    if (hold !== null) await tick
-    else hold = await this.#wait(mode, options)
+    try {
+      checkFunction('fn', fn)
+      const now = this.#now(mode, options)
+      // Also if it is granted at once `fn` runs after our caller has its promise.
+      if (now !== null) return tick.then(() => this.#run(now, fn))
+      return this.#wait(mode, options).then((hold) => this.#run(hold, fn))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #run<T>(hold: Hold, fn: (guard: Guard) => T | PromiseLike<T>): T | Promise<T> {
     // Closed while it was on its way here: then there is no hold, and `fn` must not run.
     this.#handle.assertOpen()
     let result: T
     try {
       const returned = fn(hold)
-      result = isPromiseLike(returned) ? await returned : returned
+      if (isPromiseLike(returned)) return releasedAfter(hold, returned)
+      result = returned
     } catch (error) {
       hold.fail()
       throw error
@@ -282,6 +294,20 @@ export class RWLock implements Disposable {
     hold.release()
     return result
   }
+}
+
+function releasedAfter<T>(hold: Hold, promise: PromiseLike<T>): Promise<T> {
+  return then.call(
+    Promise.resolve(promise),
+    (value) => {
+      hold.release()
+      return value
+    },
+    (error) => {
+      hold.fail()
+      throw error
+    },
+  ) as Promise<T>
 }
 
 function runSync<T>(hold: Hold, fn: (guard: Guard) => T, method: 'read' | 'write'): T {
