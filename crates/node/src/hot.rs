@@ -33,7 +33,7 @@ pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let (mut words, mut buffer, mut reference) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: on the environment's thread; what is passed to write to is valid for that.
     check_status!(unsafe { sys::napi_create_arraybuffer(raw, size_of::<Words>(), &raw mut words, &raw mut buffer) })?;
-    // Never given back: the memory stays as long as the environment, and so as long as a function can be called.
+    // Never given back: so the memory stays as long as the environment, and with it as long as a function can be called.
     // SAFETY: as above; `buffer` was just made.
     check_status!(unsafe { sys::napi_create_reference(raw, buffer, 1, &raw mut reference) })?;
     // SAFETY: a value of this environment.
@@ -48,9 +48,7 @@ pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
         let (text, length) = (name.as_ptr().cast(), name.len() as isize);
         let mut function = ptr::null_mut();
         // SAFETY: on the environment's thread; `text` is valid for its length, `function` for writes.
-        check_status!(unsafe {
-            sys::napi_create_function(raw, text, length, callback, words, &raw mut function)
-        })?;
+        check_status!(unsafe { sys::napi_create_function(raw, text, length, callback, words, &raw mut function) })?;
         // SAFETY: a value of this environment, just made.
         object.set_named_property(name, unsafe { Unknown::from_raw_unchecked(raw, function) })?;
     }
@@ -67,8 +65,9 @@ unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Wo
     let (count, arguments, this) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: called from a callback with its own `env` and `info`; the null ones are not asked for.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
-    // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number, and there as
-    // long as the environment. JavaScript cannot write to it meanwhile, since it waits for this call.
+    // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number. It stays where
+    // it is as long as the environment: a reference keeps the buffer, and `src/hot.ts`, which alone has it, never transfers
+    // it. JavaScript does not write there meanwhile, since it waits for this call.
     unsafe { &*words.cast::<Words>() }
 }
 

@@ -1,8 +1,8 @@
 //! The Node-API binding. It knows no protocol: it keeps the attachments of each JavaScript thread, translates, and wakes
 //! the event loop. Private to the npm package, which builds its API on it.
 //!
-//! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the hot path take that
-//!   and give a number: neither object nor BigInt crosses.
+//! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the [`hot`] path find
+//!   theirs in memory and leave a number there: neither argument, object nor BigInt crosses.
 //! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
 //!   an earlier writer died inside.
 //! - Nothing here waits, but for `wait`, which blocks on purpose.
