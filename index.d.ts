@@ -35,14 +35,16 @@ export declare function hasEvents(): boolean
 
 /** The functions of the hot path. */
 export declare function hot(): {
+  /** What a call is given, as u32: attachment, end. What it tells, as f64 at 8: the hold. */
+  words: ArrayBuffer
   /** A read hold if that needs no waiting, else 0. */
-  tryRead(attachment: number): number
+  tryRead(): void
   /** The write hold if that needs no waiting, else 0. */
-  tryWrite(attachment: number): number
+  tryWrite(): void
   /** Ends one read hold. True if `takeEvents` has something now: requests of this thread may have been granted. */
-  releaseRead(attachment: number): true | undefined
+  releaseRead(): true | undefined
   /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
-  releaseExclusive(attachment: number, end: number): true | undefined
+  releaseExclusive(): true | undefined
 }
 
 /** The lock at this moment. */

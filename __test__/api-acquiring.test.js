@@ -103,6 +103,33 @@ for (const mode of MODES) {
     t.true(isFree(lock))
   })
 
+  test(`${mode}(fn) waits for the promise of fn itself, not for what stands in its place as "then"`, async (t) => {
+    const lock = openLock(t)
+    let heldAtTheEnd = false
+    const promise = setImmediate().then(() => {
+      heldAtTheEnd = !isFree(lock)
+      return mode
+    })
+    // biome-ignore lint/suspicious/noThenProperty: a promise with a "then" of its own, which await does not look at either
+    const deaf = Object.assign(promise, { then() {} })
+    t.is(await lock[mode](() => deaf), mode)
+    t.true(heldAtTheEnd)
+    t.true(isFree(lock))
+  })
+
+  test(`${mode}(fn) passes on what looking for "then" in the result throws, and releases`, async (t) => {
+    const lock = openLock(t)
+    const error = new Error('thrown by a getter')
+    const result = {
+      // biome-ignore lint/suspicious/noThenProperty: what looks for a thenable meets it
+      get then() {
+        throw error
+      },
+    }
+    t.is(await t.throwsAsync(lock[mode](() => /** @type {any} */ (result))), error)
+    t.true(isFree(lock))
+  })
+
   test(`${mode}(fn) passes on what fn throws, and releases`, async (t) => {
     const lock = openLock(t)
     const error = new Error('thrown in fn')
@@ -182,6 +209,20 @@ for (const mode of MODES) {
     t.true(isFree(lock))
   })
 }
+
+test('locks that take turns in one thread keep their holds apart, whichever call comes next', async (t) => {
+  const locks = [openLock(t), openLock(t), openLock(t)]
+  for (const first of MODES) {
+    for (const second of MODES) {
+      const [a, b] = [tryTo[first](locks[0]), tryTo[second](locks[1])]
+      t.deepEqual(locks.map(isFree), [false, false, true], `${first}, ${second}`)
+      a?.release()
+      t.deepEqual(locks.map(isFree), [true, false, true], `${first}, ${second}`)
+      b?.release()
+      t.deepEqual(locks.map(isFree), [true, true, true], `${first}, ${second}`)
+    }
+  }
+})
 
 test('functions that throw while others wait let the others go on', async (t) => {
   const lock = openLock(t)

@@ -541,3 +541,32 @@ const isFull = (error) => {
   if (error.code === 'ERR_LOCK_FULL') return false
   throw error
 }
+
+test('code that is loaded twice over one addon has its calls to itself', async (t) => {
+  const load = (/** @type {string} */ file) => import(new URL(file, import.meta.url).href)
+  const [binding, one, other] = await Promise.all(
+    ['../index.js', '../dist/hot.js', '../dist/hot.js?again'].map(load),
+  )
+  t.not(one.tryRead, other.tryRead)
+  const open = () => binding.open(uniqueName(t), undefined, undefined, '', 0).attachment
+  const attachments = [open(), open()]
+  cleanUp(t, 'locks', () => attachments.forEach(binding.close))
+  for (const [here, there] of [attachments, attachments.toReversed()]) {
+    t.true(one.tryWrite(here) > 0)
+    t.true(other.tryWrite(there) > 0)
+    t.is(other.tryRead(here), 0)
+    t.is(one.tryRead(there), 0)
+    one.releaseExclusive(here, 0)
+    t.is(one.tryRead(there), 0)
+    other.releaseExclusive(there, 0)
+    t.true(one.tryRead(there) > 0)
+    t.true(other.tryRead(here) > 0)
+    other.releaseRead(there)
+    one.releaseRead(here)
+  }
+  // An attachment that is none.
+  t.is(one.tryRead(2 ** 32 - 1), 0)
+  t.is(one.tryWrite(2 ** 32 - 1), 0)
+  t.is(one.releaseRead(2 ** 32 - 1), undefined)
+  t.is(one.releaseExclusive(2 ** 32 - 1, 0), undefined)
+})

@@ -500,6 +500,22 @@ test('a hold keeps its label through upgrade and downgrade', async (t) => {
   t.is(label(), 'rebuild')
 })
 
+test('a label goes with its hold to another mode, and is not left for the next hold of the mode before', async (t) => {
+  const lock = openLock(t, uniqueName(t), { label: 'worker 1' })
+  const labels = () => Object.fromEntries(lock.inspect().holders.map(({ mode, label }) => [mode, label]))
+  const guard = await lock.acquireWrite({ label: 'rebuild' })
+  guard.downgrade()
+  const upgradable = await lock.acquireUpgradable()
+  t.deepEqual(labels(), { read: 'rebuild', upgradable: 'worker 1' })
+  upgradable.release()
+  guard.tryUpgrade()
+  guard.downgrade('upgradable')
+  const read = await lock.acquireRead()
+  t.deepEqual(labels(), { read: 'worker 1', upgradable: 'rebuild' })
+  read.release()
+  guard.release()
+})
+
 test('a waiter is not shown under the label of another hold of its thread', async (t) => {
   const lock = openLock(t, uniqueName(t), { label: 'worker 1' })
   const reader = await lock.acquireRead({ label: 'reading' })

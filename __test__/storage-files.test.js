@@ -1,7 +1,7 @@
 // What a `{ path }` lock makes of the file that it finds, and of damage to the file while it is in use.
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RWLock } from 'process-rwlock'
+import { LockError, RWLock } from 'process-rwlock'
 import { linuxTest, openLock, spawnChild, spawnNode, tempDir, test, waitFor } from './kit/index.js'
 import { AT, BYTES, GATE, noise, peek, poke, u32, u64 } from './storage/memory.js'
 import { endOf, refused } from './storage/refusal.js'
@@ -315,6 +315,40 @@ linuxTest('readers and waiters that the damage made up, where nobody lives, are 
   poke(path, AT.highWater, u32(0xffff_ffff))
   await holder.ask('release')
   t.is((await asked).mode, 'write')
+})
+
+linuxTest('a release that finds the gate damaged throws, and leaves no hold behind', async (t) => {
+  const path = join(tempDir(t), 'lock')
+  const lock = openLock(t, { path })
+  const damage = () => poke(path, AT.gate, u64(GATE.writing | GATE.owner(5)))
+  const ends = {
+    'a guard': async () => {
+      const guard = await lock.acquireWrite()
+      damage()
+      guard.release()
+    },
+    'an upgradable guard': async () => {
+      const guard = await lock.acquireUpgradable()
+      damage()
+      guard.release()
+    },
+    'a function': () => lock.write(damage),
+    'an async function': () => lock.write(async () => damage()),
+    'a function that throws': () =>
+      lock.write(() => {
+        damage()
+        throw new Error('thrown in fn')
+      }),
+    'a synchronous function': () => lock.writeSync(damage),
+  }
+  for (const [what, end] of Object.entries(ends)) {
+    const error = await refused(t, end, 'ERR_LOCK_CORRUPT', path)
+    t.true(error instanceof LockError, what)
+    poke(path, AT.gate, u64(0n))
+    const guard = lock.tryWrite()
+    t.truthy(guard, `${what} left a hold behind`)
+    guard?.release()
+  }
 })
 
 linuxTest('a downgrade that finds the gate damaged leaves no hold behind', async (t) => {

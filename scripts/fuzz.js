@@ -13,9 +13,8 @@ import { fileURLToPath } from 'node:url'
 import { MUTANTS } from '../fuzz/mutants.js'
 import { showMutants, takeMutants } from './mutants.js'
 import { capture, root, run } from './run.js'
-import { fail, requireCpp, requireRust, say } from './setup.js'
+import { fail, HOST, requireCpp, requireRust, say } from './setup.js'
 
-const HOST = 'x86_64-unknown-linux-gnu'
 const TARGETS = ['open', 'named', 'running']
 
 // What `cargo fuzz` would set. Stable compilers hide these options.

@@ -17,10 +17,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { showMutants, takeMutants } from './mutants.js'
 import { capture, root, run } from './run.js'
-import { fail, requireLinker, requireRust, say } from './setup.js'
+import { fail, HOST, requireLinker, requireRust, say } from './setup.js'
 import { weaker } from './weaker.js'
 
-const HOST = 'x86_64-unknown-linux-gnu'
 /** What is shown by many processes in many seconds. */
 const LONG = ['chaos', 'exclusion', 'fairness', 'recovery']
 

@@ -6,6 +6,9 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root, run } from './run.js'
 
+/** Where sanitizers run. Told to cargo as the target, so that build scripts and macros are built without them. */
+export const HOST = 'x86_64-unknown-linux-gnu'
+
 const XCODE = 'on macOS: xcode-select --install'
 
 /** @param {{ testkit?: boolean, storm?: boolean, bench?: boolean }} [options] whether the tests' own addon, the storm's worker, and the benchmarks' driver are wanted */

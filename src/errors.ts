@@ -81,7 +81,7 @@ export function translated<T>(call: () => T): T {
   }
 }
 
-function translate(error: unknown): unknown {
+export function translate(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message: string }
   if (typeof code !== 'string') return error
   if (code.startsWith('ERR_LOCK_')) return new LockError(code as LockErrorCode, message)

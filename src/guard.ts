@@ -59,6 +59,13 @@ export interface Guard extends Disposable, AsyncDisposable {
   downgrade(to?: 'read' | 'upgradable'): void
 }
 
+/** What most holds never have, made when one does: each field of a hold is paid for by every acquisition. */
+class Extras {
+  label: string | undefined
+  dropLabel: (() => void) | undefined
+  upgrading: Pending<void> | null = null
+}
+
 /** A guard, as the package itself sees it. */
 export class Hold implements Guard {
   readonly #handle: Handle
@@ -68,9 +75,7 @@ export class Hold implements Guard {
   #released = false
   #hold: number
   #ownerDied: OwnerDied | null
-  #label: string | undefined
-  #dropLabel: (() => void) | undefined
-  #upgrading: Pending<void> | null = null
+  #extras: Extras | undefined
 
   /** `hold` is as the binding tells it, and just granted. */
   constructor(lock: object, handle: Handle, mode: Mode, hold: number) {
@@ -99,6 +104,11 @@ export class Hold implements Guard {
     return this.#ownerDied
   }
 
+  #has(): Extras {
+    this.#extras ??= new Extras()
+    return this.#extras
+  }
+
   release(): void {
     this.#end(WHOLE)
   }
@@ -111,26 +121,28 @@ export class Hold implements Guard {
   #end(end: typeof WHOLE | typeof FAILED): void {
     if (this.released) return
     this.#released = true
-    this.#dropLabel?.()
+    this.#extras?.dropLabel?.()
     const handle = this.#handle
     if (this.#mode === READ) {
       handle.releaseRead()
     } else {
-      this.#upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
+      this.#extras?.upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
       handle.releaseExclusive(end)
     }
   }
 
   label(label: string): this {
-    this.#label = label
+    this.#has().label = label
     this.#showLabel()
     return this
   }
 
   /** A reader's name is shown elsewhere than a writer's. */
   #showLabel(): void {
-    this.#dropLabel?.()
-    if (this.#label !== undefined) this.#dropLabel = labelHold(this.#handle, this.#mode, this.#label)
+    const extras = this.#extras
+    if (extras?.label === undefined) return
+    extras.dropLabel?.()
+    extras.dropLabel = labelHold(this.#handle, this.#mode, extras.label)
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
@@ -145,7 +157,8 @@ export class Hold implements Guard {
           'use lock.upgradable(), or tryUpgrade()',
       )
     }
-    if (this.#upgrading !== null) {
+    const extras = this.#has()
+    if (extras.upgrading !== null) {
       throw new LockError(
         'ERR_LOCK_BUSY',
         `this hold of ${handle.text} is being upgraded already: await that`,
@@ -159,18 +172,18 @@ export class Hold implements Guard {
     const upgrading = pend({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
       this.#becomeWriter(hold),
     )
-    this.#upgrading = upgrading
+    extras.upgrading = upgrading
     try {
       await upgrading.promise
     } finally {
-      this.#upgrading = null
+      extras.upgrading = null
     }
   }
 
   tryUpgrade(): boolean {
     this.#assertHeld()
     if (this.#mode === WRITE) return true
-    if (this.#upgrading !== null) return false
+    if (this.#extras?.upgrading) return false
     const hold = binding.tryUpgrade(this.#handle.attachment)
     if (hold === 0) return false
     if (this.#mode === READ) this.#handle.reads--
@@ -201,12 +214,12 @@ export class Hold implements Guard {
       )
     }
     const handle = this.#handle
-    this.#upgrading?.withdraw(closed('the hold was downgraded while it waited to be upgraded'))
+    this.#extras?.upgrading?.withdraw(closed('the hold was downgraded while it waited to be upgraded'))
     try {
       handle.downgrade(target)
     } catch (error) {
       this.#released = true // nothing is left to hold
-      this.#dropLabel?.()
+      this.#extras?.dropLabel?.()
       throw error
     }
     this.#mode = target

@@ -1,11 +1,9 @@
 import * as binding from '../index.js'
 import { LockError, translated } from './errors.js'
+import { releaseExclusive, releaseRead } from './hot.js'
 import { dropLabels } from './labels.js'
 import type { Place } from './options.js'
 import { settle, withdrawAll } from './waits.js'
-
-/** The binding's functions that every acquisition and release goes through. */
-export const { tryRead, tryWrite, releaseRead, releaseExclusive } = binding.hot()
 
 /** How a lock is held; the numbers are the binding's. */
 export const READ = 1
@@ -54,7 +52,7 @@ export class Handle {
 
   releaseExclusive(end: typeof WHOLE | typeof FAILED | typeof ABANDONED): void {
     this.exclusive = 0
-    if (translated(() => releaseExclusive(this.attachment, end))) settle()
+    if (releaseExclusive(this.attachment, end)) settle()
   }
 
   downgrade(to: typeof READ | typeof UPGRADABLE): void {

@@ -1,8 +1,8 @@
 //! The Node-API binding. It knows no protocol: it keeps the attachments of each JavaScript thread, translates, and wakes
 //! the event loop. Private to the npm package, which builds its API on it.
 //!
-//! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the hot path take that
-//!   and give a number: neither object nor BigInt crosses.
+//! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the [`hot`] path find
+//!   theirs in memory and leave a number there: neither argument, object nor BigInt crosses.
 //! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
 //!   an earlier writer died inside.
 //! - Nothing here waits, but for `wait`, which blocks on purpose.
@@ -77,14 +77,16 @@ fn end_of_hold(code: u32) -> HoldEnd {
 #[napi(
     catch_unwind,
     ts_return_type = "{
+  /** What a call is given, as u32: attachment, end. What it tells, as f64 at 8: the hold. */
+  words: ArrayBuffer
   /** A read hold if that needs no waiting, else 0. */
-  tryRead(attachment: number): number
+  tryRead(): void
   /** The write hold if that needs no waiting, else 0. */
-  tryWrite(attachment: number): number
+  tryWrite(): void
   /** Ends one read hold. True if `takeEvents` has something now: requests of this thread may have been granted. */
-  releaseRead(attachment: number): true | undefined
+  releaseRead(): true | undefined
   /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
-  releaseExclusive(attachment: number, end: number): true | undefined
+  releaseExclusive(): true | undefined
 }"
 )]
 pub fn hot(env: Env) -> napi::Result<Object<'static>> {
