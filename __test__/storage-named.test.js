@@ -590,6 +590,22 @@ sandboxTest(
   },
 )
 
+sandboxTest('sweeping spares the locks of another version of the package', async (t) => {
+  const box = await sandbox(t)
+  const dead = await box.spawnChild()
+  await dead.ask('hold', { ref: 'of another version', mode: 'write' })
+  const [segment] = box.segments()
+  await dead.kill()
+  const version = readFileSync(segment).readUInt32LE(AT.layoutVersion)
+  poke(segment, AT.layoutVersion, u32(version + 1))
+  await comesAndGoes(box)
+  t.deepEqual(box.segments(), [segment])
+  poke(segment, AT.layoutVersion, u32(version))
+  const later = await box.spawnChild()
+  const { ownerDied } = await later.ask('hold', { ref: 'of another version', mode: 'write' })
+  t.is(ownerDied.pid, dead.pid)
+})
+
 /** Each process sweeps for some milliseconds at most: a few of them, until no more records are left than those in use. */
 async function sweptBySome(box, inUse) {
   for (let process = 0; process < 20 && box.records().length > inUse; process++) await comesAndGoes(box)

@@ -247,7 +247,12 @@ fn sweep(directory: &Path) {
         }
         match look(lock, &place) {
             Ok(Found::Lock(segment)) if is_left_over(&segment) => retire(&segment),
-            Ok(Found::Unusable { lock, leftover, .. }) if !is_in_use(&lock) => forget(&place, leftover.as_deref()),
+            // Whether those of another version have something to tell only that version knows.
+            Ok(Found::Unusable { lock, error, leftover })
+                if error.kind() != ErrorKind::Incompatible && !is_in_use(&lock) =>
+            {
+                forget(&place, leftover.as_deref());
+            }
             _ => {}
         }
     }
