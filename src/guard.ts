@@ -3,7 +3,7 @@ import { invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { labelHold } from './labels.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { type Pending, pend, timeoutError } from './waits.js'
+import { timeoutError, Wait } from './waits.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -63,7 +63,7 @@ export interface Guard extends Disposable, AsyncDisposable {
 class Extras {
   label: string | undefined
   dropLabel: (() => void) | undefined
-  upgrading: Pending<void> | null = null
+  upgrading: Wait<void> | null = null
 }
 
 /** A guard, as the package itself sees it. */
@@ -126,7 +126,7 @@ export class Hold implements Guard {
     if (this.#mode === READ) {
       handle.releaseRead()
     } else {
-      this.#extras?.upgrading?.withdraw(closed('the hold was released while it waited to be upgraded'))
+      this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
       handle.releaseExclusive(end)
     }
   }
@@ -167,9 +167,9 @@ export class Hold implements Guard {
     const { timeout = Number.POSITIVE_INFINITY, signal } = options ?? {}
     signal?.throwIfAborted()
     if (this.tryUpgrade()) return
-    if (timeout === 0) throw timeoutError(handle, WRITE, 0)
+    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, timeout: 0 })
     const request = translated(() => binding.requestUpgrade(handle.attachment, timeout))
-    const upgrading = pend({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
+    const upgrading = new Wait({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
       this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading
@@ -214,7 +214,7 @@ export class Hold implements Guard {
       )
     }
     const handle = this.#handle
-    this.#extras?.upgrading?.withdraw(closed('the hold was downgraded while it waited to be upgraded'))
+    this.#extras?.upgrading?.callOff(closed('the hold was downgraded while it waited to be upgraded'))
     try {
       handle.downgrade(target)
     } catch (error) {

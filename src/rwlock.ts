@@ -14,7 +14,7 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { pend, settle, timeoutError } from './waits.js'
+import { settle, timeoutError, Wait } from './waits.js'
 
 /** A lock at one moment; old when it arrives. */
 export interface LockSnapshot {
@@ -226,7 +226,7 @@ export class RWLock implements Disposable {
     checkAcquireOptions(options)
     options.signal?.throwIfAborted()
     const hold = this.#try(mode)
-    if (hold === null && options.timeout === 0) throw timeoutError(this.#handle, mode, 0)
+    if (hold === null && options.timeout === 0) throw timeoutError({ handle: this.#handle, mode, timeout: 0 })
     if (hold !== null && options.label !== undefined) hold.label(options.label)
     return hold
   }
@@ -235,7 +235,7 @@ export class RWLock implements Disposable {
     const handle = this.#handle
     const { timeout = Number.POSITIVE_INFINITY, signal, label } = options ?? {}
     const request = translated(() => binding.request(handle.attachment, mode, timeout, handle.fairness))
-    return pend({ handle, mode, timeout, signal }, request, (number) => {
+    return new Wait({ handle, mode, timeout, signal }, request, (number) => {
       const hold = new Hold(this, handle, mode, number)
       return label === undefined ? hold : hold.label(label)
     }).promise

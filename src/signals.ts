@@ -9,9 +9,8 @@ export interface Abortable {
 /** Who waits with a signal: one listener a signal, however many they are, so that Node sees no leak. */
 const waiting = new WeakMap<AbortSignal, Set<Abortable>>()
 
-/** Withdraws `abortable` when `signal` aborts, unless what this returns is called before. */
-export function onAbort(signal: AbortSignal | undefined, abortable: Abortable): () => void {
-  if (signal === undefined) return () => {}
+/** Withdraws `abortable` when `signal` aborts. */
+export function onAbort(signal: AbortSignal, abortable: Abortable): void {
   let all = waiting.get(signal)
   if (all === undefined) {
     all = new Set()
@@ -19,11 +18,14 @@ export function onAbort(signal: AbortSignal | undefined, abortable: Abortable): 
     signal.addEventListener('abort', abort)
   }
   all.add(abortable)
-  return () => {
-    if (all.delete(abortable) && all.size === 0) {
-      waiting.delete(signal)
-      signal.removeEventListener('abort', abort)
-    }
+}
+
+/** It has ended otherwise. */
+export function offAbort(signal: AbortSignal, abortable: Abortable): void {
+  const all = waiting.get(signal)
+  if (all?.delete(abortable) && all.size === 0) {
+    waiting.delete(signal)
+    signal.removeEventListener('abort', abort)
   }
 }
 

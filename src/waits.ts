@@ -1,7 +1,7 @@
 import * as binding from '../index.js'
 import { LockError, type LockErrorCode } from './errors.js'
 import type { Handle, Mode } from './handle.js'
-import { onAbort } from './signals.js'
+import { type Abortable, offAbort, onAbort } from './signals.js'
 
 /** What is asked for, and on which terms. */
 export interface Request {
@@ -11,21 +11,8 @@ export interface Request {
   signal: AbortSignal | undefined
 }
 
-/** A request on its way. */
-export interface Pending<T> {
-  promise: Promise<T>
-  /** Ends it with `reason`, unless it is settled. */
-  withdraw(reason: unknown): void
-}
-
-/** A request that the binding has not settled yet. */
-interface Wait extends Request {
-  /** `hold` is as the binding tells it. */
-  granted(hold: number): void
-  rejected(reason: unknown): void
-}
-
-const waits = new Map<number, Wait>()
+/** Those that the binding has not settled yet. */
+const waits = new Map<number, Pick<Wait<unknown>, 'request' | 'granted' | 'rejected' | 'withdraw'>>()
 
 /** One number for an attachment's request. */
 const keyOf = (attachment: number, request: number) => attachment * 2 ** 32 + request
@@ -34,43 +21,59 @@ binding.start(() => {
   if (binding.poll()) settle()
 })
 
-/** A promise for what `granted` makes of the hold; `id` is what the binding gave for the request just made. */
-export function pend<T>(request: Request, id: number, granted: (hold: number) => T): Pending<T> {
-  const { attachment } = request.handle
-  const key = keyOf(attachment, Math.abs(id))
-  let wait!: Wait
-  const abortable = {
-    withdraw(reason: unknown) {
-      if (!waits.delete(key)) return
-      binding.cancel(attachment, Math.abs(id))
-      wait.rejected(reason)
-    },
-    withdrawn() {
-      if (binding.advance(attachment)) settle()
-    },
+/** A request on its way. Its fields, and not closures: a process may wait a thousand times at once. */
+export class Wait<T> implements Abortable {
+  /** For what `grant` makes of the hold. */
+  readonly promise: Promise<T>
+  readonly request: Request
+  readonly #key: number
+  readonly #grant: (hold: number) => T
+  #resolve!: (value: T) => void
+  #reject!: (reason: unknown) => void
+
+  /** `id` is what the binding gave for the request just made. */
+  constructor(request: Request, id: number, grant: (hold: number) => T) {
+    this.request = request
+    this.#key = keyOf(request.handle.attachment, Math.abs(id))
+    this.#grant = grant
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    if (request.signal !== undefined) onAbort(request.signal, this)
+    waits.set(this.#key, this)
+    if (id < 0) settle()
   }
-  const promise = new Promise<T>((resolve, reject) => {
-    const stop = onAbort(request.signal, abortable)
-    wait = {
-      ...request,
-      granted: (hold) => {
-        stop()
-        resolve(granted(hold))
-      },
-      rejected: (reason) => {
-        stop()
-        reject(reason)
-      },
-    }
-  })
-  waits.set(key, wait)
-  if (id < 0) settle()
-  return {
-    promise,
-    withdraw(reason) {
-      abortable.withdraw(reason)
-      abortable.withdrawn()
-    },
+
+  /** `hold` is as the binding tells it. */
+  granted(hold: number): void {
+    this.#end()
+    this.#resolve(this.#grant(hold))
+  }
+
+  rejected(reason: unknown): void {
+    this.#end()
+    this.#reject(reason)
+  }
+
+  /** Ends it with `reason`, unless it is settled. */
+  callOff(reason: unknown): void {
+    this.withdraw(reason)
+    this.withdrawn()
+  }
+
+  withdraw(reason: unknown): void {
+    if (!waits.delete(this.#key)) return
+    binding.cancel(this.request.handle.attachment, this.#key % 2 ** 32)
+    this.rejected(reason)
+  }
+
+  withdrawn(): void {
+    if (binding.advance(this.request.handle.attachment)) settle()
+  }
+
+  #end(): void {
+    if (this.request.signal !== undefined) offAbort(this.request.signal, this)
   }
 }
 
@@ -83,7 +86,7 @@ export function settle(): void {
     const wait = waits.get(key)
     if (wait === undefined) continue
     waits.delete(key)
-    if (hold === 0) wait.rejected(timeoutError(wait.handle, wait.mode, wait.timeout))
+    if (hold === 0) wait.rejected(timeoutError(wait.request))
     else if (Number.isNaN(hold)) wait.rejected(failure(attachment))
     else wait.granted(hold)
   }
@@ -91,17 +94,14 @@ export function settle(): void {
 
 /** Withdraws every request of `handle`. */
 export function withdrawAll(handle: Handle, reason: () => unknown): void {
-  for (const [key, wait] of waits) {
-    if (wait.handle !== handle) continue
-    waits.delete(key)
-    binding.cancel(handle.attachment, key % 2 ** 32)
-    wait.rejected(reason())
+  for (const wait of waits.values()) {
+    if (wait.request.handle === handle) wait.withdraw(reason())
   }
   // Only now that none of them is left, so that none is granted on the way.
   if (binding.advance(handle.attachment)) settle()
 }
 
-export function timeoutError(handle: Handle, mode: Mode, timeout: number): LockError {
+export function timeoutError({ handle, mode, timeout }: Omit<Request, 'signal'>): LockError {
   const message = binding.timeoutMessage(handle.attachment, mode, timeout)
   return new LockError(
     'ERR_LOCK_TIMEOUT',

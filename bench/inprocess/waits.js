@@ -17,7 +17,8 @@ const locks = []
 for (const path of paths) locks.push(await shared[system](path))
 for (let i = 0; i < 3; i++) await reading() // warm
 const before = { memory: await memory(), reading: await reading(), cpu: await cpu() }
-for (let i = 0; i < waits; i++) locks[i % locks.length].write(() => {}).catch(() => {})
+const fn = () => {}
+for (let i = 0; i < waits; i++) locks[i % locks.length].write(fn)
 await setTimeout(300)
 const after = { memory: await memory(), cpu: await cpu(), threads: await threads(), reading: await reading() }
 
