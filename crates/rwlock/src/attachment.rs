@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
+use crate::doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
 use crate::layout::{MAX_CAPACITY, Slot};
@@ -138,6 +139,7 @@ impl Attachment {
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         step!(attach_wake);
         slot.waiting.wake.store(park::IDLE, SeqCst);
+        slot.waiting.doorbell.store(doorbell::NONE, SeqCst);
         step!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.passes.store(0, Relaxed);

@@ -14,7 +14,7 @@ use crate::segment::Segment;
 use crate::slot::{Mode, Queued, Reads};
 
 /// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
-const FIRST_LOOK: u64 = 1_000_000;
+pub(crate) const FIRST_LOOK: u64 = 1_000_000;
 const LAST_LOOK: u64 = 10_000_000;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
@@ -128,10 +128,11 @@ impl Vigil {
         Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None }
     }
 
-    /// A wait begins, or goes on after news.
-    pub fn begin(&mut self, now: u64) {
+    /// A wait begins, or goes on after news. Returns when to look first.
+    pub fn begin(&mut self, now: u64) -> u64 {
         self.interval = FIRST_LOOK;
         self.next = now + self.interval;
+        self.next
     }
 
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
@@ -164,7 +165,7 @@ impl Vigil {
             }
         };
         if news {
-            park::wake(&own.wake);
+            park::wake(own);
         }
     }
 
@@ -238,7 +239,7 @@ impl Vigil {
                 step!(pass_queued);
                 if word.queued.compare_exchange(request.0, request.passed_over().0, SeqCst, SeqCst).is_ok() {
                     // After the mark, so that he finds it: then he takes his place back.
-                    park::wake(&word.wake);
+                    park::wake(word);
                     self.segment.wake_next(None);
                 }
             }
@@ -250,7 +251,7 @@ impl Vigil {
                 if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.given_back()) {
                     step!(pass_count);
                     slots[slot].waiting.passes.store(passes + 1, Relaxed);
-                    park::wake(&slots[slot].waiting.wake);
+                    park::wake(&slots[slot].waiting);
                     self.segment.wake_next(None);
                 }
             }
