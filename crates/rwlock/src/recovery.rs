@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::gate::Hold;
+use crate::liveness::deaths::Notice;
 use crate::liveness::slot_byte;
 use crate::park;
 use crate::segment::Segment;
@@ -16,6 +17,8 @@ use crate::slot::{Mode, Queued, Reads};
 /// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
 pub(crate) const FIRST_LOOK: u64 = 1_000_000;
 const LAST_LOOK: u64 = 10_000_000;
+/// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
+const MAX_NOTICES: usize = 3;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
 const PATIENCE: u64 = 5_000_000;
@@ -42,6 +45,15 @@ impl Segment {
             repaired |= self.recover(slot);
         }
         repaired
+    }
+
+    /// The process in `slot` is said to have died. It may have been about to wake somebody, whatever it held.
+    pub fn follow_death(&self, slot: usize) {
+        if !self.recover(slot) {
+            self.wake_next(None);
+            step!(follow_wake_look);
+            self.wake_writer(self.load_gate());
+        }
     }
 
     /// As [`Segment::recover`], with another proof that the owner is gone.
@@ -112,6 +124,8 @@ pub(crate) struct Vigil {
     pub next: u64,
     /// What has been somebody's turn without him coming, and since when.
     awaited: Option<(Turn, u64)>,
+    /// Of the deaths of those in the way at the last look. None while a wait is short: most are.
+    notices: Vec<Notice>,
 }
 
 /// The lock is there for somebody to take.
@@ -125,7 +139,7 @@ enum Turn {
 
 impl Vigil {
     pub fn new(segment: Arc<Segment>, slot: usize) -> Self {
-        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None }
+        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None, notices: Vec::new() }
     }
 
     /// A wait begins, or goes on after news. Returns when to look first.
@@ -135,9 +149,29 @@ impl Vigil {
         self.next
     }
 
+    /// Nobody waits any more.
+    pub fn end(&mut self) {
+        self.notices = Vec::new();
+    }
+
+    /// `slot` is in the way: repairs what it left behind if it is dead. Returns whether there was anything. Else its death
+    /// shall be told, unless that was asked for `before`.
+    fn see_to(&mut self, slot: usize, before: &mut Option<Vec<Notice>>) -> bool {
+        if let Some(before) = before
+            && self.notices.len() < MAX_NOTICES
+        {
+            // Before the probe, which finds who has died meanwhile.
+            let kept = before.iter().position(|notice| notice.is_of(&self.segment, slot));
+            let notice = kept.map(|place| before.swap_remove(place)).or_else(|| Notice::of(&self.segment, slot));
+            self.notices.extend(notice);
+        }
+        self.segment.recover(slot)
+    }
+
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
     /// who keeps many vigils.
     pub fn look(&mut self, now: u64, share: u64) {
+        let mut before = (self.interval > FIRST_LOOK).then(|| std::mem::take(&mut self.notices));
         self.interval = (self.interval * 2).min(LAST_LOOK * share);
         // On multiples, so that one sleep serves all the vigils of a thread.
         self.next = (now / self.interval + 1) * self.interval;
@@ -151,7 +185,7 @@ impl Vigil {
                 gate.is_drained_by(owner)
                     && match segment.reader_beside(owner) {
                         Some(reader) => {
-                            segment.recover(reader);
+                            self.see_to(reader, &mut before);
                             false
                         }
                         None => true,
@@ -161,7 +195,7 @@ impl Vigil {
                 step!(vigil_queued);
                 let queued = Queued(own.queued.load(SeqCst));
                 // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
-                queued.mode().is_none_or(|mode| self.look_for(mode, queued.ticket(), now))
+                queued.mode().is_none_or(|mode| self.look_ahead(mode, queued.ticket(), now, &mut before))
             }
         };
         if news {
@@ -172,22 +206,26 @@ impl Vigil {
     /// Looks who is in the way of a request: repairs what the dead left, goes past who does not come. Returns whether it is
     /// worth a try now.
     pub fn look_for(&mut self, mode: Mode, ticket: u64, now: u64) -> bool {
+        self.look_ahead(mode, ticket, now, &mut None)
+    }
+
+    fn look_ahead(&mut self, mode: Mode, ticket: u64, now: u64, before: &mut Option<Vec<Notice>>) -> bool {
         let segment = self.segment.clone();
         step!(way_look);
         let gate = segment.load_gate();
         match segment.gate_owner(gate) {
-            Ok(Some(owner)) if owner != self.slot => _ = segment.recover(owner),
+            Ok(Some(owner)) if owner != self.slot => _ = self.see_to(owner, before),
             Ok(_) => {}
             Err(_) => return true, // to be told so
         }
         if gate.is_drained_by(gate.owner())
             && let Some(reader) = segment.reader_beside(self.slot)
         {
-            segment.recover(reader); // in case the one who drains cannot
+            self.see_to(reader, before); // in case the one who drains cannot
         }
         let mut ahead = segment.ahead_of(self.slot, mode, ticket);
         while let Some((slot, _)) = ahead
-            && segment.recover(slot)
+            && self.see_to(slot, before)
         {
             ahead = segment.ahead_of(self.slot, mode, ticket);
         }

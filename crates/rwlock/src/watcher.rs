@@ -208,6 +208,9 @@ impl Post {
         lock(&self.watched).entries.retain(|entry| {
             let stays = entry.due.load(SeqCst) != 0;
             entry.posted.store(stays, Relaxed);
+            if !stays {
+                lock(&entry.vigil).end();
+            }
             stays
         });
     }
