@@ -11,7 +11,7 @@ use crate::doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
 use crate::layout::{MAX_CAPACITY, Slot};
-use crate::liveness::slot_byte;
+use crate::liveness::{deaths, slot_byte};
 use crate::park;
 use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
@@ -147,6 +147,7 @@ impl Attachment {
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
+        slot.waiting.namespace.store(deaths::namespace(), Relaxed);
         step!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
         step!(attach_high_water);

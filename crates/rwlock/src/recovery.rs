@@ -19,6 +19,8 @@ pub(crate) const FIRST_LOOK: u64 = 1_000_000;
 const LAST_LOOK: u64 = 10_000_000;
 /// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
 const MAX_NOTICES: usize = 3;
+/// Looks until the kernel is asked although it will tell. (To ask is most of what a look costs.)
+const LOOKS_TO_PROBE: u32 = 16;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
 const PATIENCE: u64 = 5_000_000;
@@ -124,6 +126,7 @@ pub(crate) struct Vigil {
     pub next: u64,
     /// What has been somebody's turn without him coming, and since when.
     awaited: Option<(Turn, u64)>,
+    looks: u32,
     /// Of the deaths of those in the way at the last look. None while a wait is short: most are.
     notices: Vec<Notice>,
 }
@@ -139,7 +142,7 @@ enum Turn {
 
 impl Vigil {
     pub fn new(segment: Arc<Segment>, slot: usize) -> Self {
-        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None, notices: Vec::new() }
+        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None, looks: 0, notices: Vec::new() }
     }
 
     /// A wait begins, or goes on after news. Returns when to look first.
@@ -155,15 +158,22 @@ impl Vigil {
     }
 
     /// `slot` is in the way: repairs what it left behind if it is dead. Returns whether there was anything. Else its death
-    /// shall be told, unless that was asked for `before`.
+    /// shall be told, unless that was asked for `before`: then it need not be asked for at every look.
     fn see_to(&mut self, slot: usize, before: &mut Option<Vec<Notice>>) -> bool {
         if let Some(before) = before
             && self.notices.len() < MAX_NOTICES
         {
-            // Before the probe, which finds who has died meanwhile.
-            let kept = before.iter().position(|notice| notice.is_of(&self.segment, slot));
-            let notice = kept.map(|place| before.swap_remove(place)).or_else(|| Notice::of(&self.segment, slot));
-            self.notices.extend(notice);
+            if let Some(place) = before.iter().position(|notice| notice.is_of(&self.segment, slot)) {
+                let notice = before.swap_remove(place);
+                let is_sure = notice.is_sure;
+                self.notices.push(notice);
+                if is_sure && !self.looks.is_multiple_of(LOOKS_TO_PROBE) {
+                    return false;
+                }
+            } else {
+                // Before the probe, which finds who has died meanwhile.
+                self.notices.extend(Notice::of(&self.segment, slot));
+            }
         }
         self.segment.recover(slot)
     }
@@ -172,6 +182,7 @@ impl Vigil {
     /// who keeps many vigils.
     pub fn look(&mut self, now: u64, share: u64) {
         let mut before = (self.interval > FIRST_LOOK).then(|| std::mem::take(&mut self.notices));
+        self.looks = self.looks.wrapping_add(1);
         self.interval = (self.interval * 2).min(LAST_LOOK * share);
         // On multiples, so that one sleep serves all the vigils of a thread.
         self.next = (now / self.interval + 1) * self.interval;

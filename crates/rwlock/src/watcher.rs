@@ -268,6 +268,7 @@ impl Post {
                 next = next.min(due).min(next_look);
             } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
                 (entry.ring)();
+                next = next.min(now + FIRST_LOOK); // is it begun again?
             } else {
                 next = now; // renewed just now
             }

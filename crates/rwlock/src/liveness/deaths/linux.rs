@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -40,6 +41,11 @@ struct Listener {
 pub(super) struct Listening {
     pid: u32,
     number: u64,
+}
+
+pub(super) fn own_namespace() -> u32 {
+    // They are told apart by their inodes: namespaces(7).
+    std::fs::metadata("/proc/self/ns/pid").map_or(0, |pid| pid.ino() as u32)
 }
 
 fn register() -> MutexGuard<'static, Option<Register>> {
@@ -136,8 +142,103 @@ fn listen(epoll: &OwnedFd) {
     }
 }
 
-/// Threads that run now, and descriptors they have, but for the epoll.
 #[cfg(test)]
-pub(super) fn in_use() -> (usize, usize) {
-    register().as_ref().map_or((0, 0), |register| (1, register.processes.len()))
+mod tests {
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::attachment::{Attachment, LockRef, Options};
+    use crate::liveness::deaths::Notice;
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    fn wait_for(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < BOUND, "{what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    struct Party {
+        attachments: Vec<Attachment>,
+        path: std::path::PathBuf,
+        child: Child,
+    }
+
+    impl Party {
+        /// Two attachments, and a process that the slot of the second one says is its own.
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+            let attachments = vec![open(), open()];
+            let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let party = Self { attachments, path, child };
+            party.slot_of_child().pid.store(party.child.id(), std::sync::atomic::Ordering::Relaxed);
+            party
+        }
+
+        fn slot_of_child(&self) -> &crate::layout::WaitLine {
+            &self.attachments[1].slot().waiting
+        }
+
+        fn notice(&self) -> Option<Notice> {
+            Notice::of(&self.attachments[0].segment, self.attachments[1].index)
+        }
+
+        /// The kernel drops the byte, then tells of the death.
+        fn dies(&mut self) {
+            let dead = &self.attachments[1];
+            dead.segment.lock.unlock(crate::liveness::slot_byte(dead.index)).unwrap();
+            self.child.kill().unwrap();
+        }
+    }
+
+    impl Drop for Party {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            self.attachments.clear();
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    /// The only test of this file's state: the others run beside it in threads of their own.
+    #[test]
+    fn a_death_is_followed_without_a_look_and_nothing_is_left() {
+        let listens_for = |pid| register().as_ref().is_some_and(|register| register.processes.contains_key(&pid));
+        let mut party = Party::new("deaths");
+        let pid = party.child.id();
+        assert!(party.attachments[1].try_write());
+        let free = |party: &Party| party.attachments[0].segment.load_gate().is_free();
+
+        let [first, second] = std::array::from_fn(|_| party.notice().expect("a notice"));
+        assert!(first.is_sure && listens_for(pid));
+        drop(first);
+        assert!(listens_for(pid), "somebody else still listens");
+        drop(second);
+        assert!(!listens_for(pid));
+
+        // Here it is not known whether the pid is this one.
+        party.slot_of_child().namespace.store(1, std::sync::atomic::Ordering::Relaxed);
+        let unsure = party.notice().expect("a notice");
+        assert!(!unsure.is_sure);
+
+        // Said to have died, and its byte says that it lives.
+        party.attachments[0].segment.follow_death(party.attachments[1].index);
+        assert!(!free(&party));
+
+        party.dies();
+        wait_for("the dead one's gate is free", || free(&party));
+        assert!(!listens_for(pid));
+        drop(unsure);
+        party.child.wait().unwrap();
+        assert!(party.notice().is_none(), "there is no such process");
+        party.slot_of_child().pid.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
+        assert!(party.notice().is_none(), "it is this one");
+        party.slot_of_child().pid.store(0, std::sync::atomic::Ordering::Relaxed);
+        assert!(party.notice().is_none(), "it is nobody");
+        wait_for("the thread ends", || register().is_none());
+    }
 }

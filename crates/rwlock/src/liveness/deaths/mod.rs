@@ -2,22 +2,25 @@
 //! hint to ask about its slot's byte now and not at the next look: numbers are used again, and in a container they are others.
 //! Where there is no notice to be had, the looks alone serve.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
 use crate::segment::Segment;
 
 #[cfg(all(target_os = "linux", not(loom), not(miri)))]
 mod linux;
 #[cfg(all(target_os = "linux", not(loom), not(miri)))]
-use linux::Listening;
+use linux::{Listening, own_namespace};
 
 #[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
 mod none;
 #[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
-use none::Listening;
+use none::{Listening, own_namespace};
 
 /// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
 pub(crate) struct Notice {
+    /// It will come: the number means the same process here as there. Else it may be somebody else's.
+    pub is_sure: bool,
     pid: u32,
     slot: usize,
     _listening: Listening,
@@ -30,7 +33,9 @@ impl Notice {
         if pid == 0 || pid == std::process::id() {
             return None;
         }
-        Some(Self { pid, slot, _listening: Listening::new(pid, segment, slot)? })
+        let place = namespace();
+        let is_sure = place != 0 && segment.slots()[slot].waiting.namespace.load(Relaxed) == place;
+        Some(Self { is_sure, pid, slot, _listening: Listening::new(pid, segment, slot)? })
     }
 
     /// Whether it tells of the same death as one made now.
@@ -39,7 +44,13 @@ impl Notice {
     }
 }
 
+/// The kernel's number for what gives this process its pid; 0: unknown.
+pub(crate) fn namespace() -> u32 {
+    static OWN: OnceLock<u32> = OnceLock::new();
+    *OWN.get_or_init(own_namespace)
+}
+
 fn pid_of(segment: &Segment, slot: usize) -> u32 {
     step!(notice_pid);
-    segment.slots()[slot].waiting.pid.load(std::sync::atomic::Ordering::Relaxed)
+    segment.slots()[slot].waiting.pid.load(Relaxed)
 }

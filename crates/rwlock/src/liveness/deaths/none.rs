@@ -11,3 +11,7 @@ impl Listening {
         None
     }
 }
+
+pub(super) fn own_namespace() -> u32 {
+    0
+}
