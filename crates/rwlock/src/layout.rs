@@ -103,10 +103,10 @@ pub(crate) struct WaitLine {
     pub wake: AtomicU32,
     /// How many requests wait behind this slot, for people.
     pub pending: NoteU32,
-    /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
-    pub passes: AtomicU32,
     /// Where `pid` is a number of; see [`crate::liveness::deaths::namespace`].
     pub namespace: NoteU32,
+    /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
+    pub passes: AtomicU32,
     /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
     pub close_at: AtomicU64,
     pub since: NoteU64,

@@ -10,7 +10,7 @@
 //! wake its users.
 
 use std::io;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::attachment::Attachment;
 use crate::layout::WaitLine;
@@ -60,10 +60,13 @@ impl std::os::fd::AsRawFd for Doorbell {
     }
 }
 
-/// Rings for the owner of `line`. `false`: it could not be, or there is no doorbell.
+/// Rings for the owner of `line`, who has been marked to have news just now. `false`: it could not be, or there is no doorbell.
+///
+/// Relaxed, here and where the owner mutes it: it clears the mark before each look and sleep, so whoever makes a new one has
+/// read what it stored then, and knows what it had done before.
 pub(crate) fn ring(line: &WaitLine) -> bool {
     step!(doorbell_look);
-    let name = line.doorbell.load(SeqCst);
+    let name = line.doorbell.load(Relaxed);
     name != NONE && {
         step!(ring);
         send(name, line.doorbell_key.load(Relaxed))
@@ -82,7 +85,7 @@ impl Attachment {
         let line = &self.slot().waiting;
         line.doorbell_key.store(u64::from(doorbell.secret) << 32 | u64::from(number), Relaxed);
         step!(doorbell_set);
-        line.doorbell.store(doorbell.name, SeqCst);
+        line.doorbell.store(doorbell.name, Relaxed);
     }
 
     /// This thread is about to sleep on the wake word. Returns what [`Attachment::unmute`] needs.
@@ -91,7 +94,7 @@ impl Attachment {
         let name = word.load(Relaxed);
         if name != NONE {
             step!(doorbell_mute);
-            word.store(NONE, SeqCst);
+            word.store(NONE, Relaxed);
         }
         name
     }
@@ -99,7 +102,7 @@ impl Attachment {
     pub(crate) fn unmute(&self, name: u64) {
         if name != NONE {
             step!(doorbell_unmute);
-            self.slot().waiting.doorbell.store(name, SeqCst);
+            self.slot().waiting.doorbell.store(name, Relaxed);
         }
     }
 }

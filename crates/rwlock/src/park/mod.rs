@@ -29,7 +29,7 @@ const POKED: u32 = 2;
 /// between the two steps, the sleeper finds out at its next look after dead peers.
 pub(crate) fn wake(line: &WaitLine) {
     step!(wake_mark);
-    // The doorbell after the mark: who has just muted it to sleep on the word finds the mark, or is not rung for.
+    // The doorbell after the mark: who has muted it, to sleep on the word, finds the mark or is not rung for.
     if line.wake.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !doorbell::ring(line) {
         step!(wake_call);
         wake_sleeper(&line.wake);
