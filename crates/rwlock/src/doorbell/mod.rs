@@ -10,7 +10,7 @@
 //! wake its users.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::attachment::Attachment;
 use crate::layout::WaitLine;
@@ -62,11 +62,11 @@ impl std::os::fd::AsRawFd for Doorbell {
 
 /// Rings for the owner of `line`, who has been marked to have news just now. `false`: it could not be, or there is no doorbell.
 ///
-/// Relaxed, here and where the owner mutes it: it clears the mark before each look and sleep, so whoever makes a new one has
-/// read what it stored then, and knows what it had done before.
+/// The mark, then the look at the doorbell; its owner mutes it, then clears the mark, looks and sleeps. Dekker's scheme again: the
+/// owner finds the mark, or is not rung for.
 pub(crate) fn ring(line: &WaitLine) -> bool {
     step!(doorbell_look);
-    let name = line.doorbell.load(Relaxed);
+    let name = line.doorbell.load(SeqCst);
     name != NONE && {
         step!(ring);
         send(name, line.doorbell_key.load(Relaxed))
@@ -85,7 +85,7 @@ impl Attachment {
         let line = &self.slot().waiting;
         line.doorbell_key.store(u64::from(doorbell.secret) << 32 | u64::from(number), Relaxed);
         step!(doorbell_set);
-        line.doorbell.store(doorbell.name, Relaxed);
+        line.doorbell.store(doorbell.name, SeqCst);
     }
 
     /// This thread is about to sleep on the wake word. Returns what [`Attachment::unmute`] needs.
@@ -94,7 +94,7 @@ impl Attachment {
         let name = word.load(Relaxed);
         if name != NONE {
             step!(doorbell_mute);
-            word.store(NONE, Relaxed);
+            word.store(NONE, SeqCst);
         }
         name
     }
@@ -102,7 +102,7 @@ impl Attachment {
     pub(crate) fn unmute(&self, name: u64) {
         if name != NONE {
             step!(doorbell_unmute);
-            self.slot().waiting.doorbell.store(name, Relaxed);
+            self.slot().waiting.doorbell.store(name, SeqCst);
         }
     }
 }
