@@ -7,6 +7,7 @@ const IN_ORDER =
   'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
 const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
 
+/** @type {import('../../../../scripts/mutants.js').Mutant[]} */
 export const MUTANTS = [
   // Reading: publish, then look.
   weaker('attachment.rs', 'read_publish', 'AcqRel'),
