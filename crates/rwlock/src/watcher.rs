@@ -404,4 +404,40 @@ mod tests {
             }
         });
     }
+
+    /// Also where somebody has a doorbell and a ring got lost: the thread then looks as soon as it would without.
+    #[test]
+    fn an_idle_thread_is_woken_by_who_begins_a_wait() {
+        with_both_kinds("idle", |folder, watcher, _| {
+            let holder = folder.open(0);
+            let waiter = folder.open(0);
+            let (sender, rung) = mpsc::channel();
+            let mut watch = watcher.watch(&waiter, move || sender.send(()).unwrap());
+            let doorbell = doorbell::Doorbell::open();
+            let mut times = [vec![], vec![]];
+            for round in 0..14 {
+                let times = &mut times[round / 7];
+                assert!(holder.try_write());
+                waiter.request(Mode::Read, Terms { deadline: u64::MAX, fairness: u64::MAX });
+                waiter.poll(park::now()).unwrap();
+                watch.begin(park::now(), u64::MAX).unwrap();
+                let released = park::now();
+                holder.release_exclusive(HoldEnd::Whole).unwrap();
+                rung.recv_timeout(BOUND).unwrap();
+                times.push(park::now() - released);
+                waiter.poll(park::now()).unwrap();
+                watch.end();
+                waiter.release_read();
+                let post = watch.post.clone().unwrap();
+                wait_for("its thread leaves it out", || lock(&post.watched).entries.is_empty());
+                if let (6, Ok(doorbell)) = (round, &doorbell) {
+                    waiter.answer(doorbell, 0); // where nobody listens
+                }
+            }
+            for mut times in times {
+                times.sort_unstable();
+                assert!(times[times.len() / 2] < IDLE_TIME / 5, "{times:?}");
+            }
+        });
+    }
 }
