@@ -3,14 +3,17 @@
 import { linuxTest, median, spawnChild, spawnNode, test, uniqueName, waitFor } from './kit/index.js'
 
 const LOCKS = 100
-/** Waits for one lock each that a thread can sleep for: 127 with futex_waitv (Linux 5.16), else 1. */
-const THREADS = [Math.ceil(LOCKS / 127), LOCKS]
+/**
+ * Threads: one that sleeps for 127 waits for one lock each with futex_waitv (Linux 5.16), or for 1 without; and one that is
+ * told of deaths.
+ */
+const THREADS = [Math.ceil(LOCKS / 127) + 1, LOCKS + 1]
 const PROMPT = 2000
 
 const script = (name) => new URL(`./event-loop/${name}.js`, import.meta.url)
 
 linuxTest(
-  '1,000 waits on 100 locks leave files, timers and the processor alone, take one thread, and all end',
+  '1,000 waits on 100 locks leave files, timers and the processor alone, take two threads, and all end',
   async (t) => {
     t.timeout(60_000)
     const names = Array.from({ length: LOCKS }, () => uniqueName(t))

@@ -41,6 +41,17 @@ export const exceptions = {
     'take_poke',
     'wake_look_mark',
   ],
+  'a ring stands for the call that wakes a sleeper; whoever it does not reach finds the mark': [
+    'doorbell_look',
+    'doorbell_mute',
+    'doorbell_set',
+    'doorbell_unmute',
+    'ring',
+  ],
+  'a death that is told brings a look forward, which may come at any time': [
+    'follow_wake_look',
+    'notice_pid',
+  ],
   'the order in which slots are tried is free in the model': ['attach_vacant'],
 }
 

@@ -56,6 +56,9 @@ const ON_ARM64 = {
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
+  // Mute the doorbell, then look; mark, then look at the doorbell.
+  mute: 'store',
+  ring: 'load',
   // Joining the queue and leaving it.
   publish_head: '(?=.*cas)(?=.*load)(.*store){3}.*', // in whatever order its branches come
 }
@@ -67,6 +70,7 @@ const ON_X64 = {
   retract_read: 'swap',
   release_read: 'swap',
   swap_gate: 'cas',
+  mute: 'swap',
   publish_head: '(?=.*cas)(.*swap){3}.*',
 }
 
@@ -98,6 +102,8 @@ const MUTANTS = [
   weaker('wait.rs', 'leave_queue', 'Release'),
   weaker('park/mod.rs', 'wake_mark', 'Relaxed'),
   weaker('park/mod.rs', 'take_wake', 'Relaxed'),
+  weaker('doorbell/mod.rs', 'doorbell_look', 'Acquire'),
+  weaker('doorbell/mod.rs', 'doorbell_mute', 'Release'),
 ]
 
 const part = takeMutants(process.argv)

@@ -10,7 +10,7 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 use crate::input::Input;
 
 /// `layout.rs` says where the words lie; a change of that changes this number.
-const LAYOUT_HASH: u64 = 0x71eb_92c9_d8e5_f4f1;
+const LAYOUT_HASH: u64 = 0x7c37_9dfb_9144_4663;
 
 const SLOTS: usize = 1024;
 const SLOT: usize = 256;
@@ -36,7 +36,7 @@ const HEAD: [(usize, usize); 14] = [
     (44, 4), // name_bytes
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 17] = [
+const OF_SLOT: [(usize, usize); 20] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -44,8 +44,11 @@ const OF_SLOT: [(usize, usize); 17] = [
     (128, 8),
     (136, 4), // wake
     (136, 4),
-    (144, 4), // passes
-    (144, 4),
+    (148, 4), // passes
+    (148, 4),
+    (144, 4), // namespace
+    (224, 8), // doorbell
+    (232, 8), // doorbell_key
     (152, 8), // close_at
     (168, 4), // pid
     (8, 8),   // token

@@ -16,6 +16,7 @@ use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
 
+mod door;
 mod hot;
 mod realm;
 mod seen;

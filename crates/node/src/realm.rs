@@ -1,6 +1,6 @@
 //! What belongs to one JavaScript thread: its attachments, and what was settled for it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,8 @@ use process_rwlock::{
     Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, now,
 };
 
-use crate::signal::Signal;
+use crate::door::Door;
+use crate::signal::{Callback, Signal};
 
 pub(crate) struct Realm {
     attachments: Vec<Option<Open>>,
@@ -18,7 +19,16 @@ pub(crate) struct Realm {
     pub events: Vec<Event>,
     /// Attachments with pending requests: while there are any, the event loop stays alive.
     waiting: usize,
-    thread: Option<(Env, Arc<Signal>)>,
+    thread: Option<Thread>,
+}
+
+/// What wakes the event loop.
+struct Thread {
+    env: Env,
+    signal: Arc<Signal>,
+    callback: Callback,
+    /// Made at the first wait. `None` in it: this loop can have none.
+    door: OnceCell<Option<Door>>,
 }
 
 pub(crate) struct Open {
@@ -26,6 +36,8 @@ pub(crate) struct Open {
     watch: Watch,
     handles: u32,
     waiting: bool,
+    /// Others know where to ring for it.
+    answers: bool,
     /// Why its requests failed, if they did.
     pub failure: Option<Failure>,
 }
@@ -64,13 +76,14 @@ pub(crate) fn watcher() -> &'static Arc<Watcher> {
 }
 
 pub(crate) fn start(env: Env, ring: Function<'_, (), ()>) -> napi::Result<()> {
+    let callback = Callback::new(env, &ring)?;
     let signal = Arc::new(Signal::new(ring)?);
     // Runs when the thread ends by itself or is terminated.
     env.add_env_cleanup_hook((), |()| {
         let mut realm = REALM.replace(Realm::new());
         realm.thread = None;
     })?;
-    with_realm(|realm| realm.thread = Some((env, signal)));
+    with_realm(|realm| realm.thread = Some(Thread { env, signal, callback, door: OnceCell::new() }));
     Ok(())
 }
 
@@ -111,13 +124,13 @@ impl Realm {
         let index = free.unwrap_or(self.attachments.len());
         let number = u32::try_from(index).expect("fewer attachments than memory");
         self.by_identity.insert(attachment.identity(), number);
-        let signal = self.thread.as_ref().map(|(_, signal)| signal.clone());
+        let signal = self.thread.as_ref().map(|thread| thread.signal.clone());
         let watch = watcher().watch(&attachment, move || {
             if let Some(signal) = &signal {
                 signal.ring(number);
             }
         });
-        let open = Open { attachment, watch, handles: 1, waiting: false, failure: None };
+        let open = Open { attachment, watch, handles: 1, waiting: false, answers: false, failure: None };
         if free.is_none() {
             self.attachments.push(None);
         }
@@ -148,7 +161,7 @@ impl Realm {
     }
 
     pub fn poll_rung(&mut self) -> bool {
-        let rung = self.thread.as_ref().map(|(_, signal)| signal.take()).unwrap_or_default();
+        let rung = self.thread.as_ref().map(|thread| thread.signal.take()).unwrap_or_default();
         for index in rung {
             // It may have been closed, and even opened anew, since: then this finds nothing to do.
             self.see_to(index);
@@ -156,8 +169,31 @@ impl Realm {
         !self.events.is_empty()
     }
 
+    /// Somebody rang at the door, or pretends that there are news of this attachment. Returns whether there are events.
+    pub fn answer(&mut self, index: u32) -> bool {
+        if self.get(index).is_some_and(|open| open.waiting) {
+            self.see_to(index);
+        }
+        !self.events.is_empty()
+    }
+
+    pub fn forget_door(&mut self) {
+        if let Some(thread) = &mut self.thread {
+            thread.door = OnceCell::from(None);
+        }
+    }
+
     fn see_to(&mut self, index: u32) {
         let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
+        if !open.answers
+            && open.attachment.pending() != 0
+            && let Some(thread) = &self.thread
+        {
+            open.answers = true;
+            if let Some(door) = thread.door.get_or_init(|| Door::open(thread.env, thread.callback)) {
+                open.attachment.answer(door.doorbell(), index);
+            }
+        }
         let time = now();
         let attachment = &open.attachment;
         let mut result = attachment.poll(time).map_err(|error| (error.kind().code(), error.to_string()));
@@ -190,9 +226,9 @@ impl Realm {
         let before = self.waiting;
         self.waiting = if more { before + 1 } else { before - 1 };
         if (before == 0) != (self.waiting == 0)
-            && let Some((env, signal)) = &self.thread
+            && let Some(thread) = &self.thread
         {
-            signal.keep_alive(*env, self.waiting != 0);
+            thread.signal.keep_alive(thread.env, self.waiting != 0);
         }
     }
 }

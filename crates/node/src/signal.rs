@@ -1,11 +1,12 @@
-//! Waking a JavaScript thread from another one.
+//! Waking a JavaScript thread from another one, and telling it what its loop was woken for.
 
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Status, sys};
+use napi::{Env, JsValue, Status, check_status, sys};
 
 /// Weak: does not keep the event loop alive by itself.
 type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -50,6 +51,49 @@ impl Signal {
             // SAFETY: called on the environment's own thread, with its threadsafe function, which is not finalized.
             unsafe { change(env.raw(), raw) };
         });
+    }
+}
+
+/// A function of JavaScript that its own loop calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Callback {
+    env: Env,
+    function: sys::napi_ref,
+}
+
+impl Callback {
+    pub fn new(env: Env, function: &Function<'_, (), ()>) -> napi::Result<Self> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
+        check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
+        Ok(Self { env, function: reference })
+    }
+
+    /// On the JavaScript thread, while no JavaScript runs: calls the function, and then whoever waited for a promise that it
+    /// resolved.
+    pub fn call(self) {
+        let env = self.env.raw();
+        let (mut scope, mut function, mut global) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        // SAFETY: on the environment's own thread; `scope` is valid for writes, and closed below.
+        if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+            return;
+        }
+        // SAFETY: as above; the reference is never deleted.
+        unsafe { sys::napi_get_reference_value(env, self.function, &raw mut function) };
+        // SAFETY: as above.
+        unsafe { sys::napi_get_global(env, &raw mut global) };
+        // SAFETY: as above; no arguments, no asynchronous resource, and the result is not wanted.
+        let status =
+            unsafe { sys::napi_make_callback(env, ptr::null_mut(), global, function, 0, ptr::null(), ptr::null_mut()) };
+        if status == sys::Status::napi_pending_exception {
+            let mut exception = ptr::null_mut();
+            // SAFETY: as above.
+            unsafe { sys::napi_get_and_clear_last_exception(env, &raw mut exception) };
+            // SAFETY: as above; as for any callback that throws.
+            unsafe { sys::napi_fatal_exception(env, exception) };
+        }
+        // SAFETY: the scope opened above.
+        unsafe { sys::napi_close_handle_scope(env, scope) };
     }
 }
 

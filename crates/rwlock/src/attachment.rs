@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
+use crate::doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
 use crate::layout::{MAX_CAPACITY, Slot};
-use crate::liveness::slot_byte;
+use crate::liveness::{deaths, slot_byte};
 use crate::park;
 use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
@@ -138,6 +139,7 @@ impl Attachment {
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         step!(attach_wake);
         slot.waiting.wake.store(park::IDLE, SeqCst);
+        slot.waiting.doorbell.store(doorbell::NONE, SeqCst);
         step!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.passes.store(0, Relaxed);
@@ -145,6 +147,7 @@ impl Attachment {
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
+        slot.waiting.namespace.store(deaths::namespace(), Relaxed);
         step!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
         step!(attach_high_water);

@@ -103,6 +103,8 @@ pub(crate) struct WaitLine {
     pub wake: AtomicU32,
     /// How many requests wait behind this slot, for people.
     pub pending: NoteU32,
+    /// Where `pid` is a number of; see [`crate::liveness::deaths::namespace`].
+    pub namespace: NoteU32,
     /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
     pub passes: AtomicU32,
     /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
@@ -112,6 +114,9 @@ pub(crate) struct WaitLine {
     pub pid: AtomicU32,
     pub thread: NoteU32,
     pub label: Label,
+    /// Where the owner's event loop is woken, and what is said there; see [`crate::doorbell`]. 0: it sleeps on `wake`.
+    pub doorbell: AtomicU64,
+    pub doorbell_key: AtomicU64,
 }
 
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
@@ -177,6 +182,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(WaitLine, close_at),
         offset_of!(WaitLine, pid),
         offset_of!(WaitLine, label),
+        offset_of!(WaitLine, doorbell),
         size_of::<Slot>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325; // FNV-1a, 64 bits

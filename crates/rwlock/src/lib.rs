@@ -30,6 +30,8 @@
 //!   and release would let each miss the other.
 //! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
+//! - An event loop does not sleep on a word: whoever has news for it rings its [`doorbell`], and a thread of its own
+//!   process, the [`watcher`], looks whether it came.
 //! - **Fairness:** newcomers may overtake until somebody in the queue has waited for its patience; then he *closes* the
 //!   queue, which from then on is strictly first come, first served, with adjacent readers together.
 //! - **Patience:** whoever does not come when it is his turn, since he is stopped or busy, is passed over after a few
@@ -47,6 +49,7 @@
 mod step;
 
 mod attachment;
+mod doorbell;
 mod error;
 mod gate;
 mod inspect;
@@ -63,6 +66,7 @@ mod wait;
 mod watcher;
 
 pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
+pub use doorbell::Doorbell;
 pub use error::{Error, ErrorKind, Result};
 pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
 pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};

@@ -62,7 +62,7 @@ impl Segment {
     pub fn wake_writer(&self, gate: Gate) {
         if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.slots().get(gate.owner())) {
             step!(wake_writer);
-            park::wake(&slot.waiting.wake);
+            park::wake(&slot.waiting);
         }
     }
 
@@ -143,7 +143,7 @@ impl Segment {
                 };
                 if turn && Some(slot) != me {
                     step!(wake_waiter);
-                    park::wake(&self.slots()[slot].waiting.wake);
+                    park::wake(&self.slots()[slot].waiting);
                 }
             }
             return;

@@ -8,14 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::gate::Hold;
+use crate::liveness::deaths::Notice;
 use crate::liveness::slot_byte;
 use crate::park;
 use crate::segment::Segment;
 use crate::slot::{Mode, Queued, Reads};
 
 /// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
-const FIRST_LOOK: u64 = 1_000_000;
+pub(crate) const FIRST_LOOK: u64 = 1_000_000;
 const LAST_LOOK: u64 = 10_000_000;
+/// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
+const MAX_NOTICES: usize = 3;
+/// Looks until the kernel is asked although it will tell. (To ask is most of what a look costs.)
+const LOOKS_TO_PROBE: u32 = 16;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
 const PATIENCE: u64 = 5_000_000;
@@ -42,6 +47,16 @@ impl Segment {
             repaired |= self.recover(slot);
         }
         repaired
+    }
+
+    /// The process in `slot` is said to have died. It may have been about to wake somebody, whatever it held.
+    #[cfg_attr(any(loom, miri, not(target_os = "linux")), expect(dead_code, reason = "nobody tells"))]
+    pub fn follow_death(&self, slot: usize) {
+        if !self.recover(slot) {
+            self.wake_next(None);
+            step!(follow_wake_look);
+            self.wake_writer(self.load_gate());
+        }
     }
 
     /// As [`Segment::recover`], with another proof that the owner is gone.
@@ -112,6 +127,9 @@ pub(crate) struct Vigil {
     pub next: u64,
     /// What has been somebody's turn without him coming, and since when.
     awaited: Option<(Turn, u64)>,
+    looks: u32,
+    /// Of the deaths of those in the way at the last look. None while a wait is short: most are.
+    notices: Vec<Notice>,
 }
 
 /// The lock is there for somebody to take.
@@ -125,18 +143,47 @@ enum Turn {
 
 impl Vigil {
     pub fn new(segment: Arc<Segment>, slot: usize) -> Self {
-        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None }
+        Self { segment, slot, interval: FIRST_LOOK, next: u64::MAX, awaited: None, looks: 0, notices: Vec::new() }
     }
 
-    /// A wait begins, or goes on after news.
-    pub fn begin(&mut self, now: u64) {
+    /// A wait begins, or goes on after news. Returns when to look first.
+    pub fn begin(&mut self, now: u64) -> u64 {
         self.interval = FIRST_LOOK;
         self.next = now + self.interval;
+        self.next
+    }
+
+    /// Nobody waits any more.
+    pub fn end(&mut self) {
+        self.notices = Vec::new();
+    }
+
+    /// `slot` is in the way: repairs what it left behind if it is dead. Returns whether there was anything. Else its death
+    /// shall be told, unless that was asked for `before`: then it need not be asked for at every look.
+    fn see_to(&mut self, slot: usize, before: &mut Option<Vec<Notice>>) -> bool {
+        if let Some(before) = before
+            && self.notices.len() < MAX_NOTICES
+        {
+            if let Some(place) = before.iter().position(|notice| notice.is_of(&self.segment, slot)) {
+                let notice = before.swap_remove(place);
+                let is_sure = notice.is_sure;
+                self.notices.push(notice);
+                if is_sure && !self.looks.is_multiple_of(LOOKS_TO_PROBE) {
+                    return false;
+                }
+            } else {
+                // Before the probe, which finds who has died meanwhile.
+                self.notices.extend(Notice::of(&self.segment, slot));
+            }
+        }
+        self.segment.recover(slot)
     }
 
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
     /// who keeps many vigils.
     pub fn look(&mut self, now: u64, share: u64) {
+        let mut before = (self.interval > FIRST_LOOK).then(|| std::mem::take(&mut self.notices));
+        self.looks = self.looks.wrapping_add(1);
         self.interval = (self.interval * 2).min(LAST_LOOK * share);
         // On multiples, so that one sleep serves all the vigils of a thread.
         self.next = (now / self.interval + 1) * self.interval;
@@ -150,7 +197,7 @@ impl Vigil {
                 gate.is_drained_by(owner)
                     && match segment.reader_beside(owner) {
                         Some(reader) => {
-                            segment.recover(reader);
+                            self.see_to(reader, &mut before);
                             false
                         }
                         None => true,
@@ -160,33 +207,37 @@ impl Vigil {
                 step!(vigil_queued);
                 let queued = Queued(own.queued.load(SeqCst));
                 // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
-                queued.mode().is_none_or(|mode| self.look_for(mode, queued.ticket(), now))
+                queued.mode().is_none_or(|mode| self.look_ahead(mode, queued.ticket(), now, &mut before))
             }
         };
         if news {
-            park::wake(&own.wake);
+            park::wake(own);
         }
     }
 
     /// Looks who is in the way of a request: repairs what the dead left, goes past who does not come. Returns whether it is
     /// worth a try now.
     pub fn look_for(&mut self, mode: Mode, ticket: u64, now: u64) -> bool {
+        self.look_ahead(mode, ticket, now, &mut None)
+    }
+
+    fn look_ahead(&mut self, mode: Mode, ticket: u64, now: u64, before: &mut Option<Vec<Notice>>) -> bool {
         let segment = self.segment.clone();
         step!(way_look);
         let gate = segment.load_gate();
         match segment.gate_owner(gate) {
-            Ok(Some(owner)) if owner != self.slot => _ = segment.recover(owner),
+            Ok(Some(owner)) if owner != self.slot => _ = self.see_to(owner, before),
             Ok(_) => {}
             Err(_) => return true, // to be told so
         }
         if gate.is_drained_by(gate.owner())
             && let Some(reader) = segment.reader_beside(self.slot)
         {
-            segment.recover(reader); // in case the one who drains cannot
+            self.see_to(reader, before); // in case the one who drains cannot
         }
         let mut ahead = segment.ahead_of(self.slot, mode, ticket);
         while let Some((slot, _)) = ahead
-            && segment.recover(slot)
+            && self.see_to(slot, before)
         {
             ahead = segment.ahead_of(self.slot, mode, ticket);
         }
@@ -238,7 +289,7 @@ impl Vigil {
                 step!(pass_queued);
                 if word.queued.compare_exchange(request.0, request.passed_over().0, SeqCst, SeqCst).is_ok() {
                     // After the mark, so that he finds it: then he takes his place back.
-                    park::wake(&word.wake);
+                    park::wake(word);
                     self.segment.wake_next(None);
                 }
             }
@@ -250,7 +301,7 @@ impl Vigil {
                 if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.given_back()) {
                     step!(pass_count);
                     slots[slot].waiting.passes.store(passes + 1, Relaxed);
-                    park::wake(&slots[slot].waiting.wake);
+                    park::wake(&slots[slot].waiting);
                     self.segment.wake_next(None);
                 }
             }

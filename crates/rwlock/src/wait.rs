@@ -454,7 +454,20 @@ impl Attachment {
         self.block(id, Mode::Write, terms.deadline, interrupted)
     }
 
-    fn block(&self, id: RequestId, mode: Mode, deadline: u64, mut interrupted: impl FnMut() -> bool) -> Result<()> {
+    fn block(&self, id: RequestId, mode: Mode, deadline: u64, interrupted: impl FnMut() -> bool) -> Result<()> {
+        let doorbell = self.mute();
+        let end = self.sleep_until_settled(id, mode, deadline, interrupted);
+        self.unmute(doorbell);
+        end
+    }
+
+    fn sleep_until_settled(
+        &self,
+        id: RequestId,
+        mode: Mode,
+        deadline: u64,
+        mut interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
         let mut vigil = self.vigil();
         let start = park::now();
         vigil.begin(start);

@@ -4,13 +4,15 @@
 //! One thread watches 127 waiting attachments where the kernel can wait for many words at once, else one. A thread without
 //! work ends after a second.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::attachment::Attachment;
+use crate::doorbell;
 use crate::park;
-use crate::recovery::Vigil;
+use crate::recovery::{FIRST_LOOK, Vigil};
 use crate::segment::Segment;
 use crate::sync::{AtomicU32, AtomicU64};
 
@@ -31,8 +33,13 @@ struct Post {
     watched: Mutex<Watched>,
     /// What the thread sleeps on besides the wake words; a word of this process alone.
     bell: AtomicU32,
+    /// When the thread looks next without being woken; [`AWAKE`]: it may have looked already, and must be woken.
+    sleeps_until: AtomicU64,
 }
 
+const AWAKE: u64 = u64::MAX;
+
+#[derive(Default)]
 struct Watched {
     entries: Vec<Arc<Entry>>,
     ended: bool,
@@ -44,6 +51,10 @@ struct Entry {
     vigil: Mutex<Vigil>,
     /// When to ring at the latest; `u64::MAX`: only for news. 0: not watched now.
     due: AtomicU64,
+    /// The watch was begun since the thread looked last: it will soon be begun again.
+    busy: AtomicBool,
+    /// Among the entries of a post; changed under its mutex.
+    posted: AtomicBool,
     ring: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -56,6 +67,10 @@ struct Sleeper {
 impl Sleeper {
     fn word(&self) -> &AtomicU32 {
         &self.segment.slots()[self.slot].waiting.wake
+    }
+
+    fn has_doorbell(&self) -> bool {
+        doorbell::is_set(&self.segment.slots()[self.slot].waiting)
     }
 }
 
@@ -88,6 +103,8 @@ impl Watcher {
             sleeper: Sleeper { segment: attachment.segment.clone(), slot: attachment.index },
             vigil: Mutex::new(attachment.vigil()),
             due: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
+            posted: AtomicBool::new(false),
             ring: Box::new(ring),
         };
         Watch { watcher: self.clone(), entry: Arc::new(entry), post: None }
@@ -102,17 +119,15 @@ impl Watcher {
     /// A post with room, which `entry` joins.
     fn assign(self: &Arc<Self>, entry: &Arc<Entry>) -> std::io::Result<Arc<Post>> {
         let mut posts = lock(&self.posts);
-        for post in posts.iter() {
-            let mut watched = lock(&post.watched);
-            if !watched.ended && watched.entries.len() < self.limit {
-                watched.entries.push(entry.clone());
-                return Ok(post.clone());
-            }
+        if let Some(post) = posts.iter().find(|post| post.admit(entry, self.limit)) {
+            return Ok(post.clone());
         }
         let post = Arc::new(Post {
-            watched: Mutex::new(Watched { entries: vec![entry.clone()], ended: false }),
+            watched: Mutex::default(),
             bell: AtomicU32::new(park::IDLE),
+            sleeps_until: AtomicU64::new(AWAKE),
         });
+        post.admit(entry, self.limit);
         let (watcher, kept) = (self.clone(), post.clone());
         thread::Builder::new().name("rwlock-watcher".into()).stack_size(128 * 1024).spawn(move || {
             kept.keep_watch(&watcher);
@@ -123,7 +138,8 @@ impl Watcher {
 }
 
 impl Watch {
-    /// Rings once: at the first news, or at `due` (monotonic ns).
+    /// Rings once: at the first news, or at `due` (monotonic ns). Where the attachment has a doorbell, at the first news
+    /// that nobody has seen to for a while.
     ///
     /// # Errors
     /// If a thread is needed and none can be started.
@@ -132,23 +148,26 @@ impl Watch {
         if set != 0 && set <= due {
             return Ok(()); // it rings, if anything too early
         }
-        lock(&self.entry.vigil).begin(now);
+        let look = lock(&self.entry.vigil).begin(now);
+        self.entry.busy.store(true, SeqCst);
         self.entry.due.store(due.max(1), SeqCst);
-        if self.post.is_none() {
-            self.post = Some(self.watcher.assign(&self.entry)?);
+        let post = match self.post.take().filter(|post| post.admit(&self.entry, self.watcher.limit)) {
+            Some(post) => post,
+            None => self.watcher.assign(&self.entry)?,
+        };
+        // After `due`: the thread sees that, or we see how long it sleeps.
+        let in_time = post.sleeps_until.load(SeqCst) <= due.min(look);
+        self.post = Some(post);
+        if !in_time || !self.entry.sleeper.has_doorbell() {
+            self.interrupt(); // the thread sleeps without us, or for too long
         }
-        self.interrupt(); // the thread sleeps without us, or for too long
         Ok(())
     }
 
-    /// Nothing waits any more: leaves the thread to others.
+    /// Nothing waits any more. The thread leaves this one out when it looks next, unless it has begun again: a wake-up for
+    /// each end of a short wait would cost more than the wait.
     pub fn end(&mut self) {
         self.entry.due.store(0, SeqCst);
-        if let Some(post) = &self.post {
-            lock(&post.watched).entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
-            self.interrupt();
-            self.post = None;
-        }
     }
 
     fn interrupt(&self) {
@@ -163,13 +182,43 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.end();
+        if let Some(post) = &self.post {
+            lock(&post.watched).entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
+            self.interrupt(); // the thread has the lock's memory mapped
+        }
     }
 }
 
 impl Post {
+    /// Takes `entry` in, unless it is in already. `false`: there is no room, or the thread has ended.
+    fn admit(&self, entry: &Arc<Entry>, limit: usize) -> bool {
+        let mut watched = lock(&self.watched);
+        if !entry.posted.load(Relaxed) {
+            if watched.ended || watched.entries.len() >= limit {
+                return false;
+            }
+            entry.posted.store(true, Relaxed);
+            watched.entries.push(entry.clone());
+        }
+        true
+    }
+
+    /// Leaves those out whose watch has ended.
+    fn dismiss_ended(&self) {
+        lock(&self.watched).entries.retain(|entry| {
+            let stays = entry.due.load(SeqCst) != 0;
+            entry.posted.store(stays, Relaxed);
+            if !stays {
+                lock(&entry.vigil).end();
+            }
+            stays
+        });
+    }
+
     fn keep_watch(&self, watcher: &Watcher) {
         loop {
             // Before looking: who changes something from here on keeps us from falling asleep.
+            self.sleeps_until.store(AWAKE, SeqCst);
             park::take_poke(&self.bell);
             let entries = lock(&self.watched).entries.clone();
             let now = park::now();
@@ -181,23 +230,31 @@ impl Post {
                 }
                 continue;
             }
-            let due = Self::serve(&entries, now);
+            let due = self.serve(&entries, now);
             if due > now {
+                self.sleeps_until.store(due, SeqCst);
                 self.sleep(&entries, due, watcher.limit);
             }
         }
     }
 
     /// Takes the looks whose time has come, and rings for entries that have news or are due. Returns when the next is due.
-    fn serve(entries: &[Arc<Entry>], now: u64) -> u64 {
+    fn serve(&self, entries: &[Arc<Entry>], now: u64) -> u64 {
         let share = (entries.len() / FULL_PACE + 1) as u64;
         let mut next = u64::MAX;
+        let mut ended = false;
         for entry in entries {
             let word = entry.sleeper.word();
             // A poke is for us, not for the attachment. Taken back before looking, like the bell.
             park::take_poke(word);
+            let busy = entry.busy.swap(false, SeqCst);
             let due = entry.due.load(SeqCst);
             if due == 0 {
+                if busy {
+                    next = next.min(now + FIRST_LOOK);
+                } else {
+                    ended = true;
+                }
                 continue;
             }
             let next_look = {
@@ -211,9 +268,14 @@ impl Post {
                 next = next.min(due).min(next_look);
             } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
                 (entry.ring)();
+                next = next.min(now + FIRST_LOOK); // is it begun again?
             } else {
                 next = now; // renewed just now
             }
+        }
+        if ended {
+            self.dismiss_ended();
+            next = now;
         }
         next
     }
@@ -339,6 +401,42 @@ mod tests {
                 watch.begin(park::now(), due).unwrap();
                 rung.recv_timeout(BOUND).unwrap();
                 assert!(park::now() >= due);
+            }
+        });
+    }
+
+    /// Also where somebody has a doorbell and a ring got lost: the thread then looks as soon as it would without.
+    #[test]
+    fn an_idle_thread_is_woken_by_who_begins_a_wait() {
+        with_both_kinds("idle", |folder, watcher, _| {
+            let holder = folder.open(0);
+            let waiter = folder.open(0);
+            let (sender, rung) = mpsc::channel();
+            let mut watch = watcher.watch(&waiter, move || sender.send(()).unwrap());
+            let doorbell = doorbell::Doorbell::open();
+            let mut times = [vec![], vec![]];
+            for round in 0..14 {
+                let times = &mut times[round / 7];
+                assert!(holder.try_write());
+                waiter.request(Mode::Read, Terms { deadline: u64::MAX, fairness: u64::MAX });
+                waiter.poll(park::now()).unwrap();
+                watch.begin(park::now(), u64::MAX).unwrap();
+                let released = park::now();
+                holder.release_exclusive(HoldEnd::Whole).unwrap();
+                rung.recv_timeout(BOUND).unwrap();
+                times.push(park::now() - released);
+                waiter.poll(park::now()).unwrap();
+                watch.end();
+                waiter.release_read();
+                let post = watch.post.clone().unwrap();
+                wait_for("its thread leaves it out", || lock(&post.watched).entries.is_empty());
+                if let (6, Ok(doorbell)) = (round, &doorbell) {
+                    waiter.answer(doorbell, 0); // where nobody listens
+                }
+            }
+            for mut times in times {
+                times.sort_unstable();
+                assert!(times[times.len() / 2] < IDLE_TIME / 5, "{times:?}");
             }
         });
     }

@@ -3,6 +3,8 @@
 //!
 //! The bytes lie far beyond the mapped range, where some systems' locks would forbid access.
 
+pub(crate) mod deaths;
+
 #[cfg(miri)]
 mod miri;
 #[cfg(miri)]

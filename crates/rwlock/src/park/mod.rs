@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use crate::doorbell;
+use crate::layout::WaitLine;
 use crate::sync::AtomicU32;
 
 #[cfg(loom)]
@@ -23,13 +25,14 @@ const WOKEN: u32 = 1;
 /// No news of the lock; the thread that sleeps here has something else to see to.
 const POKED: u32 = 2;
 
-/// Tells the owner of `word` to look again. A word already woken needs no second system call; should its waker have died
+/// Tells the owner of `line` to look again. A word already woken needs no second system call; should its waker have died
 /// between the two steps, the sleeper finds out at its next look after dead peers.
-pub(crate) fn wake(word: &AtomicU32) {
+pub(crate) fn wake(line: &WaitLine) {
     step!(wake_mark);
-    if word.fetch_or(WOKEN, SeqCst) & WOKEN == 0 {
+    // The doorbell after the mark: who has muted it, to sleep on the word, finds the mark or is not rung for.
+    if line.wake.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !doorbell::ring(line) {
         step!(wake_call);
-        wake_sleeper(word);
+        wake_sleeper(&line.wake);
     }
 }
 

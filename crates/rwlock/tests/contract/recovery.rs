@@ -3,11 +3,12 @@
 //! Nobody inspects the lock between a death and what must follow from it: looking repairs too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::Duration;
 
 use process_rwlock::{HoldEnd, OwnerDied};
 
-use crate::kit::{Child, TestLock, timed, until};
+use crate::kit::{Child, TestLock, ms, timed, until};
 
 /// Milliseconds in fact; the kernel needs a few for the dead process.
 const SOON: Duration = Duration::from_secs(2);
@@ -39,6 +40,38 @@ fn a_killed_reader_makes_way_and_leaves_nothing_to_tell() {
         reader.kill();
         comes_soon(&writer);
         assert_eq!(writer.ask("owner_died"), "nobody");
+    }
+}
+
+/// Whoever can have no descriptor for it is not told of the death, and finds out by looking every few milliseconds.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
+    for (mode, other) in [("write", "read"), ("read", "write")] {
+        let lock = TestLock::named();
+        let own = lock.open();
+        let waiters = [lock.child(), lock.child()];
+        assert_eq!(waiters[1].ask("no_more_descriptors"), "ok");
+        let mut times = [vec![], vec![]];
+        for round in 0..30 {
+            let (waiter, times) = (&waiters[round % 2], &mut times[round % 2]);
+            let holder = lock.child();
+            holder.hold(mode);
+            waiter.tell(other);
+            until("it waits", || own.inspect().waiters.len() == 1 || own.inspect().holders.len() == 2);
+            thread::sleep(ms(20 + round as u64 % 7)); // longer than a wait that is not worth the trouble
+            let ((), took) = timed(|| {
+                holder.kill();
+                comes_soon(waiter);
+            });
+            times.push(took);
+            waiter.release();
+        }
+        let [told, found] = times.map(|mut times| {
+            times.sort();
+            times[times.len() / 2]
+        });
+        assert!(told * 2 < found, "{told:?} against {found:?}, after the end of a {mode} hold");
     }
 }
 

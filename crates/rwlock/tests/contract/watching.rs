@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use process_rwlock::{Attachment, HoldEnd, Mode, Outcome, Terms, Watch, Watcher, now};
+use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, Terms, Watch, Watcher, now};
 
 use crate::kit::{TestLock, ms, until};
 
@@ -249,4 +249,81 @@ fn a_read_behind_ones_own_write_sleeps_while_that_waits_for_others() {
     assert!(looks < 100, "rang {looks} times in 200 ms");
     reader.release_read();
     until("it writes", || own.see_to() == [Outcome::Granted]);
+}
+
+/// Where there are none, a watcher is all there is.
+fn doorbell() -> Option<Doorbell> {
+    let doorbell = Doorbell::open();
+    assert!(doorbell.is_ok() || !cfg!(target_os = "linux"), "{:?}", doorbell.err());
+    doorbell.ok()
+}
+
+#[test]
+fn news_come_to_the_doorbell_without_any_thread() {
+    let Some(doorbell) = doorbell() else { return };
+    let lock = TestLock::named();
+    let watcher = Watcher::new();
+    let mut own = Watched::new(&watcher, &lock);
+    own.attachment.answer(&doorbell, 42);
+    let child = lock.child();
+    for (held, mode) in [("write", Mode::Read), ("read", Mode::Write), ("upgradable", Mode::Upgradable)] {
+        child.hold(held);
+        own.attachment.request(mode, FOR_NEWS);
+        own.attachment.poll(now()).unwrap();
+        assert_eq!(doorbell.next_ring(), None);
+        child.release();
+        until("it rings", || doorbell.next_ring() == Some(42));
+        assert_eq!(doorbell.next_ring(), None, "once");
+        assert_eq!(own.see_to(), [Outcome::Granted]);
+        own.attachment.release_read();
+        own.attachment.release_exclusive(HoldEnd::Whole).unwrap();
+    }
+    assert_eq!(watcher.threads(), 0);
+}
+
+#[test]
+fn a_ring_that_nobody_hears_is_made_up_for() {
+    let Some(doorbell) = doorbell() else { return };
+    let lock = TestLock::named();
+    let watcher = Watcher::new();
+    let mut own = Watched::new(&watcher, &lock);
+    own.attachment.answer(&doorbell, 42);
+    let child = lock.child();
+    let mut kept = Some(doorbell);
+    // It arrives and is not looked at; then there is no door any more.
+    for _ in 0..2 {
+        child.hold("write");
+        own.wait(Mode::Read);
+        let before = own.rings();
+        child.release();
+        until("it rings", || own.rings() > before);
+        assert_eq!(own.see_to(), [Outcome::Granted]);
+        own.attachment.release_read();
+        kept = None;
+    }
+    assert!(kept.is_none());
+}
+
+#[test]
+fn who_blocks_in_a_wait_is_woken_and_has_its_doorbell_back_afterwards() {
+    let Some(doorbell) = doorbell() else { return };
+    let lock = TestLock::named();
+    let attachment = lock.attach();
+    attachment.answer(&doorbell, 42);
+    let child = lock.child();
+    child.hold("write");
+    let releases = thread::spawn(move || {
+        thread::sleep(ms(20));
+        child.release();
+        child
+    });
+    attachment.wait(Mode::Write, FOR_NEWS, || false).unwrap();
+    let child = releases.join().unwrap();
+    assert_eq!(doorbell.next_ring(), None, "it slept elsewhere");
+    attachment.release_exclusive(HoldEnd::Whole).unwrap();
+    child.hold("write");
+    attachment.request(Mode::Read, FOR_NEWS);
+    attachment.poll(now()).unwrap();
+    child.release();
+    until("it rings", || doorbell.next_ring() == Some(42));
 }

@@ -5,10 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Duration;
 
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list, now,
-    remove,
+    Attachment, Doorbell, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list,
+    now, remove,
 };
 
 use crate::inject::{self, Action, Target};
@@ -33,12 +35,15 @@ pub struct Actor {
     attachment: Option<Attachment>,
     others: Vec<Attachment>,
     requests: Vec<(RequestId, Mode)>,
+    /// What wakes it in a `watch`, if anything does but the watcher.
+    doorbell: Option<Doorbell>,
 }
 
 /// The rest of this process' life. `target` is for the victim's operation.
 pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Target>) {
     inject::hook(stage, place.clone(), me);
-    let mut actor = Actor { stage, me, place, attachment: None, others: Vec::new(), requests: Vec::new() };
+    let mut actor =
+        Actor { stage, me, place, attachment: None, others: Vec::new(), requests: Vec::new(), doorbell: None };
     let mailbox = &stage.actors[me];
     let lived = catch_unwind(AssertUnwindSafe(|| {
         for done in mailbox.done.load(SeqCst).. {
@@ -151,6 +156,11 @@ impl Actor {
                 let (id, _) = self.requests.pop().expect("a request");
                 self.attachment().cancel(id);
                 return self.poll();
+            }
+            "doorbell" => {
+                let doorbell = Doorbell::open().expect("a doorbell");
+                self.attachment().answer(&doorbell, 0);
+                self.doorbell = Some(doorbell);
             }
             "watch" => return self.watch(),
             "down-read" => return self.give_up(Inside::Read, Attachment::downgrade_to_read),
@@ -316,8 +326,17 @@ impl Actor {
             }
             let time = now();
             watch.begin(time, self.attachment().next_poll(time)).expect("a thread");
-            while rung.load(SeqCst) == seen {
-                stage::wait(&rung, seen, None);
+            match &self.doorbell {
+                Some(doorbell) => {
+                    while rung.load(SeqCst) == seen && doorbell.next_ring().is_none() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                None => {
+                    while rung.load(SeqCst) == seen {
+                        stage::wait(&rung, seen, None);
+                    }
+                }
             }
         }
     }

@@ -411,4 +411,39 @@ pub const SCENARIOS: &[Scenario] = &[
         "watched-passing",
         "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n done v\n b read, release &\n done b",
     ),
+    // ---- an event loop, with a doorbell of its own
+    path(
+        "rings-at-release",
+        "v open, write\n a open\n b open\n a doorbell, request read, watch, release &\n b write, release &\n ! release",
+    ),
+    path("rings-drainer", "v open, read\n b open\n b doorbell, request write, watch, release &\n ! release"),
+    path(
+        "rings-nobody",
+        "v open, write\n d open\n d doorbell, request read, watch, release &\n b open\n b write, release &\n kill d\n ! release",
+    ),
+    path(
+        "answers-the-door",
+        "a open, write\n v open\n b open\n ! doorbell, request read, watch, release\n asleep 2\n b write, release &\n a release",
+    ),
+    path(
+        "mutes-the-doorbell",
+        "a open, write\n v open\n b open\n ! doorbell, write, release\n asleep 1\n b write, release &\n a release",
+    ),
+    // ---- a death that is told
+    path(
+        "told-of-a-writer",
+        "d open, write\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
+    ),
+    path(
+        "told-of-a-reader",
+        "d open, read\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
+    ),
+    path(
+        "told-of-a-waiter",
+        "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d\n a release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+    ),
 ];

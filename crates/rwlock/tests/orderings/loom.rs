@@ -10,6 +10,7 @@ use ::loom::thread;
 
 use super::kit::{Lock, PATIENT, Party};
 use crate::attachment::HoldEnd;
+use crate::doorbell::Doorbell;
 use crate::liveness::slot_byte;
 use crate::park;
 use crate::slot::Mode::{self, Read, Upgradable, Write};
@@ -421,6 +422,27 @@ fn a_closed_queue_opens_again() {
         reader.use_up(Read);
         ends([holder, writer])
     });
+}
+
+/// A doorbell swallows every ring here. Its owner asked before, from its event loop, so that others know of it.
+#[test]
+fn who_sleeps_on_its_word_is_not_rung_for_elsewhere() {
+    for (held, mode) in [(Write, Read), (Read, Write)] {
+        check(move || {
+            let lock = Lock::new(3);
+            let [holder, waiter] = lock.parties();
+            assert!(holder.try_mode(held));
+            waiter.own.answer(&Doorbell::open().unwrap(), 0);
+            waiter.ask(mode, PATIENT);
+            ends([
+                go(holder, move |holder| holder.use_up(held)),
+                go(waiter, move |waiter| {
+                    waiter.wait(mode);
+                    waiter.use_up(mode);
+                }),
+            ])
+        });
+    }
 }
 
 // ---- changing the mode of a hold

@@ -7,6 +7,7 @@ const IN_ORDER =
   'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
 const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
 
+/** @type {import('../../../../scripts/mutants.js').Mutant[]} */
 export const MUTANTS = [
   // Reading: publish, then look.
   weaker('attachment.rs', 'read_publish', 'AcqRel'),
@@ -59,6 +60,14 @@ export const MUTANTS = [
   weaker('wait.rs', 'leave_queue', 'Release'),
   weaker('park/mod.rs', 'wake_mark', 'Relaxed', { survives: IN_ORDER }),
   weaker('park/mod.rs', 'take_wake', 'Relaxed', { survives: IN_ORDER }),
+  weaker('doorbell/mod.rs', 'doorbell_look', 'Relaxed', { survives: IN_ORDER }),
+  weaker('doorbell/mod.rs', 'doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
+  {
+    name: 'unmuted',
+    breaks: 'who blocks in a wait is rung for at its event loop',
+    file: 'wait.rs',
+    change: [['let doorbell = self.mute();', 'let doorbell = 0;']],
+  },
   // The dead, and those who do not come.
   weaker('recovery.rs', 'repair_look_queued', 'Relaxed', { survives: KERNEL }),
   weaker('recovery.rs', 'repair_look_reads', 'Relaxed', { survives: KERNEL }),

@@ -261,6 +261,11 @@ impl Servant {
                 let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
+            "no_more_descriptors" => {
+                let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                // SAFETY: `limit` is valid for reads. What is open stays so.
+                assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            }
             "exit" => process::exit(0),
             "abort" => process::abort(),
             _ => panic!("what is {command:?}?"),

@@ -1,0 +1,168 @@
+//! The event loop's doorbell: other processes ring, and the loop itself answers. Node lends its loop to addons through libuv,
+//! whose functions it exports; where they are not to be had there is no door, and the watcher's thread does it all.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::{size_of, transmute_copy};
+use std::os::fd::AsRawFd;
+use std::ptr::{self, NonNull};
+
+use napi::{Env, sys};
+use process_rwlock::Doorbell;
+
+use crate::realm::{Realm, with_realm};
+use crate::signal::Callback;
+
+/// Rings that are answered before the loop does something else. It comes again at once for the rest.
+const AT_ONCE: usize = 64;
+
+/// The first field of every handle is its user's `data`; the rest is libuv's.
+type Handle = *mut *mut Inside;
+
+/// The functions of libuv that are needed.
+struct Uv {
+    handle_size: unsafe extern "C" fn(kind: c_int) -> usize,
+    poll_init: unsafe extern "C" fn(*mut sys::uv_loop_s, Handle, descriptor: c_int) -> c_int,
+    poll_start: unsafe extern "C" fn(Handle, events: c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
+    unref: unsafe extern "C" fn(Handle),
+    close: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)),
+}
+
+/// `UV_POLL` of `uv_handle_type`, and `UV_READABLE`: part of libuv's ABI since 1.0.
+const POLL: c_int = 8;
+const READABLE: c_int = 1;
+
+impl Uv {
+    fn get() -> Option<Self> {
+        Some(Self {
+            handle_size: symbol(c"uv_handle_size")?,
+            poll_init: symbol(c"uv_poll_init")?,
+            poll_start: symbol(c"uv_poll_start")?,
+            unref: symbol(c"uv_unref")?,
+            close: symbol(c"uv_close")?,
+        })
+    }
+}
+
+/// The function called `name`, which must have the type `F`.
+fn symbol<F: Copy>(name: &CStr) -> Option<F> {
+    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
+    // SAFETY: a C string; the program itself is searched, with what it has loaded.
+    let address = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })?;
+    // SAFETY: a function pointer of the type that libuv declares under this name.
+    Some(unsafe { transmute_copy(&address) })
+}
+
+/// Open until the environment ends.
+pub(crate) struct Door(NonNull<Inside>);
+
+/// Belongs to the loop, which may use it until the handle is closed.
+struct Inside {
+    uv: Uv,
+    /// Room for a `uv_poll_t`.
+    handle: Box<[u128]>,
+    doorbell: Doorbell,
+    callback: Callback,
+    hook: sys::napi_async_cleanup_hook_handle,
+}
+
+impl Door {
+    /// `callback` is called when requests have been settled.
+    pub fn open(env: Env, callback: Callback) -> Option<Self> {
+        if is_bun(env) {
+            return None;
+        }
+        let uv = Uv::get()?;
+        let mut uv_loop = ptr::null_mut();
+        // SAFETY: on the environment's thread; `uv_loop` is valid for writes.
+        if unsafe { sys::napi_get_uv_event_loop(env.raw(), &raw mut uv_loop) } != sys::Status::napi_ok {
+            return None;
+        }
+        let doorbell = Doorbell::open().ok()?;
+        // SAFETY: asks for a number.
+        let size = unsafe { (uv.handle_size)(POLL) };
+        let handle = vec![0; size.div_ceil(size_of::<u128>())].into();
+        let mut inside = Box::new(Inside { uv, handle, doorbell, callback, hook: ptr::null_mut() });
+        let handle: Handle = inside.handle.as_mut_ptr().cast();
+        let uv = &inside.uv;
+        // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
+        if unsafe { (uv.poll_init)(uv_loop, handle, inside.doorbell.as_raw_fd()) } != 0 {
+            return None;
+        }
+        // SAFETY: an initialised handle of this thread. From here on only its close callback may free it.
+        unsafe { (uv.unref)(handle) };
+        let inside = NonNull::from(Box::leak(inside));
+        // SAFETY: not shared yet.
+        let door = unsafe { &mut *inside.as_ptr() };
+        // SAFETY: its first field.
+        unsafe { handle.write(inside.as_ptr()) };
+        // SAFETY: on the environment's thread. The environment does not end before the hook is removed: in `closed`.
+        let hooked = unsafe {
+            sys::napi_add_async_cleanup_hook(env.raw(), Some(end), inside.as_ptr().cast(), &raw mut door.hook)
+        };
+        // SAFETY: as above; `ring` can be called from now on, on this thread.
+        if hooked != sys::Status::napi_ok || unsafe { (door.uv.poll_start)(handle, READABLE, ring) } != 0 {
+            // SAFETY: as above.
+            unsafe { (door.uv.close)(handle, closed) };
+            return None;
+        }
+        Some(Self(inside))
+    }
+
+    pub fn doorbell(&self) -> &Doorbell {
+        // SAFETY: the realm forgets the door before it is closed.
+        unsafe { &self.0.as_ref().doorbell }
+    }
+}
+
+/// Somebody rang.
+unsafe extern "C" fn ring(handle: Handle, _status: c_int, _events: c_int) {
+    // SAFETY: `data`, as set when the door was opened.
+    let inside = unsafe { *handle };
+    // SAFETY: freed by `closed` alone.
+    let inside = unsafe { &*inside };
+    let mut rings = 0;
+    let mut events = false;
+    while rings < AT_ONCE
+        && let Some(attachment) = inside.doorbell.next_ring()
+    {
+        rings += 1;
+        events |= with_realm(|realm| realm.answer(attachment));
+    }
+    if events {
+        inside.callback.call();
+    }
+}
+
+/// The environment ends: on its thread, before its loop does.
+unsafe extern "C" fn end(_hook: sys::napi_async_cleanup_hook_handle, inside: *mut c_void) {
+    with_realm(Realm::forget_door);
+    let inside: *mut Inside = inside.cast();
+    // SAFETY: freed by `closed` alone.
+    let inside = unsafe { &mut *inside };
+    // SAFETY: an open handle of this thread.
+    unsafe { (inside.uv.close)(inside.handle.as_mut_ptr().cast(), closed) };
+}
+
+unsafe extern "C" fn closed(handle: Handle) {
+    // SAFETY: `data`, as set when the door was opened.
+    let inside = unsafe { *handle };
+    // SAFETY: made of a box, and nobody uses it any more.
+    let inside = unsafe { Box::from_raw(inside) };
+    if !inside.hook.is_null() {
+        // SAFETY: it was added, and has not been removed.
+        unsafe { sys::napi_remove_async_cleanup_hook(inside.hook) };
+    }
+}
+
+/// Bun exports libuv's names, with functions that end the process.
+fn is_bun(env: Env) -> bool {
+    let mut global = ptr::null_mut();
+    let mut found = false;
+    // SAFETY: on the environment's own thread; `global` is valid for writes.
+    let status = unsafe { sys::napi_get_global(env.raw(), &raw mut global) };
+    status != sys::Status::napi_ok
+        // SAFETY: as above; the name is a C string, `found` is valid for writes.
+        || unsafe { sys::napi_has_named_property(env.raw(), global, c"Bun".as_ptr(), &raw mut found) }
+            != sys::Status::napi_ok
+        || found
+}

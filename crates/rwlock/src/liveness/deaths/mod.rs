@@ -1,0 +1,56 @@
+//! Being told of a death when it happens. What the kernel tells is that a process with some number has ended, which is a
+//! hint to ask about its slot's byte now and not at the next look: numbers are used again, and in a container they are others.
+//! Where there is no notice to be had, the looks alone serve.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+
+use crate::segment::Segment;
+
+#[cfg(all(target_os = "linux", not(loom), not(miri)))]
+mod linux;
+#[cfg(all(target_os = "linux", not(loom), not(miri)))]
+use linux::{Listening, own_namespace};
+
+#[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
+mod none;
+#[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
+use none::{Listening, own_namespace};
+
+/// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
+pub(crate) struct Notice {
+    /// It will come: the number means the same process here as there. Else it may be somebody else's.
+    pub is_sure: bool,
+    pid: u32,
+    slot: usize,
+    _listening: Listening,
+}
+
+impl Notice {
+    /// `None`: there is no such process, it is this one, or the system cannot tell. It may have died before: look afterwards.
+    pub fn of(segment: &Arc<Segment>, slot: usize) -> Option<Self> {
+        let pid = pid_of(segment, slot);
+        if pid == 0 || pid == std::process::id() {
+            return None;
+        }
+        let place = namespace();
+        let is_sure = place != 0 && segment.slots()[slot].waiting.namespace.load(Relaxed) == place;
+        Some(Self { is_sure, pid, slot, _listening: Listening::new(pid, segment, slot)? })
+    }
+
+    /// Whether it tells of the same death as one made now.
+    pub fn is_of(&self, segment: &Segment, slot: usize) -> bool {
+        self.slot == slot && self.pid == pid_of(segment, slot)
+    }
+}
+
+/// The kernel's number for what gives this process its pid; 0: unknown.
+pub(crate) fn namespace() -> u32 {
+    static OWN: OnceLock<u32> = OnceLock::new();
+    *OWN.get_or_init(own_namespace)
+}
+
+fn pid_of(segment: &Segment, slot: usize) -> u32 {
+    step!(notice_pid);
+    segment.slots()[slot].waiting.pid.load(Relaxed)
+}
