@@ -114,7 +114,13 @@ unsafe extern "C" fn try_read(env: sys::napi_env, info: sys::napi_callback_info)
 
 /// `tryWrite(attachment)`: the write hold if that needs no waiting, else 0.
 unsafe extern "C" fn try_write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    attempt(env, info, Attachment::try_write)
+    attempt(env, info, |attachment| {
+        let granted = attachment.try_write();
+        if granted {
+            attachment.stamp_exclusive();
+        }
+        granted
+    })
 }
 
 /// `releaseRead(attachment)`: ends one read hold. True if `takeEvents` has something now, since requests of this thread may

@@ -17,7 +17,8 @@ const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
-const SLOTS: usize = 1024;
+const LISTING: usize = 640;
+const SLOTS: usize = 1152;
 const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
@@ -93,9 +94,10 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
     let mut random = Random::new(17);
     for round in 0..120 {
         let mut bytes = whole.clone();
-        // Where it hurts: header, gate and the first slots, a few bytes of them.
+        // Where it hurts: header, gate, listing and the first slots, a few bytes of them.
         for _ in 0..=random.below(12) {
-            let range = [0..CAPACITY + 4, GATE..GATE + 16, SLOTS..SLOTS + 1024][random.below(3) as usize].clone();
+            let range = [0..CAPACITY + 4, GATE..GATE + 16, LISTING..LISTING + 8, SLOTS..SLOTS + 1024];
+            let range = range[random.below(4) as usize].clone();
             bytes[range.start + random.below(range.len() as u64) as usize] = random.next() as u8;
         }
         fs::write(lock.path(), &bytes).unwrap();
@@ -113,6 +115,7 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
         }
         assert!(start.elapsed() < PATIENCE / 3, "round {round} took {:?}", start.elapsed());
     }
+    fs::write(lock.path(), &whole).unwrap();
 }
 
 /// Writes over the gate while the lock is in use.
