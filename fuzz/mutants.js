@@ -9,6 +9,17 @@ export const MUTANTS = [
     change: [['.min(slots.len())', '']],
   },
   {
+    name: 'the listing is believed',
+    target: 'open',
+    file: 'queue.rs',
+    change: [
+      [
+        'self.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)',
+        'Reads(self.slots()[slot].reads.load(SeqCst)).count() != 0',
+      ],
+    ],
+  },
+  {
     name: "the gate's owner is believed",
     target: 'open',
     file: 'queue.rs',

@@ -193,12 +193,12 @@ export const mutants = [
     breaks: 'a reader looks at the gate before it stores its mark',
     edits: [
       [
-        '     reads[s] = READS(1);                                                            /* step: read_publish, turn_read_publish */\n',
+        '     reads[s] = READS(1);                                                            /* step: read_publish */\n',
         '',
       ],
       [
-        'if :: ok -> count = 1; enter(READER | MODE_HELD); g = 0 :: else fi\n     };\n',
-        'if :: ok -> count = 1; g = 0 :: else fi\n     };\n     reads[s] = READS(1);\n     if :: ok -> enter(READER | MODE_HELD) :: else fi;\n',
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     if\n     :: ok ->\n',
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     reads[s] = READS(1);\n     if\n     :: ok ->\n',
       ],
     ],
     bounds: 'KINDS=31',
@@ -219,12 +219,114 @@ export const mutants = [
     breaks: 'from write to read, the gate is freed before the mark of the reader is stored',
     edits: [
       [
-        '  if\n  :: count == 0 -> atomic { reads[s] = READS(1); count = 1 }                         /* step: downgrade_publish */\n  :: else -> join_readers()\n  fi;\n  release_exclusive()',
-        '  count = 1;\n  release_exclusive();\n  reads[s] = READS(1)',
+        '     atomic { reads[s] = READS(1); count = 1 };                                      /* step: downgrade_publish */\n',
+        '     count = 1;\n',
+      ],
+      [
+        '     fi\n  :: else -> join_readers()\n  fi;\n  release_exclusive()',
+        '     fi\n  :: else -> join_readers()\n  fi;\n  release_exclusive();\n  reads[s] = READS(1)',
       ],
     ],
     bounds: 'KINDS=33 ACTS=32',
     quick: true,
+  },
+  {
+    name: 'not listed',
+    breaks: 'who reads for the first time does not list its slot',
+    edits: [
+      [
+        '           listing = listing | LISTED(s);                                            /* step: list */\n',
+        '',
+      ],
+    ],
+    bounds: 'KINDS=31',
+  },
+  {
+    name: 'listed unseen',
+    breaks: 'who has listed its slot does not look at the gate once more',
+    edits: [
+      [
+        '             g = gate; ok = !(against); g = 0;                                       /* step: list_look */',
+        '             ok = 1;',
+      ],
+    ],
+    bounds: 'KINDS=31',
+    quick: true,
+  },
+  {
+    name: 'listing before the gate',
+    breaks: 'a reader looks at the listing before it looks at the gate',
+    edits: [
+      [
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     if\n     :: ok ->\n        atomic {\n          ok = (listing & LISTED(s)) != 0;                                           /* step: listed_look */\n          if :: ok -> count',
+        '     found = (listing & LISTED(s)) != 0;\n     atomic { g = gate; ok = !(against); g = 0 };\n     if\n     :: ok ->\n        atomic {\n          ok = found; found = 0;\n          if :: ok -> count',
+      ],
+    ],
+    bounds: 'KINDS=31 NOPS=2 UNLISTINGS=1',
+  },
+  {
+    name: 'unlisted unasked',
+    breaks: 'a writer clears the listing without a look who reads, or is about to',
+    edits: [['          if :: COUNT(reads[j]) == 0 -> idle', '          if :: true -> idle']],
+    bounds: 'KINDS=31 NOPS=2 UNLISTINGS=1',
+    quick: true,
+  },
+  {
+    name: 'unlisted while draining',
+    breaks: 'a writer to be, from whom the gate may be taken, clears the listing',
+    edits: [
+      [
+        '#if UNLISTINGS > 0\n  if\n  :: atomic { unlistings > 0',
+        '#if false\n  if\n  :: atomic { unlistings > 0',
+      ],
+      [
+        '     reader_beside(s);\n     if\n     :: v == NONE ->\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
+        '     reader_beside(s);\n     if\n     :: v == NONE ->\n        unlist_idle();\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
+      ],
+    ],
+    bounds: 'KINDS=31 NOPS=2 LOOKS=1',
+  },
+  {
+    name: 'unlisted afterwards',
+    breaks: 'a writer clears the listing once it has freed the gate',
+    edits: [
+      [
+        '#if UNLISTINGS > 0\n  if\n  :: atomic { unlistings > 0',
+        '#if false\n  if\n  :: atomic { unlistings > 0',
+      ],
+      [
+        '  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
+        '  unlist_idle();\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
+      ],
+    ],
+    bounds: 'KINDS=31 NOPS=2',
+  },
+  {
+    name: 'downgraded unlisted',
+    breaks: 'from write to read, the slot is not listed',
+    edits: [
+      [
+        '     :: else -> listing = listing | LISTED(s)                                        /* step: list */',
+        '     :: else',
+      ],
+    ],
+    bounds: 'KINDS=33 ACTS=32',
+  },
+  {
+    name: 'listing before the claim',
+    breaks: 'a writer takes the listing that it saw before it had the gate',
+    edits: [
+      [
+        '  l = listing & (LISTED(USED) - 1)                                                   /* step: scan_listing */\n',
+        '  l = before & (LISTED(USED) - 1)\n',
+      ],
+      [
+        'inline write_now() {                                                                 /* ok: writes */\n',
+        'inline write_now() {\n  before = listing;\n',
+      ],
+      ['  byte v, j, l, idle,', '  byte before;\n  byte v, j, l, idle,'],
+    ],
+    bounds: 'KINDS=31',
   },
   {
     name: 'fence before the gate',

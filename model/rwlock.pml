@@ -51,6 +51,9 @@
 #ifndef LOOKS
 #define LOOKS 0              /* looks of a vigil, or of a failing try, that come at any time */
 #endif
+#ifndef UNLISTINGS
+#define UNLISTINGS 0         /* writers that, inside, take out of the listing who does not read */
+#endif
 /* CANCEL: waits may be given up. CLOSE: a waiter's fairness ends. TRIES: failing tries make way. SYNC: a waiting process
    may read synchronously. DROP: processes close in the end. */
 
@@ -96,6 +99,7 @@
 #define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
 #define GENERATION(r) ((r) >> 2)
 #define READS(c) ((generation << 2) | (c))
+#define LISTED(v) (1 << (v))
 
 #define R 1                                       /* queued: bits 0-1 Mode */
 #define U 2
@@ -116,6 +120,7 @@ byte  fence = 1;
 byte  tickets = 1;
 byte  reads[SLOTS];
 byte  token[SLOTS];
+byte  listing = 0;                                /* a bit for each slot that may read */
 short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* close_at is past */
@@ -141,7 +146,7 @@ bit  live[PIDS];                                  /* may die: attached, and not 
 bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
 byte last_token = 1;
-byte looks = LOOKS, deaths = 0, stops = 0, closings = 0;
+byte looks = LOOKS, unlistings = UNLISTINGS, deaths = 0, stops = 0, closings = 0;
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
@@ -231,21 +236,50 @@ inline wake_writer(seen) {
   fi
 }
 
+/* l: the listed slots. One word is enough here; where there are more, each is looked at as this one. */
+inline listed() {
+  used_slots();
+  l = listing & (LISTED(USED) - 1)                                                   /* step: scan_listing */
+}
+
+inline next_listed() {
+  j = 0;
+  do :: (l & LISTED(j)) == 0 -> j++ :: else -> l = l & ~LISTED(j); break od
+}
+
 /* v: the first slot but `me` that reads, or NONE. */
 inline reader_beside(me) {
-  used_slots();
-  atomic { v = NONE; j = (me == 0 -> 1 : 0) };
+  listed();
+  atomic { v = NONE; l = l & ~LISTED(me) };
   do
   :: atomic {
        if
-       :: j >= USED -> j = 0; break
+       :: l == 0 -> break
        :: else ->
-          if :: COUNT(reads[j]) -> v = j; j = 0; break :: else fi;                   /* step: scan_reads */
-          j = (j + 1 == me -> j + 2 : j + 1);
-          if :: j >= USED -> j = 0; break :: else fi
+          next_listed();
+          if :: COUNT(reads[j]) -> v = j; j = 0; l = 0; break :: else -> j = 0 fi;   /* step: scan_reads */
+          if :: l == 0 -> break :: else fi
        fi
      }
   od
+}
+
+/* Takes out of the listing who does not read. */
+inline unlist_idle() {
+  listed();
+  do
+  :: atomic {
+       if
+       :: l == 0 -> break
+       :: else ->
+          next_listed();
+          if :: COUNT(reads[j]) == 0 -> idle = idle | LISTED(j) :: else fi;          /* step: scan_reads */
+          j = 0;
+          if :: l == 0 -> break :: else fi
+       fi
+     }
+  od;
+  atomic { listing = listing & ~idle; idle = 0 }                                     /* step: unlist */
 }
 
 /* v: whom a request must let go first, or NONE; w: his word. */
@@ -481,11 +515,25 @@ inline look() {
 inline read_unless(against) {
   if
   :: count == 0 ->
-     reads[s] = READS(1);                                                            /* step: read_publish, turn_read_publish */
-     atomic {
-       g = gate; ok = !(against);                                                    /* step: read_look, turn_read_look */
-       if :: ok -> count = 1; enter(READER | MODE_HELD); g = 0 :: else fi
-     };
+     reads[s] = READS(1);                                                            /* step: read_publish */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */
+     if
+     :: ok ->
+        atomic {
+          ok = (listing & LISTED(s)) != 0;                                           /* step: listed_look */
+          if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
+        };
+        if
+        :: ok
+        :: else ->
+           listing = listing | LISTED(s);                                            /* step: list */
+           atomic {
+             g = gate; ok = !(against); g = 0;                                       /* step: list_look */
+             if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
+           }
+        fi
+     :: else
+     fi;
      if
      :: ok
      :: else ->
@@ -495,7 +543,7 @@ inline read_unless(against) {
         g = 0
      fi
   :: else ->
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: join_look, join_turn_look */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: join_look */
      if :: ok -> join_readers() :: else fi
   fi
 }
@@ -526,8 +574,10 @@ inline give_gate_back() {
 }
 
 inline write_now() {                                                                 /* ok: writes */
-  reader_beside(s);
-  ok = v == NONE;
+  if
+  :: ok = 1
+  :: reader_beside(s); ok = v == NONE             /* as after a try that failed on a reader */
+  fi;
   if
   :: ok ->
      claim_gate(WRITING, ADMITS_EXCLUSIVE(g));
@@ -547,6 +597,12 @@ inline write_now() {                                                            
 
 inline begin_write() {
   f = fence + 1;                                                                     /* step: fence_look */
+#if UNLISTINGS > 0
+  if
+  :: atomic { unlistings > 0 -> unlistings-- }; unlist_idle()
+  :: true
+  fi;
+#endif
   fence = f;                                                                         /* step: fence_store */
   atomic {
     token[s] = f;                                                                    /* step: token_store */
@@ -600,6 +656,7 @@ inline release_exclusive() {                                                    
   :: held == W && end != BY_LEAVING -> end_write((count > 0) * READER)
   :: else
   fi;
+  /* The code's first look is not at the gate but at its memory of it, which is right or the swap fails. */
   do                                                                                 /* step: release_exclusive */
   :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: gate_look */
      atomic {                                                                        /* step: gate_swap */
@@ -622,7 +679,12 @@ inline release_exclusive() {                                                    
 
 inline downgrade_to_read() {
   if
-  :: count == 0 -> atomic { reads[s] = READS(1); count = 1 }                         /* step: downgrade_publish */
+  :: count == 0 ->
+     atomic { reads[s] = READS(1); count = 1 };                                      /* step: downgrade_publish */
+     if
+     :: listing & LISTED(s)                                                          /* step: listed_look */
+     :: else -> listing = listing | LISTED(s)                                        /* step: list */
+     fi
   :: else -> join_readers()
   fi;
   release_exclusive()
@@ -989,7 +1051,7 @@ inline act() {
 proctype Attachment(byte s; byte nops; byte asks; bit opens) {
   byte want, ticket, published, held, count, generation, more, end;
   bit drain, claimed, upgrade, nested;
-  byte v, j, f, phase, first, first_exclusive, r;
+  byte v, j, l, idle, f, phase, first, first_exclusive, r;
   int g, a, d;
   short q, q2, w;
   bit ok, any, any_late, repaired, found, inside;
@@ -1045,7 +1107,7 @@ end_behind_a_stopped_holder:
     atomic {
       killed[_pid] ->
       s = 0; nops = 0; want = 0; ticket = 0; published = 0; held = 0; count = 0; generation = 0; more = 0; end = 0;
-      drain = 0; claimed = 0; upgrade = 0; nested = 0; v = 0; j = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
+      drain = 0; claimed = 0; upgrade = 0; nested = 0; v = 0; j = 0; l = 0; idle = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
       r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; inside = 0; asks = 0;
 #if OPENS
       high = 0;

@@ -22,8 +22,6 @@ if (preemptions) process.env.LOOM_MAX_PREEMPTIONS = preemptions
 
 const part = takeMutants(args)
 if (part !== undefined) {
-  // Fewer find all the same, and in a tenth of the time.
-  process.env.LOOM_MAX_PREEMPTIONS ??= '2'
   await showMutants({ check: 'loom', mutants: MUTANTS, part, find: failures })
 } else {
   await run(...checks(root, args[0]))

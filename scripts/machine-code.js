@@ -22,8 +22,8 @@ import { weaker } from './weaker.js'
 const ARM64 = [
   ['swap', /\b(swpal|__aarch64_swp8_acq_rel)\b/],
   ['cas', /\b(casal|__aarch64_cas8_acq_rel)\b/],
-  ['or', /\b(ldsetal|__aarch64_ldset4_acq_rel)\b/],
-  ['clear', /\b(ldclral|__aarch64_ldclr4_acq_rel)\b/],
+  ['or', /\b(ldsetal|__aarch64_ldset[48]_acq_rel)\b/],
+  ['clear', /\b(ldclral|__aarch64_ldclr[48]_acq_rel)\b/],
   ['max', /\b(ldumaxal|casal|__aarch64_cas4_acq_rel)\b/],
   ['load', /\bldar\b/],
   ['store', /\bstlr\b/],
@@ -38,6 +38,7 @@ const ARM64 = [
 const X64 = [
   ['swap', /\bxchgq\t.*\(|\bxchgl\t.*\(/],
   ['cas', /\block\b.*cmpxchgq|cmpxchgq\t/],
+  ['or', /\block\b.*\borq\t/],
 ]
 
 /** @type {Record<string, string>} */
@@ -52,7 +53,11 @@ const ON_ARM64 = {
   swap_gate: 'cas',
   claim_gate: 'load cas',
   used_slots: 'load',
-  reader_beside: 'load load',
+  reader_beside: 'load load load',
+  // List oneself, then look again.
+  enlist: 'or',
+  enlist_while: 'or load',
+  unlist_idle: 'load load load clear',
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
@@ -71,6 +76,7 @@ const ON_X64 = {
   release_read: 'swap',
   swap_gate: 'cas',
   mute: 'swap',
+  enlist: 'or',
   publish_head: '(?=.*cas)(.*swap){3}.*',
 }
 
@@ -88,14 +94,14 @@ const MACHINES = [
 
 const MUTANTS = [
   weaker('attachment.rs', 'read_publish', 'Release'),
-  weaker('attachment.rs', 'turn_read_publish', 'Relaxed'),
+  weaker('attachment.rs', 'list', 'Release'),
   weaker('attachment.rs', 'retract_read', 'Acquire'),
   weaker('attachment.rs', 'release_read', 'Release'),
-  weaker('attachment.rs', 'fn load_gate', 'Acquire'),
-  weaker('queue.rs', 'fn load_gate', 'Acquire'),
+  weaker('queue.rs', 'fn load', 'Acquire'),
   // (Both its orders, since one instruction serves the stronger of the two.)
-  weaker('queue.rs', 'fn swap_gate', 'Acquire', { times: 2 }),
+  weaker('queue.rs', 'fn swap', 'Acquire', { times: 2 }),
   weaker('queue.rs', 'scan_bound', 'Acquire'),
+  weaker('queue.rs', 'scan_listing', 'Acquire'),
   weaker('queue.rs', 'scan_reads', 'Acquire'),
   weaker('wait.rs', 'publish_look', 'Acquire'),
   weaker('wait.rs', 'publish', 'Release'),
@@ -197,9 +203,10 @@ function functionsOf(assembly) {
  */
 function eventsOf(body, kinds, listing) {
   return body.split('\n').flatMap((line) => {
-    const called = /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots)(?:B\w*_)?)\b/.exec(
-      line,
-    )?.[1]
+    const called =
+      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|listed|reads|enlist)(?:B\w*_)?)\b/.exec(
+        line,
+      )?.[1]
     if (called) return eventsOf(listing.get(called) ?? '', kinds, listing)
     const kind = kinds.find(([, instruction]) => instruction.test(line))
     return kind ? [kind[0]] : []

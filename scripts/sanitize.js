@@ -33,8 +33,8 @@ const PROTOCOL = ['orderings::threads']
  */
 const MUTANTS = [
   ...[
-    weaker('queue.rs', 'fn swap_gate', 'Acquire'),
-    weaker('attachment.rs', 'fn load_gate', 'Relaxed'),
+    weaker('queue.rs', 'fn swap', 'Acquire'),
+    weaker('queue.rs', 'fn load', 'Relaxed'),
     weaker('attachment.rs', 'release_read', 'Acquire'),
     weaker('queue.rs', 'scan_reads', 'Relaxed'),
   ].map((mutant) => ({ ...mutant, kind: 'protocol', tests: PROTOCOL })),

@@ -14,9 +14,9 @@ export const AT = {
   fence: 392,
   ticket: 512,
   /** @param {number} slot */
-  reads: (slot) => 1024 + slot * 256,
+  reads: (slot) => 1152 + slot * 256,
   /** @param {number} slot */
-  queued: (slot) => 1024 + slot * 256 + 128,
+  queued: (slot) => 1152 + slot * 256 + 128,
 }
 
 /** The gate's word; crates/rwlock/src/gate.rs. */
@@ -30,7 +30,7 @@ export const GATE = {
 }
 
 /** The bytes of a lock of the default capacity. */
-export const BYTES = 1024 + 129 * 256
+export const BYTES = 1152 + 129 * 256
 
 /** @param {number} value */
 export function u32(value) {

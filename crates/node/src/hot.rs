@@ -121,7 +121,13 @@ unsafe extern "C" fn try_read(env: sys::napi_env, info: sys::napi_callback_info)
 /// `tryWrite()`: the write hold if that needs no waiting, else 0.
 unsafe extern "C" fn try_write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called as one of `functions`.
-    attempt(env, unsafe { words(env, info) }, Attachment::try_write)
+    attempt(env, unsafe { words(env, info) }, |attachment| {
+        let granted = attachment.try_write();
+        if granted {
+            attachment.stamp_exclusive();
+        }
+        granted
+    })
 }
 
 /// `releaseRead()`: ends one read hold. True if `takeEvents` has something now, since requests of this thread may have been

@@ -10,16 +10,21 @@ use std::time::Duration;
 use crate::doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::{MAX_CAPACITY, Slot};
+use crate::layout::{GateLine, MAX_CAPACITY, Slot};
 use crate::liveness::{deaths, slot_byte};
 use crate::park;
 use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
+use crate::sync::{AtomicU64, NoteU64};
 use crate::wait::Pending;
 
 /// How long closing waits for others that open or close the same lock.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Each writer whose token is a multiple of this takes out of the listing who does not read: often enough that idle readers
+/// do not cost writers much, seldom enough that listing them anew costs readers nothing.
+pub(crate) const UNLISTING: u64 = 1024;
 
 /// What a lock is called.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +81,12 @@ pub enum HoldEnd {
 ///
 /// The binding for Node builds on it; Rust programs use [`crate::RwLock`].
 pub struct Attachment {
-    // These two point into `segment`, for the fast paths.
+    // These three point into `segment`, for the fast paths.
     slot: NonNull<Slot>,
-    gate: NonNull<crate::layout::GateLine>,
+    gate: NonNull<GateLine>,
+    listing: NonNull<AtomicU64>,
+    /// The slot's bit in `listing`.
+    listed: u64,
     pub(crate) segment: Arc<Segment>,
     pub(crate) index: usize,
     pub(crate) generation: u32,
@@ -86,6 +94,10 @@ pub struct Attachment {
     pub(crate) reads: Cell<u32>,
     /// Upgradable or write, if this attachment holds that. A writer that drains does not hold yet.
     pub(crate) exclusive: Cell<Option<Mode>>,
+    /// The gate as it was last claimed: most likely it is the same still when the hold ends.
+    claimed: Cell<Gate>,
+    /// The last try to write failed on a reader.
+    cautious: Cell<bool>,
     pub(crate) pending: RefCell<Pending>,
     /// When a failed try last looked who is in the way, and whom it awaits.
     looked_at: Cell<u64>,
@@ -154,14 +166,20 @@ impl Attachment {
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
         segment.leave_setup();
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
+        let (listing, listed) = segment.listing().place_of(index);
+        let listing = NonNull::from(listing);
         let segment = Arc::new(segment);
         Ok(Self {
             slot,
             gate,
+            listing,
+            listed,
             index,
             generation,
             reads: Cell::new(0),
             exclusive: Cell::new(None),
+            claimed: Cell::new(Gate(0)),
+            cautious: Cell::new(false),
             pending: RefCell::default(),
             looked_at: Cell::new(0),
             try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
@@ -182,13 +200,18 @@ impl Attachment {
         unsafe { self.slot.as_ref() }
     }
 
-    fn gate(&self) -> &crate::layout::GateLine {
+    fn gate(&self) -> &GateLine {
         // SAFETY: as in `slot`.
         unsafe { self.gate.as_ref() }
     }
 
+    fn listing(&self) -> &AtomicU64 {
+        // SAFETY: as in `slot`.
+        unsafe { self.listing.as_ref() }
+    }
+
     fn load_gate(&self) -> Gate {
-        Gate(self.gate().gate.load(SeqCst))
+        self.gate().load()
     }
 
     /// How many attachments the lock was made for.
@@ -269,6 +292,15 @@ impl Attachment {
         }
     }
 
+    /// Notes when the present exclusive hold began, likewise. What was waited for, upgraded or upgradable is stamped anyway.
+    #[inline]
+    pub fn stamp_exclusive(&self) {
+        if self.exclusive.get().is_some() {
+            step!(stamp_exclusive);
+            self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
+        }
+    }
+
     // ---- read
 
     /// Takes a read hold if that needs no waiting.
@@ -279,16 +311,26 @@ impl Attachment {
 
     #[inline]
     fn read_now(&self) -> bool {
-        let reads = self.reads.get();
-        if reads != 0 {
+        self.read_while(Gate::admits_reader)
+    }
+
+    /// A read hold whatever the queue says; not beside a writer.
+    pub(crate) fn read_in_turn(&self) -> bool {
+        self.read_while(|gate| !gate.excludes_readers())
+    }
+
+    #[inline]
+    fn read_while(&self, open: fn(Gate) -> bool) -> bool {
+        if self.reads.get() != 0 {
             step!(join_look);
-            return self.load_gate().admits_reader() && self.join_readers();
+            return open(self.load_gate()) && self.join_readers();
         }
         step!(read_publish);
+        unstamp(&self.slot().read_since);
         // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
         step!(read_look);
-        if self.load_gate().admits_reader() {
+        if open(self.load_gate()) && (self.is_listed() || self.enlist_while(open)) {
             self.reads.set(1);
             return true;
         }
@@ -296,21 +338,26 @@ impl Attachment {
         false
     }
 
-    /// A read hold whatever the queue says; not beside a writer.
-    pub(crate) fn read_in_turn(&self) -> bool {
-        if self.reads.get() != 0 {
-            step!(join_turn_look);
-            return !self.load_gate().excludes_readers() && self.join_readers();
-        }
-        step!(turn_read_publish);
-        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
-        step!(turn_read_look);
-        if self.load_gate().excludes_readers() {
-            self.retract_read();
-            return false;
-        }
-        self.reads.set(1);
-        true
+    /// Whether a writer looks at our slot. Asked after the look at an open gate: so whoever took us out of the listing before
+    /// is seen to have done so, and who takes the gate from then on sees what we read, and leaves us in it.
+    #[inline]
+    fn is_listed(&self) -> bool {
+        step!(listed_look);
+        self.listing().load(Relaxed) & self.listed != 0
+    }
+
+    /// Who took the gate before we were listed did not look at our slot. So the gate is looked at again: Dekker's scheme
+    /// once more, with our bit in the place of our read.
+    #[cold]
+    fn enlist_while(&self, open: fn(Gate) -> bool) -> bool {
+        self.enlist();
+        step!(list_look);
+        open(self.load_gate())
+    }
+
+    fn enlist(&self) {
+        step!(list);
+        self.listing().fetch_or(self.listed, SeqCst);
     }
 
     /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
@@ -374,20 +421,28 @@ impl Attachment {
 
     #[inline]
     fn write_now(&self) -> bool {
-        // The readers are looked at twice: before, so that a failed try disturbs nobody, and after, since only then none can
-        // come in any more. The gate says "writing" a little early, which spares a third atomic operation.
-        if self.reads.get() != 0 || self.has_readers_beside() || !self.claim_gate(Hold::Writing, Gate::admits_exclusive)
+        // The readers are looked at when none can come in any more. And before, where the last try failed on one: so a loop of
+        // failing tries does not turn newcomers away each time. The gate says "writing" a little early, which spares a third
+        // atomic operation.
+        if self.reads.get() != 0
+            || (self.cautious.get() && self.has_readers_beside())
+            || !self.claim_gate(Hold::Writing, Gate::admits_exclusive)
         {
             return false;
         }
         if self.has_readers_beside() {
+            self.cautious.set(true);
             self.give_gate_back();
             return false;
         }
+        self.cautious.set(false);
         self.begin_write();
+        step!(stamp_write);
+        unstamp(&self.slot().exclusive_since); // the caller may stamp it: the clock would cost a third of all this
         true
     }
 
+    #[inline]
     fn has_readers_beside(&self) -> bool {
         self.segment.reader_beside(self.index).is_some()
     }
@@ -402,8 +457,10 @@ impl Attachment {
             if !open(gate) {
                 return false;
             }
+            let claimed = gate.acquired(hold, self.index);
             step!(claim_gate);
-            if self.segment.swap_gate(gate, gate.acquired(hold, self.index)) {
+            if self.gate().swap(gate, claimed) {
+                self.claimed.set(claimed);
                 return true;
             }
         }
@@ -420,8 +477,7 @@ impl Attachment {
 
     pub(crate) fn begin_upgradable(&self) {
         self.exclusive.set(Some(Mode::Upgradable));
-        step!(stamp_exclusive);
-        self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
+        self.stamp_exclusive();
     }
 
     /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
@@ -438,12 +494,13 @@ impl Attachment {
         let slot = self.slot();
         step!(fence_look);
         let token = self.gate().fence.load(Relaxed).wrapping_add(1);
+        if token.is_multiple_of(UNLISTING) {
+            self.segment.unlist_idle();
+        }
         step!(fence_store);
         self.gate().fence.store(token, Relaxed);
         step!(token_store);
         slot.token.store(token, Relaxed);
-        step!(stamp_write);
-        slot.exclusive_since.store(park::coarse_now(), Relaxed);
         self.exclusive.set(Some(Mode::Write));
     }
 
@@ -463,14 +520,20 @@ impl Attachment {
         if mode == Mode::Write && end != HoldEnd::Abandoned {
             self.end_write();
         }
-        step!(release_exclusive);
-        let gate = self.segment.change_gate(|gate| {
+        let free = |gate: Gate| {
             gate.is_owned_by(self.index).then(|| match end {
                 HoldEnd::Whole if mode == Mode::Write => gate.freed().healed(),
                 HoldEnd::Abandoned if mode == Mode::Write => gate.freed().poisoned_by(self.index),
                 _ => gate.freed(),
             })
-        });
+        };
+        let claimed = self.claimed.get();
+        step!(release_exclusive);
+        // Without a look before: the exchange would have to wait for it. It fails if somebody has joined the queue meanwhile.
+        let gate = match free(claimed) {
+            Some(freed) if self.gate().swap(claimed, freed) => claimed,
+            _ => self.segment.change_gate(free),
+        };
         if !gate.is_owned_by(self.index) {
             return Err(self.lost_gate(gate));
         }
@@ -516,6 +579,7 @@ impl Attachment {
             self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
         }
         self.begin_write();
+        self.stamp_exclusive();
         true
     }
 
@@ -539,6 +603,10 @@ impl Attachment {
             step!(downgrade_publish);
             // Before the gate is freed, so that there is no moment without a hold.
             self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+            // The same holds for the listing, from which only who has the gate takes anybody.
+            if !self.is_listed() {
+                self.enlist();
+            }
         } else {
             self.join_readers();
         }
@@ -597,6 +665,14 @@ impl Attachment {
 
     pub(crate) fn vigil(&self) -> Vigil {
         Vigil::new(self.segment.clone(), self.index)
+    }
+}
+
+/// No earlier hold's time shows. Seldom is there one, and a store that changes nothing costs all the same.
+#[inline]
+fn unstamp(since: &NoteU64) {
+    if since.load(Relaxed) != 0 {
+        since.store(0, Relaxed);
     }
 }
 

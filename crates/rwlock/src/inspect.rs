@@ -39,7 +39,7 @@ pub struct Party {
     pub count: u32,
     /// What the hold is called, or else the attachment.
     pub label: String,
-    /// How long it has held or waited, in ms. 0 for a hold that was not stamped.
+    /// How long it has held or waited, in ms, 1 at least. 0: not known, since the hold was not stamped.
     pub ms: u64,
 }
 
@@ -202,7 +202,7 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
         mode,
         count,
         label,
-        ms: if since == 0 { 0 } else { now.saturating_sub(since) / 1_000_000 },
+        ms: if since == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
     }
 }
 
@@ -233,7 +233,8 @@ impl Snapshot {
             let _ = write!(text, " ('{}')", longest.label.escape_debug());
         }
         let _ = match longest.ms {
-            ms @ 0..1000 => write!(text, " for {ms} ms"),
+            0 => Ok(()),
+            ms @ 1..1000 => write!(text, " for {ms} ms"),
             ms => write!(text, " for {} s", ms / 1000),
         };
         match self.holders.len() {

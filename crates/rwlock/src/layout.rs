@@ -4,8 +4,9 @@
 //! ```text
 //! offset 0      Header   what the lock is: written once, at creation, the magic last
 //! offset 384    Gate     the gate word and the fence; the ticket counter on its own line
-//! offset 1024   Slot 0   reading line, waiting line (128 bytes each)
-//! offset 1280   Slot 1   …
+//! offset 640    Listing  which slots may read
+//! offset 1152   Slot 0   reading line, waiting line (128 bytes each)
+//! offset 1408   Slot 1   …
 //! ```
 
 use std::mem::{offset_of, size_of};
@@ -22,7 +23,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Raised with every change of meaning that [`LAYOUT_HASH`] cannot see.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// The longest name, in UTF-8 bytes.
 pub const MAX_NAME: usize = 255;
@@ -67,12 +68,34 @@ pub(crate) struct TicketLine {
     pub next: AtomicU64,
 }
 
+/// A bit for each slot that may read, so that a writer need not look at the others. Changed seldom: who reads for the first
+/// time lists its slot, and now and then a writer takes out those that do not read. So every core keeps a copy.
+#[repr(C, align(128))]
+pub(crate) struct Listing(pub [AtomicU64; slots_of(MAX_CAPACITY).div_ceil(64)]);
+
+/// Slots that one word lists. The checks under loom have few, and want more than one word for them.
+pub(crate) const SLOTS_OF_WORD: usize = if cfg!(loom) { 1 } else { 64 };
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::default()))
+    }
+}
+
+impl Listing {
+    /// The word that lists `slot`, and its bit there.
+    pub fn place_of(&self, slot: usize) -> (&AtomicU64, u64) {
+        (&self.0[slot / SLOTS_OF_WORD], 1 << (slot % SLOTS_OF_WORD))
+    }
+}
+
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Preamble {
     pub header: Header,
     pub gate: GateLine,
     pub ticket: TicketLine,
+    pub listing: Listing,
 }
 
 /// One attachment: a thread that has the lock open. The reading line is written by its owner alone (and by recovery
@@ -158,7 +181,7 @@ pub(crate) const fn slots_of(capacity: u32) -> usize {
     capacity as usize + 1
 }
 
-pub(crate) const SLOTS_OFFSET: usize = 1024;
+pub(crate) const SLOTS_OFFSET: usize = 1152;
 
 pub(crate) const fn bytes_of(capacity: u32) -> usize {
     SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
@@ -173,6 +196,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Preamble, gate),
         offset_of!(GateLine, fence),
         offset_of!(Preamble, ticket),
+        offset_of!(Preamble, listing),
         SLOTS_OFFSET,
         offset_of!(Slot, token),
         offset_of!(Slot, read_label),
@@ -199,7 +223,8 @@ const _: () = {
     assert!(size_of::<Label>() == Label::BYTES);
     assert!(size_of::<Header>() == 3 * LINE);
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
-    assert!(size_of::<Preamble>() == 5 * LINE && size_of::<Preamble>() <= SLOTS_OFFSET);
+    assert!(offset_of!(Preamble, listing) == 5 * LINE);
+    assert!(size_of::<Preamble>() == SLOTS_OFFSET);
     assert!(size_of::<WaitLine>() == LINE);
     assert!(size_of::<Slot>() == 2 * LINE);
     assert!(offset_of!(Slot, waiting) == LINE);

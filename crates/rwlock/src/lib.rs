@@ -25,9 +25,12 @@
 //! - The *gate* is one word that names the one exclusive owner: upgradable, draining, upgrading or writing ([`gate`]).
 //! - **Read:** swap own `reads`, then load the gate: no writer, and the queue not closed, is success. Otherwise take it
 //!   back and queue.
-//! - **Write:** compare-and-swap the gate to *draining*, wait until every slot's `reads` is zero, compare-and-swap to
-//!   *writing*. Both sides store first and look second, with sequentially consistent operations: Dekker's scheme. Acquire
-//!   and release would let each miss the other.
+//! - **Write:** compare-and-swap the gate to *draining*, wait until the `reads` of every listed slot is zero,
+//!   compare-and-swap to *writing*. Both sides store first and look second, with sequentially consistent operations: Dekker's
+//!   scheme. Acquire and release would let each miss the other.
+//! - **Listing:** a bit for each slot that may read, so that attachments that do not read cost a writer nothing. Who finds its
+//!   bit not set, after it found the gate open, sets it and looks at the gate again: the same scheme. Now and then a writer,
+//!   inside, clears the bits of those who do not read. A bit too many costs a look, so no death leaves anything to repair.
 //! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
 //! - An event loop does not sleep on a word: whoever has news for it rings its [`doorbell`], and a thread of its own

@@ -2,22 +2,33 @@
 //! leaves wakes those whose turn it is. Wakes are hints and tickets grant nothing: exclusion is only gate and reads, so a
 //! lost ticket, a late wake or a cancelled wait is harmless.
 
+use std::ops::BitOr;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::Slot;
+use crate::layout::{GateLine, SLOTS_OF_WORD, Slot};
 use crate::park;
 use crate::segment::Segment;
 use crate::slot::{Mode, Queued, Reads};
 
+impl GateLine {
+    pub fn load(&self) -> Gate {
+        Gate(self.gate.load(SeqCst))
+    }
+
+    pub fn swap(&self, old: Gate, new: Gate) -> bool {
+        self.gate.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+    }
+}
+
 impl Segment {
     pub fn load_gate(&self) -> Gate {
-        Gate(self.gate().gate.load(SeqCst))
+        self.gate().load()
     }
 
     pub fn swap_gate(&self, old: Gate, new: Gate) -> bool {
-        self.gate().gate.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+        self.gate().swap(old, new)
     }
 
     /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
@@ -34,11 +45,15 @@ impl Segment {
         }
     }
 
+    fn high_water(&self) -> usize {
+        step!(scan_bound);
+        self.header().high_water.load(SeqCst) as usize
+    }
+
     /// The slots in use, and perhaps some that are not.
     pub fn used_slots(&self) -> &[Slot] {
         let slots = self.slots();
-        step!(scan_bound);
-        &slots[..(self.header().high_water.load(SeqCst) as usize).min(slots.len())]
+        &slots[..self.high_water().min(slots.len())]
     }
 
     /// The slot that holds the gate exclusively, if one does.
@@ -66,13 +81,45 @@ impl Segment {
         }
     }
 
-    /// The first slot other than `me` that reads.
+    /// The first slot other than `me` that reads. Who is not listed does not: it looks at the gate once more when it is.
+    #[inline]
     pub fn reader_beside(&self, me: usize) -> Option<usize> {
-        let reads = |slot: &Slot| {
-            step!(scan_reads);
-            Reads(slot.reads.load(SeqCst)).count() != 0
-        };
-        self.used_slots().iter().enumerate().position(|(index, slot)| index != me && reads(slot))
+        for (number, word) in self.listed().enumerate() {
+            for slot in slots_in(number, word) {
+                if slot != me && self.reads(slot) {
+                    return Some(slot);
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
+    /// reading by then sees that at its look at the gate, and who had looked before is reading still, or has taken it back.
+    #[cold]
+    pub fn unlist_idle(&self) {
+        for (number, listed) in self.listed().enumerate() {
+            let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
+            let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);
+            step!(unlist);
+            self.listing().0[number].fetch_and(!idle, SeqCst);
+        }
+    }
+
+    /// The words of the listing that may have a bit set.
+    #[inline]
+    fn listed(&self) -> impl Iterator<Item = u64> {
+        self.listing().0.iter().take(self.high_water().div_ceil(SLOTS_OF_WORD)).map(|word| {
+            step!(scan_listing);
+            word.load(SeqCst)
+        })
+    }
+
+    #[inline]
+    fn reads(&self, slot: usize) -> bool {
+        step!(scan_reads);
+        // A bit beyond the slots is damage, and nobody.
+        self.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)
     }
 
     /// Of those that a request with `mode` and `ticket` must let go first, the one longest in the queue.
@@ -149,4 +196,15 @@ impl Segment {
             return;
         }
     }
+}
+
+/// The slots that a word of the listing names, by its number.
+fn slots_in(number: usize, mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let slot = number * SLOTS_OF_WORD + word.trailing_zeros() as usize;
+        (word != 0).then(|| {
+            word &= word - 1;
+            slot
+        })
+    })
 }

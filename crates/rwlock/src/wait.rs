@@ -291,6 +291,7 @@ impl Attachment {
             step!(drain_passes);
             self.slot().waiting.passes.store(0, Relaxed);
             self.begin_write();
+            self.stamp_exclusive();
             Self::settle(pending, request.id, Outcome::Granted);
         }
         Ok(())

@@ -6,8 +6,9 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
+use fastrand::Rng;
 use process_rwlock::{Error, ErrorKind, OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
-use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Random, Way, Witness};
+use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Way, Witness};
 
 use crate::keep::died;
 
@@ -37,7 +38,7 @@ pub fn run(job: &Job) {
     thread::scope(|scope| {
         for (index, witness) in witnesses.into_iter().enumerate() {
             scope.spawn(move || {
-                let random = Random::new(job.seed.wrapping_add(index as u64));
+                let random = Rng::with_seed(job.seed.wrapping_add(index as u64));
                 let mut worker = Worker { witness, random, process: job.process };
                 while !worker.witness.is_over() {
                     let options = OpenOptions::new().fairness(job.fairness).label(format!("storm {}", job.process));
@@ -54,7 +55,7 @@ pub fn run(job: &Job) {
 
 struct Worker {
     witness: Witness,
-    random: Random,
+    random: Rng,
     process: usize,
 }
 
@@ -62,7 +63,7 @@ type Done = Result<(), Error>;
 
 impl Worker {
     fn use_for_a_while(&mut self, lock: &RwLock) -> Done {
-        for _ in 0..=self.random.below(300) {
+        for _ in 0..=self.random.u64(..300) {
             if self.witness.is_over() {
                 break;
             }
@@ -72,14 +73,14 @@ impl Worker {
             self.step(lock)?;
             self.pause();
             if self.witness.page().is_calm() {
-                thread::sleep(Duration::from_millis(5 + self.random.below(30)));
+                thread::sleep(Duration::from_millis(5 + self.random.u64(..30)));
             }
         }
         Ok(())
     }
 
     fn step(&mut self, lock: &RwLock) -> Done {
-        match self.random.below(20) {
+        match self.random.u64(..20) {
             0..3 => self.read(lock, |_, guard| Some(guard)),
             3..6 => self.write(lock),
             6..9 => self.upgradable(lock),
@@ -99,7 +100,7 @@ impl Worker {
 
     /// A timeout, now and then.
     fn timeout(&mut self) -> Option<Duration> {
-        (self.random.below(3) == 0).then(|| Duration::from_micros(self.random.below(4000)))
+        (self.random.u64(..3) == 0).then(|| Duration::from_micros(self.random.u64(..4000)))
     }
 
     /// Sees that an acquisition that was not granted was not for the right reason.
@@ -258,7 +259,7 @@ impl Worker {
 
     fn go_on_from_upgradable(&mut self, hold: u32, guard: UpgradableGuard<'_>) -> Done {
         let before = self.witness.canary();
-        let guard = match self.random.below(8) {
+        let guard = match self.random.u64(..8) {
             0..3 => {
                 let timeout = self.timeout();
                 let op = self.witness.upgrade(hold, Way::Wait);
@@ -340,7 +341,7 @@ impl Worker {
     }
 
     fn writing(&mut self, guard: &WriteGuard<'_>) {
-        let rest = self.random.below(CANARY_STEPS as u64) as usize;
+        let rest = self.random.usize(..CANARY_STEPS);
         for step in 0..CANARY_STEPS {
             if step == rest {
                 self.maybe_end();
@@ -352,7 +353,7 @@ impl Worker {
 
     /// Once in a while the process ends here, inside its hold.
     fn maybe_end(&mut self) {
-        match self.random.below(2 * END) {
+        match self.random.u64(..2 * END) {
             0 => {
                 self.witness.ends();
                 process::exit(0)
@@ -378,10 +379,10 @@ impl Worker {
     }
 
     fn pause(&mut self) {
-        match self.random.below(16) {
-            0..2 => thread::sleep(Duration::from_micros(self.random.below(2000))),
+        match self.random.u64(..16) {
+            0..2 => thread::sleep(Duration::from_micros(self.random.u64(..2000))),
             2..6 => thread::yield_now(),
-            _ => (0..self.random.below(300)).for_each(|_| spin_loop()),
+            _ => (0..self.random.u64(..300)).for_each(|_| spin_loop()),
         }
     }
 }

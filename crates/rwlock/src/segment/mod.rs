@@ -12,8 +12,8 @@ use shared_memory::Shmem;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{
-    GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot, TicketLine,
-    bytes_of, load_bytes, slots_of, store_bytes,
+    GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot,
+    TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
 };
 use crate::liveness::{LockFile, SETUP_BYTE};
 
@@ -149,6 +149,10 @@ impl Segment {
         &self.preamble().gate
     }
 
+    pub fn listing(&self) -> &Listing {
+        &self.preamble().listing
+    }
+
     pub fn tickets(&self) -> &TicketLine {
         &self.preamble().ticket
     }
@@ -157,7 +161,7 @@ impl Segment {
     pub fn slots(&self) -> &[Slot] {
         // SAFETY: within the mapping, by the check in `over`.
         let first = unsafe { self.base.add(SLOTS_OFFSET) };
-        // SAFETY: as in `preamble`; `over` checked that `slots` of them fit, and 1024 is a multiple of their alignment.
+        // SAFETY: as in `preamble`; `over` checked that `slots` of them fit, and 1152 is a multiple of their alignment.
         unsafe { std::slice::from_raw_parts(first.cast::<Slot>().as_ptr(), self.slots) }
     }
 

@@ -312,6 +312,31 @@ fn all_requests_can_be_withdrawn_at_once() {
     assert_eq!(child.ask("try_read"), "granted");
 }
 
+/// A hold that was not waited for has lasted for as long as it was stamped to: for an unknown time if it was not.
+#[test]
+fn a_hold_that_was_not_stamped_shows_no_earlier_ones_time() {
+    let lock = TestLock::named();
+    let (own, other) = (lock.attach(), lock.open());
+    let shown = || other.inspect().holders.iter().map(|holder| holder.ms).collect::<Vec<_>>();
+    let release = || {
+        own.release_read();
+        own.release_exclusive(HoldEnd::Whole).unwrap();
+    };
+    for mode in [Mode::Read, Mode::Write] {
+        let id = own.request(mode, PATIENT);
+        assert_eq!(granted(&own), [id]);
+        until("it has lasted", || shown()[0] >= 10);
+        release();
+        assert!(if mode == Mode::Read { own.try_read() } else { own.try_write() });
+        assert_eq!(shown(), [0], "{mode:?}");
+        assert!(!other.inspect().holders_text().contains(" for 0"), "{}", other.inspect().holders_text());
+        own.stamp_read();
+        own.stamp_exclusive();
+        until("it has lasted", || shown()[0] >= 10);
+        release();
+    }
+}
+
 #[test]
 fn closing_ends_every_wait_and_hold() {
     let lock = TestLock::named();

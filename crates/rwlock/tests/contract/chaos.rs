@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use process_rwlock::OpenOptions;
 
-use crate::kit::{Child, Page, Random, TestLock, ms};
+use crate::kit::{Child, Page, TestLock, ms};
 
 const PROCESSES: u32 = 4;
 /// Two threads each, so that a place lost would be missed at once.
@@ -19,24 +20,24 @@ fn the_living_go_on_whoever_dies_or_stops_at_whatever_instruction() {
     for (lock, seed) in TestLock::both_kinds().into_iter().zip(7..) {
         let path = lock.file("page");
         let page = Page::open(&path);
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         // Somebody who only has it open, so that the capacity stays.
         let open = OpenOptions::new().capacity(CAPACITY + 1);
         let own = lock.open_with(&open).unwrap();
         let end = Instant::now() + TIME;
-        let start = |random: &mut Random| {
+        let start = |random: &mut Rng| {
             let child = Child::new(lock.reference());
-            child.tell(&format!("work {} 60000 {}", random.next(), path.display()));
+            child.tell(&format!("work {} 60000 {}", random.u64(..), path.display()));
             child
         };
         let mut children: Vec<_> = (0..PROCESSES).map(|_| start(&mut random)).collect();
         let (mut writes, mut wrote) = (0, Instant::now());
         while Instant::now() < end {
-            thread::sleep(ms(random.below(40)));
-            let victim = random.below(u64::from(PROCESSES)) as usize;
-            if random.below(3) == 0 {
+            thread::sleep(ms(random.u64(..40)));
+            let victim = random.usize(..PROCESSES as usize);
+            if random.u64(..3) == 0 {
                 children[victim].stop();
-                thread::sleep(ms(random.below(20)));
+                thread::sleep(ms(random.u64(..20)));
                 children[victim].resume();
             } else {
                 children.swap_remove(victim).kill();

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
+use fastrand::Rng;
 use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, Terms, Watch, Watcher, now};
 
-use crate::kit::{PATIENCE, Random, TestLock, ms, until};
+use crate::kit::{PATIENCE, TestLock, ms, until};
 
 /// Where the header's fields and the gate lie; see `layout.rs`.
 const LAYOUT_HASH: usize = 8;
@@ -17,7 +18,8 @@ const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
-const SLOTS: usize = 1024;
+const LISTING: usize = 640;
+const SLOTS: usize = 1152;
 const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
@@ -90,13 +92,14 @@ fn a_file_whose_maker_died_is_made_anew() {
 fn random_damage_ends_in_an_error_or_a_working_lock() {
     let lock = TestLock::at_path();
     let whole = whole(&lock);
-    let mut random = Random::new(17);
+    let mut random = Rng::with_seed(17);
     for round in 0..120 {
         let mut bytes = whole.clone();
-        // Where it hurts: header, gate and the first slots, a few bytes of them.
-        for _ in 0..=random.below(12) {
-            let range = [0..CAPACITY + 4, GATE..GATE + 16, SLOTS..SLOTS + 1024][random.below(3) as usize].clone();
-            bytes[range.start + random.below(range.len() as u64) as usize] = random.next() as u8;
+        // Where it hurts: header, gate, listing and the first slots, a few bytes of them.
+        for _ in 0..=random.u64(..12) {
+            let range = [0..CAPACITY + 4, GATE..GATE + 16, LISTING..LISTING + 8, SLOTS..SLOTS + 1024];
+            let range = range[random.usize(..4)].clone();
+            bytes[range.start + random.usize(..range.len())] = random.u8(..);
         }
         fs::write(lock.path(), &bytes).unwrap();
         let start = Instant::now();
@@ -113,6 +116,7 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
         }
         assert!(start.elapsed() < PATIENCE / 3, "round {round} took {:?}", start.elapsed());
     }
+    fs::write(lock.path(), &whole).unwrap();
 }
 
 /// Writes over the gate while the lock is in use.

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use crate::kit::{Child, Page, Random, TestLock};
+use fastrand::Rng;
+
+use crate::kit::{Child, Page, TestLock};
 
 const PROCESSES: usize = 6;
 
@@ -11,10 +13,10 @@ const PROCESSES: usize = 6;
 fn nobody_is_inside_who_must_not_be() {
     for (lock, seed) in TestLock::both_kinds().into_iter().zip(1..) {
         let page = lock.file("page");
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let children: Vec<_> = (0..PROCESSES).map(|_| Child::new(lock.reference())).collect();
         for child in &children {
-            child.tell(&format!("work {} 2000 {}", random.next(), page.display()));
+            child.tell(&format!("work {} 2000 {}", random.u64(..), page.display()));
         }
         let writes: Vec<u64> = children
             .iter()

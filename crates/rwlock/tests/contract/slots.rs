@@ -135,3 +135,20 @@ fn opening_and_closing_leaves_nothing_in_the_process() {
         assert_eq!(child.ask("churn 300"), "nothing");
     }
 }
+
+/// Writers look at those only who may read, and now and then forget who does not.
+#[test]
+fn a_writer_sees_a_reader_in_any_place_at_any_time() {
+    let lock = TestLock::at_path();
+    let own = with_capacity(&lock, 200).unwrap();
+    let rest: Vec<_> = (1..200).map(|_| lock.open()).collect();
+    for _ in 0..2 {
+        for reader in rest.iter().rev() {
+            let guard = reader.read().unwrap();
+            assert!(own.try_write().is_none());
+            drop(guard);
+            assert!(own.try_write().is_some());
+        }
+        (0..1500).for_each(|_| drop(own.write().unwrap()));
+    }
+}

@@ -20,6 +20,8 @@ use crate::stage::{self, Actor as Mailbox, Inside, Phase, Stage, letter};
 
 /// Of a lock that nobody asked another of.
 const CAPACITY: u64 = 6;
+/// See `attachment.rs`.
+const UNLISTING: u64 = 1024;
 /// As in `RwLock`.
 const FAIRNESS: u64 = 1_000_000;
 
@@ -198,6 +200,14 @@ impl Actor {
             }
             "inspect" => drop(self.attachment().inspect()),
             "stamp" => self.attachment().stamp_read(),
+            "write-to-unlisting" => loop {
+                assert!(self.attachment().try_write());
+                let token = self.attachment().token();
+                self.attachment().release_exclusive(HoldEnd::Whole).unwrap();
+                if (token + 1).is_multiple_of(UNLISTING) {
+                    break;
+                }
+            },
             "survive" => return self.survive(),
             "examine" => return self.examine(),
             _ => panic!("what is {words:?}?"),

@@ -147,12 +147,29 @@ export const MUTANTS = [
     breaks: 'a try to write takes the gate and looks for readers only before',
     file: 'attachment.rs',
     change: [
-      ['if self.reads.get() != 0 || self.has_readers_beside() || !self', 'if self.reads.get() != 0 || !self'],
+      ['(self.cautious.get() && self.has_readers_beside())', 'self.has_readers_beside()'],
       [
-        '        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n        self.begin_write();',
-        '        self.begin_write();',
+        '        if self.has_readers_beside() {\n            self.cautious.set(true);\n            self.give_gate_back();\n            return false;\n        }\n',
+        '',
       ],
     ],
+  },
+  {
+    name: 'listed-unseen',
+    breaks: 'who has listed itself to read does not look at the gate again',
+    file: 'attachment.rs',
+    change: [
+      [
+        '        open(self.load_gate())\n    }\n\n    fn enlist',
+        '        open(Gate(0))\n    }\n\n    fn enlist',
+      ],
+    ],
+  },
+  {
+    name: 'downgraded-unlisted',
+    breaks: 'who reads after it wrote is not listed, and no writer looks at it',
+    file: 'attachment.rs',
+    change: [['            if !self.is_listed() {\n                self.enlist();\n            }\n', '']],
   },
   {
     name: 'death-forgotten',

@@ -50,6 +50,27 @@ pub const SCENARIOS: &[Scenario] = &[
     path("downgrade-to-read", "v open\n b open\n ! write, down-read, release"),
     path("nested-in-turn", "v open\n b open\n ! read, request read, poll, release, release"),
     path("wait-uncontended", "v open\n b open\n ! wait-read, release, wait-upgradable, release, wait-write, release"),
+    // ---- somebody comes while the victim is in the middle of it
+    path(
+        "try-read-meets-writer",
+        "v open\n b open\n ! try-read =any, release-all\n done v\n b write &\n go\n done v\n b release",
+    ),
+    path(
+        "try-write-meets-reader",
+        "v open\n b open, read, release\n ! try-write =any, release-all\n done v\n b read &\n go\n done v\n b release",
+    ),
+    path("downgrade-meets-writer", "v open, write\n b open\n ! down-read\n done v\n b try-write =any"),
+    // ---- a writer that takes idle readers out of the listing
+    path("write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release"),
+    path("wait-write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! wait-write, release"),
+    path(
+        "upgrade-unlisting",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! upgradable, upgrade, down-read, release",
+    ),
+    path(
+        "reader-after-unlisting",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =refused\n a release",
+    ),
     // ---- readers inside
     path("read-beside-reader", "a open, read\n v open\n b open\n ! read, release"),
     path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),

@@ -9,7 +9,7 @@ use ::loom::model::Builder;
 use ::loom::thread;
 
 use super::kit::{Lock, PATIENT, Party};
-use crate::attachment::HoldEnd;
+use crate::attachment::{HoldEnd, UNLISTING};
 use crate::doorbell::Doorbell;
 use crate::liveness::slot_byte;
 use crate::park;
@@ -114,6 +114,12 @@ impl Party {
             }
             park::wait(&self.own.slot().waiting.wake, park::IDLE, u64::MAX);
         }
+    }
+
+    /// The next write hold, whoever has it, takes out of the listing who does not read.
+    fn next_write_unlists(&self) {
+        self.own.segment.gate().fence.store(UNLISTING - 2, SeqCst);
+        assert!(self.pass(Write));
     }
 
     /// Its process ends here: the kernel drops its byte, and nothing else. (The party is dropped when all is over.)
@@ -268,6 +274,7 @@ fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
     check(|| {
         let lock = Lock::new(3);
         let [holder, reader, writer] = lock.parties();
+        assert!(reader.pass(Read)); // listed: else the writer does not look
         assert!(holder.own.try_write());
         writer.ask(Write, Terms { fairness: 0, ..PATIENT });
         holder.use_up(Write);
@@ -718,4 +725,64 @@ fn a_writer_sees_who_has_just_attached() {
         format!("{} {}", tried(granted), ends([writer]))
     })
     .are(&["in in", "in no", "no in", "no no"]);
+}
+
+// ---- the listing
+
+/// It may read before the threads begin, and so be listed by then. The writer's first hold may take out who does not read.
+fn a_reader_and_who_writes_twice(listed: bool, unlists: bool) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [reader, writer] = lock.parties();
+        if listed {
+            assert!(reader.pass(Read));
+        }
+        if unlists {
+            writer.next_write_unlists();
+        }
+        ends([
+            go(reader, |reader| tried(reader.pass(Read))),
+            go(writer, |writer| [tried(writer.pass(Write)), tried(writer.pass(Write))].concat()),
+        ])
+    })
+    .are(&["in inin", "in inno", "in noin", "in nono", "no inin", "no inno", "no noin", "no nono"]);
+}
+
+#[test]
+fn a_writer_sees_a_reader_who_is_listed() {
+    a_reader_and_who_writes_twice(true, false);
+}
+
+#[test]
+fn a_writer_sees_a_reader_who_lists_itself() {
+    a_reader_and_who_writes_twice(false, false);
+}
+
+#[test]
+fn a_writer_sees_a_reader_whom_it_may_have_unlisted() {
+    a_reader_and_who_writes_twice(true, true);
+}
+
+#[test]
+fn a_reader_lists_itself_while_a_writer_unlists() {
+    a_reader_and_who_writes_twice(false, true);
+}
+
+#[test]
+fn a_writer_sees_a_reader_whom_another_may_have_unlisted() {
+    for listed in [false, true] {
+        check(move || {
+            let lock = Lock::new(3);
+            let [reader, unlister, writer] = lock.parties();
+            if listed {
+                assert!(reader.pass(Read));
+            }
+            unlister.next_write_unlists();
+            ends([
+                go(reader, |reader| tried(reader.pass(Read))),
+                go(unlister, |unlister| tried(unlister.pass(Write))),
+                go(writer, |writer| tried(writer.pass(Write))),
+            ])
+        });
+    }
 }

@@ -11,9 +11,8 @@ const KERNEL = 'it keeps the look before the question to the kernel, which no mo
 export const MUTANTS = [
   // Reading: publish, then look.
   weaker('attachment.rs', 'read_publish', 'AcqRel'),
-  weaker('attachment.rs', 'fn load_gate', 'Acquire'),
-  weaker('attachment.rs', 'fn load_gate', 'Relaxed'),
-  weaker('attachment.rs', 'turn_read_publish', 'AcqRel'),
+  weaker('attachment.rs', 'list', 'AcqRel'),
+  weaker('attachment.rs', 'list', 'Relaxed'),
   weaker('attachment.rs', 'retract_read', 'AcqRel'),
   weaker('attachment.rs', 'release_read', 'AcqRel'),
   weaker('attachment.rs', 'release_read', 'Acquire'),
@@ -23,26 +22,32 @@ export const MUTANTS = [
   weaker('attachment.rs', 'end_read_in_place', 'Relaxed', {
     survives: 'the gate says writing meanwhile, and its release comes after: nobody looks at the word before',
   }),
-  // (A false alarm, as that of attach_reads: C++20 lets no later load return what is older than the swap of the release.)
+  // (A false alarm: C++20 lets no later load return what is older than the swap of the release.)
   weaker('attachment.rs', 'downgrade_publish', 'Relaxed'),
   // Attaching and closing.
   weaker('attachment.rs', 'attach_look', 'Relaxed', { survives: UNUSED }),
-  weaker('attachment.rs', 'attach_reads', 'Relaxed'),
+  weaker('attachment.rs', 'attach_reads', 'Relaxed', {
+    survives: 'the word says already that nobody reads there: only the generation is new',
+  }),
   weaker('attachment.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_high_water', 'AcqRel'),
   weaker('attachment.rs', 'tidy_high_water', 'Relaxed', { survives: UNUSED }),
   // The gate, and the scans.
-  weaker('queue.rs', 'fn load_gate', 'Acquire'),
-  weaker('queue.rs', 'fn load_gate', 'Relaxed'),
-  weaker('queue.rs', 'fn swap_gate', 'AcqRel'),
-  weaker('queue.rs', 'fn swap_gate', 'Acquire'),
-  weaker('queue.rs', 'fn swap_gate', 'Release'),
-  weaker('queue.rs', 'fn swap_gate', 'Relaxed', {
+  weaker('queue.rs', 'fn load', 'Acquire'),
+  weaker('queue.rs', 'fn load', 'Relaxed'),
+  weaker('queue.rs', 'fn swap', 'AcqRel'),
+  weaker('queue.rs', 'fn swap', 'Acquire'),
+  weaker('queue.rs', 'fn swap', 'Release'),
+  weaker('queue.rs', 'fn swap', 'Relaxed', {
     nth: 1,
     survives: 'what a failed exchange found is not used, the gate is loaded anew',
   }),
   weaker('queue.rs', 'scan_bound', 'Acquire'),
+  weaker('queue.rs', 'scan_listing', 'Acquire'),
+  weaker('queue.rs', 'scan_listing', 'Relaxed'),
+  // (A false alarm, since loom lets a later load return this one's value though the bit was set in the order S since.)
+  weaker('queue.rs', 'unlist', 'Relaxed'),
   weaker('queue.rs', 'scan_reads', 'Acquire'),
   weaker('queue.rs', 'scan_reads', 'Relaxed'),
   weaker('queue.rs', 'scan_queue', 'Acquire'),

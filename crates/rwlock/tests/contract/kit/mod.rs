@@ -3,12 +3,10 @@
 mod child;
 mod lock;
 mod page;
-mod random;
 mod time;
 mod workload;
 
 pub use child::Child;
 pub use lock::TestLock;
 pub use page::Page;
-pub use random::Random;
 pub use time::{PATIENCE, ms, timed, until, within};

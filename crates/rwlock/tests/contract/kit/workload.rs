@@ -5,9 +5,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use process_rwlock::{ErrorKind, OwnerDied, Result, RwLock, WriteGuard};
 
-use super::{Page, Random, ms};
+use super::{Page, ms};
 
 /// Two numbers that every writer raises by one each: different only while somebody writes.
 const FIRST: usize = 0;
@@ -19,7 +20,7 @@ const TOKEN: usize = 2;
 pub fn run(open: impl Fn() -> Result<RwLock> + Sync, seed: u64, time: Duration, page: &Path) -> Result<u64> {
     let end = Instant::now() + time;
     let work = |seed| {
-        let mut worker = Worker { page: Page::open(page), random: Random::new(seed), writes: 0 };
+        let mut worker = Worker { page: Page::open(page), random: Rng::with_seed(seed), writes: 0 };
         while Instant::now() < end {
             let lock = open()?;
             for _ in 0..500 {
@@ -40,14 +41,14 @@ pub fn run(open: impl Fn() -> Result<RwLock> + Sync, seed: u64, time: Duration, 
 
 struct Worker {
     page: Page,
-    random: Random,
+    random: Rng,
     writes: u64,
 }
 
 impl Worker {
     fn step(&mut self, lock: &RwLock) -> Result<()> {
-        let short = Duration::from_micros(self.random.below(3000));
-        match self.random.below(16) {
+        let short = Duration::from_micros(self.random.u64(..3000));
+        match self.random.u64(..16) {
             0..4 => {
                 let guard = lock.read()?;
                 self.read(guard.owner_died());
@@ -158,10 +159,10 @@ impl Worker {
     }
 
     fn pause(&mut self) {
-        match self.random.below(32) {
+        match self.random.u64(..32) {
             0 => thread::sleep(ms(1)),
             1..4 => thread::yield_now(),
-            _ => (0..self.random.below(300)).for_each(|_| spin_loop()),
+            _ => (0..self.random.u64(..300)).for_each(|_| spin_loop()),
         }
     }
 }
