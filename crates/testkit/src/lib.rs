@@ -1,7 +1,7 @@
 //! Plain shared memory for the tests: pages with no protection of their own, on which processes
 //! that hold the lock wrongly leave traces; and what watches the lock in the kill storm.
 
-mod floors;
+pub mod floors;
 mod storm;
 
 use std::fs::OpenOptions;
