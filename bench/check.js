@@ -1,6 +1,9 @@
 // Whether the lock became slower: ratios, not times, beside those that were saved with the results.
 import { readFileSync } from 'node:fs'
+import { showMutants } from '../scripts/mutants.js'
+import { capture } from '../scripts/run.js'
 import { OURS } from './competitors.js'
+import { mutants } from './mutants.js'
 import { javaScriptPairs, nativePairs, PROMISE } from './workloads/pairs.js'
 
 /** So much more than the saved ratio may be noise, or another processor. */
@@ -52,9 +55,12 @@ export function slower(saved, now) {
   })
 }
 
+/** @returns {Record<string, number>} */
+const savedRatios = () => JSON.parse(readFileSync(new URL('results/ratios.json', import.meta.url), 'utf8'))
+
 /** @param {(line: string) => void} log */
 export async function check(log) {
-  const saved = JSON.parse(readFileSync(new URL('results/ratios.json', import.meta.url), 'utf8'))
+  const saved = savedRatios()
   /** @type {Record<string, number>} */
   const best = {}
   for (let attempt = 1; ; attempt++) {
@@ -84,4 +90,46 @@ export async function check(log) {
       return false
     }
   }
+}
+
+/**
+ * Whether the check finds what makes the lock slower: tried on the native pairs, which build fast.
+ *
+ * @param {string} part of the mutants' names
+ */
+export async function checkMutants(part) {
+  const saved = Object.fromEntries(
+    Object.entries(savedRatios()).filter(([name]) => name.startsWith('native')),
+  )
+  await showMutants({
+    check: 'bench',
+    mutants,
+    part,
+    find: async (copy) => {
+      // Beside the copy, so that the next one finds the dependencies built.
+      const target = `${copy}-target`
+      const args = [
+        'build',
+        '--release',
+        '--quiet',
+        '--package',
+        'process-rwlock-bench',
+        '--target-dir',
+        target,
+      ]
+      const { code, output } = await capture('cargo', args, { cwd: copy })
+      if (code !== 0) throw new Error(`cargo build ended with ${code}: ${output}`)
+      /** @type {Record<string, number>} */
+      const best = {}
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const driver = `${target}/release/process-rwlock-bench`
+        const native = await nativePairs({ quick: true, slots: SLOTS, driver })
+        for (const [name, ratio] of Object.entries(ratiosOf({ native, javaScript: [] }))) {
+          best[name] = Math.min(best[name] ?? ratio, ratio)
+        }
+      }
+      const [first] = slower(saved, best)
+      return first && `${first.name}: ${first.ratio}, was ${first.before}`
+    },
+  })
 }

@@ -11,6 +11,7 @@ const pythonDriver = fileURLToPath(new URL('drivers/driver.py', import.meta.url)
  * @property {string} system
  * @property {'Node.js' | 'Python' | 'Rust' | 'C'} language
  * @property {boolean} [polls] it looks whether the lock is free now and then
+ * @property {Competitor} [twin] a small process that takes part in the same lock
  * @property {(path: string) => Promise<Driver>} start
  */
 
@@ -40,8 +41,8 @@ function python(program, system) {
 }
 
 export const OURS = 'process-rwlock'
-export const ours = node(OURS)
 export const oursNative = native(OURS, 'Rust')
+export const ours = node(OURS, { twin: oursNative })
 
 /** A byte through a pipe, between event loops; a word that two processes wait for in turn; no lock at all. */
 export const floors = { pipe: node('pipe'), futex: native('futex'), nothing: native('nothing') }
@@ -59,8 +60,8 @@ export const all = (pythonProgram) => [
   native('raw_sync', 'Rust'),
   native('flock'),
   native('fcntl'),
-  node('fs-ext'),
-  node('os-lock'),
+  node('fs-ext', { twin: native('flock') }),
+  node('os-lock', { twin: native('fcntl') }),
   node('proper-lockfile', { polls: true }),
   python(pythonProgram, 'prwlock'),
   python(pythonProgram, 'fasteners'),

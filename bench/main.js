@@ -2,11 +2,13 @@
 //
 //   --quick      two minutes instead of a quarter of an hour: fewer rounds, and the small cases alone
 //   --no-save    do not touch bench/results
+//   --mutants [part]  whether --check finds a slower lock
 //   --check      only whether the ratios are still those of bench/results/ratios.json: see check.js
 //
 // Workloads: pairs scaling contended handoff recovery waiting growth; all unless some are named.
 import { parseArgs } from 'node:util'
-import { check } from './check.js'
+import { takeMutants } from '../scripts/mutants.js'
+import { check, checkMutants } from './check.js'
 import { all, floors, OURS } from './competitors.js'
 import { python } from './drivers/python.js'
 import { machine } from './machine.js'
@@ -23,7 +25,10 @@ import { recovery } from './workloads/recovery.js'
 import { scaling } from './workloads/scaling.js'
 import { waiting } from './workloads/waiting.js'
 
+const args = process.argv.slice(2)
+const part = takeMutants(args)
 const { values: options, positionals: names } = parseArgs({
+  args,
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
@@ -34,6 +39,10 @@ const { values: options, positionals: names } = parseArgs({
 
 const log = (/** @type {string} */ line) => console.error(`> ${line}`)
 
+if (part !== undefined) {
+  await checkMutants(part)
+  process.exit()
+}
 if (options.check) {
   process.exit((await check(log)) ? 0 : 1)
 }

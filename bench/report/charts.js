@@ -222,9 +222,12 @@ const charts = {
     draw: (rows) => ({
       title: 'From SIGKILL of the holder to the next one',
       ...bars(
-        rows.filter((/** @type {any} */ { size, never }) => size === 'small' && never === undefined),
+        rows.filter(
+          (/** @type {any} */ { system, size, never }) =>
+            (size === 'small' || system === 'proper-lockfile') && never === undefined,
+        ),
         `median, 10–90 %. Never: ${rows
-          .filter((/** @type {any} */ { never }) => never !== undefined)
+          .filter((/** @type {any} */ { size, never }) => never !== undefined && size === 'small')
           .map(nameOf)
           .join(', ')}`,
       ),

@@ -149,8 +149,8 @@ const makers = {
   recovery: (rows) => [
     {
       title: 'Recovery: from SIGKILL of the holder to the start of the next one, who waits',
-      note: 'Small processes, and such that have written to 1 GB: the kernel frees that first. proper-lockfile polls every 5 ms here.',
-      columns: ['', 'size', 'median', '10–90 %', 'p99', 'max', 'kills'],
+      note: 'Who is killed: a small process (for the locks of Node.js one without Node.js that takes part in the same lock), one of Node.js, or a small one that has written to 1 GB. The kernel frees memory before it frees locks. proper-lockfile polls every 5 ms here.',
+      columns: ['', 'killed', 'median', '10–90 %', 'p99', 'max', 'kills'],
       rows: rows.map((/** @type {any} */ row) =>
         row.never
           ? [nameOf(row), row.size, `not within ${time(row.never * 1e6)}`, '', '', '', '1']

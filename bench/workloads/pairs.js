@@ -19,11 +19,15 @@ const NODES = ['20', '24']
 /** The case that the others are told in multiples of. */
 export const PROMISE = 'await of an async function that awaits a resolved promise'
 
-/** Without Node.js: each beside `pthread_rwlock_t` of the same round. @param {{ quick: boolean, slots?: number[] }} options */
-export async function nativePairs({ quick, slots = SLOTS }) {
+/**
+ * Without Node.js: each beside `pthread_rwlock_t` of the same round.
+ *
+ * @param {{ quick: boolean, slots?: number[], driver?: string }} options
+ */
+export async function nativePairs({ quick, slots = SLOTS, driver = rustDriver }) {
   const args = ['pairs', '--json', '--slots', slots.join(), ...(quick ? ['--quick'] : [])]
-  const { code, output } = await capture(rustDriver, args)
-  if (code !== 0) throw new Error(`${rustDriver} ${args.join(' ')} ended with ${code}: ${output}`)
+  const { code, output } = await capture(driver, args)
+  if (code !== 0) throw new Error(`${driver} ${args.join(' ')} ended with ${code}: ${output}`)
   const all = JSON.parse(output)
   const of = (/** @type {string} */ mode) =>
     all.flatMap((/** @type {any} */ { name, ...row }) =>

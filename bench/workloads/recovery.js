@@ -16,13 +16,14 @@ export async function recovery({ competitors, quick, log }) {
   for (const competitor of competitors) {
     const isOurs = competitor.system === OURS
     const bound = quick ? BOUND.quick : BOUND.full
-    const cases = [
-      { size: 'small', mb: 0, times: isOurs ? (quick ? 25 : 200) : competitor.polls ? 1 : quick ? 3 : 15 },
-    ]
-    if (isOurs) cases.push({ size: '1 GB', mb: 1024, times: quick ? 2 : 15 })
-    for (const { size, mb, times } of cases) {
-      const row = { system: competitor.system, language: competitor.language, size }
-      rows.push({ ...row, ...(await kills(competitor, { mb, times, bound })) })
+    const times = isOurs ? (quick ? 25 : 200) : competitor.polls ? 1 : quick ? 3 : 15
+    const { twin = competitor, language } = competitor
+    const cases = [{ size: twin.language === 'Node.js' ? 'Node.js' : 'small', killed: twin, mb: 0, times }]
+    if (twin !== competitor) cases.push({ size: 'Node.js', killed: competitor, mb: 0, times })
+    if (isOurs) cases.push({ size: '1 GB', killed: twin, mb: 1024, times: quick ? 2 : 15 })
+    for (const { size, killed, mb, times } of cases) {
+      const found = await kills(competitor, killed, { mb, times, bound })
+      rows.push({ system: competitor.system, language, size, ...found })
       log(`recovery: ${competitor.system} (${competitor.language}), ${size}`)
     }
   }
@@ -30,24 +31,25 @@ export async function recovery({ competitors, quick, log }) {
 }
 
 /**
- * @param {import('../competitors.js').Competitor} competitor
+ * @param {import('../competitors.js').Competitor} competitor who waits
+ * @param {import('../competitors.js').Competitor} killed
  * @param {{ mb: number, times: number, bound: number }} options
  */
-async function kills(competitor, { mb, times, bound }) {
+async function kills(competitor, killed, { mb, times, bound }) {
   const path = fresh()
   const samples = []
   const waiter = await competitor.start(path)
   try {
     for (let i = 0; i < times; i++) {
-      const holder = await competitor.start(path)
+      const holder = await killed.start(path)
       if (mb > 0) await holder.ask({ do: 'grow', mb })
       await holder.ask({ do: 'hold', mode: 'write' })
       const acquired = waiter.ask({ do: 'acquire', mode: 'write' }, bound)
       acquired.catch(() => {}) // awaited below
       await setTimeout(30 + 20 * Math.random()) // it sleeps by now; at any moment between its looks
-      const killed = Number(process.hrtime.bigint())
+      const time = Number(process.hrtime.bigint())
       holder.kill()
-      samples.push((await acquired).start - killed)
+      samples.push((await acquired).start - time)
       await holder.died()
     }
   } catch (error) {

@@ -1,0 +1,32 @@
+// Ways to make the lock slower, each of which the check of the ratios has to find: the native pairs alone, which build fast.
+
+/** @type {import('../scripts/mutants.js').Mutant[]} */
+export const mutants = [
+  {
+    name: 'the clock is read in every write hold',
+    file: 'attachment.rs',
+    change: [
+      [
+        'self.exclusive.set(Some(Mode::Write));\n    }\n\n    /// What the lock protects',
+        'self.exclusive.set(Some(Mode::Write));\n        self.stamp_exclusive();\n    }\n\n    /// What the lock protects',
+      ],
+    ],
+  },
+  {
+    name: 'a writer looks at every slot',
+    file: 'queue.rs',
+    change: [['            word.load(SeqCst)\n', '            word.load(SeqCst) | u64::MAX\n']],
+  },
+  {
+    name: 'a reader lists itself each time',
+    file: 'attachment.rs',
+    change: [['(self.is_listed() || self.enlist_while(open))', 'self.enlist_while(open)']],
+  },
+  {
+    name: 'the readers are looked at twice',
+    breaks: 'a cost that the tolerance covers',
+    file: 'attachment.rs',
+    change: [['(self.cautious.get() && self.has_readers_beside())', 'self.has_readers_beside()']],
+    survives: 'a nanosecond, since only who is listed is looked at',
+  },
+]
