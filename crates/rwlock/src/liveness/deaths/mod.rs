@@ -2,8 +2,9 @@
 //! hint to ask about its slot's byte now and not at the next look: numbers are used again, and in a container they are others.
 //! Where there is no notice to be had, the looks alone serve.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
 
 use crate::segment::Segment;
 
@@ -46,8 +47,14 @@ impl Notice {
 
 /// The kernel's number for what gives this process its pid; 0: unknown.
 pub(crate) fn namespace() -> u32 {
-    static OWN: OnceLock<u32> = OnceLock::new();
-    *OWN.get_or_init(own_namespace)
+    // No `OnceLock`: it is always the same number, whoever asked first.
+    static OWN: AtomicU32 = AtomicU32::new(0);
+    let mut own = OWN.load(Relaxed);
+    if own == 0 {
+        own = own_namespace();
+        OWN.store(own, Relaxed);
+    }
+    own
 }
 
 fn pid_of(segment: &Segment, slot: usize) -> u32 {
