@@ -21,7 +21,7 @@ const BODIES = [
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
  */
 export async function contended({ competitors, quick, log }) {
-  const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 1e9 }
+  const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 600e6 }
   const mixes = quick ? MIXES.slice(0, 1) : MIXES
   const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns })))
   const teams = await Promise.all(

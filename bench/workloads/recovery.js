@@ -6,7 +6,7 @@ import { fresh } from '../scratch.js'
 import { summary } from '../statistics.js'
 
 /** ms; who has not come by then will not come. */
-const BOUND = { quick: 3000, full: 20_000 }
+const BOUND = { quick: 3000, full: 15_000 }
 
 /**
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
