@@ -30,13 +30,13 @@ export async function drawCharts() {
  * @param {Record<string, any>} specification of Vega-Lite
  * @param {string} caption
  */
-async function svg({ title, ...specification }, caption) {
+async function svg({ title, notes = [], ...specification }, caption) {
   const { parse, View } = await load('vega')
   const { compile } = await load('vega-lite')
   const { spec } = compile({
     background: null,
     padding: 12,
-    title: { text: title, subtitle: caption, anchor: 'start', offset: 12 },
+    title: { text: title, subtitle: [caption, ...notes], anchor: 'start', offset: 12 },
     config: {
       font: 'system-ui, sans-serif',
       title: { color: TEXT, subtitleColor: TEXT, fontSize: 15, subtitleFontSize: 10 },
@@ -49,7 +49,7 @@ async function svg({ title, ...specification }, caption) {
         tickColor: TEXT,
         labelLimit: 300,
       },
-      legend: { labelColor: TEXT, titleColor: TEXT },
+      legend: { labelColor: TEXT, titleColor: TEXT, labelLimit: 300 },
       header: { labelColor: TEXT, titleColor: TEXT, labelFontSize: 12 },
       text: { color: TEXT },
       view: { stroke: null },
@@ -61,6 +61,13 @@ async function svg({ title, ...specification }, caption) {
 
 const SHORT_TIME =
   "datum.value >= 1e9 ? format(datum.value / 1e9, '~r') + ' s' : datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + ' ms' : datum.value >= 1e3 ? format(datum.value / 1e3, '~r') + ' µs' : format(datum.value, '~r') + ' ns'"
+
+/** The powers of ten around all of `values`: where a logarithmic scale begins, and its ticks. @param {number[]} values */
+function powers(values) {
+  const first = Math.floor(Math.log10(Math.min(...values)))
+  const last = Math.ceil(Math.log10(Math.max(...values)))
+  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
+}
 
 /** Three digits, as the axis has them. */
 const timeText = (/** @type {string} */ field) =>
@@ -82,8 +89,8 @@ function bars(rows, axis, facet) {
     sort: [...new Set(sorted.map(({ name }) => name))],
     title: null,
   }
-  const least = Math.min(...values.map(({ p10 }) => p10))
-  const scale = { type: 'log', domainMin: 10 ** Math.floor(Math.log10(least)) }
+  const ticks = powers(values.flatMap(({ p10, p90 }) => [p10, p90]))
+  const scale = { type: 'log', domain: [ticks[0], ticks[ticks.length - 1]] }
   const layer = [
     {
       mark: { type: 'bar', height: { band: 0.7 } },
@@ -93,9 +100,9 @@ function bars(rows, axis, facet) {
           type: 'quantitative',
           scale,
           title: axis,
-          axis: { labelExpr: SHORT_TIME, tickCount: 6 },
+          axis: { labelExpr: SHORT_TIME, values: ticks },
         },
-        x2: { datum: scale.domainMin },
+        x2: { datum: ticks[0] },
         color: colour,
       },
     },
@@ -126,20 +133,23 @@ const charts = {
   scaling: {
     from: 'scaling',
     draw: (rows) => {
-      const wanted = rows.filter(
-        ({ system }) =>
-          isOurs({ system }) || ['pthread', 'raw_sync', 'flock', 'fs-ext', 'prwlock'].includes(system),
-      )
-      const values = wanted.map((/** @type {any} */ row) => ({
-        name: nameOf(row),
-        ours: isOurs(row),
-        ...row,
-      }))
+      const shown = {
+        'process-rwlock (Rust)': OUR_COLOUR,
+        'process-rwlock (Node.js)': '#f59f00',
+        'pthread (C)': '#1971c2',
+        'flock (C)': '#2f9e44',
+        'prwlock (Python)': '#9c36b5',
+        'fasteners (Python)': '#868e96',
+      }
+      const values = rows
+        .map((/** @type {any} */ row) => ({ name: nameOf(row), ...row }))
+        .filter((/** @type {any} */ { name }) => name in shown)
       return {
         title: 'Read pairs per second, of all processes together (logarithmic)',
         width: 480,
         height: 300,
         data: { values },
+        mark: { type: 'line', point: true },
         encoding: {
           x: { field: 'processes', type: 'ordinal', title: 'processes', axis: { labelAngle: 0 } },
           y: {
@@ -147,19 +157,14 @@ const charts = {
             type: 'quantitative',
             scale: { type: 'log' },
             title: null,
-            axis: { format: '~s', tickCount: 6 },
+            axis: { format: '~s', values: powers(values.map((/** @type {any} */ { median }) => median)) },
           },
-          color: colour,
-          detail: { field: 'name' },
+          color: {
+            field: 'name',
+            title: null,
+            scale: { domain: Object.keys(shown), range: Object.values(shown) },
+          },
         },
-        layer: [
-          { mark: { type: 'line', point: true } },
-          {
-            transform: [{ filter: 'datum.processes == 8' }],
-            mark: { type: 'text', align: 'left', dx: 8 },
-            encoding: { text: { field: 'name' } },
-          },
-        ],
       }
     },
   },
@@ -176,20 +181,28 @@ const charts = {
           throughput: row.median,
           wait: row.waits.write.usualMax,
         }))
+      const names = values
+        .toSorted((/** @type {any} */ one, /** @type {any} */ other) => other.throughput - one.throughput)
+        .map((/** @type {any} */ { name }) => name)
       const panel = (
         /** @type {string} */ field,
         /** @type {string} */ title,
         /** @type {object} */ axis,
-      ) => ({
-        width: 300,
-        height: { step: 20 },
-        mark: { type: 'bar', height: { band: 0.7 } },
-        encoding: {
-          y: { field: 'name', type: 'nominal', title: null, sort: null },
-          x: { field, type: 'quantitative', scale: { type: 'log' }, title, axis: { tickCount: 5, ...axis } },
-          color: colour,
-        },
-      })
+      ) => {
+        const ticks = powers(values.map((/** @type {any} */ value) => value[field]))
+        const scale = { type: 'log', domain: [ticks[0], ticks[ticks.length - 1]] }
+        return {
+          width: 300,
+          height: { step: 20 },
+          mark: { type: 'bar', height: { band: 0.7 } },
+          encoding: {
+            y: { field: 'name', type: 'nominal', title: null, sort: [...new Set(names)] },
+            x: { field, type: 'quantitative', scale, title, axis: { values: ticks, ...axis } },
+            x2: { datum: ticks[0] },
+            color: colour,
+          },
+        }
+      }
       const bodies = [...new Set(values.map((/** @type {any} */ { body }) => body))]
       return {
         title: '4 processes, 90 % reads (logarithmic)',
@@ -219,18 +232,19 @@ const charts = {
 
   recovery: {
     from: 'recovery',
-    draw: (rows) => ({
-      title: 'From SIGKILL of the holder to the next one',
-      ...bars(
-        rows.filter(
-          (/** @type {any} */ { system, size, never }) =>
-            (size === 'small' || system === 'proper-lockfile') && never === undefined,
+    draw: (rows) => {
+      const never = rows.filter((/** @type {any} */ row) => row.never !== undefined)
+      return {
+        title: 'From SIGKILL of the holder to the next one (logarithmic)',
+        notes: [`not within ${never[0]?.never / 1000} s: ${never.map(nameOf).join(', ')}`],
+        ...bars(
+          rows.filter(
+            (/** @type {any} */ row) =>
+              row.never === undefined && (row.size === 'small' || row.system === 'proper-lockfile'),
+          ),
+          'median, 10–90 %',
         ),
-        `median, 10–90 %. Never: ${rows
-          .filter((/** @type {any} */ { size, never }) => never !== undefined && size === 'small')
-          .map(nameOf)
-          .join(', ')}`,
-      ),
-    }),
+      }
+    },
   },
 }

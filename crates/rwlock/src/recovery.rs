@@ -17,6 +17,8 @@ use crate::slot::{Mode, Queued, Reads};
 /// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
 pub(crate) const FIRST_LOOK: u64 = 1_000_000;
 const LAST_LOOK: u64 = 10_000_000;
+/// Where the kernel tells of deaths: then the looks are for who does not come, and for lost wakes.
+const LAST_LOOK_IF_TOLD: u64 = 20_000_000;
 /// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
 const MAX_NOTICES: usize = 3;
 /// Looks until the kernel is asked although it will tell. (To ask is most of what a look costs.)
@@ -182,9 +184,11 @@ impl Vigil {
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
     /// who keeps many vigils.
     pub fn look(&mut self, now: u64, share: u64) {
+        let is_told = !self.notices.is_empty() && self.notices.iter().all(|notice| notice.is_sure);
         let mut before = (self.interval > FIRST_LOOK).then(|| std::mem::take(&mut self.notices));
         self.looks = self.looks.wrapping_add(1);
-        self.interval = (self.interval * 2).min(LAST_LOOK * share);
+        let longest = if is_told { LAST_LOOK_IF_TOLD } else { LAST_LOOK };
+        self.interval = (self.interval * 2).min(longest * share);
         // On multiples, so that one sleep serves all the vigils of a thread.
         self.next = (now / self.interval + 1) * self.interval;
         let segment = self.segment.clone();
