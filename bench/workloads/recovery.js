@@ -6,7 +6,7 @@ import { fresh } from '../scratch.js'
 import { summary } from '../statistics.js'
 
 /** ms; who has not come by then will not come. */
-const BOUND = { quick: 3000, full: 15_000 }
+const BOUND = { quick: 2000, full: 15_000 }
 
 /**
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
@@ -16,7 +16,7 @@ export async function recovery({ competitors, quick, log }) {
   for (const competitor of competitors) {
     const isOurs = competitor.system === OURS
     const bound = quick ? BOUND.quick : BOUND.full
-    const times = isOurs ? (quick ? 25 : 200) : competitor.polls ? 1 : quick ? 3 : 15
+    const times = isOurs ? (quick ? 15 : 200) : competitor.polls ? 1 : quick ? 3 : 15
     const { twin = competitor, language } = competitor
     const cases = [{ size: twin.language === 'Node.js' ? 'Node.js' : 'small', killed: twin, mb: 0, times }]
     if (twin !== competitor) cases.push({ size: 'Node.js', killed: competitor, mb: 0, times })

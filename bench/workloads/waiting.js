@@ -18,7 +18,7 @@ const POOL = [{ waits: 4, locks: 4 }]
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
  */
 export async function waiting({ competitors, quick, log }) {
-  const { rounds, ms } = quick ? { rounds: 1, ms: 1500 } : { rounds: 5, ms: 4000 }
+  const { rounds, ms } = quick ? { rounds: 1, ms: 1000 } : { rounds: 5, ms: 4000 }
   const rows = []
   for (const competitor of competitors.filter(({ language }) => language === 'Node.js')) {
     const isPool = !competitor.polls && competitor.system !== OURS
