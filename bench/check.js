@@ -55,6 +55,14 @@ export function slower(saved, now) {
   })
 }
 
+/**
+ * @param {Record<string, number>} best of the runs before
+ * @param {Record<string, number>} now
+ */
+function takeBest(best, now) {
+  for (const [name, ratio] of Object.entries(now)) best[name] = Math.min(best[name] ?? ratio, ratio)
+}
+
 /** @returns {Record<string, number>} */
 const savedRatios = () => JSON.parse(readFileSync(new URL('results/ratios.json', import.meta.url), 'utf8'))
 
@@ -72,9 +80,7 @@ export async function check(log) {
       slots: SLOTS,
       log: () => {},
     })
-    for (const [name, ratio] of Object.entries(ratiosOf({ native, javaScript }))) {
-      best[name] = Math.min(best[name] ?? ratio, ratio)
-    }
+    takeBest(best, ratiosOf({ native, javaScript }))
     const found = slower(saved, best)
     if (found.length === 0) {
       for (const [name, before] of Object.entries(saved)) console.log(`${best[name]}  was ${before}  ${name}`)
@@ -124,9 +130,7 @@ export async function checkMutants(part) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const driver = `${target}/release/process-rwlock-bench`
         const native = await nativePairs({ quick: true, slots: SLOTS, driver })
-        for (const [name, ratio] of Object.entries(ratiosOf({ native, javaScript: [] }))) {
-          best[name] = Math.min(best[name] ?? ratio, ratio)
-        }
+        takeBest(best, ratiosOf({ native, javaScript: [] }))
       }
       const [first] = slower(saved, best)
       return first && `${first.name}: ${first.ratio}, was ${first.before}`

@@ -50,8 +50,8 @@ function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
   /** @type {unknown[]} */
   const ballast = []
   return {
-    async pair({ mode, ns, at, scoped = false }) {
-      const pair = scoped ? undefined : lock.sync?.[mode]
+    async pair({ mode, ns, at }) {
+      const pair = lock.sync?.[mode]
       const guarded = lock[mode]
       const empty = () => {}
       if (at) await until(at)
@@ -144,16 +144,13 @@ const lock = system === 'pipe' ? { version: process.version } : await shared[sys
 const commands = system === 'pipe' ? pipe(path, { now, spin }) : commandsOf(/** @type {any} */ (lock))
 answer({ ready: true, system, version: lock.version })
 
-let held = 0 // what keeps the process here although nothing else happens
 createInterface({ input: process.stdin })
   .on('line', async (line) => {
     const { do: name, ...options } = JSON.parse(line)
-    held++
     try {
       answer(await commands[name](options))
     } catch (error) {
       answer({ error: error instanceof Error ? error.message : String(error) })
     }
-    held--
   })
-  .on('close', () => process.exit(held ? 1 : 0))
+  .on('close', () => process.exit())

@@ -23,13 +23,10 @@ export class Driver {
   #errors = ''
   #ended
 
-  /**
-   * @param {string[]} command
-   * @param {NodeJS.ProcessEnv} [env]
-   */
-  constructor(command, env = process.env) {
+  /** @param {string[]} command */
+  constructor(command) {
     this.name = command.slice(-2)[0]
-    this.#child = spawn(command[0], command.slice(1), { stdio: 'pipe', env })
+    this.#child = spawn(command[0], command.slice(1), { stdio: 'pipe' })
     running.add(this)
     this.#child.stderr.on('data', (chunk) => {
       this.#errors += chunk
@@ -47,10 +44,6 @@ export class Driver {
         reject(new Error(`${this.name} ended with ${signal ?? code}: ${this.#errors.trim()}`))
       }
     })
-  }
-
-  get pid() {
-    return this.#child.pid
   }
 
   /**

@@ -1,11 +1,9 @@
 // Four processes that want the lock all the time: how much gets done, who waits how long, and whether all get their share.
 import { nameOf } from '../competitors.js'
-import { fresh } from '../scratch.js'
 import { Histogram, median, summary } from '../statistics.js'
+import { endTeams, rotated, startTeams, together } from './teams.js'
 
 const PROCESSES = 4
-/** From telling the drivers to their common start, in ns. */
-const NOTICE = 30e6
 
 export const MIXES = [
   { mix: '90/10', readShare: 0.9 },
@@ -24,14 +22,7 @@ export async function contended({ competitors, quick, log }) {
   const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 600e6 }
   const mixes = quick ? MIXES.slice(0, 1) : MIXES
   const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns })))
-  const teams = await Promise.all(
-    competitors.map(async (competitor) => {
-      const path = fresh()
-      const drivers = []
-      for (let i = 0; i < PROCESSES; i++) drivers.push(await competitor.start(path))
-      return { competitor, drivers }
-    }),
-  )
+  const teams = await startTeams(competitors, PROCESSES)
   /** @type {Map<string, ReturnType<typeof row>>} */
   const rows = new Map()
   for (let round = 0; round < rounds; round++) {
@@ -44,7 +35,7 @@ export async function contended({ competitors, quick, log }) {
       log(`contended: round ${round + 1} of ${rounds}, ${each.mix}, ${each.body}`)
     }
   }
-  await Promise.all(teams.flatMap(({ drivers }) => drivers.map((driver) => driver.end())))
+  await endTeams(teams)
   return [...rows.values()].map(({ throughput, luck, waits, worst, ...each }) => ({
     ...each,
     ...summary(throughput),
@@ -87,9 +78,7 @@ function row({ system, language }, { mix, body }) {
  * @param {ReturnType<typeof row>} into
  */
 async function once(drivers, { readShare, ns: body, length }, into) {
-  const at = Number(process.hrtime.bigint()) + NOTICE
-  const command = { do: 'mix', readShare, body, ns: length, at }
-  const answers = await Promise.all(drivers.map((driver) => driver.ask(command)))
+  const answers = await together(drivers, { do: 'mix', readShare, body, ns: length })
   const operations = answers.map(({ reads, writes }) => reads + writes)
   const seconds = Math.max(...answers.map(({ ns }) => ns)) / 1e9
   into.throughput.push(operations.reduce((sum, each) => sum + each, 0) / seconds)
@@ -98,13 +87,4 @@ async function once(drivers, { readShare, ns: body, length }, into) {
     for (const { waits } of answers) into.waits[mode].add(waits[mode])
     into.worst[mode].push(Math.max(...answers.map(({ waits }) => waits[mode].max)))
   }
-}
-
-/**
- * @template T
- * @param {T[]} list
- * @param {number} by
- */
-export function rotated(list, by) {
-  return list.map((_, index) => list[(index + by) % list.length])
 }

@@ -1,9 +1,8 @@
 // From the release of a writer in one process to the start of the next, in another, that waits for it.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/run.js'
-import { fresh } from '../scratch.js'
 import { summary } from '../statistics.js'
-import { rotated } from './contended.js'
+import { endTeams, rotated, startTeams } from './teams.js'
 
 const wake = fileURLToPath(new URL('../inprocess/wake.js', import.meta.url))
 
@@ -16,36 +15,20 @@ const PAUSE = 1e6
  */
 export async function handoff({ competitors, quick, log }) {
   const { rounds, times } = quick ? { rounds: 2, times: 25 } : { rounds: 15, times: 50 }
-  const pairs = await Promise.all(
-    competitors.map(async (competitor) => {
-      const path = fresh()
-      return {
-        competitor,
-        drivers: [await competitor.start(path), await competitor.start(path)],
-        samples: /** @type {number[]} */ ([]),
-        medians: /** @type {number[]} */ ([]),
-      }
-    }),
-  )
+  const teams = await startTeams(competitors, 2)
+  const samples = new Map(competitors.map((competitor) => [competitor, /** @type {number[]} */ ([])]))
   const command = { do: 'handoff', times, hold: HOLD, pause: PAUSE }
   for (let round = 0; round < rounds; round++) {
-    for (const { drivers, samples, medians } of rotated(pairs, round)) {
+    for (const { competitor, drivers } of rotated(teams, round)) {
       const answers = await Promise.all(drivers.map((driver) => driver.ask(command)))
-      const passed = handoffs(answers.map(({ holds }) => holds))
-      samples.push(...passed)
-      if (passed.length > 0) medians.push(summary(passed).median)
+      samples.get(competitor)?.push(...handoffs(answers.map(({ holds }) => holds)))
     }
     log(`handoff: round ${round + 1} of ${rounds}`)
   }
-  await Promise.all(pairs.flatMap(({ drivers }) => drivers.map((driver) => driver.end())))
+  await endTeams(teams)
   return [
     { system: 'thread-safe function', language: 'Node.js', ...summary(await wakes(times * rounds)) },
-    ...pairs.map(({ competitor: { system, language }, samples, medians }) => ({
-      system,
-      language,
-      ...summary(samples),
-      rounds: medians,
-    })),
+    ...[...samples].map(([{ system, language }, passed]) => ({ system, language, ...summary(passed) })),
   ]
 }
 

@@ -6,7 +6,7 @@ import { oursNative, rustDriver } from '../competitors.js'
 import { ratiosTo } from '../inprocess/measure.js'
 import { fresh } from '../scratch.js'
 import { summary } from '../statistics.js'
-import { rotated } from './contended.js'
+import { endTeams, rotated, startTeams } from './teams.js'
 
 const inProcess = fileURLToPath(new URL('../inprocess/main.js', import.meta.url))
 
@@ -85,13 +85,14 @@ export async function javaScriptPairs({ quick, nodes = NODES, peers = true, slot
  */
 export async function pairsBetween({ competitors, quick, log }) {
   const { rounds, ns } = quick ? { rounds: 5, ns: 10e6 } : { rounds: 31, ns: 50e6 }
-  const teams = await Promise.all(
-    competitors.map(async (competitor) => ({ competitor, driver: await competitor.start(fresh()) })),
-  )
+  const teams = await startTeams(competitors, 1)
   /** @type {Map<string, { system: string, language: string, mode: string, times: number[] }>} */
   const rows = new Map()
   for (let round = -1; round < rounds; round++) {
-    for (const { competitor, driver } of rotated(teams, Math.max(0, round))) {
+    for (const {
+      competitor,
+      drivers: [driver],
+    } of rotated(teams, Math.max(0, round))) {
       for (const mode of ['read', 'write']) {
         const { pairs, ns: took } = await driver.ask({ do: 'pair', mode, ns })
         const { system, language } = competitor
@@ -102,7 +103,7 @@ export async function pairsBetween({ competitors, quick, log }) {
       }
     }
   }
-  await Promise.all(teams.map(({ driver }) => driver.end()))
+  await endTeams(teams)
   log('pairs in all languages')
   return [...rows.values()].map(({ times, ...row }) => ({ ...row, ...summary(times) }))
 }
