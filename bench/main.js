@@ -11,7 +11,9 @@ import { takeMutants } from '../scripts/mutants.js'
 import { check, checkMutants } from './check.js'
 import { all, floors, OURS } from './competitors.js'
 import { python } from './drivers/python.js'
+import { versions as driverVersions } from './drivers/start.js'
 import { machine } from './machine.js'
+import { versions as peerVersions } from './peers/index.js'
 import { installPeers } from './peers/install.js'
 import { drawCharts } from './report/charts.js'
 import { goals } from './report/goals.js'
@@ -98,7 +100,7 @@ for (const { goal, asked, measured, reached } of goals(results)) {
   console.log(`${reached ? 'reached' : 'MISSED '} ${goal}: ${measured} (asked ${asked})`)
 }
 if (!options['no-save']) {
-  save(here, options.quick, results)
+  save({ ...here, versions: { ...peerVersions, ...driverVersions } }, options.quick, results)
   await drawCharts()
   console.log('\nWritten to bench/results')
 }

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 /** How long a driver may take to start, and to answer what takes no time by itself, in ms. */
 export const PATIENCE = 30_000
 
+/** What the drivers told of the systems that they use. @type {Record<string, string>} */
+export const versions = {}
+
 /** @type {Set<Driver>} */
 const running = new Set()
 process.once('exit', () => {
@@ -14,8 +17,6 @@ process.once('exit', () => {
 })
 
 export class Driver {
-  /** The version that the driver told of its system. */
-  version = ''
   /** @type {import('node:child_process').ChildProcessWithoutNullStreams} */
   #child
   /** @type {{ resolve: (answer: any) => void, reject: (error: Error) => void }[]} */
@@ -77,7 +78,8 @@ export class Driver {
   }
 
   async ready() {
-    this.version = (await this.#answer(PATIENCE)).version
+    const { system, version } = await this.#answer(PATIENCE)
+    versions[system] = version
     return this
   }
 

@@ -49,6 +49,12 @@ function page() {
     '|---|---|---|---|',
     ...versions,
     '',
+    '## Versions',
+    '',
+    ...Object.entries(Object.assign({}, ...all.map(({ machine }) => machine.versions))).map(
+      ([system, version]) => `- ${system} ${version}`,
+    ),
+    '',
     '## Goals',
     '',
     '| goal | asked | measured | reached |',
