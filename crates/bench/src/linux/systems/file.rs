@@ -3,105 +3,105 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use super::{Lock, Result};
 
+/// A lock on a file, of one of two kinds that the kernel has.
+pub struct FileLock<K: Kind> {
+    file: File,
+    kind: PhantomData<K>,
+}
+
+pub type Flock = FileLock<WholeFile>;
+pub type Fcntl = FileLock<Range>;
+
+/// Ends a hold.
+pub struct Held<'a, K: Kind>(&'a FileLock<K>);
+
+pub trait Kind {
+    const READ: libc::c_int;
+    const WRITE: libc::c_int;
+    const UNLOCK: libc::c_int;
+
+    /// Takes a lock or gives it back; waits for it.
+    fn request(file: &File, operation: libc::c_int) -> libc::c_int;
+}
+
 /// `flock(2)`.
-pub struct Flock(File);
+pub struct WholeFile;
 
-/// `fcntl(2)` with `F_OFD_SETLKW`, on the whole file: open file descriptions own the lock, not processes.
-pub struct Fcntl(File);
+impl Kind for WholeFile {
+    const READ: libc::c_int = libc::LOCK_SH;
+    const WRITE: libc::c_int = libc::LOCK_EX;
+    const UNLOCK: libc::c_int = libc::LOCK_UN;
 
-/// Ends a hold.
-pub struct FlockHeld<'a>(&'a Flock);
-
-/// Ends a hold.
-pub struct FcntlHeld<'a>(&'a Fcntl);
-
-impl Lock for Flock {
-    type Read<'a> = FlockHeld<'a>;
-    type Write<'a> = FlockHeld<'a>;
-
-    fn open(prefix: &Path) -> Result<Self> {
-        Ok(Self(open(prefix)?))
-    }
-
-    fn version() -> String {
-        kernel()
-    }
-
-    fn read(&self) -> Result<FlockHeld<'_>> {
-        self.request(libc::LOCK_SH)?;
-        Ok(FlockHeld(self))
-    }
-
-    fn write(&self) -> Result<FlockHeld<'_>> {
-        self.request(libc::LOCK_EX)?;
-        Ok(FlockHeld(self))
-    }
-}
-
-impl Flock {
-    fn request(&self, operation: libc::c_int) -> Result<()> {
+    fn request(file: &File, operation: libc::c_int) -> libc::c_int {
         // SAFETY: takes two numbers; the descriptor is open.
-        check(unsafe { libc::flock(self.0.as_raw_fd(), operation) })
+        unsafe { libc::flock(file.as_raw_fd(), operation) }
     }
 }
 
-impl Drop for FlockHeld<'_> {
-    fn drop(&mut self) {
-        self.0.request(libc::LOCK_UN).expect("it is held");
+/// `fcntl(2)` with `F_OFD_SETLKW`, on all bytes: open file descriptions own the lock, not processes.
+pub struct Range;
+
+impl Kind for Range {
+    const READ: libc::c_int = libc::F_RDLCK;
+    const WRITE: libc::c_int = libc::F_WRLCK;
+    const UNLOCK: libc::c_int = libc::F_UNLCK;
+
+    fn request(file: &File, operation: libc::c_int) -> libc::c_int {
+        // SAFETY: plain old data; all zero is a valid value: all bytes.
+        let mut request: libc::flock = unsafe { mem::zeroed() };
+        request.l_type = operation as libc::c_short;
+        // SAFETY: the descriptor is open and `request` valid for reads.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLKW, &raw const request) }
     }
 }
 
-impl Lock for Fcntl {
-    type Read<'a> = FcntlHeld<'a>;
-    type Write<'a> = FcntlHeld<'a>;
+impl<K: Kind> Lock for FileLock<K> {
+    type Read<'a>
+        = Held<'a, K>
+    where
+        K: 'a;
+    type Write<'a>
+        = Held<'a, K>
+    where
+        K: 'a;
 
     fn open(prefix: &Path) -> Result<Self> {
-        Ok(Self(open(prefix)?))
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(prefix)?;
+        Ok(Self { file, kind: PhantomData })
     }
 
     fn version() -> String {
         kernel()
     }
 
-    fn read(&self) -> Result<FcntlHeld<'_>> {
-        self.request(libc::F_RDLCK)?;
-        Ok(FcntlHeld(self))
+    fn read(&self) -> Result<Held<'_, K>> {
+        self.request(K::READ)?;
+        Ok(Held(self))
     }
 
-    fn write(&self) -> Result<FcntlHeld<'_>> {
-        self.request(libc::F_WRLCK)?;
-        Ok(FcntlHeld(self))
-    }
-}
-
-impl Fcntl {
-    fn request(&self, kind: libc::c_int) -> Result<()> {
-        // SAFETY: plain old data; all zero is a valid value: the whole file.
-        let mut request: libc::flock = unsafe { mem::zeroed() };
-        request.l_type = kind as libc::c_short;
-        // SAFETY: the descriptor is open and `request` valid for reads.
-        check(unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_OFD_SETLKW, &raw const request) })
+    fn write(&self) -> Result<Held<'_, K>> {
+        self.request(K::WRITE)?;
+        Ok(Held(self))
     }
 }
 
-impl Drop for FcntlHeld<'_> {
+impl<K: Kind> FileLock<K> {
+    fn request(&self, operation: libc::c_int) -> Result<()> {
+        if K::request(&self.file, operation) == 0 { Ok(()) } else { Err(io::Error::last_os_error().into()) }
+    }
+}
+
+impl<K: Kind> Drop for Held<'_, K> {
     fn drop(&mut self) {
-        self.0.request(libc::F_UNLCK).expect("it is held");
+        self.0.request(K::UNLOCK).expect("it is held");
     }
-}
-
-fn open(path: &Path) -> Result<File> {
-    Ok(File::options().read(true).write(true).create(true).truncate(false).open(path)?)
-}
-
-fn check(result: libc::c_int) -> Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error().into()) }
 }
 
 pub fn kernel() -> String {
