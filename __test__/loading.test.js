@@ -128,7 +128,10 @@ test('an addon that cannot be loaded says why', (t) => {
 
 linuxTest('an addon that needs a newer libc says which', (t) => {
   const name = readdirSync(root).find((file) => /^process-rwlock\..*-gnu\.node$/.test(file))
-  if (name === undefined) return t.pass('this system has no glibc')
+  if (name === undefined) {
+    t.pass('musl knows no versions')
+    return
+  }
   const addon = readFileSync(join(root, name))
   const needed = addon.indexOf('GLIBC_2.')
   t.true(needed > 0)
