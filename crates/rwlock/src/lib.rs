@@ -83,3 +83,7 @@ pub use watcher::{Watch, Watcher};
 #[cfg(test)]
 #[path = "../tests/orderings/mod.rs"]
 mod orderings;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
