@@ -49,15 +49,15 @@ function load(): typeof Binding {
     throw unsupported(
       `${packageName} ${version}, the build of process-rwlock for ${target}, is not installed` +
         `${other ? `, but that for ${other} is: node_modules was made on another system` : ''}. ` +
-        `It is an optional dependency. ${reinstall('without --omit=optional (--no-optional)')}. ` +
+        `It is an optional dependency: ${reinstall('without --omit=optional (--no-optional)')}. ` +
         'npm also leaves such packages out if the lock file was made on another system ' +
         `(https://github.com/npm/cli/issues/4828). To build it from source: ${FROM_SOURCE}`,
     )
   }
   if (installed.version !== version) {
     throw unsupported(
-      `process-rwlock ${version} was installed with ${packageName} ${installed.version}, and needs that of its own version. ` +
-        `${reinstall()}`,
+      `process-rwlock ${version} was installed with ${packageName} ${installed.version}, and needs that of its own version: ` +
+        reinstall(),
     )
   }
   try {
@@ -72,7 +72,7 @@ function load(): typeof Binding {
 }
 
 function reinstall(how = ''): string {
-  return `Delete node_modules and package-lock.json, and run "npm install" on this system${how && ` ${how}`}`
+  return `delete node_modules and package-lock.json, and run "npm install" on this system${how && ` ${how}`}`
 }
 
 function unsupported(message: string, cause?: unknown): LockError {

@@ -58,6 +58,11 @@ export function files(name, file, contents) {
   for (const script of SCRIPTS_AT_INSTALL) {
     if (manifest.scripts?.[script]) problems.push(`a script runs at ${script}`)
   }
+  for (const addon of Object.keys(manifest.optionalDependencies ?? {})) {
+    if (!contents.get('dist/binding.js')?.includes(`require('${addon}')`)) {
+      problems.push(`dist/binding.js does not know ${addon}`)
+    }
+  }
   if (manifest.gypfile || contents.has('binding.gyp')) problems.push('npm would compile it')
   if (problems.length > 0) throw new Error(problems.join('\n'))
 

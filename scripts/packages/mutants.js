@@ -76,6 +76,13 @@ export const mutants = [
     }),
   },
   {
+    name: 'an addon that the loader does not know',
+    foundBy: `files of ${library}`,
+    change: inManifest(library, (manifest) => {
+      manifest.optionalDependencies['process-rwlock-freebsd-x64'] = manifest.version
+    }),
+  },
+  {
     name: 'a script at install',
     foundBy: `files of ${library}`,
     change: inManifest(library, (manifest) => {
