@@ -54,8 +54,7 @@ async function check(nodes, change) {
   const checks = new Checks()
   /** @param {NodeJS.Signals} signal */
   const interrupted = (signal) => {
-    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
-    endLike({ code: null, signal })
+    checks.interrupted = signal
   }
   for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
@@ -186,16 +185,29 @@ async function otherManager(user, manager, add) {
   await runExample(user, folder, projects[0]?.source ?? '', process.execPath)
 }
 
+/** The one error that ends the run: everything is cleaned up on its way. */
+class Interrupted extends Error {
+  /** @param {NodeJS.Signals} signal */
+  constructor(signal) {
+    super(`ended by ${signal}`)
+    this.signal = signal
+  }
+}
+
 class Checks {
   /** @type {string[]} */
   failures = []
+  /** @type {NodeJS.Signals | undefined} */
+  interrupted
 
   /** @param {string} name @param {() => unknown} body that may return what there is to tell */
   async run(name, body) {
     try {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
       const text = await body()
       console.log(`    ok  ${name}${text ? `: ${text}` : ''}`)
     } catch (error) {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
       this.failures.push(name)
       console.log(`FAILED  ${name}\n${String(error.message).trimEnd().replace(/^/gm, '        ')}`)
     }
@@ -207,5 +219,10 @@ await installTools()
 const nodes = []
 for (const major of majors) nodes.push(await nodeOf(major))
 
-if (process.argv.includes('--mutants')) await runMutants()
-else await runOnce()
+try {
+  if (process.argv.includes('--mutants')) await runMutants()
+  else await runOnce()
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  await endLike({ code: null, signal: error.signal })
+}
