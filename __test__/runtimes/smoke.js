@@ -1,14 +1,10 @@
 // What every runtime must be able to do with the built package, in processes of that runtime: npm run smoke -- --runtime bun
 //
-//   RUNTIME smoke.js                       runs the checks
+//   RUNTIME smoke.js main NAME COUNTER     runs the checks with the lock of this name, and this file to count in
 //   RUNTIME smoke.js ROLE NAME COUNTER     is one of their processes
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,21 +17,21 @@ const ROUNDS = 100
 
 const script = fileURLToPath(import.meta.url)
 // Before the script may be options of the runtime.
-const [role, name, counter] = process.argv.slice(process.argv.findIndex((arg) => arg.endsWith('smoke.js')) + 1)
+const [role, name, counter] = process.argv.slice(
+  process.argv.findIndex((arg) => arg.endsWith('smoke.js')) + 1,
+)
 
 async function main() {
-  const folder = mkdtempSync(join(tmpdir(), 'process-rwlock-smoke-'))
-  const place = { name: `process-rwlock-smoke/${randomUUID()}`, counter: join(folder, 'counter') }
-  const lock = new RWLock(place.name)
+  const lock = new RWLock(name)
   const started = /** @type {Peer[]} */ ([])
   const start = (/** @type {string} */ role) => {
-    const peer = new Peer(role, place)
+    const peer = new Peer(role)
     started.push(peer)
     return peer
   }
   try {
     for (const check of [atOnce, waiting, givingUp, exclusion, death, threads]) {
-      await check({ lock, start, ...place })
+      await check(lock, start)
       console.log(`ok ${check.name}`)
     }
   } finally {
@@ -44,15 +40,14 @@ async function main() {
       await ended
     }
     lock.close()
-    rmSync(folder, { recursive: true, force: true })
   }
-  assert.ok(!RWLock.list().some(({ name }) => name === place.name), 'the lock is gone with its last user')
+  assert.ok(!RWLock.list().some((each) => each.name === name), 'the lock is gone with its last user')
 }
 
-/** @typedef {{ lock: RWLock, start: (role: string) => Peer, name: string, counter: string }} Place */
+/** @typedef {(lock: RWLock, start: (role: string) => Peer) => Promise<void>} Check */
 
-/** @param {Place} place */
-async function atOnce({ lock }) {
+/** @type {Check} */
+async function atOnce(lock) {
   const read = lock.tryRead()
   assert.equal(read?.mode, 'read')
   assert.equal(lock.tryWrite(), null)
@@ -65,11 +60,11 @@ async function atOnce({ lock }) {
     lock.readSync(() => 'sync'),
     'sync',
   )
-  assert.equal(await lock.upgradable(async (guard) => (await guard.upgrade(), guard.mode)), 'write')
+  await lock.upgradable((guard) => guard.upgrade())
 }
 
-/** Each of two processes waits for the other. @param {Place} place */
-async function waiting({ lock, start }) {
+/** Each of two processes waits for the other. @type {Check} */
+async function waiting(lock, start) {
   const other = start('pass')
   await other.said('holds')
   assert.equal(lock.tryRead(), null)
@@ -80,8 +75,8 @@ async function waiting({ lock, start }) {
   assert.equal(await other.ended, 'code 0') // with its lock still open
 }
 
-/** @param {Place} place */
-async function givingUp({ lock }) {
+/** @type {Check} */
+async function givingUp(lock) {
   const guard = lock.tryRead()
   await assert.rejects(lock.acquireWrite({ timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
   assert.throws(() => lock.writeSync(() => {}, { timeout: 20 }), { code: 'ERR_LOCK_DEADLOCK' })
@@ -92,17 +87,17 @@ async function givingUp({ lock }) {
   guard?.release()
 }
 
-/** @param {Place} place */
-async function exclusion({ lock, start, counter }) {
-  writeFileSync(counter, '0')
+/** @type {Check} */
+async function exclusion(lock, start) {
+  await writeFile(counter, '0')
   const others = [start('count'), start('count')]
-  await count(lock, counter)
+  await count(lock)
   for (const { ended } of others) assert.equal(await ended, 'code 0')
   assert.equal(await readFile(counter, 'utf8'), String(ROUNDS * 3))
 }
 
-/** @param {Place} place */
-async function death({ lock, start }) {
+/** @type {Check} */
+async function death(lock, start) {
   const other = start('hold')
   await other.said('holds')
   const wait = lock.acquireWrite()
@@ -114,8 +109,8 @@ async function death({ lock, start }) {
   assert.equal(await lock.read(({ ownerDied }) => ownerDied), null)
 }
 
-/** @param {Place} place */
-async function threads({ lock, name }) {
+/** @type {Check} */
+async function threads(lock) {
   const guard = await lock.acquireWrite()
   const worker = new Worker(new URL(import.meta.url), { workerData: name })
   const ended = new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject))
@@ -131,7 +126,7 @@ async function thread() {
 async function peer() {
   setTimeout(() => process.exit(9), PEER_BOUND).unref()
   const lock = new RWLock(name)
-  if (role === 'count') return count(lock, counter)
+  if (role === 'count') return count(lock)
   const guard = await lock.acquireWrite({ label: 'doomed' })
   console.log('holds')
   if (role === 'hold') await sleep(PEER_BOUND)
@@ -142,20 +137,20 @@ async function peer() {
   await lock.write(() => {})
 }
 
-/** @param {RWLock} lock @param {string} file */
-async function count(lock, file) {
+/** @param {RWLock} lock */
+async function count(lock) {
   for (let round = 0; round < ROUNDS; round++) {
     await lock.write(async () => {
-      const value = Number(await readFile(file, 'utf8'))
-      await writeFile(file, String(value + 1))
+      const value = Number(await readFile(counter, 'utf8'))
+      await writeFile(counter, String(value + 1))
     })
   }
 }
 
 class Peer {
-  /** @param {string} role @param {{ name: string, counter: string }} place */
-  constructor(role, { name, counter }) {
-    // The sandbox of Chromium's own wants rights that a CI machine does not give, and none of it is used here.
+  /** @param {string} role */
+  constructor(role) {
+    // Chromium's sandbox wants rights that a machine for CI does not give, and nothing here is in it.
     const options = process.versions.electron ? ['--no-sandbox'] : []
     this.child = spawn(process.execPath, [...options, script, role, name, counter], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -186,7 +181,7 @@ async function until(condition) {
 
 try {
   if (!isMainThread) await thread()
-  else if (role === undefined) await main()
+  else if (role === 'main') await main()
   else await peer()
 } catch (error) {
   // Not thrown on: Electron would show it in a window, and stay.
