@@ -107,7 +107,7 @@ function newest(file) {
 }
 
 /** The file that the native build makes on this platform. */
-function addonName() {
+export function addonName() {
   const { platform, arch } = process
   const abi = { linux: isMusl() ? '-musl' : '-gnu', win32: '-msvc' }[/** @type {string} */ (platform)] ?? ''
   return `process-rwlock.${platform}-${arch}${abi}.node`
