@@ -14,7 +14,15 @@ const target = `${arch}-unknown-linux-gnu`
 const tools = fileURLToPath(new URL('.cache/zig/', root))
 
 await requirePython('Zig comes from PyPI')
-const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary=:all:']
+const pip = [
+  '-m',
+  'pip',
+  'install',
+  '--quiet',
+  '--root-user-action=ignore',
+  '--disable-pip-version-check',
+  '--only-binary=:all:',
+]
 await run('python3', [...pip, '--target', tools, '--upgrade', ...PACKAGES])
 Object.assign(process.env, {
   CARGO_ZIGBUILD_ZIG_PATH: `${tools}ziglang/zig`,
