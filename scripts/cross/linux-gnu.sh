@@ -20,8 +20,8 @@ link() {
 
 inspect() {
   . scripts/cross/elf.sh
-  glibc_within "$FLOOR" "$1" && needs_only "$1" 'libc\.so\.6|libgcc_s\.so\.1|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libm\.so\.6|ld-linux.*' &&
-    refuses_newer
+  glibc_within "$FLOOR" "$1" && refuses_newer glibc_within "$FLOOR" &&
+    needs_only "$1" '(libc|libdl|libm|libpthread|librt|libgcc_s|ld-linux-.*)\.so\.[0-9]+'
 }
 
 node() { echo "$(npm_package "$NODE_PACKAGE" "$1")/bin/node"; }

@@ -28,9 +28,12 @@ with_source() {
   say "Fetching the source of Rust $version's standard library"
   rm -rf "$copy"
   mkdir -p "$copy" "$source"
-  if ! fetch_rust_src "$version" | tar -x -C "$source" --strip-components=4 --wildcards './usr/src/*/library'; then
+  # Only Debian's backports have a package for each new Rust.
+  local deb
+  deb=$(fetch_deb all rust-src "$version" trixie-backports) ||
     fail "There is no standard library for $target: rustup target add $target (or rustup component add rust-src)."
-  fi
+  dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$source" --strip-components=4 --wildcards './usr/src/*/library' || return
+  rm "$deb"
   # Links cost nothing; the program finds its library, and with that its sysroot, beside itself.
   local part
   for part in bin lib; do
@@ -38,22 +41,4 @@ with_source() {
   done
   touch "$copy/complete"
   echo "$copy"
-}
-
-# Writes the archive of Debian's package of the source to standard output. Only backports have one for each new Rust.
-fetch_rust_src() { # version
-  local apt=$CACHE/apt site deb version
-  site=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-    awk '$2 == "Debian" && $3 == "main" && $1 !~ /security/ { print $1; exit }')
-  [[ -n $site ]] || return
-  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie-backports main" >"$apt/sources.list"
-  local options=(-q -o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o Dir::Etc::sourceparts=-
-    -o "Dir::Etc::sourcelist=$apt/sources.list" -o APT::Sandbox::User=root)
-  apt-get "${options[@]}" update >&2 || return
-  version=$(apt-cache "${options[@]}" madison rust-src | awk -v v="$1+" 'index($3, v) == 1 { print $3; exit }')
-  [[ -n $version ]] || return
-  (cd "$apt/cache" && apt-get "${options[@]}" download "rust-src=$version" >&2) || return
-  deb=$(echo "$apt"/cache/rust-src_"$1"+*.deb)
-  dpkg-deb --fsys-tarfile "$deb"
 }

@@ -37,5 +37,5 @@ with_qemu() {
   export PROCESS_RWLOCK_EMULATOR=qemu
   if grep -qsx enabled /proc/sys/fs/binfmt_misc/qemu-aarch64; then "$@" && return; fi
   [[ $EUID == 0 ]] || fail 'Not root, and the kernel does not start arm64 programs: apt-get install qemu-user-static binfmt-support'
-  scripts/cross/with-qemu.sh "$@"
+  "$ROOT/scripts/cross/with-qemu.sh" "$@"
 }

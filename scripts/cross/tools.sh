@@ -10,6 +10,26 @@ need() {
   { apt-get update -q && apt-get install -qy --no-install-recommends "$@"; } >&2 || fail "Could not install $*"
 }
 
+# Fetches a package of Debian that this system does not install: of another processor, or of a later Debian. Prints its path.
+fetch_deb() { # architecture package [version [suite]]
+  local apt=$CACHE/apt/${4:-own}-$1 site version
+  local options=(-q -o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
+  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+  if [[ $1 != all ]]; then options+=(-o "APT::Architectures::=$1"); fi
+  if [[ -n ${4:-} ]]; then
+    site=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+      awk '$2 == "Debian" && $3 == "main" && $1 !~ /security/ { print $1; exit }')
+    [[ -n $site ]] || return
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $4 main" >"$apt/sources.list"
+    options+=(-o Dir::Etc::sourceparts=- -o "Dir::Etc::sourcelist=$apt/sources.list")
+  fi
+  [[ -e $apt/state/updated ]] || { apt-get "${options[@]}" update >&2 && touch "$apt/state/updated"; } || return
+  version=$(apt-cache "${options[@]}" madison "$2:$1" | awk -v v="${3:-}" 'index($3, v) == 1 { print $3; exit }')
+  [[ -n $version ]] || return
+  (cd "$apt/cache" && rm -f "$2"_*.deb && apt-get "${options[@]}" download "$2:$1=$version" >&2) || return
+  echo "$apt/cache/$2"_*.deb
+}
+
 # Unpacks a package of npm, and prints the folder that it is in.
 npm_package() { # name version
   local prefix=$CACHE/npm/$1@$2
