@@ -108,8 +108,8 @@ const MUTANTS = [
   weaker('wait.rs', 'leave_queue', 'Release'),
   weaker('park/mod.rs', 'wake_mark', 'Relaxed'),
   weaker('park/mod.rs', 'take_wake', 'Relaxed'),
-  weaker('doorbell/mod.rs', 'doorbell_look', 'Acquire'),
-  weaker('doorbell/mod.rs', 'doorbell_mute', 'Release'),
+  weaker('park/doorbell/mod.rs', 'doorbell_look', 'Acquire'),
+  weaker('park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
 ]
 
 const part = takeMutants(process.argv)

@@ -1,11 +1,13 @@
 //! The event loop's doorbell: other processes ring, and the loop itself answers. Node lends its loop to addons through libuv,
 //! whose functions it exports; where they are not to be had there is no door, and the watcher's thread does it all.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::mem::{size_of, transmute_copy};
-use std::os::fd::AsRawFd;
+use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 
+#[cfg(unix)]
+use libloading::os::unix::Library;
+#[cfg(windows)]
+use libloading::os::windows::Library;
 use napi::{Env, sys};
 use process_rwlock::Doorbell;
 
@@ -33,23 +35,23 @@ const READABLE: c_int = 1;
 
 impl Uv {
     fn get() -> Option<Self> {
-        Some(Self {
-            handle_size: symbol(c"uv_handle_size")?,
-            poll_init: symbol(c"uv_poll_init")?,
-            poll_start: symbol(c"uv_poll_start")?,
-            unref: symbol(c"uv_unref")?,
-            close: symbol(c"uv_close")?,
-        })
+        let program = Library::this();
+        #[cfg(windows)]
+        let program = program.ok()?;
+        let uv = Self {
+            // SAFETY: so libuv declares them, here and below.
+            handle_size: *unsafe { program.get(b"uv_handle_size\0") }.ok()?,
+            // SAFETY: as above.
+            poll_init: *unsafe { program.get(b"uv_poll_init\0") }.ok()?,
+            // SAFETY: as above.
+            poll_start: *unsafe { program.get(b"uv_poll_start\0") }.ok()?,
+            // SAFETY: as above.
+            unref: *unsafe { program.get(b"uv_unref\0") }.ok()?,
+            // SAFETY: as above.
+            close: *unsafe { program.get(b"uv_close\0") }.ok()?,
+        };
+        Some(uv)
     }
-}
-
-/// The function called `name`, which must have the type `F`.
-fn symbol<F: Copy>(name: &CStr) -> Option<F> {
-    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-    // SAFETY: a C string; the program itself is searched, with what it has loaded.
-    let address = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })?;
-    // SAFETY: a function pointer of the type that libuv declares under this name.
-    Some(unsafe { transmute_copy(&address) })
 }
 
 /// Open until the environment ends.
@@ -71,13 +73,13 @@ impl Door {
         if is_bun(env) {
             return None;
         }
-        let uv = Uv::get()?;
         let mut uv_loop = ptr::null_mut();
         // SAFETY: on the environment's thread; `uv_loop` is valid for writes.
         if unsafe { sys::napi_get_uv_event_loop(env.raw(), &raw mut uv_loop) } != sys::Status::napi_ok {
             return None;
         }
         let doorbell = Doorbell::open().ok()?;
+        let uv = Uv::get()?;
         // SAFETY: asks for a number.
         let size = unsafe { (uv.handle_size)(POLL) };
         let handle = vec![0; size.div_ceil(size_of::<u128>())].into();
@@ -85,7 +87,7 @@ impl Door {
         let handle: Handle = inside.handle.as_mut_ptr().cast();
         let uv = &inside.uv;
         // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
-        if unsafe { (uv.poll_init)(uv_loop, handle, inside.doorbell.as_raw_fd()) } != 0 {
+        if unsafe { (uv.poll_init)(uv_loop, handle, inside.doorbell.descriptor()) } != 0 {
             return None;
         }
         // SAFETY: an initialised handle of this thread. From here on only its close callback may free it.

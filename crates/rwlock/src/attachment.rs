@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use crate::doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
 use crate::layout::{GateLine, MAX_CAPACITY, Slot};
 use crate::liveness::{deaths, slot_byte};
 use crate::park;
+use crate::park::doorbell;
 use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
 use crate::slot::{Mode, Queued, Reads};
@@ -41,7 +41,7 @@ pub enum Identity {
     /// A named lock.
     Name(String),
     /// A file: its device and its number there.
-    File(u64, u64),
+    File(u64, u128),
 }
 
 impl LockRef<'_> {
@@ -50,7 +50,7 @@ impl LockRef<'_> {
     pub fn identity(&self) -> Option<Identity> {
         match self {
             Self::Name(name) => Some(Identity::Name((*name).into())),
-            Self::Path(path) => Some(segment::file::identity(&std::fs::metadata(path).ok()?)),
+            Self::Path(path) => segment::disk::identity_at(path).ok(),
         }
     }
 }
@@ -136,9 +136,8 @@ impl Attachment {
     pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
-            Place::File { .. } => {
-                segment::file::identity(&segment::file::metadata(segment.lock.file(), &segment.place)?)
-            }
+            Place::File { .. } => segment::disk::identity(segment.lock.file())
+                .map_err(|error| Error::access(format!("cannot look at {}", segment.place), error))?,
         };
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
@@ -150,7 +149,7 @@ impl Attachment {
         step!(attach_queued);
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         step!(attach_wake);
-        slot.waiting.wake.store(park::IDLE, SeqCst);
+        slot.waiting.wake.reset();
         slot.waiting.doorbell.store(doorbell::NONE, SeqCst);
         step!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);

@@ -12,6 +12,7 @@
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::park::Word;
 use crate::sync::{AtomicU32, AtomicU64, NoteU32, NoteU64};
 
 /// Two cache lines: the unit that adjacent-line prefetchers move, and the line size of Apple silicon.
@@ -123,7 +124,7 @@ pub(crate) struct WaitLine {
     /// See [`crate::slot::Queued`].
     pub queued: AtomicU64,
     /// The word the owner sleeps on; see [`crate::park`].
-    pub wake: AtomicU32,
+    pub wake: Word,
     /// How many requests wait behind this slot, for people.
     pub pending: NoteU32,
     /// Where `pid` is a number of; see [`crate::liveness::deaths::namespace`].
@@ -137,7 +138,7 @@ pub(crate) struct WaitLine {
     pub pid: AtomicU32,
     pub thread: NoteU32,
     pub label: Label,
-    /// Where the owner's event loop is woken, and what is said there; see [`crate::doorbell`]. 0: it sleeps on `wake`.
+    /// Where the owner's event loop is woken, and what is said there; see [`crate::park::doorbell`]. 0: it sleeps on `wake`.
     pub doorbell: AtomicU64,
     pub doorbell_key: AtomicU64,
 }

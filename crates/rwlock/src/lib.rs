@@ -33,7 +33,7 @@
 //!   inside, clears the bits of those who do not read. A bit too many costs a look, so no death leaves anything to repair.
 //! - **Wait** ([`queue`], [`wait`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
-//! - An event loop does not sleep on a word: whoever has news for it rings its [`doorbell`], and a thread of its own
+//! - An event loop does not sleep on a word: whoever has news for it rings its [`park::doorbell`], and a thread of its own
 //!   process, the [`watcher`], looks whether it came.
 //! - **Fairness:** newcomers may overtake until somebody in the queue has waited for its patience; then he *closes* the
 //!   queue, which from then on is strictly first come, first served, with adjacent readers together.
@@ -52,7 +52,6 @@
 mod step;
 
 mod attachment;
-mod doorbell;
 mod error;
 mod gate;
 mod inspect;
@@ -69,10 +68,10 @@ mod wait;
 mod watcher;
 
 pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
-pub use doorbell::Doorbell;
 pub use error::{Error, ErrorKind, Result};
 pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
 pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
+pub use park::doorbell::Doorbell;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 pub use slot::Mode;
 #[cfg(feature = "crash-injection")]
@@ -80,6 +79,6 @@ pub use step::on_step;
 pub use wait::{Outcome, RequestId, Terms, now};
 pub use watcher::{Watch, Watcher};
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 #[path = "../tests/orderings/mod.rs"]
 mod orderings;

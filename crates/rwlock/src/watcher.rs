@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::attachment::Attachment;
-use crate::doorbell;
-use crate::park;
+use crate::park::doorbell;
+use crate::park::{self, Word};
 use crate::recovery::{FIRST_LOOK, Vigil};
 use crate::segment::Segment;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::AtomicU64;
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;
@@ -32,7 +32,7 @@ pub struct Watcher {
 struct Post {
     watched: Mutex<Watched>,
     /// What the thread sleeps on besides the wake words; a word of this process alone.
-    bell: AtomicU32,
+    bell: Word,
     /// When the thread looks next without being woken; [`AWAKE`]: it may have looked already, and must be woken.
     sleeps_until: AtomicU64,
 }
@@ -65,7 +65,7 @@ struct Sleeper {
 }
 
 impl Sleeper {
-    fn word(&self) -> &AtomicU32 {
+    fn word(&self) -> &Word {
         &self.segment.slots()[self.slot].waiting.wake
     }
 
@@ -122,11 +122,8 @@ impl Watcher {
         if let Some(post) = posts.iter().find(|post| post.admit(entry, self.limit)) {
             return Ok(post.clone());
         }
-        let post = Arc::new(Post {
-            watched: Mutex::default(),
-            bell: AtomicU32::new(park::IDLE),
-            sleeps_until: AtomicU64::new(AWAKE),
-        });
+        let post =
+            Arc::new(Post { watched: Mutex::default(), bell: Word::default(), sleeps_until: AtomicU64::new(AWAKE) });
         post.admit(entry, self.limit);
         let (watcher, kept) = (self.clone(), post.clone());
         thread::Builder::new().name("rwlock-watcher".into()).stack_size(128 * 1024).spawn(move || {

@@ -15,6 +15,11 @@ mod unix;
 #[cfg(all(unix, not(miri)))]
 pub(crate) use unix::LockFile;
 
+#[cfg(all(windows, not(miri)))]
+mod windows;
+#[cfg(all(windows, not(miri)))]
+pub(crate) use windows::LockFile;
+
 /// The byte that serialises opening, closing and removing.
 pub(crate) const SETUP_BYTE: u64 = 1 << 40;
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::sync::AtomicU32;
+use super::Word;
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;
@@ -31,14 +31,14 @@ fn timespec(nanos: u64) -> libc::timespec {
 }
 
 /// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
-pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: u64) {
+pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
     let until = timespec(deadline);
     // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; plain FUTEX_WAIT a relative one, which would drift.
     // SAFETY: `word` and `until` outlive the call; the kernel only reads both.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
-            word.as_ptr(),
+            word.news.as_ptr(),
             libc::FUTEX_WAIT_BITSET,
             expected,
             &raw const until,
@@ -49,9 +49,9 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: u64) {
 }
 
 /// Wakes the thread that sleeps on `word`, if there is one.
-pub(crate) fn wake_sleeper(word: &AtomicU32) {
+pub(crate) fn wake_sleeper(word: &Word) {
     // SAFETY: FUTEX_WAKE does not access the word, it only names it; all sleepers are woken (an attachment has one).
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+    unsafe { libc::syscall(libc::SYS_futex, word.news.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
 /// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
@@ -81,7 +81,7 @@ struct Waiter {
 const SIZE_U32: u32 = 2;
 
 /// Sleeps while every one of `words` has the value beside it, until one is woken or past `deadline`.
-pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: u64) {
+pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
     if let [(word, expected)] = words {
         return wait(word, *expected, deadline);
     }
@@ -90,7 +90,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: u64) {
         .iter()
         .map(|(word, expected)| Waiter {
             value: u64::from(*expected),
-            address: word.as_ptr() as u64,
+            address: word.news.as_ptr() as u64,
             flags: SIZE_U32,
             reserved: 0,
         })

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use loom::thread::{self, Thread};
 
-use crate::sync::AtomicU32;
+use super::Word;
 
 thread_local! {
     // loom runs all threads of a model on one thread of the system.
-    static SLEEPERS: RefCell<Vec<(*const AtomicU32, Thread)>> = const { RefCell::new(Vec::new()) };
+    static SLEEPERS: RefCell<Vec<(*const Word, Thread)>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(crate) fn now() -> u64 {
@@ -22,15 +22,15 @@ pub(crate) fn coarse_now() -> u64 {
 }
 
 /// From looking at the word to sleeping nobody comes in between: in the kernel the futex' lock sees to that.
-pub(crate) fn wait(word: &AtomicU32, expected: u32, _deadline: u64) {
+pub(crate) fn wait(word: &Word, expected: u32, _deadline: u64) {
     // Fails, whatever the word says, and so returns the latest value.
-    if word.compare_exchange(u32::MAX, u32::MAX, Relaxed, Relaxed) == Err(expected) {
+    if word.news.compare_exchange(u32::MAX, u32::MAX, Relaxed, Relaxed) == Err(expected) {
         SLEEPERS.with_borrow_mut(|sleepers| sleepers.push((word, thread::current())));
         thread::park();
     }
 }
 
-pub(crate) fn wake_sleeper(word: &AtomicU32) {
+pub(crate) fn wake_sleeper(word: &Word) {
     let woken = SLEEPERS.with_borrow_mut(|sleepers| {
         let (woken, others) = sleepers.drain(..).partition(|(slept, _)| std::ptr::eq(*slept, word));
         *sleepers = others;
@@ -43,7 +43,7 @@ pub(crate) fn wait_any_limit() -> usize {
     1
 }
 
-pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: u64) {
+pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
     let (word, expected) = words[0];
     wait(word, expected, deadline);
 }

@@ -5,19 +5,53 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use crate::doorbell;
 use crate::layout::WaitLine;
 use crate::sync::AtomicU32;
+
+pub(crate) mod doorbell;
 
 #[cfg(loom)]
 mod loom;
 #[cfg(loom)]
-pub(crate) use loom::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+use loom as system;
 
 #[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
 #[cfg(all(target_os = "linux", not(loom)))]
-pub(crate) use linux::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+use linux as system;
+
+#[cfg(all(target_os = "macos", not(loom)))]
+mod macos;
+#[cfg(all(target_os = "macos", not(loom)))]
+use macos as system;
+
+#[cfg(all(windows, not(loom)))]
+mod windows;
+#[cfg(all(windows, not(loom)))]
+use windows as system;
+
+use system::wake_sleeper;
+pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit};
+
+/// What can be slept on: for one thread in [`wait`], and beside it one in [`wait_any`].
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct Word {
+    /// [`IDLE`], or news.
+    pub news: AtomicU32,
+    /// Where each of the two is woken, if the system cannot do so by the address of `news` (`windows`). No model runs there.
+    sleepers: [std::sync::atomic::AtomicU32; 2],
+}
+
+impl Word {
+    /// Forgets what was said to an earlier owner.
+    pub fn reset(&self) {
+        self.news.store(IDLE, SeqCst);
+        for sleeper in &self.sleepers {
+            sleeper.store(0, SeqCst);
+        }
+    }
+}
 
 pub(crate) const IDLE: u32 = 0;
 /// There is news: look at the lock again.
@@ -30,28 +64,28 @@ const POKED: u32 = 2;
 pub(crate) fn wake(line: &WaitLine) {
     step!(wake_mark);
     // The doorbell after the mark: who has muted it, to sleep on the word, finds the mark or is not rung for.
-    if line.wake.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !doorbell::ring(line) {
+    if line.wake.news.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !doorbell::ring(line) {
         step!(wake_call);
         wake_sleeper(&line.wake);
     }
 }
 
-pub(crate) fn is_woken(word: &AtomicU32) -> bool {
+pub(crate) fn is_woken(word: &Word) -> bool {
     step!(wake_look_mark);
-    word.load(SeqCst) & WOKEN != 0
+    word.news.load(SeqCst) & WOKEN != 0
 }
 
 /// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
-pub(crate) fn take_wake(word: &AtomicU32) {
+pub(crate) fn take_wake(word: &Word) {
     step!(take_wake);
-    word.fetch_and(POKED, SeqCst);
+    word.news.fetch_and(POKED, SeqCst);
 }
 
 /// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
 /// return early for no reason.
-pub(crate) fn wait_for_news(word: &AtomicU32, deadline: u64) {
+pub(crate) fn wait_for_news(word: &Word, deadline: u64) {
     step!(sleep_look);
-    let seen = word.load(SeqCst);
+    let seen = word.news.load(SeqCst);
     if seen & WOKEN == 0 {
         step!(sleep);
         wait(word, seen, deadline);
@@ -59,16 +93,16 @@ pub(crate) fn wait_for_news(word: &AtomicU32, deadline: u64) {
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
-pub(crate) fn poke(word: &AtomicU32) {
+pub(crate) fn poke(word: &Word) {
     step!(poke_mark);
-    if word.fetch_or(POKED, SeqCst) & POKED == 0 {
+    if word.news.fetch_or(POKED, SeqCst) & POKED == 0 {
         step!(poke_call);
         wake_sleeper(word);
     }
 }
 
 /// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
-pub(crate) fn take_poke(word: &AtomicU32) {
+pub(crate) fn take_poke(word: &Word) {
     step!(take_poke);
-    word.fetch_and(WOKEN, SeqCst);
+    word.news.fetch_and(WOKEN, SeqCst);
 }

@@ -1,11 +1,11 @@
 //! The greatest fencing token of any lock of this user that was removed, so that a lock made anew goes on above it even if
 //! the wall clock was set back.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-use super::{SETUP_PATIENCE, directory, enter_setup, unix_nanos};
+use super::file::{read_start, write_start};
+use super::{SETUP_PATIENCE, directory, disk, enter_setup, unix_nanos};
 use crate::liveness::LockFile;
 
 /// Its file, in the user's directory.
@@ -27,7 +27,7 @@ pub(super) fn note(token: u64) {
     let _ = with_file(|file, last| {
         let now = unix_nanos();
         step!(write_last_fence);
-        file.write_all_at(&sane(last, now).max(sane(token, now)).to_le_bytes(), 0)
+        write_start(file, &sane(last, now).max(sane(token, now)).to_le_bytes())
     });
 }
 
@@ -39,19 +39,12 @@ fn sane(token: u64, now: u64) -> u64 {
 fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
     let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
     step!(open_last_fence);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)?;
+    let file = disk::private().create(true).truncate(false).open(path)?;
     let lock = LockFile::new(file);
     enter_setup(&lock, &"the fence of removed locks", SETUP_PATIENCE).map_err(io::Error::other)?;
     step!(read_last_fence);
     let mut bytes = [0; 8];
-    let last = lock.file().read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes));
+    let last = read_start(lock.file(), &mut bytes).map_or(0, |()| u64::from_le_bytes(bytes));
     act(lock.file(), last)
 }
 

@@ -1,16 +1,13 @@
 //! Locks found by path: the file itself is mapped, and it stays the user's.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 use memmap2::MmapRaw;
 
-use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup, fence, no_such_file, not_a_lock};
-use crate::attachment::Identity;
+use super::{Backing, Place, SETUP_PATIENCE, Segment, disk, enter_setup, fence, no_such_file, not_a_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, bytes_of};
 use crate::liveness::LockFile;
@@ -56,13 +53,11 @@ pub(crate) fn remove(segment: &Segment, path: &Path) -> io::Result<()> {
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
     let irregular = || not_a_lock(place, "it is not a regular file");
-    let cannot = |error: io::Error| match error.raw_os_error() {
-        Some(libc::EISDIR | libc::ENXIO) => irregular(),
+    let cannot = |error| match fs::metadata(path) {
+        Ok(there) if !there.is_file() => irregular(),
         _ => Error::access(format!("cannot open {place}"), error),
     };
-    let mut options = OpenOptions::new();
-    // O_NONBLOCK: a pipe at this path must give an error, not block.
-    options.read(true).write(true).mode(0o666).custom_flags(libc::O_NONBLOCK);
+    let mut options = disk::shared();
     // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
     // (fs.protected_regular, proc_sys_fs(5)).
     step!(open_file);
@@ -86,23 +81,15 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     Ok(Some(LockFile::new(file)))
 }
 
-pub(crate) fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
+fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
     file.metadata().map_err(|error| Error::access(format!("cannot look at {place}"), error))
-}
-
-/// What tells this file from every other on the machine.
-pub(crate) fn identity(metadata: &fs::Metadata) -> Identity {
-    Identity::File(metadata.dev(), metadata.ino())
 }
 
 /// Whether `lock` is still the file that `path` leads to.
 pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
-    let Some(there) =
-        no_such_file(fs::metadata(path)).map_err(|error| Error::access(format!("cannot look at {place}"), error))?
-    else {
-        return Ok(false);
-    };
-    Ok(identity(&metadata(lock.file(), place)?) == identity(&there))
+    let cannot = |error| Error::access(format!("cannot look at {place}"), error);
+    let Some(there) = no_such_file(disk::identity_at(path)).map_err(cannot)? else { return Ok(false) };
+    Ok(disk::identity(lock.file()).map_err(cannot)? == there)
 }
 
 /// An empty file, or one whose maker died before it was a lock.
@@ -113,7 +100,7 @@ fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
 fn is_begun(lock: &LockFile, place: &Place) -> Result<bool> {
     let mut magic = [0; 8];
     step!(read_magic);
-    match lock.file().read_exact_at(&mut magic, 0) {
+    match read_start(lock.file(), &mut magic) {
         Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(Error::access(format!("cannot read {place}"), error)),
@@ -130,9 +117,9 @@ fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
         step!(clear_file);
         file.set_len(0)?; // of an unfinished one, so that what follows is zero
         step!(mark_unfinished);
-        file.write_all_at(&MAGIC_UNFINISHED.to_le_bytes(), 0)?;
+        write_start(file, &MAGIC_UNFINISHED.to_le_bytes())?;
         step!(reserve_file);
-        reserve(file, bytes_of(capacity))?;
+        disk::reserve(file, bytes_of(capacity))?;
         MmapRaw::map_raw(file)
     })();
     match laid_out {
@@ -155,24 +142,9 @@ fn map(lock: LockFile, place: Place) -> Result<Segment> {
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
 }
 
-/// Gives `file` its length and its pages, so that a full disk is an error now and not a signal later.
-pub(super) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
-    // SAFETY: takes a descriptor and two numbers.
-    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
-    }
-}
-
 /// Memory mapped from a network file system is not shared between machines, and its byte locks may not be the kernel's.
 fn refuse_network(file: &File, place: &Place) -> Result<()> {
-    // SAFETY: `statfs` is plain old data; all zero is a valid value of it.
-    let mut about: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the descriptor is open and `about` is valid for writes.
-    if unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut about) } == -1 {
-        return Err(Error::access(format!("cannot look at {place}"), io::Error::last_os_error()));
-    }
-    match network_file_system(about.f_type as u32) {
+    match disk::network_file_system(file).map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
         None => Ok(()),
         Some(system) => Err(Error::new(
             ErrorKind::Access,
@@ -183,42 +155,13 @@ fn refuse_network(file: &File, place: &Place) -> Result<()> {
     }
 }
 
-/// The name of a file system that other machines may share. Magic numbers: statfs(2) and the kernel's `linux/magic.h`.
-fn network_file_system(magic: u32) -> Option<&'static str> {
-    Some(match magic {
-        0x6969 => "nfs",
-        0x517b => "smb",
-        0xff53_4d42 => "cifs",
-        0xfe53_4d42 => "smb2",
-        0x5346_414f | 0x6b41_4653 => "afs",
-        0x7375_7245 => "coda",
-        0x564c => "ncp",
-        0x00c3_6400 => "ceph",
-        0x0bd0_0bd0 => "lustre",
-        0x0116_1970 => "gfs2",
-        0x7461_636f => "ocfs2",
-        0x0102_1997 => "9p",
-        0x6573_5546 => "fuse",
-        _ => return None,
-    })
+/// (The position of an open lock file is nobody else's.)
+pub(super) fn read_start(mut file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.read_exact(bytes)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_file_systems_are_told_from_local_ones() {
-        assert_eq!(network_file_system(0x6969), Some("nfs"));
-        assert_eq!(network_file_system(0xff53_4d42), Some("cifs"));
-        for local in [
-            0xef53,      /* ext4 */
-            0x5846_5342, /* xfs */
-            0x9123_683e, /* btrfs */
-            0x0102_1994, /* tmpfs */
-            0x794c_7630, /* overlay */
-        ] {
-            assert_eq!(network_file_system(local), None);
-        }
-    }
+pub(super) fn write_start(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(bytes)
 }

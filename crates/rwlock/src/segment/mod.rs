@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memmap2::MmapRaw;
-use shared_memory::Shmem;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{
@@ -18,9 +17,10 @@ use crate::layout::{
 use crate::liveness::{LockFile, SETUP_BYTE};
 
 mod directory;
+pub(crate) mod disk;
 mod fence;
 pub(crate) mod file;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
@@ -32,28 +32,40 @@ const SETUP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What keeps the memory mapped.
 enum Backing {
-    Shared(Shmem),
+    #[cfg(unix)]
+    Shared(shared_memory::Shmem),
     File(MmapRaw),
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     Heap(std::sync::Arc<heap::Heap>),
 }
 
 impl Backing {
     fn base(&self) -> *mut u8 {
         match self {
+            #[cfg(unix)]
             Self::Shared(memory) => memory.as_ptr(),
             Self::File(map) => map.as_mut_ptr(),
-            #[cfg(test)]
+            #[cfg(all(test, target_os = "linux"))]
             Self::Heap(heap) => heap.base(),
         }
     }
 
     fn len(&self) -> usize {
         match self {
+            #[cfg(unix)]
             Self::Shared(memory) => memory.len(),
             Self::File(map) => map.len(),
-            #[cfg(test)]
+            #[cfg(all(test, target_os = "linux"))]
             Self::Heap(heap) => heap.len(),
+        }
+    }
+
+    /// Whether it has as many bytes as a lock of `bytes` needs. Shared memory may have whole pages.
+    fn fits(&self, bytes: usize) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Shared(memory) => memory.len() >= bytes,
+            _ => self.len() == bytes,
         }
     }
 }
@@ -243,7 +255,7 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
         return corrupt(format!("its capacity is {capacity}"));
     }
     let (expected, said) = (bytes_of(capacity), header.bytes.load(Relaxed));
-    if length != expected || said != expected as u64 {
+    if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
     Ok(slots_of(capacity))

@@ -1,9 +1,8 @@
 //! Locks found by name: shared memory under a random id, and a record (the lock file) that says which. The record is written
 //! before the memory is made, so that a creator's death leaves nothing nobody knows of.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::record::{Content, Record, file_name};
 use super::{
-    Backing, Place, SETUP_PATIENCE, Segment, directory, enter_setup, fence, file, memory, no_such_file, not_a_lock,
+    Place, SETUP_PATIENCE, Segment, directory, disk, enter_setup, fence, file, memory, no_such_file, not_a_lock,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_CAPACITY, MAX_NAME, bytes_of};
@@ -117,13 +116,7 @@ fn record_of(place: &Place) -> &Path {
 
 fn open_record(place: &Place, create: bool) -> Result<Option<LockFile>> {
     step!(open_record);
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(create)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(record_of(place));
+    let opened = disk::private().create(create).truncate(false).open(record_of(place));
     let cannot =
         |error| Error::access(format!("cannot open {}, the record of {place}", record_of(place).display()), error);
     Ok(no_such_file(opened).map_err(cannot)?.map(LockFile::new))
@@ -179,7 +172,7 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
             return Ok(Found::Unusable { lock, error: not_a_lock(&place, why), leftover });
         }
     };
-    let segment = match Segment::existing(Backing::Shared(memory), lock, place) {
+    let segment = match Segment::existing(memory, lock, place) {
         Ok(segment) => segment,
         Err((error, lock)) => return Ok(Found::Unusable { lock, error, leftover: Some(id) }),
     };
@@ -201,7 +194,7 @@ fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Seg
     match made {
         Ok((memory, id)) => {
             let place = Place::Named { name: name.into(), record: record_of(&place).into(), id };
-            Ok(Segment::create(Backing::Shared(memory), lock, place, capacity, fence::seed()))
+            Ok(Segment::create(memory, lock, place, capacity, fence::seed()))
         }
         Err(error) => {
             forget(&place, None);
@@ -259,8 +252,8 @@ fn sweep(directory: &Path) {
 }
 
 fn records(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name != fence::FILE))
+        .filter(|entry| entry.file_name() != *fence::FILE && entry.file_type().is_ok_and(|kind| !kind.is_dir()))
+        .map(|entry| entry.path())
 }

@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::hash::Hasher;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{directory, named};
+use super::file::write_start;
+use super::memory::id_prefix;
+use super::named;
 
 /// First line of a record. The second is the id of the shared memory, and the name is the rest.
 const HEADING: &str = "process-rwlock 1";
 /// More than the longest record.
-const READ_BYTES: usize = 1024;
+const READ_BYTES: u64 = 1024;
 /// Hexadecimal digits of an id's random part.
 const ID_DIGITS: usize = 16;
 
@@ -49,19 +50,14 @@ impl Record {
         step!(clear_record);
         file.set_len(0)?;
         step!(write_record);
-        file.write_all_at(format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes(), 0)
+        write_start(file, format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes())
     }
 
-    pub fn read(file: &File) -> io::Result<Content> {
-        let mut bytes = [0; READ_BYTES];
-        let mut length = 0;
-        loop {
-            match file.read_at(&mut bytes[length..], length as u64)? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        Ok(match &bytes[..length] {
+    pub fn read(mut file: &File) -> io::Result<Content> {
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.take(READ_BYTES).read_to_end(&mut bytes)?;
+        Ok(match &bytes[..] {
             [] => Content::Empty,
             bytes => std::str::from_utf8(bytes).ok().and_then(Self::parse).map_or(Content::Foreign, Content::Record),
         })
@@ -75,10 +71,6 @@ impl Record {
         let known = random.len() == ID_DIGITS && random.bytes().all(|byte| byte.is_ascii_hexdigit());
         (known && named::check_name(name).is_ok()).then(|| Self { id: id.into(), name: name.into() })
     }
-}
-
-fn id_prefix() -> String {
-    format!("process-rwlock-{}-", directory::user())
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use ::loom::thread;
 
 use super::kit::{Lock, PATIENT, Party};
 use crate::attachment::{HoldEnd, UNLISTING};
-use crate::doorbell::Doorbell;
 use crate::liveness::slot_byte;
 use crate::park;
+use crate::park::doorbell::Doorbell;
 use crate::slot::Mode::{self, Read, Upgradable, Write};
 use crate::slot::Reads;
 use crate::sync::AtomicU64;

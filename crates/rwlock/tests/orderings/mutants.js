@@ -65,8 +65,8 @@ export const MUTANTS = [
   weaker('wait.rs', 'leave_queue', 'Release'),
   weaker('park/mod.rs', 'wake_mark', 'Relaxed', { survives: IN_ORDER }),
   weaker('park/mod.rs', 'take_wake', 'Relaxed', { survives: IN_ORDER }),
-  weaker('doorbell/mod.rs', 'doorbell_look', 'Relaxed', { survives: IN_ORDER }),
-  weaker('doorbell/mod.rs', 'doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
+  weaker('park/doorbell/mod.rs', 'doorbell_look', 'Relaxed', { survives: IN_ORDER }),
+  weaker('park/doorbell/mod.rs', 'doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
   {
     name: 'unmuted',
     breaks: 'who blocks in a wait is rung for at its event loop',

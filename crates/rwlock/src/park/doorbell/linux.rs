@@ -15,7 +15,7 @@ impl Socket {
         socket.admit_only(secret)?;
         let (address, length) = address_of(name);
         // SAFETY: `address` is valid for reads of `length` bytes.
-        if unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } == -1 {
+        if unsafe { libc::bind(socket.descriptor(), (&raw const address).cast(), length) } == -1 {
             return Err(io::Error::last_os_error());
         }
         Ok(socket)
@@ -35,7 +35,7 @@ impl Socket {
         // SAFETY: `program` and the steps that it points to are valid for reads during the call.
         let result = unsafe {
             libc::setsockopt(
-                self.as_raw_fd(),
+                self.descriptor(),
                 libc::SOL_SOCKET,
                 libc::SO_ATTACH_FILTER,
                 (&raw const program).cast(),
@@ -45,23 +45,21 @@ impl Socket {
         if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
+    pub fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     pub fn receive(&self) -> Option<u64> {
         loop {
             let mut key = [0; size_of::<u64>()];
             // SAFETY: `key` is valid for writes of its length.
-            let length = unsafe { libc::recv(self.as_raw_fd(), key.as_mut_ptr().cast(), key.len(), 0) };
+            let length = unsafe { libc::recv(self.descriptor(), key.as_mut_ptr().cast(), key.len(), 0) };
             match length {
                 -1 => return None,
                 8 => return Some(u64::from_be_bytes(key)),
                 _ => {} // nobody who knows the secret sends less
             }
         }
-    }
-}
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
     }
 }
 
@@ -118,7 +116,7 @@ fn address_of(name: u64) -> (libc::sockaddr_un, libc::socklen_t) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doorbell::Doorbell;
+    use crate::park::doorbell::Doorbell;
 
     fn received(doorbell: &Doorbell) -> Vec<u32> {
         std::iter::from_fn(|| doorbell.next_ring()).collect()
@@ -154,7 +152,7 @@ mod tests {
         for bytes in [&[][..], &[0; 1], &doorbell.secret.to_le_bytes(), &[0; 8], &[0xff; 4096]] {
             send_bytes(doorbell.name, bytes);
         }
-        let mut poll = libc::pollfd { fd: doorbell.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd { fd: doorbell.descriptor(), events: libc::POLLIN, revents: 0 };
         // SAFETY: `poll` is valid for reads and writes.
         assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 0) }, 0);
         // One that says more, or less, is heard as far as it makes sense.

@@ -51,12 +51,11 @@ impl Doorbell {
     pub fn next_ring(&self) -> Option<u32> {
         self.socket.receive().map(|key| key as u32)
     }
-}
 
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for Doorbell {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.socket.as_raw_fd()
+    /// What an event loop polls: it can be read when somebody has rung.
+    #[must_use]
+    pub fn descriptor(&self) -> std::ffi::c_int {
+        self.socket.descriptor()
     }
 }
 

@@ -14,8 +14,7 @@ impl Socket {
         None
     }
 
-    #[cfg(unix)]
-    pub fn as_raw_fd(&self) -> std::os::fd::RawFd {
+    pub fn descriptor(&self) -> std::ffi::c_int {
         -1
     }
 }

@@ -1,0 +1,93 @@
+//! Windows: `LockFileEx`. A lock belongs to the handle that it was taken through, and is dropped with it or with its process.
+//!
+//! There is no way to ask who has a lock but to try for one. Whoever asks tries for a shared one, so those who ask at the same
+//! time do not see each other; whoever wants the byte itself may find somebody who just asks, and tries again.
+//! Source: "Locking and Unlocking Byte Ranges in Files", LockFileEx and UnlockFile in the documentation of Win32.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsRawHandle;
+
+use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
+use windows_sys::Win32::Storage::FileSystem::{
+    LOCK_FILE_FLAGS, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
+};
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+use super::slot_byte;
+use crate::layout::{MAX_CAPACITY, slots_of};
+
+/// Tries for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
+const TRIES: usize = 100;
+
+/// An open lock file. One per attachment: its byte locks are the proof that the attachment lives.
+pub(crate) struct LockFile(File);
+
+/// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
+/// range, so no answer ever takes back the lock of an owner.
+fn place_of(byte: u64) -> u64 {
+    byte * 2
+}
+
+impl LockFile {
+    pub fn new(file: File) -> Self {
+        Self(file)
+    }
+
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Takes the lock on `byte`; `false` if another open file has it.
+    pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
+        for _ in 0..TRIES {
+            if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
+                return Ok(true);
+            }
+            if self.is_locked(byte, 1)? {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        Ok(false)
+    }
+
+    pub fn unlock(&self, byte: u64) -> io::Result<()> {
+        self.unlock_range(place_of(byte), 1)
+    }
+
+    /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
+    pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
+        let (place, length) = (place_of(byte), 2 * count as u32);
+        if !self.lock(place, length, 0)? {
+            return Ok(true);
+        }
+        self.unlock_range(place, length)?;
+        Ok(false)
+    }
+
+    /// Whether any other open file has a slot.
+    pub fn is_in_use(&self) -> io::Result<bool> {
+        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
+    }
+
+    fn lock(&self, place: u64, length: u32, kind: LOCK_FILE_FLAGS) -> io::Result<bool> {
+        // SAFETY: plain old data; all zero is a valid value of it.
+        let mut at: OVERLAPPED = unsafe { std::mem::zeroed() };
+        at.Anonymous.Anonymous.Offset = place as u32;
+        at.Anonymous.Anonymous.OffsetHigh = (place >> 32) as u32;
+        let flags = kind | LOCKFILE_FAIL_IMMEDIATELY;
+        // SAFETY: the handle is open while `self` lives; `at` outlives the call, which does not return before it is done.
+        if unsafe { LockFileEx(self.0.as_raw_handle(), flags, 0, length, 0, &raw mut at) } != 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() == Some(ERROR_LOCK_VIOLATION as i32) { Ok(false) } else { Err(error) }
+    }
+
+    fn unlock_range(&self, place: u64, length: u32) -> io::Result<()> {
+        // SAFETY: the handle is open while `self` lives.
+        let done = unsafe { UnlockFile(self.0.as_raw_handle(), place as u32, (place >> 32) as u32, length, 0) };
+        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,122 @@
+//! macOS: `os_sync_wait_on_address` since 14.4, before that `__ulock`, which the former is made of. Both know a word by the
+//! memory that it lies in, whatever its address in each process.
+//! Source: `os/os_sync_wait_on_address.h`; for `__ulock`, `bsd/sys/ulock.h` of the kernel.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::transmute_copy;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use super::Word;
+
+const NANOS: u64 = 1_000_000_000;
+
+/// `OS_SYNC_WAIT_ON_ADDRESS_SHARED`, `OS_SYNC_WAKE_BY_ADDRESS_SHARED`.
+const SHARED: u32 = 1;
+/// `OS_CLOCK_MACH_ABSOLUTE_TIME`.
+const CLOCK: u32 = 32;
+/// `UL_COMPARE_AND_WAIT_SHARED`.
+const COMPARE_AND_WAIT_SHARED: u32 = 3;
+/// `ULF_WAKE_ALL`.
+const WAKE_ALL: u32 = 0x100;
+
+type OsWait = unsafe extern "C" fn(*mut c_void, u64, size: usize, flags: u32, clock: u32, timeout_ns: u64) -> c_int;
+type OsWake = unsafe extern "C" fn(*mut c_void, size: usize, flags: u32) -> c_int;
+type UlockWait = unsafe extern "C" fn(operation: u32, *mut c_void, u64, timeout_us: u32) -> c_int;
+type UlockWake = unsafe extern "C" fn(operation: u32, *mut c_void, u64) -> c_int;
+
+/// The functions that this system has.
+enum Kernel {
+    OsSync(OsWait, OsWake),
+    Ulock(UlockWait, UlockWake),
+    /// Neither: a sleep of a millisecond at a time.
+    None,
+}
+
+fn kernel() -> &'static Kernel {
+    static KERNEL: OnceLock<Kernel> = OnceLock::new();
+    KERNEL.get_or_init(|| os_sync().or_else(ulock).unwrap_or(Kernel::None))
+}
+
+fn os_sync() -> Option<Kernel> {
+    Some(Kernel::OsSync(symbol(c"os_sync_wait_on_address_with_timeout")?, symbol(c"os_sync_wake_by_address_all")?))
+}
+
+fn ulock() -> Option<Kernel> {
+    Some(Kernel::Ulock(symbol(c"__ulock_wait")?, symbol(c"__ulock_wake")?))
+}
+
+/// The function called `name`, which must have the type `F`.
+fn symbol<F: Copy>(name: &CStr) -> Option<F> {
+    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
+    // SAFETY: a C string; what the process has loaded is searched.
+    let address = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })?;
+    // SAFETY: a function pointer of the type that the system declares under this name.
+    Some(unsafe { transmute_copy(&address) })
+}
+
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes; both clocks exist since macOS 10.12, so the call cannot fail.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
+}
+
+/// Monotonic time in ns, the same for a process under Rosetta. It stands while the machine sleeps, as Linux' does.
+pub(crate) fn now() -> u64 {
+    clock(libc::CLOCK_UPTIME_RAW)
+}
+
+/// The same clock as the kernel last noted it, which is cheaper.
+pub(crate) fn coarse_now() -> u64 {
+    clock(libc::CLOCK_UPTIME_RAW_APPROX)
+}
+
+/// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
+pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
+    let time = deadline.saturating_sub(now());
+    if time == 0 {
+        return; // which to `__ulock_wait` would be for ever
+    }
+    let address = word.news.as_ptr().cast();
+    match kernel() {
+        // SAFETY: the word outlives the call; the kernel only reads it.
+        Kernel::OsSync(wait, _) => unsafe {
+            wait(address, expected.into(), size_of::<u32>(), SHARED, CLOCK, time);
+        },
+        // SAFETY: as above.
+        Kernel::Ulock(wait, _) => unsafe {
+            let micros = u32::try_from(time.div_ceil(1000)).unwrap_or(u32::MAX);
+            wait(COMPARE_AND_WAIT_SHARED, address, expected.into(), micros);
+        },
+        Kernel::None => std::thread::sleep(std::time::Duration::from_nanos(time.min(1_000_000))),
+    }
+}
+
+/// Wakes the threads that sleep on `word`, if there are any.
+pub(super) fn wake_sleeper(word: &Word) {
+    let address = word.news.as_ptr().cast();
+    match kernel() {
+        // SAFETY: the word is named, not accessed.
+        Kernel::OsSync(_, wake) => unsafe {
+            wake(address, size_of::<u32>(), SHARED);
+        },
+        // SAFETY: as above.
+        Kernel::Ulock(_, wake) => unsafe {
+            wake(COMPARE_AND_WAIT_SHARED | WAKE_ALL, address, 0);
+        },
+        Kernel::None => {}
+    }
+}
+
+/// How many words one thread can sleep on.
+pub(crate) fn wait_any_limit() -> usize {
+    1
+}
+
+/// Sleeps while the one word has the value beside it, until it is woken or past `deadline`.
+pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
+    for (word, expected) in words {
+        wait(word, *expected, deadline);
+    }
+}

@@ -1,0 +1,82 @@
+//! The user's folder for data of this machine, `%LOCALAPPDATA%` as the system knows it. Its access list lets in the user and
+//! administrators. It outlives a restart, and the shared memory in it would tell of deaths that have no meaning any more: so
+//! there is a folder for each time that the system was started, and the first to open a lock removes those before.
+//! Source: SHGetKnownFolderPath in the documentation of Win32; `BootId` in that of KUSER_SHARED_DATA.
+
+use std::ffi::OsString;
+use std::os::windows::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::{fs, io, ptr, slice};
+
+use windows_sys::Win32::System::Com::CoTaskMemFree;
+use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath};
+
+use crate::error::{Error, Result};
+
+/// Where every process finds how often the system was started, since Windows 10 version 1607. Below that it says something
+/// else that is the same for all processes: no harm but that state may outlive a restart.
+const BOOT_ID: *const u32 = 0x7ffe_02c4 as *const u32;
+
+/// Of the lock files, beside the folder of the memory that they name.
+pub(crate) const MEMORY: &str = "memory";
+
+pub(crate) fn path() -> PathBuf {
+    home().map_or_else(PathBuf::new, |home| home.join(this_boot()))
+}
+
+/// Makes the directory if it is missing.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    let home = home().ok_or_else(|| {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        Error::access(
+            "the user has no folder for the data of applications (LocalAppData), where lock files are kept",
+            missing,
+        )
+    })?;
+    let path = home.join(this_boot());
+    step!(make_directory);
+    if !path.join(MEMORY).is_dir() {
+        fs::create_dir_all(path.join(MEMORY)).map_err(|error| {
+            Error::access(format!("cannot make the directory {} for lock files", path.display()), error)
+        })?;
+        remove_earlier(home);
+    }
+    Ok(path)
+}
+
+fn this_boot() -> String {
+    // SAFETY: a page that the system maps into every process, at this address always.
+    let number = unsafe { BOOT_ID.read_volatile() };
+    format!("boot-{number}")
+}
+
+/// What is left of earlier starts of the system is nobody's.
+fn remove_earlier(home: &std::path::Path) {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        if entry.file_name() != *this_boot() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// `None`: the user's profile is not loaded.
+fn home() -> Option<&'static PathBuf> {
+    static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
+    HOME.get_or_init(|| Some(local_app_data()?.join("process-rwlock"))).as_ref()
+}
+
+fn local_app_data() -> Option<PathBuf> {
+    let mut text = ptr::null_mut();
+    // SAFETY: `text` is valid for writes; no token means the user of this process.
+    let result = unsafe { SHGetKnownFolderPath(&FOLDERID_LocalAppData, 0, ptr::null_mut(), &raw mut text) };
+    let found = (result == 0).then(|| {
+        // SAFETY: ends with a zero, as every result of this function.
+        let length = (0..).take_while(|&index| unsafe { *text.add(index) } != 0).count();
+        // SAFETY: so many were just read.
+        PathBuf::from(OsString::from_wide(unsafe { slice::from_raw_parts(text, length) }))
+    });
+    // SAFETY: to be freed by the caller, whatever the result.
+    unsafe { CoTaskMemFree(text.cast()) };
+    found
+}

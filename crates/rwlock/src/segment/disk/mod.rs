@@ -1,0 +1,11 @@
+//! What the systems do not agree on about files.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::{identity, identity_at, network_file_system, private, reserve, shared};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{identity, identity_at, network_file_system, private, reserve, shared};

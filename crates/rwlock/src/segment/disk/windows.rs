@@ -1,0 +1,71 @@
+//! Windows. Files are opened so that others may open, rename and remove them meanwhile, which is what `std` does.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::Path;
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS,
+    FILE_REMOTE_PROTOCOL_INFO, FileIdInfo, FileRemoteProtocolInfo, GetFileInformationByHandle,
+    GetFileInformationByHandleEx,
+};
+
+use crate::attachment::Identity;
+
+/// For a file in a directory that nobody else has access to.
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options
+}
+
+/// For a file that its folder's access list may let others into.
+pub(crate) fn shared() -> OpenOptions {
+    private()
+}
+
+/// What tells a file from every other on the machine.
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    let handle = file.as_raw_handle();
+    if let Ok(info) = about::<FILE_ID_INFO>(handle, FileIdInfo) {
+        return Ok(Identity::File(info.VolumeSerialNumber, u128::from_le_bytes(info.FileId.Identifier)));
+    }
+    // A file system without 128-bit numbers, such as FAT.
+    // SAFETY: plain old data; all zero is a valid value of it.
+    let mut info: BY_HANDLE_FILE_INFORMATION = unsafe { std::mem::zeroed() };
+    // SAFETY: the handle is open, and `info` is valid for writes.
+    if unsafe { GetFileInformationByHandle(handle, &raw mut info) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let number = u128::from(info.nFileIndexHigh) << 32 | u128::from(info.nFileIndexLow);
+    Ok(Identity::File(info.dwVolumeSerialNumber.into(), number))
+}
+
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    // No access is asked for but to such information, which a folder has too.
+    identity(&OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?)
+}
+
+/// Gives `file` its length, and with it its clusters, so that a full disk is an error now.
+pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
+    file.set_len(bytes as u64)
+}
+
+/// What the file lies on, if that is another machine.
+pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
+    // An error means that there is no such protocol; file systems do not agree on which.
+    let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(file.as_raw_handle(), FileRemoteProtocolInfo).ok();
+    Ok(remote.map(|info| format!("protocol {:#x}", info.Protocol)))
+}
+
+/// The information of a class, whose type is `T`.
+fn about<T>(handle: HANDLE, class: FILE_INFO_BY_HANDLE_CLASS) -> io::Result<T> {
+    // SAFETY: the two types that are asked for are plain old data; all zero is a valid value of them.
+    let mut info: T = unsafe { std::mem::zeroed() };
+    // SAFETY: the handle is open, and `info` is valid for writes of its length.
+    let done = unsafe { GetFileInformationByHandleEx(handle, class, (&raw mut info).cast(), size_of::<T>() as u32) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(info) }
+}
