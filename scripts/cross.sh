@@ -35,8 +35,10 @@ fail() {
 . scripts/cross/rust.sh
 . scripts/cross/suite.sh
 
-# A family says how its targets are linked, inspected and run: `link`, `inspect FILE`, `enter COMMAND...`.
+# A family says how its targets are linked, inspected and run: `link`, `inspect FILE`, `enter COMMAND...`;
+# AVA is what ava is told beside.
 use_target() {
+  AVA=()
   case $target in
   *-linux-gnu) . scripts/cross/linux-gnu.sh ;;
   *-linux-musl) . scripts/cross/linux-musl.sh ;;
@@ -56,6 +58,7 @@ furthest() {
 
 check() {
   use_rust
+  link || return # build scripts look for what is linked
   cargo clippy "${CARGO_FLAGS[@]}" "${CHECKED[@]}" -- -D warnings
 }
 

@@ -5,24 +5,26 @@ stage() {
   local stage=$CARGO_TARGET_DIR/stage/$target
   [[ -e node_modules/.package-lock.json ]] || npm ci --no-audit --no-fund --loglevel=error >&2 || return
   npm run --silent build:ts >&2 || return
-  cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-testkit >&2 || return
   rm -rf "$stage"
   mkdir -p "$stage"
-  cp -r __test__ bench dist index.js index.d.ts package.json ava.config.js "$stage/" || return
+  cp -r __test__ bench scripts dist index.js index.d.ts package.json ava.config.js "$stage/" || return
   ln -s "$ROOT/node_modules" "$stage/node_modules"
-  cp "$(addon)" "$stage/"
-  cp "$CARGO_TARGET_DIR/$target/debug/$(library process_rwlock_testkit)" "$stage/__test__/kit/testkit.node" || return
+  cp "$(addon)" "$stage/" || return
   echo "$stage"
 }
 
-# The ava suite: suite [--node MAJOR] [arguments of ava]
+# Two processes and a lock, then the ava suite: suite [--node MAJOR] [arguments of ava]
 suite() {
-  local major=22 folder node
+  local major=22 folder node testkit
   if [[ ${1:-} == --node ]]; then major=$2 && shift 2; fi
   folder=$(stage) && node=$(node "$major") || return
+  cd "$folder" || return
+  export PATH="$(dirname "$node"):$PATH" # what a test starts as "node" is the version under test as well
+  enter "$node" scripts/cross/smoke.js || return
+  cd "$ROOT" && cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-testkit || return
+  cp "$CARGO_TARGET_DIR/$target/debug/$(library process_rwlock_testkit)" "$folder/__test__/kit/testkit.node" || return
   say "ava on Node.js $major, $target"
-  # What a test starts as "node" is the version under test as well.
-  (cd "$folder" && PATH="$(dirname "$node"):$PATH" enter "$node" node_modules/ava/entrypoints/cli.mjs --tap "$@")
+  cd "$folder" && enter "$node" node_modules/ava/entrypoints/cli.mjs --tap --timeout 10m "${AVA[@]}" "$@"
 }
 
 crate_tests() {
