@@ -12,11 +12,12 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
-ROOT=$PWD
-CACHE=$ROOT/.cache/cross
-HOST=x86_64-unknown-linux-gnu
+. scripts/cross/tools.sh
+. scripts/cross/rust.sh
+. scripts/cross/suite.sh
+
 export CARGO_TARGET_DIR=$ROOT/target/cross
-mkdir -p "$CACHE" "$CARGO_TARGET_DIR"
+mkdir -p "$CARGO_TARGET_DIR"
 
 TARGETS=(
   x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
@@ -24,16 +25,6 @@ TARGETS=(
   x86_64-apple-darwin aarch64-apple-darwin
   x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc
 )
-
-say() { printf '> %s\n' "$*" >&2; }
-fail() {
-  printf '%s\n' "$*" >&2
-  exit 1
-}
-
-. scripts/cross/tools.sh
-. scripts/cross/rust.sh
-. scripts/cross/suite.sh
 
 # A family says how its targets are linked, inspected and run: `link`, `inspect FILE`, `enter COMMAND...`;
 # AVA is what ava is told beside.
@@ -57,7 +48,7 @@ furthest() {
 }
 
 check() {
-  use_rust
+  use_rust || return
   link || return # build scripts look for what is linked
   cargo clippy "${CARGO_FLAGS[@]}" "${CHECKED[@]}" -- -D warnings
 }
@@ -66,7 +57,7 @@ check() {
 addon() { echo "$CARGO_TARGET_DIR/addons/process-rwlock.$NAPI_NAME.node"; }
 
 build() {
-  use_rust
+  use_rust || return
   link || return
   cargo build "${CARGO_FLAGS[@]}" --release --package process-rwlock-node || return
   mkdir -p "$CARGO_TARGET_DIR/addons"

@@ -1,11 +1,12 @@
 # A standard library for any target: rustup's where it is installed, otherwise one built from its source.
 
+HOST=x86_64-unknown-linux-gnu
+
 # Sets CARGO_FLAGS to what `cargo` needs for $target, and PATH to the toolchain that it takes.
 use_rust() {
   command -v cargo >/dev/null || PATH="$PATH:$HOME/.cargo/bin"
   CARGO_FLAGS=(--target "$target")
-  [[ -d $(rustc --print sysroot)/lib/rustlib/$target/lib ]] && [[ $target != "$HOST" ]] && return
-  [[ $target == "$HOST" ]] && return
+  [[ -d $(rustc --print sysroot)/lib/rustlib/$target/lib ]] && return
   local toolchain
   toolchain=$(with_source) || return
   PATH="$toolchain/bin:$PATH"

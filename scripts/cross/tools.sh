@@ -1,4 +1,13 @@
 # What is fetched: packages of the system, of npm and of pip, each by its own client.
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=$ROOT/.cache/cross
+mkdir -p "$CACHE"
+
+say() { printf '> %s\n' "$*" >&2; }
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
 
 # Installs packages of the system where one of their files is missing: need FILE-OR-PROGRAM PACKAGE...
 need() {
