@@ -38,7 +38,8 @@ inspect() {
 
 # Every function that it takes from outside is one that the system library has. (Those of Node.js are looked up by the addon itself.)
 has_all() { # file
-  ! llvm-nm --format=darwin --undefined-only "$1" 2>&1 | grep -E 'dynamically looked up|error'
+  local taken
+  taken=$(llvm-nm --format=darwin --undefined-only "$1") && ! grep -F '(dynamically looked up)' <<<"$taken"
 }
 
 # A check that takes Linux for macOS is none.
