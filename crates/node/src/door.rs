@@ -1,7 +1,7 @@
 //! The event loop's doorbell: other processes ring, and the loop itself answers. Node lends its loop to addons through libuv,
 //! whose functions it exports; where they are not to be had there is no door, and the watcher's thread does it all.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 #[cfg(unix)]
