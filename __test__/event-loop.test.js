@@ -1,6 +1,15 @@
 // Waiting costs neither the event loop, nor libuv's pool, nor the processor; and it keeps the process alive just as long as
 // it lasts.
-import { linuxTest, median, spawnChild, spawnNode, test, uniqueName, waitFor } from './kit/index.js'
+import {
+  linuxTest,
+  median,
+  spawnChild,
+  spawnNode,
+  test,
+  uniqueName,
+  unlessEmulated,
+  waitFor,
+} from './kit/index.js'
 
 const LOCKS = 100
 /**
@@ -12,7 +21,7 @@ const PROMPT = 2000
 
 const script = (name) => new URL(`./event-loop/${name}.js`, import.meta.url)
 
-linuxTest(
+unlessEmulated('it has no futex_waitv, so every lock takes a thread', { by: linuxTest, under: ['qemu'] })(
   '1,000 waits on 100 locks leave files, timers and the processor alone, take two threads, and all end',
   async (t) => {
     t.timeout(60_000)

@@ -102,18 +102,11 @@ enter() {
     deb=$(fetch_deb "$DEBIAN" musl '' trixie) && mkdir -p "$run/lib" && dpkg-deb -x "$deb" "$run/package" || return
     cp "$run/package/usr/lib/$ARCH-linux-musl/libc.so" "$run/lib/ld-musl-$ARCH.so.1" && touch "$run/complete" || return
   fi
-  # The package's loader asks ldd what the system's libc is; Alpine's answers this, wherever it lies.
-  printf '#!/bin/sh\nexec /lib/ld-musl-%s.so.1 --list "$@"\n' $ARCH >"$run/ldd"
-  chmod +x "$run/ldd"
-  local mounts='mount --bind "$1/ldd" /usr/bin/ldd'
-  if [[ $ARCH == x86_64 ]]; then
-    need /lib/ld-musl-x86_64.so.1 musl
-    mounts+=' && mount --bind "$1/lib/ld-musl-x86_64.so.1" /lib/ld-musl-x86_64.so.1'
-  fi
-  local inside=(unshare --mount --propagation private sh -c "$mounts && shift && exec \"\$@\"" - "$run" "$@")
   if [[ $ARCH == aarch64 ]]; then
-    QEMU_LD_PREFIX=$run with_qemu "${inside[@]}"
+    QEMU_LD_PREFIX=$run with_qemu "$@"
   else
-    "${inside[@]}"
+    need /lib/ld-musl-x86_64.so.1 musl
+    unshare --mount --propagation private sh -c 'mount --bind "$1" /lib/ld-musl-x86_64.so.1 && shift && exec "$@"' - \
+      "$run/lib/ld-musl-x86_64.so.1" "$@"
   fi
 }

@@ -1,40 +1,120 @@
-// node smoke.js, in a folder that holds the package: two processes and a lock, before the suite is worth its time.
+// node smoke.js [NODE FOLDER], in a folder that holds the package: two processes and their locks, before the suite is worth its time.
+// The other process is of this Node.js too, or of NODE with the package in FOLDER: what was built for another target has the same locks.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const { RWLock } = await import(pathToFileURL(`${process.cwd()}/dist/index.js`).href)
-const [name = `process-rwlock-smoke/${process.pid}`, child] = process.argv.slice(2)
+const BOUND = 60_000 // ms, for any wait
+const COUNTS = 100 // of each process, for each lock
 
-const lock = new RWLock(name)
-if (child) {
-  // The other one reads: so may this one, and it may not write; it dies as a writer when the other one has let go.
-  const read = lock.tryRead()
-  assert.ok(read)
-  read.release()
-  assert.equal(lock.tryWrite(), null)
-  await lock.acquireWrite()
-  process.kill(process.pid, 'SIGKILL')
-} else {
-  const held = lock.tryRead()
-  assert.ok(held)
-  const other = spawn(process.execPath, [fileURLToPath(import.meta.url), name, 'child'], {
-    stdio: ['ignore', 2, 2],
-  })
+const isChild = process.argv[2] === 'child'
+const [own, peer] = isChild ? ['c', 'm'] : ['m', 'c']
+const folder = isChild ? process.argv[3] : mkdtempSync(join(tmpdir(), 'process-rwlock-smoke-'))
+const file = (name) => join(folder, name)
+const name = basename(folder)
+const locks = [new RWLock(name), new RWLock({ path: file('lock') })]
+
+if (isChild) await child()
+else await main(...process.argv.slice(2))
+
+async function main(program = process.execPath, cwd = process.cwd()) {
+  const args = [fileURLToPath(import.meta.url), 'child', folder]
+  const other = spawn(program, args, { cwd, stdio: ['ignore', 2, 2] })
   const ended = once(other, 'exit')
-  while (lock.inspect().waiters.length === 0) {
-    assert.equal(other.exitCode, null, 'the other process ended too early')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  try {
+    await Promise.race([besideTheOther(), ended.then(() => assert.fail('the other process ended too early'))])
+    await ended
+    for (const lock of locks) {
+      const { ownerDied } = await lock.acquireRead({ timeout: BOUND })
+      assert.equal(ownerDied?.pid, other.pid)
+    }
+  } finally {
+    other.kill('SIGKILL')
+    await ended
+    for (const lock of locks) lock.close()
+    RWLock.remove(name)
+    rmSync(folder, { recursive: true, force: true })
   }
-  held.release()
-  await ended
-  const after = await lock.acquireRead({ timeout: 30_000 })
-  assert.equal(after.ownerDied?.pid ?? after.ownerDied, other.pid)
-  after.release()
-  lock.close()
-  RWLock.remove(name)
   console.log(
-    `${process.platform} ${process.arch}, Node.js ${process.versions.node}: two processes share a lock, and one heard of the other's death`,
+    `${process.platform} ${process.arch}, Node.js ${process.versions.node}, and ${program}: they exclude each other, and one heard of the other's death`,
   )
+}
+
+async function besideTheOther() {
+  const reads = locks.map((lock) => lock.tryRead())
+  say('read')
+  await heard('no write beside a read')
+  for (const read of reads) read.release()
+  await countAll()
+  const lastReads = await Promise.all(locks.map((lock) => lock.acquireRead({ timeout: BOUND })))
+  say('time to die')
+  await until(() => locks.every((lock) => lock.inspect().waiters.length === 1))
+  for (const read of lastReads) read.release()
+}
+
+async function child() {
+  await heard('read')
+  for (const lock of locks) {
+    const read = lock.tryRead()
+    assert.ok(read)
+    assert.equal(lock.tryWrite(), null)
+    read.release()
+  }
+  say('no write beside a read')
+  await countAll()
+  await heard('time to die')
+  await Promise.all(locks.map((lock) => lock.acquireWrite({ timeout: BOUND })))
+  process.kill(process.pid, 'SIGKILL')
+}
+
+async function countAll() {
+  for (const [index, lock] of locks.entries()) {
+    assert.equal(await lostCounts(lock, `count ${index}`), 0)
+  }
+  // A check that finds no fault where each has a lock of its own is none.
+  const apart = new RWLock(`${name}/${own}`)
+  assert.notEqual(await lostCounts(apart, 'count apart'), 0)
+  apart.close()
+  RWLock.remove(`${name}/${own}`)
+}
+
+/** Both add to one file, each until there is enough of both; how much of it is not there in the end. */
+async function lostCounts(lock, title) {
+  const text = () => (existsSync(file(title)) ? readFileSync(file(title), 'latin1') : '')
+  let mine = 0
+  for (let enough = false; !enough; ) {
+    const guard = await lock.acquireWrite({ timeout: BOUND })
+    const before = text()
+    await setImmediate() // whoever may come in between does
+    enough =
+      [own, peer].every((who) => before.split(who).length > COUNTS) || existsSync(file(`${title} ${peer}`))
+    if (!enough) writeFileSync(file(title), before + own)
+    if (!enough) mine++
+    guard.release()
+  }
+  say(`${title} ${own}`, mine)
+  return mine + Number(await heard(`${title} ${peer}`)) - text().length
+}
+
+/** What one has said the other hears whole, also when it comes later. */
+function say(what, more = '') {
+  writeFileSync(file(`${what}~${own}`), String(more))
+  renameSync(file(`${what}~${own}`), file(what))
+}
+
+async function heard(what) {
+  await until(() => existsSync(file(what)))
+  return readFileSync(file(what), 'latin1')
+}
+
+async function until(condition) {
+  for (const end = performance.now() + BOUND; !condition(); await setTimeout(5)) {
+    assert.ok(performance.now() < end, `still not so: ${condition}`)
+  }
 }

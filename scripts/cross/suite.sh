@@ -15,16 +15,30 @@ stage() {
 
 # Two processes and a lock, then the ava suite: suite [--node MAJOR] [arguments of ava]
 suite() {
-  local major=22 folder node testkit
+  local major=22 folder node own
+  own=$(type -P node)
   if [[ ${1:-} == --node ]]; then major=$2 && shift 2; fi
   folder=$(stage) && node=$(node "$major") || return
+  if [[ $target == *-linux-* ]]; then own_addon || return; fi
   cd "$folder" || return
   export PATH="$(dirname "$node"):$PATH" # what a test starts as "node" is the version under test as well
   enter "$node" scripts/cross/smoke.js || return
+  if [[ $target == *-linux-* ]]; then share_locks "$node" "$folder" "$own" || return; fi
   cd "$ROOT" && cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-testkit || return
   cp "$CARGO_TARGET_DIR/$target/debug/$(library process_rwlock_testkit)" "$folder/__test__/kit/testkit.node" || return
   say "ava on Node.js $major, $target"
   cd "$folder" && enter "$node" node_modules/ava/entrypoints/cli.mjs --tap --timeout 10m "${AVA[@]}" "$@"
+}
+
+# The addon of this checkout.
+own_addon() {
+  env -u RUSTFLAGS -u RUSTC_BOOTSTRAP -u CARGO_TARGET_DIR node --input-type=module \
+    -e 'import { setup } from "./scripts/setup.js"; await setup()' >&2
+}
+
+# The target's Node.js and this system's own, with the addon of this checkout, have the same locks; either hears of the other's death.
+share_locks() { # node folder own-node
+  cd "$2" && enter "$1" scripts/cross/smoke.js "$3" "$ROOT" && cd "$ROOT" && enter "$3" scripts/cross/smoke.js "$1" "$2"
 }
 
 crate_tests() {
