@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::Word;
 
 const NANOS: u64 = 1_000_000_000;
-/// The longest sleep that nobody can end, in ns.
+/// The longest sleep, in ns: of how long the kernel takes nothing is said.
+const LONGEST: u64 = NANOS;
+/// The longest that nobody can end.
 const GLANCE: u64 = 1_000_000;
 
 /// `OS_SYNC_WAIT_ON_ADDRESS_SHARED`, `OS_SYNC_WAKE_BY_ADDRESS_SHARED`.
@@ -77,7 +79,7 @@ pub(crate) fn coarse_now() -> u64 {
 
 /// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
 pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
-    let time = deadline.saturating_sub(now());
+    let time = deadline.saturating_sub(now()).min(LONGEST);
     if time == 0 {
         return; // which to `__ulock_wait` would be for ever
     }
@@ -87,7 +89,7 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
         Kernel::OsSync(wait, _) => unsafe { wait(address, expected.into(), size_of::<u32>(), SHARED, CLOCK, time) },
         // SAFETY: as above.
         Kernel::Ulock(wait, _) => unsafe {
-            let micros = u32::try_from(time.div_ceil(1000)).unwrap_or(u32::MAX);
+            let micros = time.div_ceil(1000) as u32;
             wait(COMPARE_AND_WAIT_SHARED, address, expected.into(), micros)
         },
         Kernel::None => -1,
