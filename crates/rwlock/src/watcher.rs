@@ -18,7 +18,8 @@ use crate::sync::AtomicU64;
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;
-/// Vigils that one thread keeps at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core.
+/// Vigils that are kept at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core; more where each
+/// has a thread of its own, which wakes for it.
 const FULL_PACE: usize = 32;
 
 /// Sleeps on behalf of attachments. Usually one per process.
@@ -229,7 +230,7 @@ impl Post {
                 continue;
             }
             ends_at = None;
-            let due = self.serve(&entries, now);
+            let due = self.serve(&entries, now, entries.len() * watcher.threads());
             if due > now {
                 self.sleeps_until.store(due, SeqCst);
                 self.sleep(&entries, due, watcher.limit);
@@ -237,9 +238,10 @@ impl Post {
         }
     }
 
-    /// Takes the looks whose time has come, and rings for entries that have news or are due. Returns when the next is due.
-    fn serve(&self, entries: &[Arc<Entry>], now: u64) -> u64 {
-        let share = (entries.len() / FULL_PACE + 1) as u64;
+    /// Takes the looks whose time has come, at the pace of a process that keeps so many `vigils`, and rings for entries that have
+    /// news or are due. Returns when the next is due.
+    fn serve(&self, entries: &[Arc<Entry>], now: u64, vigils: usize) -> u64 {
+        let share = (vigils / FULL_PACE + 1) as u64;
         let mut next = u64::MAX;
         let mut ended = false;
         for entry in entries {
@@ -342,7 +344,7 @@ mod tests {
         }
     }
 
-    fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
         while !condition() {
             assert!(start.elapsed() < BOUND, "{what}");
@@ -437,6 +439,34 @@ mod tests {
                 times.sort_unstable();
                 assert!(times[times.len() / 2] < IDLE_TIME / 5, "{times:?}");
             }
+        });
+    }
+
+    /// With a thread each as well: hundreds of them would otherwise take a tenth of a core.
+    #[test]
+    fn the_more_vigils_a_process_keeps_the_less_often_it_looks() {
+        const LAST_LOOK: u64 = 10_000_000; // or a multiple of that
+        with_both_kinds("pace", |folder, watcher, _| {
+            let holders: Vec<_> = (0..3 * FULL_PACE).map(|number| folder.open(number)).collect();
+            let waiters: Vec<_> = (0..3 * FULL_PACE)
+                .map(|number| {
+                    assert!(holders[number].try_write());
+                    let waiter = folder.open(number);
+                    let mut watch = watcher.watch(&waiter, || ());
+                    waiter.request(Mode::Write, Terms { deadline: u64::MAX, fairness: u64::MAX });
+                    waiter.poll(park::now()).unwrap();
+                    watch.begin(park::now(), u64::MAX).unwrap();
+                    (waiter, watch)
+                })
+                .collect();
+            let mut looks = vec![0];
+            wait_for("5 looks that are 4 times as far apart", || {
+                let next = lock(&waiters[0].1.entry.vigil).next;
+                if looks.last() != Some(&next) {
+                    looks.push(next);
+                }
+                looks.len() > 5 && looks[looks.len() - 5..].iter().all(|look| look % (4 * LAST_LOOK) == 0)
+            });
         });
     }
 }
