@@ -59,7 +59,7 @@ addon() { echo "$CARGO_TARGET_DIR/addons/process-rwlock.$NAPI_NAME.node"; }
 build() {
   use_rust || return
   link || return
-  cargo build "${CARGO_FLAGS[@]}" --release --package process-rwlock-node || return
+  cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-node || return
   mkdir -p "$CARGO_TARGET_DIR/addons"
   cp "$CARGO_TARGET_DIR/$target/release/$(library process_rwlock_node)" "$(addon)" || return
   printf '%s: %d bytes\n' "$(basename "$(addon)")" "$(stat -c %s "$(addon)")"

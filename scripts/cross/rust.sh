@@ -2,10 +2,11 @@
 
 HOST=x86_64-unknown-linux-gnu
 
-# Sets CARGO_FLAGS to what `cargo` needs for $target, and PATH to the toolchain that it takes.
+# Sets CARGO_FLAGS to what `cargo` needs for $target, and PATH to the toolchain that it takes. One profile for all: the standard
+# library is built for each.
 use_rust() {
   command -v cargo >/dev/null || PATH="$PATH:$HOME/.cargo/bin"
-  CARGO_FLAGS=(--target "$target")
+  CARGO_FLAGS=(--target "$target" --release)
   [[ -d $(rustc --print sysroot)/lib/rustlib/$target/lib ]] && return
   local toolchain
   toolchain=$(with_source) || return

@@ -78,28 +78,25 @@ async function countAll() {
     assert.equal(await lostCounts(lock, `count ${index}`), 0)
   }
   // A check that finds no fault where each has a lock of its own is none.
-  const apart = new RWLock(`${name}/${own}`)
+  const apart = new RWLock({ path: file(`lock of ${own}`) })
   assert.notEqual(await lostCounts(apart, 'count apart'), 0)
   apart.close()
-  RWLock.remove(`${name}/${own}`)
 }
 
-/** Both add to one file, each until there is enough of both; how much of it is not there in the end. */
+/** Both add to one file, each until both have done so often enough; how much of it is not there in the end. */
 async function lostCounts(lock, title) {
   const text = () => (existsSync(file(title)) ? readFileSync(file(title), 'latin1') : '')
   let mine = 0
-  for (let enough = false; !enough; ) {
+  while (mine < COUNTS || !existsSync(file(`${title}, enough for ${peer}`))) {
     const guard = await lock.acquireWrite({ timeout: BOUND })
     const before = text()
     await setImmediate() // whoever may come in between does
-    enough =
-      [own, peer].every((who) => before.split(who).length > COUNTS) || existsSync(file(`${title} ${peer}`))
-    if (!enough) writeFileSync(file(title), before + own)
-    if (!enough) mine++
+    writeFileSync(file(title), before + own)
     guard.release()
+    if (++mine === COUNTS) say(`${title}, enough for ${own}`)
   }
-  say(`${title} ${own}`, mine)
-  return mine + Number(await heard(`${title} ${peer}`)) - text().length
+  say(`${title}, by ${own}`, mine)
+  return mine + Number(await heard(`${title}, by ${peer}`)) - text().length
 }
 
 /** What one has said the other hears whole, also when it comes later. */

@@ -25,7 +25,7 @@ suite() {
   enter "$node" scripts/cross/smoke.js || return
   if [[ $target == *-linux-* ]]; then share_locks "$node" "$folder" "$own" || return; fi
   cd "$ROOT" && cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-testkit || return
-  cp "$CARGO_TARGET_DIR/$target/debug/$(library process_rwlock_testkit)" "$folder/__test__/kit/testkit.node" || return
+  cp "$CARGO_TARGET_DIR/$target/release/$(library process_rwlock_testkit)" "$folder/__test__/kit/testkit.node" || return
   say "ava on Node.js $major, $target"
   cd "$folder" && enter "$node" node_modules/ava/entrypoints/cli.mjs --tap --timeout 10m "${AVA[@]}" "$@"
 }
@@ -42,9 +42,9 @@ share_locks() { # node folder own-node
 }
 
 crate_tests() {
-  local name=${target//-/_}
   say "cargo test, $target"
-  enter cargo test "${CARGO_FLAGS[@]}" --package process-rwlock
+  # With what is asserted in the code, as tests have it otherwise.
+  enter cargo test "${CARGO_FLAGS[@]}" --config profile.release.package.process-rwlock.debug-assertions=true --package process-rwlock
 }
 
 # Runs a command where programs for arm64 run by themselves, also those that it starts. This is told to the kernel in a user namespace,
