@@ -1,6 +1,6 @@
 // Whatever is done often enough shows what it leaves: files, shared memory, descriptors, threads, memory.
 import { readdirSync } from 'node:fs'
-import { sandbox, sandboxTest, tempDir } from './kit/index.js'
+import { sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/index.js'
 
 /**
  * Has a process do `thing` of leaks/run.js `times` times, and checks what it has left.
@@ -30,9 +30,11 @@ async function leavesNothing(t, thing, times, limit = 6) {
   t.deepEqual(readdirSync(dir), [])
 }
 
-sandboxTest('100,000 names opened and closed leave nothing', (t) => leavesNothing(t, 'names', 100_000))
+const longTest = unlessEmulated('it takes minutes', { by: sandboxTest })
 
-sandboxTest(
+longTest('100,000 names opened and closed leave nothing', (t) => leavesNothing(t, 'names', 100_000))
+
+longTest(
   '1,000,000 acquisitions, by all methods, at once or after waiting for each other, leave nothing',
   (t) => leavesNothing(t, 'acquisitions', 1_000_000),
 )
