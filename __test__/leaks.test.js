@@ -49,7 +49,7 @@ sandboxTest('4,000 attempts to open what is no lock, or not this one, leave noth
   leavesNothing(t, 'failures', 4000),
 )
 
-sandboxTest('100 worker threads that end or are terminated, holding and waiting, leave nothing', (t) =>
+longTest('100 worker threads that end or are terminated, holding and waiting, leave nothing', (t) =>
   leavesNothing(t, 'workers', 100, 20),
 )
 

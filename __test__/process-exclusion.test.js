@@ -1,7 +1,7 @@
 // What a lock is for: a writer is alone, whoever the others are.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openLock, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import { openLock, PATIENCE, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
 import { random, SEED } from './process/random.js'
 import { SharedRecord } from './process/record.js'
 
@@ -137,7 +137,7 @@ async function chaos(t, { ref, processes, threads = 0, tasks = 1, ms, disturb = 
   })
   await Promise.all(children.map((child) => child.next('ready')))
   record.go()
-  const end = performance.now() + ms
+  const end = performance.now() + ms * PATIENCE
   while (performance.now() < end) await disturb(children)
   record.stop()
   const messages = await Promise.all(children.map((child) => child.next('report')))
