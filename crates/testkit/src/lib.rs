@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use memmap2::MmapOptions;
 use napi::bindgen_prelude::{Result, Uint8Array};
 use napi_derive::napi;
+use process_rwlock_storm::system;
 
 /// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
 ///
@@ -26,4 +27,16 @@ pub fn map_page(path: String, bytes: u32) -> Result<Uint8Array> {
     // SAFETY: `data` is valid for `len` bytes until the finalizer, which owns `map`, drops it. Other
     // processes write to it meanwhile: the tests touch it through `Atomics`, or race on purpose.
     Ok(unsafe { Uint8Array::with_external_data(data, len, move |_, _| drop(map)) })
+}
+
+/// Stops a child process at whatever instruction it is.
+#[napi]
+pub fn stop_process(pid: u32) -> Result<()> {
+    Ok(system::stop(pid)?)
+}
+
+/// Lets a stopped child process go on.
+#[napi]
+pub fn resume_process(pid: u32) -> Result<()> {
+    Ok(system::resume(pid)?)
 }
