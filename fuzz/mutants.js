@@ -29,7 +29,7 @@ export const MUTANTS = [
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
     file: 'segment/mod.rs',
-    change: [['length != expected || said', 'said']],
+    change: [['!backing.fits(expected) || said', 'said']],
   },
   {
     name: 'a wait sleeps only on a word that is zero',
@@ -46,7 +46,7 @@ export const MUTANTS = [
     name: 'the watcher leaves what nobody should have written in a wake word',
     target: 'open',
     file: 'park/mod.rs',
-    change: [['word.fetch_and(WOKEN, SeqCst)', 'word.fetch_and(!POKED, SeqCst)']],
+    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!POKED, SeqCst)']],
   },
   {
     name: 'nobody asks whether the gate names himself',

@@ -52,7 +52,7 @@ impl Segment {
     }
 
     /// The process in `slot` is said to have died. It may have been about to wake somebody, whatever it held.
-    #[cfg_attr(any(loom, miri, not(target_os = "linux")), expect(dead_code, reason = "nobody tells"))]
+    #[cfg_attr(any(loom, miri), expect(dead_code, reason = "nobody tells"))]
     pub fn follow_death(&self, slot: usize) {
         if !self.recover(slot) {
             self.wake_next(None);

@@ -213,8 +213,7 @@ impl Post {
     }
 
     fn keep_watch(&self, watcher: &Watcher) {
-        // Set once for all sleeps without work, since one may end early.
-        let mut idle_until = None;
+        let mut ends_at = None;
         loop {
             // Before looking: who changes something from here on keeps us from falling asleep.
             self.sleeps_until.store(AWAKE, SeqCst);
@@ -222,14 +221,14 @@ impl Post {
             let entries = lock(&self.watched).entries.clone();
             let now = park::now();
             if entries.is_empty() {
-                let until = *idle_until.get_or_insert(now + IDLE_TIME);
-                park::wait(&self.bell, park::IDLE, until);
-                if park::now() >= until && self.end(watcher) {
+                let until = *ends_at.get_or_insert(now + IDLE_TIME);
+                if now >= until && self.end(watcher) {
                     return;
                 }
+                park::wait(&self.bell, park::IDLE, until);
                 continue;
             }
-            idle_until = None;
+            ends_at = None;
             let due = self.serve(&entries, now);
             if due > now {
                 self.sleeps_until.store(due, SeqCst);

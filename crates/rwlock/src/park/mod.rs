@@ -39,7 +39,8 @@ pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit};
 pub(crate) struct Word {
     /// [`IDLE`], or news.
     pub news: AtomicU32,
-    /// Where each of the two is woken, if the system cannot do so by the address of `news` (`windows`). No model runs there.
+    /// Where each of the two is woken, if the system cannot do so by the address of `news` (`windows`).
+    #[cfg(not(loom))]
     sleepers: [std::sync::atomic::AtomicU32; 2],
 }
 
@@ -47,6 +48,7 @@ impl Word {
     /// Forgets what was said to an earlier owner.
     pub fn reset(&self) {
         self.news.store(IDLE, SeqCst);
+        #[cfg(not(loom))]
         for sleeper in &self.sleepers {
             sleeper.store(0, SeqCst);
         }

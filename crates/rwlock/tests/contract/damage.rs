@@ -17,6 +17,8 @@ use crate::kit::{PATIENCE, TestLock, ms, until};
 
 /// Where the header's fields and the gate lie; see `layout.rs`.
 const LAYOUT_HASH: usize = 8;
+/// What stands there, of the layout that these offsets are of.
+const HASH: u64 = 0xd15a_0154_84f8_5e89;
 const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
 const BYTES: usize = 24;
@@ -27,7 +29,7 @@ const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
 const WAKE: usize = 136;
-const PASSES: usize = 144;
+const PASSES: usize = 156;
 /// Gates that name slot 0.
 const UPGRADABLE: u64 = 1;
 const DRAINING: u64 = 2;
@@ -40,6 +42,12 @@ const NO_MODE: u64 = 0b111;
 fn whole(lock: &TestLock) -> Vec<u8> {
     drop(lock.open());
     fs::read(lock.path()).unwrap()
+}
+
+#[test]
+fn these_offsets_are_those_of_the_layout() {
+    let hash = whole(&TestLock::at_path())[LAYOUT_HASH..][..8].try_into().unwrap();
+    assert_eq!(u64::from_le_bytes(hash), HASH, "the layout has changed: update the offsets in {}", file!());
 }
 
 #[test]

@@ -60,10 +60,10 @@ export const MUTANTS = [
     file: 'recovery.rs',
     change: [
       [
-        'segment.recover(reader);\n                            false',
+        'self.see_to(reader, &mut before);\n                            false',
         'let _ = reader;\n                            false',
       ],
-      ['segment.recover(reader); // in case', 'let _ = reader; // in case'],
+      ['self.see_to(reader, before); // in case', 'let _ = reader; // in case'],
     ],
   },
   {

@@ -9,13 +9,23 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::segment::Segment;
 
 #[cfg(all(target_os = "linux", not(loom), not(miri)))]
-mod linux;
-#[cfg(all(target_os = "linux", not(loom), not(miri)))]
-use linux::{Listening, own_namespace};
+#[path = "linux.rs"]
+mod system;
+#[cfg(all(target_os = "macos", not(miri)))]
+#[path = "macos.rs"]
+mod system;
+#[cfg(all(windows, not(miri)))]
+#[path = "windows.rs"]
+mod system;
 
-#[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
+#[cfg(not(any(loom, miri)))]
+mod listen;
+#[cfg(not(any(loom, miri)))]
+use {listen::Listening, system::own_namespace};
+
+#[cfg(any(loom, miri))]
 mod none;
-#[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
+#[cfg(any(loom, miri))]
 use none::{Listening, own_namespace};
 
 /// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.

@@ -1,0 +1,220 @@
+//! One thread waits for the deaths of all that this process wants to know of, and ends when there is nothing more.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::system::{Deaths, Watched};
+use crate::segment::Segment;
+
+/// Processes that are listened for at once. Descriptors are the application's: of more than these the looks must do.
+const MAX_PROCESSES: usize = 64;
+/// How often the thread looks whether it is still needed.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// Those listened for, by their pid, and what the thread waits at. `None`: there is no thread.
+static REGISTER: Mutex<Option<Register>> = Mutex::new(None);
+
+struct Register {
+    deaths: Arc<Deaths>,
+    processes: BTreeMap<u32, Process>,
+    last_number: u64,
+}
+
+struct Process {
+    _watched: Watched,
+    listeners: BTreeMap<u64, Listener>,
+}
+
+#[derive(Clone)]
+struct Listener {
+    segment: Arc<Segment>,
+    slot: usize,
+}
+
+/// A listener. Ends when it is dropped.
+pub(super) struct Listening {
+    pid: u32,
+    number: u64,
+}
+
+fn register() -> MutexGuard<'static, Option<Register>> {
+    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Listening {
+    pub fn new(pid: u32, segment: &Arc<Segment>, slot: usize) -> Option<Self> {
+        let mut register = register();
+        if register.is_none() {
+            *register = Some(Register::start().ok()?);
+        }
+        let register = register.as_mut()?;
+        if !register.processes.contains_key(&pid) {
+            register.add(pid).ok()?;
+        }
+        register.last_number += 1;
+        let number = register.last_number;
+        let listener = Listener { segment: segment.clone(), slot };
+        register.processes.get_mut(&pid)?.listeners.insert(number, listener);
+        Some(Self { pid, number })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // Declared first, so that what is taken out is dropped when the register is free again: it may be the last to have
+        // the lock's memory mapped.
+        let (_listener, _process);
+        let mut register = register();
+        let Some(register) = register.as_mut() else { return };
+        let Some(process) = register.processes.get_mut(&self.pid) else { return };
+        _listener = process.listeners.remove(&self.number);
+        if process.listeners.is_empty() {
+            _process = register.processes.remove(&self.pid);
+        }
+    }
+}
+
+impl Register {
+    fn start() -> io::Result<Self> {
+        let deaths = Arc::new(Deaths::new()?);
+        let awaited = deaths.clone();
+        thread::Builder::new().name("rwlock-deaths".into()).stack_size(128 * 1024).spawn(move || listen(&awaited))?;
+        Ok(Self { deaths, processes: BTreeMap::new(), last_number: 0 })
+    }
+
+    fn add(&mut self, pid: u32) -> io::Result<()> {
+        if self.processes.len() >= MAX_PROCESSES {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let watched = self.deaths.watch(pid)?;
+        self.processes.insert(pid, Process { _watched: watched, listeners: BTreeMap::new() });
+        Ok(())
+    }
+}
+
+/// The thread.
+fn listen(deaths: &Deaths) {
+    loop {
+        if let Some(pid) = deaths.next(IDLE_TIME) {
+            let dead = register().as_mut().and_then(|register| register.processes.remove(&pid));
+            for listener in dead.into_iter().flat_map(|process| process.listeners.into_values()) {
+                listener.segment.follow_death(listener.slot);
+            }
+        } else {
+            let mut register = register();
+            if register.as_ref().is_none_or(|register| register.processes.is_empty()) {
+                *register = None;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::attachment::{Attachment, LockRef, Options};
+    use crate::liveness::deaths::{Notice, namespace};
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    fn wait_for(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < BOUND, "{what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    struct Party {
+        attachments: Vec<Attachment>,
+        path: std::path::PathBuf,
+        child: Child,
+    }
+
+    impl Party {
+        /// Two attachments, and a process that the slot of the second one says is its own.
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+            let attachments = vec![open(), open()];
+            // Waits for a line, which does not come.
+            let (program, arguments): (_, &[_]) =
+                if cfg!(windows) { ("cmd", &["/d", "/c", "set /p line="]) } else { ("cat", &[]) };
+            let mut command = Command::new(program);
+            let child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let party = Self { attachments, path, child };
+            party.slot_of_child().pid.store(party.child.id(), std::sync::atomic::Ordering::Relaxed);
+            party
+        }
+
+        fn slot_of_child(&self) -> &crate::layout::WaitLine {
+            &self.attachments[1].slot().waiting
+        }
+
+        fn notice(&self) -> Option<Notice> {
+            Notice::of(&self.attachments[0].segment, self.attachments[1].index)
+        }
+
+        /// The kernel drops the byte, then tells of the death.
+        fn dies(&mut self) {
+            let dead = &self.attachments[1];
+            dead.segment.lock.unlock(crate::liveness::slot_byte(dead.index)).unwrap();
+            self.child.kill().unwrap();
+        }
+    }
+
+    impl Drop for Party {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            self.attachments.clear();
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    /// The only test of this file's state: the others run beside it in threads of their own.
+    #[test]
+    fn a_death_is_followed_without_a_look_and_nothing_is_left() {
+        let listens_for = |pid| register().as_ref().is_some_and(|register| register.processes.contains_key(&pid));
+        let mut party = Party::new("deaths");
+        let pid = party.child.id();
+        assert!(party.attachments[1].try_write());
+        let free = |party: &Party| party.attachments[0].segment.load_gate().is_free();
+
+        let [first, second] = std::array::from_fn(|_| party.notice().expect("a notice"));
+        assert!(first.is_sure && listens_for(pid));
+        drop(first);
+        assert!(listens_for(pid), "somebody else still listens");
+        drop(second);
+        assert!(!listens_for(pid));
+
+        // Here it is not known whether the pid is this one.
+        party.slot_of_child().namespace.store(namespace() + 1, std::sync::atomic::Ordering::Relaxed);
+        let unsure = party.notice().expect("a notice");
+        assert!(!unsure.is_sure);
+
+        // Said to have died, and its byte says that it lives.
+        party.attachments[0].segment.follow_death(party.attachments[1].index);
+        assert!(!free(&party));
+
+        party.dies();
+        wait_for("the dead one's gate is free", || free(&party));
+        assert!(!listens_for(pid));
+        drop(unsure);
+        party.child.wait().unwrap();
+        // On Windows it is there as long as somebody has a handle of it, and told of as dead.
+        assert!(cfg!(windows) || party.notice().is_none(), "there is no such process");
+        party.slot_of_child().pid.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
+        assert!(party.notice().is_none(), "it is this one");
+        party.slot_of_child().pid.store(0, std::sync::atomic::Ordering::Relaxed);
+        assert!(party.notice().is_none(), "it is nobody");
+        wait_for("the thread ends", || register().is_none());
+    }
+}

@@ -1,0 +1,76 @@
+//! macOS: a kernel queue tells that a process has ended, which it does after closing its files.
+//! Source: kqueue(2), `EVFILT_PROC`; `proc_exit` of the kernel calls `fdt_invalidate` before `proc_knote`.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct Deaths(Arc<OwnedFd>);
+
+/// Dropping it takes it out of the queue.
+pub(super) struct Watched {
+    queue: Arc<OwnedFd>,
+    pid: u32,
+}
+
+/// One for the whole machine.
+pub(super) fn own_namespace() -> u32 {
+    1
+}
+
+fn event(pid: u32, flags: u16) -> libc::kevent {
+    libc::kevent {
+        ident: pid as libc::uintptr_t,
+        filter: libc::EVFILT_PROC,
+        flags,
+        fflags: libc::NOTE_EXIT,
+        data: 0,
+        udata: ptr::null_mut(),
+    }
+}
+
+fn change(queue: &OwnedFd, event: &libc::kevent) -> io::Result<()> {
+    // SAFETY: one event is read, none is written.
+    let done = unsafe { libc::kevent(queue.as_raw_fd(), event, 1, ptr::null_mut(), 0, ptr::null()) };
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+impl Deaths {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no memory is involved.
+        let queue = unsafe { libc::kqueue() };
+        if queue == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, and nobody else's.
+        let queue = unsafe { OwnedFd::from_raw_fd(queue) };
+        // SAFETY: no memory is involved. (Children by fork do not inherit a queue; this is for those by posix_spawn.)
+        if unsafe { libc::fcntl(queue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(Arc::new(queue)))
+    }
+
+    pub fn watch(&self, pid: u32) -> io::Result<Watched> {
+        change(&self.0, &event(pid, libc::EV_ADD | libc::EV_ONESHOT))?;
+        Ok(Watched { queue: self.0.clone(), pid })
+    }
+
+    /// The pid of a process that has ended; `None` if there was none for so long.
+    pub fn next(&self, time: Duration) -> Option<u32> {
+        let mut found = event(0, 0);
+        let time = libc::timespec { tv_sec: time.as_secs() as libc::time_t, tv_nsec: time.subsec_nanos().into() };
+        // SAFETY: `found` is valid for writes of one, `time` for reads.
+        let count = unsafe { libc::kevent(self.0.as_raw_fd(), ptr::null(), 0, &raw mut found, 1, &raw const time) };
+        (count == 1).then_some(found.ident as u32)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // It fails for one that has been told.
+        let _ = change(&self.queue, &event(self.pid, libc::EV_DELETE));
+    }
+}
