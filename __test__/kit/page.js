@@ -1,8 +1,5 @@
 // Plain memory that processes share: pages of a file, protected by nothing but the lock under test.
-import { createRequire } from 'node:module'
-
-/** @type {{ mapPage(path: string, bytes: number): Uint8Array }} */
-const native = createRequire(import.meta.url)('./testkit.node')
+import { native } from './native.js'
 
 /**
  * The first `bytes` bytes of the file at `path`, created as zeros, shared with every process that maps them.

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from './cleanup.js'
+import { native } from './native.js'
 
 // Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
 const BOUND = 15_000
@@ -12,7 +13,7 @@ const BOUND = 15_000
  */
 
 /**
- * Starts a script under the Node.js of this test. It is killed after the test, also when it is stopped (SIGSTOP).
+ * Starts a script under the Node.js of this test. It is killed after the test, also when it is stopped.
  *
  * @param {Test} t
  * @param {string | URL} script
@@ -150,14 +151,14 @@ class Child {
     return this.exited
   }
 
-  /** Stops the child at whatever instruction it is (SIGSTOP). */
+  /** Stops the child at whatever instruction it is. */
   stop() {
-    this.#process.kill('SIGSTOP')
+    native.stopProcess(this.pid)
   }
 
-  /** Lets a stopped child go on (SIGCONT). */
+  /** Lets a stopped child go on. */
   resume() {
-    this.#process.kill('SIGCONT')
+    native.resumeProcess(this.pid)
   }
 
   /** Ends the child whatever its state, and lets go of it. */
