@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use napi::Env;
 use napi::bindgen_prelude::Function;
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, now,
+    Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher,
+    is_process_ending, now,
 };
 
 use crate::door::Door;
@@ -91,6 +92,9 @@ pub(crate) fn start(env: Env, ring: Function<'_, (), ()>) -> napi::Result<()> {
 /// still there was not released.
 impl Drop for Realm {
     fn drop(&mut self) {
+        if is_process_ending() {
+            std::mem::forget(std::mem::take(&mut self.attachments));
+        }
         for open in self.attachments.drain(..).flatten() {
             let Open { attachment, watch, .. } = open;
             drop(watch);

@@ -102,9 +102,10 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
             format!("{} is open in process {}: close it there first", segment.place, users.join(", ")),
         ));
     }
-    match &segment.place {
+    match segment.place.clone() {
         Place::Named { .. } => segment::named::retire(&segment),
-        Place::File { path } => segment::file::remove(&segment, path).map_err(cannot)?,
+        Place::File { path } => segment::file::remove(segment, &path)
+            .map_err(|error| Error::access(format!("cannot remove lock {}", path.display()), error))?,
     }
     Ok(true)
 }

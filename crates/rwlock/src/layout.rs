@@ -230,6 +230,8 @@ const _: () = {
     assert!(size_of::<Slot>() == 2 * LINE);
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
+    // (loom's atomics are of other sizes.)
+    assert!(cfg!(loom) || LAYOUT_HASH == 0xd15a_0154_84f8_5e89);
 };
 
 #[cfg(test)]

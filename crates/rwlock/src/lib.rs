@@ -72,6 +72,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
 pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
 pub use park::doorbell::Doorbell;
+pub use park::is_process_ending;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 pub use slot::Mode;
 #[cfg(feature = "crash-injection")]

@@ -33,6 +33,16 @@ use windows as system;
 use system::wake_sleeper;
 pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit};
 
+/// Whether the process is ending and the threads beside this one have been stopped already, at whatever instruction. Then
+/// nothing may be waited for that one of them might have held: leave everything as it is, and the kernel tells the others.
+#[must_use]
+pub fn is_process_ending() -> bool {
+    #[cfg(all(windows, not(loom)))]
+    return windows::is_process_ending();
+    #[cfg(not(all(windows, not(loom))))]
+    false
+}
+
 /// What can be slept on: for one thread in [`wait`], and beside it one in [`wait_any`].
 #[derive(Default)]
 #[repr(C)]

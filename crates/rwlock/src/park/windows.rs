@@ -74,6 +74,17 @@ pub(crate) fn now() -> u64 {
     count / frequency * NANOS + count % frequency * NANOS / frequency
 }
 
+#[link(name = "ntdll", kind = "raw-dylib")]
+unsafe extern "system" {
+    fn RtlDllShutdownInProgress() -> u8;
+}
+
+/// Destructors of the last thread's locals run when the others have been stopped: see ExitProcess in the documentation of Win32.
+pub(super) fn is_process_ending() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { RtlDllShutdownInProgress() != 0 }
+}
+
 /// There is no cheaper clock that counts from the same moment.
 pub(crate) fn coarse_now() -> u64 {
     now()

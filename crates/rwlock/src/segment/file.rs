@@ -45,8 +45,10 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
 }
 
 /// Removes the file of a lock that nobody else has open. The setup byte must be held.
-pub(crate) fn remove(segment: &Segment, path: &Path) -> io::Result<()> {
+pub(crate) fn remove(segment: Segment, path: &Path) -> io::Result<()> {
     fence::note(segment.gate().fence.load(Relaxed));
+    // Some systems do not remove what is mapped.
+    let _lock = segment.into_lock();
     step!(remove_file);
     fs::remove_file(path)
 }
