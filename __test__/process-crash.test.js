@@ -1,14 +1,24 @@
 // Processes die at any moment; the others go on within moments.
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
-import { median, openLock, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import {
+  median,
+  openLock,
+  PATIENCE,
+  spawnChild,
+  spawnNode,
+  tempDir,
+  test,
+  uniqueName,
+  waitFor,
+} from './kit/index.js'
 import { queued } from './process/look.js'
 import { random, SEED } from './process/random.js'
 import { SharedRecord } from './process/record.js'
 
 // What the rest may notice of a death: usually, and ever.
-const USUAL = 20
-const EVER = 100
+const USUAL = 20 * PATIENCE
+const EVER = 100 * PATIENCE
 const REPETITIONS = 5
 
 const options = { label: 'victim' }

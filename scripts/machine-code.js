@@ -3,8 +3,6 @@
 //
 //   npm run machine-code -- --mutants [part of a name]   weakens an ordering at a time: it must be noticed
 //
-// Needed: rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu
-//
 // Why those of ARM64 keep a store and a later load in order, as Dekker's scheme needs it: SWPAL (and the loop of LDAXR and
 // STLXR that `__aarch64_swp8_acq_rel` runs on processors without it) stores with release, LDAR loads with acquire, and no LDAR
 // is done before an earlier store-release is seen by everybody ("RCsc", Arm ARM B2.3.7, barrier-ordered-before). LDAPR may be:
@@ -163,14 +161,13 @@ async function compiled(tree, { target, flags }) {
   mkdirSync(directory, { recursive: true })
   const listing = fileURLToPath(new URL('listing.s', directory))
   const args = [
+    target,
     'rustc',
     '--quiet',
     '--package',
     'process-rwlock',
     '--lib',
     '--release',
-    '--target',
-    target,
     '--',
   ]
   // As dead code every function is there under its own name, whoever has it inlined.
@@ -181,7 +178,7 @@ async function compiled(tree, { target, flags }) {
     CARGO_TARGET_DIR: fileURLToPath(directory),
     CARGO_PROFILE_RELEASE_LTO: 'off',
   }
-  const end = await attempt('cargo', args, { cwd: tree, env })
+  const end = await attempt(fileURLToPath(new URL('scripts/cross/cargo.sh', root)), args, { cwd: tree, env })
   if (end.code !== 0) throw new Error(`${target} cannot be compiled for`)
   return readFileSync(listing, 'utf8')
 }

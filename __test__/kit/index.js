@@ -1,6 +1,8 @@
 // What the tests share: child processes, waiting with a bound, and a clean machine afterwards.
-export { EMULATOR, linuxTest, testUnless } from './lacking.js'
+export { unlessEmulated } from './emulator.js'
+export { linuxTest, testUnless } from './lacking.js'
 export { mapPage } from './page.js'
+export { PATIENCE } from './patience.js'
 export { spawnChild, spawnNode } from './process.js'
 export { openLock, tempDir, uniqueName } from './resources.js'
 export { sandbox, sandboxTest, usersTest } from './sandbox.js'

@@ -1,9 +1,6 @@
-// Tests that need what not every system has: where it is lacking they are skipped, and say why.
+// Tests that need what not every system has: where it is lacking they are skipped, by a title that says why.
 import ava from 'ava'
 import { test } from './test.js'
-
-/** What runs this Node.js if its system does not: `wine` or `qemu`. */
-export const EMULATOR = process.env.PROCESS_RWLOCK_EMULATOR
 
 /**
  * `test`, or where something is lacking a test that is skipped.

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 /**
  * @type {{
  *   mapPage(path: string, bytes: number): Uint8Array
+ *   unmapPage(page: Uint8Array): void
  *   stopProcess(pid: number): void
  *   resumeProcess(pid: number): void
  * }}

@@ -3,9 +3,10 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from './cleanup.js'
 import { native } from './native.js'
+import { PATIENCE } from './patience.js'
 
 // Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
-const BOUND = 15_000
+const BOUND = 15_000 * PATIENCE
 
 /**
  * @typedef {import('node:child_process').ForkOptions} ForkOptions

@@ -5,9 +5,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { cleanUp } from './cleanup.js'
 import { testUnless } from './lacking.js'
+import { PATIENCE } from './patience.js'
 import { spawnChild, spawnNode } from './process.js'
 
-const BOUND = 10_000
+const BOUND = 10_000 * PATIENCE
 
 const isRoot = process.geteuid?.() === 0
 // Who is not root becomes root of a user namespace of his own, where that is allowed.

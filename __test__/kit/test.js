@@ -1,8 +1,9 @@
 // Tests that take turns, so that none measures another, and that end: what hangs fails, and is cleaned up after.
 import ava from 'ava'
+import { PATIENCE } from './patience.js'
 
 // Far above what a test needs on a loaded machine, below the suite's own timeout, which would run no teardown.
-const BOUND = 30_000
+const BOUND = 30_000 * PATIENCE
 
 /**
  * @param {string} title

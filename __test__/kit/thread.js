@@ -1,8 +1,9 @@
 // Worker threads of this process that take the same commands as a child process.
 import { Worker } from 'node:worker_threads'
 import { cleanUp } from './cleanup.js'
+import { PATIENCE } from './patience.js'
 
-const BOUND = 15_000
+const BOUND = 15_000 * PATIENCE
 
 /**
  * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated after the test.

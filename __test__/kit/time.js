@@ -1,4 +1,5 @@
 // Waiting that ends.
+import { PATIENCE } from './patience.js'
 
 /**
  * Polls until the condition holds, and returns what it returned.
@@ -8,7 +9,10 @@
  * @param {{ bound?: number, every?: number, what?: string }} [options] ms, ms, and what the error says is missing
  * @returns {Promise<T>}
  */
-export async function waitFor(condition, { bound = 10_000, every = 2, what = String(condition) } = {}) {
+export async function waitFor(
+  condition,
+  { bound = 10_000 * PATIENCE, every = 2, what = String(condition) } = {},
+) {
   const deadline = performance.now() + bound
   for (;;) {
     const value = await condition()

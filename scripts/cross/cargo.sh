@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# cargo.sh TARGET COMMAND ARGUMENTS...: cargo, with a standard library for the target wherever that comes from.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/rust.sh"
+target=$1
+use_rust || exit
+exec cargo "$2" "${CARGO_FLAGS[@]}" "${@:3}"
