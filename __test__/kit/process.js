@@ -91,6 +91,10 @@ class Child {
     })
   }
 
+  get #isRunning() {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
   get pid() {
     return /** @type {number} */ (this.#process.pid)
   }
@@ -154,18 +158,18 @@ class Child {
 
   /** Stops the child at whatever instruction it is. */
   stop() {
-    native.stopProcess(this.pid)
+    if (this.#isRunning) native.stopProcess(this.pid)
   }
 
   /** Lets a stopped child go on. */
   resume() {
-    native.resumeProcess(this.pid)
+    if (this.#isRunning) native.resumeProcess(this.pid)
   }
 
   /** Ends the child whatever its state, and lets go of it. */
   async destroy() {
     if (this.#process.pid === undefined) return
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+    if (this.#isRunning) {
       this.#process.kill('SIGKILL')
       if (process.platform !== 'win32') this.#process.kill('SIGCONT')
       await this.exited

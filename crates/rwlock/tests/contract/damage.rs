@@ -24,11 +24,11 @@ const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
 const LISTING: usize = 640;
-const SLOTS: usize = 1152;
-const SLOT: usize = 256;
+pub const SLOTS: usize = 1152;
+pub const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
-const WAKE: usize = 136;
+pub const WAKE: usize = 136;
 const PASSES: usize = 156;
 /// Gates that name slot 0.
 const UPGRADABLE: u64 = 1;
@@ -184,7 +184,7 @@ fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
 
 /// The record of a named lock, and the shared memory that it names.
 #[cfg(any(target_os = "linux", windows))]
-fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
+pub fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
     let (records, memories) = records_and_memories();
     let records = fs::read_dir(records).unwrap().map(|entry| entry.unwrap().path());
     let own = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.ends_with(&format!("\n{}", lock.name())));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use process_rwlock::{ErrorKind, RwLock, Snapshot, list};
+use process_rwlock::{ErrorKind, Snapshot, list};
 
 use crate::kit::TestLock;
 #[cfg(any(target_os = "linux", windows))]
@@ -111,6 +111,6 @@ fn a_file_removed_by_others_leaves_its_users_alone_and_is_made_anew() {
     let _writing = own.write().unwrap();
     fs::remove_file(lock.path()).unwrap();
     assert!(other.try_read().is_none());
-    let anew = RwLock::open_path(lock.path()).unwrap();
+    let anew = process_rwlock::RwLock::open_path(lock.path()).unwrap();
     assert!(anew.try_write().is_some());
 }

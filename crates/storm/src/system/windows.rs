@@ -33,14 +33,17 @@ pub fn leave_no_dump() {
     unsafe { SetErrorMode(SEM_NOGPFAULTERRORBOX) };
 }
 
-fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
+/// `None`: it is gone.
+fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<Option<OwnedHandle>> {
     // SAFETY: takes numbers.
-    let handle = unsafe { OpenProcess(rights, 0, pid) };
+    let handle = unsafe { OpenProcess(rights | PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) };
     if handle.is_null() {
-        return Err(io::Error::last_os_error());
+        let error = io::Error::last_os_error();
+        let gone = error.raw_os_error() == Some(ERROR_INVALID_PARAMETER as i32);
+        return if gone { Ok(None) } else { Err(error) };
     }
     // SAFETY: just opened, and nobody else's.
-    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+    Ok(Some(unsafe { OwnedHandle::from_raw_handle(handle) }))
 }
 
 /// Kills a process that has not been waited for.
@@ -48,7 +51,7 @@ fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
 /// # Errors
 /// If the system does not let us.
 pub fn kill(pid: u32) -> io::Result<()> {
-    let process = open(pid, PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION)?;
+    let Some(process) = open(pid, PROCESS_TERMINATE)? else { return Ok(()) };
     // SAFETY: the handle is open.
     if unsafe { TerminateProcess(process.as_raw_handle(), KILLED) } != 0 || has_exited(&process) {
         return Ok(());
@@ -61,7 +64,7 @@ pub fn kill(pid: u32) -> io::Result<()> {
 /// # Errors
 /// As [`kill`].
 pub fn stop(pid: u32) -> io::Result<()> {
-    let process = open(pid, PROCESS_SUSPEND_RESUME | PROCESS_QUERY_LIMITED_INFORMATION)?;
+    let Some(process) = open(pid, PROCESS_SUSPEND_RESUME)? else { return Ok(()) };
     // SAFETY: the handle is open.
     let status = unsafe { NtSuspendProcess(process.as_raw_handle()) };
     done(status, &process)
@@ -72,7 +75,7 @@ pub fn stop(pid: u32) -> io::Result<()> {
 /// # Errors
 /// As [`kill`].
 pub fn resume(pid: u32) -> io::Result<()> {
-    let process = open(pid, PROCESS_SUSPEND_RESUME | PROCESS_QUERY_LIMITED_INFORMATION)?;
+    let Some(process) = open(pid, PROCESS_SUSPEND_RESUME)? else { return Ok(()) };
     // SAFETY: the handle is open.
     let status = unsafe { NtResumeProcess(process.as_raw_handle()) };
     done(status, &process)
@@ -86,10 +89,8 @@ fn done(status: NTSTATUS, process: &OwnedHandle) -> io::Result<()> {
 /// Whether no thread of the process can run any code of its program again. The status of its end is set before the last of
 /// its threads frees what the process had open, and with it the lock.
 pub(crate) fn is_gone(pid: u32) -> bool {
-    match open(pid, PROCESS_QUERY_LIMITED_INFORMATION) {
-        Ok(process) => has_exited(&process),
-        Err(error) => error.raw_os_error() == Some(ERROR_INVALID_PARAMETER as i32),
-    }
+    // Whom we may not look at is there.
+    open(pid, 0).is_ok_and(|process| process.is_none_or(|process| has_exited(&process)))
 }
 
 fn has_exited(process: &OwnedHandle) -> bool {

@@ -5,8 +5,12 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_DELETE_PENDING, ERROR_SHARING_VIOLATION, ERROR_USER_MAPPED_FILE, HANDLE, NTSTATUS,
+    STATUS_CANNOT_DELETE, STATUS_DELETE_PENDING,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS,
     FILE_REMOTE_PROTOCOL_INFO, FileIdInfo, FileRemoteProtocolInfo, GetFileInformationByHandle,
@@ -52,6 +56,51 @@ pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
 /// Gives `file` its length, and with it its clusters, so that a full disk is an error now.
 pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     file.set_len(bytes as u64)
+}
+
+/// How long somebody may be in the way who has nothing to do with the lock, such as a scanner of files.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Opens or removes a file as soon as nobody is in the way: who shares it with nobody, has it mapped, or removes it. A file
+/// that is removed keeps its name, which cannot be opened, until all have closed it.
+pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let start = Instant::now();
+    loop {
+        match act() {
+            Err(error) if is_in_the_way(&error) && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_in_the_way(error: &io::Error) -> bool {
+    match error.raw_os_error().map(i32::cast_unsigned) {
+        Some(ERROR_SHARING_VIOLATION | ERROR_USER_MAPPED_FILE | ERROR_DELETE_PENDING) => true,
+        Some(ERROR_ACCESS_DENIED) => matches!(last_status(), STATUS_DELETE_PENDING | STATUS_CANNOT_DELETE),
+        _ => false,
+    }
+}
+
+/// A file that is being removed counts as removed, for whoever has it open himself: it would stay for as long as he waited.
+pub(crate) fn gone(error: io::Error) -> io::Error {
+    match error.raw_os_error().map(i32::cast_unsigned) {
+        Some(ERROR_DELETE_PENDING) => io::ErrorKind::NotFound.into(),
+        Some(ERROR_ACCESS_DENIED) if last_status() == STATUS_DELETE_PENDING => io::ErrorKind::NotFound.into(),
+        _ => error,
+    }
+}
+
+/// What the kernel said of this thread's last call that failed. `ERROR_ACCESS_DENIED` stands for several of its answers.
+fn last_status() -> NTSTATUS {
+    // SAFETY: reads a word of this thread.
+    unsafe { RtlGetLastNtStatus() }
+}
+
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    fn RtlGetLastNtStatus() -> NTSTATUS;
 }
 
 /// What the file lies on, if that is another machine.
