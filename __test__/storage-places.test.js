@@ -57,18 +57,8 @@ async function areOneLock(t, here, there) {
 
 test('a path may have any characters, and be given as a file: URL', async (t) => {
   const dir = tempDir(t)
-  const names = [
-    'with space',
-    'naïve',
-    '名前',
-    '🔒',
-    "quote'd",
-    'per%cent',
-    'a#b?c',
-    '-dash',
-    'x'.repeat(255),
-  ]
-  if (process.platform !== 'win32') names.push('new\nline', 'back\\slash', 'tab\tstar*', '..hidden..')
+  const names = ['with space', 'naïve', '名前', '🔒', "quote'd", 'per%cent', 'a#b', '-dash', 'x'.repeat(255)]
+  if (process.platform !== 'win32') names.push('who?', 'new\nline', 'back\\slash', 'tab\tstar*', '..hidden..')
   for (const name of names) {
     const path = join(dir, name)
     const lock = openLock(t, { path: pathToFileURL(path) })
