@@ -24,11 +24,11 @@ const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
 const LISTING: usize = 640;
-pub const SLOTS: usize = 1152;
-pub const SLOT: usize = 256;
+const SLOTS: usize = 1152;
+const SLOT: usize = 256;
 /// And within a slot.
 const QUEUED: usize = 128;
-pub const WAKE: usize = 136;
+const WAKE: usize = 136;
 const PASSES: usize = 156;
 /// Gates that name slot 0.
 const UPGRADABLE: u64 = 1;
