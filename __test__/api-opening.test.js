@@ -557,8 +557,8 @@ const isFull = (error) => {
 
 test('code that is loaded twice over one addon has its calls to itself', async (t) => {
   const load = (/** @type {string} */ file) => import(new URL(file, import.meta.url).href)
-  const [binding, one, other] = await Promise.all(
-    ['../index.js', '../dist/hot.js', '../dist/hot.js?again'].map(load),
+  const [{ binding }, one, other] = await Promise.all(
+    ['../dist/binding.js', '../dist/hot.js', '../dist/hot.js?again'].map(load),
   )
   t.not(one.tryRead, other.tryRead)
   const open = () => binding.open(uniqueName(t), undefined, undefined, '', 0).attachment

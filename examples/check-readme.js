@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { codeBlocks, notPrinted } from '../scripts/readme.js'
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
 const BOUND = 20_000 // ms for one program
@@ -38,12 +39,7 @@ try {
   for (const name of [...files, 'using/main.js']) runProgram(name, join(examples, name))
   runProgram('using/typescript.ts', compiled(join(examples, 'using/typescript.ts')))
 
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  for (const { index, groups } of readme.matchAll(
-    /^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm,
-  )) {
-    const { language, mark, code } = /** @type {Record<string, string>} */ (groups)
-    const line = readme.slice(0, index).split('\n').length
+  for (const { line, language, mark, code } of codeBlocks()) {
     checkBlock(`README.md:${line}`, language, mark, code)
   }
 } finally {
@@ -84,17 +80,8 @@ function runProgram(name, file) {
     killSignal: 'SIGKILL',
   })
   if (status !== 0) return result(name, false, `${signal ?? `exit code ${status}`}\n${stdout}${stderr}`)
-  const expected = [...readFileSync(file, 'utf8').matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(
-    ([, text = '']) => text,
-  )
-  const missing = expected.find((text) => !asPattern(text).test(stdout))
+  const missing = notPrinted(readFileSync(file, 'utf8'), stdout)
   result(name, missing === undefined, `it did not print ${missing}, but\n${stdout}`)
-}
-
-/** @param {string} text */
-function asPattern(text) {
-  const parts = text.split('…').map((part) => part.trim().replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`, 'm')
 }
 
 /** What tsc makes of a TypeScript file. @param {string} file */

@@ -160,16 +160,7 @@ async function compiled(tree, { target, flags }) {
   const directory = new URL('target/machine-code/', root)
   mkdirSync(directory, { recursive: true })
   const listing = fileURLToPath(new URL('listing.s', directory))
-  const args = [
-    target,
-    'rustc',
-    '--quiet',
-    '--package',
-    'process-rwlock',
-    '--lib',
-    '--release',
-    '--',
-  ]
+  const args = [target, 'rustc', '--quiet', '--package', 'process-rwlock', '--lib', '--release', '--']
   // As dead code every function is there under its own name, whoever has it inlined.
   args.push('--emit', `asm=${listing}`, '-Clink-dead-code=yes', '-Csymbol-mangling-version=v0')
   const env = {

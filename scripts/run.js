@@ -105,8 +105,14 @@ export async function endLike({ code, signal }) {
  * @param {string[]} args
  */
 export function npm(...args) {
+  const { command, first, shell } = npmProgram()
+  return run(command, [...first, ...args], { shell })
+}
+
+/** How npm is run: that which runs this script, if there is one. */
+export function npmProgram() {
   const npmCli = process.env.npm_execpath
   return npmCli?.endsWith('npm-cli.js')
-    ? run(process.execPath, [npmCli, ...args])
-    : run('npm', args, { shell: process.platform === 'win32' })
+    ? { command: process.execPath, first: [npmCli], shell: false }
+    : { command: 'npm', first: [], shell: process.platform === 'win32' }
 }

@@ -9,13 +9,18 @@ import { npm, root, run } from './run.js'
 /** Where sanitizers run. Told to cargo as the target, so that build scripts and macros are built without them. */
 export const HOST = 'x86_64-unknown-linux-gnu'
 
+/** What was built elsewhere is taken as it is: where a build is tested is not where it was made. */
+const PREBUILT = Boolean(process.env.PROCESS_RWLOCK_PREBUILT)
+
 const XCODE = 'on macOS: xcode-select --install'
 
 /** @param {{ testkit?: boolean, storm?: boolean, bench?: boolean }} [options] whether the tests' own addon, the storm's worker, and the benchmarks' driver are wanted */
 export async function setup({ testkit = false, storm = false, bench = false } = {}) {
   requireNode()
-  requireRust()
-  await requireLinker()
+  if (!PREBUILT) {
+    requireRust()
+    await requireLinker()
+  }
 
   if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
     say('Installing the development dependencies (npm ci)')
@@ -39,7 +44,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
     ])
   }
   if (bench) {
-    await build('build:bench', 'target/release/process-rwlock-bench', [
+    await build('build:bench', program('process-rwlock-bench'), [
       'Cargo.toml',
       'Cargo.lock',
       'crates/rwlock/Cargo.toml',
@@ -48,7 +53,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
     ])
   }
   if (storm) {
-    await build('build:storm', 'target/release/process-rwlock-storm', [
+    await build('build:storm', program('process-rwlock-storm'), [
       'Cargo.toml',
       'Cargo.lock',
       'crates/rwlock/Cargo.toml',
@@ -64,6 +69,10 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
  * @param {string[]} sources
  */
 async function build(script, product, sources) {
+  if (PREBUILT) {
+    if (!existsSync(path(product))) fail(`PROCESS_RWLOCK_PREBUILT is set, and there is no ${product}.`)
+    return
+  }
   if (!isStale(product, sources)) return
   say(`Building ${product} (npm run ${script})`)
   await npm('run', '--silent', script)
@@ -98,10 +107,15 @@ function newest(file) {
 }
 
 /** The file that the native build makes on this platform. */
-function addonName() {
+export function addonName() {
   const { platform, arch } = process
   const abi = { linux: isMusl() ? '-musl' : '-gnu', win32: '-msvc' }[/** @type {string} */ (platform)] ?? ''
   return `process-rwlock.${platform}-${arch}${abi}.node`
+}
+
+/** @param {string} name of a program in Rust */
+function program(name) {
+  return `target/release/${name}${process.platform === 'win32' ? '.exe' : ''}`
 }
 
 function isMusl() {

@@ -34,6 +34,8 @@ export type LockErrorCode =
   | 'ERR_LOCK_ACCESS'
   /** The lock is in use, or the hold is being upgraded already. */
   | 'ERR_LOCK_BUSY'
+  /** Thrown when the package is loaded: there is no build for this platform, or it is not installed. */
+  | 'ERR_LOCK_UNSUPPORTED'
 
 const brand = Symbol.for('process-rwlock.LockError')
 

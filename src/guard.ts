@@ -1,4 +1,4 @@
-import * as binding from '../index.js'
+import { binding } from './binding.js'
 import { invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { labelHold } from './labels.js'

@@ -1,4 +1,4 @@
-import * as binding from '../index.js'
+import { binding } from './binding.js'
 import { LockError, translated } from './errors.js'
 import { releaseExclusive, releaseRead } from './hot.js'
 import { dropLabels } from './labels.js'

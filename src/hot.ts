@@ -1,4 +1,4 @@
-import * as binding from '../index.js'
+import { binding } from './binding.js'
 import { translate } from './errors.js'
 
 const hot = binding.hot()

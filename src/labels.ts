@@ -1,4 +1,4 @@
-import * as binding from '../index.js'
+import { binding } from './binding.js'
 import { type Handle, type Mode, READ } from './handle.js'
 
 /** A hold that was given a name of its own. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
-import * as binding from '../index.js'
+import type { Seen } from '../index.js'
+import { binding } from './binding.js'
 import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { ABANDONED, FAILED, Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
@@ -344,7 +345,7 @@ function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-function snapshot(seen: binding.Seen): LockSnapshot {
+function snapshot(seen: Seen): LockSnapshot {
   const { ownerDied = null, ...rest } = seen
   return { ...rest, ownerDied } as LockSnapshot
 }

@@ -1,4 +1,4 @@
-import * as binding from '../index.js'
+import { binding } from './binding.js'
 import { LockError, type LockErrorCode } from './errors.js'
 import type { Handle, Mode } from './handle.js'
 import { type Abortable, offAbort, onAbort } from './signals.js'

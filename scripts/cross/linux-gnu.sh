@@ -27,7 +27,10 @@ inspect() {
 node() { echo "$(npm_package "$NODE_PACKAGE" "$1")/bin/node"; }
 
 enter() {
-  if [[ $ARCH == x86_64 ]]; then "$@" && return; fi
+  if [[ $ARCH == x86_64 ]]; then
+    "$@"
+    return
+  fi
   need qemu-aarch64-static qemu-user-static
   need /usr/aarch64-linux-gnu/lib/libstdc++.so.6 libstdc++6-arm64-cross
   QEMU_LD_PREFIX=/usr/aarch64-linux-gnu with_qemu "$@"

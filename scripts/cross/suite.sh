@@ -7,7 +7,7 @@ stage() {
   npm run --silent build:ts >&2 || return
   rm -rf "$stage"
   mkdir -p "$stage"
-  cp -r __test__ bench scripts dist index.js index.d.ts package.json ava.config.js "$stage/" || return
+  cp -r __test__ bench scripts dist index.d.ts package.json ava.config.js "$stage/" || return
   ln -s "$ROOT/node_modules" "$stage/node_modules"
   cp "$(addon)" "$stage/" || return
   echo "$stage"
@@ -37,7 +37,10 @@ crate_tests() {
 # so that nothing of it is left behind or seen by others; where somebody has told it already, it is so everywhere.
 with_qemu() {
   export PROCESS_RWLOCK_EMULATOR=qemu
-  if grep -qsx enabled /proc/sys/fs/binfmt_misc/qemu-aarch64; then "$@" && return; fi
+  if grep -qsx enabled /proc/sys/fs/binfmt_misc/qemu-aarch64; then
+    "$@"
+    return
+  fi
   [[ $EUID == 0 ]] || fail 'Not root, and the kernel does not start arm64 programs: apt-get install qemu-user-static binfmt-support'
   "$ROOT/scripts/cross/with-qemu.sh" "$@"
 }

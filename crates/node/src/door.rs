@@ -1,7 +1,7 @@
 //! The event loop's doorbell: other processes ring, and the loop itself answers. Node lends its loop to addons through libuv,
 //! whose functions it exports; where they are not to be had there is no door, and the watcher's thread does it all.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 #[cfg(unix)]
@@ -70,7 +70,7 @@ struct Inside {
 impl Door {
     /// `callback` is called when requests have been settled.
     pub fn open(env: Env, callback: Callback) -> Option<Self> {
-        if is_bun(env) {
+        if is_there(env, c"Bun") || is_there(env, c"Deno") {
             return None;
         }
         let mut uv_loop = ptr::null_mut();
@@ -156,15 +156,17 @@ unsafe extern "C" fn closed(handle: Handle) {
     }
 }
 
-/// Bun exports libuv's names, with functions that end the process.
-fn is_bun(env: Env) -> bool {
+/// Whether the global object has a property of this name. Bun and Deno, which are known by theirs, export libuv's names too: with
+/// functions that end the process in Bun, and in Deno with a poll that calls back only once, while the end of a cleanup hook
+/// frees it twice.
+fn is_there(env: Env, name: &CStr) -> bool {
     let mut global = ptr::null_mut();
     let mut found = false;
     // SAFETY: on the environment's own thread; `global` is valid for writes.
     let status = unsafe { sys::napi_get_global(env.raw(), &raw mut global) };
     status != sys::Status::napi_ok
-        // SAFETY: as above; the name is a C string, `found` is valid for writes.
-        || unsafe { sys::napi_has_named_property(env.raw(), global, c"Bun".as_ptr(), &raw mut found) }
+        // SAFETY: as above; `found` is valid for writes.
+        || unsafe { sys::napi_has_named_property(env.raw(), global, name.as_ptr(), &raw mut found) }
             != sys::Status::napi_ok
         || found
 }

@@ -83,3 +83,7 @@ pub use watcher::{Watch, Watcher};
 #[cfg(all(test, target_os = "linux"))]
 #[path = "../tests/orderings/mod.rs"]
 mod orderings;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -27,7 +27,7 @@ pub(crate) fn coarse_now() -> u64 {
 }
 
 fn timespec(nanos: u64) -> libc::timespec {
-    libc::timespec { tv_sec: (nanos / NANOS) as libc::time_t, tv_nsec: (nanos % NANOS) as _ }
+    libc::timespec { tv_sec: (nanos / NANOS) as _, tv_nsec: (nanos % NANOS) as _ }
 }
 
 /// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.

@@ -6,10 +6,15 @@ use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute_copy;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::Word;
 
 const NANOS: u64 = 1_000_000_000;
+/// The longest sleep, in ns: of how long the kernel takes nothing is said.
+const LONGEST: u64 = NANOS;
+/// The longest that nobody can end.
+const GLANCE: u64 = 1_000_000;
 
 /// `OS_SYNC_WAIT_ON_ADDRESS_SHARED`, `OS_SYNC_WAKE_BY_ADDRESS_SHARED`.
 const SHARED: u32 = 1;
@@ -29,7 +34,7 @@ type UlockWake = unsafe extern "C" fn(operation: u32, *mut c_void, u64) -> c_int
 enum Kernel {
     OsSync(OsWait, OsWake),
     Ulock(UlockWait, UlockWake),
-    /// Neither: a sleep of a millisecond at a time.
+    /// Neither.
     None,
 }
 
@@ -74,22 +79,25 @@ pub(crate) fn coarse_now() -> u64 {
 
 /// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
 pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
-    let time = deadline.saturating_sub(now());
+    let time = deadline.saturating_sub(now()).min(LONGEST);
     if time == 0 {
         return; // which to `__ulock_wait` would be for ever
     }
     let address = word.news.as_ptr().cast();
-    match kernel() {
+    let result = match kernel() {
         // SAFETY: the word outlives the call; the kernel only reads it.
-        Kernel::OsSync(wait, _) => unsafe {
-            wait(address, expected.into(), size_of::<u32>(), SHARED, CLOCK, time);
-        },
+        Kernel::OsSync(wait, _) => unsafe { wait(address, expected.into(), size_of::<u32>(), SHARED, CLOCK, time) },
         // SAFETY: as above.
         Kernel::Ulock(wait, _) => unsafe {
-            let micros = u32::try_from(time.div_ceil(1000)).unwrap_or(u32::MAX);
-            wait(COMPARE_AND_WAIT_SHARED, address, expected.into(), micros);
+            let micros = time.div_ceil(1000) as u32;
+            wait(COMPARE_AND_WAIT_SHARED, address, expected.into(), micros)
         },
-        Kernel::None => std::thread::sleep(std::time::Duration::from_nanos(time.min(1_000_000))),
+        Kernel::None => -1,
+    };
+    // Where it cannot be slept on (a page that is not there, a system that knows no such words) the caller must not spin.
+    let reason = std::io::Error::last_os_error().raw_os_error();
+    if result < 0 && !matches!(reason, Some(libc::ETIMEDOUT | libc::EINTR)) {
+        std::thread::sleep(Duration::from_nanos(time.min(GLANCE)));
     }
 }
 

@@ -60,11 +60,12 @@ impl Backing {
         }
     }
 
-    /// Whether it has as many bytes as a lock of `bytes` needs. Shared memory may have whole pages.
+    /// Whether it has as many bytes as a lock needs.
     fn fits(&self, bytes: usize) -> bool {
         match self {
-            #[cfg(unix)]
-            Self::Shared(memory) => memory.len() >= bytes,
+            // Whole pages, which have 16 KiB at most.
+            #[cfg(target_os = "macos")]
+            Self::Shared(memory) => (bytes..bytes + (16 << 10)).contains(&memory.len()),
             _ => self.len() == bytes,
         }
     }

@@ -10,7 +10,7 @@ const SLOTS: usize = 1152;
 const SLOT: usize = 256;
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
-const PID: usize = 168;
+const PID: usize = 176;
 
 /// Where the lock of the cases is.
 #[derive(Clone, Debug)]

@@ -61,7 +61,7 @@ impl Deaths {
     /// The pid of a process that has ended; `None` if there was none for so long.
     pub fn next(&self, time: Duration) -> Option<u32> {
         let mut found = event(0, 0);
-        let time = libc::timespec { tv_sec: time.as_secs() as libc::time_t, tv_nsec: time.subsec_nanos().into() };
+        let time = libc::timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
         // SAFETY: `found` is valid for writes of one, `time` for reads.
         let count = unsafe { libc::kevent(self.0.as_raw_fd(), ptr::null(), 0, &raw mut found, 1, &raw const time) };
         (count == 1).then_some(found.ident as u32)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::{fs, io, ptr, slice};
 
+use windows_sys::Win32::Globalization::lstrlenW;
 use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath};
 
@@ -72,8 +73,8 @@ fn local_app_data() -> Option<PathBuf> {
     let result = unsafe { SHGetKnownFolderPath(&FOLDERID_LocalAppData, 0, ptr::null_mut(), &raw mut text) };
     let found = (result == 0).then(|| {
         // SAFETY: ends with a zero, as every result of this function.
-        let length = (0..).take_while(|&index| unsafe { *text.add(index) } != 0).count();
-        // SAFETY: so many were just read.
+        let length = unsafe { lstrlenW(text) } as usize;
+        // SAFETY: so many were just counted.
         PathBuf::from(OsString::from_wide(unsafe { slice::from_raw_parts(text, length) }))
     });
     // SAFETY: to be freed by the caller, whatever the result.

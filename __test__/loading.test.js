@@ -1,0 +1,185 @@
+// What the package says where its addon is missing, wrong or broken.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { linuxTest, tempDir, test } from './kit/index.js'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const { version, napi } = createRequire(import.meta.url)('../package.json')
+
+const GLIBC = '7f1000-7f2000 r-xp 00028000 fe:01 1234    /usr/lib/x86_64-linux-gnu/libc.so.6\n'
+const OLD_GLIBC = '7f1000-7f2000 r-xp 00028000 fe:01 1234    /lib/x86_64-linux-gnu/libc-2.31.so\n'
+const ALPINE = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /lib/ld-musl-x86_64.so.1\n'
+const VOID_MUSL = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /usr/lib/libc.so\n'
+
+/** The package as npm installs it, without the package of its addon. @param {import('ava').ExecutionContext<any>} t */
+function install(t) {
+  const directory = join(tempDir(t), 'node_modules', 'process-rwlock')
+  mkdirSync(directory, { recursive: true })
+  cpSync(join(root, 'dist'), join(directory, 'dist'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(directory, 'package.json'))
+  return directory
+}
+
+/**
+ * Adds the package of an addon.
+ *
+ * @param {string} directory
+ * @param {string} target
+ * @param {{ version?: string, addon?: Buffer | string }} [options]
+ */
+function addPackage(directory, target, { version: its = version, addon = 'not an addon' } = {}) {
+  const name = `process-rwlock-${target}`
+  const main = `process-rwlock.${target}.node`
+  const there = join(directory, '..', name)
+  mkdirSync(there)
+  writeFileSync(join(there, 'package.json'), JSON.stringify({ name, version: its, main }))
+  writeFileSync(join(there, main), addon)
+}
+
+/** The platform this runs on, as its package is named. @param {string} directory */
+function thisTarget(directory) {
+  const [{ message }] = load(directory, THIS)
+  return /^process-rwlock-(\S+) /.exec(message)?.[1] ?? ''
+}
+
+/** @param {string} directory @param {...{ platform?: string, arch?: string, maps?: string }} systems */
+function load(directory, ...systems) {
+  const program = fileURLToPath(new URL('loading/load.js', import.meta.url))
+  const { stdout, stderr } = spawnSync(process.execPath, [program, directory, JSON.stringify(systems)], {
+    encoding: 'utf8',
+  })
+  try {
+    return JSON.parse(stdout)
+  } catch {
+    throw new Error(`it printed no outcomes: ${stdout}${stderr}`)
+  }
+}
+
+const THIS = {}
+const LINUX = { platform: 'linux', arch: 'x64', maps: GLIBC }
+const UNSUPPORTED = { name: 'LockError', code: 'ERR_LOCK_UNSUPPORTED' }
+
+test('a package that is not installed is named, for each platform, with what to do', (t) => {
+  /** @type {[string, { platform: string, arch: string, maps?: string }][]} */
+  const systems = [
+    ['linux-x64-gnu', LINUX],
+    ['linux-x64-gnu', { ...LINUX, maps: OLD_GLIBC }],
+    ['linux-arm64-gnu', { ...LINUX, arch: 'arm64' }],
+    ['linux-x64-musl', { ...LINUX, maps: ALPINE }],
+    ['linux-x64-musl', { ...LINUX, maps: VOID_MUSL }],
+    ['linux-arm64-musl', { ...LINUX, arch: 'arm64', maps: ALPINE }],
+    ['darwin-x64', { platform: 'darwin', arch: 'x64' }],
+    ['darwin-arm64', { platform: 'darwin', arch: 'arm64' }],
+    ['win32-x64-msvc', { platform: 'win32', arch: 'x64' }],
+    ['win32-arm64-msvc', { platform: 'win32', arch: 'arm64' }],
+  ]
+  t.is(new Set(systems.map(([target]) => target)).size, napi.targets.length)
+
+  const outcomes = load(install(t), ...systems.map(([, system]) => system))
+  for (const [index, [target]] of systems.entries()) {
+    const { message, ...rest } = outcomes[index]
+    t.like(rest, UNSUPPORTED)
+    t.true(message.startsWith(`process-rwlock-${target} ${version}, the build `), message)
+    t.regex(message, /is not installed\. .*delete node_modules and package-lock\.json.*--omit=optional/)
+    t.regex(message, /npm\/cli\/issues\/4828.*from source: https:/)
+  }
+})
+
+test('node_modules from another system are recognised', (t) => {
+  const directory = install(t)
+  addPackage(directory, 'darwin-arm64')
+  const [{ message, ...rest }] = load(directory, LINUX)
+  t.like(rest, UNSUPPORTED)
+  t.regex(message, /linux-x64-gnu, is not installed, but that for darwin-arm64 is: .* on another system/)
+})
+
+test('a platform without a build is named, with those that have one', (t) => {
+  const systems = [
+    { platform: 'freebsd', arch: 'x64' },
+    { platform: 'win32', arch: 'ia32' },
+    { ...LINUX, arch: 'arm' },
+    { ...LINUX, arch: 'riscv64', maps: ALPINE },
+  ]
+  const targets = ['freebsd-x64', 'win32-ia32-msvc', 'linux-arm-gnu', 'linux-riscv64-musl']
+  const outcomes = load(install(t), ...systems)
+  for (const [index, target] of targets.entries()) {
+    const { message, ...rest } = outcomes[index]
+    t.like(rest, UNSUPPORTED)
+    t.true(message.startsWith(`process-rwlock has no build for ${target}, only for linux-x64-gnu, `), message)
+    t.regex(message, /from source: https:/)
+  }
+})
+
+test('an addon of another version is refused', (t) => {
+  const directory = install(t)
+  addPackage(directory, 'linux-x64-gnu', { version: '0.0.9' })
+  const [{ message, ...rest }] = load(directory, LINUX)
+  t.like(rest, UNSUPPORTED)
+  t.true(
+    message.includes(`process-rwlock ${version} was installed with process-rwlock-linux-x64-gnu 0.0.9`),
+    message,
+  )
+  t.regex(message, /delete node_modules/)
+})
+
+test('an addon that cannot be loaded says why', (t) => {
+  const directory = install(t)
+  addPackage(directory, 'linux-x64-gnu')
+  const [{ message, ...rest }] = load(directory, LINUX)
+  t.like(rest, { ...UNSUPPORTED, cause: 'ERR_DLOPEN_FAILED' })
+  t.regex(message, /is installed, but cannot be loaded: .*process-rwlock\.linux-x64-gnu\.node/)
+})
+
+linuxTest('an addon that needs a newer libc says which', (t) => {
+  const directory = install(t)
+  const target = thisTarget(directory)
+  if (!target.endsWith('-gnu')) {
+    t.pass('musl knows no versions')
+    return
+  }
+  const addon = readFileSync(join(root, `process-rwlock.${target}.node`))
+  const needed = addon.indexOf('GLIBC_2.')
+  t.true(needed > 0)
+  addon.write('GLIBC_9.', needed)
+  addPackage(directory, target, { addon })
+  const [{ message, ...rest }] = load(directory, THIS)
+  t.like(rest, UNSUPPORTED)
+  t.regex(message, /cannot be loaded: .*GLIBC_9\./)
+})
+
+test('a bundle is told so', (t) => {
+  const directory = install(t)
+  writeFileSync(join(directory, 'package.json'), '{ "name": "my-app", "type": "module" }')
+  const [{ message, ...rest }] = load(directory, LINUX)
+  t.like(rest, UNSUPPORTED)
+  t.regex(message, /process-rwlock was bundled.* external/)
+})
+
+test('import() and require() of the package give the same error, and it is a LockError', (t) => {
+  const directory = install(t)
+  const program = (/** @type {string} */ how) => `
+    Object.defineProperty(process, 'platform', { value: 'aix' })
+    const show = ({ name, code }) => console.log(name, code)
+    ${how}`
+  const ways = {
+    'import.mjs': "await import('process-rwlock').catch(show)",
+    'import.cjs': "import('process-rwlock').catch(show)",
+    'require.cjs': "try { require('process-rwlock') } catch (error) { show(error) }",
+  }
+  for (const [name, how] of Object.entries(ways)) {
+    const file = join(directory, '../..', name)
+    writeFileSync(file, program(how))
+    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' })
+    t.is(stdout, 'LockError ERR_LOCK_UNSUPPORTED\n', `${name}: ${stderr}`)
+  }
+})
+
+test('the package with that of its addon loads', (t) => {
+  const directory = install(t)
+  const target = thisTarget(directory)
+  addPackage(directory, target, { addon: readFileSync(join(root, `process-rwlock.${target}.node`)) })
+  t.deepEqual(load(directory, THIS), [{ loaded: true }])
+})

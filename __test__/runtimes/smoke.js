@@ -1,0 +1,192 @@
+// What every runtime must be able to do with the built package, in processes of that runtime: npm run smoke -- --runtime bun
+//
+//   RUNTIME smoke.js main NAME COUNTER     runs the checks with the lock of this name, and this file to count in
+//   RUNTIME smoke.js ROLE NAME COUNTER     is one of their processes
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { isMainThread, Worker, workerData } from 'node:worker_threads'
+import { RWLock } from '../../dist/index.js'
+
+const PEER_BOUND = 30_000 // ms that a process of the checks lives at most, whoever should have ended it
+const ROUNDS = 100
+
+const script = fileURLToPath(import.meta.url)
+// Before the script may be options of the runtime.
+const [role, name, counter] = process.argv.slice(
+  process.argv.findIndex((arg) => arg.endsWith('smoke.js')) + 1,
+)
+
+async function main() {
+  const lock = new RWLock(name)
+  const started = /** @type {Peer[]} */ ([])
+  const start = (/** @type {string} */ role) => {
+    const peer = new Peer(role)
+    started.push(peer)
+    return peer
+  }
+  try {
+    for (const check of [atOnce, waiting, givingUp, exclusion, death, threads]) {
+      await check(lock, start)
+      console.log(`ok ${check.name}`)
+    }
+  } finally {
+    for (const { child, ended } of started) {
+      child.kill('SIGKILL')
+      await ended
+    }
+    lock.close()
+  }
+  assert.ok(!RWLock.list().some((each) => each.name === name), 'the lock is gone with its last user')
+}
+
+/** @typedef {(lock: RWLock, start: (role: string) => Peer) => Promise<void>} Check */
+
+/** @type {Check} */
+async function atOnce(lock) {
+  const read = lock.tryRead()
+  assert.equal(read?.mode, 'read')
+  assert.equal(lock.tryWrite(), null)
+  read.release()
+  const write = lock.tryWrite()
+  assert.equal(lock.tryRead(), null)
+  assert.equal(typeof write?.token, 'bigint')
+  write?.release()
+  assert.equal(
+    lock.readSync(() => 'sync'),
+    'sync',
+  )
+  await lock.upgradable((guard) => guard.upgrade())
+}
+
+/** Each of two processes waits for the other. @type {Check} */
+async function waiting(lock, start) {
+  const other = start('pass')
+  await other.said('holds')
+  assert.equal(lock.tryRead(), null)
+  const guard = await lock.acquireRead() // which the other sees, and lets go
+  assert.equal(guard.ownerDied, null)
+  await until(() => lock.inspect().waiters.length > 0)
+  guard.release()
+  assert.equal(await other.ended, 'code 0') // with its lock still open
+}
+
+/** @type {Check} */
+async function givingUp(lock) {
+  const guard = lock.tryRead()
+  await assert.rejects(lock.acquireWrite({ timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
+  assert.throws(() => lock.writeSync(() => {}, { timeout: 20 }), { code: 'ERR_LOCK_DEADLOCK' })
+  const controller = new AbortController()
+  const wait = lock.acquireWrite({ signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await assert.rejects(wait, /enough/)
+  guard?.release()
+}
+
+/** @type {Check} */
+async function exclusion(lock, start) {
+  await writeFile(counter, '0')
+  const others = [start('count'), start('count')]
+  await count(lock)
+  for (const { ended } of others) assert.equal(await ended, 'code 0')
+  assert.equal(await readFile(counter, 'utf8'), String(ROUNDS * 3))
+}
+
+/** @type {Check} */
+async function death(lock, start) {
+  const other = start('hold')
+  await other.said('holds')
+  const wait = lock.acquireWrite()
+  other.child.kill('SIGKILL') // comes to pass only if the wait does not block
+  const guard = await wait
+  assert.equal(guard.ownerDied?.pid, other.child.pid)
+  assert.equal(guard.ownerDied?.label, 'doomed')
+  guard.release()
+  assert.equal(await lock.read(({ ownerDied }) => ownerDied), null)
+}
+
+/** @type {Check} */
+async function threads(lock) {
+  const guard = await lock.acquireWrite()
+  const worker = new Worker(new URL(import.meta.url), { workerData: name })
+  const ended = new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject))
+  await until(() => lock.inspect().waiters.length > 0)
+  guard.release()
+  assert.equal(await ended, 0)
+}
+
+async function thread() {
+  await new RWLock(workerData).read(() => {})
+}
+
+async function peer() {
+  setTimeout(() => process.exit(9), PEER_BOUND).unref()
+  const lock = new RWLock(name)
+  if (role === 'count') return count(lock)
+  const guard = await lock.acquireWrite({ label: 'doomed' })
+  console.log('holds')
+  if (role === 'hold') await sleep(PEER_BOUND)
+  await until(() => lock.inspect().waiters.length > 0)
+  guard.release()
+  // A newcomer may go first for a moment.
+  await until(() => lock.inspect().holders.length > 0)
+  await lock.write(() => {})
+}
+
+/** @param {RWLock} lock */
+async function count(lock) {
+  for (let round = 0; round < ROUNDS; round++) {
+    await lock.write(async () => {
+      const value = Number(await readFile(counter, 'utf8'))
+      await writeFile(counter, String(value + 1))
+    })
+  }
+}
+
+class Peer {
+  /** @param {string} role */
+  constructor(role) {
+    // Chromium's sandbox wants rights that a machine for CI does not give, and nothing here is in it.
+    const options = process.versions.electron ? ['--no-sandbox'] : []
+    this.child = spawn(process.execPath, [...options, script, role, name, counter], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.ended = new Promise((resolve, reject) => {
+      this.child.once('error', reject)
+      this.child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
+    })
+  }
+
+  /** Resolves when it has said so, and rejects when it has ended without. @param {string} line */
+  said(line) {
+    return new Promise((resolve, reject) => {
+      createInterface({ input: this.child.stdout }).on('line', (said) => said === line && resolve(undefined))
+      this.ended.then((end) => reject(new Error(`it ended with ${end} and never said "${line}"`)), reject)
+    })
+  }
+}
+
+/** @param {() => boolean} condition */
+async function until(condition) {
+  const deadline = performance.now() + PEER_BOUND
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, `not in time: ${condition}`)
+    await sleep(2)
+  }
+}
+
+try {
+  if (!isMainThread) await thread()
+  else if (role === 'main') await main()
+  else await peer()
+} catch (error) {
+  // Not thrown on: Electron would show it in a window, and stay.
+  console.error(error)
+  process.exit(1)
+}
+// An Electron application ends when it is told to. All others end by themselves, or fail the test by not doing so.
+if (process.versions.electron && isMainThread) process.exit(0)

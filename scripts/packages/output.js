@@ -1,0 +1,26 @@
+import { basename } from 'node:path'
+import { attempt } from '../run.js'
+
+const BOUND = 60_000 // ms for one program
+
+/**
+ * What a program printed; an error, if it failed or was not done in time.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} [options]
+ */
+export async function output(command, args, options) {
+  /** @type {Buffer[]} */
+  const chunks = []
+  const { code, signal } = await attempt(command, args, {
+    timeout: BOUND,
+    killSignal: 'SIGKILL',
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    onOutput: (chunk) => chunks.push(chunk),
+  })
+  const printed = Buffer.concat(chunks).toString()
+  if (code !== 0) throw new Error(`${basename(args[0] ?? command)} ended with ${signal ?? code}\n${printed}`)
+  return printed
+}

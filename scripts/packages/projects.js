@@ -1,0 +1,49 @@
+// Projects as users begin them, each with the first example of README.md as its program.
+import { codeBlocks } from '../readme.js'
+
+const example = codeBlocks().find(({ mark }) => mark === 'run')?.code ?? ''
+
+/** What the example says, in a script, where neither `import` nor top-level `await` is. */
+const script = inFunction(example.replace(/^import (.*) from ('.*')$/gm, 'const $1 = require($2)'))
+
+/**
+ * @typedef {object} Project
+ * @property {string} name
+ * @property {object} manifest its package.json
+ * @property {string} file the program
+ * @property {string} source
+ * @property {string[]} [compile] how TypeScript makes main.js of it
+ */
+
+/** @type {Project[]} */
+export const projects = [
+  { name: 'ESM', manifest: { type: 'module' }, file: 'main.js', source: example },
+  { name: 'CommonJS', manifest: {}, file: 'main.js', source: script },
+  {
+    name: 'TypeScript, nodenext, ESM',
+    manifest: { type: 'module' },
+    file: 'main.ts',
+    source: example,
+    compile: ['--module', 'nodenext'],
+  },
+  {
+    name: 'TypeScript, nodenext, CommonJS',
+    manifest: { type: 'commonjs' },
+    file: 'main.ts',
+    source: inFunction(example),
+    compile: ['--module', 'nodenext'],
+  },
+  {
+    name: 'TypeScript, bundler',
+    manifest: { type: 'module' },
+    file: 'main.ts',
+    source: example,
+    compile: ['--module', 'esnext', '--moduleResolution', 'bundler'],
+  },
+]
+
+/** @param {string} code */
+function inFunction(code) {
+  const end = code.search(/^(?!import |const \{.*require|$)/m)
+  return `${code.slice(0, end)}async function main() {\n${code.slice(end)}}\n\nmain()\n`
+}

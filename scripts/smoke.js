@@ -1,0 +1,90 @@
+// npm run smoke: the built package in one of the runtimes that can load it (__test__/runtimes/smoke.js).
+//
+//   npm run smoke -- --runtime bun|deno|node|electron
+import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { attempt, endLike, npm, root } from './run.js'
+import { fail, say, setup } from './setup.js'
+
+/** @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the package of npm, and whose packages it needs */
+
+/** @type {Record<string, Runtime>} */
+const RUNTIMES = {
+  node: { args: [] },
+  bun: { packageName: 'bun@1.4.5', scope: '@oven', args: [] },
+  deno: { packageName: 'deno@2.9.6', scope: '@deno', args: ['run', '-A'] },
+  electron: { packageName: 'electron@45.4.1', args: ['--no-sandbox'] },
+}
+
+const BOUND = 90_000 // ms for all checks; they take a second
+const PEER_BOUND = 40_000 // ms after which none of their processes is left, whatever became of the checks
+
+const { values } = parseArgs({ options: { runtime: { type: 'string', default: 'node' } } })
+const runtime = RUNTIMES[values.runtime]
+if (!runtime) fail(`--runtime takes one of ${Object.keys(RUNTIMES).join(', ')}, not "${values.runtime}".`)
+
+await setup()
+const program = await programOf(runtime)
+const { RWLock } = await import('../dist/index.js')
+const folder = mkdtempSync(join(tmpdir(), 'process-rwlock-smoke-'))
+const name = `process-rwlock-smoke/${randomUUID()}`
+const script = fileURLToPath(new URL('__test__/runtimes/smoke.js', root))
+try {
+  const args = [...runtime.args, script, 'main', name, join(folder, 'counter')]
+  const end = await attempt(program, args, { timeout: BOUND, killSignal: 'SIGKILL' })
+  if (end.code !== 0 || end.signal) {
+    console.error(`It ended with ${end.signal ?? `code ${end.code}`}.`)
+    process.exitCode = 1
+    if (end.signal === 'SIGINT' || end.signal === 'SIGTERM') await endLike(end)
+  }
+} finally {
+  await removeLock()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/**
+ * The path of the program, which is got from npm first if need be.
+ *
+ * @param {Runtime} runtime
+ */
+async function programOf({ packageName, scope }) {
+  if (packageName === undefined) return process.execPath
+  const prefix = fileURLToPath(new URL(`.cache/${packageName}/`, root))
+  const modules = join(prefix, 'node_modules')
+  if (!existsSync(modules)) {
+    say(`Installing ${packageName}`)
+    mkdirSync(prefix, { recursive: true })
+    await npm(
+      ...['install', '--prefix', prefix, '--no-save', '--no-package-lock', '--ignore-scripts'],
+      ...['--no-audit', '--no-fund', '--loglevel=error', packageName],
+    )
+  }
+  // Electron downloads its program when it is first asked for it.
+  if (scope === undefined) return createRequire(join(modules, 'x.js'))('electron')
+  // There may be several, for other processors and C libraries.
+  const files = readdirSync(join(modules, scope), { recursive: true, encoding: 'utf8' })
+  const programs = files.filter((file) => /^(bun|deno)(\.exe)?$/.test(basename(file)))
+  const working = programs
+    .map((file) => join(modules, scope, file))
+    .find((file) => spawnSync(file, ['--version']).status === 0)
+  return working ?? fail(`${packageName} has no program for this machine.`)
+}
+
+/** What checks that were killed have left: as soon as none of their processes is there any more. */
+async function removeLock() {
+  const deadline = performance.now() + PEER_BOUND
+  for (;;) {
+    try {
+      return RWLock.remove(name)
+    } catch (error) {
+      if (error.code !== 'ERR_LOCK_BUSY' || performance.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}

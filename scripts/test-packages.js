@@ -1,0 +1,228 @@
+// npm run test:packages: what a user does on the first day. The packages are made as for a release, looked at, published to a
+// registry on this machine, and installed from it into empty projects, where the first example of README.md runs.
+//
+//   npm run test:packages -- --node 20,22    on these versions only
+//   npm run test:packages -- --mutants       breaks the packages on purpose, each time in one way that must be found
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MAJORS, nodeOf } from './node-versions.js'
+import { attw, files, foldersAreGenerated, publint } from './packages/look.js'
+import { mutants } from './packages/mutants.js'
+import { output } from './packages/output.js'
+import { projects } from './packages/projects.js'
+import { startRegistry } from './packages/registry.js'
+import { installTools, programs } from './packages/tools.js'
+import { User } from './packages/user.js'
+import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from './packages.js'
+import { notPrinted } from './readme.js'
+import { endLike, root, SIGNALS } from './run.js'
+import { addonName, setup } from './setup.js'
+
+const checkout = fileURLToPath(root)
+const target = addonName().split('.')[1] ?? ''
+const option = process.argv.indexOf('--node')
+const majors = option < 0 ? MAJORS : (process.argv[option + 1] ?? '').split(',')
+
+async function runOnce() {
+  const failures = await check(nodes)
+  console.log(failures.length === 0 ? 'The packages work.' : `${failures.length} failed.`)
+  process.exitCode = failures.length === 0 ? 0 : 1
+}
+
+async function runMutants() {
+  const survivors = []
+  for (const { name, foundBy, change } of mutants) {
+    console.log(`\n# ${name}`)
+    const failures = await check([process.execPath], change)
+    const isFound = failures.includes(foundBy)
+    if (!isFound) survivors.push(name)
+    console.log(isFound ? `found by: ${foundBy}` : `NOT FOUND by: ${foundBy}`)
+  }
+  console.log(`\n${mutants.length - survivors.length} of ${mutants.length} mutants found`)
+  process.exitCode = survivors.length === 0 ? 0 : 1
+}
+
+/**
+ * @param {string[]} nodes
+ * @param {(staged: string) => void} [change] breaks what was staged
+ * @returns {Promise<string[]>} the names of the checks that failed
+ */
+async function check(nodes, change) {
+  const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-packages-'))
+  const checks = new Checks()
+  /** @param {NodeJS.Signals} signal */
+  const interrupted = (signal) => {
+    checks.interrupted = signal
+  }
+  for (const signal of SIGNALS) process.once(signal, interrupted)
+  try {
+    const staged = join(directory, 'staged')
+    mkdirSync(staged)
+    stage(staged)
+    change?.(staged)
+    await checks.run('contents', () => {
+      const problems = problemsOf(staged)
+      if (problems.length > 0) throw new Error(problems.join('\n'))
+    })
+    await checks.run('generated folders', foldersAreGenerated)
+    const tarballs = await tarballsOf(staged, join(directory, 'tarballs'))
+    for (const { name, file, contents } of tarballs) {
+      await checks.run(`files of ${name}`, () => files(name, file, contents))
+      await checks.run(`publint of ${name}`, () => publint(name, file))
+    }
+    const library = tarballs.find(({ name }) => name === 'process-rwlock')?.file ?? ''
+    await checks.run('attw', () => attw(library))
+    const registry = await startRegistry(mkdtempSync(join(directory, 'registry-')))
+    try {
+      const user = new User(directory, registry.url)
+      await checks.run('publish', () => publishAll(user, directory, tarballs))
+      for (const project of projects) {
+        await checks.run(project.name, () => installAndRun(user, project, nodes))
+      }
+      await checks.run('without optional dependencies', () => withoutAddon(user))
+      await checks.run('pnpm', () => otherManager(user, 'pnpm', ['add', '--ignore-scripts']))
+      await checks.run('Yarn', () => otherManager(user, 'yarn', ['add', '--ignore-scripts', '--no-progress']))
+    } finally {
+      await registry.close()
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    for (const signal of SIGNALS) process.off(signal, interrupted)
+  }
+  return checks.failures
+}
+
+/**
+ * What was built is published as it is. For the other platforms, what is published here holds a file that is no addon, so that the
+ * package managers have all of them to choose from, as they will have.
+ *
+ * @param {User} user
+ * @param {string} directory
+ * @param {{ name: string, file: string }[]} tarballs
+ */
+async function publishAll(user, directory, tarballs) {
+  const packages = tarballs.map(({ file }) => file)
+  for (const target of TARGETS) {
+    const name = `process-rwlock-${target}`
+    if (tarballs.some((tarball) => tarball.name === name)) continue
+    const folder = join(directory, name)
+    stageAddon(folder, target)
+    writeFileSync(join(folder, `process-rwlock.${target}.node`), 'no addon')
+    packages.push(folder)
+  }
+  for (const its of packages) await user.npm(['publish', its, '--ignore-scripts'])
+}
+
+/**
+ * @param {User} user
+ * @param {import('./packages/projects.js').Project} project
+ * @param {string[]} nodes
+ */
+async function installAndRun(user, project, nodes) {
+  const folder = user.newProject(project)
+  await user.npm(['install', 'process-rwlock', '--ignore-scripts'], folder)
+  await user.npm(['ls', '--all'], folder)
+  const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))
+  const expected = ['process-rwlock', `process-rwlock-${target}`]
+  if (installed.join() !== expected.join()) throw new Error(`npm installed ${installed.join(', ')}`)
+  if (project.compile) await compile(folder, project.file, project.compile)
+  for (const node of nodes) await runExample(user, folder, project.source, node)
+}
+
+/** @param {string} folder @param {string} file @param {string[]} options */
+async function compile(folder, file, options) {
+  await output(
+    process.execPath,
+    [
+      ...[
+        join(checkout, 'node_modules/typescript/bin/tsc'),
+        file,
+        '--strict',
+        '--target',
+        'es2022',
+        ...options,
+      ],
+      ...['--types', 'node', '--typeRoots', join(checkout, 'node_modules/@types')],
+    ],
+    { cwd: folder },
+  )
+}
+
+/** @param {User} user @param {string} folder @param {string} source @param {string} node */
+async function runExample(user, folder, source, node) {
+  const printed = await output(node, ['main.js'], { cwd: folder, env: user.env })
+  const missing = notPrinted(source, printed)
+  if (missing !== undefined) throw new Error(`it did not print ${missing}, but\n${printed}`)
+  if (/warning/i.test(printed)) throw new Error(`it warned\n${printed}`)
+}
+
+/** @param {User} user */
+async function withoutAddon(user) {
+  const folder = user.newProject(projects[0])
+  await user.npm(['install', 'process-rwlock', '--ignore-scripts', '--omit=optional'], folder)
+  const error = await output(process.execPath, ['main.js'], { cwd: folder, env: user.env }).catch(
+    (error) => error,
+  )
+  const text = String(error.message ?? error)
+  for (const part of ['ERR_LOCK_UNSUPPORTED', `process-rwlock-${target}`, '--omit=optional']) {
+    if (!text.includes(part)) throw new Error(`nothing was said of ${part}\n${text}`)
+  }
+}
+
+/**
+ * @param {User} user
+ * @param {'pnpm' | 'yarn'} manager
+ * @param {string[]} add
+ */
+async function otherManager(user, manager, add) {
+  const folder = user.newProject(projects[0])
+  await output(process.execPath, [programs[manager], ...add, 'process-rwlock'], {
+    cwd: folder,
+    env: user.env,
+  })
+  await runExample(user, folder, projects[0]?.source ?? '', process.execPath)
+}
+
+/** The one error that ends the run: everything is cleaned up on its way. */
+class Interrupted extends Error {
+  /** @param {NodeJS.Signals} signal */
+  constructor(signal) {
+    super(`ended by ${signal}`)
+    this.signal = signal
+  }
+}
+
+class Checks {
+  /** @type {string[]} */
+  failures = []
+  /** @type {NodeJS.Signals | undefined} */
+  interrupted
+
+  /** @param {string} name @param {() => unknown} body that may return what there is to tell */
+  async run(name, body) {
+    try {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
+      const text = await body()
+      console.log(`    ok  ${name}${text ? `: ${text}` : ''}`)
+    } catch (error) {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
+      this.failures.push(name)
+      console.log(`FAILED  ${name}\n${String(error.message).trimEnd().replace(/^/gm, '        ')}`)
+    }
+  }
+}
+
+await setup()
+await installTools()
+const nodes = []
+for (const major of majors) nodes.push(await nodeOf(major))
+
+try {
+  if (process.argv.includes('--mutants')) await runMutants()
+  else await runOnce()
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  await endLike({ code: null, signal: error.signal })
+}

@@ -1,0 +1,109 @@
+// What holds of this project's workflows beyond what holds of any.
+import { existsSync, readFileSync } from 'node:fs'
+import { MAJORS } from '../node-versions.js'
+import { root } from '../run.js'
+
+/** The machines of GitHub's that are used. */
+export const RUNNERS = [
+  'ubuntu-latest',
+  'ubuntu-24.04-arm',
+  'macos-latest',
+  'macos-15-intel',
+  'windows-latest',
+  'windows-11-arm',
+]
+
+/** Those that a release is made by. */
+const OF_RELEASE = ['workflows/release.yml', 'workflows/platforms.yml']
+
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+
+/**
+ * @param {Map<string, string>} files of .github
+ * @param {(text: string) => any} parse YAML
+ * @returns {string[]} what is wrong
+ */
+export function rules(files, parse) {
+  return [...pins(files), ...commands(files), ...rights(files, parse), ...platforms(files, parse)]
+}
+
+/** Every action is pinned by its commit, which the comment beside it gives the version of, everywhere the same. */
+function* pins(/** @type {Map<string, string>} */ files) {
+  /** @type {Map<string, string>} */
+  const pinned = new Map()
+  for (const [name, text] of files) {
+    for (const [, use = ''] of text.matchAll(/^\s*(?:- )?uses:\s*(.*)$/gm)) {
+      if (use.startsWith('./')) continue
+      const [, action, pin] = /^([\w-]+\/[\w/-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$/.exec(use) ?? []
+      if (!action || !pin) yield `${name}: not pinned by a commit with its version: ${use}`
+      else if ((pinned.get(action) ?? pin) !== pin) yield `${name}: pinned otherwise elsewhere: ${use}`
+      else pinned.set(action, pin)
+    }
+  }
+}
+
+/** What is run is there. */
+function* commands(/** @type {Map<string, string>} */ files) {
+  for (const [name, text] of files) {
+    const code = text.replace(/^\s*#.*$/gm, '')
+    for (const [, script = ''] of code.matchAll(/\bnpm run (?:--silent )?([\w:-]+)/g)) {
+      if (!manifest.scripts[script]) yield `${name}: package.json has no script "${script}"`
+    }
+    for (const [, script] of code.matchAll(/\bbuild: ([\w:-]+)/g)) {
+      if (!manifest.scripts[script ?? '']) yield `${name}: package.json has no script "${script}"`
+    }
+    for (const [file] of code.matchAll(/(?:\bscripts|\.github)\/[\w./-]+\.(?:js|sh|yml)/g)) {
+      if (!existsSync(new URL(file, root))) yield `${name}: there is no ${file}`
+    }
+  }
+}
+
+/** Nobody may do more than he must, or for longer, and nothing that others could have written gets into a release. */
+function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
+  for (const [name, text] of files) {
+    if (!name.startsWith('workflows/')) continue
+    const { permissions, jobs } = parse(text)
+    if (JSON.stringify(permissions) !== '{"contents":"read"}')
+      yield `${name}: permissions are not "contents: read"`
+    for (const [id, job] of Object.entries(jobs)) {
+      const title = `${name}: ${id}`
+      if (!job.uses && !job['timeout-minutes']) yield `${title}: no timeout-minutes`
+      if (job.permissions?.['id-token'] && job.environment !== 'release') {
+        yield `${title}: an identity outside the environment "release"`
+      }
+      for (const { uses = '', with: options = {} } of job.steps ?? []) {
+        if (uses.startsWith('actions/checkout@') && options['persist-credentials'] !== false) {
+          yield `${title}: a checkout that keeps its credentials`
+        }
+        if (OF_RELEASE.includes(name) && (/cache/.test(uses) || options.cache))
+          yield `${title}: a cache in a release`
+      }
+    }
+  }
+}
+
+/** What is built is what is promised, and every target is tested on every Node.js. */
+function* platforms(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
+  const name = 'workflows/platforms.yml'
+  const { build, test, storm, smoke, packages } = parse(files.get(name) ?? '').jobs
+  const built = build.strategy.matrix.include
+  const targets = manifest.napi.targets.join()
+  if (built.map(({ target }) => target).join() !== targets)
+    yield `${name}: build: not the targets of package.json`
+  const { matrix } = test.strategy
+  if (matrix.target.join() !== targets) yield `${name}: test: not the targets of package.json`
+  if (matrix.node.join() !== MAJORS.join())
+    yield `${name}: test: not the versions of scripts/node-versions.js`
+  for (const [id, job] of Object.entries({ test, storm, smoke, packages })) {
+    const { target: tested, include } = job.strategy.matrix
+    for (const { target, runner, alpine } of include) {
+      const its = built.find((each) => each.target === target)
+      if (its?.runner !== runner || its?.alpine !== alpine)
+        yield `${name}: ${id}: ${target} is built elsewhere`
+    }
+    if (tested && include.map(({ target }) => target).join() !== tested.join()) {
+      yield `${name}: ${id}: a target without a runner`
+    }
+    if (job.env.PROCESS_RWLOCK_PREBUILT !== 1) yield `${name}: ${id}: builds anew what was built`
+  }
+}
