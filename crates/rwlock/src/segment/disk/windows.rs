@@ -1,5 +1,6 @@
 //! Windows. Files are opened so that others may open, rename and remove them meanwhile, which is what `std` does.
 
+use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
@@ -101,14 +102,50 @@ fn last_status() -> NTSTATUS {
 #[link(name = "ntdll")]
 unsafe extern "system" {
     fn RtlGetLastNtStatus() -> NTSTATUS;
+    fn NtQueryVolumeInformationFile(
+        file: HANDLE,
+        answer: *mut c_void,
+        information: *mut c_void,
+        length: u32,
+        class: i32,
+    ) -> NTSTATUS;
 }
 
 /// What the file lies on, if that is another machine.
 pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
-    // An error means that there is no such protocol; file systems do not agree on which.
-    let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(file.as_raw_handle(), FileRemoteProtocolInfo).ok();
-    Ok(remote.map(|info| format!("protocol {:#x}", info.Protocol)))
+    let handle = file.as_raw_handle();
+    let (mut answer, mut device) = ([0_usize; 2], Device::default());
+    let size = size_of::<Device>() as u32;
+    // SAFETY: the handle is open; `answer` has the size of an IO_STATUS_BLOCK, and `device` is valid for writes of its length.
+    let status = unsafe {
+        NtQueryVolumeInformationFile(
+            handle,
+            answer.as_mut_ptr().cast(),
+            (&raw mut device).cast(),
+            size,
+            DEVICE_INFORMATION,
+        )
+    };
+    if status < 0 {
+        return Err(io::Error::other(format!("status {status:#x}")));
+    }
+    // Not all of those that bring files from elsewhere have a protocol to tell.
+    let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(handle, FileRemoteProtocolInfo).ok();
+    let protocol = remote.map(|info| format!("protocol {:#x}", info.Protocol));
+    let is_remote = device.characteristics & REMOTE_DEVICE != 0;
+    Ok(protocol.or_else(|| is_remote.then(|| "unknown".into())))
 }
+
+/// `FILE_FS_DEVICE_INFORMATION`, and `FILE_REMOTE_DEVICE` of its characteristics.
+#[derive(Default)]
+#[repr(C)]
+struct Device {
+    kind: u32,
+    characteristics: u32,
+}
+
+const DEVICE_INFORMATION: i32 = 4;
+const REMOTE_DEVICE: u32 = 0x10;
 
 /// The information of a class, whose type is `T`.
 fn about<T>(handle: HANDLE, class: FILE_INFO_BY_HANDLE_CLASS) -> io::Result<T> {
