@@ -99,7 +99,7 @@ fn last_status() -> NTSTATUS {
     unsafe { RtlGetLastNtStatus() }
 }
 
-#[link(name = "ntdll")]
+#[link(name = "ntdll", kind = "raw-dylib")]
 unsafe extern "system" {
     fn RtlGetLastNtStatus() -> NTSTATUS;
     fn NtQueryVolumeInformationFile(
