@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::windows::io::AsRawHandle;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
 use windows_sys::Win32::Storage::FileSystem::{
@@ -17,8 +18,8 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::slot_byte;
 use crate::layout::{MAX_CAPACITY, slots_of};
 
-/// Tries for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
-const TRIES: usize = 100;
+/// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// An open lock file. One per attachment: its byte locks are the proof that the attachment lives.
 pub(crate) struct LockFile(File);
@@ -40,16 +41,16 @@ impl LockFile {
 
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
-        for _ in 0..TRIES {
+        let start = Instant::now();
+        loop {
             if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
                 return Ok(true);
             }
-            if self.is_locked(byte, 1)? {
-                break;
+            if self.is_locked(byte, 1)? || start.elapsed() > PATIENCE {
+                return Ok(false);
             }
             std::thread::yield_now();
         }
-        Ok(false)
     }
 
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
