@@ -1,14 +1,27 @@
 // Opening and closing a lock: by name, by path, anonymous, twice, with limits.
 import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
 import { borrowChild } from './api/borrow.js'
 import { acquire, MODES } from './api/modes.js'
 import { cleanUp } from './kit/cleanup.js'
-import { openLock, spawnChild, spawnThread, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import {
+  openLock,
+  spawnChild,
+  spawnThread,
+  tempDir,
+  test,
+  uniqueName,
+  unlessEmulated,
+  waitFor,
+} from './kit/index.js'
 
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
+
+const linkTest = unlessEmulated('there are no symbolic links', { under: ['wine'] })
+// On Windows it is that of the console.
+const titleTest = unlessEmulated('a process has no title', { under: ['wine'] })
 
 // ---- what a lock is called
 
@@ -79,7 +92,7 @@ test('a relative path means the file in the working directory of whoever opens i
   guard.release()
 })
 
-test('a path that leads through a symbolic link is the lock it leads to', async (t) => {
+linkTest('a path that leads through a symbolic link is the lock it leads to', async (t) => {
   const dir = tempDir(t)
   const lock = openLock(t, { path: join(dir, 'real.lock') })
   symlinkSync(join(dir, 'real.lock'), join(dir, 'link.lock'))
@@ -167,7 +180,7 @@ test('two handles of one thread are one attachment', (t) => {
 test('two handles of one file in one thread are one attachment, whatever the path says', (t) => {
   const dir = tempDir(t)
   const a = openLock(t, { path: join(dir, 'x.lock') }, { capacity: 1 })
-  const b = openLock(t, { path: `${dir}/../${dir.split('/').at(-1)}/./x.lock` }, { capacity: 1 })
+  const b = openLock(t, { path: `${dir}/../${basename(dir)}/./x.lock` }, { capacity: 1 })
   a.tryRead()
   t.like(b.inspect(), { holders: [{ count: 1 }] })
 })
@@ -331,7 +344,7 @@ test('a writer that died costs no place', async (t) => {
 
 // ---- label
 
-test('the label shows who holds; it is the title of the process unless said otherwise', async (t) => {
+titleTest('the label shows who holds; it is the title of the process unless said otherwise', async (t) => {
   const name = uniqueName(t)
   const child = await spawnChild(t, { execArgv: ['--title=the child'] })
   await child.ask('hold', { ref: name, mode: 'read' })

@@ -1,12 +1,12 @@
 // Where other locks of this kind fail between processes.
 import {
   closeSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -88,7 +88,7 @@ test('two instances in one process do not both get it, by whichever of its paths
   const dir = tempDir(t)
   const path = join(dir, 'lock')
   writeFileSync(path, '')
-  symlinkSync(path, join(dir, 'link'))
+  linkSync(path, join(dir, 'link'))
   mkdirSync(join(dir, 'folder'))
   const locks = [
     { path },

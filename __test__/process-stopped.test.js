@@ -1,5 +1,5 @@
 // Processes that do not come when it is their turn, since they are stopped or busy, cost the others a moment and no more.
-import { median, openLock, spawnChild, test, waitFor } from './kit/index.js'
+import { median, openLock, PATIENCE, spawnChild, test, waitFor } from './kit/index.js'
 import { queued } from './process/look.js'
 
 /**
@@ -8,11 +8,11 @@ import { queued } from './process/look.js'
  */
 
 /** What the others may notice of it, in ms. */
-const MOMENT = 100
+const MOMENT = 100 * PATIENCE
 const REPETITIONS = 3
 
 // Longer than everything that is measured meanwhile.
-const HANG = 600
+const HANG = 600 * PATIENCE
 
 /** @type {Array<[string, (child: Child) => Promise<() => unknown>]>} How a process does so, and what ends it. */
 const absences = [

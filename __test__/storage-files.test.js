@@ -252,26 +252,23 @@ for (const [what, gate] of /** @type {const} */ ([
   ['an owner beyond the slots', GATE.writing | GATE.owner(4000)],
   ['nothing but ones', 2n ** 64n - 1n],
 ])) {
-  linuxTest(
-    `a wait without a timeout rejects with ERR_LOCK_CORRUPT once the gate says ${what}`,
-    async (t) => {
-      const path = join(tempDir(t), 'lock')
-      const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
-      await holder.ask('hold', { ref: { path }, mode: 'write' })
-      const lock = await waiter.ask('open', { ref: { path } })
-      const asked = ['acquireWrite', 'acquireRead', 'acquireUpgradable'].map((op) =>
-        refused(t, () => waiter.ask(op, { lock }, SOON), 'ERR_LOCK_CORRUPT', path),
-      )
-      await waitFor(async () => (await holder.ask('inspect')).waiters[0]?.count === 3)
-      poke(path, AT.gate, u64(gate))
-      await Promise.all(asked)
-      t.true(['done', 'ERR_LOCK_CORRUPT'].includes(await endOf(holder.ask('release'))))
-      await lives(t, waiter, lock)
-    },
-  )
+  test(`a wait without a timeout rejects with ERR_LOCK_CORRUPT once the gate says ${what}`, async (t) => {
+    const path = join(tempDir(t), 'lock')
+    const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
+    await holder.ask('hold', { ref: { path }, mode: 'write' })
+    const lock = await waiter.ask('open', { ref: { path } })
+    const asked = ['acquireWrite', 'acquireRead', 'acquireUpgradable'].map((op) =>
+      refused(t, () => waiter.ask(op, { lock }, SOON), 'ERR_LOCK_CORRUPT', path),
+    )
+    await waitFor(async () => (await holder.ask('inspect')).waiters[0]?.count === 3)
+    poke(path, AT.gate, u64(gate))
+    await Promise.all(asked)
+    t.true(['done', 'ERR_LOCK_CORRUPT'].includes(await endOf(holder.ask('release'))))
+    await lives(t, waiter, lock)
+  })
 }
 
-linuxTest('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', async (t) => {
+test('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -282,7 +279,7 @@ linuxTest('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged',
   await asked
 })
 
-linuxTest('a wait for a holder that the damage made up ends in time', async (t) => {
+test('a wait for a holder that the damage made up ends in time', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -302,7 +299,7 @@ linuxTest('a wait for a holder that the damage made up ends in time', async (t) 
   await lives(t, waiter, lock)
 })
 
-linuxTest('readers and waiters that the damage made up, where nobody lives, are cleared away', async (t) => {
+test('readers and waiters that the damage made up, where nobody lives, are cleared away', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -317,7 +314,7 @@ linuxTest('readers and waiters that the damage made up, where nobody lives, are 
   t.is((await asked).mode, 'write')
 })
 
-linuxTest('a release that finds the gate damaged throws, and leaves no hold behind', async (t) => {
+test('a release that finds the gate damaged throws, and leaves no hold behind', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const damage = () => poke(path, AT.gate, u64(GATE.writing | GATE.owner(5)))
@@ -351,7 +348,7 @@ linuxTest('a release that finds the gate damaged throws, and leaves no hold behi
   }
 })
 
-linuxTest('a downgrade that finds the gate damaged leaves no hold behind', async (t) => {
+test('a downgrade that finds the gate damaged leaves no hold behind', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite()
@@ -364,7 +361,7 @@ linuxTest('a downgrade that finds the gate damaged leaves no hold behind', async
   t.truthy(await other.ask('tryWrite'), 'a hold was left behind')
 })
 
-linuxTest('an upgrade that is refused at once is refused, and the hold is upgradable still', async (t) => {
+test('an upgrade that is refused at once is refused, and the hold is upgradable still', async (t) => {
   const path = join(tempDir(t), 'lock')
   const reader = await spawnChild(t)
   await reader.ask('hold', { ref: { path }, mode: 'read' })
@@ -376,35 +373,32 @@ linuxTest('an upgrade that is refused at once is refused, and the hold is upgrad
   t.is(guard.mode, 'write')
 })
 
-linuxTest(
-  'random bytes written again and again into a lock in use neither crash nor hang anybody',
-  async (t) => {
-    const path = join(tempDir(t), 'lock')
-    openLock(t, { path }).close()
-    const users = [1, 2, 3].map(() =>
-      spawnNode(t, new URL('./storage/use-damaged.js', import.meta.url), [path]),
-    )
-    for (const user of users) await user.next('ready')
-    const bytes = noise(64_000)
-    let from = 0
-    const end = performance.now() + 2000
-    while (performance.now() < end) {
-      // Not the first line: its damage is refused at open, and is not looked at again.
-      const word = 128 + (bytes.readUInt32LE(from) % (BYTES - 128 - 8))
-      poke(path, Math.random() < 0.2 ? AT.gate : word & ~7, bytes.subarray(from + 4, from + 12))
-      from = (from + 12) % (bytes.length - 12)
-      await new Promise(setImmediate)
+test('random bytes written again and again into a lock in use neither crash nor hang anybody', async (t) => {
+  const path = join(tempDir(t), 'lock')
+  openLock(t, { path }).close()
+  const users = [1, 2, 3].map(() =>
+    spawnNode(t, new URL('./storage/use-damaged.js', import.meta.url), [path]),
+  )
+  for (const user of users) await user.next('ready')
+  const bytes = noise(64_000)
+  let from = 0
+  const end = performance.now() + 2000
+  while (performance.now() < end) {
+    // Not the first line: its damage is refused at open, and is not looked at again.
+    const word = 128 + (bytes.readUInt32LE(from) % (BYTES - 128 - 8))
+    poke(path, Math.random() < 0.2 ? AT.gate : word & ~7, bytes.subarray(from + 4, from + 12))
+    from = (from + 12) % (bytes.length - 12)
+    await new Promise(setImmediate)
+  }
+  for (const user of users) user.send('stop')
+  for (const user of users) {
+    const { ends } = await user.next('stopped')
+    t.log(JSON.stringify(ends))
+    for (const end of Object.keys(ends)) {
+      t.true(['done', 'null', 'ERR_LOCK_CORRUPT', 'ERR_LOCK_TIMEOUT'].includes(end), end)
     }
-    for (const user of users) user.send('stop')
-    for (const user of users) {
-      const { ends } = await user.next('stopped')
-      t.log(JSON.stringify(ends))
-      for (const end of Object.keys(ends)) {
-        t.true(['done', 'null', 'ERR_LOCK_CORRUPT', 'ERR_LOCK_TIMEOUT'].includes(end), end)
-      }
-      t.deepEqual(await user.exited, { code: 0, signal: null })
-    }
-    rmSync(path)
-    await worksAsLock(t, path)
-  },
-)
+    t.deepEqual(await user.exited, { code: 0, signal: null })
+  }
+  rmSync(path)
+  await worksAsLock(t, path)
+})

@@ -57,18 +57,8 @@ async function areOneLock(t, here, there) {
 
 test('a path may have any characters, and be given as a file: URL', async (t) => {
   const dir = tempDir(t)
-  const names = [
-    'with space',
-    'naïve',
-    '名前',
-    '🔒',
-    "quote'd",
-    'per%cent',
-    'a#b?c',
-    '-dash',
-    'x'.repeat(255),
-  ]
-  if (process.platform !== 'win32') names.push('new\nline', 'back\\slash', 'tab\tstar*', '..hidden..')
+  const names = ['with space', 'naïve', '名前', '🔒', "quote'd", 'per%cent', 'a#b', '-dash', 'x'.repeat(255)]
+  if (process.platform !== 'win32') names.push('who?', 'new\nline', 'back\\slash', 'tab\tstar*', '..hidden..')
   for (const name of names) {
     const path = join(dir, name)
     const lock = openLock(t, { path: pathToFileURL(path) })
@@ -135,7 +125,7 @@ linuxTest('a symbolic link to itself is ERR_LOCK_ACCESS', async (t) => {
   await refused(t, () => new RWLock({ path }), 'ERR_LOCK_ACCESS', path, /symbolic link/i)
 })
 
-linuxTest('all hard links of a file are one lock', async (t) => {
+test('all hard links of a file are one lock', async (t) => {
   const dir = tempDir(t)
   const [path, other] = [join(dir, 'a'), join(dir, 'b')]
   openLock(t, { path }).close()
@@ -153,7 +143,7 @@ linuxTest('two ways to one file in one thread are two handles of one attachment'
   t.is(other.tryRead(), null)
 })
 
-linuxTest('a renamed lock file is the same lock under its new name', async (t) => {
+test('a renamed lock file is the same lock under its new name', async (t) => {
   const dir = tempDir(t)
   const [path, moved] = [join(dir, 'a'), join(dir, 'b')]
   const lock = openLock(t, { path })

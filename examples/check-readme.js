@@ -31,7 +31,7 @@ let failures = 0
 try {
   // The blocks see the package as its users do.
   mkdirSync(join(directory, 'node_modules'))
-  symlinkSync(root, join(directory, 'node_modules/process-rwlock'), 'dir')
+  symlinkSync(root, join(directory, 'node_modules/process-rwlock'), 'junction')
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
 
   const own = basename(import.meta.filename)

@@ -22,8 +22,11 @@ const MUTANTS = [
     name: 'a reader looks at the gate before it publishes its hold, and not after',
     file: 'attachment.rs',
     change: [
-      ['step!(read_publish);', 'let admitted = self.load_gate().admits_reader(); std::thread::yield_now();'],
-      ['step!(read_look);\n        if self.load_gate().admits_reader() {', 'if admitted {'],
+      ['step!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
+      [
+        'if open(self.load_gate()) && (self.is_listed() || self.enlist_while(open)) {',
+        'if admitted && (self.is_listed() || self.enlist_while(|_| true)) {',
+      ],
     ],
   },
   {
@@ -31,12 +34,12 @@ const MUTANTS = [
     file: 'attachment.rs',
     change: [
       [
-        'self.has_readers_beside() || !self.claim_gate(Hold::Writing',
-        'self.has_readers_beside() || { std::thread::yield_now(); false } || !self.claim_gate(Hold::Writing',
+        '|| (self.cautious.get() && self.has_readers_beside())\n',
+        '|| self.has_readers_beside()\n            || { std::thread::yield_now(); false }\n',
       ],
       [
-        'if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n        self.begin_write();',
-        'self.begin_write();',
+        'if self.has_readers_beside() {\n            self.cautious.set(true);\n            self.give_gate_back();\n            return false;\n        }\n',
+        '',
       ],
     ],
   },

@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url'
 const NODE_WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 const STDERR_KEPT = 4000
 
+// Windows has no signals. The killer ends processes with the one; the other is STATUS_STACK_BUFFER_OVERRUN, by which a program
+// in Rust aborts.
+const [KILLED, ABORTED] = process.platform === 'win32' ? [137, 0xc0000409] : []
+
 /** Starts a program, whose end is to be waited for. @param {string} program @param {(string | number)[]} args */
 export function start(program, args) {
   const child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -65,9 +69,10 @@ export class StormProcess {
     this.isRunning = false
     this.isStopped = false
     this.#killer.ended(this.number, this.life)
-    // SIGABRT: some end by themselves, inside a hold.
-    if (code === 0 || signal === 'SIGKILL' || (signal === 'SIGABRT' && started.stderr === ''))
-      return undefined
+    const killed = signal === 'SIGKILL' || code === KILLED
+    // Some end by themselves, inside a hold.
+    const aborted = signal === 'SIGABRT' || code === ABORTED
+    if (code === 0 || killed || (aborted && started.stderr === '')) return undefined
     return `process ${this.number} (pid ${started.child.pid}) ended with ${signal ?? `code ${code}`}:\n${started.stderr}`
   }
 

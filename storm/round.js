@@ -115,6 +115,7 @@ export class Round {
   /** Removes what is in files and memory. Every process must have ended. */
   remove() {
     this.removeLock()
+    this.#killer.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -1,10 +1,11 @@
 // What the tests share: child processes, waiting with a bound, and a clean machine afterwards.
 export { unlessEmulated } from './emulator.js'
+export { linuxTest, testUnless } from './lacking.js'
 export { mapPage } from './page.js'
 export { PATIENCE } from './patience.js'
 export { spawnChild, spawnNode } from './process.js'
 export { openLock, tempDir, uniqueName } from './resources.js'
-export { linuxTest, sandbox, sandboxTest, usersTest } from './sandbox.js'
+export { sandbox, sandboxTest, usersTest } from './sandbox.js'
 export { test } from './test.js'
 export { spawnThread } from './thread.js'
 export { median, waitFor } from './time.js'

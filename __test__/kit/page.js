@@ -1,8 +1,8 @@
 // Plain memory that processes share: pages of a file, protected by nothing but the lock under test.
-import { createRequire } from 'node:module'
+import { native } from './native.js'
 
-/** @type {{ mapPage(path: string, bytes: number): Uint8Array }} */
-const native = createRequire(import.meta.url)('./testkit.node')
+/** @type {Set<Uint8Array>} */
+const pages = new Set()
 
 /**
  * The first `bytes` bytes of the file at `path`, created as zeros, shared with every process that maps them.
@@ -11,5 +11,15 @@ const native = createRequire(import.meta.url)('./testkit.node')
  * @param {number} bytes
  */
 export function mapPage(path, bytes) {
-  return native.mapPage(path, bytes)
+  const page = native.mapPage(path, bytes)
+  pages.add(page)
+  return page
+}
+
+/** Unmaps every page of this thread: Windows does not remove a file that is mapped. Nothing is left of them for who has one. */
+export async function unmapPages() {
+  for (const page of pages) native.unmapPage(page)
+  pages.clear()
+  // What is detached is freed in the next turn of the event loop.
+  await new Promise((resolve) => setTimeout(resolve))
 }

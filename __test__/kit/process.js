@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from './cleanup.js'
+import { native } from './native.js'
 import { PATIENCE } from './patience.js'
 
 // Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
@@ -13,7 +14,7 @@ const BOUND = 15_000 * PATIENCE
  */
 
 /**
- * Starts a script under the Node.js of this test. It is killed after the test, also when it is stopped (SIGSTOP).
+ * Starts a script under the Node.js of this test. It is killed after the test, also when it is stopped.
  *
  * @param {Test} t
  * @param {string | URL} script
@@ -90,6 +91,10 @@ class Child {
     })
   }
 
+  get #isRunning() {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
   get pid() {
     return /** @type {number} */ (this.#process.pid)
   }
@@ -151,20 +156,20 @@ class Child {
     return this.exited
   }
 
-  /** Stops the child at whatever instruction it is (SIGSTOP). */
+  /** Stops the child at whatever instruction it is. */
   stop() {
-    this.#process.kill('SIGSTOP')
+    if (this.#isRunning) native.stopProcess(this.pid)
   }
 
-  /** Lets a stopped child go on (SIGCONT). */
+  /** Lets a stopped child go on. */
   resume() {
-    this.#process.kill('SIGCONT')
+    if (this.#isRunning) native.resumeProcess(this.pid)
   }
 
   /** Ends the child whatever its state, and lets go of it. */
   async destroy() {
     if (this.#process.pid === undefined) return
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+    if (this.#isRunning) {
       this.#process.kill('SIGKILL')
       if (process.platform !== 'win32') this.#process.kill('SIGCONT')
       await this.exited

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { cleanUp } from './cleanup.js'
+import { unmapPages } from './page.js'
 import { PATIENCE } from './patience.js'
 import { waitFor } from './time.js'
 
@@ -42,7 +43,10 @@ export function openLock(t, ref = uniqueName(t), options) {
  */
 export function tempDir(t) {
   const dir = mkdtempSync(join(tmpdir(), 'process-rwlock-test-'))
-  cleanUp(t, 'files', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }))
+  cleanUp(t, 'files', async () => {
+    await unmapPages()
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+  })
   return dir
 }
 

@@ -3,11 +3,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import ava from 'ava'
 import { cleanUp } from './cleanup.js'
+import { testUnless } from './lacking.js'
 import { PATIENCE } from './patience.js'
 import { spawnChild, spawnNode } from './process.js'
-import { test } from './test.js'
 
 const BOUND = 10_000 * PATIENCE
 
@@ -21,19 +20,11 @@ const canMount =
   spawnSync('unshare', [...own, 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm']).status === 0 &&
   spawnSync('nsenter', ['--version']).status === 0
 
-/** For tests that need a sandbox: skipped where there cannot be one. */
-export const sandboxTest = canMount ? test : skipped
+/** For tests that need a sandbox. */
+export const sandboxTest = testUnless(!canMount && 'no mount namespace')
 
-/** For tests that act as several users: skipped for who cannot. */
-export const usersTest = canMount && isRoot ? test : skipped
-
-/** For tests of what only Linux has, such as /proc. */
-export const linuxTest = process.platform === 'linux' ? test : skipped
-
-/** @type {typeof test} */
-function skipped(title, body) {
-  ava.skip(title, body)
-}
+/** For tests that act as several users. */
+export const usersTest = testUnless(!(canMount && isRoot) && 'not root of a mount namespace')
 
 /**
  * @param {import('ava').ExecutionContext<any>} t

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::log::Log;
 use crate::page::Page;
 use crate::record::{Kind, Record};
-use crate::witness::has_byte;
+use crate::system::{self, has_byte};
 
 /// How long the kernel may take to free what a killed process had.
 const DEATH_BOUND: u64 = 10_000_000_000;
@@ -49,7 +49,7 @@ impl Killer {
     /// Kills a process that has not been waited for, and returns when the kernel has freed what it had open.
     pub fn kill(&mut self, process: usize, life: u32, pid: u32) -> io::Result<()> {
         self.note(Kind::Kill, process, life);
-        signal(pid, libc::SIGKILL)?;
+        system::kill(pid)?;
         let start = crate::now();
         // In small steps, so that the time is exact.
         while has_byte(&self.file, process)? {
@@ -65,12 +65,12 @@ impl Killer {
     /// Stops a process that has not been waited for.
     pub fn stop(&mut self, process: usize, life: u32, pid: u32) -> io::Result<()> {
         self.note(Kind::Stop, process, life);
-        signal(pid, libc::SIGSTOP)
+        system::stop(pid)
     }
 
     /// Lets it go on.
     pub fn resume(&mut self, process: usize, life: u32, pid: u32) -> io::Result<()> {
-        signal(pid, libc::SIGCONT)?;
+        system::resume(pid)?;
         self.note(Kind::Continue, process, life);
         Ok(())
     }
@@ -80,10 +80,4 @@ impl Killer {
         self.note(Kind::Dead, process, life);
         self.page.clear_process(process);
     }
-}
-
-fn signal(pid: u32, signal: i32) -> io::Result<()> {
-    // SAFETY: takes two numbers.
-    let sent = unsafe { libc::kill(pid.cast_signed(), signal) };
-    if sent == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

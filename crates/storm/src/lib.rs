@@ -4,11 +4,11 @@
 //! An *actor* is one thread of one process, with one attachment to the lock. A process is a place among those of the storm
 //! (`process`), which is taken by one life after the other (`life`); its threads are 0 and 1.
 
-mod alive;
 mod killer;
 mod log;
 mod page;
 mod record;
+pub mod system;
 mod witness;
 
 pub use killer::Killer;

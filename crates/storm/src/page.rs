@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::MmapRaw;
 
-use crate::alive::is_gone;
 use crate::record::Mode;
+use crate::system::is_gone;
 
 /// Threads of a process that are actors.
 pub const THREADS: usize = 2;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 
 use crate::log::Log;
 use crate::page::{CANARY, Page, THREADS};
 use crate::record::{Died, Kind, Mode, Outcome, Record, Way, What};
+use crate::system::{bind_to_parent, lock_byte};
 
 /// A writer takes so many steps to write the canary.
 pub const CANARY_STEPS: usize = CANARY;
@@ -39,8 +39,7 @@ impl Witness {
     /// # Errors
     /// If the page or the log cannot be made.
     pub fn new(folder: &Path, process: usize, life: u32, thread: usize) -> io::Result<Self> {
-        // SAFETY: takes numbers.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        bind_to_parent();
         let page = Page::open(folder)?;
         let byte_of_life = OpenOptions::new().read(true).write(true).open(folder.join("page"))?;
         if thread == 0 {
@@ -216,29 +215,4 @@ impl Witness {
         file.and_then(|mut file| file.write_all(line.as_bytes())).expect("a violation is written down");
         self.page.shared().failed.store(1, SeqCst);
     }
-}
-
-/// Takes the open-file lock on a byte behind the page.
-fn lock_byte(file: &File, process: usize) -> io::Result<()> {
-    control(file, libc::F_OFD_SETLK, process).map(drop)
-}
-
-/// Whether process number `process` has its byte of the page locked, and so the kernel has not freed it.
-///
-/// # Errors
-/// If the kernel does not tell.
-pub(crate) fn has_byte(file: &File, process: usize) -> io::Result<bool> {
-    Ok(i32::from(control(file, libc::F_OFD_GETLK, process)?.l_type) != libc::F_UNLCK)
-}
-
-fn control(file: &File, command: libc::c_int, process: usize) -> io::Result<libc::flock> {
-    // SAFETY: `flock` is plain old data; all zero is a valid value of it.
-    let mut request: libc::flock = unsafe { std::mem::zeroed() };
-    request.l_type = libc::F_WRLCK as _;
-    request.l_whence = libc::SEEK_SET as _;
-    request.l_start = 1 << 20 | process as libc::off_t;
-    request.l_len = 1;
-    // SAFETY: the descriptor is open, and `request` is valid for reads and writes.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut request) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(request) }
 }

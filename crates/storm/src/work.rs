@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use process_rwlock::{Error, ErrorKind, OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
-use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Way, Witness};
+use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Way, Witness, system};
 
 use crate::keep::died;
 
@@ -28,10 +28,7 @@ const BARGE: Duration = Duration::from_millis(1);
 const BARGES: u32 = 1000;
 
 pub fn run(job: &Job) {
-    // An abort on purpose leaves no core file.
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `none` is valid for reads.
-    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    system::leave_no_dump();
     // One after the other, since the first locks the byte by which the driver sees the process' end.
     let witnesses =
         [0, 1].map(|thread| Witness::new(&job.folder, job.process, job.life, thread).expect("a page and a log"));

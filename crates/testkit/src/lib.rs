@@ -7,8 +7,10 @@ mod storm;
 use std::fs::OpenOptions;
 
 use memmap2::MmapOptions;
-use napi::bindgen_prelude::{Result, Uint8Array};
+use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, Result, Uint8Array};
+use napi::{Env, check_status, sys};
 use napi_derive::napi;
+use process_rwlock_storm::system;
 
 /// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
 ///
@@ -26,4 +28,24 @@ pub fn map_page(path: String, bytes: u32) -> Result<Uint8Array> {
     // SAFETY: `data` is valid for `len` bytes until the finalizer, which owns `map`, drops it. Other
     // processes write to it meanwhile: the tests touch it through `Atomics`, or race on purpose.
     Ok(unsafe { Uint8Array::with_external_data(data, len, move |_, _| drop(map)) })
+}
+
+/// Unmaps what [`map_page`] mapped, before it is collected.
+#[napi]
+pub fn unmap_page(env: &Env, page: Object<'_>) -> Result<()> {
+    let buffer: Object<'_> = page.get_named_property("buffer")?;
+    // SAFETY: an array buffer of this environment. Detaching frees what it had.
+    check_status!(unsafe { sys::napi_detach_arraybuffer(env.raw(), buffer.raw()) })
+}
+
+/// Stops a child process at whatever instruction it is.
+#[napi]
+pub fn stop_process(pid: u32) -> Result<()> {
+    Ok(system::stop(pid)?)
+}
+
+/// Lets a stopped child process go on.
+#[napi]
+pub fn resume_process(pid: u32) -> Result<()> {
+    Ok(system::resume(pid)?)
 }

@@ -152,65 +152,85 @@ pub struct StormWait {
 }
 
 #[napi]
-pub struct StormKiller(Killer);
+pub struct StormKiller(Option<Killer>);
+
+impl StormKiller {
+    fn open(&self) -> Result<&Killer> {
+        self.0.as_ref().ok_or_else(|| napi::Error::from_reason("it is closed"))
+    }
+
+    fn open_mut(&mut self) -> Result<&mut Killer> {
+        self.0.as_mut().ok_or_else(|| napi::Error::from_reason("it is closed"))
+    }
+}
 
 #[napi]
 impl StormKiller {
     /// `fairness` in ms.
     #[napi(constructor)]
     pub fn new(folder: String, fairness: u32) -> Result<Self> {
-        Ok(Self(Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000)?))
+        Ok(Self(Some(Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000)?)))
     }
 
     #[napi]
     pub fn kill(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
-        Ok(self.0.kill(process as usize, life, pid)?)
+        Ok(self.open_mut()?.kill(process as usize, life, pid)?)
     }
 
     #[napi]
     pub fn stop(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
-        Ok(self.0.stop(process as usize, life, pid)?)
+        Ok(self.open_mut()?.stop(process as usize, life, pid)?)
     }
 
     #[napi]
     pub fn resume(&mut self, process: u32, life: u32, pid: u32) -> Result<()> {
-        Ok(self.0.resume(process as usize, life, pid)?)
+        Ok(self.open_mut()?.resume(process as usize, life, pid)?)
     }
 
     #[napi]
-    pub fn ended(&mut self, process: u32, life: u32) {
-        self.0.ended(process as usize, life);
+    pub fn ended(&mut self, process: u32, life: u32) -> Result<()> {
+        self.open_mut()?.ended(process as usize, life);
+        Ok(())
     }
 
     /// Has every process end by itself.
     #[napi]
-    pub fn end_all(&self) {
-        self.0.page().stop();
+    pub fn end_all(&self) -> Result<()> {
+        self.open()?.page().stop();
+        Ok(())
     }
 
     #[napi(setter)]
-    pub fn set_calm(&self, calm: bool) {
-        self.0.page().set_calm(calm);
+    pub fn set_calm(&self, calm: bool) -> Result<()> {
+        self.open()?.page().set_calm(calm);
+        Ok(())
     }
 
     #[napi(setter)]
-    pub fn set_bargers(&self, processes: u32) {
-        self.0.page().set_bargers(processes);
+    pub fn set_bargers(&self, processes: u32) -> Result<()> {
+        self.open()?.page().set_bargers(processes);
+        Ok(())
     }
 
     #[napi(getter)]
-    pub fn is_failed(&self) -> bool {
-        self.0.page().is_failed()
+    pub fn is_failed(&self) -> Result<bool> {
+        Ok(self.open()?.page().is_failed())
     }
 
     #[napi]
-    pub fn inside_exclusively(&self) -> Option<u32> {
-        self.0.page().inside_exclusively().map(|process| process as u32)
+    pub fn inside_exclusively(&self) -> Result<Option<u32>> {
+        Ok(self.open()?.page().inside_exclusively().map(|process| process as u32))
     }
 
     #[napi]
-    pub fn waits(&self) -> Vec<StormWait> {
+    pub fn waits(&self) -> Result<Vec<StormWait>> {
         let wait = |(actor, since): (usize, u64)| StormWait { process: (actor / THREADS) as u32, since: since.into() };
-        self.0.page().waits().into_iter().map(wait).collect()
+        Ok(self.open()?.page().waits().into_iter().map(wait).collect())
+    }
+
+    /// Lets go of the folder's files, so that they can be removed.
+    #[napi]
+    pub fn close(&mut self) {
+        self.0 = None;
     }
 }

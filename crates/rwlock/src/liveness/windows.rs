@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::windows::io::AsRawHandle;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
 use windows_sys::Win32::Storage::FileSystem::{
@@ -17,8 +18,8 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::slot_byte;
 use crate::layout::{MAX_CAPACITY, slots_of};
 
-/// Tries for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
-const TRIES: usize = 100;
+/// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// An open lock file. One per attachment: its byte locks are the proof that the attachment lives.
 pub(crate) struct LockFile(File);
@@ -40,16 +41,16 @@ impl LockFile {
 
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
-        for _ in 0..TRIES {
+        let start = Instant::now();
+        loop {
             if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
                 return Ok(true);
             }
-            if self.is_locked(byte, 1)? {
-                break;
+            if self.is_locked(byte, 1)? || start.elapsed() > PATIENCE {
+                return Ok(false);
             }
             std::thread::yield_now();
         }
-        Ok(false)
     }
 
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
@@ -89,5 +90,85 @@ impl LockFile {
         // SAFETY: the handle is open while `self` lives.
         let done = unsafe { UnlockFile(self.0.as_raw_handle(), place as u32, (place >> 32) as u32, length, 0) };
         if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::thread;
+
+    use super::*;
+
+    struct Path(PathBuf);
+
+    impl Path {
+        fn new(name: &str) -> Self {
+            Self(std::env::temp_dir().join(format!("liveness-{name}-{}", std::process::id())))
+        }
+
+        fn open(&self) -> LockFile {
+            let mut options = OpenOptions::new();
+            LockFile::new(options.read(true).write(true).create(true).truncate(false).open(&self.0).unwrap())
+        }
+    }
+
+    impl Drop for Path {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn asking_takes_nothing_away_from_the_owner_whoever_asks() {
+        let path = Path::new("owner");
+        let (owner, other) = (path.open(), path.open());
+        let byte = slot_byte(3);
+        assert!(owner.try_lock(byte).unwrap());
+        for _ in 0..3 {
+            assert!(!owner.is_locked(byte, 1).unwrap(), "one's own does not count");
+            assert!(!owner.is_in_use().unwrap());
+            assert!(other.is_locked(byte, 1).unwrap() && other.is_in_use().unwrap());
+            assert!(!other.is_locked(slot_byte(2), 1).unwrap() && !other.is_locked(slot_byte(4), 1).unwrap());
+            assert!(!other.try_lock(byte).unwrap());
+        }
+        owner.unlock(byte).unwrap();
+        assert!(other.try_lock(byte).unwrap());
+    }
+
+    #[test]
+    fn those_who_ask_at_once_do_not_see_each_other_and_whoever_wants_the_byte_gets_it_beside_them() {
+        let path = Path::new("asking");
+        let byte = slot_byte(0);
+        let (owner, over) = (path.open(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let asking: Vec<_> = (0..3)
+                .map(|_| {
+                    let (file, over) = (path.open(), &over);
+                    scope.spawn(move || {
+                        (0..).take_while(|_| !over.load(Relaxed)).all(|_| !file.is_locked(byte, 1).unwrap())
+                    })
+                })
+                .collect();
+            // Nobody has it: whoever sees it locked sees another who asks.
+            thread::sleep(std::time::Duration::from_millis(300));
+            over.store(true, Relaxed);
+            assert!(asking.into_iter().all(|asking| asking.join().unwrap()));
+            over.store(false, Relaxed);
+            for _ in 0..3 {
+                let (file, over) = (path.open(), &over);
+                scope.spawn(move || {
+                    while !over.load(Relaxed) {
+                        file.is_in_use().unwrap();
+                    }
+                });
+            }
+            let taken = (0..1000).filter(|_| owner.try_lock(byte).unwrap() && owner.unlock(byte).is_ok()).count();
+            over.store(true, Relaxed);
+            assert_eq!(taken, 1000);
+        });
     }
 }

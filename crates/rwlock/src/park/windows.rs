@@ -141,3 +141,54 @@ fn sleep(words: &[(&Word, u32)], place: usize, deadline: u64) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::{IDLE, WOKEN};
+    use super::*;
+
+    /// How long `wait` sleeps that begins 20 ms before a wake-up, if `number` is where its own should be. `None`: its own is.
+    fn sleeps_on(number: Option<u32>) -> u64 {
+        let word = Word::default();
+        thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                while word.news.load(SeqCst) == IDLE {
+                    wait(&word, IDLE, now() + 60 * NANOS);
+                }
+                now()
+            });
+            thread::sleep(Duration::from_millis(20));
+            while word.sleepers[OWNER].load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+            if let Some(number) = number {
+                word.sleepers[OWNER].store(number, SeqCst);
+            }
+            let woken = now();
+            word.news.store(WOKEN, SeqCst);
+            wake_sleeper(&word);
+            sleeper.join().unwrap().saturating_sub(woken)
+        })
+    }
+
+    #[test]
+    fn who_is_woken_by_its_number_sleeps_no_longer_and_who_is_not_found_a_glance_more_at_most() {
+        let name: Vec<u16> = "event_4711\0".encode_utf16().collect();
+        // Somebody else's, which stays set.
+        // SAFETY: the name ends with a zero; no attributes.
+        let foreign = unsafe { CreateEventW(ptr::null(), 1, 0, name.as_ptr()) };
+        assert!(!foreign.is_null());
+        let median = |number| {
+            let mut times: Vec<_> = (0..15).map(|_| sleeps_on(number)).collect();
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        let found = median(None);
+        let not_found = [0, 1, 4711].map(|number| median(Some(number)));
+        // SAFETY: open, and used by nobody else.
+        unsafe { CloseHandle(foreign) };
+        assert!(not_found.iter().all(|time| (found * 2..NANOS).contains(time)), "{found}, {not_found:?}");
+    }
+}

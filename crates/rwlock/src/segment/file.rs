@@ -50,7 +50,7 @@ pub(crate) fn remove(segment: Segment, path: &Path) -> io::Result<()> {
     // Some systems do not remove what is mapped.
     let _lock = segment.into_lock();
     step!(remove_file);
-    fs::remove_file(path)
+    disk::patiently(|| fs::remove_file(path))
 }
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
@@ -63,10 +63,11 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
     // (fs.protected_regular, proc_sys_fs(5)).
     step!(open_file);
-    let mut opened = no_such_file(options.open(path)).map_err(cannot)?;
+    let mut opened = no_such_file(disk::patiently(|| options.open(path))).map_err(cannot)?;
     if opened.is_none() && create {
         step!(make_file);
-        opened = match options.create(true).open(path) {
+        options.create(true);
+        opened = match disk::patiently(|| options.open(path)) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::access(format!("cannot make {place}: its folder does not exist"), error));
@@ -90,7 +91,9 @@ fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
 /// Whether `lock` is still the file that `path` leads to.
 pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
     let cannot = |error| Error::access(format!("cannot look at {place}"), error);
-    let Some(there) = no_such_file(disk::identity_at(path)).map_err(cannot)? else { return Ok(false) };
+    let Some(there) = no_such_file(disk::identity_at(path).map_err(disk::gone)).map_err(cannot)? else {
+        return Ok(false);
+    };
     Ok(disk::identity(lock.file()).map_err(cannot)? == there)
 }
 

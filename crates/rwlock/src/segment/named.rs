@@ -116,10 +116,11 @@ fn record_of(place: &Place) -> &Path {
 
 fn open_record(place: &Place, create: bool) -> Result<Option<LockFile>> {
     step!(open_record);
-    let opened = disk::private().create(create).truncate(false).open(record_of(place));
+    let opened = disk::patiently(|| disk::private().create(create).truncate(false).open(record_of(place)));
     let cannot =
         |error| Error::access(format!("cannot open {}, the record of {place}", record_of(place).display()), error);
-    Ok(no_such_file(opened).map_err(cannot)?.map(LockFile::new))
+    let opened = if create { opened.map(Some) } else { no_such_file(opened) };
+    Ok(opened.map_err(cannot)?.map(LockFile::new))
 }
 
 /// Takes the setup byte. `false` if the record was removed meanwhile.

@@ -1,8 +1,9 @@
 //! Files that are no locks, and memory that something else wrote into: an error, never a hang and never a crash.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::io::{Seek, SeekFrom, Write};
+#[cfg(any(target_os = "linux", windows))]
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
@@ -10,6 +11,8 @@ use std::time::Instant;
 use fastrand::Rng;
 use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, Terms, Watch, Watcher, now};
 
+#[cfg(any(target_os = "linux", windows))]
+use crate::kit::records_and_memories;
 use crate::kit::{PATIENCE, TestLock, ms, until};
 
 /// Where the header's fields and the gate lie; see `layout.rs`.
@@ -129,8 +132,13 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
 
 /// Writes over the gate while the lock is in use.
 fn damage_gate(lock: &TestLock, gate: u64) {
-    let file = OpenOptions::new().write(true).open(lock.path()).unwrap();
-    file.write_all_at(&gate.to_le_bytes(), GATE as u64).unwrap();
+    damage(lock, GATE, &gate.to_le_bytes());
+}
+
+fn damage(lock: &TestLock, place: usize, bytes: &[u8]) {
+    let mut file = OpenOptions::new().write(true).open(lock.path()).unwrap();
+    file.seek(SeekFrom::Start(place as u64)).unwrap();
+    file.write_all(bytes).unwrap();
 }
 
 #[test]
@@ -175,18 +183,17 @@ fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
 }
 
 /// The record of a named lock, and the shared memory that it names.
-#[cfg(target_os = "linux")]
-fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
-    // SAFETY: geteuid has no preconditions.
-    let directory = format!("/dev/shm/process-rwlock-{}", unsafe { libc::geteuid() });
-    let records = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+#[cfg(any(target_os = "linux", windows))]
+pub fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
+    let (records, memories) = records_and_memories();
+    let records = fs::read_dir(records).unwrap().map(|entry| entry.unwrap().path());
     let own = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.ends_with(&format!("\n{}", lock.name())));
     let record = { records }.find(own).unwrap();
     let memory = fs::read_to_string(&record).unwrap().lines().nth(1).unwrap().to_owned();
-    (record, Path::new("/dev/shm").join(memory))
+    (record, memories.join(memory))
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn a_record_that_is_none_does_not_stop_a_named_lock() {
     for text in ["", "not a record", "process-rwlock 1\n../../etc/passwd\nx", "process-rwlock 1\n\n", "\u{0}"] {
@@ -217,8 +224,7 @@ fn a_named_lock_whose_memory_is_gone_is_made_anew() {
 
 /// Writes over a word of a slot while the lock is in use.
 fn damage_slot(lock: &TestLock, slot: usize, place: usize, bytes: &[u8]) {
-    let file = OpenOptions::new().write(true).open(lock.path()).unwrap();
-    file.write_all_at(bytes, (SLOTS + slot * SLOT + place) as u64).unwrap();
+    damage(lock, SLOTS + slot * SLOT + place, bytes);
 }
 
 #[test]

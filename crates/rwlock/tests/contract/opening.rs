@@ -1,7 +1,6 @@
 //! Names, paths and options.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
 
@@ -88,10 +87,21 @@ fn a_path_is_one_lock_however_it_is_written() {
     let lock = TestLock::at_path();
     let own = lock.open();
     let _writing = own.write().unwrap();
-    let (path, link, hard) = (lock.path(), lock.file("link"), lock.file("hard"));
-    symlink(path, &link).unwrap();
-    fs::hard_link(path, &hard).unwrap();
-    for same in [&link, &hard, &path.parent().unwrap().join("./lock")] {
+    let path = lock.path();
+    let mut others = vec![lock.file("hard"), path.parent().unwrap().join("./lock")];
+    fs::hard_link(path, &others[0]).unwrap();
+    #[cfg(unix)]
+    {
+        others.push(lock.file("link"));
+        std::os::unix::fs::symlink(path, &others[2]).unwrap();
+    }
+    #[cfg(windows)]
+    {
+        let text = path.to_str().unwrap();
+        others.extend([text.replace('\\', "/"), text.to_uppercase()].map(Into::into));
+        others.push(fs::canonicalize(path).unwrap()); // which begins with \\?\
+    }
+    for same in &others {
         assert!(RwLock::open_path(same).unwrap().try_read().is_none(), "{}", same.display());
         assert_eq!(LockRef::Path(same).identity(), lock.reference().identity());
     }
@@ -111,8 +121,11 @@ fn a_file_is_made_where_there_is_none_and_stays() {
     assert_eq!(found.len(), 2, "and nothing else is made beside it: {found:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn who_may_not_write_a_new_file_is_decided_by_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+
     let lock = TestLock::at_path();
     drop(lock.open());
     let mode = fs::metadata(lock.path()).unwrap().permissions().mode();
@@ -124,16 +137,23 @@ fn who_may_not_write_a_new_file_is_decided_by_the_umask() {
 fn paths_that_cannot_be_locks_are_refused() {
     let lock = TestLock::at_path();
     let directory = lock.path().parent().unwrap();
-    let pipe = std::ffi::CString::new(lock.file("pipe").to_str().unwrap()).unwrap();
-    // SAFETY: `pipe` is a C string.
-    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
     let kind = |path| RwLock::open_path(path).map(drop).unwrap_err().kind();
     assert_eq!(kind(lock.file("no/such/folder")), ErrorKind::Access);
-    assert_eq!(kind(lock.file("pipe")), ErrorKind::Corrupt);
-    assert_eq!(kind("/dev/null".into()), ErrorKind::Corrupt);
     assert!(matches!(kind(directory.into()), ErrorKind::Corrupt | ErrorKind::Access));
     assert!(RwLock::open_path("").is_err());
     assert!(RwLock::open_path("a\0b").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_refused() {
+    let lock = TestLock::at_path();
+    let pipe = std::ffi::CString::new(lock.file("pipe").to_str().unwrap()).unwrap();
+    // SAFETY: `pipe` is a C string.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    for path in [lock.file("pipe"), "/dev/null".into()] {
+        assert_eq!(RwLock::open_path(path).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
 }
 
 #[test]
@@ -152,7 +172,9 @@ fn the_environment_of_a_process_does_not_lead_it_elsewhere() {
     let lock = TestLock::named();
     let own = lock.open();
     let _writing = own.write().unwrap();
-    let elsewhere = ["TMPDIR", "XDG_RUNTIME_DIR", "HOME"].map(|variable| (variable, "/nowhere"));
+    let elsewhere =
+        ["TMPDIR", "XDG_RUNTIME_DIR", "HOME", "TEMP", "TMP", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "HOMEPATH"]
+            .map(|variable| (variable, "/nowhere"));
     let child = Child::with_environment(lock.reference(), &elsewhere);
     assert_eq!(child.ask("open"), "ok");
     assert_eq!(child.ask("try_read"), "refused");

@@ -3,12 +3,11 @@
 //! Nobody inspects the lock between a death and what must follow from it: looking repairs too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 use std::time::Duration;
 
 use process_rwlock::{HoldEnd, OwnerDied};
 
-use crate::kit::{Child, TestLock, ms, timed, until};
+use crate::kit::{Child, TestLock, timed, until};
 
 /// Milliseconds in fact; the kernel needs a few for the dead process.
 const SOON: Duration = Duration::from_secs(2);
@@ -47,6 +46,10 @@ fn a_killed_reader_makes_way_and_leaves_nothing_to_tell() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
+    use std::thread::sleep;
+
+    use crate::kit::ms;
+
     for (mode, other) in [("write", "read"), ("read", "write")] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -59,7 +62,7 @@ fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
             holder.hold(mode);
             waiter.tell(other);
             until("it waits", || own.inspect().waiters.len() == 1 || own.inspect().holders.len() == 2);
-            thread::sleep(ms(20 + round as u64 % 7)); // longer than a wait that is not worth the trouble
+            sleep(ms(20 + round as u64 % 7)); // longer than a wait that is not worth the trouble
             let ((), took) = timed(|| {
                 holder.kill();
                 comes_soon(waiter);

@@ -81,3 +81,23 @@ fn local_app_data() -> Option<PathBuf> {
     unsafe { CoTaskMemFree(text.cast()) };
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_earlier_starts_left_is_removed_and_this_ones_never() {
+        let home = std::env::temp_dir().join(format!("boots-{}", std::process::id()));
+        let lock = |boot: &str| home.join(boot).join(MEMORY).join("lock");
+        let boots = [this_boot(), "boot-4294967295".into(), format!("{}0", this_boot())];
+        for boot in &boots {
+            fs::create_dir_all(home.join(boot).join(MEMORY)).unwrap();
+            fs::write(lock(boot), "").unwrap();
+        }
+        remove_earlier(&home);
+        let left = boots.map(|boot| lock(&boot).exists());
+        fs::remove_dir_all(&home).unwrap();
+        assert_eq!(left, [true, false, false]);
+    }
+}

@@ -3,9 +3,9 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{identity, identity_at, network_file_system, private, reserve, shared};
+pub(crate) use unix::{gone, identity, identity_at, network_file_system, patiently, private, reserve, shared};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{identity, identity_at, network_file_system, private, reserve, shared};
+pub(crate) use windows::{gone, identity, identity_at, network_file_system, patiently, private, reserve, shared};

@@ -65,6 +65,16 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     file.set_len(bytes as u64)
 }
 
+/// Nobody can keep another from opening or removing a file.
+pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    act()
+}
+
+/// A file that is removed is gone at once.
+pub(crate) fn gone(error: io::Error) -> io::Error {
+    error
+}
+
 fn about(file: &File) -> io::Result<libc::statfs> {
     // SAFETY: `statfs` is plain old data; all zero is a valid value of it.
     let mut about: libc::statfs = unsafe { std::mem::zeroed() };

@@ -1,12 +1,17 @@
 //! Windows. Files are opened so that others may open, rename and remove them meanwhile, which is what `std` does.
 
+use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_DELETE_PENDING, ERROR_SHARING_VIOLATION, ERROR_USER_MAPPED_FILE, HANDLE, NTSTATUS,
+    STATUS_CANNOT_DELETE, STATUS_DELETE_PENDING,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS,
     FILE_REMOTE_PROTOCOL_INFO, FileIdInfo, FileRemoteProtocolInfo, GetFileInformationByHandle,
@@ -54,12 +59,93 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     file.set_len(bytes as u64)
 }
 
+/// How long somebody may be in the way who has nothing to do with the lock, such as a scanner of files.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Opens or removes a file as soon as nobody is in the way: who shares it with nobody, has it mapped, or removes it. A file
+/// that is removed keeps its name, which cannot be opened, until all have closed it.
+pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let start = Instant::now();
+    loop {
+        match act() {
+            Err(error) if is_in_the_way(&error) && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_in_the_way(error: &io::Error) -> bool {
+    match error.raw_os_error().map(i32::cast_unsigned) {
+        Some(ERROR_SHARING_VIOLATION | ERROR_USER_MAPPED_FILE | ERROR_DELETE_PENDING) => true,
+        Some(ERROR_ACCESS_DENIED) => matches!(last_status(), STATUS_DELETE_PENDING | STATUS_CANNOT_DELETE),
+        _ => false,
+    }
+}
+
+/// A file that is being removed counts as removed, for whoever has it open himself: it would stay for as long as he waited.
+pub(crate) fn gone(error: io::Error) -> io::Error {
+    match error.raw_os_error().map(i32::cast_unsigned) {
+        Some(ERROR_DELETE_PENDING) => io::ErrorKind::NotFound.into(),
+        Some(ERROR_ACCESS_DENIED) if last_status() == STATUS_DELETE_PENDING => io::ErrorKind::NotFound.into(),
+        _ => error,
+    }
+}
+
+/// What the kernel said of this thread's last call that failed. `ERROR_ACCESS_DENIED` stands for several of its answers.
+fn last_status() -> NTSTATUS {
+    // SAFETY: reads a word of this thread.
+    unsafe { RtlGetLastNtStatus() }
+}
+
+#[link(name = "ntdll", kind = "raw-dylib")]
+unsafe extern "system" {
+    fn RtlGetLastNtStatus() -> NTSTATUS;
+    fn NtQueryVolumeInformationFile(
+        file: HANDLE,
+        answer: *mut c_void,
+        information: *mut c_void,
+        length: u32,
+        class: i32,
+    ) -> NTSTATUS;
+}
+
 /// What the file lies on, if that is another machine.
 pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
-    // An error means that there is no such protocol; file systems do not agree on which.
-    let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(file.as_raw_handle(), FileRemoteProtocolInfo).ok();
-    Ok(remote.map(|info| format!("protocol {:#x}", info.Protocol)))
+    let handle = file.as_raw_handle();
+    let (mut answer, mut device) = ([0_usize; 2], Device::default());
+    let size = size_of::<Device>() as u32;
+    // SAFETY: the handle is open; `answer` has the size of an IO_STATUS_BLOCK, and `device` is valid for writes of its length.
+    let status = unsafe {
+        NtQueryVolumeInformationFile(
+            handle,
+            answer.as_mut_ptr().cast(),
+            (&raw mut device).cast(),
+            size,
+            DEVICE_INFORMATION,
+        )
+    };
+    if status < 0 {
+        return Err(io::Error::other(format!("status {status:#x}")));
+    }
+    // Not all of those that bring files from elsewhere have a protocol to tell.
+    let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(handle, FileRemoteProtocolInfo).ok();
+    let protocol = remote.map(|info| format!("protocol {:#x}", info.Protocol));
+    let is_remote = device.characteristics & REMOTE_DEVICE != 0;
+    Ok(protocol.or_else(|| is_remote.then(|| "unknown".into())))
 }
+
+/// `FILE_FS_DEVICE_INFORMATION`, and `FILE_REMOTE_DEVICE` of its characteristics.
+#[derive(Default)]
+#[repr(C)]
+struct Device {
+    kind: u32,
+    characteristics: u32,
+}
+
+const DEVICE_INFORMATION: i32 = 4;
+const REMOTE_DEVICE: u32 = 0x10;
 
 /// The information of a class, whose type is `T`.
 fn about<T>(handle: HANDLE, class: FILE_INFO_BY_HANDLE_CLASS) -> io::Result<T> {

@@ -31,7 +31,7 @@ fn options() -> OpenOptions {
 
 /// Maps the memory `id`. `InvalidInput`: it is empty, its maker died on the way.
 pub(crate) fn open(id: &str) -> io::Result<Backing> {
-    let file = options().open(path_of(id))?;
+    let file = disk::patiently(|| options().open(path_of(id)).map_err(disk::gone))?;
     if file.metadata()?.len() == 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 
-use super::{PATIENCE, Page, ms, workload};
+use super::{PATIENCE, Page, ms, system, workload};
 
 /// Where a child finds the lock: `name` or `path` and what follows a colon.
 const PLACE: &str = "PROCESS_RWLOCK_TEST_PLACE";
@@ -37,14 +37,14 @@ impl Child {
             LockRef::Name(name) => format!("name:{name}"),
             LockRef::Path(path) => format!("path:{}", path.display()),
         };
-        let mut process = Command::new(env::current_exe().unwrap())
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
             .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
             .env(PLACE, place)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        let mut process = system::spawn(&mut command).unwrap();
         let commands = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let (said, answers) = channel();
@@ -122,26 +122,15 @@ impl Child {
 
     /// Stops the child at whatever instruction it is.
     pub fn stop(&self) {
-        self.signal(libc::SIGSTOP);
-        let mut status = 0;
-        // SAFETY: `status` is valid for writes; the child is ours. WUNTRACED reports a stop without ending the wait for
-        // the child's end.
-        let stopped = unsafe { libc::waitpid(self.pid().cast_signed(), &raw mut status, libc::WUNTRACED) };
-        assert!(stopped > 0 && libc::WIFSTOPPED(status), "child {} did not stop: {status:#x}", self.pid());
+        system::stop(&self.process);
     }
 
     pub fn resume(&self) {
-        self.signal(libc::SIGCONT);
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: takes two numbers; the child has not been waited for, so its pid is nobody else's.
-        let sent = unsafe { libc::kill(self.pid().cast_signed(), signal) };
-        assert_eq!(sent, 0, "{}", io::Error::last_os_error());
+        system::resume(&self.process);
     }
 
     fn end(&mut self) {
-        // SIGKILL ends stopped processes too. Both steps do nothing after the first time.
+        // It ends stopped processes too. Both steps do nothing after the first time.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -181,12 +170,6 @@ struct Servant {
 #[ignore = "it is what child processes run"]
 fn serve() {
     let Ok(place) = env::var(PLACE) else { return };
-    // Should the parent be killed, we may be stopped and not see the end of our input.
-    #[cfg(target_os = "linux")]
-    // SAFETY: takes numbers.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)
-    };
     let (said, commands) = channel();
     thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
@@ -261,11 +244,8 @@ impl Servant {
                 let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
-            "no_more_descriptors" => {
-                let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-                // SAFETY: `limit` is valid for reads. What is open stays so.
-                assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-            }
+            #[cfg(target_os = "linux")]
+            "no_more_descriptors" => system::no_more_descriptors(),
             "exit" => process::exit(0),
             "abort" => process::abort(),
             _ => panic!("what is {command:?}?"),
@@ -311,27 +291,17 @@ fn churn(place: &str, times: u32) -> String {
         drop(lock.read().unwrap());
     };
     use_it();
-    let before = resources();
+    let before = system::resources();
     for _ in 0..times {
         use_it();
     }
     let mut left = String::new();
-    for ((name, before), (_, after)) in before.into_iter().zip(resources()) {
+    for ((name, before), (_, after)) in before.into_iter().zip(system::resources()) {
         if after > before {
             write!(left, "{} {name}, ", after - before).unwrap();
         }
     }
     if left.is_empty() { "nothing".into() } else { left }
-}
-
-fn resources() -> [(&'static str, usize); 3] {
-    let count = |path| std::fs::read_dir(path).unwrap().count();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    [
-        ("descriptors", count("/proc/self/fd")),
-        ("threads", count("/proc/self/task")),
-        ("mappings", maps.lines().filter(|line| line.contains("rwlock")).count()),
-    ]
 }
 
 /// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.

@@ -1,5 +1,3 @@
-//! Whether a process can still act.
-
 use std::fs;
 
 /// `PF_EXITING` of the kernel's `include/linux/sched.h`: the thread runs no code of the program any more.
@@ -19,30 +17,4 @@ pub(crate) fn is_gone(pid: u32) -> bool {
         let flags = fields.get(6).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or_default();
         matches!(fields.first(), Some(&("Z" | "X"))) || flags & EXITING != 0
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::{Command, Stdio};
-
-    use super::*;
-
-    #[test]
-    fn a_process_is_gone_when_it_was_killed_and_not_while_it_is_stopped() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let signal = |signal| {
-            // SAFETY: takes two numbers; the child has not been waited for, so its pid is nobody else's.
-            unsafe { libc::kill(child.id().cast_signed(), signal) };
-        };
-        assert!(!is_gone(child.id()));
-        signal(libc::SIGSTOP);
-        assert!(!is_gone(child.id()));
-        signal(libc::SIGKILL);
-        let start = crate::now();
-        while !is_gone(child.id()) {
-            assert!(crate::now() - start < 10_000_000_000);
-        }
-        child.wait().unwrap();
-        assert!(is_gone(child.id()));
-    }
 }

@@ -1,0 +1,12 @@
+// The tests' own addon (`crates/testkit`).
+import { createRequire } from 'node:module'
+
+/**
+ * @type {{
+ *   mapPage(path: string, bytes: number): Uint8Array
+ *   unmapPage(page: Uint8Array): void
+ *   stopProcess(pid: number): void
+ *   resumeProcess(pid: number): void
+ * }}
+ */
+export const native = createRequire(import.meta.url)('./testkit.node')

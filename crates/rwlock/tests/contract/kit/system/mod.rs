@@ -1,0 +1,13 @@
+//! What the systems do not agree on about processes, and where they keep named locks.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(target_os = "linux")]
+pub use unix::{no_more_descriptors, records_and_memories};
+#[cfg(unix)]
+pub use unix::{resources, resume, spawn, stop};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{records_and_memories, resources, resume, spawn, stop};

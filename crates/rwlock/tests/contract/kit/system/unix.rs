@@ -1,0 +1,72 @@
+use std::io;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+/// Starts a process that does not outlive this one, even if it is stopped then (on macOS it may).
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::process::CommandExt;
+
+        let bind = || {
+            // SAFETY: takes numbers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            Ok(())
+        };
+        // SAFETY: one system call, which does not allocate.
+        unsafe { command.pre_exec(bind) };
+    }
+    command.spawn()
+}
+
+/// Stops `child` at whatever instruction it is.
+pub fn stop(child: &Child) {
+    signal(child, libc::SIGSTOP);
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes; the child is ours. WUNTRACED reports a stop without ending the wait for
+    // the child's end.
+    let stopped = unsafe { libc::waitpid(child.id().cast_signed(), &raw mut status, libc::WUNTRACED) };
+    assert!(stopped > 0 && libc::WIFSTOPPED(status), "child {} did not stop: {status:#x}", child.id());
+}
+
+pub fn resume(child: &Child) {
+    signal(child, libc::SIGCONT);
+}
+
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: takes two numbers; the child has not been waited for, so its pid is nobody else's.
+    let sent = unsafe { libc::kill(child.id().cast_signed(), signal) };
+    assert_eq!(sent, 0, "{}", io::Error::last_os_error());
+}
+
+#[cfg(target_os = "linux")]
+pub fn no_more_descriptors() {
+    let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid for reads. What is open stays so.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+}
+
+/// What this process has that a lock may leave behind.
+#[cfg(target_os = "linux")]
+pub fn resources() -> Vec<(&'static str, usize)> {
+    let count = |path| std::fs::read_dir(path).unwrap().count();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    vec![
+        ("descriptors", count("/proc/self/fd")),
+        ("threads", count("/proc/self/task")),
+        ("mappings", maps.lines().filter(|line| line.contains("rwlock")).count()),
+    ]
+}
+
+#[cfg(target_os = "macos")]
+pub fn resources() -> Vec<(&'static str, usize)> {
+    vec![("descriptors", std::fs::read_dir("/dev/fd").unwrap().count())]
+}
+
+/// The folders of the records of named locks, and of their memory.
+#[cfg(target_os = "linux")]
+pub fn records_and_memories() -> (PathBuf, PathBuf) {
+    // SAFETY: geteuid has no preconditions.
+    (format!("/dev/shm/process-rwlock-{}", unsafe { libc::geteuid() }).into(), "/dev/shm".into())
+}
