@@ -3,6 +3,7 @@
 import {
   linuxTest,
   median,
+  PATIENCE,
   spawnChild,
   spawnNode,
   test,
@@ -24,7 +25,7 @@ const script = (name) => new URL(`./event-loop/${name}.js`, import.meta.url)
 unlessEmulated('it has no futex_waitv, so every lock takes a thread', { by: linuxTest, under: ['qemu'] })(
   '1,000 waits on 100 locks leave files, timers and the processor alone, take two threads, and all end',
   async (t) => {
-    t.timeout(60_000)
+    t.timeout(60_000 * PATIENCE)
     const names = Array.from({ length: LOCKS }, () => uniqueName(t))
     const holder = await spawnChild(t)
     const guards = await Promise.all(names.map((ref) => holder.ask('hold', { ref, mode: 'write' })))
@@ -141,7 +142,7 @@ for (const [what, how] of /** @type {const} */ ([
 // ---- many on one lock
 
 test('what 10,000 waits on one lock cost grows with their number, not with its square', async (t) => {
-  t.timeout(60_000)
+  t.timeout(60_000 * PATIENCE)
   const child = spawnNode(t, script('queue'))
   const { times } = await child.next('measured', { bound: 50_000 })
   for (const [what, by] of Object.entries(times)) {

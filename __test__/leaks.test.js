@@ -1,6 +1,6 @@
 // Whatever is done often enough shows what it leaves: files, shared memory, descriptors, threads, memory.
 import { readdirSync } from 'node:fs'
-import { sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/index.js'
+import { PATIENCE, sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/index.js'
 
 /**
  * Has a process do `thing` of leaks/run.js `times` times, and checks what it has left.
@@ -11,7 +11,7 @@ import { sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/index.js'
  * @param {number} limit of what the whole may leave, in MB: far less than anything that is left each time
  */
 async function leavesNothing(t, thing, times, limit = 6) {
-  t.timeout(110_000)
+  t.timeout(110_000 * PATIENCE)
   const box = await sandbox(t)
   const dir = tempDir(t)
   const child = box.spawnNode(

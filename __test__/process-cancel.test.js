@@ -1,6 +1,6 @@
 // Acquisitions are given up, by timeout or by abort, at the very moment they may be granted.
 import { join } from 'node:path'
-import { openLock, spawnNode, tempDir, test } from './kit/index.js'
+import { openLock, PATIENCE, spawnNode, tempDir, test } from './kit/index.js'
 import { SEED } from './process/random.js'
 import { SharedRecord } from './process/record.js'
 
@@ -10,7 +10,7 @@ const TIMES = 2000
 for (const tasks of [1, 6]) {
   const title = `${PROCESSES * TIMES} acquisitions given up around their grant, ${tasks} at a time in each process, lose nothing`
   test(title, async (t) => {
-    t.timeout(90_000)
+    t.timeout(90_000 * PATIENCE)
     const seed = `SEED=${SEED} brings it back`
     const lock = openLock(t)
     const page = join(tempDir(t), 'page')

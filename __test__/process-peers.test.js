@@ -11,7 +11,17 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { mapPage, median, openLock, spawnChild, spawnNode, tempDir, test, uniqueName } from './kit/index.js'
+import {
+  mapPage,
+  median,
+  openLock,
+  PATIENCE,
+  spawnChild,
+  spawnNode,
+  tempDir,
+  test,
+  uniqueName,
+} from './kit/index.js'
 import { queued } from './process/look.js'
 
 test('three readers that hold 2 ms and come back at once leave a writer its 5 locks within 15 s', async (t) => {
@@ -141,7 +151,7 @@ for (const kind of ['path', 'name']) {
 }
 
 test('50 processes with 50 handles each count 50 words up without losing one, and leave the folder as it was', async (t) => {
-  t.timeout(60_000)
+  t.timeout(60_000 * PATIENCE)
   const dir = join(tempDir(t), 'locks')
   mkdirSync(dir)
   writeFileSync(join(dir, 'other'), 'something else')

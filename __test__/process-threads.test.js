@@ -1,13 +1,13 @@
 // Worker threads that are terminated in the middle of it.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { median, openLock, spawnNode, spawnThread, test } from './kit/index.js'
+import { median, openLock, PATIENCE, spawnNode, spawnThread, test } from './kit/index.js'
 import { queued } from './process/look.js'
 import { SEED } from './process/random.js'
 
 const TIMES = 200
 
 test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others go on`, async (t) => {
-  t.timeout(60_000)
+  t.timeout(60_000 * PATIENCE)
   const lock = openLock(t)
   const job = { ref: lock, times: TIMES, atOnce: 4, seed: SEED }
   const child = spawnNode(t, '../process/terminator.js', [JSON.stringify(job)])

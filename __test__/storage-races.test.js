@@ -2,7 +2,7 @@
 // that each adds to: read from a file and written back, with nothing but the lock to protect it.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { linuxTest, sandbox, sandboxTest, spawnNode, tempDir, waitFor } from './kit/index.js'
+import { linuxTest, PATIENCE, sandbox, sandboxTest, spawnNode, tempDir, waitFor } from './kit/index.js'
 import { BYTES } from './storage/memory.js'
 
 const storm = new URL('./storage/storm.js', import.meta.url)
@@ -20,7 +20,7 @@ function counterIn(dir) {
 sandboxTest(
   '50 processes that make one lock at once get one lock, by name or by path, and leave nothing',
   async (t) => {
-    t.timeout(90_000)
+    t.timeout(90_000 * PATIENCE)
     const box = await sandbox(t)
     const dir = tempDir(t)
     const children = Array.from({ length: 50 }, () => box.spawnNode(storm))

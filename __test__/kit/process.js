@@ -6,7 +6,7 @@ import { native } from './native.js'
 import { PATIENCE } from './patience.js'
 
 // Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
-const BOUND = 15_000 * PATIENCE
+const BOUND = 15_000
 
 /**
  * @typedef {import('node:child_process').ForkOptions} ForkOptions
@@ -199,7 +199,7 @@ class Child {
       }
       const timer = setTimeout(
         () => settle(() => reject(this.#complaint(`sent no ${what} within ${bound} ms`))),
-        bound,
+        bound * PATIENCE,
       )
       this.#listeners.add(look)
       look()

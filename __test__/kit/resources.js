@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { cleanUp } from './cleanup.js'
 import { unmapPages } from './page.js'
-import { PATIENCE } from './patience.js'
 import { waitFor } from './time.js'
 
 // A killed process keeps its attachments until the kernel has freed its memory.
-const DEATH_BOUND = 5000 * PATIENCE
+const DEATH_BOUND = 5000
 
 /**
  * A lock name that nobody else uses. The lock is removed after the test.

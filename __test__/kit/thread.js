@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { cleanUp } from './cleanup.js'
 import { PATIENCE } from './patience.js'
 
-const BOUND = 15_000 * PATIENCE
+const BOUND = 15_000
 
 /**
  * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated after the test.
@@ -65,7 +65,7 @@ class Thread {
       const timer = setTimeout(() => {
         end()
         reject(new Error(`thread ${this.threadId} sent no answer to "${op}" within ${bound} ms`))
-      }, bound)
+      }, bound * PATIENCE)
       this.#pending.set(id, ({ value, error }) => {
         end()
         if (error) reject(Object.assign(new Error(error.message), error))

@@ -9,11 +9,8 @@ import { PATIENCE } from './patience.js'
  * @param {{ bound?: number, every?: number, what?: string }} [options] ms, ms, and what the error says is missing
  * @returns {Promise<T>}
  */
-export async function waitFor(
-  condition,
-  { bound = 10_000 * PATIENCE, every = 2, what = String(condition) } = {},
-) {
-  const deadline = performance.now() + bound
+export async function waitFor(condition, { bound = 10_000, every = 2, what = String(condition) } = {}) {
+  const deadline = performance.now() + bound * PATIENCE
   for (;;) {
     const value = await condition()
     if (value) return value
