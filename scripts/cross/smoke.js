@@ -95,13 +95,13 @@ async function lostCounts(lock, title) {
     guard.release()
     if (++mine === COUNTS) say(`${title}, enough for ${own}`)
   }
-  say(`${title}, by ${own}`, mine)
+  say(`${title}, by ${own}`, String(mine))
   return mine + Number(await heard(`${title}, by ${peer}`)) - text().length
 }
 
 /** What one has said the other hears whole, also when it comes later. */
 function say(what, more = '') {
-  writeFileSync(file(`${what}~${own}`), String(more))
+  writeFileSync(file(`${what}~${own}`), more)
   renameSync(file(`${what}~${own}`), file(what))
 }
 
