@@ -468,9 +468,17 @@ impl Attachment {
     /// The gate from a writer that does not write yet: back to free, or to upgradable. Nothing if others went past and took
     /// it: then it is theirs, or upgradable already.
     pub(crate) fn give_gate_back(&self) {
+        self.give_back_if(|gate| gate.is_owned_by(self.index) && gate.excludes_readers());
+    }
+
+    /// Of a writer to be. It may have been passed over, and the gate be a later hold's.
+    pub(crate) fn give_drain_back(&self) {
+        self.give_back_if(|gate| gate.is_drained_by(self.index));
+    }
+
+    fn give_back_if(&self, ours: impl Fn(Gate) -> bool) {
         step!(give_back);
-        self.segment
-            .change_gate(|gate| (gate.is_owned_by(self.index) && gate.excludes_readers()).then(|| gate.given_back()));
+        self.segment.change_gate(|gate| ours(gate).then(|| gate.given_back()));
         self.segment.wake_next(Some(self.index));
     }
 
@@ -763,6 +771,7 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::{Outcome, Terms};
 
     #[test]
     fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
@@ -774,11 +783,58 @@ mod tests {
         // What somebody does who waited too long for the upgrader, while that was stopped.
         other.segment.change_gate(|gate| Some(gate.given_back()));
         assert!(other.try_read());
-        upgrader.give_gate_back();
+        upgrader.give_drain_back();
         let granted_beside = other.try_upgradable();
         drop((upgrader, other));
         std::fs::remove_file(&path).unwrap();
         assert!(!granted_beside, "two upgradable holds at once");
+    }
+
+    /// A writer that was passed over and does not know yet, and another task of its thread that takes the lock meanwhile.
+    #[test]
+    fn an_upgrade_can_be_asked_for_where_a_write_was_passed_over() {
+        let path = std::env::temp_dir().join(format!("passed-writer-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (late, reader) = (open(), open());
+        let terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+        assert!(reader.try_read());
+        let write = late.request(Mode::Write, terms);
+        late.poll(park::now()).unwrap();
+        reader.segment.change_gate(|gate| Some(gate.given_back()));
+        assert!(late.try_upgradable());
+        let upgrade = late.request_upgrade(terms);
+        reader.release_read();
+        late.poll(park::now()).unwrap();
+        let first = late.take_settled();
+        late.release_exclusive(HoldEnd::Whole).unwrap();
+        late.poll(park::now()).unwrap();
+        let second = late.take_settled();
+        drop((late, reader));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(first, [(upgrade.expect("it is upgradable"), Outcome::Granted)]);
+        assert_eq!(second, [(write, Outcome::Granted)]);
+    }
+
+    /// The same, when that one ends its wait.
+    #[test]
+    fn a_hold_outlasts_the_wait_of_a_write_that_was_passed_over() {
+        let path = std::env::temp_dir().join(format!("passed-wait-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let beside = [Mode::Write, Mode::Upgradable].map(|mode| {
+            let (late, reader) = (open(), open());
+            assert!(reader.try_read());
+            let write = late.request(Mode::Write, Terms { deadline: u64::MAX, fairness: u64::MAX });
+            late.poll(park::now()).unwrap();
+            reader.segment.change_gate(|gate| Some(gate.given_back()));
+            reader.release_read();
+            assert!(if mode == Mode::Write { late.try_write() } else { late.try_upgradable() });
+            assert!(late.cancel(write));
+            let beside = reader.try_upgradable();
+            late.release_exclusive(HoldEnd::Whole).unwrap();
+            beside
+        });
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(beside, [false, false], "two exclusive holds at once");
     }
 
     /// What others find who die between the claim of the gate and their hold, or between their release and its effect.

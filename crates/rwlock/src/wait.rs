@@ -109,8 +109,14 @@ impl Attachment {
     /// Follow it with [`Attachment::poll`]. `None` if there is no such hold, or it is being upgraded already.
     pub fn request_upgrade(&self, terms: Terms) -> Option<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
-        if self.exclusive.get() != Some(Mode::Upgradable) || pending.drain.is_some() {
+        if self.exclusive.get() != Some(Mode::Upgradable) {
             return None;
+        }
+        match pending.drain.take_if(|drain| !drain.upgrade) {
+            // A writer that was passed over, and does not know: else the hold would not be ours.
+            Some(passed) => pending.requests.push_front(passed.request),
+            None if pending.drain.is_some() => return None,
+            None => {}
         }
         let request = self.new_request(pending, Mode::Write, terms);
         pending.drain = Some(Drain { request, upgrade: true, claimed: false });
@@ -299,7 +305,7 @@ impl Attachment {
 
     fn give_up_drain(&self, pending: &mut Pending) {
         if pending.drain.take().is_some_and(|drain| drain.claimed) {
-            self.give_gate_back();
+            self.give_drain_back();
         }
     }
 
@@ -521,7 +527,7 @@ impl Attachment {
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
         if std::mem::take(&mut drain.claimed) {
-            self.give_gate_back();
+            self.give_drain_back();
         }
         if drain.upgrade {
             pending.drain = Some(drain);

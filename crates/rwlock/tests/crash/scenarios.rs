@@ -467,9 +467,17 @@ pub const SCENARIOS: &[Scenario] = &[
         "told-of-one-that-was-to-wake",
         "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
     ),
-    // Twice, since a look that comes in between leaves nothing to be told.
+    // Several times, since a look that comes in between leaves nothing to be told.
     path(
         "told-of-one-that-was-to-wake-a-reader",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake-again",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake-a-reader-again",
         "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
     ),
 ];
