@@ -134,7 +134,7 @@ export const MUTANTS = [
     name: 'gives-back-what-is-not-its',
     breaks: 'an upgrader that was passed over gives up its upgradable hold when it gives up upgrading',
     file: 'attachment.rs',
-    change: [['(gate.is_owned_by(self.index) && gate.excludes_readers())', 'gate.is_owned_by(self.index)']],
+    change: [['(|gate| gate.is_drained_by(self.index));', '(|gate| gate.is_owned_by(self.index));']],
   },
   {
     name: 'tidy-too-low',
