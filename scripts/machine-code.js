@@ -55,7 +55,7 @@ const ON_ARM64 = {
   // List oneself, then look again.
   enlist: 'or',
   enlist_while: 'or load',
-  unlist_idle: 'load load load clear',
+  unlist_idle: '(?=.*clear)(load.*){3}', // in whatever order its branches come
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
@@ -63,7 +63,7 @@ const ON_ARM64 = {
   mute: 'store',
   ring: 'load',
   // Joining the queue and leaving it.
-  publish_head: '(?=.*cas)(?=.*load)(.*store){3}.*', // in whatever order its branches come
+  publish_head: '(?=.*cas)(?=.*load)(.*store){3}.*', // here too
 }
 
 /** @type {Record<string, string>} */
