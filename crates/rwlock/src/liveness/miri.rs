@@ -1,28 +1,16 @@
 //! The interpreter Miri knows no byte locks, and runs one process: they are kept in its memory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::slot_byte;
-use crate::layout::{MAX_CAPACITY, slots_of};
+use super::LockFile;
 
 /// The open file that has a byte. Of one lock at a time: one test runs after the other.
 static BYTES: Mutex<BTreeMap<u64, i32>> = Mutex::new(BTreeMap::new());
 
-pub(crate) struct LockFile(File);
-
 impl LockFile {
-    pub fn new(file: File) -> Self {
-        Self(file)
-    }
-
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         Ok(*bytes().entry(byte).or_insert(self.0.as_raw_fd()) == self.0.as_raw_fd())
     }
@@ -36,10 +24,6 @@ impl LockFile {
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let own = self.0.as_raw_fd();
         Ok(bytes().range(byte..byte + count as u64).any(|(_, owner)| *owner != own))
-    }
-
-    pub fn is_in_use(&self) -> io::Result<bool> {
-        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
     }
 }
 

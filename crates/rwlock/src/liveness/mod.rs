@@ -7,18 +7,34 @@ pub(crate) mod deaths;
 
 #[cfg(miri)]
 mod miri;
-#[cfg(miri)]
-pub(crate) use miri::LockFile;
-
 #[cfg(all(unix, not(miri)))]
 mod unix;
-#[cfg(all(unix, not(miri)))]
-pub(crate) use unix::LockFile;
-
 #[cfg(all(windows, not(miri)))]
 mod windows;
-#[cfg(all(windows, not(miri)))]
-pub(crate) use windows::LockFile;
+
+use std::fs::File;
+use std::io;
+
+use crate::layout::{MAX_CAPACITY, slots_of};
+
+/// An open lock file. One per attachment: its byte locks are the proof that the attachment lives. How they are taken, given back
+/// and asked about is the system's.
+pub(crate) struct LockFile(File);
+
+impl LockFile {
+    pub fn new(file: File) -> Self {
+        Self(file)
+    }
+
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Whether any other open file has a slot.
+    pub fn is_in_use(&self) -> io::Result<bool> {
+        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
+    }
+}
 
 /// The byte that serialises opening, closing and removing.
 pub(crate) const SETUP_BYTE: u64 = 1 << 40;

@@ -2,25 +2,12 @@
 //! descriptor of the same file does not drop them, and two threads of one process exclude each other.
 //! Source: fcntl(2), "Open file description locks (non-POSIX)"; in POSIX.1-2024.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::slot_byte;
-use crate::layout::{MAX_CAPACITY, slots_of};
-
-/// An open lock file. One per attachment: its byte locks are the proof that the attachment lives.
-pub(crate) struct LockFile(File);
+use super::LockFile;
 
 impl LockFile {
-    pub fn new(file: File) -> Self {
-        Self(file)
-    }
-
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, 1) {
@@ -38,11 +25,6 @@ impl LockFile {
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let found = self.control(libc::F_OFD_GETLK, libc::F_WRLCK as _, byte, count)?;
         Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK as libc::c_short))
-    }
-
-    /// Whether any other open file has a slot.
-    pub fn is_in_use(&self) -> io::Result<bool> {
-        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
     }
 
     fn control(&self, command: libc::c_int, kind: libc::c_short, byte: u64, count: usize) -> io::Result<libc::flock> {

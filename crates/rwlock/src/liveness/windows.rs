@@ -4,7 +4,6 @@
 //! time do not see each other; whoever wants the byte itself may find somebody who just asks, and tries again.
 //! Source: "Locking and Unlocking Byte Ranges in Files", LockFileEx and UnlockFile in the documentation of Win32.
 
-use std::fs::File;
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::time::{Duration, Instant};
@@ -15,14 +14,10 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::slot_byte;
-use crate::layout::{MAX_CAPACITY, slots_of};
+use super::LockFile;
 
 /// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// An open lock file. One per attachment: its byte locks are the proof that the attachment lives.
-pub(crate) struct LockFile(File);
 
 /// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
 /// range, so no answer ever takes back the lock of an owner.
@@ -31,14 +26,6 @@ fn place_of(byte: u64) -> u64 {
 }
 
 impl LockFile {
-    pub fn new(file: File) -> Self {
-        Self(file)
-    }
-
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         let start = Instant::now();
@@ -65,11 +52,6 @@ impl LockFile {
         }
         self.unlock_range(place, length)?;
         Ok(false)
-    }
-
-    /// Whether any other open file has a slot.
-    pub fn is_in_use(&self) -> io::Result<bool> {
-        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
     }
 
     fn lock(&self, place: u64, length: u32, kind: LOCK_FILE_FLAGS) -> io::Result<bool> {
@@ -101,6 +83,7 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
     use std::thread;
 
+    use super::super::slot_byte;
     use super::*;
 
     struct Path(PathBuf);

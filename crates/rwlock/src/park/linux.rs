@@ -3,18 +3,10 @@
 use std::sync::OnceLock;
 
 use super::Word;
+use super::clock::{NANOS, clock};
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;
-
-const NANOS: u64 = 1_000_000_000;
-
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writes; both clocks exist on every Linux, so the call cannot fail.
-    unsafe { libc::clock_gettime(id, &raw mut time) };
-    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
-}
 
 /// Monotonic time in ns.
 pub(crate) fn now() -> u64 {

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Word;
+use super::clock::{NANOS, clock};
 
-const NANOS: u64 = 1_000_000_000;
 /// The longest sleep, in ns: of how long the kernel takes nothing is said.
 const LONGEST: u64 = NANOS;
 /// The longest that nobody can end.
@@ -58,13 +58,6 @@ fn symbol<F: Copy>(name: &CStr) -> Option<F> {
     let address = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })?;
     // SAFETY: a function pointer of the type that the system declares under this name.
     Some(unsafe { transmute_copy(&address) })
-}
-
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writes; both clocks exist since macOS 10.12, so the call cannot fail.
-    unsafe { libc::clock_gettime(id, &raw mut time) };
-    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
 }
 
 /// Monotonic time in ns, the same for a process under Rosetta. It stands while the machine sleeps, as Linux' does.

@@ -15,6 +15,9 @@ mod loom;
 #[cfg(loom)]
 use loom as system;
 
+#[cfg(all(unix, not(loom)))]
+mod clock;
+
 #[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
 #[cfg(all(target_os = "linux", not(loom)))]
