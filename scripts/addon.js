@@ -24,6 +24,9 @@ function named(machines, code) {
   return machines[code] ?? `machine ${code}`
 }
 
+/** Of glibc 2: what README.md promises. */
+export const OLDEST_GLIBC = 17
+
 /**
  * The newest minor version of glibc 2 that an addon needs, 0 for none.
  *

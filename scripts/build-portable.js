@@ -1,11 +1,11 @@
 // npm run build:portable: the addon for this machine's Linux, linked so that it loads with every glibc from 2.17 on (2012), and
 // the proof of that. Zig knows the symbols of old versions, so no old system is needed.
-import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { npm, root, run } from './run.js'
-import { addonName, fail, requirePython } from './setup.js'
+import { glibcOf, OLDEST_GLIBC } from './addon.js'
+import { npm, root } from './run.js'
+import { addonName, fail, installFromPyPI } from './setup.js'
 
-const FLOOR = [2, 17]
 const PACKAGES = ['cargo-zigbuild==0.24.0', 'ziglang==0.15.2']
 
 if (!addonName().endsWith('-gnu.node')) fail('Only Linux with glibc has something to be portable between.')
@@ -13,21 +13,11 @@ const arch = { x64: 'x86_64', arm64: 'aarch64' }[/** @type {string} */ (process.
 const target = `${arch}-unknown-linux-gnu`
 const tools = fileURLToPath(new URL('.cache/zig/', root))
 
-await requirePython('Zig comes from PyPI')
-const pip = [
-  '-m',
-  'pip',
-  'install',
-  '--quiet',
-  '--root-user-action=ignore',
-  '--disable-pip-version-check',
-  '--only-binary=:all:',
-]
-await run('python3', [...pip, '--target', tools, '--upgrade', ...PACKAGES])
+await installFromPyPI(tools, PACKAGES, 'Zig comes from PyPI')
 Object.assign(process.env, {
   CARGO_ZIGBUILD_ZIG_PATH: `${tools}ziglang/zig`,
   ZIG_CC: `${tools}bin/cargo-zigbuild`,
-  ZIG_TARGET: `${arch}-linux-gnu.${FLOOR.join('.')}`,
+  ZIG_TARGET: `${arch}-linux-gnu.2.${OLDEST_GLIBC}`,
   [`CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_LINKER`]: fileURLToPath(
     new URL('scripts/zig-cc.sh', root),
   ),
@@ -37,13 +27,9 @@ checkFloor(addonName())
 
 /** @param {string} file */
 function checkFloor(file) {
-  const { stdout } = spawnSync('readelf', ['--version-info', file], { cwd: root, encoding: 'utf8' })
-  const versions = [...(stdout ?? '').matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((match) =>
-    match.slice(1).map(Number),
-  )
-  const newest = versions.sort(([a = 0, b = 0], [c = 0, d = 0]) => c - a || d - b)[0]
-  if (!newest) fail(`readelf shows no version of glibc in ${file}.`)
-  const needs = `${file} needs glibc ${newest.join('.')}`
-  if (newest[0] > FLOOR[0] || newest[1] > FLOOR[1]) fail(`${needs}, and may need ${FLOOR.join('.')} at most.`)
+  const newest = glibcOf(readFileSync(new URL(file, root)))
+  if (newest === 0) fail(`${file} says of no version of glibc that it needs it.`)
+  const needs = `${file} needs glibc 2.${newest}`
+  if (newest > OLDEST_GLIBC) fail(`${needs}, and may need 2.${OLDEST_GLIBC} at most.`)
   console.log(`${needs}.`)
 }

@@ -16,16 +16,13 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { glibcOf, platformOf } from './addon.js'
+import { glibcOf, OLDEST_GLIBC, platformOf } from './addon.js'
 import { capture, npmProgram, root } from './run.js'
 import { contentsOf } from './tarball.js'
 import { disagreements } from './version.js'
 
 /** Bytes. Whoever installs the package downloads it. */
 const LARGEST_ADDON = 1_000_000
-
-/** Of glibc 2: what README.md promises. */
-const OLDEST_GLIBC = 17
 
 const checkout = fileURLToPath(root)
 

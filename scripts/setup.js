@@ -159,6 +159,19 @@ export function requirePython(why) {
   return requireProgram('python3', '--version', ['python3'], why, 'elsewhere: https://www.python.org')
 }
 
+/**
+ * Installs packages of PyPI, as they were built, into a folder of their own.
+ *
+ * @param {string} folder
+ * @param {string[]} packages each with its version
+ * @param {string} why
+ */
+export async function installFromPyPI(folder, packages, why) {
+  await requirePython(why)
+  const pip = ['-m', 'pip', 'install', '--quiet', '--root-user-action=ignore', '--disable-pip-version-check']
+  await run('python3', [...pip, '--only-binary=:all:', '--upgrade', '--target', folder, ...packages])
+}
+
 /** Spin makes a program in C of the model. */
 export async function requireSpin() {
   await requireProgram('spin', '-V', ['spin'], 'The model needs Spin', 'elsewhere: https://spinroot.com')

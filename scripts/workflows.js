@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { replaceOnce, takeMutants } from './mutants.js'
-import { npm, root, run } from './run.js'
-import { fail, requirePython, say } from './setup.js'
+import { npm, root } from './run.js'
+import { fail, installFromPyPI, say } from './setup.js'
 import { MUTANTS } from './workflows/mutants.js'
 import { RUNNERS, rules } from './workflows/rules.js'
 
@@ -107,17 +107,7 @@ async function install() {
   const zizmor = join(python, 'bin', 'zizmor')
   if (!existsSync(zizmor)) {
     say(`Installing ${ZIZMOR}`)
-    await requirePython('zizmor comes from PyPI')
-    const pip = [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--root-user-action=ignore',
-      '--disable-pip-version-check',
-      '--only-binary=:all:',
-    ]
-    await run('python3', [...pip, '--target', python, ZIZMOR])
+    await installFromPyPI(python, [ZIZMOR], 'zizmor comes from PyPI')
   }
   const require = createRequire(join(modules, 'x.js'))
   return {

@@ -1,5 +1,5 @@
 // Tests under an emulator (scripts/cross.sh): slower, and without what it cannot show. Nothing is left out unsaid.
-import ava from 'ava'
+import { testUnless } from './lacking.js'
 import { test } from './test.js'
 
 /** "qemu", "wine", or undefined on a real system. */
@@ -15,5 +15,5 @@ export const emulator = process.env.PROCESS_RWLOCK_EMULATOR
  */
 export function unlessEmulated(why, { by = test, under } = {}) {
   if (!emulator || (under && !under.includes(emulator))) return by
-  return (title, body) => ava.skip(`${title} (${emulator}: ${why})`, body)
+  return testUnless(`${emulator}: ${why}`)
 }

@@ -118,8 +118,8 @@ export const MUTANTS = [
     by: 'is built elsewhere',
     file: 'workflows/platforms.yml',
     change: [
-      '{ target: x86_64-apple-darwin, runner: macos-15-intel }',
-      '{ target: x86_64-apple-darwin, runner: macos-latest }',
+      '24, 26]\n        include:\n          - { target: x86_64-unknown-linux-gnu, runner: ubuntu-latest }',
+      '24, 26]\n        include:\n          - { target: x86_64-unknown-linux-gnu, runner: ubuntu-24.04-arm }',
     ],
   },
   {
