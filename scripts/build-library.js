@@ -36,6 +36,7 @@ export function frontOf(name, code) {
   // To Node.js, the default export of a CommonJS module is `module.exports`.
   const hasDefault = names.delete('default')
   return [
+    `import './addons.mjs'\n`,
     hasDefault ? `import exports from './${name}.js'\n` : '',
     `export { ${[...names].sort().join(', ')} } from './${name}.js'\n`,
     hasDefault ? 'export default exports.default\n' : '',
@@ -65,9 +66,10 @@ export function manifestOf(entries = ENTRIES) {
     // For what does not know `exports`, such as TypeScript's `moduleResolution: node10`.
     main: './dist/index.js',
     types: './dist/index.d.ts',
-    ...(others.length > 0 && {
-      typesVersions: { '*': Object.fromEntries(others.map((name) => [name, [`./dist/${name}.d.ts`]])) },
-    }),
+    typesVersions:
+      others.length === 0
+        ? undefined
+        : { '*': Object.fromEntries(others.map((name) => [name, [`./dist/${name}.d.ts`]])) },
   }
 }
 
