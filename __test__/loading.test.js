@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ENTRIES, frontOf } from '../scripts/build-library.js'
 import { addonName } from '../scripts/setup.js'
 import { linuxTest, tempDir, test } from './kit/index.js'
 
@@ -269,6 +270,33 @@ test('import() and require() of the package give the same error, and it is a Loc
     const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' })
     t.is(stdout, 'LockError ERR_LOCK_UNSUPPORTED\n', `${name}: ${stderr}`)
   }
+})
+
+test('import and require() of each entry give the same objects', async (t) => {
+  const require = createRequire(import.meta.url)
+  for (const entry of ENTRIES) {
+    const name = entry === 'index' ? 'process-rwlock' : `process-rwlock/${entry}`
+    const required = require(name)
+    const imported = await import(name)
+    t.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), name)
+    // What Node.js finds in the CommonJS itself, without running it.
+    const found = await import(new URL(`../dist/${entry}.js`, import.meta.url).href)
+    for (const key of Object.keys(required)) {
+      t.is(imported[key], required[key], key)
+      if (key !== 'default') t.is(found[key], required[key], key)
+    }
+  }
+})
+
+test('the ES module in front has the default export of the CommonJS one', async (t) => {
+  const directory = tempDir(t)
+  const code =
+    'exports.two = exports.one = void 0;\nexports.one = 1;\nexports.two = 2;\nexports.default = { one: 1 };\n'
+  writeFileSync(join(directory, 'some.js'), `"use strict";\n${code}`)
+  writeFileSync(join(directory, 'addons.mjs'), '')
+  writeFileSync(join(directory, 'some.mjs'), frontOf('some', code))
+  const imported = await import(pathToFileURL(join(directory, 'some.mjs')).href)
+  t.deepEqual({ ...imported }, { default: { one: 1 }, one: 1, two: 2 })
 })
 
 test('the package with that of its addon loads', (t) => {
