@@ -32,6 +32,14 @@ export const uses = [
     run: (workshop, node) => workshop.run(node, programs.jest, '--rootDir', 'jest', '--runInBand'),
   },
   {
+    name: 'Jest, ES modules',
+    run: (workshop, node) =>
+      workshop.run(
+        ...[node, '--no-warnings', '--experimental-vm-modules', programs.jest],
+        ...['--rootDir', 'jest-esm', '--runInBand'],
+      ),
+  },
+  {
     name: 'Vitest',
     since: '22',
     run: (workshop, node) => workshop.run(node, programs.vitest, 'run', '--root', 'vitest'),
