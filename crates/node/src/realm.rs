@@ -118,6 +118,7 @@ impl Realm {
         if let Some(identity) = lock.identity()
             && let Some(&index) = self.by_identity.get(&identity)
             && let Some(Some(open)) = self.attachments.get_mut(index as usize)
+            && !open.attachment.is_forked()
         {
             open.attachment.check_capacity(options.capacity)?;
             open.handles += 1;

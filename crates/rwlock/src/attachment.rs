@@ -552,6 +552,9 @@ impl Attachment {
 
     #[cold]
     pub(crate) fn lost_gate(&self, gate: Gate) -> Error {
+        if self.segment.is_forked() {
+            return self.segment.forked();
+        }
         Error::corrupt(format!(
             "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
              protects may have been changed by two at once",
@@ -651,7 +654,7 @@ impl Attachment {
     #[cold]
     fn make_way(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
-        now != self.looked_at.replace(now) && {
+        now != self.looked_at.replace(now) && !self.segment.is_forked() && {
             let repaired = self.segment.recover_all(self.index);
             // As the last in the queue would.
             let free = self.try_vigil.borrow_mut().look_for(mode, u64::MAX, now);
@@ -670,6 +673,13 @@ impl Attachment {
         self.end = end;
     }
 
+    /// Whether this process is a forked child of the one that opened the lock. Then the attachment holds nothing here, every
+    /// try fails, every wait is [`ErrorKind::Forked`], and the parent's holds are as they were: open the lock again.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.segment.is_forked()
+    }
+
     pub(crate) fn vigil(&self) -> Vigil {
         Vigil::new(self.segment.clone(), self.index)
     }
@@ -685,6 +695,9 @@ fn unstamp(since: &NoteU64) {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.segment.is_forked() {
+            return; // the slot is the parent's
+        }
         let _ = self.withdraw_all();
         if self.reads.get() != 0 {
             self.reads.set(1);

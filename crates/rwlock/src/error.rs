@@ -25,6 +25,8 @@ pub enum ErrorKind {
     InvalidArgument,
     /// A blocking wait was interrupted by its caller.
     Interrupted,
+    /// The lock was opened before this process was forked: open it again in the child.
+    Forked,
 }
 
 impl ErrorKind {
@@ -41,6 +43,7 @@ impl ErrorKind {
             Self::Busy => "ERR_LOCK_BUSY",
             Self::InvalidArgument => "ERR_INVALID_ARG_VALUE",
             Self::Interrupted => "ERR_LOCK_INTERRUPTED",
+            Self::Forked => "ERR_LOCK_CLOSED",
         }
     }
 }

@@ -427,6 +427,7 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
     /// [`ErrorKind::Corrupt`].
     pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
         let conflicts = match mode {
@@ -454,6 +455,7 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
     /// [`Attachment::wait`].
     pub fn wait_upgrade(&self, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         if self.reads.get() != 0 {
             return Err(self.deadlock(Mode::Write));
         }

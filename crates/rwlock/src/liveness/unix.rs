@@ -36,7 +36,7 @@ impl LockFile {
         request.l_len = count as libc::off_t;
         loop {
             // SAFETY: the descriptor is open while `self` lives, and `request` is valid for reads and writes.
-            if unsafe { libc::fcntl(self.0.as_raw_fd(), command, &raw mut request) } != -1 {
+            if unsafe { libc::fcntl(self.file().as_raw_fd(), command, &raw mut request) } != -1 {
                 return Ok(request);
             }
             let error = io::Error::last_os_error();

@@ -1,6 +1,7 @@
 //! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::Word;
 use super::clock::{NANOS, clock};
@@ -48,16 +49,20 @@ pub(crate) fn wake_sleeper(word: &Word) {
 
 /// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
 pub(crate) fn wait_any_limit() -> usize {
-    static LIMIT: OnceLock<usize> = OnceLock::new();
-    *LIMIT.get_or_init(|| {
+    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    static LIMIT: AtomicUsize = AtomicUsize::new(0);
+    let mut limit = LIMIT.load(Relaxed);
+    if limit == 0 {
         // With no entries the call fails: EINVAL where it exists, ENOSYS or EPERM (seccomp) where it cannot be used.
         // SAFETY: zero entries are read.
         let result = unsafe {
             libc::syscall(libc::SYS_futex_waitv, std::ptr::null::<Waiter>(), 0, 0, std::ptr::null::<u8>(), 0)
         };
         let exists = result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
-        if exists { WAITV_WORDS } else { 1 }
-    })
+        limit = if exists { WAITV_WORDS } else { 1 };
+        LIMIT.store(limit, Relaxed);
+    }
+    limit
 }
 
 /// `struct futex_waitv` of the kernel.

@@ -63,25 +63,25 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
     // (fs.protected_regular, proc_sys_fs(5)).
     step!(open_file);
-    let mut opened = no_such_file(disk::patiently(|| options.open(path))).map_err(cannot)?;
+    let mut opened = no_such_file(disk::patiently(|| LockFile::open(|| options.open(path)))).map_err(cannot)?;
     if opened.is_none() && create {
         step!(make_file);
         options.create(true);
-        opened = match disk::patiently(|| options.open(path)) {
-            Ok(file) => Some(file),
+        opened = match disk::patiently(|| LockFile::open(|| options.open(path))) {
+            Ok(lock) => Some(lock),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::access(format!("cannot make {place}: its folder does not exist"), error));
             }
             Err(error) => return Err(Error::access(format!("cannot make {place}"), error)),
         };
     }
-    let Some(file) = opened else { return Ok(None) };
-    let metadata = metadata(&file, place)?;
+    let Some(lock) = opened else { return Ok(None) };
+    let metadata = metadata(lock.file(), place)?;
     if !metadata.is_file() {
         return Err(irregular());
     }
-    refuse_network(&file, place)?;
-    Ok(Some(LockFile::new(file)))
+    refuse_network(lock.file(), place)?;
+    Ok(Some(lock))
 }
 
 fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {

@@ -20,6 +20,7 @@ mod directory;
 pub(crate) mod disk;
 mod fence;
 pub(crate) mod file;
+pub(crate) mod forked;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod heap;
 mod memory;
@@ -98,6 +99,8 @@ impl std::fmt::Display for Place {
 pub(crate) struct Segment {
     base: NonNull<u8>,
     slots: usize,
+    /// Before the mapping itself, which it must not outlive.
+    mapping: Option<forked::Mapping>,
     /// Unmaps when dropped.
     _backing: Backing,
     pub lock: LockFile,
@@ -145,7 +148,34 @@ impl Segment {
         let base = backing.base();
         assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
-        Self { base, slots, _backing: backing, lock, place }
+        let mapping = match &backing {
+            #[cfg(all(test, target_os = "linux"))]
+            Backing::Heap(_) => None,
+            backing => Some(forked::Mapping::of(backing.base(), backing.len())),
+        };
+        Self { base, slots, mapping, _backing: backing, lock, place }
+    }
+
+    /// Whether this process is a forked child of the one that opened it: then nothing of the lock is here.
+    pub fn is_forked(&self) -> bool {
+        self.mapping.as_ref().is_some_and(forked::Mapping::is_forked)
+    }
+
+    /// Fails in a forked child. See [`forked`].
+    pub fn check_not_forked(&self) -> Result<()> {
+        if self.is_forked() { Err(self.forked()) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub fn forked(&self) -> Error {
+        Error::new(
+            ErrorKind::Forked,
+            format!(
+                "{} was opened before this process was forked: a forked child inherits no lock and no hold. Open it again in \
+                 the child",
+                self.place
+            ),
+        )
     }
 
     fn preamble(&self) -> &Preamble {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,11 @@ const SWEEP_TIME: Duration = Duration::from_millis(10);
 pub(crate) fn open(name: &str, capacity: Option<u32>) -> Result<Segment> {
     check_name(name)?;
     let directory = directory::ensure()?;
-    static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| sweep(&directory));
+    // No `Once`, on which a forked child would wait for a thread that it does not have.
+    static SWEPT: AtomicBool = AtomicBool::new(false);
+    if !SWEPT.swap(true, Relaxed) {
+        sweep(&directory);
+    }
     let place = place_of(name, &directory);
     loop {
         let lock = open_record(&place, true)?.expect("it is made if missing");
@@ -116,11 +119,12 @@ fn record_of(place: &Place) -> &Path {
 
 fn open_record(place: &Place, create: bool) -> Result<Option<LockFile>> {
     step!(open_record);
-    let opened = disk::patiently(|| disk::private().create(create).truncate(false).open(record_of(place)));
+    let opened =
+        disk::patiently(|| LockFile::open(|| disk::private().create(create).truncate(false).open(record_of(place))));
     let cannot =
         |error| Error::access(format!("cannot open {}, the record of {place}", record_of(place).display()), error);
     let opened = if create { opened.map(Some) } else { no_such_file(opened) };
-    Ok(opened.map_err(cannot)?.map(LockFile::new))
+    opened.map_err(cannot)
 }
 
 /// Takes the setup byte. `false` if the record was removed meanwhile.

@@ -9,6 +9,8 @@ mod damage;
 mod exclusion;
 mod fairness;
 mod fencing;
+#[cfg(unix)]
+mod forking;
 mod kit;
 mod opening;
 mod recovery;

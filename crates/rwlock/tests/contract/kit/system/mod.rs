@@ -5,7 +5,7 @@ mod unix;
 #[cfg(target_os = "linux")]
 pub use unix::{no_more_descriptors, records_and_memories};
 #[cfg(unix)]
-pub use unix::{resources, resume, spawn, stop};
+pub use unix::{processor_time, resources, resume, spawn, stop};
 
 #[cfg(windows)]
 mod windows;
