@@ -167,9 +167,9 @@ export class Hold implements Guard {
     const { timeout = Number.POSITIVE_INFINITY, signal } = options ?? {}
     signal?.throwIfAborted()
     if (this.tryUpgrade()) return
-    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, timeout: 0 })
+    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, isUpgrade: true, timeout: 0 })
     const request = translated(() => binding.requestUpgrade(handle.attachment, timeout))
-    const upgrading = new Wait({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
+    const upgrading = new Wait({ handle, mode: WRITE, isUpgrade: true, timeout, signal }, request, (hold) =>
       this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading

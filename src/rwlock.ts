@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Seen } from '../index.js'
 import { binding } from './binding.js'
-import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
+import { type Holder, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { ABANDONED, FAILED, Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
@@ -250,15 +250,11 @@ export class RWLock implements Disposable {
     let hold: number
     try {
       hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
-    } catch (error) {
-      if (error instanceof LockError && error.code === 'ERR_LOCK_TIMEOUT') {
-        throw new LockError(error.code, error.message, this.inspect().holders)
-      }
-      throw error
     } finally {
       // What was settled on the way.
       if (binding.hasEvents()) settle()
     }
+    if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
     const guard = new Hold(this, handle, mode, hold)
     return label === undefined ? guard : guard.label(label)
   }

@@ -23,7 +23,7 @@ mod seen;
 mod signal;
 
 use realm::{Event, with_attachment, with_realm};
-use seen::{OwnerDied, Seen};
+use seen::{OwnerDied, Seen, TimedOut};
 
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
@@ -204,7 +204,7 @@ pub fn take_events() -> Vec<f64> {
     })
 }
 
-/// Takes the lock, blocking this thread.
+/// Takes the lock, blocking this thread. NaN: not in time.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
     with_realm(|realm| {
@@ -219,6 +219,7 @@ pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f
             Ok(()) => Ok(told),
             // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
+            Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),
             Err(error) => Err(failed(&error)),
         }
     })
@@ -251,10 +252,14 @@ pub fn inspect(attachment: u32) -> Result<Seen> {
     with_realm(|realm| Ok(realm.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// What to say to a request that was not granted in time (ms).
+/// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
 #[napi(catch_unwind)]
-pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String {
-    with_attachment(attachment, String::new(), |attachment| attachment.timeout_message(mode(mode_code), nanos(timeout)))
+pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimedOut> {
+    with_realm(|realm| {
+        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
+        let (message, seen) = attachment.explain_timeout(mode(mode_code), is_upgrade, nanos(timeout));
+        Ok(TimedOut { message, holders: seen.holders.into_iter().map(Into::into).collect() })
+    })
 }
 
 /// An error of the API.
