@@ -94,6 +94,14 @@ function coded(code: string, message: string): Error {
   return Object.assign(new TypeError(message), { code })
 }
 
+/** A method that was taken from its object, as in `promise.finally(guard.release)`. As Node's own `ERR_INVALID_THIS`. */
+export function invalidThis(object: 'guard' | 'lock', method: string): Error {
+  return coded(
+    'ERR_INVALID_THIS',
+    `${method}() was called without its ${object}: pass a function that calls it, () => ${object}.${method}()`,
+  )
+}
+
 /** As Node's own `ERR_INVALID_ARG_TYPE`. */
 export function invalidType(name: string, expected: string, actual: unknown): Error {
   const received =

@@ -63,7 +63,12 @@ export function checkRef(ref: unknown): Place {
       return { path: checkPath(path) }
     }
   }
-  throw invalidType('ref', 'a name, { name } or { path }', ref)
+  const error = invalidType('ref', 'a name, { name } or { path }', ref)
+  if (typeof ref === 'object' && ref !== null) {
+    error.message +=
+      '. If it was a lock: a message, workerData and structuredClone() cannot carry one; send lock.toJSON() instead'
+  }
+  throw error
 }
 
 function checkName(what: string, name: string): string {
