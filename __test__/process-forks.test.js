@@ -2,14 +2,12 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import ava from 'ava'
 import { RWLock } from 'process-rwlock'
 import { openLock, spawnChild, spawnNode, tempDir, test } from './kit/index.js'
+import { linuxTest, testUnless } from './kit/lacking.js'
 import { queued } from './process/look.js'
 
-/** @param {boolean} can @param {string} why @returns {typeof test} */
-const where = (can, why) => (can ? test : (title) => void ava.skip(`${title} (${why})`, () => {}))
-const forks = where(process.platform !== 'win32', 'Windows has no fork')
+const forkTest = testUnless(process.platform === 'win32' && 'Windows has no fork')
 
 for (const mode of /** @type {const} */ (['read', 'write'])) {
   forks(
@@ -32,9 +30,7 @@ for (const mode of /** @type {const} */ (['read', 'write'])) {
   )
 }
 
-const linux = where(process.platform === 'linux', 'it wants /proc')
-
-linux('a program that is started inherits no descriptor', async (t) => {
+linuxTest('a program that is started inherits no descriptor', async (t) => {
   const inherited = async () => {
     const { stdout } = await promisify(execFile)('ls', ['/proc/self/fd'])
     return stdout

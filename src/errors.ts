@@ -34,7 +34,10 @@ export type LockErrorCode =
   | 'ERR_LOCK_ACCESS'
   /** The lock is in use, or the hold is being upgraded already. */
   | 'ERR_LOCK_BUSY'
-  /** Thrown when the package is loaded: there is no build for this platform, or it is not installed. */
+  /**
+   * Thrown when the package is loaded: there is no build for this platform, or it is not installed. When a lock is opened:
+   * the system lacks what it needs.
+   */
   | 'ERR_LOCK_UNSUPPORTED'
 
 const brand = Symbol.for('process-rwlock.LockError')

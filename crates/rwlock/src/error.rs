@@ -25,6 +25,8 @@ pub enum ErrorKind {
     InvalidArgument,
     /// A blocking wait was interrupted by its caller.
     Interrupted,
+    /// The system lacks what the lock needs.
+    Unsupported,
     /// The lock was opened before this process was forked: open it again in the child.
     Forked,
 }
@@ -43,6 +45,7 @@ impl ErrorKind {
             Self::Busy => "ERR_LOCK_BUSY",
             Self::InvalidArgument => "ERR_INVALID_ARG_VALUE",
             Self::Interrupted => "ERR_LOCK_INTERRUPTED",
+            Self::Unsupported => "ERR_LOCK_UNSUPPORTED",
             Self::Forked => "ERR_LOCK_CLOSED",
         }
     }
@@ -67,6 +70,11 @@ impl Error {
     /// `what` failed because the system said `source`.
     pub(crate) fn access(what: impl fmt::Display, source: io::Error) -> Self {
         Self { kind: ErrorKind::Access, message: format!("{what}: {source}"), source: Some(source) }
+    }
+
+    /// As [`Error::access`], where the system does not know what was asked for.
+    pub(crate) fn unsupported(what: impl fmt::Display, source: io::Error) -> Self {
+        Self { kind: ErrorKind::Unsupported, ..Self::access(what, source) }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {

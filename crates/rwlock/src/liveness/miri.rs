@@ -25,6 +25,10 @@ impl LockFile {
         let own = self.file().as_raw_fd();
         Ok(bytes().range(byte..byte + count as u64).any(|(_, owner)| *owner != own))
     }
+
+    pub fn is_unsupported(_error: &io::Error) -> bool {
+        false
+    }
 }
 
 impl Drop for LockFile {

@@ -54,6 +54,10 @@ impl LockFile {
         Ok(false)
     }
 
+    pub fn is_unsupported(_error: &io::Error) -> bool {
+        false
+    }
+
     fn lock(&self, place: u64, length: u32, kind: LOCK_FILE_FLAGS) -> io::Result<bool> {
         // SAFETY: plain old data; all zero is a valid value of it.
         let mut at: OVERLAPPED = unsafe { std::mem::zeroed() };

@@ -306,7 +306,7 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
     let mut pause = Duration::from_micros(20);
     step!(setup_lock);
     // Polled, since a blocking request could not be bounded.
-    while !lock.try_lock(SETUP_BYTE).map_err(|error| Error::access(format!("cannot lock {place}"), error))? {
+    while !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))? {
         if start.elapsed() >= patience {
             return Err(Error::new(
                 ErrorKind::Busy,
@@ -320,6 +320,21 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
         pause = (pause * 2).min(Duration::from_millis(1));
     }
     Ok(())
+}
+
+/// The first byte lock of all could not be had.
+fn cannot_lock(place: &impl std::fmt::Display, error: io::Error) -> Error {
+    if !LockFile::is_unsupported(&error) {
+        return Error::access(format!("cannot lock {place}"), error);
+    }
+    Error::unsupported(
+        format!(
+            "{place} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
+             lock knows who is alive. WSL 1, old versions of gVisor and Linux before 3.15 lack them: use WSL 2, another \
+             container runtime or a newer kernel"
+        ),
+        error,
+    )
 }
 
 fn unix_nanos() -> u64 {

@@ -252,6 +252,8 @@ impl Servant {
                 return Ok(writes.to_string());
             }
             #[cfg(target_os = "linux")]
+            "no_open_file_locks" => system::no_open_file_locks(),
+            #[cfg(target_os = "linux")]
             "no_more_descriptors" => system::no_more_descriptors(),
             "message" => return Ok(self.message.clone()),
             "holders" => return Ok(self.lock().inspect().holders.len().to_string()),
