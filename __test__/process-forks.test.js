@@ -10,7 +10,7 @@ import { queued } from './process/look.js'
 const forkTest = testUnless(process.platform === 'win32' && 'Windows has no fork')
 
 for (const mode of /** @type {const} */ (['read', 'write'])) {
-  forks(
+  forkTest(
     `the death of a process frees its hold (${mode}) although a child that it forked lives`,
     async (t) => {
       const lock = openLock(t)
