@@ -28,8 +28,18 @@ use seen::{OwnerDied, Seen};
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
 
+/// What the system said comes as the cause: errno, its name, the system call, and the text.
 fn failed(error: &Error) -> napi::Error<&'static str> {
-    napi::Error::new(error.kind().code(), error.to_string())
+    let mut failed = napi::Error::new(error.kind().code(), error.to_string());
+    if let Some(system) = system_error(error) {
+        failed.set_cause(napi::Error::from_reason(system));
+    }
+    failed
+}
+
+fn system_error(error: &Error) -> Option<String> {
+    let (errno, text) = (error.raw_os_error()?, error.os_text()?);
+    Some(format!("{errno} {} {} {text}", error.os_code().unwrap_or("UNKNOWN"), error.syscall().unwrap_or("unknown")))
 }
 
 fn closed() -> napi::Error<&'static str> {
