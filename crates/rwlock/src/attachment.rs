@@ -143,7 +143,6 @@ impl Attachment {
         };
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
-        segment.raise_tokens();
         let slot = &segment.slots()[index];
         step!(attach_look);
         let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
@@ -166,6 +165,7 @@ impl Attachment {
         slot.waiting.pid.store(std::process::id(), Relaxed);
         step!(attach_high_water);
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        segment.raise_tokens(index);
         segment.leave_setup();
         let token_base = segment.gate().fence.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
