@@ -100,7 +100,7 @@ export function translate(error: unknown): unknown {
 }
 
 /** `said`: what the binding tells of the system's error: errno, its name, the system call, and the text. */
-function withSystemError(error: LockError, said: string | undefined): LockError {
+export function withSystemError(error: LockError, said: string | undefined): LockError {
   const [, number, code = '', syscall = '', text] = /^(\d+) (\S+) (\S+) (.*)$/s.exec(said ?? '') ?? []
   if (number === undefined) return error
   const errno = errnoOf(code, Number(number))
@@ -108,7 +108,12 @@ function withSystemError(error: LockError, said: string | undefined): LockError 
   const values = { cause, errno, syscall }
   for (const [key, value] of Object.entries(values)) {
     // Not enumerable, as in errors of the language: `cause` shows all three.
-    Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: key !== 'cause' })
+    Object.defineProperty(error, key, {
+      value,
+      configurable: true,
+      writable: true,
+      enumerable: key !== 'cause',
+    })
   }
   return error
 }

@@ -86,6 +86,14 @@ impl Error {
         refused
     }
 
+    /// No thread could be started that waits in the place of an event loop ([`crate::Watch::begin`]).
+    #[must_use]
+    pub fn without_thread(error: io::Error) -> Self {
+        let reason = remedy::reason(&error);
+        let remedy = "raise the limit of threads (ulimit -u, or that of the container), or end some";
+        Self::system("cannot start a thread that waits for the lock", reason, error, remedy).during("pthread_create")
+    }
+
     /// The system call that failed.
     pub(crate) fn during(mut self, syscall: &'static str) -> Self {
         self.syscall = Some(syscall);

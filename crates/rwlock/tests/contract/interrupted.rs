@@ -26,9 +26,15 @@ fn is_interrupted() -> bool {
     })
 }
 
+fn errno() -> &'static Cell<c_int> {
+    // SAFETY: has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: it is this thread's own, for as long as it lives.
+    unsafe { Cell::from_mut(&mut *errno) }
+}
+
 fn interrupt() -> c_int {
-    // SAFETY: it is this thread's own.
-    unsafe { *libc::__errno_location() = libc::EINTR };
+    errno().set(libc::EINTR);
     -1
 }
 
@@ -50,8 +56,7 @@ extern "C" fn posix_fallocate(descriptor: c_int, offset: libc::off_t, length: li
     // SAFETY: as above.
     match unsafe { libc::syscall(libc::SYS_fallocate, descriptor, 0, offset, length) } {
         0 => 0,
-        // SAFETY: as in `interrupt`.
-        _ => unsafe { *libc::__errno_location() },
+        _ => errno().get(),
     }
 }
 
