@@ -7,8 +7,7 @@ use std::sync::{Arc, OnceLock};
 use napi::Env;
 use napi::bindgen_prelude::Function;
 use process_rwlock::{
-    Attachment, Error, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher,
-    is_process_ending, now,
+    Attachment, Error, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, is_process_ending, now,
 };
 
 use crate::door::Door;

@@ -190,8 +190,9 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
 }
 
 fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Segment> {
-    let made = Record::new(name).and_then(|record| {
-        record.write(lock.file())?;
+    let record = Record::new(name).map_err(|error| ("getrandom", error));
+    let made = record.and_then(|record| {
+        record.write(lock.file()).map_err(|error| ("write", error))?;
         Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))
     });
     match made {
@@ -199,9 +200,9 @@ fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Seg
             let place = Place::Named { name: name.into(), record: record_of(&place).into(), id };
             Ok(Segment::create(memory, lock, place, capacity, fence::seed()))
         }
-        Err(error) => {
+        Err((syscall, error)) => {
             forget(&place, None);
-            Err(place.no_room(bytes_of(capacity), "shm_open", error))
+            Err(place.no_room(bytes_of(capacity), syscall, error))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 
 use super::Place;
 use super::disk::error_names;
@@ -47,6 +48,24 @@ pub(crate) fn general(error: &io::Error) -> &'static str {
     }
 }
 
+/// The directory of the lock files could not be made or looked at.
+pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error) -> Error {
+    let (why, remedy) = match code_name(&error) {
+        Some("ENOENT") => (
+            format!("there is no {}", path.parent().unwrap_or(path).display()),
+            "mount it, or use { path } with a file on a local disk",
+        ),
+        Some("EROFS" | "EACCES" | "EPERM") => (
+            reason(&error),
+            "let this user write there (mount it for writing, or correct its mode), or use { path } with a file on a local disk",
+        ),
+        Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
+        _ => (reason(&error), general(&error)),
+    };
+    Error::system(format_args!("cannot make the directory {} for lock files", path.display()), why, error, remedy)
+        .during(syscall)
+}
+
 impl Place {
     /// `act` (open, read, lock …) could not be done to the lock's file, since `syscall` failed with `error`.
     pub(crate) fn refused(&self, act: &str, syscall: &'static str, error: io::Error) -> Error {
@@ -62,7 +81,8 @@ impl Place {
             Some("ENAMETOOLONG") => "choose a shorter path",
             Some("EBUSY" | "ETXTBSY") => "something else uses the file: stop that, or choose another path",
             Some("ESTALE" | "EIO") => "its disk fails or is gone: repair it, or choose another path",
-            Some("ENOSPC" | "EDQUOT") => NO_SPACE,
+            Some("ENOSPC" | "EDQUOT") if is_file => NO_SPACE,
+            Some("ENOSPC" | "EDQUOT") => NO_SHARED_MEMORY,
             _ => general(&error),
         };
         Error::system(format_args!("cannot {act} {self}"), reason(&error), error, remedy).during(syscall)

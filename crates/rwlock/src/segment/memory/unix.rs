@@ -57,15 +57,16 @@ fn open_existing(id: &str) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later.
-pub(crate) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later. An error comes
+/// with the call that failed.
+pub(crate) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = (|| {
         step!(create_memory);
-        let mut memory = make(id, bytes)?;
+        let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
         // No process owns it: it must outlive its maker.
         memory.set_owner(false);
         step!(reserve_memory);
-        reserve(id, bytes)?;
+        reserve(id, bytes).map_err(|error| ("fallocate", error))?;
         Ok(Backing::Shared(memory))
     })();
     made.inspect_err(|_| unlink(id))

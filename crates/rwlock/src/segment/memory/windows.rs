@@ -43,14 +43,15 @@ pub(crate) fn open(id: &str) -> Result<Backing, Unusable> {
     map(&file).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full disk is an error now and not one of a later access.
-pub(crate) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+/// Makes the memory `id`, all zero, with all its pages: a full disk is an error now and not one of a later access. An error comes
+/// with the call that failed.
+pub(crate) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = (|| {
         step!(create_memory);
-        let file = options().create_new(true).open(path_of(id))?;
+        let file = options().create_new(true).open(path_of(id)).map_err(|error| ("open", error))?;
         step!(reserve_memory);
-        disk::reserve(&file, bytes)?;
-        map(&file)
+        disk::reserve(&file, bytes).map_err(|error| ("ftruncate", error))?;
+        map(&file).map_err(|error| ("mmap", error))
     })();
     made.inspect_err(|_| unlink(id))
 }
