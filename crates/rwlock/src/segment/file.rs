@@ -68,6 +68,7 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
         Ok(there) if !there.is_file() => irregular(),
         _ => place.refused("open", "open", error),
     };
+    let mut made = None;
     let file = loop {
         // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
         // (fs.protected_regular, proc_sys_fs(5)).
@@ -81,7 +82,10 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
         let target = disk::own_target(path).map_err(|why| not_to_be_followed(place, why))?;
         step!(make_file);
         match disk::patiently(|| disk::make(&target)) {
-            Ok(file) => break file,
+            Ok(file) => {
+                made = Some(target);
+                break file;
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was faster
             Err(error) => return Err(place.not_made("open", error)),
         }
@@ -89,7 +93,10 @@ fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile
     if !metadata(&file, place)?.is_file() {
         return Err(irregular());
     }
-    refuse_unfit(&file, place)?;
+    refuse_unfit(&file, place).inspect_err(|_| {
+        // Nobody can use what we made.
+        let _ = made.iter().try_for_each(fs::remove_file);
+    })?;
     Ok(Some(LockFile::new(file)))
 }
 

@@ -101,6 +101,14 @@ impl Place {
         Error::system(format_args!("cannot make {self}"), why, error, remedy).during(syscall)
     }
 
+    /// The file of the lock to be has a mode that lets some users only read it.
+    pub(crate) fn mode_not_given(&self, error: io::Error) -> Error {
+        let remedy = "let its owner run chmod go-r on it; where the file system keeps no modes, mount that with umask=077, or \
+                      choose another path";
+        let what = format!("cannot keep users who may not write to {self} from reading it");
+        Error::system(what, reason(&error), error, remedy).during("fchmod")
+    }
+
     /// The file of the lock could not be removed.
     pub(crate) fn not_removed(&self, syscall: &'static str, error: io::Error) -> Error {
         let remedy = match code_name(&error) {

@@ -85,9 +85,11 @@ pub(super) fn accept(lock: &LockFile, place: &Place) -> Result<()> {
     if disk::identity_at(&target).ok() != disk::identity(lock.file()).ok() {
         return Err(Error::new(ErrorKind::Busy, format!("{place} changed while it was opened: open it again")));
     }
-    // What is not allowed here is refused with all that others may not only read.
-    let _ = disk::give_mode(lock.file());
-    refuse_readers(lock, place)
+    let given = disk::give_mode(lock.file());
+    refuse_readers(lock, place).map_err(|refused| match given {
+        Ok(()) => refused,
+        Err(error) => place.mode_not_given(error),
+    })
 }
 
 /// Nobody may only read a lock.
