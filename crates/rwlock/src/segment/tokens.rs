@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use super::{Place, Segment, unix_nanos};
+use super::{Backing, Place, Segment, unix_nanos};
 use crate::gate::Hold;
 
 impl Segment {
@@ -13,7 +13,7 @@ impl Segment {
     /// Only the gate's owner changes the last token. A writer to be is enough: if it is stopped here, others go past it.
     pub fn raise_tokens(&self, slot: usize) {
         step!(raise_look);
-        if !matches!(self.place, Place::File { .. }) || !matches!(self.lock.is_in_use(), Ok(false)) {
+        if !self.is_on_disk() || !matches!(self.lock.is_in_use(), Ok(false)) {
             return;
         }
         // First, since the lock's last token tells a writer that died inside from one that died beside its hold.
@@ -33,6 +33,11 @@ impl Segment {
         step!(raise_end);
         self.change_gate(|gate| gate.is_drained_by(slot).then(|| gate.given_back()));
         self.wake_next(Some(slot));
+    }
+
+    /// Other memory does not outlive a loss of power.
+    fn is_on_disk(&self) -> bool {
+        matches!((&self.place, &self._backing), (Place::File { .. }, Backing::File(_)))
     }
 
     fn claim_for(&self, slot: usize) -> bool {
