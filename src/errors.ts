@@ -1,5 +1,3 @@
-import { getSystemErrorMap } from 'node:util'
-
 /** One holder of a lock, or one who waits for it: an attachment, that is a thread that has the lock open. */
 export interface Holder {
   /** Process id, as its own pid namespace counts. */
@@ -124,6 +122,7 @@ export function withSystemError(error: LockError, said: string | undefined): Loc
 /** As Node.js counts: negative, and on Windows a number of its own. */
 function errnoOf(code: string, number: number): number {
   if (process.platform !== 'win32') return -number
+  const { getSystemErrorMap } = process.getBuiltinModule('node:util') // not imported: see binding.ts
   for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno
   return -number
 }
