@@ -26,6 +26,9 @@ pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
+pub(crate) mod remedy;
+mod tokens;
+mod unfinished;
 
 /// How long opening waits for another process that is in the middle of opening or closing the same lock. It needs well
 /// under a millisecond for that, unless somebody stopped it right there.
@@ -229,9 +232,7 @@ impl Segment {
 
     /// The name it was made for; empty for a file.
     fn name(&self) -> Vec<u8> {
-        let mut name = load_bytes(&self.header().name);
-        name.truncate(self.header().name_bytes.load(Relaxed) as usize);
-        name
+        name_in(self.header())
     }
 
     fn into_lock(self) -> LockFile {
@@ -255,6 +256,12 @@ impl Segment {
         step!(setup_unlock);
         let _ = self.lock.unlock(SETUP_BYTE);
     }
+}
+
+fn name_in(header: &Header) -> Vec<u8> {
+    let mut name = load_bytes(&header.name);
+    name.truncate(header.name_bytes.load(Relaxed) as usize);
+    name
 }
 
 /// The number of slots, if `backing` holds a lock of this layout at `place`.
@@ -288,6 +295,14 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     let (expected, said) = (bytes_of(capacity), header.bytes.load(Relaxed));
     if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
+    }
+    if let Place::File { .. } = place
+        && header.name_bytes.load(Relaxed) != 0
+    {
+        return Err(Error::corrupt(format!(
+            "{place} is the shared memory of lock '{}', whose users would not notice this one: open that by its name",
+            String::from_utf8_lossy(&name_in(header)).escape_debug()
+        )));
     }
     Ok(slots_of(capacity))
 }
@@ -325,7 +340,7 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
 /// The first byte lock of all could not be had.
 fn cannot_lock(place: &impl std::fmt::Display, error: io::Error) -> Error {
     if !LockFile::is_unsupported(&error) {
-        return Error::access(format!("cannot lock {place}"), error);
+        return Error::access(format!("cannot lock {place}"), error).during("fcntl");
     }
     Error::unsupported(
         format!(
