@@ -24,7 +24,7 @@ pub(super) struct Record {
 
 /// What a lock file contains.
 pub(super) enum Content {
-    /// Nothing: nobody has made a lock of it yet.
+    /// Nothing: its maker has not come so far, or it was emptied.
     Empty,
     Record(Record),
     /// Something else.
@@ -47,8 +47,6 @@ impl Record {
     }
 
     pub fn write(&self, file: &File) -> io::Result<()> {
-        step!(clear_record);
-        file.set_len(0)?;
         step!(write_record);
         write_start(file, format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes())
     }

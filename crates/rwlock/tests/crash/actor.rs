@@ -128,7 +128,7 @@ impl Actor {
                 self.stage.set_phase(self.me, Phase::Outside);
             }
             "remove" => return answered(remove(self.lock())),
-            "list" => drop(list()),
+            "list" => return answered(list()),
             "read" | "upgradable" | "write" => {
                 return self.acquire(mode_of(words[0]), |a, mode| {
                     if tried(a, mode) { Ok(()) } else { a.wait(mode, terms, || false).map_err(said) }
@@ -223,7 +223,7 @@ impl Actor {
     }
 
     fn options(&self, capacity: Option<u32>) -> Options {
-        Options { capacity, label: letter(self.me).into(), thread: 0 }
+        Options { capacity, label: letter(self.me).into(), ..Options::default() }
     }
 
     fn open(&mut self, capacity: Option<u32>) -> String {

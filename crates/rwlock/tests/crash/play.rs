@@ -408,7 +408,7 @@ fn look(pid: libc::pid_t, at_once: bool) -> Option<(State, i32)> {
     (found == pid).then(|| (if libc::WIFSTOPPED(status) { State::Stopped } else { State::Dead }, status))
 }
 
-/// Memory and records of named locks.
+/// Memory, records and folders of named locks.
 fn files() -> Vec<PathBuf> {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let files = entries(Path::new("/dev/shm")).flat_map(|path| match path.is_dir() {
@@ -416,6 +416,10 @@ fn files() -> Vec<PathBuf> {
         false => vec![path],
     });
     files.filter(|path| !path.ends_with("fence")).collect()
+}
+
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
 fn nothing_left(place: &Place) -> Result {
@@ -428,7 +432,6 @@ fn nothing_left(place: &Place) -> Result {
 
 /// After a failure: what it left would make the next case fail.
 pub fn clean(place: &Place) {
-    let remove = |path: &Path| drop(fs::remove_file(path));
     match place {
         Place::Path(path) => remove(path),
         Place::Named(_) => files().iter().for_each(|path| remove(path)),

@@ -1,12 +1,15 @@
 //! `/dev/shm` on Linux: it lies beside the shared memory itself, both live and vanish together, and no cleaner of `/tmp` visits
 //! it. On macOS the user's own directory under `/var/folders`; not the one for temporary files, whose files the system removes
-//! when nobody has opened them for three days. Source: confstr(3).
+//! when nobody has opened them for three days. Source: confstr(3). `PROCESS_RWLOCK_DIR` names another place.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::{MEMORY, VARIABLE, elsewhere, refused, remedy};
+use crate::error::{Error, Result};
+use crate::segment::disk;
 
 fn user() -> u32 {
     // SAFETY: geteuid has no preconditions and cannot fail.
@@ -30,36 +33,65 @@ fn parent() -> PathBuf {
     if path.is_empty() { "/tmp".into() } else { std::ffi::OsString::from_vec(path).into() }
 }
 
-pub(crate) fn path() -> PathBuf {
-    parent().join(format!("process-rwlock-{}", user()))
+pub(crate) fn path() -> Result<PathBuf> {
+    let parent = elsewhere()?.map_or_else(parent, Path::to_path_buf);
+    Ok(parent.join(format!("process-rwlock-{}", user())))
+}
+
+/// Where the memory consists of files. `None`: it is the system's own.
+pub(crate) fn of_memory() -> Option<PathBuf> {
+    matches!(elsewhere(), Ok(Some(_))).then(|| path().unwrap_or_default().join(MEMORY))
 }
 
 /// Makes the directory if it is missing, and checks that nobody else can reach into it.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    let path = path();
+    let path = path()?;
     step!(make_directory);
-    if let Err(error) = DirBuilder::new().mode(0o700).create(&path)
-        && error.kind() != std::io::ErrorKind::AlreadyExists
-    {
-        return Err(Error::access(format!("cannot make the directory {} for lock files", path.display()), error));
-    }
+    make(&path)?;
     let found = fs::symlink_metadata(&path)
         .map_err(|error| Error::access(format!("cannot look at {}", path.display()), error))?;
-    let refuse = |why: String| {
-        Err(Error::new(ErrorKind::Access, format!("the directory for lock files, {}, {why}", path.display())))
-    };
+    let refuse = |why: String| Err(refused(format!("the directory for lock files, {}, {why}", path.display())));
     if !found.is_dir() {
         return refuse("is not a directory: remove it".into());
     }
     if found.uid() != user() {
         return refuse(format!(
-            "belongs to user {}, not to user {}: it was put there by somebody else; have it removed",
+            "belongs to user {}, not to user {}: it was put there by somebody else; have it removed, or {}",
             found.uid(),
-            user()
+            user(),
+            remedy()
         ));
     }
     if found.mode() & 0o077 != 0 {
         return refuse(format!("is open to others (mode {:o}): set it to 700", found.mode() & 0o777));
     }
+    if elsewhere()?.is_some() {
+        refuse_network(&path)?;
+        make(&path.join(MEMORY))?;
+    }
     Ok(path)
+}
+
+fn make(path: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::access(
+            format!("cannot make the directory {} for lock files ({})", path.display(), remedy()),
+            error,
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Memory mapped from a network file system is not shared between machines.
+fn refuse_network(path: &Path) -> Result<()> {
+    let cannot = |error| Error::access(format!("cannot look at {}", path.display()), error);
+    let folder = File::open(path).map_err(cannot)?;
+    match disk::network_file_system(&folder).map_err(cannot)? {
+        None => Ok(()),
+        Some(system) => Err(refused(format!(
+            "{VARIABLE} names {}, which lies on a network file system ({system}): processes on other machines would not see \
+             the locks; name a directory on a local disk",
+            path.display()
+        ))),
+    }
 }

@@ -13,35 +13,32 @@ use windows_sys::Win32::Globalization::lstrlenW;
 use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath};
 
+use super::{MEMORY, elsewhere, remedy};
 use crate::error::{Error, Result};
 
 /// Where every process finds how often the system was started, since Windows 10 version 1607. Below that it says something
 /// else that is the same for all processes: no harm but that state may outlive a restart.
 const BOOT_ID: *const u32 = 0x7ffe_02c4 as *const u32;
 
-/// Of the lock files, beside the folder of the memory that they name.
-pub(crate) const MEMORY: &str = "memory";
+pub(crate) fn path() -> Result<PathBuf> {
+    Ok(home()?.join(this_boot()))
+}
 
-pub(crate) fn path() -> PathBuf {
-    home().map_or_else(PathBuf::new, |home| home.join(this_boot()))
+/// Where the memory is, which consists of files.
+pub(crate) fn of_memory() -> Option<PathBuf> {
+    Some(path().unwrap_or_default().join(MEMORY))
 }
 
 /// Makes the directory if it is missing.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    let home = home().ok_or_else(|| {
-        let missing = io::Error::from(io::ErrorKind::NotFound);
-        Error::access(
-            "the user has no folder for the data of applications (LocalAppData), where lock files are kept",
-            missing,
-        )
-    })?;
+    let home = home()?;
     let path = home.join(this_boot());
     step!(make_directory);
     if !path.join(MEMORY).is_dir() {
         fs::create_dir_all(path.join(MEMORY)).map_err(|error| {
             Error::access(format!("cannot make the directory {} for lock files", path.display()), error)
         })?;
-        remove_earlier(home);
+        remove_earlier(&home);
     }
     Ok(path)
 }
@@ -61,10 +58,17 @@ fn remove_earlier(home: &std::path::Path) {
     }
 }
 
-/// `None`: the user's profile is not loaded.
-fn home() -> Option<&'static PathBuf> {
+/// An error where the user's profile is not loaded.
+fn home() -> Result<PathBuf> {
     static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HOME.get_or_init(|| Some(local_app_data()?.join("process-rwlock"))).as_ref()
+    if let Some(parent) = elsewhere()? {
+        return Ok(parent.join("process-rwlock"));
+    }
+    HOME.get_or_init(|| Some(local_app_data()?.join("process-rwlock"))).clone().ok_or_else(|| {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        let what = "the user has no folder for the data of applications (LocalAppData), where lock files are kept";
+        Error::access(format!("{what} ({})", remedy()), missing)
+    })
 }
 
 fn local_app_data() -> Option<PathBuf> {

@@ -32,6 +32,15 @@ pub(crate) fn shared() -> OpenOptions {
     private()
 }
 
+/// There are no files without a name.
+pub(crate) fn unnamed(_folder: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+pub(crate) fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// What tells a file from every other on the machine.
 pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     let handle = file.as_raw_handle();
