@@ -84,6 +84,10 @@ const ops = {
   inspect({ lock }) {
     return lockOf(lock).inspect()
   },
+  prune({ options } = {}) {
+    return RWLock.prune(options)
+  },
+
   list() {
     return RWLock.list()
   },

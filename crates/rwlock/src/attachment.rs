@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::slots_of;
 use crate::layout::{GateLine, MAX_CAPACITY, Slot};
 use crate::liveness::{deaths, slot_byte};
 use crate::park;
@@ -801,18 +800,16 @@ impl Segment {
         }
     }
 
-    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody has a byte above,
-    /// or attached meanwhile: who attaches next, or closes, does it.
+    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
     fn lower_high_water(&self) {
         let word = &self.header().high_water;
         step!(tidy_look);
         let seen = HighWater(word.load(SeqCst));
         step!(tidy_scan);
         let used = &self.slots()[..seen.count().min(self.slots().len())];
+        // Who had raised the mark before had also left its pid in its slot.
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
-        step!(tidy_probe);
-        let above = slots_of(MAX_CAPACITY) - top;
-        if top < seen.count() && matches!(self.lock.is_locked(slot_byte(top), above), Ok(false)) {
+        if top < seen.count() {
             step!(tidy_high_water);
             let _ = word.compare_exchange(seen.0, seen.changed_to(top).0, SeqCst, SeqCst);
         }

@@ -19,7 +19,7 @@ use crate::layout::{
     ANONYMOUS, DEFAULT_CAPACITY, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY, Preamble,
     SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
 };
-use crate::liveness::{LockFile, slot_byte};
+use crate::liveness::LockFile;
 
 mod directory;
 pub(crate) mod disk;
@@ -246,13 +246,7 @@ impl Segment {
         if self.veto_removal() && self.is_in_place()? {
             return slot.map(Some).ok_or_else(|| self.full());
         }
-        if let Some(slot) = slot {
-            step!(turn_away);
-            self.lock
-                .unlock(slot_byte(slot))
-                .map_err(|error| Error::access(format!("cannot unlock {}", self.place), error))?;
-        }
-        Ok(None)
+        Ok(None) // the byte goes with the file
     }
 
     /// Whether the lock file is still the one that name or path leads to.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::record::{Content, Record, file_name};
 use super::removal::Attempt;
 use super::setup::Polling;
-use super::{New, Place, Segment, directory, disk, fence, memory, no_such_file, not_a_lock, records, setup, sweep};
+use super::{New, Place, Segment, directory, disk, fence, memory, not_a_lock, records, setup, sweep};
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{MAX_CAPACITY, MAX_NAME, TRANSIENT, bytes_of, slots_of};
@@ -53,6 +53,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
             }
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &place)?,
         }
     }
 }
@@ -60,7 +61,8 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
 /// Removes the lock called `name`. `false` if there is none.
 pub(crate) fn remove(name: &str) -> Result<bool> {
     check_name(name)?;
-    let place = place_of(name, &directory::path()?);
+    let Some(directory) = directory::existing()? else { return Ok(false) };
+    let place = place_of(name, &directory);
     let mut settling = Polling::new(SETTLING_TIME);
     loop {
         match look(&place)? {
@@ -72,13 +74,14 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
             },
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &place)?,
         }
     }
 }
 
 /// What `see` says of each named lock of this user. Nothing of those whose record or memory is damaged, or of another version.
 pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
-    let directory = directory::path()?;
+    let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
     let cannot =
         |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
     let found = records::all(&directory).map_err(cannot)?;
@@ -102,7 +105,7 @@ fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
                 }
             }
             Ok(Found::Unusable(unusable)) if unusable.is_memory_gone && settling.pause() => {}
-            Ok(Found::Nothing | Found::Removed(_) | Found::Unusable(_)) => return Ok(None),
+            Ok(_) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Access => return Err(error),
             Err(_) => return Ok(None),
         }
@@ -163,19 +166,15 @@ pub(super) fn record_of(place: &Place) -> &Path {
     }
 }
 
-/// `None` if there is none.
+/// `None` if there is none, or something that no record can be in.
 pub(super) fn open_record(place: &Place) -> Result<Option<LockFile>> {
     let record = record_of(place);
     step!(open_record);
-    let opened = no_such_file(disk::patiently(|| disk::private().open(record).map_err(disk::gone)));
-    match opened {
-        Ok(opened) => Ok(opened.map(LockFile::new)),
+    match disk::patiently(|| disk::private().open(record).map_err(disk::gone)) {
+        Ok(file) => Ok(Some(LockFile::new(file))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(_) if fs::symlink_metadata(record).is_ok_and(|there| !there.is_file()) => {
             Err(not_a_lock(place, &format!("its record, {}, is not a regular file", record.display())))
-        }
-        // Where a folder is now, earlier versions had a record.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            sweep::remove_earlier(record.parent().unwrap_or(record), place).map(|()| None)
         }
         Err(error) => Err(Error::access(format!("cannot open {}, the record of {place}", record.display()), error)),
     }
@@ -189,6 +188,8 @@ pub(super) enum Found {
     /// A lock that is removed, and not deleted yet.
     Removed(Segment),
     Unusable(Unusable),
+    /// The record of an earlier version of this crate.
+    Earlier(PathBuf),
 }
 
 /// No lock that could be used.
@@ -206,7 +207,7 @@ pub(super) struct Unusable {
 pub(super) fn look(place: &Place) -> Result<Found> {
     match open_record(place)? {
         Some(lock) => follow(lock, place),
-        None => Ok(Found::Nothing),
+        None => Ok(records::earlier(record_of(place)).map_or(Found::Nothing, Found::Earlier)),
     }
 }
 

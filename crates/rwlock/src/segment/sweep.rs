@@ -39,7 +39,7 @@ pub(super) fn sweep(directory: &Path) {
 /// Removes every named lock of this user that nobody has open, and returns how many there were. Those that have the death of a
 /// writer to report stay, unless `owner_died` says otherwise.
 pub(crate) fn prune(owner_died: bool) -> Result<usize> {
-    let directory = directory::path()?;
+    let Some(directory) = directory::existing()? else { return Ok(0) };
     let cannot =
         |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
     let found = records::all(&directory).map_err(cannot)?;
@@ -69,7 +69,7 @@ fn remove_left_over(place: &Place, owner_died: bool) -> Result<bool> {
         return Ok(false);
     }
     match named::follow(lock, place)? {
-        Found::Nothing => Ok(false),
+        Found::Nothing | Found::Earlier(_) => Ok(false),
         Found::Lock(segment) => {
             let may = |segment: &Segment| named::is_settled(segment) || segment.has_flag(ANONYMOUS) || owner_died;
             Ok(named::remove_if(&segment, may)? == Attempt::Removed)
@@ -101,7 +101,7 @@ fn remove_unpublished(record: &Path) -> Result<()> {
     records::delete(record, lock.file()).map_err(cannot)
 }
 
-/// Removes a lock of a version that had its record where a folder is now.
+/// Removes a lock that an earlier version of this crate left, since a lock of this version is to be in its place.
 pub(super) fn remove_earlier(record: &Path, place: &Place) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     let Some(file) = no_such_file(disk::private().open(record)).map_err(cannot)? else { return Ok(()) };

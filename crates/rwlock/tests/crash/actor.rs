@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use process_rwlock::{
     Attachment, Doorbell, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list,
-    now, remove,
+    now, prune, remove,
 };
 
 use crate::inject::{self, Action, Target};
@@ -128,6 +128,7 @@ impl Actor {
                 self.stage.set_phase(self.me, Phase::Outside);
             }
             "remove" => return answered(remove(self.lock())),
+            "prune" => return answered(prune(false)),
             "list" => return answered(list()),
             "read" | "upgradable" | "write" => {
                 return self.acquire(mode_of(words[0]), |a, mode| {

@@ -10,12 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(super) use unix::{ensure, of_memory, path};
+pub(super) use unix::{ensure, existing, of_memory, path};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(super) use windows::{ensure, of_memory, path};
+pub(super) use windows::{ensure, existing, of_memory, path};
 
 /// Names another directory, for machines whose usual one is missing or cannot be written to.
 pub(crate) const VARIABLE: &str = "PROCESS_RWLOCK_DIR";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{MEMORY, VARIABLE, elsewhere, refused, remedy};
 use crate::error::{Error, Result};
-use crate::segment::disk;
+use crate::segment::{disk, no_such_file};
 
 fn user() -> u32 {
     // SAFETY: geteuid has no preconditions and cannot fail.
@@ -48,8 +48,26 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     let path = path()?;
     step!(make_directory);
     make(&path)?;
-    let found = fs::symlink_metadata(&path)
+    check(&path)?;
+    if elsewhere()?.is_some() {
+        refuse_network(&path)?;
+        make(&path.join(MEMORY))?;
+    }
+    Ok(path)
+}
+
+/// The directory, if there is one.
+pub(crate) fn existing() -> Result<Option<PathBuf>> {
+    let path = path()?;
+    Ok(check(&path)?.then_some(path))
+}
+
+/// Fails if anybody else can reach into the directory. `false`: it is missing.
+fn check(path: &Path) -> Result<bool> {
+    step!(check_directory);
+    let found = no_such_file(fs::symlink_metadata(path))
         .map_err(|error| Error::access(format!("cannot look at {}", path.display()), error))?;
+    let Some(found) = found else { return Ok(false) };
     let refuse = |why: String| Err(refused(format!("the directory for lock files, {}, {why}", path.display())));
     if !found.is_dir() {
         return refuse("is not a directory: remove it".into());
@@ -65,11 +83,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     if found.mode() & 0o077 != 0 {
         return refuse(format!("is open to others (mode {:o}): set it to 700", found.mode() & 0o777));
     }
-    if elsewhere()?.is_some() {
-        refuse_network(&path)?;
-        make(&path.join(MEMORY))?;
-    }
-    Ok(path)
+    Ok(true)
 }
 
 fn make(path: &Path) -> Result<()> {

@@ -29,6 +29,12 @@ pub(crate) fn of_memory() -> Option<PathBuf> {
     Some(path().unwrap_or_default().join(MEMORY))
 }
 
+/// The directory, if there is one.
+pub(crate) fn existing() -> Result<Option<PathBuf>> {
+    let path = path()?;
+    Ok(path.is_dir().then_some(path))
+}
+
 /// Makes the directory if it is missing.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let home = home()?;

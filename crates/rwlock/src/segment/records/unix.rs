@@ -87,6 +87,12 @@ pub(crate) fn is_blocked(record: &Path) -> bool {
     { there }.any(|entry| Some(&*entry.file_name()) != record.file_name())
 }
 
+/// Until layout 2 a record had no folder, and was where that is now.
+pub(crate) fn earlier(record: &Path) -> Option<PathBuf> {
+    let path = folder_of(record);
+    fs::symlink_metadata(path).is_ok_and(|there| !there.is_dir()).then(|| path.into())
+}
+
 fn checked(result: i32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -89,3 +89,8 @@ pub(crate) fn forget(_record: &Path) {}
 pub(crate) fn is_blocked(_record: &Path) -> bool {
     false
 }
+
+/// Records have been where they are.
+pub(crate) fn earlier(_record: &Path) -> Option<PathBuf> {
+    None
+}
