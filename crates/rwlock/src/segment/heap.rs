@@ -50,10 +50,14 @@ impl Heap {
 
     /// One attachment more.
     pub fn attach(self: &Arc<Self>) -> Attachment {
-        let segment =
-            Segment::existing(Backing::Heap(self.clone()), self.lock(), place()).map_err(|(error, _)| error).unwrap();
+        let segment = self.segment();
         let slot = segment.claim_slot().unwrap().expect("a free slot");
         Attachment::attach(segment, slot, &Options::default()).unwrap()
+    }
+
+    /// The lock, opened by one who has no slot yet.
+    pub fn segment(self: &Arc<Self>) -> Segment {
+        Segment::existing(Backing::Heap(self.clone()), self.lock(), place()).map_err(|(error, _)| error).unwrap()
     }
 
     pub fn base(&self) -> *mut u8 {
