@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::record::{Content, Record, file_name};
 use super::removal::Attempt;
 use super::setup::Polling;
-use super::{New, Place, Segment, directory, disk, fence, memory, not_a_lock, records, setup, sweep};
+use super::{New, Place, Segment, directory, disk, fence, file, memory, not_a_lock, records, setup, sweep};
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{MAX_CAPACITY, MAX_NAME, TRANSIENT, bytes_of, slots_of};
@@ -92,22 +92,26 @@ pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
     Ok(all)
 }
 
-/// What `see` says of the lock of a record, as it was while that was the lock: not if it was removed meanwhile, for it may have
-/// been made anew.
+/// What `see` says of the lock of a record, as it was while that was the lock: if it was removed meanwhile, it may have been made
+/// anew, and so it is looked for once more.
 fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
-    let mut settling = Polling::new(SETTLING_TIME);
     loop {
-        match look(place) {
+        let lock = match look(place) {
             Ok(Found::Lock(segment)) => {
                 let seen = see(&segment);
                 if !segment.is_removed() {
                     return Ok(Some(seen));
                 }
+                continue;
             }
-            Ok(Found::Unusable(unusable)) if unusable.is_memory_gone && settling.pause() => {}
-            Ok(_) => return Ok(None),
+            Ok(Found::Removed(segment)) => segment.into_lock(),
+            Ok(Found::Unusable(unusable)) => unusable.lock,
+            Ok(Found::Nothing | Found::Earlier(_)) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Access => return Err(error),
             Err(_) => return Ok(None),
+        };
+        if file::is_at(&lock, record_of(place), place)? {
+            return Ok(None);
         }
     }
 }

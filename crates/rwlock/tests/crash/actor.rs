@@ -128,6 +128,12 @@ impl Actor {
                 self.stage.set_phase(self.me, Phase::Outside);
             }
             "remove" => return answered(remove(self.lock())),
+            // Of a lock that is held whenever the victim looks, though it is made anew meanwhile.
+            "list-held" => match list() {
+                Ok(seen) if seen.iter().any(|lock| !lock.holders.is_empty()) => {}
+                Ok(_) => self.stage.fail("the list does not show who holds the lock"),
+                Err(error) => return said(error),
+            },
             "prune" => return answered(prune(false)),
             "list" => return answered(list()),
             "read" | "upgradable" | "write" => {

@@ -406,6 +406,11 @@ pub const SCENARIOS: &[Scenario] = &[
     named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
     named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
     named("list", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
+    named(
+        "list-made-anew",
+        "a open, write\n ! list-held\n done v\n a release, close, open, write\n go\n done v\n a release",
+    ),
+    named("sweep-beside-opener", "b open\n a open-other other\n kill a\n ! open\n b open-other other &&"),
     named("list-dead-writer", "b open\n d open, write\n kill d\n ! list"),
     path("remove", "a open, write, release, close\n ! remove"),
     path("remove-none", "! remove"),
