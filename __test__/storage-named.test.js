@@ -71,7 +71,8 @@ sandboxTest('names of any characters make files of fixed names in two places onl
   for (const name of ['../x', '/etc/passwd', 'a/b', '..', 'fence', '🔒', 'a'.repeat(255)]) {
     await child.ask('open', { ref: name })
   }
-  for (const file of box.leftOvers()) t.regex(file, /^process-rwlock-\d+(-[0-9a-f]{16}|\/[0-9a-f]{32}(\/record)?)$/)
+  for (const file of box.leftOvers())
+    t.regex(file, /^process-rwlock-\d+(-[0-9a-f]{16}|\/[0-9a-f]{32}(\/record)?)$/)
   t.is(box.records().length, 7)
   t.is(box.segments().length, 7)
   for (let lock = 0; lock < 7; lock++) await child.ask('close', { lock })
@@ -594,6 +595,84 @@ sandboxTest(
     t.is(box.records().length, 2)
   },
 )
+
+sandboxTest('what a dead writer left of a lock without a name is swept: nobody can ask for it', async (t) => {
+  const box = await sandbox(t)
+  const dead = await box.spawnChild()
+  const lock = await dead.ask('open', {})
+  const { name } = await dead.ask('toJSON', { lock })
+  await dead.ask('acquireWrite', { lock })
+  // While it is open anywhere it stays, with the death of its writer.
+  const live = await box.spawnChild()
+  await live.ask('open', { ref: name })
+  await dead.kill()
+  await comesAndGoes(box)
+  t.is((await live.ask('tryRead'))?.ownerDied.pid, dead.pid)
+  await live.kill()
+  await comesAndGoes(box)
+  t.deepEqual(box.leftOvers(), [])
+})
+
+sandboxTest('durable: false, the last close removes a lock though its writer died', async (t) => {
+  const box = await sandbox(t)
+  const [maker, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  await maker.ask('open', { ref: NAME, options: { durable: false } })
+  await dead.ask('hold', { ref: NAME, mode: 'write', options: { durable: true } })
+  await dead.kill()
+  t.is((await maker.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
+  await maker.ask('close')
+  t.deepEqual(box.leftOvers(), [])
+  t.is((await later.ask('hold', { ref: NAME, mode: 'write' })).ownerDied, null)
+  // So does the sweep after a process that closed nothing.
+  await later.kill()
+  await comesAndGoes(box)
+})
+
+sandboxTest('prune() removes what nobody has open, and the death of a writer only on demand', async (t) => {
+  const box = await sandbox(t)
+  const [dead, live, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  t.is(await live.ask('prune'), 0)
+  for (const mode of ['read', 'write']) await dead.ask('hold', { ref: mode, mode })
+  await dead.ask('hold', { ref: 'in use', mode: 'write' })
+  await live.ask('open', { ref: 'in use' })
+  await later.ask('open', { ref: 'its first, which sweeps' })
+  await dead.kill()
+  const names = async () => (await live.ask('list')).map(({ name }) => name).toSorted()
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps', 'read', 'write'])
+  t.is(await live.ask('prune'), 1)
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps', 'write'])
+  t.is(await live.ask('prune', { options: { ownerDied: false } }), 0)
+  t.is(await live.ask('prune', { options: { ownerDied: true } }), 1)
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps'])
+  t.is((await live.ask('tryWrite'))?.ownerDied.pid, dead.pid, 'what is open keeps its report')
+  await refused(
+    t,
+    () => live.ask('prune', { options: { ownerDied: 1 } }),
+    'ERR_INVALID_ARG_TYPE',
+    'ownerDied',
+  )
+  await refused(t, () => live.ask('prune', { options: 7 }), 'ERR_INVALID_ARG_TYPE', 'options')
+})
+
+sandboxTest('what cannot be removed stays whole, record and memory, until it can', async (t) => {
+  const box = await sandbox(t)
+  const child = await box.spawnChild()
+  const lock = await child.ask('open', { ref: NAME })
+  // A mount point is busy: it cannot be unlinked.
+  const memory = seenInside(box, box.segments()[0])
+  box.run('mount', '--bind', memory, memory)
+  await child.ask('close', { lock })
+  t.is(box.records().length, 1)
+  t.is(box.segments().length, 1, 'its memory is there as long as its record')
+  t.deepEqual(await child.ask('list'), [], 'and it is no lock any more')
+  await refused(t, () => child.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', /delete/)
+  box.run('umount', memory)
+  t.truthy(await child.ask('hold', { ref: NAME, mode: 'write' }))
+  t.is(box.segments().length, 1)
+  await child.ask('release')
+  await child.ask('close')
+  t.deepEqual(box.leftOvers(), [])
+})
 
 sandboxTest('sweeping spares the locks of another version of the package', async (t) => {
   const box = await sandbox(t)

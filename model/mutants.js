@@ -501,11 +501,18 @@ export const mutants = [
   },
   {
     name: 'the mark raised before the pid is there',
-    breaks: 'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
+    breaks:
+      'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
     edits: [
-      ['     vacant[s] = 0;                                                                  /* step: attach_pid */\n', ''],
+      [
+        '     vacant[s] = 0;                                                                  /* step: attach_pid */\n',
+        '',
+      ],
       ['MARK(high))); high = 0; break\n', 'MARK(high))); high = 0; ok = 1; break\n'],
-      ['     od\n  :: else -> atomic { nops = 0;', '     od;\n     ok = 0; vacant[s] = 0\n  :: else -> atomic { nops = 0;'],
+      [
+        '     od\n  :: else -> atomic { nops = 0;',
+        '     od;\n     ok = 0; vacant[s] = 0\n  :: else -> atomic { nops = 0;',
+      ],
     ],
     bounds: 'BORN=1 KINDS=113 DROP',
   },

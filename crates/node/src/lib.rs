@@ -120,11 +120,18 @@ pub fn open(
     capacity: Option<u32>,
     label: String,
     thread: u32,
-    durable: bool,
-    anonymous: bool,
+    durable: Option<bool>,
+    anonymous: Option<bool>,
 ) -> Result<Opened> {
     let lock = lock_ref(name.as_deref(), path.as_deref());
-    let options = Options { capacity, label, thread, transient: !durable, anonymous, setup_timeout: SETUP_TIMEOUT };
+    let options = Options {
+        capacity,
+        label,
+        thread,
+        transient: durable == Some(false),
+        anonymous: anonymous == Some(true),
+        setup_timeout: SETUP_TIMEOUT,
+    };
     with_realm(|realm| {
         let index = realm.open(lock, &options).map_err(|error| failed(&error))?;
         let base = realm.get(index).ok_or_else(closed)?.attachment.token_base();

@@ -427,6 +427,14 @@ pub const SCENARIOS: &[Scenario] = &[
     path("remove-after-dead-remover", "a open, write, release, close\n dies d remove_file remove\n ! remove"),
     // ---- what others remove at the same moment
     named("open-beside-closer", "a open\n ! open, write, release, close\n a close &&"),
+    named(
+        "close-while-made-anew",
+        "v open\n ! close\n done v\n b open, write\n go\n done v\n a open, try-write =refused",
+    ),
+    named(
+        "sweep-beside-maker",
+        "! open, write\n b open-other other\n done b\n a open, try-write =any, release-all &\n go",
+    ),
     named("close-after-dead-closer", "d open\n dies d unlink_memory close\n ! open, write, release, close"),
     named("open-after-dead-closer", "d open\n dies d unlink_record close\n ! open, write, release, close"),
     named("create-after-dead-closer", "d open\n dies d unlink_folder close\n ! open, write, release, close"),
