@@ -49,7 +49,7 @@ export declare function list(): Array<Seen>
  * Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more. If it is
  * made: `durable` false, its last close removes it also if a writer died; `anonymous`, its name is random.
  */
-export declare function open(name: string | undefined | null, path: string | undefined | null, capacity: number | undefined | null, label: string, thread: number, durable: boolean, anonymous: boolean): Opened
+export declare function open(name: string | undefined | null, path: string | undefined | null, capacity: number | undefined | null, label: string, thread: number, durable?: boolean | undefined | null, anonymous?: boolean | undefined | null): Opened
 
 /** An opened lock. */
 export interface Opened {

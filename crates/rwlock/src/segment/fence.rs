@@ -42,7 +42,9 @@ struct LastToken(MmapRaw);
 
 impl LastToken {
     fn open() -> io::Result<Self> {
-        let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
+        let directory =
+            directory::existing().transpose().unwrap_or_else(directory::ensure).map_err(io::Error::other)?;
+        let path = directory.join(FILE);
         step!(open_last_fence);
         let file = disk::private().create(true).truncate(false).open(path)?;
         // A page that the system has no room for is an error here, and a signal when it is written to.

@@ -2,6 +2,7 @@
 //! demand. Nobody waits for who does this, wherever it is stopped.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -95,9 +96,7 @@ fn remove_unpublished(record: &Path) -> Result<()> {
     if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !disk::is_at(lock.file(), record).map_err(cannot)? {
         return Ok(());
     }
-    if let Ok(Content::Record(Record { id, .. })) = Record::read(lock.file()) {
-        memory::unlink(&id).map_err(cannot)?;
-    }
+    unlink_memory_of(&lock).map_err(cannot)?;
     records::delete(record, lock.file()).map_err(cannot)
 }
 
@@ -114,8 +113,14 @@ pub(super) fn remove_earlier(record: &Path, place: &Place) -> Result<()> {
             ),
         ));
     }
-    if let Ok(Content::Record(Record { id, .. })) = Record::read(lock.file()) {
-        memory::unlink(&id).map_err(cannot)?;
-    }
+    unlink_memory_of(&lock).map_err(cannot)?;
     no_such_file(fs::remove_file(record)).map(drop).map_err(cannot)
+}
+
+/// Removes the memory that a record names, if it names one yet.
+fn unlink_memory_of(lock: &LockFile) -> io::Result<()> {
+    match Record::read(lock.file())? {
+        Content::Record(Record { id, .. }) => memory::unlink(&id),
+        _ => Ok(()),
+    }
 }

@@ -1,7 +1,7 @@
 //! The system's own, through the `shared_memory` crate.
 //!
 //! The crate keeps a descriptor for each mapping. A process may have thousands of locks open, and their lock files need one each
-//! already: so the memory is mapped once more from a descriptor that is closed at once, and the crate's mapping is dropped.
+//! already: so memory is mapped from a descriptor that is closed at once, and what the crate made is mapped once more.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::FromRawFd;
 
 use memmap2::MmapRaw;
-use shared_memory::{Shmem, ShmemConf, ShmemError};
+use shared_memory::{ShmemConf, ShmemError};
 
 use crate::segment::Backing;
 
@@ -26,8 +26,11 @@ pub(super) fn id_prefix() -> String {
 }
 
 pub(super) fn open(id: &str) -> io::Result<Backing> {
-    let memory = ShmemConf::new().os_id(id).open().map_err(system_error)?;
-    keep_mapped(memory, &open_object(id)?)
+    let object = open_object(id)?;
+    if object.metadata()?.len() == 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    MmapRaw::map_raw(&object).map(Backing::Shared)
 }
 
 pub(super) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
@@ -38,11 +41,7 @@ pub(super) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
     let object = open_object(id)?;
     step!(reserve_memory);
     reserve(&object, bytes)?;
-    keep_mapped(memory, &object)
-}
-
-fn keep_mapped(memory: Shmem, object: &File) -> io::Result<Backing> {
-    let map = MmapRaw::map_raw(object)?;
+    let map = MmapRaw::map_raw(&object)?;
     drop(memory);
     Ok(Backing::Shared(map))
 }
