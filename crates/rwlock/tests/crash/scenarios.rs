@@ -427,9 +427,10 @@ pub const SCENARIOS: &[Scenario] = &[
     path("remove-after-dead-remover", "a open, write, release, close\n dies d remove_file remove\n ! remove"),
     // ---- what others remove at the same moment
     named("open-beside-closer", "a open\n ! open, write, release, close\n a close &&"),
+    // (Whoever opens its first lock sweeps, and would remove this one itself.)
     named(
         "close-while-made-anew",
-        "v open\n ! close\n done v\n b open, write\n go\n done v\n a open, try-write =refused",
+        "v open\n a open-other other\n b open-other other\n ! close\n done v\n b open, write\n go\n done v\n a open, try-write =refused",
     ),
     named(
         "sweep-beside-maker",
