@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use memmap2::MmapRaw;
 
+use super::disk::Unfit;
 use super::removal::Attempt;
+use super::unfinished::{accept, create, create_unnamed, is_begun, is_unfinished, not_to_be_followed, refuse_readers};
 use super::{Backing, New, Place, Segment, disk, fence, no_such_file, not_a_lock, setup};
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{MAGIC_UNFINISHED, bytes_of};
-use crate::liveness::{LockFile, slot_byte};
+use crate::liveness::LockFile;
 
 /// How long removing waits for another process that lays out or removes the same file.
 const REMOVAL_TIMEOUT: Duration = Duration::from_millis(50);
@@ -29,7 +30,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
             }
         };
         if is_unfinished(&lock, &place)? {
-            match finish(lock, &place, options, false)? {
+            match finish(lock, &place, options)? {
                 Some(finished) => return Ok(finished),
                 None => continue,
             }
@@ -42,6 +43,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
             continue;
         }
         segment.check_capacity(options.capacity)?;
+        refuse_readers(&segment.lock, &segment.place)?;
         if let Some(slot) = segment.enter()? {
             return Ok((segment, slot));
         }
@@ -60,10 +62,10 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
         // What its maker began, and died.
         if is_begun(&lock, &place)? && matches!(lock.is_in_use(), Ok(false)) {
             step!(remove_begun);
-            return remove_file(path, &place).map(|()| true);
+            return remove_file(&lock, path, &place).map(|()| true);
         }
         let segment = map(lock, place.clone())?;
-        let cannot = |error| Error::access(format!("cannot remove {place}"), error);
+        let cannot = |error| place.refused("remove", "fcntl", error);
         match segment.try_remove(|_| true).map_err(cannot)? {
             Attempt::Removed | Attempt::WasRemoved => return delete(segment, path).map(|()| true),
             Attempt::InUse | Attempt::Kept => return Err(segment.in_use()),
@@ -78,13 +80,20 @@ fn delete(segment: Segment, path: &Path) -> Result<()> {
     let place = segment.place.clone();
     // Some systems do not remove what is mapped.
     let lock = segment.into_lock();
-    if is_at(&lock, path, &place)? { remove_file(path, &place) } else { Ok(()) }
+    if is_at(&lock, path, &place)? { remove_file(&lock, path, &place) } else { Ok(()) }
 }
 
-fn remove_file(path: &Path, place: &Place) -> Result<()> {
-    step!(remove_file);
-    let removed = disk::patiently(|| fs::remove_file(path));
-    removed.map_err(|error| Error::access(format!("cannot remove {place}"), error))
+/// Not the symbolic links that lead to it, nor its other names.
+fn remove_file(lock: &LockFile, path: &Path, place: &Place) -> Result<()> {
+    let removed = (|| {
+        let file = fs::canonicalize(path)?;
+        if disk::identity_at(&file)? != disk::identity(lock.file())? {
+            return Err(io::ErrorKind::NotFound.into()); // another file has taken its place
+        }
+        step!(remove_file);
+        disk::patiently(|| fs::remove_file(&file))
+    })();
+    removed.map_err(|error| place.not_removed("unlink", error))
 }
 
 /// `None` if there is no file.
@@ -92,143 +101,84 @@ fn open_lock(path: &Path, place: &Place) -> Result<Option<LockFile>> {
     let irregular = || not_a_lock(place, "it is not a regular file");
     let cannot = |error| match fs::metadata(path) {
         Ok(there) if !there.is_file() => irregular(),
-        _ => Error::access(format!("cannot open {place}"), error),
+        _ => place.refused("open", "open", error),
     };
     // Without O_CREAT, which Linux refuses for another user's file in a folder like /tmp (fs.protected_regular, proc_sys_fs(5)).
     step!(open_file);
-    let opened = no_such_file(disk::patiently(|| disk::shared().open(path))).map_err(cannot)?;
-    let Some(file) = opened else { return Ok(None) };
-    let metadata = metadata(&file, place)?;
-    if !metadata.is_file() {
+    let opened = no_such_file(disk::patiently(|| LockFile::open(|| disk::shared().open(path)))).map_err(cannot)?;
+    let Some(lock) = opened else { return Ok(None) };
+    if !metadata(lock.file(), place)?.is_file() {
         return Err(irregular());
     }
-    refuse_network(&file, place)?;
-    Ok(Some(LockFile::new(file)))
+    refuse_unfit(lock.file(), place)?;
+    Ok(Some(lock))
 }
 
-fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
-    file.metadata().map_err(|error| Error::access(format!("cannot look at {place}"), error))
+pub(super) fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
+    file.metadata().map_err(|error| place.refused("look at", "fstat", error))
 }
 
 /// Whether `lock` is still the file that `path` leads to.
 pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
-    disk::is_at(lock.file(), path).map_err(|error| Error::access(format!("cannot look at {place}"), error))
-}
-
-/// An empty file, or one whose maker died before it was a lock.
-fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
-    Ok(metadata(lock.file(), place)?.len() == 0 || is_begun(lock, place)?)
-}
-
-fn is_begun(lock: &LockFile, place: &Place) -> Result<bool> {
-    let mut magic = [0; 8];
-    step!(read_magic);
-    match read_start(lock.file(), &mut magic) {
-        Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(Error::access(format!("cannot read {place}"), error)),
-    }
+    disk::is_at(lock.file(), path).map_err(|error| place.refused("look at", "stat", error))
 }
 
 /// Makes a file that is a lock from its first moment on. `None`: there is one already.
 fn make(path: &Path, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let target = disk::own_target(path).map_err(|why| not_to_be_followed(place, why))?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     step!(make_file);
-    let unnamed = disk::unnamed(folder).map_err(|error| not_made(place, error))?;
-    let Some(file) = unnamed else { return make_in_place(path, place, options) };
-    refuse_network(&file, place)?;
-    let lock = LockFile::new(file);
-    let new = New::of(options);
-    let map = lay_out(&lock, new).map_err(|error| no_room(place, new, error))?;
-    let segment = Segment::create(Backing::File(map), lock, place.clone(), new);
+    let mut is_possible = true;
+    let unnamed = LockFile::open(|| {
+        let unnamed = disk::unnamed(folder)?;
+        is_possible = unnamed.is_some();
+        unnamed.ok_or_else(|| io::ErrorKind::Unsupported.into())
+    });
+    let lock = match unnamed {
+        Ok(lock) => lock,
+        Err(_) if !is_possible => return make_in_place(&target, place, options),
+        Err(error) => return Err(place.not_made("open", error)),
+    };
+    refuse_unfit(lock.file(), place)?;
+    step!(mode_file);
+    // Where the file system keeps no modes, what it shows instead is looked at later.
+    let _ = disk::give_mode(lock.file());
+    refuse_readers(&lock, place)?;
+    let (segment, slot) = create_unnamed(lock, place, New::of(options))?;
     step!(link_file);
-    match disk::link(segment.lock.file(), path) {
-        Ok(()) => Ok(Some((segment, 0))),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !is_symbolic_link(path) => Ok(None),
-        // It cannot be linked from here, or a link leads to where the file is to be.
-        Err(_) => make_in_place(path, place, options),
+    match disk::link(segment.lock.file(), &target) {
+        Ok(()) => Ok(Some((segment, slot))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(_) => make_in_place(&target, place, options), // it cannot be linked from here
     }
 }
 
 /// Makes the file, and then a lock of it, as everybody else may do who finds it empty.
-fn make_in_place(path: &Path, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
-    let mut opening = disk::shared();
-    if is_symbolic_link(path) {
-        opening.create(true)
-    } else {
-        opening.create_new(true)
-    };
-    step!(make_file_in_place);
-    match disk::patiently(|| opening.open(path)) {
-        Ok(file) => {
-            let lock = LockFile::new(file);
-            refuse_network(lock.file(), place).inspect_err(|_| drop(fs::remove_file(path)))?;
-            finish(lock, place, options, true)
+fn make_in_place(target: &Path, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
+    step!(make_file);
+    match disk::patiently(|| LockFile::open(|| disk::make(target))) {
+        Ok(lock) => {
+            // What we made and nobody can use goes again.
+            let unmade = |_: &Error| drop(fs::remove_file(target));
+            refuse_unfit(lock.file(), place).inspect_err(unmade)?;
+            finish(lock, place, options)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(not_made(place, error)),
+        Err(error) => Err(place.not_made("open", error)),
     }
 }
 
-fn is_symbolic_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink())
-}
-
-fn not_made(place: &Place, error: io::Error) -> Error {
-    let why = if error.kind() == io::ErrorKind::NotFound { ": its folder does not exist" } else { "" };
-    Error::access(format!("cannot make {place}{why}"), error)
-}
-
-fn no_room(place: &Place, new: New, error: io::Error) -> Error {
-    Error::access(format!("cannot make {place} of {} bytes", bytes_of(new.capacity)), error)
-}
-
-/// Makes a lock of an unfinished file, while nobody else does. `None` if somebody did already. `is_ours`: the file was made for
-/// it, and goes if that fails.
-fn finish(lock: LockFile, place: &Place, options: &Options, is_ours: bool) -> Result<Option<(Segment, usize)>> {
+/// Makes a lock of an unfinished file, while nobody else does. `None` if somebody did already.
+fn finish(lock: LockFile, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
     let Place::File { path } = place else { return Ok(None) };
     setup::enter(&lock, place, options.setup_timeout)?;
     if !is_at(&lock, path, place)? || !is_unfinished(&lock, place)? {
         return Ok(None);
     }
-    if lock.is_in_use().map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
-        return Err(not_a_lock(place, "it was emptied while processes had it open"));
-    }
-    let new = New::of(options);
-    let laid_out = (|| {
-        step!(clear_file);
-        lock.file().set_len(0)?; // of an unfinished one, so that what follows is zero
-        step!(mark_unfinished);
-        write_start(lock.file(), &MAGIC_UNFINISHED.to_le_bytes())?;
-        lay_out(&lock, new)
-    })();
-    match laid_out {
-        Ok(map) => {
-            let segment = Segment::create(Backing::File(map), lock, place.clone(), new);
-            setup::leave(&segment.lock);
-            Ok(Some((segment, 0)))
-        }
-        Err(error) => {
-            // An error here would hide the one that matters.
-            if is_ours {
-                let _ = fs::remove_file(path);
-            } else {
-                let _ = lock.file().set_len(0);
-            }
-            Err(no_room(place, new, error))
-        }
-    }
-}
-
-/// Gives the file its space, and the caller its first slot.
-fn lay_out(lock: &LockFile, new: New) -> io::Result<MmapRaw> {
-    step!(claim_file);
-    if !lock.try_lock(slot_byte(0))? {
-        return Err(io::Error::other("another process has its first slot"));
-    }
-    step!(reserve_file);
-    disk::reserve(lock.file(), bytes_of(new.capacity))?;
-    MmapRaw::map_raw(lock.file())
+    accept(&lock, place)?;
+    let (segment, slot) = create(lock, place, New::of(options))?;
+    setup::leave(&segment.lock);
+    Ok(Some((segment, slot)))
 }
 
 fn map(lock: LockFile, place: Place) -> Result<Segment> {
@@ -237,20 +187,17 @@ fn map(lock: LockFile, place: Place) -> Result<Segment> {
         return Err(not_a_lock(&place, "the file is empty"));
     }
     step!(map_file);
-    let map = MmapRaw::map_raw(lock.file()).map_err(|error| Error::access(format!("cannot map {place}"), error))?;
+    let map = MmapRaw::map_raw(lock.file()).map_err(|error| place.refused("map", "mmap", error))?;
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
 }
 
 /// Memory mapped from a network file system is not shared between machines, and its byte locks may not be the kernel's.
-fn refuse_network(file: &File, place: &Place) -> Result<()> {
-    match disk::network_file_system(file).map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
+fn refuse_unfit(file: &File, place: &Place) -> Result<()> {
+    match disk::unfit_file_system(file).map_err(|error| place.refused("look at", "statfs", error))? {
         None => Ok(()),
-        Some(system) => Err(Error::new(
-            ErrorKind::Access,
-            format!(
-                "{place} lies on a network file system ({system}): processes on other machines would not see the lock; put it on a local disk"
-            ),
-        )),
+        Some(Unfit { what, why }) => {
+            Err(Error::new(ErrorKind::Access, format!("{place} lies on {what}: {why}; choose a path on a local disk")))
+        }
     }
 }
 

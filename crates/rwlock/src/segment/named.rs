@@ -6,14 +6,16 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::record::{Content, Record, file_name};
 use super::removal::Attempt;
 use super::setup::Polling;
-use super::{New, Place, Segment, directory, disk, fence, file, memory, not_a_lock, records, setup, sweep};
+use super::{
+    New, Place, Segment, cannot_lock, directory, disk, fence, file, memory, not_a_lock, records, setup, sweep,
+};
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{MAX_CAPACITY, MAX_NAME, TRANSIENT, bytes_of, slots_of};
@@ -26,8 +28,11 @@ const SETTLING_TIME: Duration = Duration::from_millis(20);
 pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
     check_name(name)?;
     let directory = directory::ensure()?;
-    static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| sweep::sweep(&directory));
+    // No `Once`, on which a forked child would wait for a thread that it does not have.
+    static SWEPT: AtomicBool = AtomicBool::new(false);
+    if !SWEPT.swap(true, Relaxed) {
+        sweep::sweep(&directory);
+    }
     let place = place_of(name, &directory);
     let mut settling = Polling::new(SETTLING_TIME);
     loop {
@@ -118,9 +123,8 @@ fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
 
 /// Removes a lock that nobody has open, if `may` says so of it.
 pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
-    let attempt = segment
-        .try_remove(may)
-        .map_err(|error| Error::access(format!("cannot look who has {} open", segment.place), error))?;
+    let attempt =
+        segment.try_remove(may).map_err(|error| segment.place.refused("look who has open", "fcntl", error))?;
     if attempt == Attempt::Removed {
         delete(segment)?;
     }
@@ -138,7 +142,7 @@ pub(super) fn delete(segment: &Segment) -> Result<()> {
     let Place::Named { record, id, .. } = &segment.place else { return Ok(()) };
     fence::note(segment.gate().fence.load(Relaxed));
     let deleted = memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()));
-    deleted.map_err(|error| Error::access(format!("cannot delete what is left of {}", segment.place), error))
+    deleted.map_err(|error| segment.place.refused("delete what is left of", "unlink", error))
 }
 
 pub(crate) fn check_name(name: &str) -> Result<()> {
@@ -174,13 +178,13 @@ pub(super) fn record_of(place: &Place) -> &Path {
 pub(super) fn open_record(place: &Place) -> Result<Option<LockFile>> {
     let record = record_of(place);
     step!(open_record);
-    match disk::patiently(|| disk::private().open(record).map_err(disk::gone)) {
-        Ok(file) => Ok(Some(LockFile::new(file))),
+    match disk::patiently(|| LockFile::open(|| disk::private().open(record).map_err(disk::gone))) {
+        Ok(lock) => Ok(Some(lock)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(_) if fs::symlink_metadata(record).is_ok_and(|there| !there.is_file()) => {
             Err(not_a_lock(place, &format!("its record, {}, is not a regular file", record.display())))
         }
-        Err(error) => Err(Error::access(format!("cannot open {}, the record of {place}", record.display()), error)),
+        Err(error) => Err(place.refused(&format!("open {}, the record of", record.display()), "open", error)),
     }
 }
 
@@ -226,7 +230,7 @@ pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
             let why = if let Content::Empty = content { "its record is empty" } else { "its record is damaged" };
             return unusable(lock, not_a_lock(place, why), None);
         }
-        Err(error) => return Err(Error::access(format!("cannot read the record of {place}"), error)),
+        Err(error) => return Err(place.refused("read the record of", "read", error)),
     };
     // A copied record, or two names in one hash.
     let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(place);
@@ -241,15 +245,20 @@ pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
     step!(open_memory);
     let memory = match memory::open(&id) {
         Ok(memory) => memory,
-        Err(error) => {
-            let (why, is_memory_gone) = match error.kind() {
-                io::ErrorKind::NotFound => ("its shared memory is gone", true),
-                io::ErrorKind::InvalidInput => ("its shared memory is empty", false),
-                // Perhaps it is all right, and only we cannot have it: too many open files, no memory.
-                _ => return Err(Error::access(format!("cannot map the shared memory of {place}"), error)),
+        Err(unusable) => {
+            let (why, memory, is_memory_gone) = match unusable {
+                memory::Unusable::Gone => ("its shared memory is gone".into(), Some(id), true),
+                memory::Unusable::Empty => ("its shared memory is empty".into(), Some(id), false),
+                memory::Unusable::Foreign(whose) => {
+                    (format!("its shared memory {whose}: somebody else put it there"), None, false)
+                }
+                memory::Unusable::Open(mode) => return Err(place.memory_open_to_others(&id, mode)),
+                memory::Unusable::Refused(syscall, error) => {
+                    return Err(place.refused("map the shared memory of", syscall, error));
+                }
             };
-            let error = not_a_lock(&place, why);
-            return Ok(Found::Unusable(Unusable { place, lock, error, memory: Some(id), is_memory_gone }));
+            let error = not_a_lock(&place, &why);
+            return Ok(Found::Unusable(Unusable { place, lock, error, memory, is_memory_gone }));
         }
     };
     let segment = match Segment::existing(memory, lock, place.clone()) {
@@ -273,33 +282,35 @@ pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
 fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Result<Option<(Segment, usize)>> {
     let new = New::of(options);
     let bytes = bytes_of(new.capacity);
-    let cannot = |error| Error::access(format!("cannot make {bytes} bytes of shared memory for {place}"), error);
-    let (made, file) = match records::make(directory) {
+    let cannot = |(syscall, error)| place.no_room(bytes, syscall, error);
+    let (made, lock) = match records::make(directory) {
         Ok(made) => made,
         // Somebody tidied it away, since nobody had its setup byte yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => return Ok(None),
-        Err(error) => return Err(cannot(error)),
+        Err(error) => return Err(cannot(("open", error))),
     };
-    let lock = LockFile::new(file);
-    let record = Record::new(name).map_err(cannot)?;
+    let record = Record::new(name).map_err(|error| cannot(("getrandom", error)))?;
     let discard = |lock: &LockFile| {
         let _ = memory::unlink(&record.id).and_then(|()| records::delete(&made, lock.file()));
     };
     let backing = (|| {
         // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
         step!(claim_record);
-        if !lock.try_lock(SETUP_BYTE)? || !lock.try_lock(slot_byte(0))? || !disk::is_at(lock.file(), &made)? {
+        if !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))?
+            || !lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(place, error))?
+            || !disk::is_at(lock.file(), &made).map_err(|error| cannot(("stat", error)))?
+        {
             return Ok(None);
         }
-        record.write(lock.file())?;
-        memory::create(&record.id, bytes).map(Some)
+        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;
+        memory::create(&record.id, bytes).map(Some).map_err(cannot)
     })();
     let backing = match backing {
         Ok(Some(backing)) => backing,
         Ok(None) => return Ok(None),
         Err(error) => {
             discard(&lock);
-            return Err(cannot(error));
+            return Err(error);
         }
     };
     let place = Place::Named { name: name.into(), record: record_of(place).into(), id: record.id.clone() };
@@ -315,7 +326,7 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
         }
         Err(error) => {
             discard(&segment.lock);
-            Err(cannot(error))
+            Err(segment.place.no_room(bytes, "rename", error))
         }
     }
 }
@@ -323,7 +334,7 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
 /// Removes what is no lock, unless somebody has it open.
 pub(super) fn scrap(unusable: Unusable, settling: &mut Polling) -> Result<()> {
     let Unusable { place, lock, error, memory, is_memory_gone } = unusable;
-    let cannot = |error| Error::access(format!("cannot delete what is left of {place}"), error);
+    let cannot = |error| place.refused("delete what is left of", "unlink", error);
     // Nobody can attach to what has no memory. From all else whoever can use it is kept out meanwhile.
     let everything = 1 + slots_of(MAX_CAPACITY);
     let is_free =

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use super::Place;
+use super::{Place, cannot_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::liveness::{LockFile, SETUP_BYTE};
 
@@ -34,7 +34,7 @@ pub(super) fn enter(lock: &LockFile, place: &Place, timeout: Duration) -> Result
     loop {
         step!(setup_lock);
         // Polled, since a blocking request could not be bounded.
-        if lock.try_lock(SETUP_BYTE).map_err(|error| Error::access(format!("cannot lock {place}"), error))? {
+        if lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))? {
             return Ok(());
         }
         if !polling.pause() {

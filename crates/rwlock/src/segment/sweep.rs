@@ -86,11 +86,10 @@ fn remove_left_over(place: &Place, owner_died: bool) -> Result<bool> {
 fn remove_unpublished(record: &Path) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     step!(open_unpublished);
-    let Some(file) = no_such_file(disk::private().open(record)).map_err(cannot)? else {
+    let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
         records::forget(record);
         return Ok(());
     };
-    let lock = LockFile::new(file);
     step!(claim_unpublished);
     // It may have been published since.
     if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !disk::is_at(lock.file(), record).map_err(cannot)? {
@@ -103,8 +102,9 @@ fn remove_unpublished(record: &Path) -> Result<()> {
 /// Removes a lock that an earlier version of this crate left, since a lock of this version is to be in its place.
 pub(super) fn remove_earlier(record: &Path, place: &Place) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
-    let Some(file) = no_such_file(disk::private().open(record)).map_err(cannot)? else { return Ok(()) };
-    let lock = LockFile::new(file);
+    let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
+        return Ok(());
+    };
     if lock.is_in_use().map_err(cannot)? || !lock.try_lock(SETUP_BYTE).map_err(cannot)? {
         return Err(Error::new(
             ErrorKind::Incompatible,

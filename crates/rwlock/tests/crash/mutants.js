@@ -205,8 +205,8 @@ export const MUTANTS = [
     file: 'segment/named.rs',
     change: [
       [
-        '        record.write(lock.file())?;\n        memory::create(&record.id, bytes).map(Some)',
-        '        let memory = memory::create(&record.id, bytes)?;\n        record.write(lock.file())?;\n        Ok(Some(memory))',
+        '        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        memory::create(&record.id, bytes).map(Some).map_err(cannot)',
+        '        let memory = memory::create(&record.id, bytes).map_err(cannot)?;\n        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        Ok(Some(memory))',
       ],
     ],
   },

@@ -443,6 +443,10 @@ fn nothing_left(place: &Place) -> Result {
     let left = match place {
         Place::Path(path) => {
             let _ = fs::remove_file(path.with_extension("linked"));
+            // Removing removes the file, and not the link that leads to it.
+            if path.is_symlink() {
+                let _ = fs::remove_file(path);
+            }
             path.exists().then(|| path.clone()).into_iter().collect()
         }
         Place::Named(_) => files(),

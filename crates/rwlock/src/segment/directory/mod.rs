@@ -43,7 +43,7 @@ fn refused(message: String) -> Error {
 }
 
 /// What to do where the directory cannot be used.
-fn remedy() -> String {
+pub(super) fn remedy() -> String {
     format!(
         "set {VARIABLE} to a local directory that can be written to, the same for every process that shares named locks, or \
          use {{ path }}"

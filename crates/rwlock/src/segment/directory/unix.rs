@@ -8,7 +8,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{MEMORY, VARIABLE, elsewhere, refused, remedy};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::segment::disk::Unfit;
+use crate::segment::remedy::no_directory;
 use crate::segment::{disk, no_such_file};
 
 fn user() -> u32 {
@@ -65,8 +67,7 @@ pub(crate) fn existing() -> Result<Option<PathBuf>> {
 /// Fails if anybody else can reach into the directory. `false`: it is missing.
 fn check(path: &Path) -> Result<bool> {
     step!(check_directory);
-    let found = no_such_file(fs::symlink_metadata(path))
-        .map_err(|error| Error::access(format!("cannot look at {}", path.display()), error))?;
+    let found = no_such_file(fs::symlink_metadata(path)).map_err(|error| no_directory(path, "lstat", error))?;
     let Some(found) = found else { return Ok(false) };
     let refuse = |why: String| Err(refused(format!("the directory for lock files, {}, {why}", path.display())));
     if !found.is_dir() {
@@ -81,30 +82,29 @@ fn check(path: &Path) -> Result<bool> {
         ));
     }
     if found.mode() & 0o077 != 0 {
-        return refuse(format!("is open to others (mode {:o}): set it to 700", found.mode() & 0o777));
+        return refuse(format!(
+            "is open to others (mode {:o}): run chmod 700 {}",
+            found.mode() & 0o777,
+            path.display()
+        ));
     }
     Ok(true)
 }
 
 fn make(path: &Path) -> Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::access(
-            format!("cannot make the directory {} for lock files ({})", path.display(), remedy()),
-            error,
-        )),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(no_directory(path, "mkdir", error)),
         _ => Ok(()),
     }
 }
 
 /// Memory mapped from a network file system is not shared between machines.
 fn refuse_network(path: &Path) -> Result<()> {
-    let cannot = |error| Error::access(format!("cannot look at {}", path.display()), error);
-    let folder = File::open(path).map_err(cannot)?;
-    match disk::network_file_system(&folder).map_err(cannot)? {
+    let folder = File::open(path).map_err(|error| no_directory(path, "open", error))?;
+    match disk::unfit_file_system(&folder).map_err(|error| no_directory(path, "statfs", error))? {
         None => Ok(()),
-        Some(system) => Err(refused(format!(
-            "{VARIABLE} names {}, which lies on a network file system ({system}): processes on other machines would not see \
-             the locks; name a directory on a local disk",
+        Some(Unfit { what, why }) => Err(refused(format!(
+            "{VARIABLE} names {}, which lies on {what}: {why}; name a directory on a local disk",
             path.display()
         ))),
     }

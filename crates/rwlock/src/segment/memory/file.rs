@@ -10,6 +10,7 @@ use std::path::Path;
 
 use memmap2::MmapRaw;
 
+use super::Unusable;
 use crate::segment::{Backing, disk};
 
 #[cfg(unix)]
@@ -28,20 +29,25 @@ fn options() -> OpenOptions {
     options
 }
 
-pub(super) fn open(path: &Path) -> io::Result<Backing> {
-    let file = disk::patiently(|| options().open(path).map_err(disk::gone))?;
-    if file.metadata()?.len() == 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
+pub(super) fn open(path: &Path) -> Result<Backing, Unusable> {
+    let opened = disk::patiently(|| options().open(path).map_err(disk::gone));
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unusable::Gone,
+        _ => Unusable::Refused("open", error),
+    })?;
+    if file.metadata().map_err(|error| Unusable::Refused("fstat", error))?.len() == 0 {
+        return Err(Unusable::Empty);
     }
-    map(&file)
+    map(&file).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-pub(super) fn create(path: &Path, bytes: usize) -> io::Result<Backing> {
+pub(super) fn create(path: &Path, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     step!(create_memory);
-    let file = options().create_new(true).open(path)?;
+    let file = options().create_new(true).open(path).map_err(|error| ("open", error))?;
+    disk::prepare(&file).map_err(|error| ("ioctl", error))?;
     step!(reserve_memory);
-    disk::reserve(&file, bytes)?;
-    map(&file)
+    disk::reserve(&file, bytes).map_err(|error| ("fallocate", error))?;
+    map(&file).map_err(|error| ("mmap", error))
 }
 
 fn map(file: &File) -> io::Result<Backing> {

@@ -8,6 +8,21 @@ mod file;
 #[cfg(unix)]
 mod shared;
 
+/// Why memory cannot be used.
+pub(super) enum Unusable {
+    Gone,
+    /// It was cut off.
+    Empty,
+    /// Somebody else made it.
+    #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
+    Foreign(String),
+    /// Others may open it: its mode.
+    #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
+    Open(u32),
+    /// Perhaps it is all right, and only we cannot have it: too many open files, no memory. What failed, and how.
+    Refused(&'static str, io::Error),
+}
+
 /// How an id begins, for whoever looks at the memory of a machine.
 pub(super) fn id_prefix() -> String {
     #[cfg(unix)]
@@ -16,8 +31,8 @@ pub(super) fn id_prefix() -> String {
     "memory-".into()
 }
 
-/// Maps the memory `id`. `InvalidInput`: it is empty, its maker died on the way.
-pub(super) fn open(id: &str) -> io::Result<Backing> {
+/// Maps the memory `id`.
+pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
     match directory::of_memory() {
         #[cfg(unix)]
         None => shared::open(id),
@@ -25,8 +40,9 @@ pub(super) fn open(id: &str) -> io::Result<Backing> {
     }
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` or disk is an error now, and not a signal later.
-pub(super) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` or disk is an error now, and not a signal later. An error
+/// comes with the call that failed.
+pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = match directory::of_memory() {
         #[cfg(unix)]
         None => shared::create(id, bytes),

@@ -7,11 +7,14 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
+use std::os::unix::fs::MetadataExt;
 
 use memmap2::MmapRaw;
-use shared_memory::{ShmemConf, ShmemError};
+use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use super::Unusable;
 use crate::segment::Backing;
+use crate::segment::disk::retried;
 
 #[cfg(target_os = "linux")]
 pub(super) fn id_prefix() -> String {
@@ -25,34 +28,55 @@ pub(super) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
-pub(super) fn open(id: &str) -> io::Result<Backing> {
-    let object = open_object(id)?;
-    if object.metadata()?.len() == 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
+/// Maps the memory `id`, if it is this user's alone: everybody may make some under an id that is free again.
+pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
+    let memory = open_existing(id).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unusable::Gone,
+        // Our own we may open.
+        io::ErrorKind::PermissionDenied => Unusable::Foreign("belongs to another user".into()),
+        _ => Unusable::Refused("shm_open", error),
+    })?;
+    let found = memory.metadata().map_err(|error| Unusable::Refused("fstat", error))?;
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    if found.uid() != unsafe { libc::geteuid() } {
+        return Err(Unusable::Foreign(format!("belongs to user {}", found.uid())));
     }
-    MmapRaw::map_raw(&object).map(Backing::Shared)
+    if found.mode() & 0o077 != 0 {
+        return Err(Unusable::Open(found.mode() & 0o777));
+    }
+    if found.len() == 0 {
+        return Err(Unusable::Empty);
+    }
+    MmapRaw::map_raw(&memory).map(Backing::Shared).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-pub(super) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     step!(create_memory);
-    let mut memory = ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error)?;
+    let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
     // No process owns it: it must outlive its maker.
     memory.set_owner(false);
-    let object = open_object(id)?;
+    let object = open_existing(id).map_err(|error| ("shm_open", error))?;
     step!(reserve_memory);
-    reserve(&object, bytes)?;
-    let map = MmapRaw::map_raw(&object)?;
+    reserve(&object, bytes).map_err(|error| ("fallocate", error))?;
+    let map = MmapRaw::map_raw(&object).map_err(|error| ("mmap", error))?;
     drop(memory);
     Ok(Backing::Shared(map))
 }
 
-fn open_object(id: &str) -> io::Result<File> {
+/// Of its calls the first alone can be interrupted, with nothing done.
+fn make(id: &str, bytes: usize) -> io::Result<Shmem> {
+    loop {
+        match ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            made => return made,
+        }
+    }
+}
+
+fn open_existing(id: &str) -> io::Result<File> {
     let id = CString::new(id)?;
     // SAFETY: `id` is a C string.
-    let descriptor = unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) };
-    if descriptor == -1 {
-        return Err(io::Error::last_os_error());
-    }
+    let descriptor = retried(|| unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) })?;
     // SAFETY: just opened, and nobody else's.
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }

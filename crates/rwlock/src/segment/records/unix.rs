@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::unpublished_name;
+use crate::liveness::LockFile;
 use crate::segment::{disk, no_such_file};
 
 const RECORD: &CStr = c"record";
@@ -24,13 +25,13 @@ fn folder_of(record: &Path) -> &Path {
 }
 
 /// A new record that is not published yet.
-pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, File)> {
+pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
     step!(make_folder);
     DirBuilder::new().mode(0o700).create(folder_of(&record))?;
     step!(make_record);
-    match disk::private().create_new(true).open(&record) {
-        Ok(file) => Ok((record, file)),
+    match LockFile::open(|| disk::private().create(true).truncate(false).open(&record)) {
+        Ok(lock) => Ok((record, lock)),
         Err(error) => {
             let _ = fs::remove_dir(folder_of(&record));
             Err(error)

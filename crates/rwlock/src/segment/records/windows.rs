@@ -17,6 +17,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::unpublished_name;
+use crate::liveness::LockFile;
 use crate::segment::{disk, no_such_file};
 
 /// The record called `name`.
@@ -25,11 +26,11 @@ pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
 }
 
 /// A new record that is not published yet.
-pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, File)> {
+pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
     step!(make_record);
-    let file = disk::private().create_new(true).open(&record)?;
-    Ok((record, file))
+    let lock = LockFile::open(|| disk::private().create(true).truncate(false).open(&record))?;
+    Ok((record, lock))
 }
 
 /// Gives a new record its place. `false`: there is one already.
