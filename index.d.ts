@@ -49,8 +49,11 @@ export declare function inspect(attachment: number): Seen
 /** Every named lock of this user. */
 export declare function list(): Array<Seen>
 
-/** Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more. */
-export declare function open(name: string | undefined | null, path: string | undefined | null, capacity: number | undefined | null, label: string, thread: number): Opened
+/**
+ * Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more. If it is
+ * made: `durable` false, its last close removes it also if a writer died; `anonymous`, its name is random.
+ */
+export declare function open(name: string | undefined | null, path: string | undefined | null, capacity: number | undefined | null, label: string, thread: number, durable?: boolean | undefined | null, anonymous?: boolean | undefined | null): Opened
 
 /** An opened lock. */
 export interface Opened {
@@ -81,6 +84,12 @@ export interface Party {
 
 /** Sees to every attachment that rang. Returns as `releaseRead`. */
 export declare function poll(): boolean
+
+/**
+ * Removes the named locks that dead processes left and nobody has open; those whose writer died only if `owner_died`. Returns
+ * how many there were.
+ */
+export declare function prune(ownerDied: boolean): number
 
 /** Removes the lock called `name`, or the one at `path`; false if there is none. */
 export declare function remove(name?: string | undefined | null, path?: string | undefined | null): boolean

@@ -490,7 +490,30 @@ export const mutants = [
   {
     name: 'below the high-water mark',
     breaks: 'who opens the lock does not raise the high-water mark',
-    edits: [['     high_water = (high_water < s + 1 -> s + 1 : high_water) ', '     skip ']],
+    edits: [['(MARK(high) < s + 1 -> s + 1 : MARK(high))', 'MARK(high)']],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'the high-water mark without its changes',
+    breaks: 'who closes lowers the mark though somebody has attached above it since it looked',
+    edits: [['(((word) & ~7) + 8 | (mark))', '(mark)']],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'the mark raised before the pid is there',
+    breaks:
+      'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
+    edits: [
+      [
+        '     vacant[s] = 0;                                                                  /* step: attach_pid */\n',
+        '',
+      ],
+      ['MARK(high))); high = 0; break\n', 'MARK(high))); high = 0; ok = 1; break\n'],
+      [
+        '     od\n  :: else -> atomic { nops = 0;',
+        '     od;\n     ok = 0; vacant[s] = 0\n  :: else -> atomic { nops = 0;',
+      ],
+    ],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {

@@ -126,8 +126,9 @@ bit   wake[SLOTS];
 bit   late[SLOTS];                                /* close_at is past */
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if OPENS
-byte  setup = 0;                                  /* the setup byte: the process that holds it, or 0 */
-byte  high_water = N;
+byte  high_water = N;                             /* the number of slots, and how often it was changed */
+#define MARK(word)           ((word) & 7)
+#define CHANGED(word, mark)  (((word) & ~7) + 8 | (mark))
 bit   vacant[SLOTS];                              /* pid 0 */
 #define HIGH_WATER high_water
 #else
@@ -201,7 +202,7 @@ inline change_gate(condition, new) {
 
 inline used_slots() {
 #if OPENS
-  high = high_water                                                                  /* step: scan_bound */
+  high = MARK(high_water)                                                            /* step: scan_bound */
 #else
   skip
 #endif
@@ -909,9 +910,7 @@ inline sleep() {
 
 #if OPENS
 inline open() {
-  atomic {                                                                           /* step: setup_lock */
-    setup == 0 && (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> setup = _pid; live[_pid] = 1
-  };
+  atomic { (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> live[_pid] = 1 };
   do
   :: phase == 2 * SLOTS -> atomic { phase = 0; ok = 0; break }
   :: else ->
@@ -943,27 +942,33 @@ inline open() {
      queued[s] = 0;                                                                  /* step: attach_queued */
      wake[s] = 0;                                                                    /* step: attach_wake */
      vacant[s] = 0;                                                                  /* step: attach_pid */
-     high_water = (high_water < s + 1 -> s + 1 : high_water)                         /* step: attach_high_water */
+     do
+     :: high = high_water;                                                           /* step: attach_high_water_look */
+        atomic {                                                                     /* step: attach_high_water */
+          if
+          :: high_water == high ->
+             high_water = CHANGED(high, (MARK(high) < s + 1 -> s + 1 : MARK(high))); high = 0; break
+          :: else
+          fi
+        }
+     od
   :: else -> atomic { nops = 0; live[_pid] = 0; s = 0 }
-  fi;
-  setup = 0                                                                          /* step: setup_unlock */
+  fi
 }
 
 inline drop() {
-  if
-  :: atomic { setup == 0 -> setup = _pid; ok = 1 }                                   /* step: setup_lock */
-  :: ok = 0                                                                          /* its patience is over */
-  fi;
   atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* step: close_look */
   if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* step: close_pid */
   atomic { lock[s] = 0; closings++ };                                                /* step: close_unlock */
-  if
-  :: ok ->
-     atomic { high = high_water; do :: high > 0 && vacant[high - 1] -> high-- :: else -> break od };  /* step: tidy_scan */
-     atomic { high_water = high; high = 0; ok = 0 };                                 /* step: tidy_high_water */
-     setup = 0                                                                       /* step: setup_unlock */
-  :: else
-  fi
+  atomic { high = high_water; v = MARK(high) };                                      /* step: tidy_look */
+  do
+  :: v > 0 && vacant[v - 1] -> v--                                                   /* step: tidy_scan */
+  :: else -> break
+  od;
+  atomic {                                                                           /* step: tidy_high_water */
+    if :: v < MARK(high) && high_water == high -> high_water = CHANGED(high, v) :: else fi;
+    high = 0; v = 0
+  }
 }
 #endif
 
@@ -1145,9 +1150,6 @@ inline kill(p) {
        i++
     :: else -> i = 0; break
     od;
-#if OPENS
-    if :: setup == p -> setup = 0 :: else fi;
-#endif
     holds[p] = 0
   }
 }

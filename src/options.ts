@@ -26,6 +26,18 @@ export interface RWLockOptions {
   fairness?: number | undefined
   /** Shown to whoever inspects the lock; the process' title by default. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
+  /**
+   * Whether a named lock whose writer died outlives its last close, so that the next process that opens it still sees
+   * `guard.ownerDied`; `true` by default. `false`: the last close removes it anyway, and with it the report. The
+   * creator's wins. Without effect on a lock with a path, whose file stays in any case.
+   */
+  durable?: boolean | undefined
+}
+
+/** What `RWLock.prune()` removes. */
+export interface PruneOptions {
+  /** Remove locks that would report `guard.ownerDied` too; `false` by default. */
+  ownerDied?: boolean | undefined
 }
 
 /** How to wait for a lock. */
@@ -102,7 +114,7 @@ export function checkFunction(name: string, value: unknown): void {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, fairness, label } = options ?? {}
+  const { capacity, fairness, label, durable } = options ?? {}
   if (capacity !== undefined) {
     if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
@@ -111,7 +123,15 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkMs('options.fairness', fairness)
   checkLabel('options.label', label)
-  return { capacity, fairness, label }
+  checkBoolean('options.durable', durable)
+  return { capacity, fairness, label, durable }
+}
+
+export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {
+  checkObject('options', options)
+  const { ownerDied } = options ?? {}
+  checkBoolean('options.ownerDied', ownerDied)
+  return { ownerDied }
 }
 
 export function checkAcquireOptions(options: AcquireOptions): void {
@@ -134,6 +154,10 @@ function checkMs(name: string, ms: unknown): void {
   if (ms === undefined) return
   if (typeof ms !== 'number') throw invalidType(name, 'a number of milliseconds', ms)
   if (!(ms >= 0)) throw invalidValue(name, ms, 'must be 0 or more milliseconds')
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw invalidType(name, 'a boolean', value)
 }
 
 function checkLabel(name: string, label: unknown): void {

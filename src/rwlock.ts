@@ -12,7 +12,9 @@ import {
   checkAcquireOptions,
   checkFunction,
   checkOpenOptions,
+  checkPruneOptions,
   checkRef,
+  type PruneOptions,
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
@@ -79,16 +81,21 @@ export class RWLock implements Disposable {
   }
 
   /**
-   * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells.
+   * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells; once all the
+   * processes that know it are dead, what they left of it is removed, also if one died while it wrote.
    *
-   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`; `ERR_LOCK_BUSY` if another
-   * process stopped in the middle of opening it; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+   * Opening never waits for a process that is stopped (SIGSTOP, a debugger, a frozen container), with one exception: if that
+   * process is laying out or removing the same file of a lock with a path, this throws `ERR_LOCK_BUSY` after 50 ms.
+   *
+   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`, `ERR_LOCK_BUSY`;
+   * `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(ref?: RWLockRef, options?: RWLockOptions) {
     const place = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
-    const { capacity, fairness = DEFAULT_FAIRNESS, label } = checkOpenOptions(options)
+    const { capacity, fairness = DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
+    const title = label ?? process.title
     const opened = translated(() =>
-      binding.open(place.name, place.path, capacity, label ?? process.title, threadId),
+      binding.open(place.name, place.path, capacity, title, threadId, durable, ref === undefined),
     )
     if (label !== undefined) binding.setLabel(opened.attachment, label, 0)
     this.#handle = new Handle(place, opened.attachment, opened.tokenBase, fairness)
@@ -229,9 +236,27 @@ export class RWLock implements Disposable {
     return snapshot(translated(() => binding.inspect(this.#handle.attachment)))
   }
 
-  /** Every named lock of this user. */
+  /**
+   * Every named lock of this user, each as it was at one moment. Left out is what is no valid lock, because something else wrote
+   * into its record or its memory, and what another version of this package made.
+   *
+   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read, for example with too many open files: there is no list that
+   * lacks some.
+   */
   static list(): LockSnapshot[] {
-    return binding.list().map(snapshot)
+    return translated(() => binding.list()).map(snapshot)
+  }
+
+  /**
+   * Removes the named locks that dead processes left and that no process has open, and returns their number. Those whose writer
+   * died stay, to report it to the next process that opens them, unless `ownerDied` is `true`. A process also does this, for
+   * 10 ms at most, when it opens its first named lock.
+   *
+   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read or removed; `ERR_INVALID_ARG_TYPE`.
+   */
+  static prune(options?: PruneOptions): number {
+    const { ownerDied = false } = checkPruneOptions(options)
+    return translated(() => binding.prune(ownerDied))
   }
 
   /**
@@ -239,7 +264,8 @@ export class RWLock implements Disposable {
    *
    * A symbolic link that leads to the file stays, and leads nowhere then. Other hard links of the file stay, and are the lock still.
    *
-   * @throws `ERR_LOCK_BUSY` while it is open anywhere; else as the constructor.
+   * @throws `ERR_LOCK_BUSY` while it is open anywhere, or if another process is stopped while it removes the same file; else as
+   * the constructor.
    */
   static remove(ref: RWLockRef): boolean {
     const { name, path } = checkRef(ref)

@@ -10,6 +10,7 @@
 #![allow(missing_docs)] // the API's own types say what each field is
 
 use std::path::Path;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
@@ -24,6 +25,9 @@ mod signal;
 
 use realm::{Event, with_attachment, with_realm};
 use seen::{OwnerDied, Seen, TimedOut};
+
+/// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
+const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
@@ -121,7 +125,8 @@ pub struct Opened {
     pub token_base: BigInt,
 }
 
-/// Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more.
+/// Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more. If it is
+/// made: `durable` false, its last close removes it also if a writer died; `anonymous`, its name is random.
 #[napi(catch_unwind)]
 pub fn open(
     name: Option<String>,
@@ -129,10 +134,20 @@ pub fn open(
     capacity: Option<u32>,
     label: String,
     thread: u32,
+    durable: Option<bool>,
+    anonymous: Option<bool>,
 ) -> Result<Opened> {
     let lock = lock_ref(name.as_deref(), path.as_deref());
+    let options = Options {
+        capacity,
+        label,
+        thread,
+        transient: durable == Some(false),
+        anonymous: anonymous == Some(true),
+        setup_timeout: SETUP_TIMEOUT,
+    };
     with_realm(|realm| {
-        let index = realm.open(lock, &Options { capacity, label, thread }).map_err(|error| failed(&error))?;
+        let index = realm.open(lock, &options).map_err(|error| failed(&error))?;
         let base = realm.get(index).ok_or_else(closed)?.attachment.token_base();
         Ok(Opened { attachment: index, token_base: base.into() })
     })
@@ -296,8 +311,17 @@ pub fn failure(attachment: u32) -> Failure {
 
 /// Every named lock of this user.
 #[napi(catch_unwind)]
-pub fn list() -> Vec<Seen> {
-    process_rwlock::list().into_iter().map(Into::into).collect()
+pub fn list() -> Result<Vec<Seen>> {
+    let seen = process_rwlock::list().map_err(|error| failed(&error))?;
+    Ok(seen.into_iter().map(Into::into).collect())
+}
+
+/// Removes the named locks that dead processes left and nobody has open; those whose writer died only if `owner_died`. Returns
+/// how many there were.
+#[napi(catch_unwind)]
+pub fn prune(owner_died: bool) -> Result<u32> {
+    let removed = process_rwlock::prune(owner_died).map_err(|error| failed(&error))?;
+    Ok(u32::try_from(removed).unwrap_or(u32::MAX))
 }
 
 /// Removes the lock called `name`, or the one at `path`; false if there is none.

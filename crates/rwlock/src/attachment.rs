@@ -15,12 +15,16 @@ use crate::park;
 use crate::park::doorbell;
 use crate::recovery::Vigil;
 use crate::segment::{self, Place, Segment};
-use crate::slot::{Mode, Queued, Reads};
+use crate::slot::{HighWater, Mode, Queued, Reads};
 use crate::sync::{AtomicU64, NoteU64};
 use crate::wait::Pending;
 
-/// How long closing waits for others that open or close the same lock.
-const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long [`Attachment::open`] waits for another process that lays out or removes the same file, unless said otherwise. That
+/// takes well under a millisecond, unless the process is stopped in the middle of it.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often to look for a free slot while others come and go.
+const CLAIM_ROUNDS: u32 = 16;
 
 /// Each writer whose token is a multiple of this takes out of the listing who does not read: often enough that idle readers
 /// do not cost writers much, seldom enough that listing them anew costs readers nothing.
@@ -56,7 +60,7 @@ impl LockRef<'_> {
 }
 
 /// How the opener wants the lock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Attachments the lock can hold at once, 1 to 4095; `None`: 128, or what an existing lock was made for.
     pub capacity: Option<u32>,
@@ -64,6 +68,27 @@ pub struct Options {
     pub label: String,
     /// The caller's own number for its thread, shown likewise.
     pub thread: u32,
+    /// Of a named lock: its last close removes it even if a writer died, whose death nobody can learn of then. The creator's wins.
+    pub transient: bool,
+    /// The name is random, so only the processes that have the lock open know it: once they are dead, what they left is removed,
+    /// with the death of a writer. The creator's wins.
+    pub anonymous: bool,
+    /// How long to wait, at most, for another process that lays out or removes the same file. 5 s by default. (Opening waits for
+    /// nothing else.)
+    pub setup_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            capacity: None,
+            label: String::new(),
+            thread: 0,
+            transient: false,
+            anonymous: false,
+            setup_timeout: SETUP_TIMEOUT,
+        }
+    }
 }
 
 /// How a hold ends.
@@ -117,7 +142,7 @@ impl Attachment {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`], [`ErrorKind::Corrupt`], [`ErrorKind::Incompatible`],
-    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process stopped in the middle of opening it.
+    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process was stopped while it laid out or removed the same file.
     pub fn open(lock: LockRef<'_>, options: &Options) -> Result<Self> {
         if let Some(capacity) = options.capacity
             && !(1..=MAX_CAPACITY).contains(&capacity)
@@ -127,22 +152,20 @@ impl Attachment {
                 format!("the capacity must be 1 to {MAX_CAPACITY}, not {capacity}"),
             ));
         }
-        let segment = match lock {
-            LockRef::Name(name) => segment::named::open(name, options.capacity)?,
-            LockRef::Path(path) => segment::file::open(path, options.capacity)?,
+        let (segment, slot) = match lock {
+            LockRef::Name(name) => segment::named::open(name, options)?,
+            LockRef::Path(path) => segment::file::open(path, options)?,
         };
-        Self::attach(segment, options)
+        Self::attach(segment, slot, options)
     }
 
-    /// Takes a slot of `segment`, whose setup byte is held.
-    pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
+    /// Settles in the slot `index` of `segment`, whose byte its lock file has.
+    pub(crate) fn attach(segment: Segment, index: usize, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => segment::disk::identity(segment.lock.file())
                 .map_err(|error| segment.place.refused("look at", "fstat", error))?,
         };
-        // From here on an error drops the segment, and with its file the setup byte.
-        let index = segment.claim_slot()?;
         let slot = &segment.slots()[index];
         step!(attach_look);
         let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
@@ -163,10 +186,9 @@ impl Attachment {
         slot.waiting.namespace.store(deaths::namespace(), Relaxed);
         step!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
-        step!(attach_high_water);
-        segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        // Before anything can be acquired: scans end there.
+        segment.raise_high_water(index + 1);
         segment.raise_tokens(index);
-        segment.leave_setup();
         let token_base = segment.gate().fence.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
         let (listing, listed) = segment.listing().place_of(index);
@@ -711,8 +733,6 @@ impl Drop for Attachment {
         // A damaged gate cannot be told to anybody here.
         let _ = self.release_exclusive(self.end);
         let segment = &*self.segment;
-        // Without the setup byte the slot is given up all the same, and the next opener or closer tidies up.
-        let alone = segment.enter_setup(CLOSE_PATIENCE).is_ok();
         step!(close_look);
         if segment.load_gate().died() != Some(self.index) {
             step!(close_pid);
@@ -720,17 +740,31 @@ impl Drop for Attachment {
         }
         step!(close_unlock);
         let _ = segment.lock.unlock(slot_byte(self.index));
-        if alone {
-            segment.tidy();
-            segment.leave_setup();
-        }
+        segment.remove_if_last();
+        segment.lower_high_water();
     }
 }
 
 impl Segment {
-    /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
-    fn claim_slot(&self) -> Result<usize> {
-        let cannot = |error| self.place.refused("lock a slot of", "fcntl", error);
+    /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. `None`: they are all in use.
+    pub(crate) fn claim_slot(&self) -> Result<Option<usize>> {
+        for _ in 0..CLAIM_ROUNDS {
+            step!(attach_begin);
+            let seen = self.header().high_water.load(SeqCst);
+            if let Some(slot) = self.try_claim_slot()? {
+                return Ok(Some(slot));
+            }
+            // Whoever attached meanwhile may have left one slot behind us for one before us.
+            step!(attach_again);
+            if self.header().high_water.load(SeqCst) == seen {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_claim_slot(&self) -> Result<Option<usize>> {
+        let cannot = |error| segment::cannot_lock(&self.place, error);
         let is_vacant = |index: &usize| {
             step!(attach_vacant);
             self.slots()[*index].waiting.pid.load(Relaxed) == 0
@@ -751,38 +785,52 @@ impl Segment {
             self.repair(index, || true);
             step!(attach_died_look);
             if self.load_gate().died() != Some(index) {
-                return Ok(index);
+                return Ok(Some(index));
             }
             // Its last owner died inside a write hold: who that was is written here, until it is settled.
             step!(attach_unlock);
             self.lock.unlock(slot_byte(index)).map_err(cannot)?;
         }
-        Err(Error::new(
+        Ok(None)
+    }
+
+    #[cold]
+    pub(crate) fn full(&self) -> Error {
+        Error::new(
             ErrorKind::Full,
             format!(
                 "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
                 self.place,
                 self.capacity()
             ),
-        ))
+        )
     }
 
-    /// After a slot was given up: removes the lock if nobody needs it, else lowers the high-water mark. The setup byte
-    /// must be held.
-    fn tidy(&self) {
-        step!(tidy_look);
-        if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
-            self.recover_all(usize::MAX);
-            if self.is_clean() {
-                segment::named::retire(self);
+    fn raise_high_water(&self, count: usize) {
+        let word = &self.header().high_water;
+        loop {
+            step!(attach_high_water_look);
+            let seen = HighWater(word.load(SeqCst));
+            step!(attach_high_water);
+            if word.compare_exchange(seen.0, seen.changed_to(seen.count().max(count)).0, SeqCst, SeqCst).is_ok() {
                 return;
             }
         }
+    }
+
+    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
+    fn lower_high_water(&self) {
+        let word = &self.header().high_water;
+        step!(tidy_look);
+        let seen = HighWater(word.load(SeqCst));
         step!(tidy_scan);
-        let used = self.used_slots();
+        let used = &self.slots()[..seen.count().min(self.slots().len())];
+        // Who had raised the mark before had also left its pid in its slot.
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
-        step!(tidy_high_water);
-        self.header().high_water.store(top as u32, SeqCst);
+        if top < seen.count() {
+            step!(tidy_high_water);
+            let _ = word.compare_exchange(seen.0, seen.changed_to(top).0, SeqCst, SeqCst);
+        }
     }
 }
 

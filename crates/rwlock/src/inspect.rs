@@ -79,41 +79,50 @@ impl Attachment {
     }
 }
 
-/// Every named lock of this user.
-#[must_use]
-pub fn list() -> Vec<Snapshot> {
-    segment::named::all().iter().map(|segment| segment.snapshot(usize::MAX)).collect()
+/// Every named lock of this user, each as it was at one moment. What is no valid lock, since something else wrote into its record
+/// or its memory, is left out, and so are locks of other versions of this crate.
+///
+/// # Errors
+/// [`ErrorKind::Access`] if one of them cannot be looked at: too many open files, no memory. There is no list then, rather than one
+/// that lacks some.
+pub fn list() -> Result<Vec<Snapshot>> {
+    segment::named::each(|segment| segment.snapshot(usize::MAX))
 }
 
 /// Removes a lock, with what it remembers. `false` if there is none. For a path it removes the file: a symbolic link that leads to
 /// it stays, and leads nowhere; other hard links of the file stay, and are the lock still.
 ///
 /// # Errors
-/// [`ErrorKind::Busy`] while somebody is attached; the errors of [`Attachment::open`].
+/// [`ErrorKind::Busy`] while somebody is attached, or if another process was stopped while it removed the same file; the errors of
+/// [`Attachment::open`].
 pub fn remove(lock: LockRef<'_>) -> Result<bool> {
-    let found = match lock {
-        LockRef::Name(name) => segment::named::find(name)?,
-        LockRef::Path(path) => segment::file::find(path)?,
-    };
-    let Some(segment) = found else { return Ok(false) };
-    step!(remove_look);
-    if segment.lock.is_in_use().map_err(|error| segment.place.refused("remove", "fcntl", error))? {
-        let users: Vec<String> = segment.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
-        return Err(Error::new(
-            ErrorKind::Busy,
-            format!("{} is open in process {}: close it there first", segment.place, users.join(", ")),
-        ));
+    match lock {
+        LockRef::Name(name) => segment::named::remove(name),
+        LockRef::Path(path) => segment::file::remove(path),
     }
-    match segment.place.clone() {
-        Place::Named { .. } => segment::named::retire(&segment),
-        ref place @ Place::File { ref path } => {
-            segment::file::remove(segment, path).map_err(|error| place.not_removed("unlink", error))?;
-        }
-    }
-    Ok(true)
+}
+
+/// Removes the named locks of this user that dead processes left and nobody has open, and returns how many those were. The first
+/// lock that a process opens does so too, for a few milliseconds.
+///
+/// Those whose writer died stay, to report that to whoever opens them next, unless `owner_died` is set. Locks with a random name
+/// (see [`crate::Options::anonymous`]) do not stay either way.
+///
+/// # Errors
+/// [`ErrorKind::Access`] if one of them cannot be looked at or removed.
+pub fn prune(owner_died: bool) -> Result<usize> {
+    segment::sweep::prune(owner_died)
 }
 
 impl Segment {
+    /// It cannot be removed now.
+    pub(crate) fn in_use(&self) -> Error {
+        step!(in_use_look);
+        let users: Vec<String> = self.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
+        let users = if users.is_empty() { "another process".into() } else { format!("process {}", users.join(", ")) };
+        Error::new(ErrorKind::Busy, format!("{} is open in {users}: close it there first", self.place))
+    }
+
     fn attached(&self) -> impl Iterator<Item = &Slot> {
         let slots = self.used_slots().iter().enumerate();
         slots.filter(|(index, slot)| slot.waiting.pid.load(Relaxed) != 0 && self.is_alive(*index)).map(|(_, slot)| slot)

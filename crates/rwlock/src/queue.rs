@@ -10,7 +10,7 @@ use crate::gate::{Gate, Hold};
 use crate::layout::{GateLine, SLOTS_OF_WORD, Slot};
 use crate::park;
 use crate::segment::Segment;
-use crate::slot::{Mode, Queued, Reads};
+use crate::slot::{HighWater, Mode, Queued, Reads};
 
 impl GateLine {
     pub fn load(&self) -> Gate {
@@ -47,7 +47,7 @@ impl Segment {
 
     fn high_water(&self) -> usize {
         step!(scan_bound);
-        self.header().high_water.load(SeqCst) as usize
+        HighWater(self.header().high_water.load(SeqCst)).count()
     }
 
     /// The slots in use, and perhaps some that are not.

@@ -66,6 +66,22 @@ impl OpenOptions {
         self
     }
 
+    /// Whether a named lock whose writer died outlives its last close, to report that to whoever opens it next. The default.
+    /// The creator's wins.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.options.transient = !durable;
+        self
+    }
+
+    /// How long opening waits, at most, for another process that lays out or removes the same file: 5 s by default. It waits
+    /// for nothing else.
+    #[must_use]
+    pub fn setup_timeout(mut self, timeout: Duration) -> Self {
+        self.options.setup_timeout = timeout;
+        self
+    }
+
     /// Opens the lock called `name`: shared memory, per user and machine.
     ///
     /// # Errors

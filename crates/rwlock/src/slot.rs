@@ -1,4 +1,5 @@
-//! The two words of a slot that others act on: what it reads, and what it waits for.
+//! The two words of a slot that others act on, what it reads and what it waits for, and the word that says which slots may be
+//! in use.
 
 /// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
 /// reads; the generation tells one life of the slot from the next.
@@ -95,9 +96,37 @@ impl Queued {
     }
 }
 
+/// `high_water`: the number of the slots that scans visit (16 bits), and how often it was changed (48 bits).
+///
+/// Every attachment changes the word, also one that does not raise the number: so whoever lowers the number, after it saw that
+/// nobody has a slot above, fails if somebody attached meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HighWater(pub u64);
+
+const COUNT_BITS: u32 = 16;
+
+impl HighWater {
+    pub fn count(self) -> usize {
+        (self.0 & ((1 << COUNT_BITS) - 1)) as usize
+    }
+
+    /// Another word, with `count`.
+    pub fn changed_to(self, count: usize) -> Self {
+        Self(((self.0 >> COUNT_BITS).wrapping_add(1) << COUNT_BITS) | count as u64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_change_of_the_high_water_mark_is_another_word() {
+        let seen = HighWater(u64::MAX << COUNT_BITS | 5);
+        assert_eq!((seen.count(), seen.changed_to(5).count(), seen.changed_to(4096).count()), (5, 5, 4096));
+        assert_ne!(seen, seen.changed_to(5));
+        assert_ne!(seen.changed_to(7).changed_to(5), seen);
+    }
 
     #[test]
     fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {

@@ -15,6 +15,11 @@ impl LockFile {
         Ok(*bytes().entry(byte).or_insert(self.file().as_raw_fd()) == self.file().as_raw_fd())
     }
 
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        let free = !self.is_locked(byte, count)?;
+        Ok(free && (byte..byte + count as u64).all(|byte| self.try_lock(byte).is_ok()))
+    }
+
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
         let own = self.file().as_raw_fd();
         bytes().retain(|at, owner| *at != byte || *owner != own);

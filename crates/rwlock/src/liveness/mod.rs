@@ -38,7 +38,7 @@ impl LockFile {
     }
 }
 
-/// The byte that serialises opening, closing and removing.
+/// The byte that who lays a file out in place, or removes one, holds meanwhile.
 pub(crate) const SETUP_BYTE: u64 = 1 << 40;
 
 /// The byte that the owner of `slot` holds while it lives.

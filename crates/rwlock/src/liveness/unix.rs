@@ -10,15 +10,20 @@ use super::LockFile;
 impl LockFile {
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
-        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, 1) {
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.try_lock_all(byte, 1)
     }
 
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
         self.control(libc::F_OFD_SETLK, libc::F_UNLCK as _, byte, 1).map(drop)
+    }
+
+    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them.
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, count) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether any other open file has a lock on one of `count` bytes from `byte` on.

@@ -44,6 +44,12 @@ impl LockFile {
         self.unlock_range(place_of(byte), 1)
     }
 
+    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them, or asks about
+    /// one. They are given back with the file.
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        self.lock(place_of(byte), 2 * count as u32, LOCKFILE_EXCLUSIVE_LOCK)
+    }
+
     /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let (place, length) = (place_of(byte), 2 * count as u32);

@@ -4,6 +4,7 @@
 
 mod acquiring;
 mod attachment;
+mod beside;
 mod chaos;
 mod damage;
 mod exclusion;

@@ -251,6 +251,8 @@ impl Servant {
                 let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
+            "list" => return Ok(process_rwlock::list()?.len().to_string()),
+            "descriptors" => return Ok(descriptors(place, argument.parse().unwrap())),
             #[cfg(target_os = "linux")]
             "no_open_file_locks" => system::no_open_file_locks(),
             #[cfg(target_os = "linux")]
@@ -296,6 +298,7 @@ fn options(words: &[&str]) -> OpenOptions {
         Some(("capacity", capacity)) => options.capacity(capacity.parse().unwrap()),
         Some(("fairness", fairness)) => options.fairness(ms(fairness.parse().unwrap())),
         Some(("label", label)) => options.label(label),
+        Some(("durable", durable)) => options.durable(durable.parse().unwrap()),
         _ => panic!("what is {word:?}?"),
     })
 }
@@ -327,6 +330,15 @@ fn churn(place: &str, times: u32) -> String {
         }
     }
     if left.is_empty() { "nothing".into() } else { left }
+}
+
+/// How many more descriptors this process has with the lock open `times` more.
+fn descriptors(place: &str, times: usize) -> String {
+    let count = || system::resources().into_iter().find(|(name, _)| *name == "descriptors").unwrap().1;
+    let _first = open(place, &OpenOptions::new()).unwrap();
+    let before = count();
+    let _locks: Vec<_> = (0..times).map(|_| open(place, &OpenOptions::new()).unwrap()).collect();
+    (count() - before).to_string()
 }
 
 /// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.
