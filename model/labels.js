@@ -52,7 +52,11 @@ export const exceptions = {
     'follow_wake_look',
     'notice_pid',
   ],
-  'the order in which slots are tried is free in the model': ['attach_vacant'],
+  'the order in which slots are tried is free in the model': ['attach_vacant', 'leftover_look'],
+  'whether the owner of the gate knows of it is asked for damage, which the model has not': [
+    'know_upgradable',
+    'knows_look',
+  ],
 }
 
 /**

@@ -5,6 +5,8 @@
 mod acquiring;
 mod attachment;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod clocks;
 mod damage;
 mod exclusion;
 mod fairness;

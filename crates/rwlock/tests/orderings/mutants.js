@@ -31,6 +31,7 @@ export const MUTANTS = [
   }),
   weaker('attachment.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_unlist', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_high_water', 'AcqRel'),
   weaker('attachment.rs', 'tidy_high_water', 'Relaxed', { survives: UNUSED }),
   // The gate, and the scans.
