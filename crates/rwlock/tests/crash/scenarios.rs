@@ -69,7 +69,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "reader-after-unlisting",
-        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =refused\n a release",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =any, release-all\n a release",
     ),
     // ---- readers inside
     path("read-beside-reader", "a open, read\n v open\n b open\n ! read, release"),
