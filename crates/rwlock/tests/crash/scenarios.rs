@@ -76,11 +76,11 @@ pub const SCENARIOS: &[Scenario] = &[
     path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
     path(
         "try-write-stopped-beside-reader",
-        "a open, read\n v open\n b open\n ! try-write =refused\n done v\n b read, release &\n done b",
+        "a open, read\n v open\n b open\n ! try-write =refused\n done v\n b read, release",
     ),
     path(
         "try-upgrade-stopped-beside-reader",
-        "a open, read\n v open, upgradable\n b open\n ! try-upgrade =refused, release\n done v\n b read, release &\n done b",
+        "a open, read\n v open, upgradable\n b open\n ! try-upgrade =refused, release\n done v\n b read, release",
     ),
     path("try-upgrade-beside-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
     path("in-place-beside-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
