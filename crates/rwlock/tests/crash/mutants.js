@@ -154,12 +154,6 @@ export const MUTANTS = [
     ],
   },
   {
-    name: 'writing-at-once',
-    breaks: 'a try to write takes the gate before it looks for readers, and who stops there keeps others out',
-    file: 'attachment.rs',
-    change: [['if self.segment.lists_beside(self.index) {', 'if false {']],
-  },
-  {
     name: 'listed-unseen',
     breaks: 'who has listed itself to read does not look at the gate again',
     file: 'attachment.rs',
