@@ -56,6 +56,11 @@ export const exceptions = {
     'attach_again',
     'attach_begin',
     'attach_vacant',
+    'leftover_look',
+  ],
+  'whether the owner of the gate knows of it is asked for damage, which the model has not': [
+    'know_upgradable',
+    'knows_look',
   ],
 }
 

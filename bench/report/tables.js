@@ -185,7 +185,7 @@ const makers = {
     },
   ],
 
-  growth: ({ slots, locks, waiters }) => [
+  growth: ({ slots, readers = [], locks, waiters }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',
       columns: ['', 'read', 'write', 'write × pthread'],
@@ -201,6 +201,18 @@ const makers = {
             ]
           : [],
       ),
+    },
+    {
+      title:
+        'Growth with the readers of a lock, without Node.js: the worst includes the pauses of the machine',
+      columns: ['readers', 'attach one', 'refused try to write', 'its worst in 50 ms', 'inspect'],
+      rows: readers.map((/** @type {any} */ row) => [
+        String(row.size),
+        time(row.attach),
+        time(row.refused),
+        time(row.worst),
+        time(row.inspect),
+      ]),
     },
     {
       title: 'Growth with the locks of a process: for one of them',

@@ -39,7 +39,7 @@ const HEAD: [(usize, usize); 16] = [
     (44, 4), // name_bytes
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 20] = [
+const OF_SLOT: [(usize, usize); 22] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -52,7 +52,9 @@ const OF_SLOT: [(usize, usize); 20] = [
     (152, 4), // namespace
     (232, 8), // doorbell
     (240, 8), // doorbell_key
-    (160, 8), // close_at
+    (160, 4), // overdue
+    (164, 4), // trying
+    (248, 4), // upgradable
     (176, 4), // pid
     (8, 8),   // token
     (16, 8),  // read_since

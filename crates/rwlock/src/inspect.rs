@@ -10,7 +10,7 @@ use crate::gate::{Gate, Hold};
 use crate::layout::{Label, Slot};
 use crate::park;
 use crate::segment::{self, Place, Segment};
-use crate::slot::{Mode, Queued, Reads};
+use crate::slot::{Mode, Queued, Reads, place_of};
 use crate::sync::NoteU64;
 
 /// A writer whose hold ended without release: what the lock protects may be half-written.
@@ -129,8 +129,9 @@ impl Segment {
     }
 
     fn snapshot(&self, me: usize) -> Snapshot {
-        self.recover_all(me);
-        let now = park::now();
+        self.recover_for_inspection(me);
+        let now = park::shared(park::now());
+        let next = self.tickets().next.load(Relaxed);
         step!(inspect_gate);
         let gate = self.load_gate();
         let (mut holders, mut waiters) = (Vec::new(), Vec::new());
@@ -160,10 +161,11 @@ impl Segment {
             step!(inspect_queued);
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
-                waiters.push((queued.ticket(), own(waiter(slot, mode, pending, &slot.waiting.since, now))));
+                let place = place_of(queued.ticket(), next);
+                waiters.push((place, own(waiter(slot, mode, pending, &slot.waiting.since, now))));
             }
         }
-        waiters.sort_by_key(|(ticket, _)| *ticket);
+        waiters.sort_by_key(|(place, _)| *place);
         let (name, path) = match &self.place {
             Place::Named { name, .. } => (Some(name.clone()), None),
             Place::File { path } => (None, Some(path.clone())),
@@ -216,7 +218,7 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
         mode,
         count,
         label,
-        ms: if since == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
+        ms: if since == 0 || now == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
         is_own: false,
     }
 }

@@ -90,9 +90,14 @@ impl Queued {
         Self(self.0 | passed_over.0 & PASSES_MASK << PASSES_SHIFT)
     }
 
+    /// Waits, and was not passed over.
+    pub fn is_in_turn(self) -> bool {
+        self.mode().is_some() && !self.is_passed()
+    }
+
     /// Waits in turn, ahead of a request with `ticket`.
     pub fn is_ahead_of(self, ticket: u64) -> bool {
-        self.mode().is_some() && !self.is_passed() && self.ticket() < ticket
+        self.is_in_turn() && is_earlier(self.ticket(), ticket)
     }
 }
 
@@ -116,6 +121,18 @@ impl HighWater {
     }
 }
 
+/// Whether ticket `one` was taken before `other`. Their numbers wrap, at 2^44: of two that wait at the same time the later one is
+/// less than half of that ahead.
+pub(crate) fn is_earlier(one: u64, other: u64) -> bool {
+    let ahead = other.wrapping_sub(one) & TICKET_MASK;
+    ahead != 0 && ahead <= TICKET_MASK / 2
+}
+
+/// The tickets of those who wait, in order, the one to be handed out next being `next`.
+pub(crate) fn place_of(ticket: u64, next: u64) -> u64 {
+    ticket.wrapping_sub(next).wrapping_add(TICKET_MASK / 2) & TICKET_MASK
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +143,18 @@ mod tests {
         assert_eq!((seen.count(), seen.changed_to(5).count(), seen.changed_to(4096).count()), (5, 5, 4096));
         assert_ne!(seen, seen.changed_to(5));
         assert_ne!(seen.changed_to(7).changed_to(5), seen);
+    }
+
+    #[test]
+    fn tickets_keep_their_order_when_their_number_wraps() {
+        for next in [3, 1 << 30, TICKET_MASK - 1, TICKET_MASK, TICKET_MASK + 2, u64::MAX] {
+            let tickets: Vec<_> = (0..6).map(|back| next.wrapping_sub(6 - back) & TICKET_MASK).collect();
+            for pair in tickets.windows(2) {
+                assert!(is_earlier(pair[0], pair[1]) && !is_earlier(pair[1], pair[0]) && !is_earlier(pair[0], pair[0]));
+                assert!(place_of(pair[0], next) < place_of(pair[1], next));
+                assert!(Queued::new(Mode::Write, 0, pair[0]).is_ahead_of(pair[1]));
+            }
+        }
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub(crate) struct Pending {
     sync: Option<RequestId>,
     /// What the slot's word says.
     published: Option<(u64, Mode)>,
+    /// The queue was closed for it since it was published.
+    closed: bool,
     settled: Vec<(RequestId, Outcome)>,
     last_id: RequestId,
     /// No deadline lies before this.
@@ -87,6 +89,7 @@ impl Default for Pending {
             drain: None,
             sync: None,
             published: None,
+            closed: false,
             settled: Vec::new(),
             last_id: 0,
             next_deadline: u64::MAX,
@@ -195,6 +198,7 @@ impl Attachment {
         let pending = &mut *self.pending.borrow_mut();
         self.check_gate(pending)?;
         park::take_wake(&self.slot().waiting.wake);
+        let mut put_back = 0;
         loop {
             self.continue_drain(pending)?;
             while let Some(head) = pending.requests.pop_front() {
@@ -205,9 +209,17 @@ impl Attachment {
             }
             self.expire(pending, now);
             self.admit_nested(pending, now);
-            // What was released before the publication was not told to us: look once more.
+            // What was released before the publication was not told to us: look once more. But who overwrites our word all the
+            // time does not keep us here.
+            let published = pending.published;
             if !self.publish_head(pending) {
                 break;
+            }
+            if pending.published == published {
+                put_back += 1;
+                if put_back > self.segment.slots().len() {
+                    break;
+                }
             }
         }
         self.close_queue(pending, now);
@@ -219,8 +231,13 @@ impl Attachment {
     fn check_gate(&self, pending: &Pending) -> Result<()> {
         step!(poll_look);
         let gate = self.segment.load_gate();
-        if self.segment.gate_owner(gate)? != Some(self.index) {
-            return Ok(());
+        match self.segment.gate_owner(gate)? {
+            Some(owner) if owner == self.index => {}
+            // (Who has died meanwhile leaves it to whoever comes.)
+            Some(owner) if self.has_found_damage(gate) && !self.segment.recover(owner) => {
+                return Err(self.segment.held_by_nobody(gate));
+            }
+            _ => return Ok(()),
         }
         let drains = pending.drain.as_ref().is_some_and(|drain| drain.claimed);
         let ours = match self.exclusive.get() {
@@ -241,7 +258,7 @@ impl Attachment {
 
     /// Grants `head` if it is its turn and the lock is free for it; a writer then still has to drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
-        if self.segment.ahead_of(self.index, head.mode, head.ticket).is_some() {
+        if self.segment.ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
             return Ok(false);
         }
         let granted = match head.mode {
@@ -257,7 +274,7 @@ impl Attachment {
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
                 step!(stamp_drain);
-                self.slot().exclusive_since.store(head.since, Relaxed); // it waits still
+                self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
                 return Ok(true);
@@ -290,7 +307,7 @@ impl Attachment {
         if !drain.claimed {
             drain.claimed = true;
             step!(drain_since);
-            self.slot().waiting.since.store(request.since, Relaxed);
+            self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
         if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
@@ -381,16 +398,18 @@ impl Attachment {
             if published == own.with_passes_of(published) {
                 return false;
             }
+            pending.closed = false;
             step!(publish_back);
             // We were passed over and are here after all, or something else wrote here.
             word.queued.store(own.with_passes_of(published).0, SeqCst);
             return true;
         }
         pending.published = publish;
+        pending.closed = false;
         if let Some(head) = head {
             step!(publish_times);
-            word.close_at.store(head.close_at, Relaxed);
-            word.since.store(head.since, Relaxed);
+            word.overdue.store(0, Relaxed);
+            word.since.store(park::shared(head.since), Relaxed);
             step!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
             step!(join_queue);
@@ -406,12 +425,20 @@ impl Attachment {
 
     /// Closes the queue to newcomers if they have overtaken our first request for long enough. Also if somebody is ahead of
     /// it: he may be stopped, and as long as newcomers keep the lock busy nobody sees that he does not come.
-    fn close_queue(&self, pending: &Pending, now: u64) {
+    ///
+    /// That its time has come is said in its slot: clocks differ from process to process. Who has not seen that, and is about to
+    /// reopen the queue, fails since the gate is changed.
+    fn close_queue(&self, pending: &mut Pending, now: u64) {
         if let Some(head) = pending.requests.front()
             && now >= head.close_at
         {
+            step!(mark_overdue);
+            self.slot().waiting.overdue.store(1, Relaxed);
             step!(close_queue);
-            self.segment.change_gate(|gate| (!gate.is_closed()).then(|| gate.with_closed()));
+            let again = pending.closed;
+            self.segment
+                .change_gate(|gate| (!gate.is_closed() || !again).then(|| gate.with_next_sequence().with_closed()));
+            pending.closed = true;
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! The bytes lie far beyond the mapped range, where some systems' locks would forbid access.
 
+pub(crate) mod activity;
 pub(crate) mod deaths;
 
 #[cfg(miri)]

@@ -1,5 +1,7 @@
 //! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
 
+#[cfg(not(miri))]
+use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicUsize};
 
@@ -8,6 +10,43 @@ use super::clock::{self, NANOS};
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;
+
+/// By how much the monotonic clock of this process' time namespace is ahead of the machine's, in ns; `None`: not known. A process
+/// keeps its time namespace.
+#[cfg(not(miri))]
+#[inline]
+pub(crate) fn clock_offset() -> Option<i64> {
+    const NOT_READ: i64 = i64::MIN;
+    const UNKNOWN: i64 = i64::MAX;
+    // No `OnceLock`: it is always the same number, whoever asked first.
+    static OFFSET: AtomicI64 = AtomicI64::new(NOT_READ);
+    let mut offset = OFFSET.load(Relaxed);
+    if offset == NOT_READ {
+        offset = read_clock_offset().unwrap_or(UNKNOWN);
+        OFFSET.store(offset, Relaxed);
+    }
+    (offset != UNKNOWN).then_some(offset)
+}
+
+/// Source: time_namespaces(7).
+#[cfg(not(miri))]
+#[cold]
+fn read_clock_offset() -> Option<i64> {
+    use std::fs;
+    let Ok(own) = fs::read_link("/proc/self/ns/time") else {
+        // A kernel without time namespaces, or no /proc.
+        return fs::read_link("/proc/self/ns/pid").is_ok().then_some(0);
+    };
+    // The offsets are those of the namespace of its children, which is its own unless it has just made one for them.
+    if fs::read_link("/proc/self/ns/time_for_children").ok()? != own {
+        return None;
+    }
+    let offsets = fs::read_to_string("/proc/self/timens_offsets").ok()?;
+    let monotonic = offsets.lines().find_map(|line| line.trim_start().strip_prefix("monotonic"))?;
+    let mut numbers = monotonic.split_whitespace().map(str::parse::<i64>);
+    let (seconds, nanos) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    seconds.checked_mul(NANOS as i64)?.checked_add(nanos)
+}
 
 /// Monotonic time in ns.
 pub(crate) fn now() -> u64 {

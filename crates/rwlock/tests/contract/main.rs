@@ -6,6 +6,8 @@ mod acquiring;
 mod attachment;
 mod beside;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod clocks;
 mod damage;
 mod exclusion;
 mod fairness;

@@ -95,8 +95,8 @@ export const MUTANTS = [
     change: [
       ['        self.gate().fence.store(token, Relaxed);\n', ''],
       [
-        'else { return Ok(()) };\n        if mode',
-        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        if mode',
+        'else { return Ok(()) };\n        match mode',
+        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        match mode',
       ],
     ],
   },
@@ -147,10 +147,9 @@ export const MUTANTS = [
     breaks: 'a try to write takes the gate and looks for readers only before',
     file: 'attachment.rs',
     change: [
-      ['(self.cautious.get() && self.has_readers_beside())', 'self.has_readers_beside()'],
       [
-        '        if self.has_readers_beside() {\n            self.cautious.set(true);\n            self.give_gate_back();\n            return false;\n        }\n',
-        '',
+        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n',
       ],
     ],
   },
@@ -160,8 +159,8 @@ export const MUTANTS = [
     file: 'attachment.rs',
     change: [
       [
-        '        open(self.load_gate())\n    }\n\n    fn enlist',
-        '        open(Gate(0))\n    }\n\n    fn enlist',
+        '            if !open(gate) {\n                return false;\n            }\n            step!(list_gate);',
+        '            if !open(Gate(0)) {\n                return false;\n            }\n            step!(list_gate);',
       ],
     ],
   },

@@ -69,11 +69,19 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "reader-after-unlisting",
-        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =refused\n a release",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =any, release-all\n a release",
     ),
     // ---- readers inside
     path("read-beside-reader", "a open, read\n v open\n b open\n ! read, release"),
     path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
+    path(
+        "try-write-stopped-beside-reader",
+        "a open, read\n v open\n b open\n ! try-write =refused\n done v\n b read, release",
+    ),
+    path(
+        "try-upgrade-stopped-beside-reader",
+        "a open, read\n v open, upgradable\n b open\n ! try-upgrade =refused, release\n done v\n b read, release",
+    ),
     path("try-upgrade-beside-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
     path("in-place-beside-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
     path(

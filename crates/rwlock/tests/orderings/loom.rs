@@ -556,8 +556,8 @@ fn a_downgrade_to_upgradable_keeps_writers_waiting() {
 
 // ---- those who do not come
 
-/// Later than every patience.
-const LATE: u64 = 10_000_000_000;
+/// Later than every patience, and sooner than anybody takes a hold that has not begun for damage.
+const LATE: u64 = 900_000_000;
 
 /// A writer that drains comes at last, while somebody who waited too long for it goes past: only one of the two writes at
 /// a time, and neither is left behind.

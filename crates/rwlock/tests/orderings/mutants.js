@@ -31,6 +31,7 @@ export const MUTANTS = [
   }),
   weaker('attachment.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_unlist', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_high_water', 'AcqRel'),
   weaker('attachment.rs', 'attach_high_water_look', 'Relaxed', {
     survives: 'the exchange that follows fails if it is old',

@@ -33,11 +33,24 @@ impl Child {
 
     #[track_caller]
     pub fn with_environment(lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
+        Self::start(Command::new(env::current_exe().unwrap()), lock, variables)
+    }
+
+    /// A process that the command `under` starts, which ends with it.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn under(under: &[&str], lock: LockRef<'_>) -> Self {
+        let mut command = Command::new(under[0]);
+        command.args(&under[1..]).arg(env::current_exe().unwrap());
+        Self::start(command, lock, &[])
+    }
+
+    #[track_caller]
+    fn start(mut command: Command, lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
         let place = match lock {
             LockRef::Name(name) => format!("name:{name}"),
             LockRef::Path(path) => format!("path:{}", path.display()),
         };
-        let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
             .env(PLACE, place)
@@ -242,6 +255,9 @@ impl Servant {
             "token" => {
                 let Some(Hold::Write(guard)) = self.holds.last() else { panic!("no write hold") };
                 return Ok(guard.token().to_string());
+            }
+            "longest" => {
+                return Ok(self.lock().inspect().holders.iter().map(|holder| holder.ms).max().unwrap_or(0).to_string());
             }
             "owner_died" => return Ok(died(self.holds.last().expect("a hold").owner_died())),
             "churn" => return Ok(churn(place, argument.parse().unwrap())),
