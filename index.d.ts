@@ -22,6 +22,9 @@ export declare function downgrade(attachment: number, to: number): void
 /** The hold of that name has ended, or has changed its mode. */
 export declare function dropLabel(attachment: number, number: number, ofRead: boolean): void
 
+/** What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock. */
+export declare function explainTimeout(attachment: number, modeCode: number, isUpgrade: boolean, timeout: number): TimedOut
+
 /** Why every request of the attachment failed. */
 export declare function failure(attachment: number): Failure
 
@@ -29,6 +32,7 @@ export declare function failure(attachment: number): Failure
 export interface Failure {
   code: string
   message: string
+  cause?: string
 }
 
 /** Ends a hold that was granted just now, and that nothing has used. */
@@ -131,8 +135,11 @@ export interface Seen {
 /** Names the attachment, for whoever inspects the lock. */
 export declare function setLabel(attachment: number, label: string): void
 
-/** What to say to a request that was not granted in time (ms). */
-export declare function timeoutMessage(attachment: number, modeCode: number, timeout: number): string
+/** What a request that was not granted in time is told. */
+export interface TimedOut {
+  message: string
+  holders: Array<Party>
+}
 
 /** The upgradable hold if that needs no waiting, else 0. */
 export declare function tryUpgradable(attachment: number): number
@@ -140,7 +147,7 @@ export declare function tryUpgradable(attachment: number): number
 /** From upgradable, or from the attachment's only read hold, to write if that needs no waiting, else 0. */
 export declare function tryUpgrade(attachment: number): number
 
-/** Takes the lock, blocking this thread. */
+/** Takes the lock, blocking this thread. NaN: not in time. */
 export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number
 
 /** Threads that sleep on behalf of waiting requests, in this process. */

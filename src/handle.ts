@@ -70,8 +70,7 @@ export class Handle {
     try {
       releaseExclusive(this.attachment, end)
     } catch (error) {
-      // It did not come to that. (`instanceof` is a function of ours, for which there might be no stack either.)
-      if ((error as LockError).code !== 'ERR_LOCK_CORRUPT') this.exclusive = exclusive
+      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left to get there
       throw error
     }
   }

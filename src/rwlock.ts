@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Opened, Seen } from '../index.js'
 import { binding } from './binding.js'
-import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
+import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
+import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -19,7 +20,7 @@ import { reclaim } from './reclaim.js'
 import { throwIfAborted } from './signals.js'
 import { copy, timeoutError, Wait } from './waits.js'
 
-/** A lock at one moment; old when it arrives. */
+/** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {
   /** The lock's name, if it was opened by name. */
   name?: string
@@ -51,6 +52,18 @@ const collected = new FinalizationRegistry<Handle>((handle) => {
   if (!handle.closed) handle.leave()
 })
 
+let isLock: (value: unknown) => boolean
+
+/** Fails if `method` was called without its lock. */
+function check(lock: unknown, method: string): void {
+  if (!isLock(lock)) throw invalidThis('lock', method)
+}
+
+/** The same of a call that has failed: to ask before would cost every call 1 ns. */
+function explained(error: unknown, lock: unknown, method: string): unknown {
+  return isLock(lock) ? error : invalidThis('lock', method)
+}
+
 /**
  * A reader-writer lock that every process on the machine can share.
  *
@@ -64,6 +77,10 @@ const collected = new FinalizationRegistry<Handle>((handle) => {
  */
 export class RWLock implements Disposable {
   readonly #handle: Handle
+
+  static {
+    isLock = (value) => typeof value === 'object' && value !== null && #handle in value
+  }
 
   /**
    * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells.
@@ -106,51 +123,90 @@ export class RWLock implements Disposable {
    * Rejects with what `fn` throws; `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
    */
   read<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(READ, fn, options)
+    try {
+      return this.#scoped(READ, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'read'))
+    }
   }
 
   /** As {@link RWLock.read}, alone; `guard.token` is the fencing token. */
   write<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(WRITE, fn, options)
+    try {
+      return this.#scoped(WRITE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'write'))
+    }
   }
 
   /** As {@link RWLock.read}, beside readers but alone among those who may become the writer with `guard.upgrade()`. */
   upgradable<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(UPGRADABLE, fn, options)
+    try {
+      return this.#scoped(UPGRADABLE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'upgradable'))
+    }
   }
 
   // ---- with a guard
 
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
-  acquireRead(options?: AcquireOptions): Promise<Guard> {
-    return this.#acquire(READ, options)
+  async acquireRead(options?: AcquireOptions): Promise<Guard> {
+    try {
+      const terms = checked(options)
+      return this.#now(READ, terms) ?? (await this.#wait(READ, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireRead')
+    }
   }
 
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
-  acquireWrite(options?: AcquireOptions): Promise<Guard> {
-    return this.#acquire(WRITE, options)
+  async acquireWrite(options?: AcquireOptions): Promise<Guard> {
+    try {
+      const terms = checked(options)
+      return this.#now(WRITE, terms) ?? (await this.#wait(WRITE, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireWrite')
+    }
   }
 
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
-  acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
-    return this.#acquire(UPGRADABLE, options)
+  async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
+    try {
+      const terms = checked(options)
+      return this.#now(UPGRADABLE, terms) ?? (await this.#wait(UPGRADABLE, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireUpgradable')
+    }
   }
 
   // ---- without waiting
 
   /** A read hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryRead(): Guard | null {
-    return this.#try(READ)
+    try {
+      return this.#try(READ)
+    } catch (error) {
+      throw explained(error, this, 'tryRead')
+    }
   }
 
   /** The write hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryWrite(): Guard | null {
-    return this.#try(WRITE)
+    try {
+      return this.#try(WRITE)
+    } catch (error) {
+      throw explained(error, this, 'tryWrite')
+    }
   }
 
   /** The upgradable hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryUpgradable(): Guard | null {
-    return this.#try(UPGRADABLE)
+    try {
+      return this.#try(UPGRADABLE)
+    } catch (error) {
+      throw explained(error, this, 'tryUpgradable')
+    }
   }
 
   // ---- blocking this thread
@@ -162,23 +218,27 @@ export class RWLock implements Disposable {
    * @throws also `ERR_LOCK_DEADLOCK` if only this thread could make way, since it writes.
    */
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'readSync')
     checkFunction('fn', fn)
     return runSync(this.acquireReadSync(options) as Hold, fn, 'read')
   }
 
   /** As {@link RWLock.readSync}, alone. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'writeSync')
     checkFunction('fn', fn)
     return runSync(this.acquireWriteSync(options) as Hold, fn, 'write')
   }
 
   /** Waits for a read hold, blocking this thread. @throws as {@link RWLock.readSync} */
   acquireReadSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireReadSync')
     return this.#block(READ, options)
   }
 
   /** Waits for the write hold, blocking this thread. @throws as {@link RWLock.writeSync} */
   acquireWriteSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireWriteSync')
     return this.#block(WRITE, options)
   }
 
@@ -186,6 +246,7 @@ export class RWLock implements Disposable {
 
   /** Who holds the lock, who waits, who died inside. @throws `ERR_LOCK_CLOSED` */
   inspect(): LockSnapshot {
+    check(this, 'inspect')
     this.#handle.assertOpen()
     return snapshot(translated(() => binding.inspect(this.#handle.attachment)))
   }
@@ -198,6 +259,8 @@ export class RWLock implements Disposable {
   /**
    * Removes a lock that no live process has open, with what it remembers; for a path, the file. `false` if there is none.
    *
+   * A symbolic link that leads to the file stays, and leads nowhere then. Other hard links of the file stay, and are the lock still.
+   *
    * @throws `ERR_LOCK_BUSY` while it is open anywhere; else as the constructor.
    */
   static remove(ref: RWLockRef): boolean {
@@ -207,6 +270,7 @@ export class RWLock implements Disposable {
 
   /** What `new RWLock()` turns back into this lock, in any process or worker thread. */
   toJSON(): { name: string } | { path: string } {
+    check(this, 'toJSON')
     return { ...this.#handle.place } as { name: string } | { path: string }
   }
 
@@ -218,12 +282,23 @@ export class RWLock implements Disposable {
    * A lock that is garbage-collected while it holds nothing closes itself.
    */
   close(): void {
+    check(this, 'close')
     collected.unregister(this.#handle)
     this.#handle.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal For `console.log`. */
+  [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
+    return show('RWLock', this, depth, options, inspect, () => {
+      const { place, closed } = this.#handle
+      if (closed) return { ...place, closed }
+      const { holders, waiters } = this.inspect()
+      return { ...place, closed, holders, waiters }
+    })
   }
 
   // ---- inside
@@ -270,26 +345,14 @@ export class RWLock implements Disposable {
     )
   }
 
-  async #acquire(mode: Mode, options: AcquireOptions | undefined): Promise<Guard> {
-    const terms = options === undefined ? undefined : checkAcquireOptions(options)
-    return this.#now(mode, terms) ?? (await this.#wait(mode, terms).promise)
-  }
-
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold {
-    const terms = options === undefined ? undefined : checkAcquireOptions(options)
+    const terms = checked(options)
     const now = this.#now(mode, terms)
     if (now !== null) return now
     const handle = this.#handle
     const { timeout = Number.POSITIVE_INFINITY, label } = terms ?? {}
-    let hold: number
-    try {
-      hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
-    } catch (error) {
-      if (error instanceof LockError && error.code === 'ERR_LOCK_TIMEOUT') {
-        throw new LockError(error.code, error.message, this.inspect().holders)
-      }
-      throw error
-    }
+    const hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
+    if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
     try {
       return new Hold(this, handle, mode, hold, label)
     } catch (error) {
@@ -309,7 +372,7 @@ export class RWLock implements Disposable {
     let wait: Wait<Hold> | null = null
     try {
       checkFunction('fn', fn)
-      const terms = options === undefined ? undefined : checkAcquireOptions(options)
+      const terms = checked(options)
       const signal = terms?.signal
       const body = signal === undefined ? fn : unlessAborted(signal, fn)
       now = this.#now(mode, terms)
@@ -328,6 +391,10 @@ export class RWLock implements Disposable {
       return Promise.reject(error)
     }
   }
+}
+
+function checked(options: AcquireOptions | undefined): AcquireOptions | undefined {
+  return options === undefined ? undefined : checkAcquireOptions(options)
 }
 
 // Functions of their own, whose closures hold nothing else: as methods they cost 30 ns more.
@@ -404,5 +471,6 @@ function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function snapshot(seen: Seen): LockSnapshot {
   const { ownerDied = null, ...rest } = seen
-  return { ...rest, ownerDied } as LockSnapshot
+  if (ownerDied !== null) writable(ownerDied)
+  return writable({ ...rest, ownerDied } as LockSnapshot)
 }

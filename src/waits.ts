@@ -1,5 +1,5 @@
 import { binding } from './binding.js'
-import { LockError, type LockErrorCode } from './errors.js'
+import { LockError, type LockErrorCode, translated, withSystemError } from './errors.js'
 import type { Handle, Mode } from './handle.js'
 import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './signals.js'
 
@@ -9,6 +9,8 @@ export interface Request {
   mode: Mode
   timeout: number
   signal: AbortSignal | undefined
+  /** Of an upgradable hold to write. */
+  isUpgrade?: boolean
 }
 
 /** A {@link Wait} for whatever. */
@@ -33,6 +35,8 @@ export class Wait<T> implements Abortable {
   abandoned = false
   readonly #token = ++lastToken
   readonly #grant: (hold: number) => T
+  /** Has the stack of whoever waits, if that may time out. */
+  readonly #caller: { stack?: unknown } | undefined
   #id = 0
   #resolve!: (value: T) => void
   #reject!: (reason: unknown) => void
@@ -45,6 +49,11 @@ export class Wait<T> implements Abortable {
       this.#resolve = resolve
       this.#reject = reject
     })
+    if (request.timeout !== Number.POSITIVE_INFINITY) {
+      // Takes 3 µs, more than a wait for this same thread. Made into text only if it is looked at.
+      this.#caller = {}
+      Error.captureStackTrace?.(this.#caller, Wait)
+    }
     const { handle, signal } = request
     // Before it asks: it may be granted on the way.
     waits.set(this.#token, this)
@@ -66,7 +75,7 @@ export class Wait<T> implements Abortable {
   settle(hold: number): boolean {
     const { handle, signal } = this.request
     if (!this.abandoned) {
-      if (hold === 0) this.#reject(timeoutError(this.request))
+      if (hold === 0) this.#reject(this.#timedOut())
       else if (Number.isNaN(hold)) this.#reject(failure(handle.attachment))
       else this.#resolve(this.#grant(hold))
     }
@@ -79,6 +88,12 @@ export class Wait<T> implements Abortable {
       // No stack was left. The listener stays, for nothing.
     }
     return !this.abandoned
+  }
+
+  #timedOut(): LockError {
+    const error = timeoutError(this.request)
+    if (this.#caller !== undefined) setStack(error, this.#caller)
+    return error
   }
 
   /** Ends it with `reason`, unless it is settled. */
@@ -106,6 +121,26 @@ export class Wait<T> implements Abortable {
   }
 }
 
+/** Gives `error`, which an event of the loop brought, the stack of `caller`, which it is about. */
+function setStack(error: LockError, caller: { stack?: unknown }): void {
+  Object.defineProperty(error, 'stack', {
+    configurable: true,
+    get() {
+      const { stack } = caller
+      const frames = typeof stack === 'string' ? stack.search(/\n +at /) : -1
+      const value =
+        frames === -1
+          ? `${error.name}: ${error.message}`
+          : `${error.name}: ${error.message}${(stack as string).slice(frames)}`
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+      return value
+    },
+    set(value) {
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+    },
+  })
+}
+
 /** Withdraws every request of `handle`. */
 export function withdrawAll(handle: Handle, reason: () => unknown): void {
   if (handle.waits.size === 0) return
@@ -114,17 +149,16 @@ export function withdrawAll(handle: Handle, reason: () => unknown): void {
   binding.advance(handle.attachment)
 }
 
-export function timeoutError({ handle, mode, timeout }: Omit<Request, 'signal'>): LockError {
-  const message = binding.timeoutMessage(handle.attachment, mode, timeout)
-  return new LockError(
-    'ERR_LOCK_TIMEOUT',
-    message,
-    binding.inspect(handle.attachment).holders as LockError['holders'],
+export function timeoutError(request: Omit<Request, 'signal'>): LockError {
+  const { handle, mode, isUpgrade = false, timeout } = request
+  const { message, holders } = translated(() =>
+    binding.explainTimeout(handle.attachment, mode, isUpgrade, timeout),
   )
+  return new LockError('ERR_LOCK_TIMEOUT', message, holders as LockError['holders'])
 }
 
 /** Why the binding gave up on every request of an attachment. */
 function failure(attachment: number): LockError {
-  const { code, message } = binding.failure(attachment)
-  return new LockError(code as LockErrorCode, message)
+  const { code, message, cause } = binding.failure(attachment)
+  return withSystemError(new LockError(code as LockErrorCode, message), cause)
 }

@@ -61,8 +61,8 @@ pub(crate) struct Open {
     pub failure: Option<Failure>,
 }
 
-/// A code and a message.
-pub(crate) type Failure = (&'static str, String);
+/// A code, a message, and what the system said.
+pub(crate) type Failure = (&'static str, String, Option<String>);
 
 thread_local! {
     static REALM: RefCell<Realm> = const { RefCell::new(Realm::new()) };
@@ -267,7 +267,7 @@ impl Realm {
         options: &Options,
     ) -> Result<(HandleId, u32), Error> {
         let known = lock.identity().and_then(|identity| self.by_identity.get(&identity).copied());
-        let index = match known.filter(|&index| self.get(index).is_some()) {
+        let index = match known.filter(|&index| self.get(index).is_some_and(|open| !open.attachment.is_forked())) {
             Some(index) => index,
             None => self.attach(lock, options)?,
         };
@@ -326,7 +326,11 @@ impl Realm {
             && !open.holds_something()
             && let Some(open) = place.take()
         {
-            self.by_identity.remove(&open.attachment.identity());
+            let identity = open.attachment.identity();
+            // After a fork there may be another one of that lock.
+            if self.by_identity.get(&identity) == Some(&index) {
+                self.by_identity.remove(&identity);
+            }
             self.forget_waiting(&open);
             self.tell_memory(-(open.attachment.mapped_bytes() as i64));
         }
@@ -429,7 +433,7 @@ impl Realm {
         let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
         let time = now();
         let attachment = &open.attachment;
-        let mut result = attachment.poll(time).map_err(|error| (error.kind().code(), error.to_string()));
+        let mut result = attachment.poll(time).map_err(|error| crate::failure_of(&error));
         let pending = attachment.pending() != 0;
         if result.is_ok() && pending {
             let due = attachment.next_poll(time);
@@ -490,9 +494,9 @@ impl Realm {
 }
 
 fn no_notifier() -> Failure {
-    (ErrorKind::Access.code(), "cannot wait for the lock: this event loop cannot be woken".into())
+    (ErrorKind::Access.code(), "cannot wait for the lock: this event loop cannot be woken".into(), None)
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
-    (ErrorKind::Access.code(), format!("cannot start a thread to wait for the lock with: {error}"))
+    crate::failure_of(&Error::without_thread(error))
 }
