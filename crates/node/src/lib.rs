@@ -164,10 +164,9 @@ pub fn open(
     })
 }
 
-/// Whether the system had no descriptor, address space or room in memory left: `ENFILE`, `EMFILE`, `ENOMEM`, `ENOSPC`.
+/// Whether the system had no descriptor, address space or room in memory left.
 fn ran_short(error: &Error) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    cfg!(unix) && source.and_then(std::io::Error::raw_os_error).is_some_and(|code| [23, 24, 12, 28].contains(&code))
+    matches!(error.os_code(), Some("ENFILE" | "EMFILE" | "ENOMEM" | "ENOSPC"))
 }
 
 /// Closes a handle. The last one of a lock gives the attachment up, unless something is still held: that was lost, and stays held
