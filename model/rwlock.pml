@@ -731,8 +731,12 @@ inline downgrade_to_upgradable() {
      atomic {                                                                        /* step: gate_swap */
        if
        :: gate == g ->
-          gate = HEALED(TURNED(g, UPGRADABLE));
-          poison = 0; poisoner = 0; poisoner_life = 0;
+          if
+          :: gate = HEALED(TURNED(g, UPGRADABLE)); poison = 0; poisoner = 0; poisoner_life = 0
+#if ACTS & FAILED
+          :: gate = TURNED(g, UPGRADABLE)                                          /* undo_upgrade */
+#endif
+          fi;
           held = U;
           break
        :: else

@@ -47,7 +47,10 @@ export interface AcquireOptions {
    * has passed, the acquisition rejects with `ERR_LOCK_TIMEOUT`.
    */
   timeout?: number | undefined
-  /** Ends the wait; the acquisition rejects with `signal.reason`. A synchronous wait looks at it only before it begins. */
+  /**
+   * Ends the wait: the acquisition rejects with `signal.reason`, and a function that has not begun to run does not run, even if the
+   * lock was free. A synchronous call checks it only before it waits.
+   */
   signal?: AbortSignal | undefined
   /** What this hold is called when somebody inspects the lock. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
@@ -134,20 +137,21 @@ export function checkPruneOptions(options: PruneOptions | undefined): PruneOptio
   return { ownerDied }
 }
 
-export function checkAcquireOptions(options: AcquireOptions): void {
+/** The options, each read once: what was checked is what is used. */
+export function checkAcquireOptions(options: AcquireOptions): AcquireOptions {
   checkObject('options', options)
   const { timeout, signal, label } = options
   checkMs('options.timeout', timeout)
   checkLabel('options.label', label)
-  if (
-    signal !== undefined &&
-    (typeof signal !== 'object' ||
-      signal === null ||
-      !('aborted' in signal) ||
-      !('addEventListener' in signal))
-  ) {
-    throw invalidType('options.signal', 'an AbortSignal', signal)
-  }
+  if (signal !== undefined && !isSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
+  return { timeout, signal, label }
+}
+
+/** Of any origin: what is used of it. */
+function isSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false
+  const { addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return typeof addEventListener === 'function' && typeof removeEventListener === 'function'
 }
 
 function checkMs(name: string, ms: unknown): void {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
-import type { Seen } from '../index.js'
+import type { Opened, Seen } from '../index.js'
 import { binding } from './binding.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { ABANDONED, FAILED, Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
+import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import {
@@ -18,7 +18,9 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { settle, timeoutError, Wait } from './waits.js'
+import { reclaim } from './reclaim.js'
+import { throwIfAborted } from './signals.js'
+import { copy, timeoutError, Wait } from './waits.js'
 
 /** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {
@@ -47,8 +49,10 @@ const tick = Promise.resolve()
 /** As `await` does it: not what a promise may have in its place. */
 const { then } = Promise.prototype
 
-/** Closes what nobody can close any more. A write hold that is still there was never released. */
-const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABANDONED))
+/** Closes what nobody can close any more. */
+const collected = new FinalizationRegistry<Handle>((handle) => {
+  if (!handle.closed) handle.leave()
+})
 
 let isLock: (value: unknown) => boolean
 
@@ -93,12 +97,25 @@ export class RWLock implements Disposable {
   constructor(ref?: RWLockRef, options?: RWLockOptions) {
     const place = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
     const { capacity, fairness = DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
-    const title = label ?? process.title
-    const opened = translated(() =>
-      binding.open(place.name, place.path, capacity, title, threadId, durable, ref === undefined),
-    )
-    if (label !== undefined) binding.setLabel(opened.attachment, label, 0)
-    this.#handle = new Handle(place, opened.attachment, opened.tokenBase, fairness)
+    const open = (last: boolean) =>
+      translated(() =>
+        binding.open(copy.number, this, {
+          ...place,
+          ...(capacity !== undefined && { capacity }),
+          label: label ?? process.title,
+          thread: threadId,
+          durable,
+          anonymous: ref === undefined,
+          last,
+        }),
+      )
+    let opened = open(false)
+    if (opened === null) {
+      reclaim()
+      opened = open(true) as Opened
+    }
+    if (label !== undefined) binding.setLabel(opened.attachment, label)
+    this.#handle = new Handle(place, opened.handle, opened.attachment, opened.tokenBase, fairness)
     collected.register(this, this.#handle, this.#handle)
   }
 
@@ -141,7 +158,8 @@ export class RWLock implements Disposable {
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
   async acquireRead(options?: AcquireOptions): Promise<Guard> {
     try {
-      return this.#now(READ, options) ?? (await this.#wait(READ, options))
+      const terms = checked(options)
+      return this.#now(READ, terms) ?? (await this.#wait(READ, terms).promise)
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -150,7 +168,8 @@ export class RWLock implements Disposable {
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
   async acquireWrite(options?: AcquireOptions): Promise<Guard> {
     try {
-      return this.#now(WRITE, options) ?? (await this.#wait(WRITE, options))
+      const terms = checked(options)
+      return this.#now(WRITE, terms) ?? (await this.#wait(WRITE, terms).promise)
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -159,7 +178,8 @@ export class RWLock implements Disposable {
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
   async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
     try {
-      return this.#now(UPGRADABLE, options) ?? (await this.#wait(UPGRADABLE, options))
+      const terms = checked(options)
+      return this.#now(UPGRADABLE, terms) ?? (await this.#wait(UPGRADABLE, terms).promise)
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -282,12 +302,13 @@ export class RWLock implements Disposable {
    * Closes this handle: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. Does nothing if it
    * is closed already. When the last attachment anywhere closes, the shared memory is removed. A write hold that ends so
    * does not settle an earlier {@link Guard.ownerDied}: only a release does.
+   *
+   * A lock that is garbage-collected while it holds nothing closes itself.
    */
   close(): void {
     check(this, 'close')
     collected.unregister(this.#handle)
-    // Not whole: a write that was granted and whose function has not run yet repaired nothing.
-    this.#handle.close(FAILED)
+    this.#handle.close()
   }
 
   [Symbol.dispose](): void {
@@ -306,7 +327,7 @@ export class RWLock implements Disposable {
 
   // ---- inside
 
-  #try(mode: Mode): Hold | null {
+  #try(mode: Mode, label?: string): Hold | null {
     const handle = this.#handle
     if (handle.closed) handle.assertOpen()
     const { attachment } = handle
@@ -316,45 +337,52 @@ export class RWLock implements Disposable {
         : mode === WRITE
           ? tryWrite(attachment)
           : binding.tryUpgradable(attachment)
-    return hold === 0 ? null : new Hold(this, handle, mode, hold)
+    if (hold === 0) return null
+    try {
+      return new Hold(this, handle, mode, hold, label)
+    } catch (error) {
+      binding.giveBack(attachment, mode) // no stack or memory was left
+      throw error
+    }
   }
 
   /** Without waiting, and as `options` say; `null` if it has to wait. */
   #now(mode: Mode, options: AcquireOptions | undefined): Hold | null {
     if (options === undefined) return this.#try(mode)
-    checkAcquireOptions(options)
-    options.signal?.throwIfAborted()
-    const hold = this.#try(mode)
+    if (options.signal !== undefined) throwIfAborted(options.signal)
+    const hold = this.#try(mode, options.label)
     if (hold === null && options.timeout === 0) throw timeoutError({ handle: this.#handle, mode, timeout: 0 })
-    if (hold !== null && options.label !== undefined) hold.label(options.label)
     return hold
   }
 
-  #wait(mode: Mode, options: AcquireOptions | undefined): Promise<Hold> {
+  #wait(mode: Mode, options: AcquireOptions | undefined): Wait<Hold> {
     const handle = this.#handle
     const { timeout = Number.POSITIVE_INFINITY, signal, label } = options ?? {}
-    const request = translated(() => binding.request(handle.attachment, mode, timeout, handle.fairness))
-    return new Wait({ handle, mode, timeout, signal }, request, (number) => {
-      const hold = new Hold(this, handle, mode, number)
-      return label === undefined ? hold : hold.label(label)
-    }).promise
+    return new Wait(
+      { handle, mode, timeout, signal },
+      (token) =>
+        translated(() =>
+          binding.request(copy.number, token, handle.attachment, mode, timeout, handle.fairness),
+        ),
+      // If this throws, the binding has the grant still.
+      (hold) => new Hold(this, handle, mode, hold, label),
+    )
   }
 
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold {
-    const now = this.#now(mode, options)
+    const terms = checked(options)
+    const now = this.#now(mode, terms)
     if (now !== null) return now
     const handle = this.#handle
-    const { timeout = Number.POSITIVE_INFINITY, label } = options ?? {}
-    let hold: number
-    try {
-      hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
-    } finally {
-      // What was settled on the way.
-      if (binding.hasEvents()) settle()
-    }
+    const { timeout = Number.POSITIVE_INFINITY, label } = terms ?? {}
+    const hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
     if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
-    const guard = new Hold(this, handle, mode, hold)
-    return label === undefined ? guard : guard.label(label)
+    try {
+      return new Hold(this, handle, mode, hold, label)
+    } catch (error) {
+      binding.giveBack(handle.attachment, mode) // as in #try
+      throw error
+    }
   }
 
   /** Not `async`: an `await` costs what the lock itself does. */
@@ -363,19 +391,45 @@ export class RWLock implements Disposable {
     fn: (guard: Guard) => T | PromiseLike<T>,
     options: AcquireOptions | undefined,
   ): Promise<T> {
+    const handle = this.#handle
+    let now: Hold | null = null
+    let wait: Wait<Hold> | null = null
     try {
       checkFunction('fn', fn)
-      const now = this.#now(mode, options)
-      return now !== null
-        ? runSoon(this.#handle, now, fn)
-        : runOnceGranted(this.#handle, this.#wait(mode, options), fn)
+      const terms = checked(options)
+      const signal = terms?.signal
+      const body = signal === undefined ? fn : unlessAborted(signal, fn)
+      now = this.#now(mode, terms)
+      if (now !== null) return runSoon(handle, now, body)
+      wait = this.#wait(mode, terms)
+      return runOnceGranted(handle, wait.promise, body)
     } catch (error) {
+      // No stack was left to go on with: so nothing is called here but the binding.
+      if (now !== null) {
+        if (mode === READ) handle.reads--
+        else handle.exclusive = 0
+        binding.giveBack(handle.attachment, mode)
+      } else if (wait !== null) {
+        wait.abandoned = true
+      }
       return Promise.reject(error)
     }
   }
 }
 
+function checked(options: AcquireOptions | undefined): AcquireOptions | undefined {
+  return options === undefined ? undefined : checkAcquireOptions(options)
+}
+
 // Functions of their own, whose closures hold nothing else: as methods they cost 30 ns more.
+
+/** `fn`, for which an abort is in time until it begins. If it throws, the hold ends. */
+function unlessAborted<T>(signal: AbortSignal, fn: (guard: Guard) => T): (guard: Guard) => T {
+  return (guard) => {
+    throwIfAborted(signal)
+    return fn(guard)
+  }
+}
 
 /** Also if it is granted at once `fn` runs after our caller has its promise. */
 function runSoon<T>(handle: Handle, hold: Hold, fn: (guard: Guard) => T | PromiseLike<T>): Promise<T> {

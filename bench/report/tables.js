@@ -185,7 +185,8 @@ const makers = {
     },
   ],
 
-  growth: ({ slots, readers = [], locks, waiters }) => [
+  // Results saved before have neither readers, labelled holds nor the closing of handles.
+  growth: ({ slots, readers = [], locks, waiters, holds = [] }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',
       columns: ['', 'read', 'write', 'write × pthread'],
@@ -226,12 +227,28 @@ const makers = {
     },
     {
       title: 'Growth with the waiters of a process for one lock: for one of them',
-      columns: ['waiters', 'ask', 'be granted and finish', 'be called off'],
+      columns: [
+        'waiters',
+        'ask',
+        'be granted and finish',
+        'be called off',
+        'close() of another lock, beside them',
+      ],
       rows: waiters.map((/** @type {any} */ row) => [
         String(row.size),
         time(row.asking),
         time(row.finishing),
         time(row.calling),
+        row.closing === undefined ? '–' : time(row.closing),
+      ]),
+    },
+    {
+      title: 'Growth with the labelled read holds of a process: for one of them',
+      columns: ['holds', 'acquireRead({ label })', 'release()'],
+      rows: holds.map((/** @type {any} */ row) => [
+        String(row.size),
+        time(row.acquiring),
+        time(row.releasing),
       ]),
     },
   ],

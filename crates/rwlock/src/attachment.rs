@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::{GateLine, MAX_CAPACITY, Slot};
+use crate::layout::{GateLine, MAX_CAPACITY, Slot, bytes_of};
 use crate::liveness::{deaths, slot_byte};
 use crate::park;
 use crate::park::doorbell;
@@ -256,6 +256,12 @@ impl Attachment {
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity.clone()
+    }
+
+    /// Bytes of the lock's memory, which is mapped while the attachment is open.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> usize {
+        bytes_of(self.capacity())
     }
 
     /// Fails if the lock was made for another capacity than `asked`.
@@ -733,15 +739,26 @@ impl Attachment {
     /// # Errors
     /// As [`Attachment::release_exclusive`].
     pub fn downgrade_to_upgradable(&self) -> Result<()> {
+        self.turn_upgradable(Gate::healed)
+    }
+
+    /// Takes back an upgrade that nothing has used: the hold is upgradable again, and an earlier writer's death stays reported.
+    ///
+    /// # Errors
+    /// As [`Attachment::release_exclusive`].
+    pub fn undo_upgrade(&self) -> Result<()> {
+        self.turn_upgradable(|gate| gate)
+    }
+
+    fn turn_upgradable(&self, end: fn(Gate) -> Gate) -> Result<()> {
         if self.exclusive.get() != Some(Mode::Write) {
             return Ok(());
         }
         self.end_write();
         self.know_upgradable(true);
         step!(downgrade_gate);
-        let gate = self
-            .segment
-            .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.turned(Hold::Upgradable).healed()));
+        let gate =
+            self.segment.change_gate(|gate| gate.is_owned_by(self.index).then(|| end(gate.turned(Hold::Upgradable))));
         if !gate.is_owned_by(self.index) {
             self.exclusive.set(None);
             self.know_upgradable(false);
