@@ -22,7 +22,7 @@ impl Mapping {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "the signature of the other systems")]
+    #[allow(clippy::unused_self)] // the signature of the other systems
     pub fn is_forked(&self) -> bool {
         false
     }
