@@ -61,6 +61,7 @@ pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error)
             "let this user write there (mount it for writing, or correct its mode), set PROCESS_RWLOCK_DIR to a local directory, the \
              same for every process that shares named locks, or use { path } with a file on a local disk",
         ),
+        Some("ENOTDIR") => (reason(&error), "name a directory with PROCESS_RWLOCK_DIR"),
         Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
         _ => (reason(&error), general(&error)),
     };
