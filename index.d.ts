@@ -13,6 +13,9 @@ export declare function close(attachment: number): void
 /** From write or upgradable to read, or from write to upgradable. Returns as `releaseRead`. */
 export declare function downgrade(attachment: number, to: number): boolean
 
+/** What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock. */
+export declare function explainTimeout(attachment: number, modeCode: number, isUpgrade: boolean, timeout: number): TimedOut
+
 /** Why every request of the attachment failed (NaN in `takeEvents`). */
 export declare function failure(attachment: number): Failure
 
@@ -20,6 +23,7 @@ export declare function failure(attachment: number): Failure
 export interface Failure {
   code: string
   message: string
+  cause?: string
 }
 
 /** Whether `takeEvents` has something. */
@@ -110,8 +114,11 @@ export declare function start(ring: () => void): void
 /** What was settled since the last call, in threes: attachment, request, hold (0: timed out; NaN: see `failure`). */
 export declare function takeEvents(): Array<number>
 
-/** What to say to a request that was not granted in time (ms). */
-export declare function timeoutMessage(attachment: number, modeCode: number, timeout: number): string
+/** What a request that was not granted in time is told. */
+export interface TimedOut {
+  message: string
+  holders: Array<Party>
+}
 
 /** The upgradable hold if that needs no waiting, else 0. */
 export declare function tryUpgradable(attachment: number): number
@@ -119,7 +126,7 @@ export declare function tryUpgradable(attachment: number): number
 /** From upgradable, or from the attachment's only read hold, to write if that needs no waiting, else 0. */
 export declare function tryUpgrade(attachment: number): number
 
-/** Takes the lock, blocking this thread. */
+/** Takes the lock, blocking this thread. NaN: not in time. */
 export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number
 
 /** Threads that sleep on behalf of waiting requests, in this process. */

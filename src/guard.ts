@@ -1,6 +1,7 @@
 import { binding } from './binding.js'
-import { invalidValue, LockError, translated } from './errors.js'
+import { invalidThis, invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
+import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import { labelHold } from './labels.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
 import { timeoutError, Wait } from './waits.js'
@@ -109,8 +110,23 @@ export class Hold implements Guard {
     return this.#extras
   }
 
+  /** Why a call of `method` failed: if that was without its guard, in words that help. */
+  static #explained(error: unknown, guard: unknown, method: string): unknown {
+    const isGuard = typeof guard === 'object' && guard !== null && #handle in guard
+    return isGuard ? error : invalidThis('guard', method)
+  }
+
+  static #check(guard: unknown, method: string): void {
+    const error = Hold.#explained(null, guard, method)
+    if (error !== null) throw error
+  }
+
   release(): void {
-    this.#end(WHOLE)
+    try {
+      this.#end(WHOLE)
+    } catch (error) {
+      throw Hold.#explained(error, this, 'release') // to ask before would cost every release 1 ns
+    }
   }
 
   /** Ends the hold of a function that threw. */
@@ -146,6 +162,7 @@ export class Hold implements Guard {
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
+    Hold.#check(this, 'upgrade')
     if (options !== undefined) checkAcquireOptions(options)
     this.#assertHeld()
     const handle = this.#handle
@@ -167,9 +184,9 @@ export class Hold implements Guard {
     const { timeout = Number.POSITIVE_INFINITY, signal } = options ?? {}
     signal?.throwIfAborted()
     if (this.tryUpgrade()) return
-    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, timeout: 0 })
+    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, isUpgrade: true, timeout: 0 })
     const request = translated(() => binding.requestUpgrade(handle.attachment, timeout))
-    const upgrading = new Wait({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
+    const upgrading = new Wait({ handle, mode: WRITE, isUpgrade: true, timeout, signal }, request, (hold) =>
       this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading
@@ -181,6 +198,7 @@ export class Hold implements Guard {
   }
 
   tryUpgrade(): boolean {
+    Hold.#check(this, 'tryUpgrade')
     this.#assertHeld()
     if (this.#mode === WRITE) return true
     if (this.#extras?.upgrading) return false
@@ -200,6 +218,7 @@ export class Hold implements Guard {
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void {
+    Hold.#check(this, 'downgrade')
     if (to !== 'read' && to !== 'upgradable') {
       throw invalidValue('to', to, "must be 'read' or 'upgradable'")
     }
@@ -232,11 +251,19 @@ export class Hold implements Guard {
   }
 
   [Symbol.dispose](): void {
-    this.release()
+    Hold.prototype.release.call(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release()
+    Hold.prototype.release.call(this)
+  }
+
+  /** @internal For `console.log`. */
+  [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
+    return show('Guard', this, depth, options, inspect, () => {
+      const { mode, released, token, ownerDied } = this
+      return { lock: this.#handle.place, mode, released, token, ownerDied }
+    })
   }
 }
 
@@ -245,5 +272,6 @@ function closed(message: string): LockError {
 }
 
 function ownerDied(handle: Handle): OwnerDied | null {
-  return binding.ownerDied(handle.attachment) ?? null
+  const died = binding.ownerDied(handle.attachment)
+  return died == null ? null : writable(died)
 }

@@ -7,7 +7,8 @@ import { invalidType, invalidValue } from './errors.js'
  *
  * - `'name'` or `{ name }`: shared memory, per user and machine. Any non-empty string of up to 255 UTF-8 bytes.
  * - `{ path }`: the file is the lock, made if it is missing. Whoever can map it shares the lock: other users by file mode,
- *   containers by a bind mount. Network file systems are refused.
+ *   containers by a bind mount. Network file systems are refused. A new file has the mode that the umask leaves, less the
+ *   permission to read for those who may not write; a file with such a permission is refused.
  */
 export type RWLockRef = string | { name: string } | { path: string | URL }
 
@@ -63,7 +64,12 @@ export function checkRef(ref: unknown): Place {
       return { path: checkPath(path) }
     }
   }
-  throw invalidType('ref', 'a name, { name } or { path }', ref)
+  const error = invalidType('ref', 'a name, { name } or { path }', ref)
+  if (typeof ref === 'object' && ref !== null) {
+    error.message +=
+      '. If it was a lock: a message, workerData and structuredClone() cannot carry one; send lock.toJSON() instead'
+  }
+  throw error
 }
 
 function checkName(what: string, name: string): string {

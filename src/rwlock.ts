@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Seen } from '../index.js'
 import { binding } from './binding.js'
-import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
+import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { ABANDONED, FAILED, Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
+import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -17,7 +18,7 @@ import {
 } from './options.js'
 import { settle, timeoutError, Wait } from './waits.js'
 
-/** A lock at one moment; old when it arrives. */
+/** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {
   /** The lock's name, if it was opened by name. */
   name?: string
@@ -47,6 +48,18 @@ const { then } = Promise.prototype
 /** Closes what nobody can close any more. A write hold that is still there was never released. */
 const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABANDONED))
 
+let isLock: (value: unknown) => boolean
+
+/** Fails if `method` was called without its lock. */
+function check(lock: unknown, method: string): void {
+  if (!isLock(lock)) throw invalidThis('lock', method)
+}
+
+/** The same of a call that has failed: to ask before would cost every call 1 ns. */
+function explained(error: unknown, lock: unknown, method: string): unknown {
+  return isLock(lock) ? error : invalidThis('lock', method)
+}
+
 /**
  * A reader-writer lock that every process on the machine can share.
  *
@@ -60,6 +73,10 @@ const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABAN
  */
 export class RWLock implements Disposable {
   readonly #handle: Handle
+
+  static {
+    isLock = (value) => typeof value === 'object' && value !== null && #handle in value
+  }
 
   /**
    * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells.
@@ -87,51 +104,87 @@ export class RWLock implements Disposable {
    * Rejects with what `fn` throws; `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
    */
   read<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(READ, fn, options)
+    try {
+      return this.#scoped(READ, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'read'))
+    }
   }
 
   /** As {@link RWLock.read}, alone; `guard.token` is the fencing token. */
   write<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(WRITE, fn, options)
+    try {
+      return this.#scoped(WRITE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'write'))
+    }
   }
 
   /** As {@link RWLock.read}, beside readers but alone among those who may become the writer with `guard.upgrade()`. */
   upgradable<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(UPGRADABLE, fn, options)
+    try {
+      return this.#scoped(UPGRADABLE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'upgradable'))
+    }
   }
 
   // ---- with a guard
 
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
   async acquireRead(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(READ, options) ?? (await this.#wait(READ, options))
+    try {
+      return this.#now(READ, options) ?? (await this.#wait(READ, options))
+    } catch (error) {
+      throw explained(error, this, 'acquireRead')
+    }
   }
 
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
   async acquireWrite(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(WRITE, options) ?? (await this.#wait(WRITE, options))
+    try {
+      return this.#now(WRITE, options) ?? (await this.#wait(WRITE, options))
+    } catch (error) {
+      throw explained(error, this, 'acquireWrite')
+    }
   }
 
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
   async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(UPGRADABLE, options) ?? (await this.#wait(UPGRADABLE, options))
+    try {
+      return this.#now(UPGRADABLE, options) ?? (await this.#wait(UPGRADABLE, options))
+    } catch (error) {
+      throw explained(error, this, 'acquireUpgradable')
+    }
   }
 
   // ---- without waiting
 
   /** A read hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryRead(): Guard | null {
-    return this.#try(READ)
+    try {
+      return this.#try(READ)
+    } catch (error) {
+      throw explained(error, this, 'tryRead')
+    }
   }
 
   /** The write hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryWrite(): Guard | null {
-    return this.#try(WRITE)
+    try {
+      return this.#try(WRITE)
+    } catch (error) {
+      throw explained(error, this, 'tryWrite')
+    }
   }
 
   /** The upgradable hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryUpgradable(): Guard | null {
-    return this.#try(UPGRADABLE)
+    try {
+      return this.#try(UPGRADABLE)
+    } catch (error) {
+      throw explained(error, this, 'tryUpgradable')
+    }
   }
 
   // ---- blocking this thread
@@ -143,23 +196,27 @@ export class RWLock implements Disposable {
    * @throws also `ERR_LOCK_DEADLOCK` if only this thread could make way, since it writes.
    */
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'readSync')
     checkFunction('fn', fn)
     return runSync(this.acquireReadSync(options) as Hold, fn, 'read')
   }
 
   /** As {@link RWLock.readSync}, alone. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'writeSync')
     checkFunction('fn', fn)
     return runSync(this.acquireWriteSync(options) as Hold, fn, 'write')
   }
 
   /** Waits for a read hold, blocking this thread. @throws as {@link RWLock.readSync} */
   acquireReadSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireReadSync')
     return this.#block(READ, options)
   }
 
   /** Waits for the write hold, blocking this thread. @throws as {@link RWLock.writeSync} */
   acquireWriteSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireWriteSync')
     return this.#block(WRITE, options)
   }
 
@@ -167,6 +224,7 @@ export class RWLock implements Disposable {
 
   /** Who holds the lock, who waits, who died inside. @throws `ERR_LOCK_CLOSED` */
   inspect(): LockSnapshot {
+    check(this, 'inspect')
     this.#handle.assertOpen()
     return snapshot(translated(() => binding.inspect(this.#handle.attachment)))
   }
@@ -179,6 +237,8 @@ export class RWLock implements Disposable {
   /**
    * Removes a lock that no live process has open, with what it remembers; for a path, the file. `false` if there is none.
    *
+   * A symbolic link that leads to the file stays, and leads nowhere then. Other hard links of the file stay, and are the lock still.
+   *
    * @throws `ERR_LOCK_BUSY` while it is open anywhere; else as the constructor.
    */
   static remove(ref: RWLockRef): boolean {
@@ -188,6 +248,7 @@ export class RWLock implements Disposable {
 
   /** What `new RWLock()` turns back into this lock, in any process or worker thread. */
   toJSON(): { name: string } | { path: string } {
+    check(this, 'toJSON')
     return { ...this.#handle.place } as { name: string } | { path: string }
   }
 
@@ -197,6 +258,7 @@ export class RWLock implements Disposable {
    * does not settle an earlier {@link Guard.ownerDied}: only a release does.
    */
   close(): void {
+    check(this, 'close')
     collected.unregister(this.#handle)
     // Not whole: a write that was granted and whose function has not run yet repaired nothing.
     this.#handle.close(FAILED)
@@ -204,6 +266,16 @@ export class RWLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal For `console.log`. */
+  [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
+    return show('RWLock', this, depth, options, inspect, () => {
+      const { place, closed } = this.#handle
+      if (closed) return { ...place, closed }
+      const { holders, waiters } = this.inspect()
+      return { ...place, closed, holders, waiters }
+    })
   }
 
   // ---- inside
@@ -250,15 +322,11 @@ export class RWLock implements Disposable {
     let hold: number
     try {
       hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
-    } catch (error) {
-      if (error instanceof LockError && error.code === 'ERR_LOCK_TIMEOUT') {
-        throw new LockError(error.code, error.message, this.inspect().holders)
-      }
-      throw error
     } finally {
       // What was settled on the way.
       if (binding.hasEvents()) settle()
     }
+    if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
     const guard = new Hold(this, handle, mode, hold)
     return label === undefined ? guard : guard.label(label)
   }
@@ -347,5 +415,6 @@ function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function snapshot(seen: Seen): LockSnapshot {
   const { ownerDied = null, ...rest } = seen
-  return { ...rest, ownerDied } as LockSnapshot
+  if (ownerDied !== null) writable(ownerDied)
+  return writable({ ...rest, ownerDied } as LockSnapshot)
 }

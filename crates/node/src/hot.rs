@@ -161,7 +161,8 @@ unsafe extern "C" fn release_exclusive(env: sys::napi_env, info: sys::napi_callb
             match result {
                 Ok(()) => truth(env, events),
                 Err(error) => {
-                    throw(env, c"ERR_LOCK_CORRUPT", &error.to_string());
+                    let code = CString::new(error.kind().code()).unwrap_or_default();
+                    throw(env, &code, &error.to_string());
                     ptr::null_mut()
                 }
             }

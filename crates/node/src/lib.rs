@@ -23,13 +23,27 @@ mod seen;
 mod signal;
 
 use realm::{Event, with_attachment, with_realm};
-use seen::{OwnerDied, Seen};
+use seen::{OwnerDied, Seen, TimedOut};
 
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
 
+/// What the system said comes as the cause: errno, its name, the system call, and the text.
 fn failed(error: &Error) -> napi::Error<&'static str> {
-    napi::Error::new(error.kind().code(), error.to_string())
+    let mut failed = napi::Error::new(error.kind().code(), error.to_string());
+    if let Some(system) = system_error(error) {
+        failed.set_cause(napi::Error::from_reason(system));
+    }
+    failed
+}
+
+fn failure_of(error: &Error) -> realm::Failure {
+    (error.kind().code(), error.to_string(), system_error(error))
+}
+
+fn system_error(error: &Error) -> Option<String> {
+    let (errno, text) = (error.raw_os_error()?, error.os_text()?);
+    Some(format!("{errno} {} {} {text}", error.os_code().unwrap_or("UNKNOWN"), error.syscall().unwrap_or("unknown")))
 }
 
 fn closed() -> napi::Error<&'static str> {
@@ -204,7 +218,7 @@ pub fn take_events() -> Vec<f64> {
     })
 }
 
-/// Takes the lock, blocking this thread.
+/// Takes the lock, blocking this thread. NaN: not in time.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
     with_realm(|realm| {
@@ -219,6 +233,7 @@ pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f
             Ok(()) => Ok(told),
             // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
+            Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),
             Err(error) => Err(failed(&error)),
         }
     })
@@ -251,10 +266,14 @@ pub fn inspect(attachment: u32) -> Result<Seen> {
     with_realm(|realm| Ok(realm.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// What to say to a request that was not granted in time (ms).
+/// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
 #[napi(catch_unwind)]
-pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String {
-    with_attachment(attachment, String::new(), |attachment| attachment.timeout_message(mode(mode_code), nanos(timeout)))
+pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimedOut> {
+    with_realm(|realm| {
+        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
+        let (message, seen) = attachment.explain_timeout(mode(mode_code), is_upgrade, nanos(timeout));
+        Ok(TimedOut { message, holders: seen.holders.into_iter().map(Into::into).collect() })
+    })
 }
 
 /// An error of the API.
@@ -262,6 +281,7 @@ pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String 
 pub struct Failure {
     pub code: String,
     pub message: String,
+    pub cause: Option<String>,
 }
 
 /// Why every request of the attachment failed (NaN in `takeEvents`).
@@ -269,8 +289,8 @@ pub struct Failure {
 pub fn failure(attachment: u32) -> Failure {
     with_realm(|realm| {
         let failure = realm.get(attachment).and_then(|open| open.failure.clone());
-        let (code, message) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into()));
-        Failure { code: code.into(), message }
+        let (code, message, cause) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into(), None));
+        Failure { code: code.into(), message, cause }
     })
 }
 

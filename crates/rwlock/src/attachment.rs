@@ -103,6 +103,8 @@ pub struct Attachment {
     recovers_next: Cell<usize>,
     try_vigil: RefCell<Vigil>,
     identity: Identity,
+    /// The lock's last token when this attachment was made.
+    token_base: u64,
     /// How a hold ends that lasts until the attachment closes.
     end: HoldEnd,
 }
@@ -137,7 +139,7 @@ impl Attachment {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => segment::disk::identity(segment.lock.file())
-                .map_err(|error| Error::access(format!("cannot look at {}", segment.place), error))?,
+                .map_err(|error| segment.place.refused("look at", "fstat", error))?,
         };
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
@@ -170,7 +172,9 @@ impl Attachment {
         slot.waiting.pid.store(std::process::id(), Relaxed);
         step!(attach_high_water);
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        segment.raise_tokens(index);
         segment.leave_setup();
+        let token_base = segment.gate().fence.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
         let listing = NonNull::from(listing);
         let segment = Arc::new(segment);
@@ -190,6 +194,7 @@ impl Attachment {
             try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
             segment,
             identity,
+            token_base,
             end: HoldEnd::Whole,
         })
     }
@@ -239,10 +244,10 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// The value tokens count from: constant for the life of the lock's memory.
+    /// What the tokens of this attachment's holds count from: constant, and so near that the difference is a small number.
     #[must_use]
     pub fn token_base(&self) -> u64 {
-        self.segment.header().created.load(Relaxed)
+        self.token_base
     }
 
     /// Read holds of this attachment.
@@ -636,6 +641,9 @@ impl Attachment {
 
     #[cold]
     pub(crate) fn lost_gate(&self, gate: Gate) -> Error {
+        if self.segment.is_forked() {
+            return self.segment.forked();
+        }
         Error::corrupt(format!(
             "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
              protects may have been changed by two at once",
@@ -729,7 +737,7 @@ impl Attachment {
     #[cold]
     fn make_way(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
-        now != self.looked_at.replace(now) && {
+        now != self.looked_at.replace(now) && !self.segment.is_forked() && {
             let (repaired, next) = self.segment.recover_some(self.index, self.recovers_next.get());
             self.recovers_next.set(next);
             // As the last in the queue would.
@@ -760,6 +768,13 @@ impl Attachment {
     /// unless a writer's death is still to be told.
     pub fn close(mut self, end: HoldEnd) {
         self.end = end;
+    }
+
+    /// Whether this process is a forked child of the one that opened the lock. Then the attachment holds nothing here, every
+    /// try fails, every wait is [`ErrorKind::Forked`], and the parent's holds are as they were: open the lock again.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.segment.is_forked()
     }
 
     pub(crate) fn vigil(&self) -> Vigil {
@@ -801,6 +816,9 @@ fn unstamp(since: &NoteU64) {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.segment.is_forked() {
+            return; // the slot is the parent's
+        }
         let _ = self.withdraw_all();
         if self.reads.get() != 0 {
             self.reads.set(1);
@@ -828,7 +846,7 @@ impl Drop for Attachment {
 impl Segment {
     /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
     fn claim_slot(&self) -> Result<usize> {
-        let cannot = |error| Error::access(format!("cannot lock a slot of {}", self.place), error);
+        let cannot = |error| self.place.refused("lock a slot of", "fcntl", error);
         let is_vacant = |index: &usize| {
             step!(attach_vacant);
             self.slots()[*index].waiting.pid.load(Relaxed) == 0

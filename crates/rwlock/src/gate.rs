@@ -41,6 +41,9 @@ const SEQUENCE_MASK: u64 = 0xfff << SEQUENCE_SHIFT;
 const TAG_SHIFT: u32 = 42;
 
 impl Gate {
+    /// What a forked child has in the place of the gate: a mode that no version writes, which admits nobody.
+    pub const FORKED: Self = Self(MODE);
+
     /// A newcomer may read: no writer, and the queue is not closed. (A mode that no version writes counts as a writer.)
     pub fn admits_reader(self) -> bool {
         self.0 & (NO_READERS | CLOSED) == 0
@@ -85,8 +88,9 @@ impl Gate {
         ((self.0 >> OWNER_SHIFT) & SLOT_MASK) as usize
     }
 
+    /// (Of a mode that no version writes: nobody.)
     pub fn is_owned_by(self, slot: usize) -> bool {
-        !self.is_free() && self.owner() == slot
+        (self.0 & MODE).wrapping_sub(1) < Hold::Writing as u64 && self.owner() == slot
     }
 
     /// `slot` waits for the readers to leave, and nobody took the gate away from it.
@@ -185,8 +189,11 @@ mod tests {
             assert_eq!(gate.is_drained_by(3), matches!(hold, Hold::Draining | Hold::Upgrading));
             assert!(!gate.with_closed().admits_reader());
         }
+        assert!((5..8).contains(&Gate::FORKED.0));
         for unknown in [5, 6, 7] {
             assert_eq!(Gate(unknown).hold(), None);
+            assert!(!Gate(unknown).is_owned_by(0));
+            assert!(!Gate(unknown).admits_exclusive());
             assert!(!Gate(unknown).admits_reader());
         }
     }

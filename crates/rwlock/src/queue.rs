@@ -67,6 +67,9 @@ impl Segment {
 
     #[cold]
     pub fn damaged(&self, gate: Gate) -> Error {
+        if self.is_forked() {
+            return self.forked();
+        }
         Error::corrupt(format!(
             "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
             self.place, gate.0

@@ -193,6 +193,17 @@ impl RwLock {
         self.attachment.try_upgradable().then(|| UpgradableGuard(self))
     }
 
+    /// Whether this process was forked after it opened the lock. A forked child inherits no lock: here every try is `None`,
+    /// every wait is [`ErrorKind::Forked`], [`RwLock::inspect`] shows nobody, and a guard that was held at the fork releases
+    /// nothing; the parent's holds are as they were. Open the lock again in the child.
+    ///
+    /// A child of `vfork`, `posix_spawn` or a raw `clone` must not use the lock, and keeps the parent's holds from being freed
+    /// at the parent's death until it calls `exec`.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.attachment.is_forked()
+    }
+
     /// Who holds the lock, who waits, who died inside.
     #[must_use]
     pub fn inspect(&self) -> Snapshot {

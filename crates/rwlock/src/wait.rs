@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::attachment::Attachment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
+use crate::inspect::Snapshot;
 use crate::park;
 use crate::slot::{Mode, Queued};
 
@@ -454,6 +455,7 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
     /// [`ErrorKind::Corrupt`].
     pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
         let conflicts = match mode {
@@ -472,7 +474,7 @@ impl Attachment {
                 .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
         }
         let id = self.request_first(mode, terms);
-        self.block(id, mode, terms.deadline, interrupted)
+        self.block(id, mode, false, terms.deadline, interrupted)
     }
 
     /// As [`Attachment::request_upgrade`], blocking this thread.
@@ -481,16 +483,24 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
     /// [`Attachment::wait`].
     pub fn wait_upgrade(&self, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         if self.reads.get() != 0 {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(terms).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, terms.deadline, interrupted)
+        self.block(id, Mode::Write, true, terms.deadline, interrupted)
     }
 
-    fn block(&self, id: RequestId, mode: Mode, deadline: u64, interrupted: impl FnMut() -> bool) -> Result<()> {
+    fn block(
+        &self,
+        id: RequestId,
+        mode: Mode,
+        is_upgrade: bool,
+        deadline: u64,
+        interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
         let doorbell = self.mute();
-        let end = self.sleep_until_settled(id, mode, deadline, interrupted);
+        let end = self.sleep_until_settled(id, (mode, is_upgrade), deadline, interrupted);
         self.unmute(doorbell);
         end
     }
@@ -498,7 +508,7 @@ impl Attachment {
     fn sleep_until_settled(
         &self,
         id: RequestId,
-        mode: Mode,
+        (mode, is_upgrade): (Mode, bool),
         deadline: u64,
         mut interrupted: impl FnMut() -> bool,
     ) -> Result<()> {
@@ -513,7 +523,7 @@ impl Attachment {
             if let Some(outcome) = self.take_outcome(id) {
                 return match outcome {
                     Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, deadline.saturating_sub(start))),
+                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, deadline.saturating_sub(start))),
                 };
             }
             if interrupted() {
@@ -564,29 +574,38 @@ impl Attachment {
     }
 
     fn deadlock(&self, mode: Mode) -> Error {
-        let held = if self.exclusive.get().is_some() { "exclusively" } else { "for reading" };
+        let held = match self.exclusive.get() {
+            Some(held) => held.name(),
+            None => Mode::Read.name(),
+        };
         Error::new(
             ErrorKind::Deadlock,
             format!(
-                "{} is held {held} by this very thread, which cannot release it while it waits for {mode:?}: release first, \
-                 use an upgradable hold, or wait without blocking",
-                self.segment.place
+                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
+                 an upgradable hold, or wait without blocking",
+                self.segment.place,
+                mode.name()
             ),
         )
     }
 
-    fn timeout(&self, mode: Mode, timeout: u64) -> Error {
-        Error::new(ErrorKind::Timeout, self.timeout_message(mode, timeout))
+    fn timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> Error {
+        Error::new(ErrorKind::Timeout, self.explain_timeout(mode, is_upgrade, timeout).0)
     }
 
-    /// What to tell somebody whose request was not granted in `timeout` ns: who is in the way.
+    /// What to say if a request, or the upgrade of a hold, was not granted in `timeout` ns: what is in the way. With it what
+    /// the lock looked like when that was found out.
     #[must_use]
-    pub fn timeout_message(&self, mode: Mode, timeout: u64) -> String {
-        let in_time = match timeout.saturating_add(500_000) / 1_000_000 {
-            0 => "at once".into(),
-            ms => format!("within {ms} ms"),
-        };
+    pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
+        let ms = timeout.saturating_add(500_000) / 1_000_000;
+        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
         let seen = self.inspect();
-        format!("{} was not granted for {} {in_time}: {}", self.segment.place, mode.name(), seen.holders_text())
+        let (place, blockers) = (&self.segment.place, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let text = if is_upgrade {
+            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
+        } else {
+            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
+        };
+        (text, seen)
     }
 }

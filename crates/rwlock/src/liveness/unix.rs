@@ -27,6 +27,11 @@ impl LockFile {
         Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK as libc::c_short))
     }
 
+    /// Whether `error`, of one of the above, says that the system has no such locks.
+    pub fn is_unsupported(error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
+    }
+
     fn control(&self, command: libc::c_int, kind: libc::c_short, byte: u64, count: usize) -> io::Result<libc::flock> {
         // SAFETY: `flock` is plain old data; all zero is a valid value of it (and `l_pid` must be 0 for these commands).
         let mut request: libc::flock = unsafe { std::mem::zeroed() };
@@ -36,7 +41,7 @@ impl LockFile {
         request.l_len = count as libc::off_t;
         loop {
             // SAFETY: the descriptor is open while `self` lives, and `request` is valid for reads and writes.
-            if unsafe { libc::fcntl(self.0.as_raw_fd(), command, &raw mut request) } != -1 {
+            if unsafe { libc::fcntl(self.file().as_raw_fd(), command, &raw mut request) } != -1 {
                 return Ok(request);
             }
             let error = io::Error::last_os_error();

@@ -1,11 +1,12 @@
 //! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
 
-use std::sync::OnceLock;
 #[cfg(not(miri))]
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 
 use super::Word;
-use super::clock::{NANOS, clock};
+use super::clock::{self, NANOS};
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;
@@ -52,6 +53,35 @@ pub(crate) fn now() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
+/// The kernel's clock, which its waits and the other processes go by. Where something else answers for it (libfaketime) it is
+/// asked itself, which takes ten times as long.
+fn clock(id: libc::clockid_t) -> u64 {
+    if is_clock_faked() { clock_of_kernel(id).unwrap_or_default() } else { clock::clock(id) }
+}
+
+fn clock_of_kernel(id: libc::clockid_t) -> Option<u64> {
+    let mut time = timespec(0);
+    // SAFETY: `time` is valid for writes, and laid out as the kernel's on 64-bit systems.
+    let done = unsafe { libc::syscall(libc::SYS_clock_gettime, id, &raw mut time) };
+    (done == 0).then(|| time.tv_sec as u64 * NANOS + time.tv_nsec as u64)
+}
+
+fn is_clock_faked() -> bool {
+    const UNKNOWN: u8 = 0;
+    const REAL: u8 = 1;
+    const FAKED: u8 = 2;
+    static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
+    let kind = if cfg!(miri) { REAL } else { KIND.load(Relaxed) };
+    if kind != UNKNOWN {
+        return kind == FAKED;
+    }
+    let kernel = || clock_of_kernel(libc::CLOCK_MONOTONIC);
+    let (before, told, after) = (kernel(), clock::clock(libc::CLOCK_MONOTONIC), kernel());
+    let is_faked = before.is_some_and(|before| told < before) || after.is_some_and(|after| told > after);
+    KIND.store(if is_faked { FAKED } else { REAL }, Relaxed);
+    is_faked
+}
+
 /// The same clock at the resolution of the scheduler's tick (1 to 10 ms), at a fifth of the price.
 pub(crate) fn coarse_now() -> u64 {
     clock(libc::CLOCK_MONOTONIC_COARSE)
@@ -87,16 +117,20 @@ pub(crate) fn wake_sleeper(word: &Word) {
 
 /// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
 pub(crate) fn wait_any_limit() -> usize {
-    static LIMIT: OnceLock<usize> = OnceLock::new();
-    *LIMIT.get_or_init(|| {
+    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    static LIMIT: AtomicUsize = AtomicUsize::new(0);
+    let mut limit = LIMIT.load(Relaxed);
+    if limit == 0 {
         // With no entries the call fails: EINVAL where it exists, ENOSYS or EPERM (seccomp) where it cannot be used.
         // SAFETY: zero entries are read.
         let result = unsafe {
             libc::syscall(libc::SYS_futex_waitv, std::ptr::null::<Waiter>(), 0, 0, std::ptr::null::<u8>(), 0)
         };
         let exists = result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
-        if exists { WAITV_WORDS } else { 1 }
-    })
+        limit = if exists { WAITV_WORDS } else { 1 };
+        LIMIT.store(limit, Relaxed);
+    }
+    limit
 }
 
 /// `struct futex_waitv` of the kernel.

@@ -39,8 +39,7 @@ fn sane(token: u64, now: u64) -> u64 {
 fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
     let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
     step!(open_last_fence);
-    let file = disk::private().create(true).truncate(false).open(path)?;
-    let lock = LockFile::new(file);
+    let lock = LockFile::open(|| disk::private().create(true).truncate(false).open(&path))?;
     enter_setup(&lock, &"the fence of removed locks", SETUP_PATIENCE).map_err(io::Error::other)?;
     step!(read_last_fence);
     let mut bytes = [0; 8];

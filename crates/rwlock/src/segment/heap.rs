@@ -69,8 +69,9 @@ impl Heap {
 
     /// An open file of its own, as every attachment has.
     fn lock(&self) -> LockFile {
-        let path = if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
-        LockFile::new(OpenOptions::new().read(true).write(true).open(path).unwrap())
+        let path: String =
+            if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
+        LockFile::open(|| OpenOptions::new().read(true).write(true).open(&path)).unwrap()
     }
 }
 

@@ -20,11 +20,15 @@ mod directory;
 pub(crate) mod disk;
 mod fence;
 pub(crate) mod file;
+pub(crate) mod forked;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
+pub(crate) mod remedy;
+mod tokens;
+mod unfinished;
 
 /// How long opening waits for another process that is in the middle of opening or closing the same lock. It needs well
 /// under a millisecond for that, unless somebody stopped it right there.
@@ -98,6 +102,8 @@ impl std::fmt::Display for Place {
 pub(crate) struct Segment {
     base: NonNull<u8>,
     slots: usize,
+    /// Before the mapping itself, which it must not outlive.
+    mapping: Option<forked::Mapping>,
     /// Unmaps when dropped.
     _backing: Backing,
     pub lock: LockFile,
@@ -145,7 +151,34 @@ impl Segment {
         let base = backing.base();
         assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
-        Self { base, slots, _backing: backing, lock, place }
+        let mapping = match &backing {
+            #[cfg(all(test, target_os = "linux"))]
+            Backing::Heap(_) => None,
+            backing => Some(forked::Mapping::of(backing.base(), backing.len())),
+        };
+        Self { base, slots, mapping, _backing: backing, lock, place }
+    }
+
+    /// Whether this process is a forked child of the one that opened it: then nothing of the lock is here.
+    pub fn is_forked(&self) -> bool {
+        self.mapping.as_ref().is_some_and(forked::Mapping::is_forked)
+    }
+
+    /// Fails in a forked child. See [`forked`].
+    pub fn check_not_forked(&self) -> Result<()> {
+        if self.is_forked() { Err(self.forked()) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub fn forked(&self) -> Error {
+        Error::new(
+            ErrorKind::Forked,
+            format!(
+                "{} was opened before this process was forked: a forked child inherits no lock and no hold. Open it again in \
+                 the child",
+                self.place
+            ),
+        )
     }
 
     fn preamble(&self) -> &Preamble {
@@ -199,9 +232,7 @@ impl Segment {
 
     /// The name it was made for; empty for a file.
     fn name(&self) -> Vec<u8> {
-        let mut name = load_bytes(&self.header().name);
-        name.truncate(self.header().name_bytes.load(Relaxed) as usize);
-        name
+        name_in(self.header())
     }
 
     fn into_lock(self) -> LockFile {
@@ -225,6 +256,12 @@ impl Segment {
         step!(setup_unlock);
         let _ = self.lock.unlock(SETUP_BYTE);
     }
+}
+
+fn name_in(header: &Header) -> Vec<u8> {
+    let mut name = load_bytes(&header.name);
+    name.truncate(header.name_bytes.load(Relaxed) as usize);
+    name
 }
 
 /// The number of slots, if `backing` holds a lock of this layout at `place`.
@@ -259,6 +296,14 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
+    if let Place::File { .. } = place
+        && header.name_bytes.load(Relaxed) != 0
+    {
+        return Err(Error::corrupt(format!(
+            "{place} is the shared memory of lock '{}', whose users would not notice this one: open that by its name",
+            String::from_utf8_lossy(&name_in(header)).escape_debug()
+        )));
+    }
     Ok(slots_of(capacity))
 }
 
@@ -276,7 +321,7 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
     let mut pause = Duration::from_micros(20);
     step!(setup_lock);
     // Polled, since a blocking request could not be bounded.
-    while !lock.try_lock(SETUP_BYTE).map_err(|error| Error::access(format!("cannot lock {place}"), error))? {
+    while !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))? {
         if start.elapsed() >= patience {
             return Err(Error::new(
                 ErrorKind::Busy,
@@ -290,6 +335,21 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
         pause = (pause * 2).min(Duration::from_millis(1));
     }
     Ok(())
+}
+
+/// The first byte lock of all could not be had.
+fn cannot_lock(place: &impl std::fmt::Display, error: io::Error) -> Error {
+    if !LockFile::is_unsupported(&error) {
+        return Error::access(format!("cannot lock {place}"), error).during("fcntl");
+    }
+    Error::unsupported(
+        format!(
+            "{place} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
+             lock knows who is alive. WSL 1, old versions of gVisor and Linux before 3.15 lack them: use WSL 2, another \
+             container runtime or a newer kernel"
+        ),
+        error,
+    )
 }
 
 fn unix_nanos() -> u64 {

@@ -11,6 +11,11 @@ mod damage;
 mod exclusion;
 mod fairness;
 mod fencing;
+mod files;
+#[cfg(unix)]
+mod forking;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod interrupted;
 mod kit;
 mod opening;
 mod recovery;

@@ -4,7 +4,7 @@ use std::fs;
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
 
-use crate::kit::{Child, TestLock};
+use crate::kit::{Child, TestLock, is_emulated};
 
 #[test]
 fn a_name_is_one_lock_for_all_and_two_names_are_two() {
@@ -146,6 +146,27 @@ fn paths_that_cannot_be_locks_are_refused() {
 
 #[cfg(unix)]
 #[test]
+fn an_error_of_the_system_says_what_to_do_and_has_its_number_and_call() {
+    let lock = TestLock::at_path();
+    let error = RwLock::open_path(lock.file("no/such/folder")).map(drop).unwrap_err();
+    assert_eq!(
+        (error.raw_os_error(), error.os_code(), error.syscall()),
+        (Some(libc::ENOENT), Some("ENOENT"), Some("open"))
+    );
+    assert_eq!(error.os_text().unwrap(), "no such file or directory");
+    let message = error.to_string();
+    assert!(
+        message.ends_with("its folder does not exist (ENOENT); make the folder first, or correct the path"),
+        "{message}"
+    );
+    // Whoever prints a chain of errors reads the reason once.
+    assert!(std::error::Error::source(&error).is_none());
+    let other = RwLock::open("").map(drop).unwrap_err();
+    assert_eq!((other.raw_os_error(), other.os_code(), other.syscall()), (None, None, None));
+}
+
+#[cfg(unix)]
+#[test]
 fn pipes_and_devices_are_refused() {
     let lock = TestLock::at_path();
     let pipe = std::ffi::CString::new(lock.file("pipe").to_str().unwrap()).unwrap();
@@ -211,4 +232,20 @@ fn labels_and_thread_numbers_are_shown() {
     own.set_label(&"é".repeat(100));
     let (_, cut) = shown();
     assert!(cut.len() >= 40 && "é".repeat(100).starts_with(&cut), "{cut}");
+}
+
+/// As in WSL 1 and in old versions of gVisor.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_open_file_description_locks_is_named_as_such() {
+    if is_emulated() {
+        return;
+    }
+    for lock in TestLock::both_kinds() {
+        let child = Child::new(lock.reference());
+        assert_eq!(child.ask("no_open_file_locks"), "ok");
+        assert_eq!(child.ask("open"), "Unsupported");
+        let message = child.ask("message");
+        assert!(message.contains("has no open file description locks") && message.contains("WSL 2"), "{message}");
+    }
 }

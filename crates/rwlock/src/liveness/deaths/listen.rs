@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,13 +18,18 @@ const MAX_PROCESSES: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// Those listened for, and what the thread waits at. `None`: there is no thread.
-static REGISTER: Mutex<Option<Register>> = Mutex::new(None);
+type Shared = Mutex<Option<Register>>;
+
+/// Made at first need and never freed. A forked child makes another: a thread that it does not have may hold this one.
+static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// Never given twice, also not by a forked child, which has the listeners of its parent and must not end those of its own.
+static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 struct Register {
     deaths: Arc<Deaths>,
     /// By numbers of their own: a pid may be another process' before it is known here that the one before has ended.
     processes: BTreeMap<u64, Process>,
-    last_number: u64,
 }
 
 struct Process {
@@ -43,7 +51,31 @@ pub(super) struct Listening {
 }
 
 fn register() -> MutexGuard<'static, Option<Register>> {
-    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut shared = SHARED.load(Acquire);
+    if shared.is_null() {
+        let made = Box::into_raw(Box::new(Shared::default()));
+        shared = match SHARED.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                other
+            }
+        };
+    }
+    // SAFETY: never freed.
+    unsafe { &*shared }.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In a forked child. What the parent listens for stays as it is: a descriptor taken out of the epoll, which the two share,
+/// would be taken out for the parent, too.
+#[cfg(unix)]
+pub(super) fn forget_at_fork() {
+    SHARED.store(ptr::null_mut(), Relaxed);
+}
+
+fn next_number() -> u64 {
+    LAST_NUMBER.fetch_add(1, Relaxed)
 }
 
 impl Listening {
@@ -54,7 +86,7 @@ impl Listening {
         }
         let register = register.as_mut()?;
         let process = register.number_of(pid).ok()?;
-        let number = register.next_number();
+        let number = next_number();
         let listener = Listener { segment: segment.clone(), slot };
         register.processes.get_mut(&process)?.listeners.insert(number, listener);
         Some(Self { process, number })
@@ -81,7 +113,7 @@ impl Register {
         let deaths = Arc::new(Deaths::new()?);
         let awaited = deaths.clone();
         thread::Builder::new().name("rwlock-deaths".into()).stack_size(128 * 1024).spawn(move || listen(&awaited))?;
-        Ok(Self { deaths, processes: BTreeMap::new(), last_number: 0 })
+        Ok(Self { deaths, processes: BTreeMap::new() })
     }
 
     /// The process that has this pid now.
@@ -94,15 +126,10 @@ impl Register {
         if self.processes.len() >= MAX_PROCESSES {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let number = self.next_number();
+        let number = next_number();
         let watched = self.deaths.watch(pid, number)?;
         self.processes.insert(number, Process { pid, watched, listeners: BTreeMap::new() });
         Ok(number)
-    }
-
-    fn next_number(&mut self) -> u64 {
-        self.last_number += 1;
-        self.last_number
     }
 }
 

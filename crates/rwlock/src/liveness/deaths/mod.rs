@@ -80,14 +80,23 @@ pub(crate) fn activity_of_owner(segment: &Segment, slot: usize) -> Activity {
 
 /// The kernel's number for what gives this process its pid; 0: unknown.
 pub(crate) fn namespace() -> u32 {
-    // No `OnceLock`: it is always the same number, whoever asked first.
-    static OWN: AtomicU32 = AtomicU32::new(0);
     let mut own = OWN.load(Relaxed);
     if own == 0 {
         own = own_namespace();
         OWN.store(own, Relaxed);
     }
     own
+}
+
+/// No `OnceLock`: it is always the same number, whoever asked first.
+static OWN: AtomicU32 = AtomicU32::new(0);
+
+/// In a forked child, which may be in another namespace, and has no thread that listens.
+#[cfg(all(unix, not(miri)))]
+pub(crate) fn forget_at_fork() {
+    OWN.store(0, Relaxed);
+    #[cfg(not(loom))]
+    listen::forget_at_fork();
 }
 
 fn pid_of(segment: &Segment, slot: usize) -> u32 {

@@ -174,9 +174,11 @@ impl Hold {
 }
 
 #[derive(Default)]
-struct Servant {
+pub(super) struct Servant {
     lock: Option<&'static RwLock>,
     holds: Vec<Hold>,
+    /// The message of the last error.
+    message: String,
 }
 
 #[test]
@@ -192,17 +194,22 @@ fn serve() {
     });
     let mut servant = Servant::default();
     for command in commands {
-        let answer = catch_unwind(AssertUnwindSafe(|| servant.carry_out(&command, &place)));
-        let answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => format!("{:?}", error.kind()),
-            Err(_) => "panic".into(),
-        };
-        println!("\n{ANSWER}{answer}");
+        println!("\n{ANSWER}{}", servant.answer(&command, &place));
     }
 }
 
 impl Servant {
+    pub(super) fn answer(&mut self, command: &str, place: &str) -> String {
+        match catch_unwind(AssertUnwindSafe(|| self.carry_out(command, place))) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                self.message = error.to_string();
+                format!("{:?}", error.kind())
+            }
+            Err(_) => "panic".into(),
+        }
+    }
+
     fn carry_out(&mut self, command: &str, place: &str) -> Result<String, Error> {
         let words: Vec<&str> = command.split(' ').collect();
         let argument = words.get(1).copied().unwrap_or_default();
@@ -261,7 +268,25 @@ impl Servant {
                 return Ok(writes.to_string());
             }
             #[cfg(target_os = "linux")]
+            "no_open_file_locks" => system::no_open_file_locks(),
+            #[cfg(target_os = "linux")]
             "no_more_descriptors" => system::no_more_descriptors(),
+            "message" => return Ok(self.message.clone()),
+            "holders" => return Ok(self.lock().inspect().holders.len().to_string()),
+            "close" => {
+                self.holds.clear();
+                let lock = self.lock.take().expect("an open lock");
+                // SAFETY: it was leaked by `open`, and nobody refers to it any more.
+                drop(unsafe { Box::from_raw(std::ptr::from_ref(lock).cast_mut()) });
+            }
+            #[cfg(unix)]
+            "fork" => return Ok(super::forked::fork(self, place, argument)),
+            #[cfg(unix)]
+            "fork_later" => super::forked::fork_later(Path::new(argument).into()),
+            #[cfg(unix)]
+            "fork_often" => return Ok(super::forked::fork_often(place, argument.parse().unwrap())),
+            #[cfg(unix)]
+            "processor_time" => return Ok(system::processor_time().as_millis().to_string()),
             "exit" => process::exit(0),
             "abort" => process::abort(),
             _ => panic!("what is {command:?}?"),
@@ -274,7 +299,7 @@ impl Servant {
     }
 }
 
-fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
+pub(super) fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
     match place.split_once(':') {
         Some(("name", name)) => options.open(name),
         Some(("path", path)) => options.open_path(path),
