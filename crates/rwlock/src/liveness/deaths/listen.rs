@@ -74,6 +74,10 @@ pub(super) fn forget_at_fork() {
     SHARED.store(ptr::null_mut(), Relaxed);
 }
 
+fn next_number() -> u64 {
+    LAST_NUMBER.fetch_add(1, Relaxed)
+}
+
 impl Listening {
     pub fn new(pid: u32, segment: &Arc<Segment>, slot: usize) -> Option<Self> {
         let mut register = register();
@@ -127,10 +131,6 @@ impl Register {
         self.processes.insert(number, Process { pid, watched, listeners: BTreeMap::new() });
         Ok(number)
     }
-}
-
-fn next_number() -> u64 {
-    LAST_NUMBER.fetch_add(1, Relaxed)
 }
 
 /// The thread.
