@@ -1,5 +1,5 @@
 import test from 'ava'
-import { ratiosOf, slower, TOLERANCE } from '../bench/check.js'
+import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../bench/check.js'
 import { ratiosTo } from '../bench/inprocess/measure.js'
 import { goals } from '../bench/report/goals.js'
 import { Histogram, summary } from '../bench/statistics.js'
@@ -69,6 +69,12 @@ test('the check compares ratios with those that were saved, and finds each that 
   t.is(slower(saved, ratiosOf(measured(TOLERANCE * 1.01))).length, 3)
   t.deepEqual(slower(saved, ratiosOf(measured(0.1))), [])
   t.throws(() => slower({ ...saved, 'what is not measured any more': 1 }, ratiosOf(measured(1))))
+})
+
+test('ratios are compared with those of the same processor, or else with the largest', (t) => {
+  const all = { first: { read: 1, write: 4 }, second: { read: 2, write: 3 } }
+  t.deepEqual(ratiosFor(all, 'second'), { read: 2, write: 3 })
+  t.deepEqual(ratiosFor(all, 'another'), { read: 2, write: 4 })
 })
 
 test('a goal that is missed is not called reached', (t) => {

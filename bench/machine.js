@@ -1,5 +1,6 @@
 // What the figures were measured on.
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 
 export function machine() {
@@ -13,10 +14,21 @@ export function machine() {
   return {
     date: new Date().toISOString().slice(0, 10),
     commit: git('describe', '--always', '--dirty'),
-    cpu: cpus()[0]?.model ?? 'unknown processor',
+    cpu: processor(),
     cores: availableParallelism(),
     memory: Math.round(totalmem() / 2 ** 30),
     system: `${platform()} ${release().split('-')[0]} ${arch()}`,
     node: process.version,
   }
+}
+
+/** The processor's model. Virtual machines hide its name, but not its family, which decides what an atomic operation costs. */
+export function processor() {
+  const name = cpus()[0]?.model ?? 'unknown processor'
+  if (platform() !== 'linux') return name
+  const about = readFileSync('/proc/cpuinfo', 'utf8')
+  const [family, model] = ['cpu family', 'model'].map(
+    (field) => new RegExp(`^${field}\\s*: (\\d+)$`, 'm').exec(about)?.[1],
+  )
+  return family === undefined ? name : `${name}, family ${family} model ${model}`
 }

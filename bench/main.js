@@ -4,11 +4,12 @@
 //   --no-save    do not touch bench/results
 //   --mutants [part]  whether --check finds a slower lock
 //   --check      only whether the ratios are still those of bench/results/ratios.json: see check.js
+//   --save       with --check: saves them for this processor instead
 //
 // Workloads: pairs scaling contended handoff recovery waiting growth; all unless some are named.
 import { parseArgs } from 'node:util'
 import { takeMutants } from '../scripts/mutants.js'
-import { check, checkMutants } from './check.js'
+import { check, checkAndSave, checkMutants } from './check.js'
 import { all, floors, OURS } from './competitors.js'
 import { python } from './drivers/python.js'
 import { versions as driverVersions } from './drivers/start.js'
@@ -36,6 +37,7 @@ const { values: options, positionals: names } = parseArgs({
     quick: { type: 'boolean', default: false },
     'no-save': { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
   },
 })
 
@@ -46,7 +48,8 @@ if (part !== undefined) {
   process.exit()
 }
 if (options.check) {
-  process.exit((await check(log)) ? 0 : 1)
+  if (options.save) await checkAndSave()
+  process.exit(options.save || (await check(log)) ? 0 : 1)
 }
 
 await installPeers()

@@ -1,6 +1,6 @@
 // Keeps the results: a file for each workload, and one page for people with the tables of all.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { ratiosOf } from '../check.js'
+import { ratiosOf, saveRatios } from '../check.js'
 import { goals } from './goals.js'
 import { markdown, tables } from './tables.js'
 
@@ -17,7 +17,7 @@ export function save(machine, quick, results) {
   for (const [name, result] of Object.entries(results)) {
     write(`${name}.json`, `${JSON.stringify({ machine, quick, result }, null, 1)}\n`)
   }
-  if (results.pairs) write('ratios.json', `${JSON.stringify(ratiosOf(results.pairs), null, 2)}\n`)
+  if (results.pairs) saveRatios(ratiosOf(results.pairs))
   write('README.md', page())
 }
 
