@@ -1,9 +1,9 @@
 // The site: VitePress over docs/, which is written to be read on GitHub, too.
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../../run.js'
-import { BASE, REPOSITORY, slug } from '../site.js'
+import { BASE, REPOSITORY, SITE, slug } from '../site.js'
 
 const checkout = fileURLToPath(root)
 const docs = join(checkout, 'docs')
@@ -17,6 +17,7 @@ export default {
   lang: 'en',
   base: BASE,
   cleanUrls: true,
+  sitemap: { hostname: SITE },
   srcDir: relative(join(import.meta.dirname, '..'), docs),
   outDir: join(checkout, '.cache/site'),
   cacheDir: join(checkout, '.cache/vitepress'),
@@ -24,6 +25,7 @@ export default {
   rewrites: Object.fromEntries(
     ['design', 'migrating', 'recipes'].map((folder) => [`${folder}/README.md`, `${folder}/index.md`]),
   ),
+  transformPageData: ({ filePath }) => ({ description: summary(filePath) }),
   head: [['link', { rel: 'icon', href: 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" />' }]],
   markdown: {
     anchor: { slugify: slug },
@@ -99,6 +101,16 @@ export default {
       },
     ],
   },
+}
+
+/** The first paragraph of a page, for search engines. @param {string} file */
+function summary(file) {
+  const text = readFileSync(
+    join(file === 'index.md' ? checkout : docs, file === 'index.md' ? 'README.md' : file),
+    'utf8',
+  )
+  const paragraph = text.split('\n\n').find((part) => /^(?!```)[\p{Letter}*`]/u.test(part)) ?? ''
+  return paragraph.replace(/\[([^\]]*)\]\([^)]*\)|[*`]/g, '$1').replaceAll('\n', ' ')
 }
 
 /** The pages that TypeDoc has made. */
