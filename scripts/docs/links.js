@@ -1,4 +1,5 @@
-// Whether every link of the documents and of the site leads somewhere. Links to other sites are not followed.
+// Checks that every link of the documents and of the site leads somewhere, and that every error code has an anchor. Links to other
+// sites are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +18,12 @@ const MUTANTS = [
     file: 'docs/errors.md',
     change: ['## ERR_LOCK_CLOSED', '## Closed'],
     by: '#err_lock_closed',
+  },
+  {
+    of: 'documents',
+    file: 'docs/errors.md',
+    change: ['## ERR_LOCK_FULL', '## Full'],
+    by: 'no ERR_LOCK_FULL',
   },
   {
     of: 'documents',
@@ -73,6 +80,10 @@ function readDocuments() {
 
 /** @param {Texts} texts @param {Texts} pages */
 function* documentProblems(texts, pages) {
+  const errors = anchorsOf(texts.get('docs/errors.md') ?? '')
+  for (const [code] of readFileSync(new URL('src/errors.ts', root), 'utf8').matchAll(/\bERR_\w+/g)) {
+    if (!/_$/.test(code) && !errors.has(slug(code))) yield `docs/errors.md: there is no ${code}`
+  }
   for (const [file, text] of texts) {
     for (const target of linksOf(text)) {
       const problem = target.startsWith(SITE)
