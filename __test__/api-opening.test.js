@@ -1,5 +1,6 @@
 // Opening and closing a lock: by name, by path, anonymous, twice, with limits.
 import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
@@ -555,11 +556,14 @@ const isFull = (error) => {
   throw error
 }
 
-test('code that is loaded twice over one addon has its calls to itself', async (t) => {
-  const load = (/** @type {string} */ file) => import(new URL(file, import.meta.url).href)
-  const [{ binding }, one, other] = await Promise.all(
-    ['../dist/binding.js', '../dist/hot.js', '../dist/hot.js?again'].map(load),
-  )
+test('code that is loaded twice over one addon has its calls to itself', (t) => {
+  const require = createRequire(import.meta.url)
+  const load = (/** @type {string} */ file) => require(file)
+  const { binding } = load('../dist/binding.js')
+  const [one, other] = [1, 2].map(() => {
+    delete require.cache[require.resolve('../dist/hot.js')]
+    return load('../dist/hot.js')
+  })
   t.not(one.tryRead, other.tryRead)
   const open = () => binding.open(uniqueName(t), undefined, undefined, '', 0).attachment
   const attachments = [open(), open()]

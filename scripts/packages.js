@@ -2,7 +2,6 @@
 // addons that were built: in a checkout that of this machine, in a release those that `napi artifacts` has put into npm/.
 //
 //   npm run packages -- --release    fails unless all platforms are there, and as a release has to have them
-import { spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -17,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { glibcOf, OLDEST_GLIBC, platformOf } from './addon.js'
+import { buildLibrary, manifestOf } from './build-library.js'
 import { capture, npmProgram, root } from './run.js'
 import { contentsOf } from './tarball.js'
 import { disagreements } from './version.js'
@@ -50,10 +50,7 @@ export function stage(staged) {
 function stageLibrary(folder) {
   mkdirSync(folder)
   // Compiled here, since dist/ may hold what an earlier state of the sources left there.
-  const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
-  const args = [tsc, '-p', join(checkout, 'tsconfig.json'), '--outDir', join(folder, 'dist')]
-  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
+  buildLibrary(join(folder, 'dist'))
 
   const { scripts, devDependencies, napi, ...manifest } = readManifest(checkout)
   for (const file of manifest.files.filter((name) => name !== 'dist')) {
@@ -91,6 +88,12 @@ export function problemsOf(staged, { release = false } = {}) {
   const names = readdirSync(staged)
   const { version } = readManifest(join(staged, 'process-rwlock'))
   const problems = disagreements({ release })
+  const manifest = readManifest(checkout)
+  for (const [field, wanted] of Object.entries(manifestOf())) {
+    if (JSON.stringify(manifest[field]) !== JSON.stringify(wanted)) {
+      problems.push(`package.json: "${field}" is not that of the entries; run: npm run build:ts`)
+    }
+  }
   for (const name of names) {
     const manifest = readManifest(join(staged, name))
     if (manifest.name !== name || manifest.version !== version) {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'nod
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { targets } from '../src/platform.js'
 import { npm, root, run } from './run.js'
 
 /** Where sanitizers run. Told to cargo as the target, so that build scripts and macros are built without them. */
@@ -31,7 +32,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
     'crates/rwlock/src',
     'crates/node',
   ])
-  await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts'])
+  await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts', 'scripts/build-library.js'])
   if (testkit) {
     await build('build:testkit', '__test__/kit/testkit.node', [
       'Cargo.toml',
@@ -112,21 +113,12 @@ function newest(file) {
 
 /** The file that the native build makes on this platform. */
 export function addonName() {
-  const { platform, arch } = process
-  const abi = { linux: isMusl() ? '-musl' : '-gnu', win32: '-msvc' }[/** @type {string} */ (platform)] ?? ''
-  return `process-rwlock.${platform}-${arch}${abi}.node`
+  return `process-rwlock.${targets()[0]}.node`
 }
 
 /** @param {string} name of a program in Rust */
 function program(name) {
   return `target/release/${name}${process.platform === 'win32' ? '.exe' : ''}`
-}
-
-function isMusl() {
-  // Without this the report resolves host names, which can take seconds.
-  Object.assign(process.report, { excludeNetwork: true })
-  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport())
-  return report.header.glibcVersionRuntime === undefined
 }
 
 function requireNode() {

@@ -1,6 +1,8 @@
 // npm run test:packages: what a user does on the first day. The packages are made as for a release, looked at, published to a
-// registry on this machine, and installed from it into empty projects, where the first example of README.md runs.
+// registry on this machine, and installed from it into empty projects, where the first example of README.md runs, and into one
+// where tools of all kinds load, compile or bundle programs that wait for a lock.
 //
+//   npm run test:packages -- --full          each tool on every Node.js that it supports, not only on the oldest and the newest
 //   npm run test:packages -- --node 20,22    on these versions only
 //   npm run test:packages -- --mutants       breaks the packages on purpose, each time in one way that must be found
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,12 +11,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MAJORS, nodeOf } from './node-versions.js'
 import { attw, files, foldersAreGenerated, publint } from './packages/look.js'
+import { managers } from './packages/managers.js'
 import { mutants } from './packages/mutants.js'
 import { output } from './packages/output.js'
 import { projects } from './packages/projects.js'
 import { startRegistry } from './packages/registry.js'
-import { installTools, programs } from './packages/tools.js'
+import { installTools, tools } from './packages/tools.js'
 import { User } from './packages/user.js'
+import { uses } from './packages/uses.js'
+import { Workshop } from './packages/workshop.js'
 import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from './packages.js'
 import { notPrinted } from './readme.js'
 import { endLike, root, SIGNALS } from './run.js'
@@ -22,6 +27,7 @@ import { addonName, setup } from './setup.js'
 
 const checkout = fileURLToPath(root)
 const target = addonName().split('.')[1] ?? ''
+const isFull = process.argv.includes('--full')
 const option = process.argv.indexOf('--node')
 const majors = option < 0 ? MAJORS : (process.argv[option + 1] ?? '').split(',')
 
@@ -35,7 +41,8 @@ async function runMutants() {
   const survivors = []
   for (const { name, foundBy, change } of mutants) {
     console.log(`\n# ${name}`)
-    const failures = await check([process.execPath], change)
+    const own = { major: process.versions.node.split('.')[0] ?? '', program: process.execPath }
+    const failures = await check([own], { change, only: foundBy })
     const isFound = failures.includes(foundBy)
     if (!isFound) survivors.push(name)
     console.log(isFound ? `found by: ${foundBy}` : `NOT FOUND by: ${foundBy}`)
@@ -45,13 +52,17 @@ async function runMutants() {
 }
 
 /**
- * @param {string[]} nodes
- * @param {(staged: string) => void} [change] breaks what was staged
+ * @typedef {{ major: string, program: string }} Node
+ *
+ * @param {Node[]} nodes oldest first
+ * @param {object} [options]
+ * @param {(staged: string) => void} [options.change] breaks what was staged
+ * @param {string} [options.only] the one check to run
  * @returns {Promise<string[]>} the names of the checks that failed
  */
-async function check(nodes, change) {
+async function check(nodes, { change, only } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-packages-'))
-  const checks = new Checks()
+  const checks = new Checks(only)
   /** @param {NodeJS.Signals} signal */
   const interrupted = (signal) => {
     checks.interrupted = signal
@@ -74,16 +85,19 @@ async function check(nodes, change) {
     }
     const library = tarballs.find(({ name }) => name === 'process-rwlock')?.file ?? ''
     await checks.run('attw', () => attw(library))
+    if (checks.isDone) return checks.failures
     const registry = await startRegistry(mkdtempSync(join(directory, 'registry-')))
     try {
       const user = new User(directory, registry.url)
-      await checks.run('publish', () => publishAll(user, directory, tarballs))
+      await checks.run('publish', () => publishAll(user, directory, tarballs), { isNeeded: true })
       for (const project of projects) {
         await checks.run(project.name, () => installAndRun(user, project, nodes))
       }
       await checks.run('without optional dependencies', () => withoutAddon(user))
-      await checks.run('pnpm', () => otherManager(user, 'pnpm', ['add', '--ignore-scripts']))
-      await checks.run('Yarn', () => otherManager(user, 'yarn', ['add', '--ignore-scripts', '--no-progress']))
+      for (const manager of managers) {
+        await checks.run(manager.name, () => otherManager(user, manager, someOf(nodes)))
+      }
+      if (!checks.isDone) await useTools(checks, user, nodes)
     } finally {
       await registry.close()
     }
@@ -118,7 +132,7 @@ async function publishAll(user, directory, tarballs) {
 /**
  * @param {User} user
  * @param {import('./packages/projects.js').Project} project
- * @param {string[]} nodes
+ * @param {Node[]} nodes
  */
 async function installAndRun(user, project, nodes) {
   const folder = user.newProject(project)
@@ -128,7 +142,7 @@ async function installAndRun(user, project, nodes) {
   const expected = ['process-rwlock', `process-rwlock-${target}`]
   if (installed.join() !== expected.join()) throw new Error(`npm installed ${installed.join(', ')}`)
   if (project.compile) await compile(folder, project.file, project.compile)
-  for (const node of nodes) await runExample(user, folder, project.source, node)
+  for (const { program } of nodes) await runExample(user, folder, project.source, program)
 }
 
 /** @param {string} folder @param {string} file @param {string[]} options */
@@ -158,6 +172,37 @@ async function runExample(user, folder, source, node) {
   if (/warning/i.test(printed)) throw new Error(`it warned\n${printed}`)
 }
 
+/**
+ * @param {Checks} checks
+ * @param {User} user
+ * @param {Node[]} nodes
+ */
+async function useTools(checks, user, nodes) {
+  const workshop = new Workshop(mkdtempSync(join(tools, 'workshop-')), user.env)
+  try {
+    const fill = async () => {
+      workshop.fill()
+      await user.npm(['install', 'process-rwlock', '--ignore-scripts'], workshop.folder)
+    }
+    await checks.run('one project for all tools', fill, { isNeeded: true })
+    for (const { name, since = '0', slow, run } of uses.filter(({ extra }) => isFull || !extra)) {
+      const supported = nodes.filter(({ major }) => Number(major) >= Number(since))
+      const some = slow && !isFull ? supported.slice(-1) : someOf(supported)
+      await checks.run(name, async () => {
+        for (const { program } of some) await run(workshop, program)
+        return `Node.js ${some.map(({ major }) => major).join(', ')}`
+      })
+    }
+  } finally {
+    workshop.close()
+  }
+}
+
+/** @param {Node[]} nodes */
+function someOf(nodes) {
+  return isFull ? nodes : nodes.filter((_, index) => index === 0 || index === nodes.length - 1)
+}
+
 /** @param {User} user */
 async function withoutAddon(user) {
   const folder = user.newProject(projects[0])
@@ -173,16 +218,19 @@ async function withoutAddon(user) {
 
 /**
  * @param {User} user
- * @param {'pnpm' | 'yarn'} manager
- * @param {string[]} add
+ * @param {import('./packages/managers.js').Manager} manager
+ * @param {Node[]} nodes
  */
-async function otherManager(user, manager, add) {
+async function otherManager(user, { program, add, settings, run }, nodes) {
   const folder = user.newProject(projects[0])
-  await output(process.execPath, [programs[manager], ...add, 'process-rwlock'], {
-    cwd: folder,
-    env: user.env,
-  })
-  await runExample(user, folder, projects[0]?.source ?? '', process.execPath)
+  const workshop = new Workshop(folder, user.env)
+  workshop.fill()
+  for (const [name, text] of Object.entries(settings?.(user) ?? {})) writeFileSync(join(folder, name), text)
+  for (const node of nodes) {
+    await workshop.run(node.program, program, ...add, 'process-rwlock')
+    for (const file of ['main.mjs', 'main.cjs']) await workshop.waits(node.program, ...run(file))
+  }
+  return `Node.js ${nodes.map(({ major }) => major).join(', ')}`
 }
 
 /** The one error that ends the run: everything is cleaned up on its way. */
@@ -200,8 +248,21 @@ class Checks {
   /** @type {NodeJS.Signals | undefined} */
   interrupted
 
-  /** @param {string} name @param {() => unknown} body that may return what there is to tell */
-  async run(name, body) {
+  /** @param {string} [only] the one check to run, after those that it needs */
+  constructor(only) {
+    this.only = only
+    this.isDone = false
+  }
+
+  /**
+   * @param {string} name
+   * @param {() => unknown} body that may return what there is to tell
+   * @param {{ isNeeded?: boolean }} [options] whether others need what it does
+   */
+  async run(name, body, { isNeeded = false } = {}) {
+    const isOnly = name === this.only
+    if (this.only !== undefined && !isOnly && !isNeeded) return
+    if (isOnly) this.isDone = true
     try {
       if (this.interrupted) throw new Interrupted(this.interrupted)
       const text = await body()
@@ -216,8 +277,9 @@ class Checks {
 
 await setup()
 await installTools()
+/** @type {Node[]} */
 const nodes = []
-for (const major of majors) nodes.push(await nodeOf(major))
+for (const major of majors) nodes.push({ major, program: await nodeOf(major) })
 
 try {
   if (process.argv.includes('--mutants')) await runMutants()

@@ -1,3 +1,5 @@
+import './binding.js' // before any other: see there
+
 export type { Holder, LockErrorCode, Waiter } from './errors.js'
 export { LockError } from './errors.js'
 export type { Guard, OwnerDied } from './guard.js'

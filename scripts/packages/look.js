@@ -1,6 +1,6 @@
 // What a look at the packages tells, before anybody installs them.
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../run.js'
 import { output } from './output.js'
@@ -35,7 +35,7 @@ export async function foldersAreGenerated() {
 }
 
 /** What a package may hold, besides package.json, README.md and LICENSE. */
-const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/[a-z]+(\.d\.ts|\.js))$/
+const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|[a-z-]+\.(m?js|d\.m?ts)))$/
 const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 
 /**
@@ -45,13 +45,14 @@ const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
  */
 export function files(name, file, contents) {
   const manifest = JSON.parse(String(contents.get('package.json')))
+  const isLibrary = name === 'process-rwlock'
+  const main = posix.normalize(manifest.main ?? 'main')
   const problems = []
-  for (const path of ['package.json', 'README.md', 'LICENSE', manifest.main ?? 'CHANGELOG.md']) {
+  for (const path of ['package.json', 'README.md', 'LICENSE', main, ...(isLibrary ? ['CHANGELOG.md'] : [])]) {
     if (!contents.has(path)) problems.push(`${path} is missing`)
   }
   const isAllowed = (/** @type {string} */ path) =>
-    ['package.json', 'README.md', 'LICENSE', manifest.main].includes(path) ||
-    (name === 'process-rwlock' && LIBRARY_FILES.test(path))
+    ['package.json', 'README.md', 'LICENSE', main].includes(path) || (isLibrary && LIBRARY_FILES.test(path))
   problems.push(
     ...[...contents.keys()].filter((path) => !isAllowed(path)).map((path) => `${path} is not wanted`),
   )
@@ -59,8 +60,9 @@ export function files(name, file, contents) {
     if (manifest.scripts?.[script]) problems.push(`a script runs at ${script}`)
   }
   for (const addon of Object.keys(manifest.optionalDependencies ?? {})) {
-    if (!contents.get('dist/binding.js')?.includes(`require('${addon}')`)) {
-      problems.push(`dist/binding.js does not know ${addon}`)
+    for (const path of ['dist/binding.js', 'dist/addons.mjs']) {
+      if (!contents.get(path)?.includes(`require('${addon}')`))
+        problems.push(`${path} does not know ${addon}`)
     }
   }
   if (manifest.gypfile || contents.has('binding.gyp')) problems.push('npm would compile it')
@@ -68,7 +70,7 @@ export function files(name, file, contents) {
 
   const sizes = [...contents].map(([, { length }]) => length)
   const unpacked = sizes.reduce((sum, size) => sum + size, 0)
-  const addon = contents.get(manifest.main)
+  const addon = isLibrary ? undefined : contents.get(main)
   return `${sizes.length} files, ${kB(statSync(file).size)} packed, ${kB(unpacked)} unpacked${addon ? `, the addon ${kB(addon.length)}` : ''}`
 }
 
@@ -86,6 +88,5 @@ export async function publint(name, file) {
 
 /** @param {string} file */
 export async function attw(file) {
-  // Every Node.js that the package supports can require() an ES module; the projects show it.
-  await output(process.execPath, [programs.attw, file, '--ignore-rules', 'cjs-resolves-to-esm'])
+  await output(process.execPath, [programs.attw, file])
 }

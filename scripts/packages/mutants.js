@@ -1,6 +1,7 @@
 // Ways to break the packages, each of which the test has to find.
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceOnce } from '../mutants.js'
 import { readManifest, TARGETS, writeManifest } from '../packages.js'
 import { addonName } from '../setup.js'
 
@@ -41,25 +42,73 @@ export const mutants = [
     name: 'the types are not where package.json says',
     foundBy: 'attw',
     change: inManifest(library, (manifest) => {
-      manifest.exports['.'].types = './dist/types.d.ts'
-      delete manifest.types
+      manifest.exports['.'].import.types = './dist/types.d.mts'
     }),
   },
   {
     name: 'require() finds nothing',
     foundBy: 'CommonJS',
     change: inManifest(library, (manifest) => {
-      const { types, default: file } = manifest.exports['.']
-      manifest.exports['.'] = { types, import: file }
+      delete manifest.exports['.'].default
     }),
   },
   {
     name: 'types come last',
     foundBy: `publint of ${library}`,
     change: inManifest(library, (manifest) => {
-      const { types, default: file } = manifest.exports['.']
-      manifest.exports['.'] = { default: file, types }
+      const { types, default: file } = manifest.exports['.'].import
+      manifest.exports['.'].import = { default: file, types }
     }),
+  },
+  {
+    name: 'import gets the types of CommonJS',
+    foundBy: 'attw',
+    change: inManifest(library, (manifest) => {
+      manifest.exports['.'].import.types = manifest.exports['.'].default.types
+    }),
+  },
+  {
+    name: 'there is nothing for those who do not know "exports"',
+    foundBy: 'attw',
+    change: inManifest(library, (manifest) => {
+      delete manifest.main
+      delete manifest.types
+    }),
+  },
+  {
+    name: 'the compiled library counts as ES modules',
+    foundBy: 'CommonJS',
+    change: (staged) => rmSync(join(staged, library, 'dist/package.json')),
+  },
+  {
+    name: 'import lacks a name',
+    foundBy: 'import and require()',
+    change: inFile('dist/index.mjs', ['LockError, ', '']),
+  },
+  {
+    name: 'import and require() give two copies',
+    foundBy: 'import and require()',
+    change: (staged) => {
+      const dist = join(staged, library, 'dist')
+      for (const name of ['index', 'rwlock']) cpSync(join(dist, `${name}.js`), join(dist, `${name}-again.js`))
+      inFile('dist/index-again.js', ['./rwlock.js', './rwlock-again.js'])(staged)
+      inFile('dist/index.mjs', ['./index.js', './index-again.js'])(staged)
+    },
+  },
+  {
+    name: 'a bundle is not recognized',
+    foundBy: 'webpack, bundled',
+    change: inFile('dist/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
+  },
+  {
+    name: 'a built-in module is imported before a bundle is recognized',
+    foundBy: 'esbuild, bundled',
+    change: inFile('dist/index.js', ['require("./binding.js");', '']),
+  },
+  {
+    name: 'tools that collect files do not find the addon',
+    foundBy: 'Next.js',
+    change: inFile('dist/index.mjs', ["import './addons.mjs'\n", '']),
   },
   {
     name: 'the addons are no dependencies',
@@ -137,6 +186,18 @@ export const mutants = [
     },
   },
 ]
+
+/**
+ * @param {string} path in the library's package
+ * @param {[from: string, to: string]} change
+ * @returns {Mutant['change']}
+ */
+function inFile(path, change) {
+  return (staged) => {
+    const file = join(staged, library, path)
+    writeFileSync(file, replaceOnce(readFileSync(file, 'utf8'), change))
+  }
+}
 
 /**
  * @param {string} name

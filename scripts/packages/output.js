@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { attempt } from '../run.js'
 
-const BOUND = 60_000 // ms for one program
+const BOUND = 60_000 // ms for one program, unless it says otherwise
 
 /**
  * What a program printed; an error, if it failed or was not done in time.

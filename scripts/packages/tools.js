@@ -1,22 +1,30 @@
 // The tools in this folder, which only the test of the packages needs.
 import { join } from 'node:path'
-import * as tools from '../install-tools.js'
+import * as each from '../install-tools.js'
 
-const folder = import.meta.dirname
+/** Where they are installed. */
+export const tools = import.meta.dirname
 
 /** Where their programs are. */
 export const programs = {
   attw: tool('@arethetypeswrong/cli/dist/index.js'),
+  jest: tool('jest/bin/jest.js'),
+  ncc: tool('@vercel/ncc/dist/ncc/cli.js'),
+  next: tool('next/dist/bin/next'),
   pnpm: tool('pnpm/bin/pnpm.cjs'),
   publint: tool('publint/src/cli.js'),
+  tsNode: tool('ts-node/dist/bin.js'),
+  tsx: tool('tsx/dist/cli.mjs'),
+  vitest: tool('vitest/vitest.mjs'),
   yarn: tool('yarn/bin/yarn.js'),
+  yarnBerry: tool('@yarnpkg/cli-dist/bin/yarn.js'),
 }
 
 /** @param {string} path */
 function tool(path) {
-  return join(folder, 'node_modules', path)
+  return join(tools, 'node_modules', path)
 }
 
 export function installTools() {
-  return tools.installTools(folder)
+  return each.installTools(tools)
 }

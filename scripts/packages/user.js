@@ -10,6 +10,7 @@ export class User {
   /** @param {string} directory @param {string} registry */
   constructor(directory, registry) {
     this.#home = mkdtempSync(join(directory, 'home-'))
+    this.registry = registry
     const { host } = new URL(registry)
     // npm does not publish without a token. The registry lets everybody in.
     writeFileSync(join(this.#home, '.npmrc'), `registry=${registry}\n//${host}/:_authToken=none\n`)

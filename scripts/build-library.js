@@ -1,0 +1,91 @@
+// npm run build:ts: compiles src/ to dist/. The library is CommonJS, with an ES module in front of each entry, so that
+// `import` and `require()` give the same objects.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { root } from './run.js'
+import { fail } from './setup.js'
+
+/** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
+export const ENTRIES = ['index']
+
+const checkout = fileURLToPath(root)
+
+/** @param {string} dist */
+export function buildLibrary(dist) {
+  const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
+  const args = [tsc, '-p', join(checkout, 'tsconfig.json'), '--outDir', dist]
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
+  copyFileSync(join(checkout, 'src/package.json'), join(dist, 'package.json'))
+  for (const name of ENTRIES) {
+    writeFileSync(join(dist, `${name}.mjs`), frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8')))
+    writeFileSync(join(dist, `${name}.d.mts`), `export * from './${name}.js'\n`)
+  }
+}
+
+/**
+ * The ES module in front of a CommonJS one. It lists the names: bundlers, too, then know them.
+ *
+ * @param {string} name
+ * @param {string} code as tsc emits it
+ */
+export function frontOf(name, code) {
+  const names = new Set([...code.matchAll(/\bexports\.(\w+) = /g)].map(([, exported]) => exported))
+  // To Node.js, the default export of a CommonJS module is `module.exports`.
+  const hasDefault = names.delete('default')
+  return [
+    `import './addons.mjs'\n`,
+    hasDefault ? `import exports from './${name}.js'\n` : '',
+    `export { ${[...names].sort().join(', ')} } from './${name}.js'\n`,
+    hasDefault ? 'export default exports.default\n' : '',
+  ].join('')
+}
+
+/**
+ * What package.json has to say of the entries.
+ *
+ * @param {string[]} [entries]
+ */
+export function manifestOf(entries = ENTRIES) {
+  const others = entries.filter((name) => name !== 'index')
+  return {
+    exports: {
+      ...Object.fromEntries(
+        entries.map((name) => [
+          name === 'index' ? '.' : `./${name}`,
+          {
+            import: { types: `./dist/${name}.d.mts`, default: `./dist/${name}.mjs` },
+            default: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
+          },
+        ]),
+      ),
+      './package.json': './package.json',
+    },
+    // For what does not know `exports`, such as TypeScript's `moduleResolution: node10`.
+    main: './dist/index.js',
+    types: './dist/index.d.ts',
+    typesVersions:
+      others.length === 0
+        ? undefined
+        : { '*': Object.fromEntries(others.map((name) => [name, [`./dist/${name}.d.ts`]])) },
+  }
+}
+
+/** Brings package.json up to the list of entries. */
+function updateManifest() {
+  const file = join(checkout, 'package.json')
+  const before = readFileSync(file, 'utf8')
+  const after = `${JSON.stringify({ ...JSON.parse(before), ...manifestOf() }, null, 2)}\n`
+  if (after !== before) writeFileSync(file, after)
+}
+
+if (process.argv[1] === import.meta.filename) {
+  try {
+    buildLibrary(join(checkout, 'dist'))
+    updateManifest()
+  } catch (error) {
+    fail(error.message)
+  }
+}

@@ -1,0 +1,13 @@
+const { RWLock } = require('process-rwlock')
+const { waits } = require('../waits.cjs')
+
+test('a wait ends', async () => {
+  expect(await waits(RWLock, RWLock)).toBe('granted')
+})
+
+test('so does one after the modules were reset', async () => {
+  jest.resetModules()
+  const again = require('process-rwlock').RWLock
+  expect(again).not.toBe(RWLock)
+  expect(await waits(again)).toBe('granted')
+})

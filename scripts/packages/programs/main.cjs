@@ -1,0 +1,12 @@
+// CommonJS, with an ES module beside it.
+const required = require('process-rwlock')
+const { same } = require('./same.cjs')
+const { waits } = require('./waits.cjs')
+
+async function main() {
+  const imported = await import('process-rwlock')
+  same(imported, required)
+  console.log(await waits(imported.RWLock, required.RWLock))
+}
+
+main()

@@ -1,0 +1,4 @@
+// Is bundled together with the package.
+const { RWLock } = require('process-rwlock')
+
+console.log(RWLock.name)

@@ -1,0 +1,4 @@
+// Is bundled together with the package.
+import { RWLock } from 'process-rwlock'
+
+console.log(RWLock.name)

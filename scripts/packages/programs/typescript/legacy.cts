@@ -1,0 +1,3 @@
+import required = require('process-rwlock')
+
+export { required }

@@ -1,0 +1,14 @@
+// CommonJS, with an ES module beside it.
+import * as required from 'process-rwlock'
+import { same } from '../same.cjs'
+import { waits } from '../waits.cjs'
+
+async function main(): Promise<void> {
+  const imported = await import('process-rwlock')
+  same(imported, required)
+  const lock: required.RWLock = new imported.RWLock()
+  lock.close()
+  console.log(await waits(imported.RWLock, required.RWLock))
+}
+
+main()

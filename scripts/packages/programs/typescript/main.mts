@@ -1,0 +1,10 @@
+// An ES module, and CommonJS that it imports.
+import * as imported from 'process-rwlock'
+import { same } from '../same.cjs'
+import { waits } from '../waits.cjs'
+import { required } from './legacy.cjs'
+
+same(imported, required)
+const lock: imported.RWLock = new required.RWLock()
+lock.close()
+console.log(await waits(imported.RWLock, required.RWLock))
