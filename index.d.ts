@@ -20,6 +20,7 @@ export declare function failure(attachment: number): Failure
 export interface Failure {
   code: string
   message: string
+  cause?: string
 }
 
 /** Whether `takeEvents` has something. */

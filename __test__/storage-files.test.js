@@ -1,5 +1,5 @@
 // What a `{ path }` lock makes of the file that it finds, and of damage to the file while it is in use.
-import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LockError, RWLock } from 'process-rwlock'
 import { linuxTest, openLock, spawnChild, spawnNode, tempDir, test, waitFor } from './kit/index.js'
@@ -74,6 +74,9 @@ test('a file whose maker died before it was finished becomes a lock', async (t) 
     'some of the pages': Buffer.concat([unfinished, Buffer.alloc(4088)]),
     'all but the magic': changed(good, AT.magic, unfinished),
     'more than is needed': Buffer.concat([unfinished, noise(2 * BYTES)]),
+    // What a loss of power leaves of a lock that was made just before, on ext4 for example.
+    'zeros of its length': Buffer.alloc(BYTES),
+    'zeros of the shortest lock': Buffer.alloc(1152 + 2 * 256),
   }
   for (const [stage, content] of Object.entries(stages)) {
     const path = join(tempDir(t), 'unfinished')
@@ -94,7 +97,8 @@ test('a file that is no lock is refused, said why, and left as it was byte for b
     'a lock of half its length': good.subarray(0, BYTES / 2),
     'a lock without its last byte': good.subarray(0, BYTES - 1),
     'a lock and one byte more': Buffer.concat([good, Buffer.alloc(1)]),
-    zeros: Buffer.alloc(BYTES),
+    'zeros by the block': Buffer.alloc(32_768),
+    'a zero more than a lock has': Buffer.alloc(BYTES + 1),
     'few zeros': Buffer.alloc(8),
     'random bytes': noise(BYTES),
     'a text file': 'To be, or not to be\n'.repeat(2000),
@@ -118,11 +122,20 @@ test('a file that is no lock is refused, said why, and left as it was byte for b
 })
 
 test('remove() does not remove a file that is no lock', async (t) => {
-  for (const content of ['', 'my diary', Buffer.alloc(BYTES), noise(BYTES)]) {
+  for (const content of ['', 'my diary', Buffer.alloc(32_768), noise(BYTES)]) {
     const path = join(tempDir(t), 'file')
     writeFileSync(path, content)
     await refused(t, () => RWLock.remove({ path }), 'ERR_LOCK_CORRUPT', path)
     t.deepEqual(readFileSync(path), Buffer.from(content))
+  }
+})
+
+test('remove() removes a file whose maker died before it was finished', (t) => {
+  for (const content of ['PRWLOCK0', Buffer.alloc(BYTES)]) {
+    const path = join(tempDir(t), 'unfinished')
+    writeFileSync(path, content)
+    t.true(RWLock.remove({ path }))
+    t.false(existsSync(path))
   }
 })
 
@@ -176,12 +189,36 @@ test('what a dead process left in the words of a file does not matter', async (t
   junk.set(u32(129), AT.highWater)
   junk.set(u64(GATE.upgradable | GATE.owner(77)), AT.gate)
   const path = join(tempDir(t), 'lock')
-  writeFileSync(path, junk)
+  writeFileSync(path, junk, { mode: 0o600 })
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite({ timeout: 10_000 })
   t.is(guard.ownerDied, null)
   guard.release()
   t.deepEqual(lock.inspect().holders, [])
+})
+
+test('a file that is found as it was earlier gives no token twice, and later ones still follow each other', async (t) => {
+  const path = join(tempDir(t), 'lock')
+  openLock(t, { path }).close()
+  // A lock that was made two years ago: tokens are Unix times in ns, too great for a number.
+  const then = BigInt(Date.now() - 2 * 365 * 24 * 3_600_000) * 1_000_000n
+  poke(path, AT.created, u64(then))
+  poke(path, AT.fence, u64(then))
+  const lock = openLock(t, { path })
+  let last = (await lock.write((guard) => guard.token)) ?? 0n
+  t.true(last > BigInt(Date.now() - 60_000) * 1_000_000n)
+  const onDisk = readFileSync(path)
+  for (let count = 0; count < 800; count++) {
+    const guard = lock.tryWrite()
+    t.is(guard?.token, last + 1n)
+    last = guard?.token ?? 0n
+    guard?.release()
+  }
+  lock.close()
+  // The power goes: nothing of this was written back.
+  poke(path, 0, onDisk)
+  const again = openLock(t, { path })
+  t.true((await again.write((guard) => guard.token)) > last)
 })
 
 // ---- somebody has it open

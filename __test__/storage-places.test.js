@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -314,19 +315,66 @@ stickyTest(
   },
 )
 
-usersTest('a lock file is made with the mode that the umask leaves', async (t) => {
+usersTest('a lock file is made with the mode that the umask leaves, for those who may write', async (t) => {
   const dir = tempDir(t)
   const child = await spawnChild(t)
   for (const [mask, mode] of [
     [0o000, 0o666],
-    [0o022, 0o644],
+    [0o002, 0o660],
+    [0o020, 0o606],
+    [0o022, 0o600],
     [0o077, 0o600],
   ]) {
-    const path = join(dir, mode.toString(8))
+    const path = join(dir, mask.toString(8))
     await child.ask('umask', { mask })
     await child.ask('open', { ref: { path } })
     t.is(statSync(path).mode & 0o777, mode)
   }
+})
+
+// Else they could stop the others with shared byte locks, and ring their doorbells.
+test('a file that some may only read is ERR_LOCK_ACCESS, with the chmod that mends it', async (t) => {
+  const path = join(tempDir(t), 'it is mine')
+  openLock(t, { path }).close()
+  for (const [mode, mending] of /** @type {const} */ ([
+    [0o644, 'go-r'],
+    [0o640, 'g-r'],
+    [0o664, 'o-r'],
+  ])) {
+    chmodSync(path, mode)
+    const command = `chmod ${mending} '${path}'`
+    await refused(t, () => new RWLock({ path }), 'ERR_LOCK_ACCESS', path, command)
+    t.is(spawnSync('sh', ['-c', command]).status, 0)
+    t.notThrows(() => openLock(t, { path }).close())
+  }
+  chmodSync(path, 0o644)
+  t.true(RWLock.remove({ path }))
+})
+
+usersTest('no lock is made where a symbolic link of another user leads', async (t) => {
+  const dir = tempDir(t)
+  const [path, link] = [join(dir, 'file'), join(dir, 'link')]
+  symlinkSync('file', link)
+  lchownSync(link, NOBODY, NOBODY)
+  const open = () => new RWLock({ path: link })
+  await refused(t, open, 'ERR_LOCK_ACCESS', link, /symbolic link of user 65534/, /path of the file itself/)
+  t.false(existsSync(path))
+  writeFileSync(path, '')
+  await refused(t, open, 'ERR_LOCK_ACCESS', link, /symbolic link of user 65534/)
+  t.is(statSync(path).size, 0)
+  // One that is there may be reached by any link.
+  openLock(t, { path }).close()
+  t.notThrows(() => openLock(t, { path: link }))
+})
+
+linuxTest('remove() through a symbolic link removes the lock, and leaves the link', (t) => {
+  const dir = tempDir(t)
+  const link = join(dir, 'link')
+  symlinkSync('real', link)
+  openLock(t, { path: link }).close()
+  t.true(RWLock.remove({ path: link }))
+  t.deepEqual(readdirSync(dir), ['link'])
+  t.false(RWLock.remove({ path: link }))
 })
 
 // ---- disks
@@ -363,6 +411,40 @@ sandboxTest(
     t.truthy(await other.ask('tryWrite'))
   },
 )
+
+const hasBtrfs = spawnSync('mkfs.btrfs', ['--version']).status === 0
+const btrfsTest = hasBtrfs ? usersTest : (title) => ava.skip(`${title} (no mkfs.btrfs)`, () => {})
+
+btrfsTest('a lock on btrfs outlives a full disk', async (t) => {
+  const box = await sandbox(t)
+  const dir = tempDir(t)
+  const image = join(dir, 'image')
+  const mount = join(dir, 'mount')
+  mkdirSync(mount)
+  box.run('truncate', '-s', '120M', image)
+  box.run('mkfs.btrfs', '-q', image)
+  try {
+    box.run('mount', '-o', 'loop', image, mount)
+  } catch (error) {
+    return t.log(`skipped: ${error}`)
+  }
+  const child = await box.spawnChild()
+  const paths = Array.from({ length: 10 }, (_, number) => join(mount, `lock${number}`))
+  const locks = []
+  for (const path of paths) locks.push(await child.ask('open', { ref: { path } }))
+  t.regex(box.run('lsattr', paths[0]), /^\S*C/)
+  box.run('sh', '-c', `cat /dev/zero > ${join(mount, 'filler')} || true; sync -f ${mount}`)
+  // Each write finds its page written back, and has to be given space for it.
+  for (let round = 0; round < 5; round++) {
+    for (const lock of locks) {
+      const { guard } = await child.ask('tryWrite', { lock })
+      await child.ask('release', { guard })
+    }
+    box.run('sync', '-f', mount)
+  }
+  await child.kill()
+  box.run('umount', mount)
+})
 
 sandboxTest('a lock by path needs no /dev/shm', async (t) => {
   const box = await sandbox(t)

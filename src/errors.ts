@@ -1,3 +1,5 @@
+import { getSystemErrorMap } from 'node:util'
+
 /** One holder of a lock, or one who waits for it: an attachment, that is a thread that has the lock open. */
 export interface Holder {
   /** Process id, as its own pid namespace counts. */
@@ -30,7 +32,7 @@ export type LockErrorCode =
   | 'ERR_LOCK_CORRUPT'
   /** Another layout version, or another capacity than the one asked for. */
   | 'ERR_LOCK_INCOMPATIBLE'
-  /** Permission, wrong owner, a network file system, no space. */
+  /** Permission, wrong owner, a network file system, no space: the message names the remedy. */
   | 'ERR_LOCK_ACCESS'
   /** The lock is in use, or the hold is being upgraded already. */
   | 'ERR_LOCK_BUSY'
@@ -49,6 +51,12 @@ export class LockError extends Error {
   readonly code: LockErrorCode
   /** With `ERR_LOCK_TIMEOUT`: who held the lock when the time was up. */
   declare readonly holders?: Holder[]
+  /** Where the operating system refused something: its error, with `code`, `errno` and `syscall` as Node's own errors have them. */
+  declare cause?: unknown
+  /** The number of that error, negative as in Node's own: `os.constants.errno`, `util.getSystemErrorName()`. */
+  declare readonly errno?: number
+  /** The system call that failed, such as `open`. */
+  declare readonly syscall?: string
 
   /** @internal */
   constructor(code: LockErrorCode, message: string, holders?: Holder[]) {
@@ -84,10 +92,37 @@ export function translated<T>(call: () => T): T {
 }
 
 export function translate(error: unknown): unknown {
-  const { code, message } = error as { code?: unknown; message: string }
+  const { code, message, cause } = error as { code?: unknown; message: string; cause?: { message?: string } }
   if (typeof code !== 'string') return error
-  if (code.startsWith('ERR_LOCK_')) return new LockError(code as LockErrorCode, message)
+  if (code.startsWith('ERR_LOCK_'))
+    return withSystemError(new LockError(code as LockErrorCode, message), cause?.message)
   return code === 'ERR_INVALID_ARG_VALUE' ? coded(code, message) : error
+}
+
+/** `said`: what the binding tells of the system's error: errno, its name, the system call, and the text. */
+export function withSystemError(error: LockError, said: string | undefined): LockError {
+  const [, number, code = '', syscall = '', text] = /^(\d+) (\S+) (\S+) (.*)$/s.exec(said ?? '') ?? []
+  if (number === undefined) return error
+  const errno = errnoOf(code, Number(number))
+  const cause = Object.assign(new Error(`${code}: ${text}, ${syscall}`), { errno, code, syscall })
+  const values = { cause, errno, syscall }
+  for (const [key, value] of Object.entries(values)) {
+    // Not enumerable, as in errors of the language: `cause` shows all three.
+    Object.defineProperty(error, key, {
+      value,
+      configurable: true,
+      writable: true,
+      enumerable: key !== 'cause',
+    })
+  }
+  return error
+}
+
+/** As Node.js counts: negative, and on Windows a number of its own. */
+function errnoOf(code: string, number: number): number {
+  if (process.platform !== 'win32') return -number
+  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno
+  return -number
 }
 
 function coded(code: string, message: string): Error {

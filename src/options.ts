@@ -7,7 +7,8 @@ import { invalidType, invalidValue } from './errors.js'
  *
  * - `'name'` or `{ name }`: shared memory, per user and machine. Any non-empty string of up to 255 UTF-8 bytes.
  * - `{ path }`: the file is the lock, made if it is missing. Whoever can map it shares the lock: other users by file mode,
- *   containers by a bind mount. Network file systems are refused.
+ *   containers by a bind mount. Network file systems are refused. A new file has the mode that the umask leaves, less the
+ *   permission to read for those who may not write; a file with such a permission is refused.
  */
 export type RWLockRef = string | { name: string } | { path: string | URL }
 

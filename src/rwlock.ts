@@ -179,6 +179,8 @@ export class RWLock implements Disposable {
   /**
    * Removes a lock that no live process has open, with what it remembers; for a path, the file. `false` if there is none.
    *
+   * A symbolic link that leads to the file stays, and leads nowhere then. Other hard links of the file stay, and are the lock still.
+   *
    * @throws `ERR_LOCK_BUSY` while it is open anywhere; else as the constructor.
    */
   static remove(ref: RWLockRef): boolean {

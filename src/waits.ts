@@ -1,5 +1,5 @@
 import { binding } from './binding.js'
-import { LockError, type LockErrorCode } from './errors.js'
+import { LockError, type LockErrorCode, withSystemError } from './errors.js'
 import type { Handle, Mode } from './handle.js'
 import { type Abortable, offAbort, onAbort } from './signals.js'
 
@@ -112,6 +112,6 @@ export function timeoutError({ handle, mode, timeout }: Omit<Request, 'signal'>)
 
 /** Why the binding gave up on every request of an attachment. */
 function failure(attachment: number): LockError {
-  const { code, message } = binding.failure(attachment)
-  return new LockError(code as LockErrorCode, message)
+  const { code, message, cause } = binding.failure(attachment)
+  return withSystemError(new LockError(code as LockErrorCode, message), cause)
 }

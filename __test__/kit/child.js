@@ -150,8 +150,17 @@ process.on('message', async ({ id, op, args }) => {
   try {
     process.send?.({ type: 'answer', id, value: await ops[op](args) })
   } catch (error) {
-    const { name, code, message, holders } = error
-    process.send?.({ type: 'answer', id, error: { name, code, message, holders } })
+    const { name, code, message, holders, errno, syscall, cause } = error
+    const said = {
+      name,
+      code,
+      message,
+      holders,
+      errno,
+      syscall,
+      cause: cause && { ...cause, message: cause.message },
+    }
+    process.send?.({ type: 'answer', id, error: said })
   }
 })
 process.send?.({ type: 'ready' })

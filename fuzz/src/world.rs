@@ -18,6 +18,8 @@ pub const LOCK: &str = "/dev/shm/fuzzed";
 pub fn enter() {
     // SAFETY: these take no arguments but numbers.
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    // SAFETY: as above. What the fuzzer writes is to be looked at, and not refused for its mode.
+    unsafe { libc::umask(0o077) };
     // SAFETY: as above. A user namespace is what lets somebody other than root mount.
     let entered = unsafe { libc::unshare(if user == 0 { CLONE_NEWNS } else { CLONE_NEWNS | CLONE_NEWUSER }) } == 0;
     let mapped = user == 0

@@ -28,8 +28,22 @@ use seen::{OwnerDied, Seen};
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
 
+/// What the system said comes as the cause: errno, its name, the system call, and the text.
 fn failed(error: &Error) -> napi::Error<&'static str> {
-    napi::Error::new(error.kind().code(), error.to_string())
+    let mut failed = napi::Error::new(error.kind().code(), error.to_string());
+    if let Some(system) = system_error(error) {
+        failed.set_cause(napi::Error::from_reason(system));
+    }
+    failed
+}
+
+fn failure_of(error: &Error) -> realm::Failure {
+    (error.kind().code(), error.to_string(), system_error(error))
+}
+
+fn system_error(error: &Error) -> Option<String> {
+    let (errno, text) = (error.raw_os_error()?, error.os_text()?);
+    Some(format!("{errno} {} {} {text}", error.os_code().unwrap_or("UNKNOWN"), error.syscall().unwrap_or("unknown")))
 }
 
 fn closed() -> napi::Error<&'static str> {
@@ -262,6 +276,7 @@ pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String 
 pub struct Failure {
     pub code: String,
     pub message: String,
+    pub cause: Option<String>,
 }
 
 /// Why every request of the attachment failed (NaN in `takeEvents`).
@@ -269,8 +284,8 @@ pub struct Failure {
 pub fn failure(attachment: u32) -> Failure {
     with_realm(|realm| {
         let failure = realm.get(attachment).and_then(|open| open.failure.clone());
-        let (code, message) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into()));
-        Failure { code: code.into(), message }
+        let (code, message, cause) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into(), None));
+        Failure { code: code.into(), message, cause }
     })
 }
 

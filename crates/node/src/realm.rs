@@ -7,8 +7,7 @@ use std::sync::{Arc, OnceLock};
 use napi::Env;
 use napi::bindgen_prelude::Function;
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher,
-    is_process_ending, now,
+    Attachment, Error, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, is_process_ending, now,
 };
 
 use crate::door::Door;
@@ -43,8 +42,8 @@ pub(crate) struct Open {
     pub failure: Option<Failure>,
 }
 
-/// A code and a message.
-pub(crate) type Failure = (&'static str, String);
+/// A code, a message, and what the system said.
+pub(crate) type Failure = (&'static str, String, Option<String>);
 
 /// A settled request.
 pub(crate) struct Event {
@@ -200,7 +199,7 @@ impl Realm {
         }
         let time = now();
         let attachment = &open.attachment;
-        let mut result = attachment.poll(time).map_err(|error| (error.kind().code(), error.to_string()));
+        let mut result = attachment.poll(time).map_err(|error| crate::failure_of(&error));
         let pending = attachment.pending() != 0;
         if result.is_ok() && pending {
             let due = attachment.next_poll(time);
@@ -238,5 +237,5 @@ impl Realm {
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
-    (ErrorKind::Access.code(), format!("cannot start a thread to wait for the lock with: {error}"))
+    crate::failure_of(&Error::without_thread(error))
 }

@@ -103,6 +103,8 @@ pub struct Attachment {
     looked_at: Cell<u64>,
     try_vigil: RefCell<Vigil>,
     identity: Identity,
+    /// The lock's last token when this attachment was made.
+    token_base: u64,
     /// How a hold ends that lasts until the attachment closes.
     end: HoldEnd,
 }
@@ -137,7 +139,7 @@ impl Attachment {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => segment::disk::identity(segment.lock.file())
-                .map_err(|error| Error::access(format!("cannot look at {}", segment.place), error))?,
+                .map_err(|error| segment.place.refused("look at", "fstat", error))?,
         };
         // From here on an error drops the segment, and with its file the setup byte.
         let index = segment.claim_slot()?;
@@ -163,7 +165,9 @@ impl Attachment {
         slot.waiting.pid.store(std::process::id(), Relaxed);
         step!(attach_high_water);
         segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        segment.raise_tokens(index);
         segment.leave_setup();
+        let token_base = segment.gate().fence.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
         let (listing, listed) = segment.listing().place_of(index);
         let listing = NonNull::from(listing);
@@ -184,6 +188,7 @@ impl Attachment {
             try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
             segment,
             identity,
+            token_base,
             end: HoldEnd::Whole,
         })
     }
@@ -233,10 +238,10 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// The value tokens count from: constant for the life of the lock's memory.
+    /// What the tokens of this attachment's holds count from: constant, and so near that the difference is a small number.
     #[must_use]
     pub fn token_base(&self) -> u64 {
-        self.segment.header().created.load(Relaxed)
+        self.token_base
     }
 
     /// Read holds of this attachment.
@@ -712,7 +717,7 @@ impl Drop for Attachment {
 impl Segment {
     /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
     fn claim_slot(&self) -> Result<usize> {
-        let cannot = |error| Error::access(format!("cannot lock a slot of {}", self.place), error);
+        let cannot = |error| self.place.refused("lock a slot of", "fcntl", error);
         let is_vacant = |index: &usize| {
             step!(attach_vacant);
             self.slots()[*index].waiting.pid.load(Relaxed) == 0

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::segment::remedy;
+
 /// The kinds of [`Error`]; [`ErrorKind::code`] is the name the Node API gives each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,7 +19,7 @@ pub enum ErrorKind {
     Corrupt,
     /// Another layout version, or another capacity than the one asked for explicitly.
     Incompatible,
-    /// Permission, wrong owner, a network file system, no space.
+    /// Permission, wrong owner, a network file system, no space: the message names the remedy.
     Access,
     /// The lock is in use, or another process keeps it from being opened.
     Busy,
@@ -46,11 +48,15 @@ impl ErrorKind {
 }
 
 /// An error of the lock: a kind to act on and a message that says what to do.
+///
+/// Where the system refused something, [`Error::raw_os_error`] and [`Error::syscall`] say what. The message has the system's
+/// reason in it already, so there is no [`source`](std::error::Error::source) that would repeat it.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    source: Option<io::Error>,
+    system: Option<io::Error>,
+    syscall: Option<&'static str>,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -58,12 +64,40 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), system: None, syscall: None }
     }
 
-    /// `what` failed because the system said `source`.
-    pub(crate) fn access(what: impl fmt::Display, source: io::Error) -> Self {
-        Self { kind: ErrorKind::Access, message: format!("{what}: {source}"), source: Some(source) }
+    /// `what` failed because the system said `error`, whose remedy is the same everywhere.
+    pub(crate) fn access(what: impl fmt::Display, error: io::Error) -> Self {
+        let remedy = remedy::general(&error);
+        Self::system(what, remedy::reason(&error), error, remedy)
+    }
+
+    /// `what` failed for `reason`, which is what the system meant by `error`; `remedy` says what to do.
+    pub(crate) fn system(
+        what: impl fmt::Display,
+        reason: impl fmt::Display,
+        error: io::Error,
+        remedy: impl fmt::Display,
+    ) -> Self {
+        let code = remedy::code(&error).map_or_else(String::new, |code| format!(" ({code})"));
+        let mut refused = Self::new(ErrorKind::Access, format!("{what}: {reason}{code}; {remedy}"));
+        refused.system = Some(error);
+        refused
+    }
+
+    /// No thread could be started that waits in the place of an event loop ([`crate::Watch::begin`]).
+    #[must_use]
+    pub fn without_thread(error: io::Error) -> Self {
+        let reason = remedy::reason(&error);
+        let remedy = "raise the limit of threads (ulimit -u, or that of the container), or end some";
+        Self::system("cannot start a thread that waits for the lock", reason, error, remedy).during("pthread_create")
+    }
+
+    /// The system call that failed.
+    pub(crate) fn during(mut self, syscall: &'static str) -> Self {
+        self.syscall = Some(syscall);
+        self
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
@@ -75,6 +109,30 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// The number of the system's error, as [`io::Error::raw_os_error`], if the system refused something.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.system.as_ref()?.raw_os_error()
+    }
+
+    /// The system's name of that error, for example `EACCES`.
+    #[must_use]
+    pub fn os_code(&self) -> Option<&'static str> {
+        remedy::code_name(self.system.as_ref()?)
+    }
+
+    /// The system's text of that error, for example `permission denied`.
+    #[must_use]
+    pub fn os_text(&self) -> Option<String> {
+        self.system.as_ref().map(remedy::reason)
+    }
+
+    /// The system call that failed, for example `open`, if the system refused something.
+    #[must_use]
+    pub fn syscall(&self) -> Option<&'static str> {
+        self.syscall
+    }
 }
 
 impl fmt::Display for Error {
@@ -83,8 +141,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
+impl std::error::Error for Error {}

@@ -83,7 +83,8 @@ pub fn list() -> Vec<Snapshot> {
     segment::named::all().iter().map(|segment| segment.snapshot(usize::MAX)).collect()
 }
 
-/// Removes a lock, with what it remembers. `false` if there is none.
+/// Removes a lock, with what it remembers. `false` if there is none. For a path it removes the file: a symbolic link that leads to
+/// it stays, and leads nowhere; other hard links of the file stay, and are the lock still.
 ///
 /// # Errors
 /// [`ErrorKind::Busy`] while somebody is attached; the errors of [`Attachment::open`].
@@ -93,9 +94,8 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
         LockRef::Path(path) => segment::file::find(path)?,
     };
     let Some(segment) = found else { return Ok(false) };
-    let cannot = |error| Error::access(format!("cannot remove {}", segment.place), error);
     step!(remove_look);
-    if segment.lock.is_in_use().map_err(cannot)? {
+    if segment.lock.is_in_use().map_err(|error| segment.place.refused("remove", "fcntl", error))? {
         let users: Vec<String> = segment.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         return Err(Error::new(
             ErrorKind::Busy,
@@ -104,8 +104,9 @@ pub fn remove(lock: LockRef<'_>) -> Result<bool> {
     }
     match segment.place.clone() {
         Place::Named { .. } => segment::named::retire(&segment),
-        Place::File { path } => segment::file::remove(segment, &path)
-            .map_err(|error| Error::access(format!("cannot remove lock {}", path.display()), error))?,
+        ref place @ Place::File { ref path } => {
+            segment::file::remove(segment, path).map_err(|error| place.not_removed("unlink", error))?;
+        }
     }
     Ok(true)
 }

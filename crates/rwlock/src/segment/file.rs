@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use memmap2::MmapRaw;
 
+use super::disk::Unfit;
+use super::unfinished::{accept, create, is_begun, is_unfinished, not_to_be_followed, refuse_readers};
 use super::{Backing, Place, SETUP_PATIENCE, Segment, disk, enter_setup, fence, no_such_file, not_a_lock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{DEFAULT_CAPACITY, MAGIC_UNFINISHED, bytes_of};
+use crate::layout::DEFAULT_CAPACITY;
 use crate::liveness::LockFile;
 
 /// Opens the lock at `path`, making it if the file is missing or empty. Returns with the setup byte held.
@@ -22,10 +24,12 @@ pub(crate) fn open(path: &Path, capacity: Option<u32>) -> Result<Segment> {
             continue; // removed while we waited for it
         }
         if is_unfinished(&lock, &place)? {
+            accept(&lock, &place)?;
             return create(lock, place, capacity.unwrap_or(DEFAULT_CAPACITY));
         }
         let segment = map(lock, place)?;
         segment.check_capacity(capacity)?;
+        refuse_readers(&segment.lock, &segment.place)?;
         return Ok(segment);
     }
 }
@@ -44,97 +48,69 @@ pub(crate) fn find(path: &Path) -> Result<Option<Segment>> {
     map(lock, place).map(Some)
 }
 
-/// Removes the file of a lock that nobody else has open. The setup byte must be held.
+/// Removes the file of a lock that nobody else has open; not the symbolic links that lead to it, nor its other names. The setup
+/// byte must be held.
 pub(crate) fn remove(segment: Segment, path: &Path) -> io::Result<()> {
     fence::note(segment.gate().fence.load(Relaxed));
     // Some systems do not remove what is mapped.
-    let _lock = segment.into_lock();
+    let lock = segment.into_lock();
+    let file = fs::canonicalize(path)?;
+    if disk::identity_at(&file)? != disk::identity(lock.file())? {
+        return Err(io::ErrorKind::NotFound.into()); // another file has taken its place
+    }
     step!(remove_file);
-    disk::patiently(|| fs::remove_file(path))
+    disk::patiently(|| fs::remove_file(&file))
 }
 
 fn open_lock(path: &Path, place: &Place, create: bool) -> Result<Option<LockFile>> {
     let irregular = || not_a_lock(place, "it is not a regular file");
     let cannot = |error| match fs::metadata(path) {
         Ok(there) if !there.is_file() => irregular(),
-        _ => Error::access(format!("cannot open {place}"), error),
+        _ => place.refused("open", "open", error),
     };
-    let mut options = disk::shared();
-    // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
-    // (fs.protected_regular, proc_sys_fs(5)).
-    step!(open_file);
-    let mut opened = no_such_file(disk::patiently(|| options.open(path))).map_err(cannot)?;
-    if opened.is_none() && create {
+    let mut made = None;
+    let file = loop {
+        // An existing file is opened without O_CREAT, which Linux refuses for another user's file in a folder like /tmp
+        // (fs.protected_regular, proc_sys_fs(5)).
+        step!(open_file);
+        if let Some(file) = no_such_file(disk::patiently(|| disk::shared().open(path))).map_err(cannot)? {
+            break file;
+        }
+        if !create {
+            return Ok(None);
+        }
+        let target = disk::own_target(path).map_err(|why| not_to_be_followed(place, why))?;
         step!(make_file);
-        options.create(true);
-        opened = match disk::patiently(|| options.open(path)) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::access(format!("cannot make {place}: its folder does not exist"), error));
+        match disk::patiently(|| disk::make(&target)) {
+            Ok(file) => {
+                made = Some(target);
+                break file;
             }
-            Err(error) => return Err(Error::access(format!("cannot make {place}"), error)),
-        };
-    }
-    let Some(file) = opened else { return Ok(None) };
-    let metadata = metadata(&file, place)?;
-    if !metadata.is_file() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was faster
+            Err(error) => return Err(place.not_made("open", error)),
+        }
+    };
+    if !metadata(&file, place)?.is_file() {
         return Err(irregular());
     }
-    refuse_network(&file, place)?;
+    refuse_unfit(&file, place).inspect_err(|_| {
+        // Nobody can use what we made.
+        let _ = made.iter().try_for_each(fs::remove_file);
+    })?;
     Ok(Some(LockFile::new(file)))
 }
 
-fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
-    file.metadata().map_err(|error| Error::access(format!("cannot look at {place}"), error))
+pub(super) fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
+    file.metadata().map_err(|error| place.refused("look at", "fstat", error))
 }
 
 /// Whether `lock` is still the file that `path` leads to.
 pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
-    let cannot = |error| Error::access(format!("cannot look at {place}"), error);
+    let cannot = |error| place.refused("look at", "stat", error);
     let Some(there) = no_such_file(disk::identity_at(path).map_err(disk::gone)).map_err(cannot)? else {
         return Ok(false);
     };
     Ok(disk::identity(lock.file()).map_err(cannot)? == there)
-}
-
-/// An empty file, or one whose maker died before it was a lock.
-fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
-    Ok(metadata(lock.file(), place)?.len() == 0 || is_begun(lock, place)?)
-}
-
-fn is_begun(lock: &LockFile, place: &Place) -> Result<bool> {
-    let mut magic = [0; 8];
-    step!(read_magic);
-    match read_start(lock.file(), &mut magic) {
-        Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(Error::access(format!("cannot read {place}"), error)),
-    }
-}
-
-/// Makes a lock of an unfinished file.
-fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
-    if lock.is_in_use().map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
-        return Err(not_a_lock(&place, "it was emptied while processes had it open"));
-    }
-    let file = lock.file();
-    let laid_out = (|| {
-        step!(clear_file);
-        file.set_len(0)?; // of an unfinished one, so that what follows is zero
-        step!(mark_unfinished);
-        write_start(file, &MAGIC_UNFINISHED.to_le_bytes())?;
-        step!(reserve_file);
-        disk::reserve(file, bytes_of(capacity))?;
-        MmapRaw::map_raw(file)
-    })();
-    match laid_out {
-        Ok(map) => Ok(Segment::create(Backing::File(map), lock, place, capacity, fence::seed())),
-        Err(error) => {
-            // The empty file is where we began; an error here would hide the one that matters.
-            let _ = file.set_len(0);
-            Err(Error::access(format!("cannot make {place} of {} bytes", bytes_of(capacity)), error))
-        }
-    }
 }
 
 fn map(lock: LockFile, place: Place) -> Result<Segment> {
@@ -143,20 +119,17 @@ fn map(lock: LockFile, place: Place) -> Result<Segment> {
         return Err(not_a_lock(&place, "the file is empty"));
     }
     step!(map_file);
-    let map = MmapRaw::map_raw(lock.file()).map_err(|error| Error::access(format!("cannot map {place}"), error))?;
+    let map = MmapRaw::map_raw(lock.file()).map_err(|error| place.refused("map", "mmap", error))?;
     Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
 }
 
 /// Memory mapped from a network file system is not shared between machines, and its byte locks may not be the kernel's.
-fn refuse_network(file: &File, place: &Place) -> Result<()> {
-    match disk::network_file_system(file).map_err(|error| Error::access(format!("cannot look at {place}"), error))? {
+fn refuse_unfit(file: &File, place: &Place) -> Result<()> {
+    match disk::unfit_file_system(file).map_err(|error| place.refused("look at", "statfs", error))? {
         None => Ok(()),
-        Some(system) => Err(Error::new(
-            ErrorKind::Access,
-            format!(
-                "{place} lies on a network file system ({system}): processes on other machines would not see the lock; put it on a local disk"
-            ),
-        )),
+        Some(Unfit { what, why }) => {
+            Err(Error::new(ErrorKind::Access, format!("{place} lies on {what}: {why}; choose a path on a local disk")))
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
+pub(crate) mod remedy;
+mod tokens;
+mod unfinished;
 
 /// How long opening waits for another process that is in the middle of opening or closing the same lock. It needs well
 /// under a millisecond for that, unless somebody stopped it right there.
@@ -199,9 +202,7 @@ impl Segment {
 
     /// The name it was made for; empty for a file.
     fn name(&self) -> Vec<u8> {
-        let mut name = load_bytes(&self.header().name);
-        name.truncate(self.header().name_bytes.load(Relaxed) as usize);
-        name
+        name_in(self.header())
     }
 
     fn into_lock(self) -> LockFile {
@@ -225,6 +226,12 @@ impl Segment {
         step!(setup_unlock);
         let _ = self.lock.unlock(SETUP_BYTE);
     }
+}
+
+fn name_in(header: &Header) -> Vec<u8> {
+    let mut name = load_bytes(&header.name);
+    name.truncate(header.name_bytes.load(Relaxed) as usize);
+    name
 }
 
 /// The number of slots, if `backing` holds a lock of this layout at `place`.
@@ -259,6 +266,14 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
+    if let Place::File { .. } = place
+        && header.name_bytes.load(Relaxed) != 0
+    {
+        return Err(Error::corrupt(format!(
+            "{place} is the shared memory of lock '{}', whose users would not notice this one: open that by its name",
+            String::from_utf8_lossy(&name_in(header)).escape_debug()
+        )));
+    }
     Ok(slots_of(capacity))
 }
 
@@ -276,7 +291,8 @@ fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Durati
     let mut pause = Duration::from_micros(20);
     step!(setup_lock);
     // Polled, since a blocking request could not be bounded.
-    while !lock.try_lock(SETUP_BYTE).map_err(|error| Error::access(format!("cannot lock {place}"), error))? {
+    let cannot = |error| Error::access(format!("cannot lock {place}"), error).during("fcntl");
+    while !lock.try_lock(SETUP_BYTE).map_err(cannot)? {
         if start.elapsed() >= patience {
             return Err(Error::new(
                 ErrorKind::Busy,

@@ -2,12 +2,12 @@
 //! before the memory is made, so that a creator's death leaves nothing nobody knows of.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::memory::Unusable;
 use super::record::{Content, Record, file_name};
 use super::{
     Place, SETUP_PATIENCE, Segment, directory, disk, enter_setup, fence, file, memory, no_such_file, not_a_lock,
@@ -117,8 +117,7 @@ fn record_of(place: &Place) -> &Path {
 fn open_record(place: &Place, create: bool) -> Result<Option<LockFile>> {
     step!(open_record);
     let opened = disk::patiently(|| disk::private().create(create).truncate(false).open(record_of(place)));
-    let cannot =
-        |error| Error::access(format!("cannot open {}, the record of {place}", record_of(place).display()), error);
+    let cannot = |error| place.refused(&format!("open {}, the record of", record_of(place).display()), "open", error);
     let opened = if create { opened.map(Some) } else { no_such_file(opened) };
     Ok(opened.map_err(cannot)?.map(LockFile::new))
 }
@@ -149,7 +148,7 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
             let why = if let Content::Empty = content { "its record is empty" } else { "its record is damaged" };
             return Ok(Found::Unusable { lock, error: not_a_lock(place, why), leftover: None });
         }
-        Err(error) => return Err(Error::access(format!("cannot read the record of {place}"), error)),
+        Err(error) => return Err(place.refused("read the record of", "read", error)),
     };
     // A copied record, or two names in one hash.
     if record_of(place).file_name().is_none_or(|file| *file != *file_name(&record.name))
@@ -163,14 +162,17 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
     step!(open_memory);
     let memory = match memory::open(&id) {
         Ok(memory) => memory,
-        Err(error) => {
-            let (why, leftover) = match error.kind() {
-                io::ErrorKind::NotFound => ("its shared memory is gone", None),
-                io::ErrorKind::InvalidInput => ("its shared memory is empty", Some(id)),
-                // Perhaps it is all right, and only we cannot have it: too many open files, no memory.
-                _ => return Err(Error::access(format!("cannot map the shared memory of {place}"), error)),
+        Err(unusable) => {
+            let (why, leftover) = match unusable {
+                Unusable::Gone => ("its shared memory is gone".into(), None),
+                Unusable::Empty => ("its shared memory is empty".into(), Some(id)),
+                Unusable::Foreign(whose) => (format!("its shared memory {whose}: somebody else put it there"), None),
+                Unusable::Open(mode) => return Err(place.memory_open_to_others(&id, mode)),
+                Unusable::Refused(syscall, error) => {
+                    return Err(place.refused("map the shared memory of", syscall, error));
+                }
             };
-            return Ok(Found::Unusable { lock, error: not_a_lock(&place, why), leftover });
+            return Ok(Found::Unusable { lock, error: not_a_lock(&place, &why), leftover });
         }
     };
     let segment = match Segment::existing(memory, lock, place) {
@@ -188,8 +190,9 @@ fn look(lock: LockFile, place: &Place) -> Result<Found> {
 }
 
 fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Segment> {
-    let made = Record::new(name).and_then(|record| {
-        record.write(lock.file())?;
+    let record = Record::new(name).map_err(|error| ("getrandom", error));
+    let made = record.and_then(|record| {
+        record.write(lock.file()).map_err(|error| ("write", error))?;
         Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))
     });
     match made {
@@ -197,9 +200,9 @@ fn create(lock: LockFile, place: Place, name: &str, capacity: u32) -> Result<Seg
             let place = Place::Named { name: name.into(), record: record_of(&place).into(), id };
             Ok(Segment::create(memory, lock, place, capacity, fence::seed()))
         }
-        Err(error) => {
+        Err((syscall, error)) => {
             forget(&place, None);
-            Err(Error::access(format!("cannot make {} bytes of shared memory for {place}", bytes_of(capacity)), error))
+            Err(place.no_room(bytes_of(capacity), syscall, error))
         }
     }
 }

@@ -9,6 +9,10 @@ mod damage;
 mod exclusion;
 mod fairness;
 mod fencing;
+#[cfg(unix)]
+mod files;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod interrupted;
 mod kit;
 mod opening;
 mod recovery;

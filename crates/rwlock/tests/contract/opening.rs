@@ -146,6 +146,27 @@ fn paths_that_cannot_be_locks_are_refused() {
 
 #[cfg(unix)]
 #[test]
+fn an_error_of_the_system_says_what_to_do_and_has_its_number_and_call() {
+    let lock = TestLock::at_path();
+    let error = RwLock::open_path(lock.file("no/such/folder")).map(drop).unwrap_err();
+    assert_eq!(
+        (error.raw_os_error(), error.os_code(), error.syscall()),
+        (Some(libc::ENOENT), Some("ENOENT"), Some("open"))
+    );
+    assert_eq!(error.os_text().unwrap(), "no such file or directory");
+    let message = error.to_string();
+    assert!(
+        message.ends_with("its folder does not exist (ENOENT); make the folder first, or correct the path"),
+        "{message}"
+    );
+    // Whoever prints a chain of errors reads the reason once.
+    assert!(std::error::Error::source(&error).is_none());
+    let other = RwLock::open("").map(drop).unwrap_err();
+    assert_eq!((other.raw_os_error(), other.os_code(), other.syscall()), (None, None, None));
+}
+
+#[cfg(unix)]
+#[test]
 fn pipes_and_devices_are_refused() {
     let lock = TestLock::at_path();
     let pipe = std::ffi::CString::new(lock.file("pipe").to_str().unwrap()).unwrap();

@@ -205,8 +205,8 @@ export const MUTANTS = [
     file: 'segment/named.rs',
     change: [
       [
-        '        record.write(lock.file())?;\n        Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))',
-        '        let memory = memory::create(&record.id, bytes_of(capacity))?;\n        record.write(lock.file())?;\n        Ok((memory, record.id))',
+        '        record.write(lock.file()).map_err(|error| ("write", error))?;\n        Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))',
+        '        let memory = memory::create(&record.id, bytes_of(capacity))?;\n        record.write(lock.file()).map_err(|error| ("write", error))?;\n        Ok((memory, record.id))',
       ],
     ],
   },

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::remedy;
 
 fn user() -> u32 {
     // SAFETY: geteuid has no preconditions and cannot fail.
@@ -41,10 +42,9 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     if let Err(error) = DirBuilder::new().mode(0o700).create(&path)
         && error.kind() != std::io::ErrorKind::AlreadyExists
     {
-        return Err(Error::access(format!("cannot make the directory {} for lock files", path.display()), error));
+        return Err(remedy::no_directory(&path, "mkdir", error));
     }
-    let found = fs::symlink_metadata(&path)
-        .map_err(|error| Error::access(format!("cannot look at {}", path.display()), error))?;
+    let found = fs::symlink_metadata(&path).map_err(|error| remedy::no_directory(&path, "lstat", error))?;
     let refuse = |why: String| {
         Err(Error::new(ErrorKind::Access, format!("the directory for lock files, {}, {why}", path.display())))
     };
@@ -59,7 +59,8 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         ));
     }
     if found.mode() & 0o077 != 0 {
-        return refuse(format!("is open to others (mode {:o}): set it to 700", found.mode() & 0o777));
+        let path = path.display();
+        return refuse(format!("is open to others (mode {:o}): run chmod 700 {path}", found.mode() & 0o777));
     }
     Ok(path)
 }

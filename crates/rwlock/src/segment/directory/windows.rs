@@ -14,6 +14,7 @@ use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath};
 
 use crate::error::{Error, Result};
+use crate::segment::remedy;
 
 /// Where every process finds how often the system was started, since Windows 10 version 1607. Below that it says something
 /// else that is the same for all processes: no harm but that state may outlive a restart.
@@ -38,9 +39,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     let path = home.join(this_boot());
     step!(make_directory);
     if !path.join(MEMORY).is_dir() {
-        fs::create_dir_all(path.join(MEMORY)).map_err(|error| {
-            Error::access(format!("cannot make the directory {} for lock files", path.display()), error)
-        })?;
+        fs::create_dir_all(path.join(MEMORY)).map_err(|error| remedy::no_directory(&path, "mkdir", error))?;
         remove_earlier(home);
     }
     Ok(path)

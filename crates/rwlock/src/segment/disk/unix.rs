@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::Unfit;
 use crate::attachment::Identity;
 
 /// For a file in a directory that nobody else has access to.
@@ -15,11 +16,25 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// For a file that the umask may let others into. `O_NONBLOCK`: a pipe at its path must give an error, not block.
+/// For an existing file that others may use, too. `O_NONBLOCK`: a pipe at its path must give an error, not block.
 pub(crate) fn shared() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o666).custom_flags(libc::O_NONBLOCK);
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
     options
+}
+
+/// Repeats a system call that a signal interrupted: -1 is its failure. (`std` does so itself in its own.)
+pub(crate) fn retried<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io::Result<T> {
+    loop {
+        let result = call();
+        if result != T::from(-1) {
+            return Ok(result);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }
 
 /// What tells a file from every other on the machine.
@@ -35,14 +50,56 @@ fn identity_of(metadata: &Metadata) -> Identity {
     Identity::File(metadata.dev(), metadata.ino().into())
 }
 
+/// Before an empty file gets its space: that it has the space must mean that every later write finds it. Copy on write would
+/// look for other space each time, and end in a signal when the disk is full. Source: btrfs(5), "nodatacow".
+#[cfg(target_os = "linux")]
+pub(crate) fn prepare(file: &File) -> io::Result<()> {
+    const COMPRESSED: libc::c_uint = 0x4; // FS_COMPR_FL, which excludes the other
+    const NO_COPY_ON_WRITE: libc::c_uint = 0x0080_0000; // FS_NOCOW_FL
+
+    if about(file)?.f_type as u32 == super::file_system::BTRFS {
+        let mut flags: libc::c_uint = 0;
+        // SAFETY: the descriptor is open, and the kernel writes an `int` to `flags`, whatever the request's name says.
+        retried(|| unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) })?;
+        flags = flags & !COMPRESSED | NO_COPY_ON_WRITE;
+        // SAFETY: as above; it reads an `int`.
+        retried(|| unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const flags) })?;
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn prepare(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Gives `file` its length and its pages, so that a full disk is an error now and not a signal later.
 #[cfg(target_os = "linux")]
 pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
-    // SAFETY: takes a descriptor and two numbers.
-    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
+    /// At once: where a signal interrupts it, the memory's file system takes back what it has reserved.
+    const STEP: usize = 64 << 10;
+
+    // The length first, so that a death on the way leaves the length of a lock or none.
+    file.set_len(bytes as u64)?;
+    for from in (0..bytes).step_by(STEP) {
+        let length = STEP.min(bytes - from);
+        // SAFETY: takes a descriptor and three numbers.
+        match retried(|| unsafe { libc::fallocate(file.as_raw_fd(), 0, from as libc::off_t, length as libc::off_t) }) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => {
+                return write_zeros(file, bytes);
+            }
+            result => result?,
+        };
     }
+    Ok(())
+}
+
+/// Where the file system cannot reserve, what is written has its space. Not over the magic, which may be there already.
+#[cfg(target_os = "linux")]
+fn write_zeros(file: &File, bytes: usize) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+
+    file.write_all_at(&vec![0; bytes - size_of::<u64>()], size_of::<u64>() as u64)
 }
 
 /// As on Linux. Where the file system cannot reserve (`ENOTSUP`) the file is sparse.
@@ -56,11 +113,9 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
         fst_bytesalloc: 0,
     };
     // SAFETY: the descriptor is open, and `request` is valid for reads and writes.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PREALLOCATE, &raw mut request) } == -1 {
-        let error = io::Error::last_os_error();
-        if error.raw_os_error() != Some(libc::ENOTSUP) {
-            return Err(error);
-        }
+    match retried(|| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PREALLOCATE, &raw mut request) }) {
+        Err(error) if error.raw_os_error() != Some(libc::ENOTSUP) => return Err(error),
+        _ => {}
     }
     file.set_len(bytes as u64)
 }
@@ -79,64 +134,21 @@ fn about(file: &File) -> io::Result<libc::statfs> {
     // SAFETY: `statfs` is plain old data; all zero is a valid value of it.
     let mut about: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the descriptor is open and `about` is valid for writes.
-    if unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut about) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
+    retried(|| unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut about) })?;
     Ok(about)
 }
 
-/// The name of the file system if other machines may have it mounted too.
+/// What the file lies on, if that is no place for a lock.
 #[cfg(target_os = "macos")]
-pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
+pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     let about = about(file)?;
     let is_local = about.f_flags & libc::MNT_LOCAL as u32 != 0;
     let name = about.f_fstypename.iter().map(|&byte| byte as u8).take_while(|&byte| byte != 0).collect::<Vec<_>>();
-    Ok((!is_local).then(|| String::from_utf8_lossy(&name).into_owned()))
+    Ok((!is_local).then(|| Unfit::network(&String::from_utf8_lossy(&name))))
 }
 
-/// The name of the file system if other machines may have it mounted too.
+/// What the file lies on, if that is no place for a lock.
 #[cfg(target_os = "linux")]
-pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
-    Ok(network_file_system_of(about(file)?.f_type as u32).map(Into::into))
-}
-
-/// Magic numbers: statfs(2) and the kernel's `linux/magic.h`.
-#[cfg(target_os = "linux")]
-fn network_file_system_of(magic: u32) -> Option<&'static str> {
-    Some(match magic {
-        0x6969 => "nfs",
-        0x517b => "smb",
-        0xff53_4d42 => "cifs",
-        0xfe53_4d42 => "smb2",
-        0x5346_414f | 0x6b41_4653 => "afs",
-        0x7375_7245 => "coda",
-        0x564c => "ncp",
-        0x00c3_6400 => "ceph",
-        0x0bd0_0bd0 => "lustre",
-        0x0116_1970 => "gfs2",
-        0x7461_636f => "ocfs2",
-        0x0102_1997 => "9p",
-        0x6573_5546 => "fuse",
-        _ => return None,
-    })
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_file_systems_are_told_from_local_ones() {
-        assert_eq!(network_file_system_of(0x6969), Some("nfs"));
-        assert_eq!(network_file_system_of(0xff53_4d42), Some("cifs"));
-        for local in [
-            0xef53,      /* ext4 */
-            0x5846_5342, /* xfs */
-            0x9123_683e, /* btrfs */
-            0x0102_1994, /* tmpfs */
-            0x794c_7630, /* overlay */
-        ] {
-            assert_eq!(network_file_system_of(local), None);
-        }
-    }
+pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
+    super::file_system::unfit(file, about(file)?.f_type as u32)
 }

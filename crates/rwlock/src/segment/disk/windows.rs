@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
@@ -18,6 +18,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandleEx,
 };
 
+use super::Unfit;
 use crate::attachment::Identity;
 
 /// For a file in a directory that nobody else has access to.
@@ -30,6 +31,29 @@ pub(crate) fn private() -> OpenOptions {
 /// For a file that its folder's access list may let others into.
 pub(crate) fn shared() -> OpenOptions {
     private()
+}
+
+/// Makes the file `path`, unless somebody was faster: then that file.
+pub(crate) fn make(path: &Path) -> io::Result<File> {
+    shared().create(true).truncate(false).open(path)
+}
+
+/// Who may read and write a file is said by its folder's access list.
+pub(crate) fn give_mode(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn mending(_file: &File) -> io::Result<Option<String>> {
+    Ok(None)
+}
+
+/// Only administrators make symbolic links, unless a user allowed it in the settings.
+pub(crate) fn own_target(path: &Path) -> Result<PathBuf, io::Result<String>> {
+    Ok(path.to_path_buf())
+}
+
+pub(crate) fn prepare(_file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// What tells a file from every other on the machine.
@@ -112,7 +136,7 @@ unsafe extern "system" {
 }
 
 /// What the file lies on, if that is another machine.
-pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
+pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     let handle = file.as_raw_handle();
     let (mut answer, mut device) = ([0_usize; 2], Device::default());
     let size = size_of::<Device>() as u32;
@@ -133,7 +157,7 @@ pub(crate) fn network_file_system(file: &File) -> io::Result<Option<String>> {
     let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(handle, FileRemoteProtocolInfo).ok();
     let protocol = remote.map(|info| format!("protocol {:#x}", info.Protocol));
     let is_remote = device.characteristics & REMOTE_DEVICE != 0;
-    Ok(protocol.or_else(|| is_remote.then(|| "unknown".into())))
+    Ok(protocol.or_else(|| is_remote.then(|| "unknown".into())).map(|name| Unfit::network(&name)))
 }
 
 /// `FILE_FS_DEVICE_INFORMATION`, and `FILE_REMOTE_DEVICE` of its characteristics.

@@ -1,11 +1,17 @@
 //! The system's own, through the `shared_memory` crate.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::MetadataExt;
 
-use shared_memory::{ShmemConf, ShmemError};
+use memmap2::MmapRaw;
+use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use super::Unusable;
 use crate::segment::Backing;
+use crate::segment::disk::retried;
 
 /// How an id begins, for whoever looks at the memory of a machine.
 #[cfg(target_os = "linux")]
@@ -20,23 +26,60 @@ pub(crate) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
-/// Maps the memory `id`. `InvalidInput`: it is empty, its maker died on the way.
-pub(crate) fn open(id: &str) -> io::Result<Backing> {
-    ShmemConf::new().os_id(id).open().map(Backing::Shared).map_err(system_error)
+/// Maps the memory `id`, if it is this user's alone: everybody may make some under an id that is free again.
+pub(crate) fn open(id: &str) -> Result<Backing, Unusable> {
+    let memory = open_existing(id).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unusable::Gone,
+        // Our own we may open.
+        io::ErrorKind::PermissionDenied => Unusable::Foreign("belongs to another user".into()),
+        _ => Unusable::Refused("shm_open", error),
+    })?;
+    let found = memory.metadata().map_err(|error| Unusable::Refused("fstat", error))?;
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    if found.uid() != unsafe { libc::geteuid() } {
+        return Err(Unusable::Foreign(format!("belongs to user {}", found.uid())));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(Unusable::Open(found.mode() & 0o777));
+    }
+    if found.len() == 0 {
+        return Err(Unusable::Empty);
+    }
+    MmapRaw::map_raw(&memory).map(Backing::File).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later.
-pub(crate) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+/// (`shared_memory` keeps its own descriptor to itself.)
+fn open_existing(id: &str) -> io::Result<File> {
+    let id = CString::new(id)?;
+    // SAFETY: `id` is a C string.
+    let descriptor = retried(|| unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) })?;
+    // SAFETY: just opened, and nobody else's.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later. An error comes
+/// with the call that failed.
+pub(crate) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = (|| {
         step!(create_memory);
-        let mut memory = ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error)?;
+        let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
         // No process owns it: it must outlive its maker.
         memory.set_owner(false);
         step!(reserve_memory);
-        reserve(id, bytes)?;
+        reserve(id, bytes).map_err(|error| ("fallocate", error))?;
         Ok(Backing::Shared(memory))
     })();
     made.inspect_err(|_| unlink(id))
+}
+
+/// Of its calls the first alone can be interrupted, with nothing done.
+fn make(id: &str, bytes: usize) -> io::Result<Shmem> {
+    loop {
+        match ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            made => return made,
+        }
+    }
 }
 
 pub(crate) fn unlink(id: &str) {
@@ -48,17 +91,7 @@ pub(crate) fn unlink(id: &str) {
 
 #[cfg(target_os = "linux")]
 fn reserve(id: &str, bytes: usize) -> io::Result<()> {
-    use std::os::fd::FromRawFd;
-
-    // `shared_memory` keeps its own descriptor to itself.
-    let id = CString::new(id)?;
-    // SAFETY: `id` is a C string.
-    let descriptor = unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) };
-    if descriptor == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: just opened, and nobody else's.
-    let memory = unsafe { std::fs::File::from_raw_fd(descriptor) };
+    let memory = open_existing(id)?;
     crate::segment::disk::reserve(&memory, bytes)
 }
 

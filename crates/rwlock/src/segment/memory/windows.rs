@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use memmap2::MmapRaw;
 use windows_sys::Win32::Storage::FileSystem::{DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE};
 
+use super::Unusable;
 use crate::segment::directory::{self, MEMORY};
 use crate::segment::{Backing, disk};
 
@@ -29,23 +30,28 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Maps the memory `id`. `InvalidInput`: it is empty, its maker died on the way.
-pub(crate) fn open(id: &str) -> io::Result<Backing> {
-    let file = disk::patiently(|| options().open(path_of(id)).map_err(disk::gone))?;
-    if file.metadata()?.len() == 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
+/// Maps the memory `id`.
+pub(crate) fn open(id: &str) -> Result<Backing, Unusable> {
+    let opened = disk::patiently(|| options().open(path_of(id)).map_err(disk::gone));
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unusable::Gone,
+        _ => Unusable::Refused("open", error),
+    })?;
+    if file.metadata().map_err(|error| Unusable::Refused("fstat", error))?.len() == 0 {
+        return Err(Unusable::Empty);
     }
-    map(&file)
+    map(&file).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full disk is an error now and not one of a later access.
-pub(crate) fn create(id: &str, bytes: usize) -> io::Result<Backing> {
+/// Makes the memory `id`, all zero, with all its pages: a full disk is an error now and not one of a later access. An error comes
+/// with the call that failed.
+pub(crate) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = (|| {
         step!(create_memory);
-        let file = options().create_new(true).open(path_of(id))?;
+        let file = options().create_new(true).open(path_of(id)).map_err(|error| ("open", error))?;
         step!(reserve_memory);
-        disk::reserve(&file, bytes)?;
-        map(&file)
+        disk::reserve(&file, bytes).map_err(|error| ("ftruncate", error))?;
+        map(&file).map_err(|error| ("mmap", error))
     })();
     made.inspect_err(|_| unlink(id))
 }

@@ -1,0 +1,47 @@
+//! Tokens that outlast a loss of power. What a lock in a file handed out may never have reached the disk: then the file is found
+//! as it was minutes ago, and would hand out the same tokens again.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use super::{Backing, Place, Segment, unix_nanos};
+use crate::gate::Hold;
+
+impl Segment {
+    /// Raises the last token to at least the time of day, which is above all that were ever handed out: fewer than one per ns
+    /// since the lock was made. For the attachment in `slot`, which holds nothing yet; nothing happens beside others.
+    ///
+    /// Only the gate's owner changes the last token. A writer to be is enough: if it is stopped here, others go past it.
+    pub fn raise_tokens(&self, slot: usize) {
+        step!(raise_look);
+        if !self.is_on_disk() || !matches!(self.lock.is_in_use(), Ok(false)) {
+            return;
+        }
+        // First, since the lock's last token tells a writer that died inside from one that died beside its hold.
+        self.recover_all(usize::MAX);
+        step!(raise_look_token);
+        let last = self.gate().fence.load(Relaxed);
+        let now = unix_nanos();
+        if last >= now || !self.claim_for(slot) {
+            return;
+        }
+        // A reader's token must not change. Nor may a writer's, which had to wait for us, or went past us: then it has raised
+        // the last token itself.
+        if self.reader_beside(slot).is_none() {
+            step!(raise_token);
+            let _ = self.gate().fence.compare_exchange(last, now, SeqCst, Relaxed);
+        }
+        step!(raise_end);
+        self.change_gate(|gate| gate.is_drained_by(slot).then(|| gate.given_back()));
+        self.wake_next(Some(slot));
+    }
+
+    /// Other memory does not outlive a loss of power.
+    fn is_on_disk(&self) -> bool {
+        matches!((&self.place, &self._backing), (Place::File { .. }, Backing::File(_)))
+    }
+
+    fn claim_for(&self, slot: usize) -> bool {
+        step!(raise_gate);
+        self.change_gate(|gate| gate.is_free().then(|| gate.acquired(Hold::Draining, slot))).is_free()
+    }
+}
