@@ -565,9 +565,13 @@ test('code that is loaded twice over one addon has its calls to itself', (t) => 
     return load('../dist/hot.js')
   })
   t.not(one.tryRead, other.tryRead)
-  const open = () => binding.open(uniqueName(t), undefined, undefined, '', 0).attachment
-  const attachments = [open(), open()]
-  cleanUp(t, 'locks', () => attachments.forEach(binding.close))
+  const copy = binding.register(() => true)
+  const open = () => binding.open(copy.number, {}, uniqueName(t), undefined, undefined, '', 0, true)
+  const opened = [open(), open()]
+  const attachments = opened.map(({ attachment }) => attachment)
+  cleanUp(t, 'locks', () => {
+    for (const { handle } of opened) binding.close(copy.number, handle)
+  })
   for (const [here, there] of [attachments, attachments.toReversed()]) {
     t.true(one.tryWrite(here) > 0)
     t.true(other.tryWrite(there) > 0)

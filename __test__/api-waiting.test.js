@@ -204,7 +204,8 @@ test('the error of a timeout names every holder', async (t) => {
       error.holders?.map(({ pid, mode }) => [pid, mode]).sort(),
       children.map(({ pid }) => [pid, 'read']).sort(),
     )
-    t.regex(error.message, /held for read by pid \d+ .*2 others/)
+    const named = error.message.match(/held for read by (.*)/)?.[1] ?? ''
+    for (const { pid } of children) t.regex(named, new RegExp(`\\bpid ${pid}\\b`))
   }
 })
 
@@ -242,6 +243,88 @@ test('the holder itself is named when a thread waits for itself', async (t) => {
     },
   )
   t.like(error.holders, [{ pid: process.pid, mode: 'write', label: 'outer' }])
+})
+
+test('a timeout that a hold of the same thread causes says so, and what to do', async (t) => {
+  const lock = openLock(t)
+  for (const [outer, inner] of /** @type {const} */ ([
+    ['write', 'read'],
+    ['write', 'write'],
+    ['read', 'write'],
+    ['upgradable', 'write'],
+    ['upgradable', 'upgradable'],
+  ])) {
+    for (const timeout of [0, 10]) {
+      await t.throwsAsync(
+        lock[outer](() => lock[inner](never, { timeout })),
+        {
+          message: new RegExp(
+            `held for ${outer} by this very thread, pid ${process.pid} .*cannot be released while .*: release it first, or`,
+          ),
+        },
+        `${inner} in ${outer}`,
+      )
+    }
+  }
+  for (const timeout of [0, 10]) {
+    await t.throwsAsync(
+      lock.upgradable((guard) => lock.read(() => guard.upgrade({ timeout }))),
+      { message: /upgradable hold of .* held for read by this very thread.*: release it first/ },
+    )
+  }
+})
+
+test('a hold of another thread of this process is not said to be of this one', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const thread = await spawnThread(t)
+  await thread.ask('hold', { ref: name, mode: 'write' })
+  const error = await t.throwsAsync(lock.read(never, { timeout: 10 }), { instanceOf: LockError })
+  t.regex(error.message, new RegExp(`held for write by pid ${process.pid} thread \\d+ `))
+  t.notRegex(error.message, /very thread/)
+})
+
+test('a read that waits behind a queued writer names that one, and whom it waits for', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const [reader, writer] = await Promise.all([borrowChild(t), borrowChild(t)])
+  await reader.ask('hold', { ref: name, mode: 'read' })
+  writer.tell('hold', { ref: name, mode: 'write' })
+  await waitFor(() => lock.inspect().waiters.some(({ pid, ms }) => pid === writer.pid && ms >= 20))
+  const error = await t.throwsAsync(lock.read(never, { timeout: 10 }), { instanceOf: LockError })
+  t.regex(
+    error.message,
+    new RegExp(`write is waited for first by pid ${writer.pid}.*; held for read by pid ${reader.pid}`),
+  )
+  await reader.ask('release')
+})
+
+test('the error of a timeout has the stack of the caller', async (t) => {
+  const lock = openLock(t)
+  const held = await lock.acquireUpgradable()
+  const asksFor = {
+    read: async () => await lock.write(never, { timeout: 10 }),
+    acquire: async () => await lock.acquireWrite({ timeout: 10 }),
+    none: async () => await lock.acquireWrite({ timeout: 0 }),
+    upgrade: async () => await lock.read(async () => await held.upgrade({ timeout: 10 })),
+  }
+  const limit = Error.stackTraceLimit
+  for (const [name, asks] of Object.entries(asksFor)) {
+    const error = await t.throwsAsync(asks(), { code: 'ERR_LOCK_TIMEOUT' })
+    const [heading, ...frames] = error?.stack?.split('\n') ?? []
+    t.is(heading, `LockError: ${error?.message}`)
+    t.true(
+      frames.some((frame) => frame.includes('api-waiting')),
+      `${name}: ${error?.stack}`,
+    )
+    t.false(Object.keys(error ?? {}).includes('stack'))
+    t.is(structuredClone(error)?.stack, error?.stack)
+    Error.stackTraceLimit = 1
+    const short = await t.throwsAsync(asks(), { code: 'ERR_LOCK_TIMEOUT' }).finally(() => {
+      Error.stackTraceLimit = limit
+    })
+    t.is(short?.stack?.split('\n').length, 2, short?.stack)
+  }
 })
 
 // ---- signal

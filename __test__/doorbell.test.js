@@ -55,8 +55,9 @@ linuxTest('a process that can open nothing more waits all the same, and finds wh
   await waiting(holder, 2)
   await holder.ask('release', { guard })
   t.is((await waiter.next('granted')).ownerDied, undefined)
-  await waiter.next('waiting')
   await taken
+  waiter.send('again')
+  await waiter.next('waiting')
   await waiting(holder)
   doomed.kill('SIGKILL')
   t.is((await waiter.next('granted')).ownerDied, doomed.pid)

@@ -253,6 +253,21 @@ test('a bundle is told so', (t) => {
   t.regex(message, /process-rwlock was bundled.* external/)
 })
 
+test('what runs before a bundle is recognized imports no built-in module, which throws in some', (t) => {
+  const code = (/** @type {string} */ file) => readFileSync(join(root, 'dist', file), 'utf8')
+  const required = (/** @type {string} */ file) =>
+    [...code(file).matchAll(/\brequire\("(.*?)"\)/g)].map(([, its = '']) => its)
+  for (const entry of ENTRIES) t.is(required(`${entry}.js`)[0], './binding.js')
+  const files = ['./binding.js']
+  for (const file of files) {
+    for (const other of required(file)) {
+      t.regex(other, /^\.\//, file)
+      if (!files.includes(other)) files.push(other)
+    }
+  }
+  t.true(files.length > 1)
+})
+
 test('import() and require() of the package give the same error, and it is a LockError', (t) => {
   const directory = install(t)
   const program = (/** @type {string} */ how) => `

@@ -13,7 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { openLock, sandbox, sandboxTest, tempDir, test, uniqueName, usersTest, waitFor } from './kit/index.js'
 import { AT, BYTES, noise, poke, u32, u64 } from './storage/memory.js'
@@ -71,7 +71,8 @@ sandboxTest('names of any characters make files of fixed names in two places onl
   for (const name of ['../x', '/etc/passwd', 'a/b', '..', 'fence', '🔒', 'a'.repeat(255)]) {
     await child.ask('open', { ref: name })
   }
-  for (const file of box.leftOvers()) t.regex(file, /^process-rwlock-\d+(-[0-9a-f]{16}|\/[0-9a-f]{32})$/)
+  for (const file of box.leftOvers())
+    t.regex(file, /^process-rwlock-\d+(-[0-9a-f]{16}|\/[0-9a-f]{32}(\/record)?)$/)
   t.is(box.records().length, 7)
   t.is(box.segments().length, 7)
   for (let lock = 0; lock < 7; lock++) await child.ask('close', { lock })
@@ -238,6 +239,7 @@ async function leftOver(box, maker) {
   const [record, segment] = [box.records()[0], box.segments()[0]]
   const [recordBytes, segmentBytes] = [readFileSync(record), readFileSync(segment)]
   await maker.ask('close', { lock })
+  mkdirSync(dirname(record), { mode: 0o700 })
   writeFileSync(record, recordBytes, { mode: 0o600 })
   writeFileSync(segment, segmentBytes, { mode: 0o600 })
   return { record, segment }
@@ -282,12 +284,14 @@ sandboxTest('a record that names the memory of another lock does that lock no ha
   rmSync(segment)
   await owner.ask('hold', { ref: 'other', mode: 'write' })
   const [other] = box.records().filter((path) => path !== record)
+  const folder = dirname(record)
   const id = readFileSync(other, 'utf8').split('\n')[1]
 
   for (const [what, content] of Object.entries({
     'under its own name': recordOf(id),
     'under the name of that lock': recordOf(id, 'other'),
   })) {
+    mkdirSync(folder, { recursive: true })
     writeFileSync(record, content)
     const lock = await user.ask('open', { ref: NAME })
     t.truthy(await user.ask('tryWrite', { lock }), `${what}: they are two locks`)
@@ -428,7 +432,9 @@ sandboxTest('what is no directory is refused, with what to do, and not followed'
       /remove/,
     )
     t.is(lstatSync(dir).mode, before, what)
-    t.deepEqual(await child.ask('list'), [])
+    for (const what of ['list', 'prune']) {
+      await refused(t, () => child.ask(what), 'ERR_LOCK_ACCESS', seenInside(box, dir), /not a directory/)
+    }
     rmSync(dir)
   }
   t.deepEqual(box.run('ls', elsewhere), '')
@@ -459,7 +465,7 @@ usersTest('what another user put in the directory’s place is refused, with wha
       /remove/,
     )
     if (what.includes('directory')) t.true(error?.message.includes(String(STRANGER)), error?.message)
-    t.deepEqual(await nobody.ask('list'), [], what)
+    await refused(t, () => nobody.ask('list'), 'ERR_LOCK_ACCESS', seenInside(box, dir))
     t.deepEqual(box.files(), [dir.slice(box.shm.length + 1)], what)
     rmSync(dir, { recursive: true })
   }
@@ -590,6 +596,84 @@ sandboxTest(
   },
 )
 
+sandboxTest('what a dead writer left of a lock without a name is swept: nobody can ask for it', async (t) => {
+  const box = await sandbox(t)
+  const dead = await box.spawnChild()
+  const lock = await dead.ask('open', {})
+  const { name } = await dead.ask('toJSON', { lock })
+  await dead.ask('acquireWrite', { lock })
+  // While it is open anywhere it stays, with the death of its writer.
+  const live = await box.spawnChild()
+  await live.ask('open', { ref: name })
+  await dead.kill()
+  await comesAndGoes(box)
+  t.is((await live.ask('tryRead'))?.ownerDied.pid, dead.pid)
+  await live.kill()
+  await comesAndGoes(box)
+  t.deepEqual(box.leftOvers(), [])
+})
+
+sandboxTest('durable: false, the last close removes a lock though its writer died', async (t) => {
+  const box = await sandbox(t)
+  const [maker, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  await maker.ask('open', { ref: NAME, options: { durable: false } })
+  await dead.ask('hold', { ref: NAME, mode: 'write', options: { durable: true } })
+  await dead.kill()
+  t.is((await maker.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
+  await maker.ask('close')
+  t.deepEqual(box.leftOvers(), [])
+  t.is((await later.ask('hold', { ref: NAME, mode: 'write' })).ownerDied, null)
+  // So does the sweep after a process that closed nothing.
+  await later.kill()
+  await comesAndGoes(box)
+})
+
+sandboxTest('prune() removes what nobody has open, and the death of a writer only on demand', async (t) => {
+  const box = await sandbox(t)
+  const [dead, live, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  t.is(await live.ask('prune'), 0)
+  for (const mode of ['read', 'write']) await dead.ask('hold', { ref: mode, mode })
+  await dead.ask('hold', { ref: 'in use', mode: 'write' })
+  await live.ask('open', { ref: 'in use' })
+  await later.ask('open', { ref: 'its first, which sweeps' })
+  await dead.kill()
+  const names = async () => (await live.ask('list')).map(({ name }) => name).toSorted()
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps', 'read', 'write'])
+  t.is(await live.ask('prune'), 1)
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps', 'write'])
+  t.is(await live.ask('prune', { options: { ownerDied: false } }), 0)
+  t.is(await live.ask('prune', { options: { ownerDied: true } }), 1)
+  t.deepEqual(await names(), ['in use', 'its first, which sweeps'])
+  t.is((await live.ask('tryWrite'))?.ownerDied.pid, dead.pid, 'what is open keeps its report')
+  await refused(
+    t,
+    () => live.ask('prune', { options: { ownerDied: 1 } }),
+    'ERR_INVALID_ARG_TYPE',
+    'ownerDied',
+  )
+  await refused(t, () => live.ask('prune', { options: 7 }), 'ERR_INVALID_ARG_TYPE', 'options')
+})
+
+sandboxTest('what cannot be removed stays whole, record and memory, until it can', async (t) => {
+  const box = await sandbox(t)
+  const child = await box.spawnChild()
+  const lock = await child.ask('open', { ref: NAME })
+  // A mount point is busy: it cannot be unlinked.
+  const memory = seenInside(box, box.segments()[0])
+  box.run('mount', '--bind', memory, memory)
+  await child.ask('close', { lock })
+  t.is(box.records().length, 1)
+  t.is(box.segments().length, 1, 'its memory is there as long as its record')
+  t.deepEqual(await child.ask('list'), [], 'and it is no lock any more')
+  await refused(t, () => child.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', /delete/)
+  box.run('umount', memory)
+  t.truthy(await child.ask('hold', { ref: NAME, mode: 'write' }))
+  t.is(box.segments().length, 1)
+  await child.ask('release')
+  await child.ask('close')
+  t.deepEqual(box.leftOvers(), [])
+})
+
 sandboxTest('sweeping spares the locks of another version of the package', async (t) => {
   const box = await sandbox(t)
   const dead = await box.spawnChild()
@@ -672,6 +756,7 @@ sandboxTest('tokens grow across the end of a lock though the clock was set back 
         (path) => /** @type {const} */ ([path, readFileSync(path)]),
       )
       await child.ask('close', { lock })
+      mkdirSync(dirname(files[0][0]), { mode: 0o700 })
       for (const [path, bytes] of files) writeFileSync(path, bytes, { mode: 0o600 })
       t.true(await child.ask('remove', { ref: NAME }))
     },

@@ -412,22 +412,76 @@ sandboxTest(
   },
 )
 
-const hasBtrfs = spawnSync('mkfs.btrfs', ['--version']).status === 0
-const btrfsTest = hasBtrfs ? usersTest : (title) => ava.skip(`${title} (no mkfs.btrfs)`, () => {})
+/** For tests that need a disk of their own with that file system. */
+const diskTest = (kind) =>
+  spawnSync(`mkfs.${kind}`, ['-V']).status === 0 || spawnSync(`mkfs.${kind}`, ['--version']).status === 0
+    ? usersTest
+    : (title) => ava.skip(`${title} (no mkfs.${kind})`, () => {})
 
-btrfsTest('a lock on btrfs outlives a full disk', async (t) => {
-  const box = await sandbox(t)
-  const dir = tempDir(t)
-  const image = join(dir, 'image')
-  const mount = join(dir, 'mount')
+/** Mounts a file as a disk. Says why it cannot be done here. */
+function mounted(t, box, image, name) {
+  const mount = join(dirname(image), name)
   mkdirSync(mount)
-  box.run('truncate', '-s', '120M', image)
-  box.run('mkfs.btrfs', '-q', image)
   try {
     box.run('mount', '-o', 'loop', image, mount)
+    return mount
   } catch (error) {
-    return t.log(`skipped: ${error}`)
+    t.log(`skipped: ${error}`)
+    t.pass()
+    return null
   }
+}
+
+// The disk is copied as it is at that moment: what was not written back is not there.
+diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', async (t) => {
+  const box = await sandbox(t)
+  const image = join(tempDir(t), 'image')
+  box.run('truncate', '-s', '16M', image)
+  box.run('mkfs.ext4', '-q', image)
+  const disk = mounted(t, box, image, 'disk')
+  if (disk === null) return
+  let copies = 0
+  /** What is found at the next start. Another file was made safe before, and with it what the journal says of the lock's. */
+  const losePower = () => {
+    box.run('touch', join(disk, 'other'))
+    box.run('sync', join(disk, 'other'))
+    const copy = `${image}${++copies}`
+    box.run('cp', image, copy)
+    return mounted(t, box, copy, `disk${copies}`)
+  }
+  const child = await box.spawnChild()
+  const lock = await child.ask('open', { ref: { path: join(disk, 'lock') } })
+  let last = 0n
+  const write = async () => {
+    const { guard, token } = await child.ask('tryWrite', { lock })
+    await child.ask('release', { guard })
+    last = token
+  }
+  const worksAfter = async (found) => {
+    t.truthy(found)
+    const ref = { path: join(String(found), 'lock') }
+    const later = await box.spawnChild()
+    const opened = await later.ask('open', { ref })
+    const { token } = await later.ask('tryWrite', { lock: opened })
+    t.true(token > last, `${token} after ${last}`)
+    await later.kill()
+    t.true(await child.ask('remove', { ref }))
+  }
+  await write()
+  await worksAfter(losePower()) // just after it was made
+  box.run('sync', '-f', disk)
+  for (let count = 0; count < 200; count++) await write()
+  await worksAfter(losePower())
+  await child.kill()
+})
+
+diskTest('btrfs')('a lock on btrfs outlives a full disk', async (t) => {
+  const box = await sandbox(t)
+  const image = join(tempDir(t), 'image')
+  box.run('truncate', '-s', '120M', image)
+  box.run('mkfs.btrfs', '-q', image)
+  const mount = mounted(t, box, image, 'disk')
+  if (mount === null) return
   const child = await box.spawnChild()
   const paths = Array.from({ length: 10 }, (_, number) => join(mount, `lock${number}`))
   const locks = []

@@ -48,6 +48,21 @@ sandboxTest(
   },
 )
 
+sandboxTest('60 processes that open and close one lock again and again at once are all served', async (t) => {
+  t.timeout(90_000 * PATIENCE)
+  const box = await sandbox(t)
+  const dir = tempDir(t)
+  const children = Array.from({ length: 60 }, () => box.spawnNode(storm))
+  for (const child of children) await child.next('ready', LATE)
+  for (const ref of ['a lock', { path: join(dir, 'lock') }]) {
+    const { counter, count } = counterIn(dir)
+    for (const child of children) child.send({ ref, counter, writes: 2, lives: 30 })
+    for (const child of children) t.is((await child.next('done', LATE)).error, undefined)
+    t.is(count(), 120, 'a write was lost')
+    t.deepEqual(box.leftOvers(), [])
+  }
+})
+
 /** Ten processes for some seconds. */
 async function churning(t, start, ref, { removes = false } = {}) {
   const { counter, count } = counterIn(tempDir(t))

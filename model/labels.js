@@ -28,7 +28,7 @@ export const exceptions = {
     'poison_look',
     'token_look',
   ],
-  'removing a lock needs nobody in it': ['remove_look', 'tidy_look'],
+  'removing a lock needs nobody in it': ['in_use_look'],
   'patience may be over at any look, so how much is due does not matter': [
     'drain_passes',
     'pass_count',
@@ -52,7 +52,16 @@ export const exceptions = {
     'follow_wake_look',
     'notice_pid',
   ],
-  'the order in which slots are tried is free in the model': ['attach_vacant'],
+  'the order in which slots are tried is free in the model, and how often': [
+    'attach_again',
+    'attach_begin',
+    'attach_vacant',
+    'leftover_look',
+  ],
+  'whether the owner of the gate knows of it is asked for damage, which the model has not': [
+    'know_upgradable',
+    'knows_look',
+  ],
 }
 
 /**

@@ -25,10 +25,7 @@ export const mutants = [
     name: 'no sequence',
     breaks: 'joining the queue does not change the gate word while `waiting` is set',
     edits: [
-      [
-        '#define WITH_WAITING(g)     (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE) | WAITING)',
-        '#define WITH_WAITING(g)     ((g) | WAITING)',
-      ],
+      ['#define WITH_WAITING(g)     (NEXT(g) | WAITING)', '#define WITH_WAITING(g)     ((g) | WAITING)'],
     ],
     bounds: 'N=3 KINDS=233 CANCEL',
   },
@@ -148,6 +145,38 @@ export const mutants = [
     bounds: 'NOPS=2 KINDS=33 LOOKS=1',
   },
   {
+    name: 'the passed upgrader waits on',
+    breaks: 'an upgrader that was passed over, by somebody who then stopped, does not look for itself',
+    edits: [['ok = 0; found = MODE(g) == UPGRADABLE ', 'ok = 0 ']],
+    bounds: 'KINDS=42 ACTS=12 STOPS=1 LOOKS=1',
+  },
+  {
+    name: 'closed in silence',
+    breaks: 'who closes the queue does not change the gate where it is closed already',
+    edits: [
+      [
+        '          if :: gate == g -> gate = NEXT(g) | CLOSED;',
+        '          if :: gate == g -> gate = g | CLOSED;',
+      ],
+    ],
+    bounds: 'N=3 KINDS=333 CLOSE',
+  },
+  {
+    name: 'closed, then marked',
+    breaks: 'who closes the queue says only afterwards that his time has come',
+    edits: [
+      [
+        '     late[s] = 1;                                                                    /* step: mark_overdue */\n',
+        '',
+      ],
+      [
+        '     od;\n     atomic { g = 0; ok = 0 }\n  :: else\n  fi\n#else',
+        '     od;\n     late[s] = 1;\n     atomic { g = 0; ok = 0 }\n  :: else\n  fi\n#else',
+      ],
+    ],
+    bounds: 'N=3 KINDS=333 CLOSE',
+  },
+  {
     name: 'no tenure',
     breaks: 'the gate is taken from a drainer without a look whether it is still his, and drained',
     edits: [['ok = TENURE(g) == TENURE(d); d = 0', 'ok = 1; d = 0']],
@@ -205,14 +234,49 @@ export const mutants = [
   },
   {
     name: 'one look at the readers',
-    breaks: 'try_write does not look at the readers again once it has the gate',
+    breaks: 'a try does not look at the readers again once it drains',
+    edits: [['inline write_drained() {\n  reader_beside(s);', 'inline write_drained() {\n  v = NONE;']],
+    bounds: 'KINDS=31 NOPS=2',
+  },
+  {
+    name: 'writing at once',
+    breaks: 'the gate says "writing" before anybody has looked who reads',
+    edits: [['     :: l -> l = 0; write_beside_listed(); break', '     :: false -> break']],
+    bounds: 'KINDS=31',
+    quick: true,
+  },
+  {
+    name: 'listed in silence',
+    breaks: 'who lists its slot does not change the gate',
     edits: [
-      [
-        '     claim_gate(WRITING, ADMITS_EXCLUSIVE(g));\n     if\n     :: ok ->\n        reader_beside(s);',
-        '     claim_gate(WRITING, ADMITS_EXCLUSIVE(g));\n     if\n     :: ok ->\n        v = NONE;',
-      ],
+      ['                :: gate == g -> gate = NEXT(g); g = 0;', '                :: gate == g -> g = 0;'],
     ],
     bounds: 'KINDS=31',
+    quick: true,
+  },
+  {
+    name: 'listed by another',
+    breaks: 'who takes a slot leaves it listed',
+    edits: [
+      [
+        '     listing = listing & ~LISTED(s);                                                 /* step: attach_unlist */\n',
+        '',
+      ],
+    ],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'one look at the listing',
+    breaks: 'who claims the gate for writing, since nobody else was listed, does not look again',
+    edits: [
+      [
+        '        :: ok ->\n           reader_beside(s);\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
+        '        :: ok ->\n           v = NONE;\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
+      ],
+    ],
+    bounds: 'KINDS=31 NOPS=2',
+    survives:
+      'the claim fails if anybody has listed himself since the look; but for a wrap of the sequence, which is not in the model',
   },
   {
     name: 'downgrade frees first',
@@ -246,8 +310,8 @@ export const mutants = [
     breaks: 'who has listed its slot does not look at the gate once more',
     edits: [
       [
-        '             g = gate; ok = !(against); g = 0;                                       /* step: list_look */',
-        '             ok = 1;',
+        'g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* step: list_look */',
+        'g = gate; ok = 1 };',
       ],
     ],
     bounds: 'KINDS=31',
@@ -317,16 +381,16 @@ export const mutants = [
     breaks: 'a writer takes the listing that it saw before it had the gate',
     edits: [
       [
-        '  l = listing & (LISTED(USED) - 1)                                                   /* step: scan_listing */\n',
-        '  l = before & (LISTED(USED) - 1)\n',
+        'inline write_drained() {\n  reader_beside(s);',
+        'inline write_drained() {\n  l = before & ~LISTED(s); v = NONE; do :: l == 0 -> break :: else -> next_listed(); if :: COUNT(reads[j]) -> v = j :: else fi; j = 0 od;',
       ],
       [
-        'inline write_now() {                                                                 /* ok: writes */\n',
-        'inline write_now() {\n  before = listing;\n',
+        '     trying[s] = 1;                                                                  /* step: try_mark */\n     claim_gate',
+        '     trying[s] = 1; before = listing;\n     claim_gate',
       ],
       ['  byte v, j, l, idle,', '  byte before;\n  byte v, j, l, idle,'],
     ],
-    bounds: 'KINDS=31',
+    bounds: 'N=3 KINDS=113',
   },
   {
     name: 'fence before the gate',
@@ -336,10 +400,7 @@ export const mutants = [
         '  f = fence + 1;                                                                     /* step: fence_look */\n',
         '',
       ],
-      [
-        'inline write_now() {                                                                 /* ok: writes */\n',
-        'inline write_now() {\n  f = fence + 1;\n',
-      ],
+      ['inline write_now() {\n', 'inline write_now() {\n  f = fence + 1;\n'],
     ],
     bounds: 'KINDS=33',
   },
@@ -475,8 +536,8 @@ export const mutants = [
     breaks: 'who takes a dead slot tries only once to free its gate',
     edits: [
       [
-        '          a = 0; inside = 0; break\n       :: else -> inside = 0\n       fi\n     }\n  od\n}\n\ninline recover_all',
-        '          a = 0; inside = 0; break\n       :: else -> a = 0; inside = 0; break\n       fi\n     }\n  od\n}\n\ninline recover_all',
+        '          a = 0; inside = 0; break\n       :: else -> inside = 0\n       fi\n     }\n  od\n}\n\n/* Looks who',
+        '          a = 0; inside = 0; break\n       :: else -> a = 0; inside = 0; break\n       fi\n     }\n  od\n}\n\n/* Looks who',
       ],
     ],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
@@ -490,7 +551,30 @@ export const mutants = [
   {
     name: 'below the high-water mark',
     breaks: 'who opens the lock does not raise the high-water mark',
-    edits: [['     high_water = (high_water < s + 1 -> s + 1 : high_water) ', '     skip ']],
+    edits: [['(MARK(high) < s + 1 -> s + 1 : MARK(high))', 'MARK(high)']],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'the high-water mark without its changes',
+    breaks: 'who closes lowers the mark though somebody has attached above it since it looked',
+    edits: [['(((word) & ~7) + 8 | (mark))', '(mark)']],
+    bounds: 'BORN=1 KINDS=113 DROP',
+  },
+  {
+    name: 'the mark raised before the pid is there',
+    breaks:
+      'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
+    edits: [
+      [
+        '     vacant[s] = 0;                                                                  /* step: attach_pid */\n',
+        '',
+      ],
+      ['MARK(high))); high = 0; break\n', 'MARK(high))); high = 0; ok = 1; break\n'],
+      [
+        '     od\n  :: else -> atomic { nops = 0;',
+        '     od;\n     ok = 0; vacant[s] = 0\n  :: else -> atomic { nops = 0;',
+      ],
+    ],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {

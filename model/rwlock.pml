@@ -93,7 +93,8 @@
 #define ACQUIRED(g, m)      ((((FREED(g)) | (m) | (s << 6)) & ~TAG) | (((g) + (1 << 13)) & TAG))
 #define HEALED(g)           ((g) & ~(POISONED | 3 << 8))
 #define POISONED_BY(g, v)   (HEALED(g) | POISONED | ((v) << 8))
-#define WITH_WAITING(g)     (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE) | WAITING)
+#define NEXT(g)             (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE))
+#define WITH_WAITING(g)     (NEXT(g) | WAITING)
 #define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))
 
 #define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
@@ -123,11 +124,13 @@ byte  token[SLOTS];
 byte  listing = 0;                                /* a bit for each slot that may read */
 short queued[SLOTS];
 bit   wake[SLOTS];
-bit   late[SLOTS];                                /* close_at is past */
+bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
+bit   trying[SLOTS];                              /* its owner tries: where it drains, it is not waiting for the readers */
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if OPENS
-byte  setup = 0;                                  /* the setup byte: the process that holds it, or 0 */
-byte  high_water = N;
+byte  high_water = N;                             /* the number of slots, and how often it was changed */
+#define MARK(word)           ((word) & 7)
+#define CHANGED(word, mark)  (((word) & ~7) + 8 | (mark))
 bit   vacant[SLOTS];                              /* pid 0 */
 #define HIGH_WATER high_water
 #else
@@ -146,6 +149,7 @@ bit  live[PIDS];                                  /* may die: attached, and not 
 bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
 byte last_token = 1;
+bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
 byte looks = LOOKS, unlistings = UNLISTINGS, deaths = 0, stops = 0, closings = 0;
 #if MORTAL
 bit  killed[PIDS];
@@ -183,6 +187,9 @@ inline enter(what) {                              /* the step that grants calls 
   assert(!poison || (DIED(gate) == poisoner && GENERATION(reads[poisoner]) == poisoner_life))
 }
 
+/* Whoever makes the gate say "writing" has the lock from then on, or only once whoever was inside has left. */
+#define ALONE assert(!OTHERS(READER | UPGRADER | WRITER))
+
 /* ---- atomic operations ---------------------------------------------------------------------------------- */
 
 inline cas(word, was, new) {                      /* ok: done */
@@ -201,7 +208,7 @@ inline change_gate(condition, new) {
 
 inline used_slots() {
 #if OPENS
-  high = high_water                                                                  /* step: scan_bound */
+  high = MARK(high_water)                                                            /* step: scan_bound */
 #else
   skip
 #endif
@@ -305,6 +312,10 @@ inline ahead_of(mode, tick) {
   od
 }
 
+/* Once somebody has closed the queue it stays so until he has left it, or did not come when it was his turn. */
+#define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
+inline nobody_closes() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
+
 #define ITS_TURN ((q & PASSED) || KIND(q) == R && TICKET(q) < first_exclusive || \
                   KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)
 
@@ -325,7 +336,7 @@ inline wake_next(me) {
           any = any || KIND(q);
           if
           :: IN_TURN(q) ->
-             any_late = any_late || late[j];                                         /* step: scan_close_at */
+             any_late = any_late || late[j];                                         /* step: scan_overdue */
              if :: TICKET(q) < first -> first = TICKET(q) :: else fi;
              if :: KIND(q) != R && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
           :: else
@@ -344,7 +355,7 @@ inline wake_next(me) {
         if
         :: atomic {
              (a & CLOSED) && !any_late ->                                            /* step: reopen_queue */
-             if :: gate == a -> gate = a & ~CLOSED :: else fi
+             if :: gate == a -> gate = a & ~CLOSED; nobody_closes() :: else fi
            }
         :: else
         fi;
@@ -420,14 +431,6 @@ inline free_gate_of() {
   od
 }
 
-inline recover_all() {
-  do
-  :: v < SLOTS && v != s -> repair(); v++
-  :: v < SLOTS && v == s -> v++
-  :: else -> v = 0; break
-  od
-}
-
 /* Looks who is in the way of a request. found: it is worth a try. Patience may be over at any look. */
 inline look_for(mode, tick) {
   phase = 0;
@@ -459,7 +462,11 @@ inline look_for(mode, tick) {
      cas(queued[v], w, PASSED_OVER(w));                                              /* step: pass_queued */
      if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* step: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
-     reader_beside(NONE);
+     ok = trying[OWNER(g)];                                                          /* step: pass_look_trying */
+     if
+     :: ok -> ok = 0; v = NONE
+     :: else -> reader_beside(NONE)
+     fi;
      if
      :: v == NONE ->
         d = g;
@@ -495,7 +502,7 @@ inline look() {
      :: else -> repair(); repaired = 0
      fi;
      v = 0
-  :: ok && !TO_BE_WRITER(g) -> ok = 0
+  :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was passed over */
   :: !ok ->
      atomic { d = queued[s]; found = !d };                                           /* step: vigil_queued */
      if
@@ -527,10 +534,15 @@ inline read_unless(against) {
         :: ok
         :: else ->
            listing = listing | LISTED(s);                                            /* step: list */
-           atomic {
-             g = gate; ok = !(against); g = 0;                                       /* step: list_look */
-             if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
-           }
+           do
+           :: atomic { g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* step: list_look */
+              atomic {                                                               /* step: list_gate */
+                if
+                :: gate == g -> gate = NEXT(g); g = 0; count = 1; enter(READER | MODE_HELD); break
+                :: else -> g = 0; ok = 0
+                fi
+              }
+           od
         fi
      :: else
      fi;
@@ -573,26 +585,59 @@ inline give_gate_back() {
   wake_next(s)
 }
 
-inline write_now() {                                                                 /* ok: writes */
-  if
-  :: ok = 1
-  :: reader_beside(s); ok = v == NONE             /* as after a try that failed on a reader */
-  fi;
+/* ok: writes. Where nobody else is listed, the claim fails if somebody lists himself meanwhile. */
+inline write_now() {
+  do
+  :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* step: claim_look */
+     used_slots();
+     l = listing & (LISTED(USED) - 1) & ~LISTED(s);                                  /* step: scan_listing */
+     if
+     :: l -> l = 0; write_beside_listed(); break
+     :: else ->
+        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* step: claim_gate */
+        if
+        :: ok ->
+           reader_beside(s);
+           if
+           :: v == NONE -> begin_write(); ok = 1
+           :: else -> give_gate_back()
+           fi;
+           break
+        :: else
+        fi
+     fi
+  od;
+  v = 0; g = 0
+}
+
+inline write_beside_listed() {
+  reader_beside(s);
+  ok = v == NONE;
   if
   :: ok ->
-     claim_gate(WRITING, ADMITS_EXCLUSIVE(g));
+     trying[s] = 1;                                                                  /* step: try_mark */
+     claim_gate(DRAINING, ADMITS_EXCLUSIVE(g));
+     if :: ok -> write_drained() :: else fi;
+     trying[s] = 0                                                                   /* step: try_unmark */
+  :: else
+  fi
+}
+
+/* The gate says that we drain, and the try ends here. */
+inline write_drained() {
+  reader_beside(s);
+  if
+  :: v == NONE ->
+     claim_drained();
      if
      :: ok ->
-        reader_beside(s);
-        if
-        :: v == NONE -> begin_write(); ok = 1
-        :: else -> give_gate_back()
-        fi
+        if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;         /* step: end_read_in_place */
+        begin_write();
+        ok = 1
      :: else
      fi
-  :: else
-  fi;
-  v = 0; g = 0
+  :: else -> give_gate_back()
+  fi
 }
 
 inline begin_write() {
@@ -624,25 +669,14 @@ inline upgrade_now() {                                                          
   reader_beside(s);
   ok = v == NONE;
   if
-  :: ok && held == U -> claim_upgrade()
-  :: ok && held != U -> claim_gate(DRAINING, ADMITS_EXCLUSIVE(g))
-  :: else
-  fi;
-  if
   :: ok ->
-     reader_beside(s);
+     trying[s] = 1;                                                                  /* step: try_mark */
      if
-     :: v == NONE ->
-        claim_drained();
-        if
-        :: ok ->
-           if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;      /* step: end_read_in_place */
-           begin_write();
-           ok = 1
-        :: else
-        fi
-     :: else -> give_gate_back()
-     fi
+     :: held == U -> claim_upgrade()
+     :: else -> claim_gate(DRAINING, ADMITS_EXCLUSIVE(g))
+     fi;
+     if :: ok -> write_drained() :: else fi;
+     trying[s] = 0                                                                   /* step: try_unmark */
   :: else
   fi;
   v = 0; g = 0
@@ -697,8 +731,12 @@ inline downgrade_to_upgradable() {
      atomic {                                                                        /* step: gate_swap */
        if
        :: gate == g ->
-          gate = HEALED(TURNED(g, UPGRADABLE));
-          poison = 0; poisoner = 0; poisoner_life = 0;
+          if
+          :: gate = HEALED(TURNED(g, UPGRADABLE)); poison = 0; poisoner = 0; poisoner_life = 0
+#if ACTS & FAILED
+          :: gate = TURNED(g, UPGRADABLE)                                          /* undo_upgrade */
+#endif
+          fi;
           held = U;
           break
        :: else
@@ -708,12 +746,28 @@ inline downgrade_to_upgradable() {
   if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi
 }
 
-/* A try failed. found: worth another one. */
+/* A try failed. found: worth another one. Who is probed first, though he may not be in the way, is whose turn it is. */
 inline make_way(mode) {
-  v = 0;
-  recover_all();
+  if
+  :: v = 0
+  :: v = 1
+  :: v = SLOTS - 1
+  fi;
+  if :: v != s -> repair() :: else fi;
   look_for(mode, NOBODY);
-  if :: found -> wake_next(s) :: else fi
+  if :: found -> wake_next(s) :: else fi;
+  if
+  :: mode == W ->
+     do
+     :: reader_beside(s);
+        if
+        :: v != NONE -> repair(); if :: repaired -> repaired = 0 :: else -> break fi
+        :: else -> break
+        fi
+     od;
+     v = 0; repaired = 0
+  :: else
+  fi
 }
 
 /* ---- wait.rs --------------------------------------------------------------------------------------------- */
@@ -796,11 +850,11 @@ inline publish_head() {                                                         
   if
   :: want && want == published ->
      atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* step: publish_look */
-     if :: ok -> queued[s] = OWN_WORD :: else fi;                                    /* step: publish_back */
+     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0 } :: else fi;          /* step: publish_back */
      q2 = 0
   :: !want && !published -> ok = 0
   :: want && want != published ->
-     atomic { published = want; late[s] = 0 };                                       /* step: publish_times */
+     atomic { published = want; late[s] = 0; closes[s] = 0; due = 0 };               /* step: publish_times */
      queued[s] = QUEUED(want, ticket);                                               /* step: publish */
      change_gate(true, WITH_WAITING(g));                                             /* step: join_queue */
      g = 0; ok = 0;
@@ -815,9 +869,14 @@ inline publish_head() {                                                         
 inline close_queue() {
 #ifdef CLOSE
   if
-  :: want && late[s] ->
-     change_gate(!(g & CLOSED), g | CLOSED);                                         /* step: close_queue */
-     assert(!ok || (g & WAITING));
+  :: want && due ->
+     late[s] = 1;                                                                    /* step: mark_overdue */
+     do                                                                              /* step: close_queue */
+     :: atomic { g = gate; ok = !(g & CLOSED) || !closes[s]; if :: ok :: else -> break fi }; /* step: gate_look */
+        atomic {                                                                     /* step: gate_swap */
+          if :: gate == g -> gate = NEXT(g) | CLOSED; closes[s] = 1; assert(g & WAITING); break :: else fi
+        }
+     od;
      atomic { g = 0; ok = 0 }
   :: else
   fi
@@ -860,7 +919,7 @@ inline nap() {
   :: true -> if :: want -> want = 0 :: else -> give_up_drain() fi
 #endif
 #ifdef CLOSE
-  :: atomic { published && !late[s] -> late[s] = 1 }
+  :: atomic { published && !due -> due = 1 }
 #endif
   :: atomic { looks > 0 -> looks-- }; look()
   fi
@@ -909,9 +968,7 @@ inline sleep() {
 
 #if OPENS
 inline open() {
-  atomic {                                                                           /* step: setup_lock */
-    setup == 0 && (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> setup = _pid; live[_pid] = 1
-  };
+  atomic { (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> live[_pid] = 1 };
   do
   :: phase == 2 * SLOTS -> atomic { phase = 0; ok = 0; break }
   :: else ->
@@ -941,29 +998,36 @@ inline open() {
      atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* step: attach_look */
      reads[s] = READS(0);                                                            /* step: attach_reads */
      queued[s] = 0;                                                                  /* step: attach_queued */
-     wake[s] = 0;                                                                    /* step: attach_wake */
+     atomic { wake[s] = 0; trying[s] = 0 };                                          /* step: attach_wake */
+     listing = listing & ~LISTED(s);                                                 /* step: attach_unlist */
      vacant[s] = 0;                                                                  /* step: attach_pid */
-     high_water = (high_water < s + 1 -> s + 1 : high_water)                         /* step: attach_high_water */
+     do
+     :: high = high_water;                                                           /* step: attach_high_water_look */
+        atomic {                                                                     /* step: attach_high_water */
+          if
+          :: high_water == high ->
+             high_water = CHANGED(high, (MARK(high) < s + 1 -> s + 1 : MARK(high))); high = 0; break
+          :: else
+          fi
+        }
+     od
   :: else -> atomic { nops = 0; live[_pid] = 0; s = 0 }
-  fi;
-  setup = 0                                                                          /* step: setup_unlock */
+  fi
 }
 
 inline drop() {
-  if
-  :: atomic { setup == 0 -> setup = _pid; ok = 1 }                                   /* step: setup_lock */
-  :: ok = 0                                                                          /* its patience is over */
-  fi;
   atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* step: close_look */
   if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* step: close_pid */
   atomic { lock[s] = 0; closings++ };                                                /* step: close_unlock */
-  if
-  :: ok ->
-     atomic { high = high_water; do :: high > 0 && vacant[high - 1] -> high-- :: else -> break od };  /* step: tidy_scan */
-     atomic { high_water = high; high = 0; ok = 0 };                                 /* step: tidy_high_water */
-     setup = 0                                                                       /* step: setup_unlock */
-  :: else
-  fi
+  atomic { high = high_water; v = MARK(high) };                                      /* step: tidy_look */
+  do
+  :: v > 0 && vacant[v - 1] -> v--                                                   /* step: tidy_scan */
+  :: else -> break
+  od;
+  atomic {                                                                           /* step: tidy_high_water */
+    if :: v < MARK(high) && high_water == high -> high_water = CHANGED(high, v) :: else fi;
+    high = 0; v = 0
+  }
 }
 #endif
 
@@ -1050,7 +1114,7 @@ inline act() {
 
 proctype Attachment(byte s; byte nops; byte asks; bit opens) {
   byte want, ticket, published, held, count, generation, more, end;
-  bit drain, claimed, upgrade, nested;
+  bit drain, claimed, upgrade, nested, due;
   byte v, j, l, idle, f, phase, first, first_exclusive, r;
   int g, a, d;
   short q, q2, w;
@@ -1107,7 +1171,7 @@ end_behind_a_stopped_holder:
     atomic {
       killed[_pid] ->
       s = 0; nops = 0; want = 0; ticket = 0; published = 0; held = 0; count = 0; generation = 0; more = 0; end = 0;
-      drain = 0; claimed = 0; upgrade = 0; nested = 0; v = 0; j = 0; l = 0; idle = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
+      drain = 0; claimed = 0; upgrade = 0; nested = 0; due = 0; v = 0; j = 0; l = 0; idle = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
       r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; inside = 0; asks = 0;
 #if OPENS
       high = 0;
@@ -1145,9 +1209,6 @@ inline kill(p) {
        i++
     :: else -> i = 0; break
     od;
-#if OPENS
-    if :: setup == p -> setup = 0 :: else fi;
-#endif
     holds[p] = 0
   }
 }

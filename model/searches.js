@@ -9,6 +9,8 @@ export const quick = [
   { name: 'who stays does not keep others out', bounds: 'KINDS=41 ACTS=124 LINGER' },
   { name: 'a death', bounds: 'KINDS=44 DEATHS=1' },
   { name: 'a stop', bounds: 'KINDS=33 ACTS=4 STOPS=1' },
+  { name: 'a stop beside a reader', bounds: 'KINDS=31 ACTS=13 STOPS=1' },
+  { name: 'a stop of who passes over', bounds: 'KINDS=42 ACTS=12 STOPS=1 LOOKS=1' },
   { name: 'unlisting', bounds: 'KINDS=31 NOPS=2 UNLISTINGS=1' },
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
 ]
@@ -23,6 +25,7 @@ export const full = [
   { name: 'two, failing tries look', bounds: 'KINDS=44 ACTS=13 TRIES LOOKS=2' },
   { name: 'two, a death', bounds: 'KINDS=44 ACTS=509 CANCEL DEATHS=1' },
   { name: 'two, a death in a wake', bounds: 'KINDS=44 DEATHS=1 CALLS CANCEL' },
+  { name: 'two, a death of who passes over', bounds: 'KINDS=42 ACTS=12 DEATHS=1 LOOKS=1' },
   { name: 'two, a stop', bounds: 'KINDS=44 ACTS=511 STOPS=1' },
   { name: 'two, unlisting, all turns', bounds: 'KINDS=44 ACTS=509 UNLISTINGS=2' },
   { name: 'two, unlisting, looks', bounds: 'KINDS=31 NOPS=2 ACTS=32 LOOKS=1 UNLISTINGS=1' },
@@ -44,6 +47,7 @@ export const full = [
   { name: 'three, passing over', bounds: 'N=3 KINDS=332 LOOKS=1' },
   { name: 'three, a death', bounds: 'N=3 KINDS=333 DEATHS=1' },
   { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
+  { name: 'three, a stop beside a reader', bounds: 'N=3 KINDS=313 STOPS=1' },
   { name: 'three, unlisting', bounds: 'N=3 KINDS=313 UNLISTINGS=1' },
   // Too large to search completely.
   {

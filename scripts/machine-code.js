@@ -54,7 +54,7 @@ const ON_ARM64 = {
   reader_beside: 'load load load',
   // List oneself, then look again.
   enlist: 'or',
-  enlist_while: 'or load',
+  enlist_while: 'or load cas',
   unlist_idle: '(?=.*clear)(load.*){3}', // in whatever order its branches come
   // Wakes.
   wake: 'or',
@@ -75,6 +75,7 @@ const ON_X64 = {
   swap_gate: 'cas',
   mute: 'swap',
   enlist: 'or',
+  enlist_while: 'or cas',
   publish_head: '(?=.*cas)(.*swap){3}.*',
 }
 

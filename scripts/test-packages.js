@@ -4,11 +4,13 @@
 //
 //   npm run test:packages -- --full          each tool on every Node.js that it supports, not only on the oldest and the newest
 //   npm run test:packages -- --node 20,22    on these versions only
-//   npm run test:packages -- --mutants       breaks the packages on purpose, each time in one way that must be found
+//   npm run test:packages -- --mutants [part of a name]
+//                                            breaks the packages on purpose, each time in one way that must be found
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { takeMutants } from './mutants.js'
 import { MAJORS, nodeOf } from './node-versions.js'
 import { attw, files, foldersAreGenerated, publint } from './packages/look.js'
 import { managers } from './packages/managers.js'
@@ -27,6 +29,7 @@ import { addonName, setup } from './setup.js'
 
 const checkout = fileURLToPath(root)
 const target = addonName().split('.')[1] ?? ''
+const part = takeMutants(process.argv)
 const isFull = process.argv.includes('--full')
 const option = process.argv.indexOf('--node')
 const majors = option < 0 ? MAJORS : (process.argv[option + 1] ?? '').split(',')
@@ -37,9 +40,11 @@ async function runOnce() {
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
-async function runMutants() {
+/** @param {string} part of their names */
+async function runMutants(part) {
   const survivors = []
-  for (const { name, foundBy, change } of mutants) {
+  const wanted = mutants.filter(({ name }) => name.includes(part))
+  for (const { name, foundBy, change } of wanted) {
     console.log(`\n# ${name}`)
     const own = { major: process.versions.node.split('.')[0] ?? '', program: process.execPath }
     const failures = await check([own], { change, only: foundBy })
@@ -47,7 +52,7 @@ async function runMutants() {
     if (!isFound) survivors.push(name)
     console.log(isFound ? `found by: ${foundBy}` : `NOT FOUND by: ${foundBy}`)
   }
-  console.log(`\n${mutants.length - survivors.length} of ${mutants.length} mutants found`)
+  console.log(`\n${wanted.length - survivors.length} of ${wanted.length} mutants found`)
   process.exitCode = survivors.length === 0 ? 0 : 1
 }
 
@@ -282,7 +287,7 @@ const nodes = []
 for (const major of majors) nodes.push({ major, program: await nodeOf(major) })
 
 try {
-  if (process.argv.includes('--mutants')) await runMutants()
+  if (part !== undefined) await runMutants(part)
   else await runOnce()
 } catch (error) {
   if (!(error instanceof Interrupted)) throw error

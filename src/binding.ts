@@ -17,12 +17,12 @@ function load(): typeof Binding {
     throw unsupported('process-rwlock needs Node.js 20.19 or newer, or a runtime that is compatible with it')
   }
   const { existsSync } = process.getBuiltinModule('node:fs')
-  const { isAbsolute, join } = process.getBuiltinModule('node:path')
+  const { dirname, isAbsolute, join } = process.getBuiltinModule('node:path')
   // Bundlers leave calls of what `createRequire` makes alone. Tools that collect the files of a program find them by this name.
   const module = process.getBuiltinModule('node:module')
-  // In a bundle there may be no `__filename`, or one that is no path.
-  if (typeof __filename !== 'string' || !isAbsolute(__filename)) throw bundled()
-  const require = module.createRequire(__filename)
+  const file = ownFile()
+  if (!isAbsolute(file)) throw bundled()
+  const require = module.createRequire(file)
   const packages: Record<string, () => unknown> = {
     'linux-x64-gnu': () => require('process-rwlock-linux-x64-gnu'),
     'linux-arm64-gnu': () => require('process-rwlock-linux-arm64-gnu'),
@@ -54,7 +54,7 @@ function load(): typeof Binding {
 
   /** The addon for a target; `undefined` if there is none here. */
   function ofTarget(target: string): unknown {
-    const built = join(__dirname, '..', `process-rwlock.${target}.node`)
+    const built = join(dirname(file), '..', `process-rwlock.${target}.node`)
     if (existsSync(built)) return loaded(built, () => require(built))
     const addon = packages[target]
     if (addon === undefined) return undefined
@@ -98,6 +98,15 @@ function load(): typeof Binding {
       if (isDenied(error)) throw unsupported(`process-rwlock cannot be loaded: ${denial(error)}`, error)
       return undefined
     }
+  }
+}
+
+/** In a bundle there may be no `__filename`, also where `typeof` says that there is, or one that is no path. */
+function ownFile(): string {
+  try {
+    return String(__filename)
+  } catch {
+    throw bundled()
   }
 }
 

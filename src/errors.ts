@@ -1,5 +1,3 @@
-import { getSystemErrorMap } from 'node:util'
-
 /** One holder of a lock, or one who waits for it: an attachment, that is a thread that has the lock open. */
 export interface Holder {
   /** Process id, as its own pid namespace counts. */
@@ -36,7 +34,10 @@ export type LockErrorCode =
   | 'ERR_LOCK_ACCESS'
   /** The lock is in use, or the hold is being upgraded already. */
   | 'ERR_LOCK_BUSY'
-  /** Thrown when the package is loaded: there is no build for this platform, or it is not installed. */
+  /**
+   * Thrown when the package is loaded: there is no build for this platform, or it is not installed. When a lock is opened:
+   * the system lacks what it needs.
+   */
   | 'ERR_LOCK_UNSUPPORTED'
 
 const brand = Symbol.for('process-rwlock.LockError')
@@ -121,12 +122,21 @@ export function withSystemError(error: LockError, said: string | undefined): Loc
 /** As Node.js counts: negative, and on Windows a number of its own. */
 function errnoOf(code: string, number: number): number {
   if (process.platform !== 'win32') return -number
+  const { getSystemErrorMap } = process.getBuiltinModule('node:util') // not imported: see binding.ts
   for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno
   return -number
 }
 
 function coded(code: string, message: string): Error {
   return Object.assign(new TypeError(message), { code })
+}
+
+/** A method that was taken from its object, as in `promise.finally(guard.release)`. As Node's own `ERR_INVALID_THIS`. */
+export function invalidThis(object: 'guard' | 'lock', method: string): Error {
+  return coded(
+    'ERR_INVALID_THIS',
+    `${method}() was called without its ${object}: pass a function that calls it, () => ${object}.${method}()`,
+  )
 }
 
 /** As Node's own `ERR_INVALID_ARG_TYPE`. */

@@ -1,9 +1,12 @@
 import { binding } from './binding.js'
-import { invalidValue, LockError, translated } from './errors.js'
+import { invalidThis, invalidValue, LockError, translated } from './errors.js'
 import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
-import { labelHold } from './labels.js'
+import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
+import { Label } from './labels.js'
+import { noticeLoss } from './lost-guards.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { timeoutError, Wait } from './waits.js'
+import { throwIfAborted } from './signals.js'
+import { copy, timeoutError, Wait } from './waits.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -23,6 +26,9 @@ export interface OwnerDied {
  * ```ts
  * using guard = await lock.acquireWrite()
  * ```
+ *
+ * A guard that is garbage-collected does not release its hold, which then lasts until its thread or process ends. The first write
+ * guard that is lost so is reported by `process.emitWarning()`, with the code `RWLOCK_GUARD_LOST`.
  */
 export interface Guard extends Disposable, AsyncDisposable {
   /** What the lock is held for now. */
@@ -62,7 +68,7 @@ export interface Guard extends Disposable, AsyncDisposable {
 /** What most holds never have, made when one does: each field of a hold is paid for by every acquisition. */
 class Extras {
   label: string | undefined
-  dropLabel: (() => void) | undefined
+  shown: Label | undefined
   upgrading: Wait<void> | null = null
 }
 
@@ -71,21 +77,32 @@ export class Hold implements Guard {
   readonly #handle: Handle
   /** Keeps the lock from being collected, and so closed, while somebody has the guard. */
   readonly lock: object
+  /** See `lost-guards.ts`. */
+  grip: object
   #mode: Mode
   #released = false
   #hold: number
   #ownerDied: OwnerDied | null
   #extras: Extras | undefined
 
-  /** `hold` is as the binding tells it, and just granted. */
-  constructor(lock: object, handle: Handle, mode: Mode, hold: number) {
+  /** `hold` is as the binding tells it, and just granted. If this throws, nothing is counted: the grant is the caller's. */
+  constructor(lock: object, handle: Handle, mode: Mode, hold: number, label: string | undefined) {
     this.lock = lock
+    this.grip = handle.grip
     this.#handle = handle
     this.#mode = mode
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(handle) : null
-    if (mode === READ) handle.reads++
-    else handle.exclusive = mode
+    if (label !== undefined) {
+      this.#has().label = label
+      this.#showLabel()
+    }
+    if (mode === READ) {
+      handle.reads++
+    } else {
+      if (mode === WRITE) noticeLoss()
+      handle.exclusive = mode
+    }
   }
 
   get mode(): 'read' | 'write' | 'upgradable' {
@@ -109,8 +126,23 @@ export class Hold implements Guard {
     return this.#extras
   }
 
+  /** Why a call of `method` failed: if that was without its guard, in words that help. */
+  static #explained(error: unknown, guard: unknown, method: string): unknown {
+    const isGuard = typeof guard === 'object' && guard !== null && #handle in guard
+    return isGuard ? error : invalidThis('guard', method)
+  }
+
+  static #check(guard: unknown, method: string): void {
+    const error = Hold.#explained(null, guard, method)
+    if (error !== null) throw error
+  }
+
   release(): void {
-    this.#end(WHOLE)
+    try {
+      this.#end(WHOLE)
+    } catch (error) {
+      throw Hold.#explained(error, this, 'release') // to ask before would cost every release 1 ns
+    }
   }
 
   /** Ends the hold of a function that threw. */
@@ -120,33 +152,34 @@ export class Hold implements Guard {
 
   #end(end: typeof WHOLE | typeof FAILED): void {
     if (this.released) return
-    this.#released = true
-    this.#extras?.dropLabel?.()
+    this.#extras?.shown?.drop()
     const handle = this.#handle
     if (this.#mode === READ) {
       handle.releaseRead()
     } else {
       this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
-      handle.releaseExclusive(end)
+      try {
+        handle.releaseExclusive(end)
+      } catch (error) {
+        this.#released = handle.exclusive === 0
+        throw error
+      }
     }
-  }
-
-  label(label: string): this {
-    this.#has().label = label
-    this.#showLabel()
-    return this
+    // Only now: where the stack ends on the way, it is held still, and can be released again.
+    this.#released = true
   }
 
   /** A reader's name is shown elsewhere than a writer's. */
   #showLabel(): void {
     const extras = this.#extras
     if (extras?.label === undefined) return
-    extras.dropLabel?.()
-    extras.dropLabel = labelHold(this.#handle, this.#mode, extras.label)
+    extras.shown?.drop()
+    extras.shown = new Label(this.#handle, this.#mode === READ, extras.label)
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
-    if (options !== undefined) checkAcquireOptions(options)
+    Hold.#check(this, 'upgrade')
+    const terms = options === undefined ? {} : checkAcquireOptions(options)
     this.#assertHeld()
     const handle = this.#handle
     if (this.#mode === WRITE) return
@@ -164,13 +197,14 @@ export class Hold implements Guard {
         `this hold of ${handle.text} is being upgraded already: await that`,
       )
     }
-    const { timeout = Number.POSITIVE_INFINITY, signal } = options ?? {}
-    signal?.throwIfAborted()
+    const { timeout = Number.POSITIVE_INFINITY, signal } = terms
+    if (signal !== undefined) throwIfAborted(signal)
     if (this.tryUpgrade()) return
-    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, timeout: 0 })
-    const request = translated(() => binding.requestUpgrade(handle.attachment, timeout))
-    const upgrading = new Wait({ handle, mode: WRITE, timeout, signal }, request, (hold) =>
-      this.#becomeWriter(hold),
+    if (timeout === 0) throw timeoutError({ handle, mode: WRITE, isUpgrade: true, timeout: 0 })
+    const upgrading = new Wait(
+      { handle, mode: WRITE, isUpgrade: true, timeout, signal },
+      (token) => translated(() => binding.requestUpgrade(copy.number, token, handle.attachment, timeout)),
+      (hold) => this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading
     try {
@@ -181,6 +215,7 @@ export class Hold implements Guard {
   }
 
   tryUpgrade(): boolean {
+    Hold.#check(this, 'tryUpgrade')
     this.#assertHeld()
     if (this.#mode === WRITE) return true
     if (this.#extras?.upgrading) return false
@@ -196,10 +231,13 @@ export class Hold implements Guard {
     this.#handle.exclusive = WRITE
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
+    this.grip = this.#handle.grip
+    noticeLoss()
     this.#showLabel()
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void {
+    Hold.#check(this, 'downgrade')
     if (to !== 'read' && to !== 'upgradable') {
       throw invalidValue('to', to, "must be 'read' or 'upgradable'")
     }
@@ -219,7 +257,7 @@ export class Hold implements Guard {
       handle.downgrade(target)
     } catch (error) {
       this.#released = true // nothing is left to hold
-      this.#extras?.dropLabel?.()
+      this.#extras?.shown?.drop()
       throw error
     }
     this.#mode = target
@@ -232,11 +270,19 @@ export class Hold implements Guard {
   }
 
   [Symbol.dispose](): void {
-    this.release()
+    Hold.prototype.release.call(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release()
+    Hold.prototype.release.call(this)
+  }
+
+  /** @internal For `console.log`. */
+  [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
+    return show('Guard', this, depth, options, inspect, () => {
+      const { mode, released, token, ownerDied } = this
+      return { lock: this.#handle.place, mode, released, token, ownerDied }
+    })
   }
 }
 
@@ -245,5 +291,6 @@ function closed(message: string): LockError {
 }
 
 function ownerDied(handle: Handle): OwnerDied | null {
-  return binding.ownerDied(handle.attachment) ?? null
+  const died = binding.ownerDied(handle.attachment)
+  return died == null ? null : writable(died)
 }

@@ -1,9 +1,9 @@
 import { binding } from './binding.js'
 import { LockError, translated } from './errors.js'
 import { releaseExclusive, releaseRead } from './hot.js'
-import { dropLabels } from './labels.js'
+import { dropLabels, type Label } from './labels.js'
 import type { Place } from './options.js'
-import { settle, withdrawAll } from './waits.js'
+import { type AnyWait, copy, withdrawAll } from './waits.js'
 
 /** How a lock is held; the numbers are the binding's. */
 export const READ = 1
@@ -16,8 +16,9 @@ export const MODE_NAMES = ['', 'read', 'upgradable', 'write'] as const
 export const WHOLE = 0
 /** The function that held the lock threw. */
 export const FAILED = 1
-/** The holder went away without releasing. */
-export const ABANDONED = 2
+
+/** Every open handle of this copy of the package, by the binding's number for it. */
+export const handles = new Map<number, Handle>()
 
 /**
  * One opening of a lock: what a `RWLock` and its guards share. It must not refer to the `RWLock`, so that it can clean up
@@ -28,13 +29,25 @@ export class Handle {
   /** Holds of this handle, out of those of the attachment. */
   reads = 0
   exclusive: typeof UPGRADABLE | typeof WRITE | 0 = 0
+  /** See `lost-guards.ts`. */
+  grip = {}
+  /** The write hold whose loss is noticed. */
+  watched = 0
+  /** Its requests that wait. */
+  readonly waits = new Set<AnyWait>()
+  /** Names of its holds. */
+  readonly labels = new Set<Label>()
 
   constructor(
     readonly place: Place,
+    /** The binding's number for it. */
+    readonly number: number,
     readonly attachment: number,
     readonly tokenBase: bigint,
     readonly fairness: number,
-  ) {}
+  ) {
+    handles.set(number, this)
+  }
 
   get text(): string {
     return this.place.name === undefined ? `lock ${this.place.path}` : `lock '${this.place.name}'`
@@ -46,25 +59,31 @@ export class Handle {
   }
 
   releaseRead(): void {
+    releaseRead(this.attachment)
     this.reads--
-    if (releaseRead(this.attachment)) settle()
   }
 
-  releaseExclusive(end: typeof WHOLE | typeof FAILED | typeof ABANDONED): void {
+  releaseExclusive(end: typeof WHOLE | typeof FAILED): void {
+    const { exclusive } = this
+    // Before: the next one may be granted on the way.
     this.exclusive = 0
-    if (releaseExclusive(this.attachment, end)) settle()
+    try {
+      releaseExclusive(this.attachment, end)
+    } catch (error) {
+      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left to get there
+      throw error
+    }
   }
 
   downgrade(to: typeof READ | typeof UPGRADABLE): void {
     this.exclusive = 0
-    const events = translated(() => binding.downgrade(this.attachment, to))
+    translated(() => binding.downgrade(this.attachment, to))
     if (to === READ) this.reads++
     else this.exclusive = to
-    if (events) settle()
   }
 
-  /** Ends every wait and hold of this handle. `end`: how a write hold ends that is still there. */
-  close(end: typeof FAILED | typeof ABANDONED): void {
+  /** Ends every wait and hold of this handle. */
+  close(): void {
     if (this.closed) return
     this.closed = true
     withdrawAll(
@@ -74,9 +93,20 @@ export class Handle {
     dropLabels(this)
     try {
       while (this.reads > 0) this.releaseRead()
-      if (this.exclusive !== 0) this.releaseExclusive(end)
+      // Not whole: a write that was granted and whose function has not run yet repaired nothing.
+      if (this.exclusive !== 0) this.releaseExclusive(FAILED)
     } finally {
-      binding.close(this.attachment)
+      this.leave()
     }
+  }
+
+  /**
+   * Closes this handle, and leaves what it holds: after a collection there may be holds whose guards were lost, which must not
+   * end before the thread does.
+   */
+  leave(): void {
+    this.closed = true
+    handles.delete(this.number)
+    binding.close(copy.number, this.number)
   }
 }

@@ -25,18 +25,18 @@ export function tryWrite(attachment: number): number {
   return numbers[HOLD] as number
 }
 
-/** Ends one read hold. Whether `takeEvents` has something now: requests of this thread may have been granted. */
-export function releaseRead(attachment: number): true | undefined {
+/** Ends one read hold. */
+export function releaseRead(attachment: number): void {
   words[ATTACHMENT] = attachment
-  return hot.releaseRead()
+  hot.releaseRead()
 }
 
-/** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
-export function releaseExclusive(attachment: number, end: number): true | undefined {
+/** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed. */
+export function releaseExclusive(attachment: number, end: number): void {
   words[ATTACHMENT] = attachment
   words[END] = end
   try {
-    return hot.releaseExclusive()
+    hot.releaseExclusive()
   } catch (error) {
     throw translate(error)
   }

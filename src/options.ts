@@ -26,6 +26,18 @@ export interface RWLockOptions {
   fairness?: number | undefined
   /** Shown to whoever inspects the lock; the process' title by default. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
+  /**
+   * Whether a named lock whose writer died outlives its last close, so that the next process that opens it still sees
+   * `guard.ownerDied`; `true` by default. `false`: the last close removes it anyway, and with it the report. The
+   * creator's wins. Without effect on a lock with a path, whose file stays in any case.
+   */
+  durable?: boolean | undefined
+}
+
+/** What `RWLock.prune()` removes. */
+export interface PruneOptions {
+  /** Remove locks that would report `guard.ownerDied` too; `false` by default. */
+  ownerDied?: boolean | undefined
 }
 
 /** How to wait for a lock. */
@@ -35,7 +47,10 @@ export interface AcquireOptions {
    * has passed, the acquisition rejects with `ERR_LOCK_TIMEOUT`.
    */
   timeout?: number | undefined
-  /** Ends the wait; the acquisition rejects with `signal.reason`. A synchronous wait looks at it only before it begins. */
+  /**
+   * Ends the wait: the acquisition rejects with `signal.reason`, and a function that has not begun to run does not run, even if the
+   * lock was free. A synchronous call checks it only before it waits.
+   */
   signal?: AbortSignal | undefined
   /** What this hold is called when somebody inspects the lock. The first 48 bytes of UTF-8 are kept. */
   label?: string | undefined
@@ -64,7 +79,12 @@ export function checkRef(ref: unknown): Place {
       return { path: checkPath(path) }
     }
   }
-  throw invalidType('ref', 'a name, { name } or { path }', ref)
+  const error = invalidType('ref', 'a name, { name } or { path }', ref)
+  if (typeof ref === 'object' && ref !== null) {
+    error.message +=
+      '. If it was a lock: a message, workerData and structuredClone() cannot carry one; send lock.toJSON() instead'
+  }
+  throw error
 }
 
 function checkName(what: string, name: string): string {
@@ -97,7 +117,7 @@ export function checkFunction(name: string, value: unknown): void {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, fairness, label } = options ?? {}
+  const { capacity, fairness, label, durable } = options ?? {}
   if (capacity !== undefined) {
     if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
@@ -106,29 +126,42 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkMs('options.fairness', fairness)
   checkLabel('options.label', label)
-  return { capacity, fairness, label }
+  checkBoolean('options.durable', durable)
+  return { capacity, fairness, label, durable }
 }
 
-export function checkAcquireOptions(options: AcquireOptions): void {
+export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {
+  checkObject('options', options)
+  const { ownerDied } = options ?? {}
+  checkBoolean('options.ownerDied', ownerDied)
+  return { ownerDied }
+}
+
+/** The options, each read once: what was checked is what is used. */
+export function checkAcquireOptions(options: AcquireOptions): AcquireOptions {
   checkObject('options', options)
   const { timeout, signal, label } = options
   checkMs('options.timeout', timeout)
   checkLabel('options.label', label)
-  if (
-    signal !== undefined &&
-    (typeof signal !== 'object' ||
-      signal === null ||
-      !('aborted' in signal) ||
-      !('addEventListener' in signal))
-  ) {
-    throw invalidType('options.signal', 'an AbortSignal', signal)
-  }
+  if (signal !== undefined && !isSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
+  return { timeout, signal, label }
+}
+
+/** Of any origin: what is used of it. */
+function isSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false
+  const { addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return typeof addEventListener === 'function' && typeof removeEventListener === 'function'
 }
 
 function checkMs(name: string, ms: unknown): void {
   if (ms === undefined) return
   if (typeof ms !== 'number') throw invalidType(name, 'a number of milliseconds', ms)
   if (!(ms >= 0)) throw invalidValue(name, ms, 'must be 0 or more milliseconds')
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw invalidType(name, 'a boolean', value)
 }
 
 function checkLabel(name: string, label: unknown): void {

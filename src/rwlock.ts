@@ -1,23 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
-import type { Seen } from '../index.js'
+import type { Opened, Seen } from '../index.js'
 import { binding } from './binding.js'
-import { type Holder, invalidValue, LockError, translated, type Waiter } from './errors.js'
+import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { ABANDONED, FAILED, Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
+import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
+import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
   checkFunction,
   checkOpenOptions,
+  checkPruneOptions,
   checkRef,
+  type PruneOptions,
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { settle, timeoutError, Wait } from './waits.js'
+import { reclaim } from './reclaim.js'
+import { throwIfAborted } from './signals.js'
+import { copy, timeoutError, Wait } from './waits.js'
 
-/** A lock at one moment; old when it arrives. */
+/** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {
   /** The lock's name, if it was opened by name. */
   name?: string
@@ -44,8 +49,22 @@ const tick = Promise.resolve()
 /** As `await` does it: not what a promise may have in its place. */
 const { then } = Promise.prototype
 
-/** Closes what nobody can close any more. A write hold that is still there was never released. */
-const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABANDONED))
+/** Closes what nobody can close any more. */
+const collected = new FinalizationRegistry<Handle>((handle) => {
+  if (!handle.closed) handle.leave()
+})
+
+let isLock: (value: unknown) => boolean
+
+/** Fails if `method` was called without its lock. */
+function check(lock: unknown, method: string): void {
+  if (!isLock(lock)) throw invalidThis('lock', method)
+}
+
+/** The same of a call that has failed: to ask before would cost every call 1 ns. */
+function explained(error: unknown, lock: unknown, method: string): unknown {
+  return isLock(lock) ? error : invalidThis('lock', method)
+}
 
 /**
  * A reader-writer lock that every process on the machine can share.
@@ -61,20 +80,42 @@ const collected = new FinalizationRegistry<Handle>((handle) => handle.close(ABAN
 export class RWLock implements Disposable {
   readonly #handle: Handle
 
+  static {
+    isLock = (value) => typeof value === 'object' && value !== null && #handle in value
+  }
+
   /**
-   * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells.
+   * Opens the lock, making it if there is none. Without `ref` it gets a random name, which `toJSON()` tells; once all the
+   * processes that know it are dead, what they left of it is removed, also if one died while it wrote.
    *
-   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`; `ERR_LOCK_BUSY` if another
-   * process stopped in the middle of opening it; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+   * Opening never waits for a process that is stopped (SIGSTOP, a debugger, a frozen container), with one exception: if that
+   * process is laying out or removing the same file of a lock with a path, this throws `ERR_LOCK_BUSY` after 50 ms.
+   *
+   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`, `ERR_LOCK_BUSY`;
+   * `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(ref?: RWLockRef, options?: RWLockOptions) {
     const place = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
-    const { capacity, fairness = DEFAULT_FAIRNESS, label } = checkOpenOptions(options)
-    const opened = translated(() =>
-      binding.open(place.name, place.path, capacity, label ?? process.title, threadId),
-    )
-    if (label !== undefined) binding.setLabel(opened.attachment, label, 0)
-    this.#handle = new Handle(place, opened.attachment, opened.tokenBase, fairness)
+    const { capacity, fairness = DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
+    const open = (last: boolean) =>
+      translated(() =>
+        binding.open(copy.number, this, {
+          ...place,
+          ...(capacity !== undefined && { capacity }),
+          label: label ?? process.title,
+          thread: threadId,
+          durable,
+          anonymous: ref === undefined,
+          last,
+        }),
+      )
+    let opened = open(false)
+    if (opened === null) {
+      reclaim()
+      opened = open(true) as Opened
+    }
+    if (label !== undefined) binding.setLabel(opened.attachment, label)
+    this.#handle = new Handle(place, opened.handle, opened.attachment, opened.tokenBase, fairness)
     collected.register(this, this.#handle, this.#handle)
   }
 
@@ -87,51 +128,90 @@ export class RWLock implements Disposable {
    * Rejects with what `fn` throws; `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
    */
   read<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(READ, fn, options)
+    try {
+      return this.#scoped(READ, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'read'))
+    }
   }
 
   /** As {@link RWLock.read}, alone; `guard.token` is the fencing token. */
   write<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(WRITE, fn, options)
+    try {
+      return this.#scoped(WRITE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'write'))
+    }
   }
 
   /** As {@link RWLock.read}, beside readers but alone among those who may become the writer with `guard.upgrade()`. */
   upgradable<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
-    return this.#scoped(UPGRADABLE, fn, options)
+    try {
+      return this.#scoped(UPGRADABLE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'upgradable'))
+    }
   }
 
   // ---- with a guard
 
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
   async acquireRead(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(READ, options) ?? (await this.#wait(READ, options))
+    try {
+      const terms = checked(options)
+      return this.#now(READ, terms) ?? (await this.#wait(READ, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireRead')
+    }
   }
 
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
   async acquireWrite(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(WRITE, options) ?? (await this.#wait(WRITE, options))
+    try {
+      const terms = checked(options)
+      return this.#now(WRITE, terms) ?? (await this.#wait(WRITE, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireWrite')
+    }
   }
 
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
   async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
-    return this.#now(UPGRADABLE, options) ?? (await this.#wait(UPGRADABLE, options))
+    try {
+      const terms = checked(options)
+      return this.#now(UPGRADABLE, terms) ?? (await this.#wait(UPGRADABLE, terms).promise)
+    } catch (error) {
+      throw explained(error, this, 'acquireUpgradable')
+    }
   }
 
   // ---- without waiting
 
   /** A read hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryRead(): Guard | null {
-    return this.#try(READ)
+    try {
+      return this.#try(READ)
+    } catch (error) {
+      throw explained(error, this, 'tryRead')
+    }
   }
 
   /** The write hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryWrite(): Guard | null {
-    return this.#try(WRITE)
+    try {
+      return this.#try(WRITE)
+    } catch (error) {
+      throw explained(error, this, 'tryWrite')
+    }
   }
 
   /** The upgradable hold if that needs no waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
   tryUpgradable(): Guard | null {
-    return this.#try(UPGRADABLE)
+    try {
+      return this.#try(UPGRADABLE)
+    } catch (error) {
+      throw explained(error, this, 'tryUpgradable')
+    }
   }
 
   // ---- blocking this thread
@@ -143,23 +223,27 @@ export class RWLock implements Disposable {
    * @throws also `ERR_LOCK_DEADLOCK` if only this thread could make way, since it writes.
    */
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'readSync')
     checkFunction('fn', fn)
     return runSync(this.acquireReadSync(options) as Hold, fn, 'read')
   }
 
   /** As {@link RWLock.readSync}, alone. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
+    check(this, 'writeSync')
     checkFunction('fn', fn)
     return runSync(this.acquireWriteSync(options) as Hold, fn, 'write')
   }
 
   /** Waits for a read hold, blocking this thread. @throws as {@link RWLock.readSync} */
   acquireReadSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireReadSync')
     return this.#block(READ, options)
   }
 
   /** Waits for the write hold, blocking this thread. @throws as {@link RWLock.writeSync} */
   acquireWriteSync(options?: AcquireOptions): Guard {
+    check(this, 'acquireWriteSync')
     return this.#block(WRITE, options)
   }
 
@@ -167,13 +251,32 @@ export class RWLock implements Disposable {
 
   /** Who holds the lock, who waits, who died inside. @throws `ERR_LOCK_CLOSED` */
   inspect(): LockSnapshot {
+    check(this, 'inspect')
     this.#handle.assertOpen()
     return snapshot(translated(() => binding.inspect(this.#handle.attachment)))
   }
 
-  /** Every named lock of this user. */
+  /**
+   * Every named lock of this user, each as it was at one moment. Left out is what is no valid lock, because something else wrote
+   * into its record or its memory, and what another version of this package made.
+   *
+   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read, for example with too many open files: there is no list that
+   * lacks some.
+   */
   static list(): LockSnapshot[] {
-    return binding.list().map(snapshot)
+    return translated(() => binding.list()).map(snapshot)
+  }
+
+  /**
+   * Removes the named locks that dead processes left and that no process has open, and returns their number. Those whose writer
+   * died stay, to report it to the next process that opens them, unless `ownerDied` is `true`. A process also does this, for
+   * 10 ms at most, when it opens its first named lock.
+   *
+   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read or removed; `ERR_INVALID_ARG_TYPE`.
+   */
+  static prune(options?: PruneOptions): number {
+    const { ownerDied = false } = checkPruneOptions(options)
+    return translated(() => binding.prune(ownerDied))
   }
 
   /**
@@ -181,7 +284,8 @@ export class RWLock implements Disposable {
    *
    * A symbolic link that leads to the file stays, and leads nowhere then. Other hard links of the file stay, and are the lock still.
    *
-   * @throws `ERR_LOCK_BUSY` while it is open anywhere; else as the constructor.
+   * @throws `ERR_LOCK_BUSY` while it is open anywhere, or if another process is stopped while it removes the same file; else as
+   * the constructor.
    */
   static remove(ref: RWLockRef): boolean {
     const { name, path } = checkRef(ref)
@@ -190,6 +294,7 @@ export class RWLock implements Disposable {
 
   /** What `new RWLock()` turns back into this lock, in any process or worker thread. */
   toJSON(): { name: string } | { path: string } {
+    check(this, 'toJSON')
     return { ...this.#handle.place } as { name: string } | { path: string }
   }
 
@@ -197,20 +302,32 @@ export class RWLock implements Disposable {
    * Closes this handle: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. Does nothing if it
    * is closed already. When the last attachment anywhere closes, the shared memory is removed. A write hold that ends so
    * does not settle an earlier {@link Guard.ownerDied}: only a release does.
+   *
+   * A lock that is garbage-collected while it holds nothing closes itself.
    */
   close(): void {
+    check(this, 'close')
     collected.unregister(this.#handle)
-    // Not whole: a write that was granted and whose function has not run yet repaired nothing.
-    this.#handle.close(FAILED)
+    this.#handle.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
 
+  /** @internal For `console.log`. */
+  [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
+    return show('RWLock', this, depth, options, inspect, () => {
+      const { place, closed } = this.#handle
+      if (closed) return { ...place, closed }
+      const { holders, waiters } = this.inspect()
+      return { ...place, closed, holders, waiters }
+    })
+  }
+
   // ---- inside
 
-  #try(mode: Mode): Hold | null {
+  #try(mode: Mode, label?: string): Hold | null {
     const handle = this.#handle
     if (handle.closed) handle.assertOpen()
     const { attachment } = handle
@@ -220,49 +337,52 @@ export class RWLock implements Disposable {
         : mode === WRITE
           ? tryWrite(attachment)
           : binding.tryUpgradable(attachment)
-    return hold === 0 ? null : new Hold(this, handle, mode, hold)
+    if (hold === 0) return null
+    try {
+      return new Hold(this, handle, mode, hold, label)
+    } catch (error) {
+      binding.giveBack(attachment, mode) // no stack or memory was left
+      throw error
+    }
   }
 
   /** Without waiting, and as `options` say; `null` if it has to wait. */
   #now(mode: Mode, options: AcquireOptions | undefined): Hold | null {
     if (options === undefined) return this.#try(mode)
-    checkAcquireOptions(options)
-    options.signal?.throwIfAborted()
-    const hold = this.#try(mode)
+    if (options.signal !== undefined) throwIfAborted(options.signal)
+    const hold = this.#try(mode, options.label)
     if (hold === null && options.timeout === 0) throw timeoutError({ handle: this.#handle, mode, timeout: 0 })
-    if (hold !== null && options.label !== undefined) hold.label(options.label)
     return hold
   }
 
-  #wait(mode: Mode, options: AcquireOptions | undefined): Promise<Hold> {
+  #wait(mode: Mode, options: AcquireOptions | undefined): Wait<Hold> {
     const handle = this.#handle
     const { timeout = Number.POSITIVE_INFINITY, signal, label } = options ?? {}
-    const request = translated(() => binding.request(handle.attachment, mode, timeout, handle.fairness))
-    return new Wait({ handle, mode, timeout, signal }, request, (number) => {
-      const hold = new Hold(this, handle, mode, number)
-      return label === undefined ? hold : hold.label(label)
-    }).promise
+    return new Wait(
+      { handle, mode, timeout, signal },
+      (token) =>
+        translated(() =>
+          binding.request(copy.number, token, handle.attachment, mode, timeout, handle.fairness),
+        ),
+      // If this throws, the binding has the grant still.
+      (hold) => new Hold(this, handle, mode, hold, label),
+    )
   }
 
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold {
-    const now = this.#now(mode, options)
+    const terms = checked(options)
+    const now = this.#now(mode, terms)
     if (now !== null) return now
     const handle = this.#handle
-    const { timeout = Number.POSITIVE_INFINITY, label } = options ?? {}
-    let hold: number
+    const { timeout = Number.POSITIVE_INFINITY, label } = terms ?? {}
+    const hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
+    if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
     try {
-      hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
+      return new Hold(this, handle, mode, hold, label)
     } catch (error) {
-      if (error instanceof LockError && error.code === 'ERR_LOCK_TIMEOUT') {
-        throw new LockError(error.code, error.message, this.inspect().holders)
-      }
+      binding.giveBack(handle.attachment, mode) // as in #try
       throw error
-    } finally {
-      // What was settled on the way.
-      if (binding.hasEvents()) settle()
     }
-    const guard = new Hold(this, handle, mode, hold)
-    return label === undefined ? guard : guard.label(label)
   }
 
   /** Not `async`: an `await` costs what the lock itself does. */
@@ -271,19 +391,45 @@ export class RWLock implements Disposable {
     fn: (guard: Guard) => T | PromiseLike<T>,
     options: AcquireOptions | undefined,
   ): Promise<T> {
+    const handle = this.#handle
+    let now: Hold | null = null
+    let wait: Wait<Hold> | null = null
     try {
       checkFunction('fn', fn)
-      const now = this.#now(mode, options)
-      return now !== null
-        ? runSoon(this.#handle, now, fn)
-        : runOnceGranted(this.#handle, this.#wait(mode, options), fn)
+      const terms = checked(options)
+      const signal = terms?.signal
+      const body = signal === undefined ? fn : unlessAborted(signal, fn)
+      now = this.#now(mode, terms)
+      if (now !== null) return runSoon(handle, now, body)
+      wait = this.#wait(mode, terms)
+      return runOnceGranted(handle, wait.promise, body)
     } catch (error) {
+      // No stack was left to go on with: so nothing is called here but the binding.
+      if (now !== null) {
+        if (mode === READ) handle.reads--
+        else handle.exclusive = 0
+        binding.giveBack(handle.attachment, mode)
+      } else if (wait !== null) {
+        wait.abandoned = true
+      }
       return Promise.reject(error)
     }
   }
 }
 
+function checked(options: AcquireOptions | undefined): AcquireOptions | undefined {
+  return options === undefined ? undefined : checkAcquireOptions(options)
+}
+
 // Functions of their own, whose closures hold nothing else: as methods they cost 30 ns more.
+
+/** `fn`, for which an abort is in time until it begins. If it throws, the hold ends. */
+function unlessAborted<T>(signal: AbortSignal, fn: (guard: Guard) => T): (guard: Guard) => T {
+  return (guard) => {
+    throwIfAborted(signal)
+    return fn(guard)
+  }
+}
 
 /** Also if it is granted at once `fn` runs after our caller has its promise. */
 function runSoon<T>(handle: Handle, hold: Hold, fn: (guard: Guard) => T | PromiseLike<T>): Promise<T> {
@@ -349,5 +495,6 @@ function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function snapshot(seen: Seen): LockSnapshot {
   const { ownerDied = null, ...rest } = seen
-  return { ...rest, ownerDied } as LockSnapshot
+  if (ownerDied !== null) writable(ownerDied)
+  return writable({ ...rest, ownerDied } as LockSnapshot)
 }

@@ -6,31 +6,71 @@ export interface Abortable {
   withdrawn(): void
 }
 
-/** Who waits with a signal: one listener a signal, however many they are, so that Node sees no leak. */
-const waiting = new WeakMap<AbortSignal, Set<Abortable>>()
+/** What waits with a signal, and the one listener for all of it, so that Node sees no leak. */
+interface Waiting {
+  all: Set<Abortable>
+  abort: () => void
+}
 
-/** Withdraws `abortable` when `signal` aborts. */
+const waiting = new WeakMap<AbortSignal, Waiting>()
+
+/**
+ * Withdraws `abortable` when `signal` aborts.
+ *
+ * A signal need not be Node's own: it may lack `throwIfAborted` and `reason`, and what it calls may throw.
+ */
 export function onAbort(signal: AbortSignal, abortable: Abortable): void {
-  let all = waiting.get(signal)
-  if (all === undefined) {
-    all = new Set()
-    waiting.set(signal, all)
-    signal.addEventListener('abort', abort)
+  const known = waiting.get(signal)
+  if (known !== undefined) {
+    known.all.add(abortable)
+    return
   }
-  all.add(abortable)
+  const all = new Set([abortable])
+  const entry = { all, abort: () => abort(all, signal) }
+  waiting.set(signal, entry)
+  try {
+    signal.addEventListener('abort', entry.abort)
+  } catch (error) {
+    waiting.delete(signal)
+    throw error
+  }
 }
 
 /** It has ended otherwise. */
 export function offAbort(signal: AbortSignal, abortable: Abortable): void {
-  const all = waiting.get(signal)
-  if (all?.delete(abortable) && all.size === 0) {
-    waiting.delete(signal)
-    signal.removeEventListener('abort', abort)
+  const entry = waiting.get(signal)
+  if (!entry?.all.delete(abortable) || entry.all.size > 0) return
+  waiting.delete(signal)
+  try {
+    signal.removeEventListener('abort', entry.abort)
+  } catch {
+    // A listener for nothing is left.
   }
 }
 
-function abort(this: AbortSignal): void {
-  const all = [...(waiting.get(this) ?? [])]
-  for (const each of all) each.withdraw(this.reason)
-  for (const each of all) each.withdrawn()
+function abort(all: Set<Abortable>, signal: AbortSignal): void {
+  const reason = reasonOf(signal)
+  const those = [...all]
+  for (const each of those) each.withdraw(reason)
+  for (const each of those) each.withdrawn()
+}
+
+export function isAborted(signal: AbortSignal): boolean {
+  return Boolean(signal.aborted)
+}
+
+export function throwIfAborted(signal: AbortSignal): void {
+  if (isAborted(signal)) throw reasonOf(signal)
+}
+
+/** Why it aborted. Signals before the present standard do not say. */
+export function reasonOf(signal: AbortSignal): unknown {
+  try {
+    if (signal.reason !== undefined) return signal.reason
+  } catch (error) {
+    return error
+  }
+  const error = Object.assign(new Error('This operation was aborted'), { code: 'ABORT_ERR' })
+  error.name = 'AbortError'
+  return error
 }

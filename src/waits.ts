@@ -1,7 +1,7 @@
 import { binding } from './binding.js'
-import { LockError, type LockErrorCode, withSystemError } from './errors.js'
+import { LockError, type LockErrorCode, translated, withSystemError } from './errors.js'
 import type { Handle, Mode } from './handle.js'
-import { type Abortable, offAbort, onAbort } from './signals.js'
+import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './signals.js'
 
 /** What is asked for, and on which terms. */
 export interface Request {
@@ -9,51 +9,91 @@ export interface Request {
   mode: Mode
   timeout: number
   signal: AbortSignal | undefined
+  /** Of an upgradable hold to write. */
+  isUpgrade?: boolean
 }
 
-/** Those that the binding has not settled yet. */
-const waits = new Map<number, Pick<Wait<unknown>, 'request' | 'granted' | 'rejected' | 'withdraw'>>()
+/** A {@link Wait} for whatever. */
+export type AnyWait = Pick<Wait<unknown>, 'settle' | 'withdraw'>
 
-/** One number for an attachment's request. */
-const keyOf = (attachment: number, request: number) => attachment * 2 ** 32 + request
+/** Those that the binding has not settled yet, by what it calls them. */
+const waits = new Map<number, AnyWait>()
+let lastToken = 0
 
-binding.start(() => {
-  if (binding.poll()) settle()
-})
+/**
+ * This copy of the package, to the binding: it may be there several times in one thread. When the object is collected, nothing of
+ * this copy can be used any more, and the binding closes what it has open.
+ */
+export const copy = binding.register((token, hold) => waits.get(token)?.settle(hold) ?? false)
 
 /** A request on its way. Its fields, and not closures: a process may wait a thousand times at once. */
 export class Wait<T> implements Abortable {
   /** For what `grant` makes of the hold. */
   readonly promise: Promise<T>
   readonly request: Request
-  readonly #key: number
+  /** Nobody has the promise: what is granted is given back. */
+  abandoned = false
+  readonly #token = ++lastToken
   readonly #grant: (hold: number) => T
+  /** Has the stack of whoever waits, if that may time out. */
+  readonly #caller: { stack?: unknown } | undefined
+  #id = 0
   #resolve!: (value: T) => void
   #reject!: (reason: unknown) => void
 
-  /** `id` is what the binding gave for the request just made. */
-  constructor(request: Request, id: number, grant: (hold: number) => T) {
+  /** `ask` makes the request of that token, and returns the binding's number for it. */
+  constructor(request: Request, ask: (token: number) => number, grant: (hold: number) => T) {
     this.request = request
-    this.#key = keyOf(request.handle.attachment, Math.abs(id))
     this.#grant = grant
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    if (request.signal !== undefined) onAbort(request.signal, this)
-    waits.set(this.#key, this)
-    if (id < 0) settle()
+    if (request.timeout !== Number.POSITIVE_INFINITY) {
+      // Takes 3 µs, more than a wait for this same thread. Made into text only if it is looked at.
+      this.#caller = {}
+      Error.captureStackTrace?.(this.#caller, Wait)
+    }
+    const { handle, signal } = request
+    // Before it asks: it may be granted on the way.
+    waits.set(this.#token, this)
+    handle.waits.add(this)
+    try {
+      if (signal !== undefined) {
+        onAbort(signal, this)
+        if (isAborted(signal)) this.withdraw(reasonOf(signal))
+        if (!waits.has(this.#token)) return
+      }
+      this.#id = ask(this.#token)
+    } catch (error) {
+      this.#end()
+      throw error
+    }
   }
 
-  /** `hold` is as the binding tells it. */
-  granted(hold: number): void {
-    this.#end()
-    this.#resolve(this.#grant(hold))
+  /** `hold` is as the binding tells it. Returns whether the hold is ours from here on. If this throws, it is not. */
+  settle(hold: number): boolean {
+    const { handle, signal } = this.request
+    if (!this.abandoned) {
+      if (hold === 0) this.#reject(this.#timedOut())
+      else if (Number.isNaN(hold)) this.#reject(failure(handle.attachment))
+      else this.#resolve(this.#grant(hold))
+    }
+    // From here on nothing may throw: the hold has its owner.
+    waits.delete(this.#token)
+    handle.waits.delete(this)
+    try {
+      if (signal !== undefined) offAbort(signal, this)
+    } catch {
+      // No stack was left. The listener stays, for nothing.
+    }
+    return !this.abandoned
   }
 
-  rejected(reason: unknown): void {
-    this.#end()
-    this.#reject(reason)
+  #timedOut(): LockError {
+    const error = timeoutError(this.request)
+    if (this.#caller !== undefined) setStack(error, this.#caller)
+    return error
   }
 
   /** Ends it with `reason`, unless it is settled. */
@@ -63,51 +103,58 @@ export class Wait<T> implements Abortable {
   }
 
   withdraw(reason: unknown): void {
-    if (!waits.delete(this.#key)) return
-    binding.cancel(this.request.handle.attachment, this.#key % 2 ** 32)
-    this.rejected(reason)
+    if (!waits.has(this.#token)) return
+    this.#end()
+    binding.cancel(this.request.handle.attachment, this.#id)
+    if (!this.abandoned) this.#reject(reason)
   }
 
   withdrawn(): void {
-    if (binding.advance(this.request.handle.attachment)) settle()
+    binding.advance(this.request.handle.attachment)
   }
 
   #end(): void {
-    if (this.request.signal !== undefined) offAbort(this.request.signal, this)
+    const { handle, signal } = this.request
+    waits.delete(this.#token)
+    handle.waits.delete(this)
+    if (signal !== undefined) offAbort(signal, this)
   }
 }
 
-/** Tells everybody whose request was settled. */
-export function settle(): void {
-  const events = binding.takeEvents()
-  for (let index = 0; index < events.length; index += 3) {
-    const [attachment, request, hold] = events.slice(index, index + 3) as [number, number, number]
-    const key = keyOf(attachment, request)
-    const wait = waits.get(key)
-    if (wait === undefined) continue
-    waits.delete(key)
-    if (hold === 0) wait.rejected(timeoutError(wait.request))
-    else if (Number.isNaN(hold)) wait.rejected(failure(attachment))
-    else wait.granted(hold)
-  }
+/** Gives `error`, which an event of the loop brought, the stack of `caller`, which it is about. */
+function setStack(error: LockError, caller: { stack?: unknown }): void {
+  Object.defineProperty(error, 'stack', {
+    configurable: true,
+    get() {
+      const { stack } = caller
+      const frames = typeof stack === 'string' ? stack.search(/\n +at /) : -1
+      const value =
+        frames === -1
+          ? `${error.name}: ${error.message}`
+          : `${error.name}: ${error.message}${(stack as string).slice(frames)}`
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+      return value
+    },
+    set(value) {
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+    },
+  })
 }
 
 /** Withdraws every request of `handle`. */
 export function withdrawAll(handle: Handle, reason: () => unknown): void {
-  for (const wait of waits.values()) {
-    if (wait.request.handle === handle) wait.withdraw(reason())
-  }
+  if (handle.waits.size === 0) return
+  for (const wait of handle.waits) wait.withdraw(reason())
   // Only now that none of them is left, so that none is granted on the way.
-  if (binding.advance(handle.attachment)) settle()
+  binding.advance(handle.attachment)
 }
 
-export function timeoutError({ handle, mode, timeout }: Omit<Request, 'signal'>): LockError {
-  const message = binding.timeoutMessage(handle.attachment, mode, timeout)
-  return new LockError(
-    'ERR_LOCK_TIMEOUT',
-    message,
-    binding.inspect(handle.attachment).holders as LockError['holders'],
+export function timeoutError(request: Omit<Request, 'signal'>): LockError {
+  const { handle, mode, isUpgrade = false, timeout } = request
+  const { message, holders } = translated(() =>
+    binding.explainTimeout(handle.attachment, mode, isUpgrade, timeout),
   )
+  return new LockError('ERR_LOCK_TIMEOUT', message, holders as LockError['holders'])
 }
 
 /** Why the binding gave up on every request of an attachment. */

@@ -34,12 +34,12 @@ const MUTANTS = [
     file: 'attachment.rs',
     change: [
       [
-        '|| (self.cautious.get() && self.has_readers_beside())\n',
-        '|| self.has_readers_beside()\n            || { std::thread::yield_now(); false }\n',
+        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n',
       ],
       [
-        'if self.has_readers_beside() {\n            self.cautious.set(true);\n            self.give_gate_back();\n            return false;\n        }\n',
-        '',
+        '        let _trying = Trying::of(self.slot());\n        let writes = self.claim_gate',
+        '        let _trying = Trying::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
       ],
     ],
   },

@@ -1,5 +1,6 @@
 // Waits for the lock argv[2], which somebody else holds, twice, without a descriptor to be had: neither for a doorbell, nor to
 // be told of a death.
+import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 
@@ -10,6 +11,7 @@ try {
   if (error.code !== 'EMFILE') throw error
 }
 for (let round = 0; round < 2; round++) {
+  if (round > 0) await once(process, 'message')
   process.send?.({ type: 'waiting' })
   await lock.write((guard) => process.send?.({ type: 'granted', ownerDied: guard.ownerDied?.pid }))
 }

@@ -48,6 +48,32 @@ const ends = {
     lock.close()
     await Promise.allSettled(waits)
   },
+  async 'granted while handles of another lock are closed'(lock, guard, count) {
+    const other = new RWLock()
+    const handles = Array.from({ length: count / 2 }, () => new RWLock(other.toJSON()))
+    const waits = Array.from({ length: count }, () => lock.read(() => {}))
+    for (const handle of handles) handle.close()
+    other.close()
+    guard.release()
+    await Promise.all(waits)
+  },
+  async 'labelled reads, the first released first'(lock, guard, count) {
+    guard.release()
+    const guards = []
+    for (let n = 0; n < count; n++) guards.push(await lock.acquireRead({ label: String(n) }))
+    for (const guard of guards) guard.release()
+  },
+  async 'labelled reads, the last released first'(lock, guard, count) {
+    guard.release()
+    const guards = []
+    for (let n = 0; n < count; n++) guards.push(await lock.acquireRead({ label: String(n) }))
+    for (const guard of guards.toReversed()) guard.release()
+  },
+  async 'labelled reads, closed'(lock, guard, count) {
+    guard.release()
+    for (let n = 0; n < count; n++) await lock.acquireRead({ label: String(n) })
+    lock.close()
+  },
 }
 
 /** Of the processor, in ms: other than the time on the clock it does not tell what others on this machine do. */

@@ -84,6 +84,11 @@ const ops = {
   inspect({ lock }) {
     return lockOf(lock).inspect()
   },
+  /** @param {{ options?: import('process-rwlock').PruneOptions }} [asked] */
+  prune({ options } = {}) {
+    return RWLock.prune(options)
+  },
+
   list() {
     return RWLock.list()
   },
@@ -91,6 +96,9 @@ const ops = {
     return RWLock.remove(ref)
   },
 
+  setEnv({ name, value }) {
+    process.env[name] = value
+  },
   chdir({ to }) {
     process.chdir(to)
   },

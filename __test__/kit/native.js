@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
  *   unmapPage(page: Uint8Array): void
  *   stopProcess(pid: number): void
  *   resumeProcess(pid: number): void
+ *   forkAndSleep(): number
  * }}
  */
 export const native = createRequire(import.meta.url)('./testkit.node')

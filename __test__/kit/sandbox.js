@@ -78,12 +78,13 @@ class Sandbox {
 
   /** Everything in its /dev/shm and the directories there, as paths relative to that, in order. */
   files() {
-    return readdirSync(this.shm, { withFileTypes: true })
-      .flatMap((entry) => {
-        const within = entry.isDirectory() ? readdirSync(join(this.shm, entry.name)) : []
-        return [entry.name, ...within.map((name) => join(entry.name, name))]
+    /** @type {(folder: string) => string[]} */
+    const within = (folder) =>
+      readdirSync(join(this.shm, folder), { withFileTypes: true }).flatMap((entry) => {
+        const path = join(folder, entry.name)
+        return entry.isDirectory() ? [path, ...within(path)] : [path]
       })
-      .toSorted()
+    return within('').toSorted()
   }
 
   /** What is there of `uid`'s locks, apart from the directory and the fence that always stay. */
@@ -96,7 +97,7 @@ class Sandbox {
     const directory = this.directory(uid)
     return readdirSync(directory)
       .filter((name) => name !== 'fence')
-      .map((name) => join(directory, name))
+      .map((name) => join(directory, name, 'record'))
   }
 
   /** The shared memory of all locks, seen from outside. */

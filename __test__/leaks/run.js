@@ -169,7 +169,7 @@ const things = {
     // In a function of its own, of which nothing is left on the stack.
     const drop = (n) => {
       const dropped = new RWLock()
-      if (n % 2) dropped.tryRead()
+      if (n % 2) dropped.tryWrite()?.release()
     }
     for (let n = 0; n < times; n++) {
       drop(n)

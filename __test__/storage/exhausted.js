@@ -6,7 +6,7 @@ const ref = JSON.parse(process.argv[2])
 new RWLock('exhausted/warm').close()
 const files = []
 try {
-  for (;;) files.push(openSync('/dev/null'))
+  for (;;) files.push(openSync('/dev/null', 'r'))
 } catch {}
 let said
 try {

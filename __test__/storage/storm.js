@@ -3,10 +3,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 
-process.on('message', async ({ ref, counter, writes, wait }) => {
+process.on('message', async ({ ref, counter, writes, wait, lives = 1 }) => {
   try {
-    const lock = new RWLock(ref)
     const tokens = []
+    for (let life = 1; life < lives; life++) new RWLock(ref).close()
+    const lock = new RWLock(ref)
     for (let done = 0; done < writes; done++) {
       await lock.write(async ({ token }) => {
         const count = Number(readFileSync(counter, 'utf8'))

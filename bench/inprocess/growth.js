@@ -1,12 +1,15 @@
-// How costs grow with what a process has of them:  node growth.js '{"locks":[…],"waiters":[…],"rounds":n,"scratch":path}'
+// How costs grow with what a process has of them:
 //
-// Prints ns: for one lock of so many, the time to open it, to read it in turn with the others and to close it; and for one
-// waiter of so many, the time to ask, to be granted and have finished, and to be called off.
+//   node growth.js '{"locks":[…],"waiters":[…],"holds":[…],"rounds":n,"scratch":path}'
+//
+// Prints ns: for one lock of so many, the time to open it, to read it in turn with the others and to close it; for one
+// waiter of so many, the time to ask, to be granted and have finished, and to be called off, and that to close a handle of another
+// lock beside them; and for one of so many labelled read holds, the time to acquire it and to release it.
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 import { median } from '../statistics.js'
 
-const { locks, waiters, rounds, scratch } = JSON.parse(process.argv[2])
+const { locks, waiters, holds, rounds, scratch } = JSON.parse(process.argv[2])
 let count = 0
 const fresh = () => `${scratch}-${count++}`
 
@@ -52,13 +55,34 @@ async function ofWaiters(/** @type {number} */ many) {
   await holder(path, other)
   const abort = new AbortController()
   pending = Array.from({ length: many }, () => lock.write(() => {}, { signal: abort.signal }))
+  const another = fresh()
+  const stays = new RWLock({ path: another })
+  const handles = Array.from({ length: 100 }, () => new RWLock({ path: another }))
+  const closing = await each(handles.length, () => {
+    for (const handle of handles) handle.close()
+  })
+  stays.close()
   const calling = await each(many, () => {
     abort.abort()
     return Promise.allSettled(pending)
   })
   await other.terminate()
   lock.close()
-  return { asking, finishing, calling }
+  return { asking, finishing, calling, closing }
+}
+
+async function ofHolds(/** @type {number} */ many) {
+  const lock = new RWLock({ path: fresh() })
+  /** @type {import('process-rwlock').Guard[]} */
+  const guards = []
+  const acquiring = await each(many, async () => {
+    for (let i = 0; i < many; i++) guards.push(await lock.acquireRead({ label: `read ${i}` }))
+  })
+  const releasing = await each(many, () => {
+    for (const guard of guards) guard.release()
+  })
+  lock.close()
+  return { acquiring, releasing }
 }
 
 /**
@@ -107,6 +131,10 @@ async function grow(sizes, measured) {
   }))
 }
 
-const result = { locks: await grow(locks, ofLocks), waiters: await grow(waiters, ofWaiters) }
+const result = {
+  locks: await grow(locks, ofLocks),
+  waiters: await grow(waiters, ofWaiters),
+  holds: await grow(holds, ofHolds),
+}
 process.stdout.write(JSON.stringify(result))
 process.exit()

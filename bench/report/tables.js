@@ -185,7 +185,8 @@ const makers = {
     },
   ],
 
-  growth: ({ slots, locks, waiters }) => [
+  // Results saved before have neither readers, labelled holds nor the closing of handles.
+  growth: ({ slots, readers = [], locks, waiters, holds = [] }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',
       columns: ['', 'read', 'write', 'write × pthread'],
@@ -203,6 +204,18 @@ const makers = {
       ),
     },
     {
+      title:
+        'Growth with the readers of a lock, without Node.js: the worst includes the pauses of the machine',
+      columns: ['readers', 'attach one', 'refused try to write', 'its worst in 50 ms', 'inspect'],
+      rows: readers.map((/** @type {any} */ row) => [
+        String(row.size),
+        time(row.attach),
+        time(row.refused),
+        time(row.worst),
+        time(row.inspect),
+      ]),
+    },
+    {
       title: 'Growth with the locks of a process: for one of them',
       columns: ['locks', 'open', 'tryRead() and release(), in turn', 'close'],
       rows: locks.map((/** @type {any} */ row) => [
@@ -214,12 +227,28 @@ const makers = {
     },
     {
       title: 'Growth with the waiters of a process for one lock: for one of them',
-      columns: ['waiters', 'ask', 'be granted and finish', 'be called off'],
+      columns: [
+        'waiters',
+        'ask',
+        'be granted and finish',
+        'be called off',
+        'close() of another lock, beside them',
+      ],
       rows: waiters.map((/** @type {any} */ row) => [
         String(row.size),
         time(row.asking),
         time(row.finishing),
         time(row.calling),
+        row.closing === undefined ? '–' : time(row.closing),
+      ]),
+    },
+    {
+      title: 'Growth with the labelled read holds of a process: for one of them',
+      columns: ['holds', 'acquireRead({ label })', 'release()'],
+      rows: holds.map((/** @type {any} */ row) => [
+        String(row.size),
+        time(row.acquiring),
+        time(row.releasing),
       ]),
     },
   ],

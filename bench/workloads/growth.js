@@ -1,6 +1,8 @@
-// Cost as it grows: with the slots of a lock, with the locks of a process, and with its waiters.
+// Cost as it grows: with the slots of a lock, with its readers, with the locks of a process, with its waiters, and with its
+// labelled holds.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/run.js'
+import { rustDriver } from '../competitors.js'
 import { fresh } from '../scratch.js'
 import { nativePairs } from './pairs.js'
 
@@ -9,15 +11,35 @@ const script = fileURLToPath(new URL('../inprocess/growth.js', import.meta.url))
 /** @param {{ quick: boolean, log: (line: string) => void }} options */
 export async function growth({ quick, log }) {
   const options = quick
-    ? { locks: [1, 100, 1000], waiters: [1, 100, 1000], rounds: 3 }
-    : { locks: [1, 10, 100, 1000, 10_000], waiters: [1, 10, 100, 1000, 10_000], rounds: 9 }
+    ? { locks: [1, 100, 1000], waiters: [1, 100, 1000], holds: [1, 100, 1000], rounds: 3 }
+    : {
+        locks: [1, 10, 100, 1000, 10_000],
+        waiters: [1, 10, 100, 1000, 10_000],
+        holds: [1, 10, 100, 1000, 10_000],
+        rounds: 9,
+      }
   const { code, output } = await capture(process.execPath, [
     script,
     JSON.stringify({ ...options, scratch: fresh() }),
   ])
   if (code !== 0) throw new Error(`growth ended with ${code}: ${output}`)
-  log('growth: locks and waiters')
+  log('growth: locks, waiters and labelled holds')
   const slots = await nativePairs({ quick, slots: quick ? [1, 100] : [1, 10, 100, 1000] })
   log('growth: slots')
-  return { slots, ...JSON.parse(output) }
+  const readers = await crowds(quick ? [1, 100, 1000] : [1, 10, 100, 1000, 4000])
+  log('growth: readers')
+  return { slots, readers, ...JSON.parse(output) }
+}
+
+/**
+ * What so many readers cost: ns to attach one more, for a refused try to write, the worst of those, and for an inspection.
+ *
+ * @param {number[]} sizes
+ * @returns {Promise<{ size: number, attach: number, refused: number, worst: number, inspect: number }[]>}
+ */
+async function crowds(sizes) {
+  const args = ['crowd', '--json', '--readers', sizes.join()]
+  const { code, output } = await capture(rustDriver, args)
+  if (code !== 0) throw new Error(`${rustDriver} ${args.join(' ')} ended with ${code}: ${output}`)
+  return JSON.parse(output)
 }

@@ -33,7 +33,7 @@ impl Whole {
         let options = Options { capacity: Some(11), ..Options::default() };
         let lock = Attachment::open(LockRef::Name(NAME), &options).unwrap();
         let records = fs::read_dir(world::directory()).unwrap().map(|entry| entry.unwrap().path());
-        let record = { records }.find(|path| !path.ends_with("fence")).unwrap();
+        let record = { records }.find(|path| !path.ends_with("fence")).unwrap().join("record");
         let memory = Place::Name(NAME).memory().unwrap();
         let (text, bytes) = (fs::read(&record).unwrap(), fs::read(&memory).unwrap());
         drop(lock);
@@ -57,6 +57,15 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
     fs::write(world::directory().join("fence"), &fence).unwrap();
     record(input, &mut whole.text);
     memory(input, &mut whole.bytes);
+    let folder = whole.record.parent().unwrap();
+    match input.below(8) {
+        0 => fs::write(folder, &whole.text).unwrap(),
+        1 => symlink("/dev/null", folder).unwrap(),
+        _ => fs::create_dir(folder).unwrap(),
+    }
+    if !folder.is_dir() {
+        whole.record = world::directory().join("no folder");
+    }
     match input.below(16) {
         0 => fs::create_dir(&whole.record).unwrap(),
         1 => symlink("/dev/null", &whole.record).unwrap(),

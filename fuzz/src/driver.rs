@@ -99,7 +99,7 @@ impl Driver {
 
     fn open(&mut self, input: &mut Input) {
         let capacity = input.pick(&[None, None, None, Some(1), Some(11), Some(4095)]);
-        let options = Options { capacity, label: "fuzz".into(), thread: 7 };
+        let options = Options { capacity, label: "fuzz".into(), thread: 7, ..Options::default() };
         match bounded("open", 0, || Attachment::open(self.place.reference(), &options)) {
             Ok(attachment) => {
                 let (ring, rung) = mpsc::channel();
@@ -131,7 +131,7 @@ impl Driver {
             2 if self.seats.len() < SEATS => self.open(input),
             3 => thread::sleep(Duration::from_millis(1 + input.below(6) as u64)),
             4 => self.remove(),
-            5 => list().iter().for_each(|seen| drop(seen.holders_text())),
+            5 => list().iter().flatten().for_each(|seen| drop(seen.holders_text())),
             _ if !self.seats.is_empty() => {
                 let seat = input.below(self.seats.len());
                 self.use_seat(seat, action, input);

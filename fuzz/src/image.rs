@@ -10,7 +10,7 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 use crate::input::Input;
 
 /// `layout.rs` says where the words lie; a change of that changes this number.
-const LAYOUT_HASH: u64 = 0xd15a_0154_84f8_5e89;
+const LAYOUT_HASH: u64 = 0xbcad_1506_40b6_7e69;
 
 const SLOTS: usize = 1152;
 const SLOT: usize = 256;
@@ -20,7 +20,7 @@ const FENCE: (usize, usize) = (392, 8);
 const TICKET: (usize, usize) = (512, 8);
 const LISTING: (usize, usize) = (640, 8);
 /// Offset and size. The gate comes more often: most depends on it.
-const HEAD: [(usize, usize); 14] = [
+const HEAD: [(usize, usize); 16] = [
     GATE,
     GATE,
     GATE,
@@ -28,8 +28,10 @@ const HEAD: [(usize, usize); 14] = [
     LISTING,
     FENCE,
     TICKET,
-    (40, 4), // high_water
-    (40, 4),
+    (304, 8), // high_water
+    (304, 8),
+    (312, 8), // removal
+    (40, 4),  // flags
     (32, 8), // created
     (20, 4), // capacity
     (24, 8), // bytes
@@ -37,7 +39,7 @@ const HEAD: [(usize, usize); 14] = [
     (44, 4), // name_bytes
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 20] = [
+const OF_SLOT: [(usize, usize); 22] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -50,7 +52,9 @@ const OF_SLOT: [(usize, usize); 20] = [
     (152, 4), // namespace
     (232, 8), // doorbell
     (240, 8), // doorbell_key
-    (160, 8), // close_at
+    (160, 4), // overdue
+    (164, 4), // trying
+    (248, 4), // upgradable
     (176, 4), // pid
     (8, 8),   // token
     (16, 8),  // read_since

@@ -7,7 +7,7 @@ stage() {
   npm run --silent build:ts >&2 || return
   rm -rf "$stage"
   mkdir -p "$stage"
-  cp -r __test__ bench scripts dist index.d.ts package.json ava.config.js "$stage/" || return
+  cp -r __test__ bench scripts src dist index.d.ts package.json ava.config.js "$stage/" || return
   ln -s "$ROOT/node_modules" "$stage/node_modules"
   cp "$(addon)" "$stage/" || return
   echo "$stage"

@@ -1,7 +1,9 @@
-//! The bench's Rust side: processes that do with one lock what they are told, and uncontended pairs of all locks in turns.
+//! The bench's Rust side: processes that do with one lock what they are told, uncontended pairs of all locks in turns, and
+//! what many readers cost.
 //!
 //! ```text
 //! process-rwlock-bench <system> <path-prefix>
+//! process-rwlock-bench crowd [--json] [--readers 1,10,100,1000,4000]
 //! process-rwlock-bench pairs [--quick] [--json] [--slots 1,10,100,1000]
 //! ```
 //!

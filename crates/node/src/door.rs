@@ -12,7 +12,7 @@ use napi::{Env, sys};
 use process_rwlock::Doorbell;
 
 use crate::realm::{Realm, with_realm};
-use crate::signal::Callback;
+use crate::signal::OnRing;
 
 /// Rings that are answered before the loop does something else. It comes again at once for the rest.
 const AT_ONCE: usize = 64;
@@ -63,13 +63,13 @@ struct Inside {
     /// Room for a `uv_poll_t`.
     handle: Box<[u128]>,
     doorbell: Doorbell,
-    callback: Callback,
+    on_ring: OnRing,
     hook: sys::napi_async_cleanup_hook_handle,
 }
 
 impl Door {
-    /// `callback` is called when requests have been settled.
-    pub fn open(env: Env, callback: Callback) -> Option<Self> {
+    /// `on_ring` is called when requests have been settled.
+    pub fn open(env: Env, on_ring: OnRing) -> Option<Self> {
         if is_there(env, c"Bun") || is_there(env, c"Deno") {
             return None;
         }
@@ -83,7 +83,7 @@ impl Door {
         // SAFETY: asks for a number.
         let size = unsafe { (uv.handle_size)(POLL) };
         let handle = vec![0; size.div_ceil(size_of::<u128>())].into();
-        let mut inside = Box::new(Inside { uv, handle, doorbell, callback, hook: ptr::null_mut() });
+        let mut inside = Box::new(Inside { uv, handle, doorbell, on_ring, hook: ptr::null_mut() });
         let handle: Handle = inside.handle.as_mut_ptr().cast();
         let uv = &inside.uv;
         // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
@@ -131,7 +131,7 @@ unsafe extern "C" fn ring(handle: Handle, _status: c_int, _events: c_int) {
         events |= with_realm(|realm| realm.answer(attachment));
     }
     if events {
-        inside.callback.call();
+        inside.on_ring.call();
     }
 }
 

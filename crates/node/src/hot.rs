@@ -10,9 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi::bindgen_prelude::{JsObjectValue, Object, Unknown};
-use napi::{Env, check_status, sys};
+use napi::{Env, JsValue, check_status, sys};
 use process_rwlock::Attachment;
 
+use crate::deliver::{From, deliver};
 use crate::realm::{with_attachment, with_realm};
 use crate::{end_of_hold, hold};
 
@@ -26,16 +27,32 @@ struct Words {
     hold: Cell<f64>,
 }
 
-/// The four functions and their `words`, as an object to take them from once.
+/// The four functions and their `words`, as an object to take them from once. It is the same for all copies of the package in an
+/// environment, and belongs to that environment's own context.
 pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
+    let known = with_realm(|realm| realm.hot(env).map(|hot| *hot))?;
+    let mut value = ptr::null_mut();
+    if let Some(reference) = known {
+        // SAFETY: on the environment's thread, with a reference of it; `value` is valid for writes.
+        check_status!(unsafe { sys::napi_get_reference_value(raw, reference, &raw mut value) })?;
+        return Ok(Object::from_raw(raw, value));
+    }
+    let object = make_functions(env)?;
+    let mut reference = ptr::null_mut();
+    // Never given back: so the memory stays as long as the environment, and with it as long as a function can be called.
+    // SAFETY: on the environment's thread, with a value of it; `reference` is valid for writes.
+    check_status!(unsafe { sys::napi_create_reference(raw, object.raw(), 1, &raw mut reference) })?;
+    with_realm(|realm| realm.hot(env).map(|hot| *hot = Some(reference)))?;
+    Ok(object)
+}
+
+fn make_functions(env: Env) -> napi::Result<Object<'static>> {
+    let raw = env.raw();
     let mut object = Object::new(&env)?;
-    let (mut words, mut buffer, mut reference) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let (mut words, mut buffer) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: on the environment's thread; what is passed to write to is valid for that.
     check_status!(unsafe { sys::napi_create_arraybuffer(raw, size_of::<Words>(), &raw mut words, &raw mut buffer) })?;
-    // Never given back: so the memory stays as long as the environment, and with it as long as a function can be called.
-    // SAFETY: as above; `buffer` was just made.
-    check_status!(unsafe { sys::napi_create_reference(raw, buffer, 1, &raw mut reference) })?;
     // SAFETY: a value of this environment.
     object.set_named_property("words", unsafe { Unknown::from_raw_unchecked(raw, buffer) })?;
     let functions: [(&str, sys::napi_callback); 4] = [
@@ -66,8 +83,8 @@ unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Wo
     // SAFETY: called from a callback with its own `env` and `info`; the null ones are not asked for.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
     // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number. It stays where
-    // it is as long as the environment: a reference keeps the buffer, and `src/hot.ts`, which alone has it, never transfers
-    // it. JavaScript does not write there meanwhile, since it waits for this call.
+    // it is as long as the environment: a reference keeps the object with the buffer, and `src/hot.ts`, which alone has it,
+    // never transfers it. JavaScript does not write there meanwhile, since it waits for this call.
     unsafe { &*words.cast::<Words>() }
 }
 
@@ -83,16 +100,6 @@ fn throw(env: sys::napi_env, code: &std::ffi::CStr, message: &str) {
     let message = CString::new(message).unwrap_or_default();
     // SAFETY: on the environment's thread, with two C strings.
     unsafe { sys::napi_throw_error(env, code.as_ptr(), message.as_ptr()) };
-}
-
-/// `true`, or `undefined`, which costs nothing.
-fn truth(env: sys::napi_env, truth: bool) -> sys::napi_value {
-    let mut value = ptr::null_mut();
-    if truth {
-        // SAFETY: on the environment's thread; `value` is valid for writes.
-        unsafe { sys::napi_get_boolean(env, true, &raw mut value) };
-    }
-    value
 }
 
 /// A hold, or 0, from an attempt that does not wait.
@@ -130,41 +137,47 @@ unsafe extern "C" fn try_write(env: sys::napi_env, info: sys::napi_callback_info
     })
 }
 
-/// `releaseRead()`: ends one read hold. True if `takeEvents` has something now, since requests of this thread may have been
-/// granted.
+/// `releaseRead()`: ends one read hold.
 unsafe extern "C" fn release_read(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called as one of `functions`.
     let attachment = unsafe { words(env, info) }.attachment.get();
     guarded(env, || {
-        truth(
-            env,
-            with_realm(|realm| {
-                if let Some(open) = realm.get(attachment) {
-                    open.attachment.release_read();
-                }
-                realm.has_events_after(attachment)
-            }),
-        )
+        let outcomes = with_realm(|realm| {
+            if let Some(open) = realm.get(attachment) {
+                open.attachment.release_read();
+            }
+            realm.advance(attachment)
+        });
+        if outcomes {
+            deliver(From::Call);
+        }
+        ptr::null_mut()
     })
 }
 
-/// `releaseExclusive()`: ends the exclusive hold. Returns as `releaseRead`.
+/// `releaseExclusive()`: ends the exclusive hold.
 unsafe extern "C" fn release_exclusive(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called as one of `functions`.
     let words = unsafe { words(env, info) };
     let attachment = words.attachment.get();
     guarded(env, || {
-        with_realm(|realm| {
+        let mut lost = None;
+        let outcomes = with_realm(|realm| {
             let end = end_of_hold(words.end.get());
-            let result = realm.get(attachment).map_or(Ok(()), |open| open.attachment.release_exclusive(end));
-            let events = realm.has_events_after(attachment);
-            match result {
-                Ok(()) => truth(env, events),
-                Err(error) => {
-                    throw(env, c"ERR_LOCK_CORRUPT", &error.to_string());
-                    ptr::null_mut()
-                }
+            if let Some(open) = realm.get(attachment)
+                && let Err(error) = open.attachment.release_exclusive(end)
+            {
+                lost = Some(Box::new(error));
             }
-        })
+            realm.advance(attachment)
+        });
+        if outcomes {
+            deliver(From::Call);
+        }
+        if let Some(error) = lost {
+            let code = CString::new(error.kind().code()).unwrap_or_default();
+            throw(env, &code, &error.to_string());
+        }
+        ptr::null_mut()
     })
 }

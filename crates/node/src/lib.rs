@@ -1,6 +1,8 @@
 //! The Node-API binding. It knows no protocol: it keeps the attachments of each JavaScript thread, translates, and wakes
 //! the event loop. Private to the npm package, which builds its API on it.
 //!
+//! - The JavaScript that uses it may be there several times in one thread: each such [`copies`] registers, and is offered the
+//!   outcomes of its own requests. [`deliver`] has the rule for what nobody claims.
 //! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the [`hot`] path find
 //!   theirs in memory and leave a number there: neither argument, object nor BigInt crosses.
 //! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
@@ -10,20 +12,28 @@
 #![allow(missing_docs)] // the API's own types say what each field is
 
 use std::path::Path;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
 
+mod copies;
+mod deliver;
 mod door;
 mod hot;
+mod labels;
 mod realm;
 mod seen;
 mod signal;
 
-use realm::{Event, with_attachment, with_realm};
-use seen::{OwnerDied, Seen};
+use deliver::{Asked, From, Grant, deliver};
+use realm::{with_attachment, with_realm};
+use seen::{OwnerDied, Seen, TimedOut};
+
+/// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
+const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
@@ -98,50 +108,103 @@ fn end_of_hold(code: u32) -> HoldEnd {
   tryRead(): void
   /** The write hold if that needs no waiting, else 0. */
   tryWrite(): void
-  /** Ends one read hold. True if `takeEvents` has something now: requests of this thread may have been granted. */
-  releaseRead(): true | undefined
-  /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. Returns as `releaseRead`. */
-  releaseExclusive(): true | undefined
+  /** Ends one read hold. */
+  releaseRead(): void
+  /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. */
+  releaseExclusive(): void
 }"
 )]
 pub fn hot(env: Env) -> napi::Result<Object<'static>> {
     hot::functions(env)
 }
 
-/// Prepares this thread: `ring` is called on it when `poll` has something to do.
-#[napi(catch_unwind)]
-pub fn start(env: Env, ring: Function<'_, (), ()>) -> napi::Result<()> {
-    realm::start(env, ring)
+/// Registers a copy of the package. Keep what it returns as long as the copy can be used: when that is collected, the copy's
+/// handles close, and what it holds stays held.
+///
+/// `claim` is called with the outcome of each request under the token it was made with: `hold` as `tryRead` tells it; 0: timed
+/// out; NaN: see `failure`. It returns whether it knows the request: if not, what was granted is given back. It may be called
+/// within any other call.
+#[napi(catch_unwind, ts_return_type = "{ readonly number: number }")]
+pub fn register(
+    env: Env,
+    #[napi(ts_arg_type = "(token: number, hold: number) => boolean")] claim: Function<'_>,
+) -> napi::Result<Object<'static>> {
+    with_realm(|realm| realm.register(env, claim))
 }
 
 /// An opened lock.
 #[napi(object)]
 pub struct Opened {
+    pub handle: u32,
     pub attachment: u32,
     pub token_base: BigInt,
 }
 
-/// Opens the lock called `name`, or the one at `path`. A lock that this thread has open already is opened once more.
+/// How to open a lock.
+#[napi(object)]
+pub struct Opening {
+    pub name: Option<String>,
+    pub path: Option<String>,
+    pub capacity: Option<u32>,
+    pub label: String,
+    pub thread: u32,
+    /// If the lock is made: false, its last close removes it even if a writer died.
+    pub durable: bool,
+    /// If the lock is made: its name is random.
+    pub anonymous: bool,
+    /// Descriptors or memory that run short are an error.
+    pub last: bool,
+}
+
+/// Opens the lock called `name`, or the one at `path`, for the object `lock`, which is not kept alive. A lock that this thread has
+/// open already is opened once more. `null`, and with `last` an error: descriptors or memory ran short, which locks may have that
+/// the program has dropped.
 #[napi(catch_unwind)]
-pub fn open(
-    name: Option<String>,
-    path: Option<String>,
-    capacity: Option<u32>,
-    label: String,
-    thread: u32,
-) -> Result<Opened> {
-    let lock = lock_ref(name.as_deref(), path.as_deref());
+pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Opened>> {
+    let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
+    let options = Options {
+        capacity: opening.capacity,
+        label: opening.label,
+        thread: opening.thread,
+        transient: !opening.durable,
+        anonymous: opening.anonymous,
+        setup_timeout: SETUP_TIMEOUT,
+    };
     with_realm(|realm| {
-        let index = realm.open(lock, &Options { capacity, label, thread }).map_err(|error| failed(&error))?;
-        let base = realm.get(index).ok_or_else(closed)?.attachment.token_base();
-        Ok(Opened { attachment: index, token_base: base.into() })
+        let (handle, attachment) = match realm.open(copy, &lock, reference, &options) {
+            Ok(opened) => opened,
+            Err(error) if !opening.last && ran_short(&error) => return Ok(None),
+            Err(error) => return Err(failed(&error)),
+        };
+        let base = realm.get(attachment).ok_or_else(closed)?.attachment.token_base();
+        Ok(Some(Opened { handle, attachment, token_base: base.into() }))
     })
 }
 
-/// Closes one opening of the attachment; the last one gives it up.
+/// Whether the system had no descriptor, address space or room in memory left.
+fn ran_short(error: &Error) -> bool {
+    matches!(error.os_code(), Some("ENFILE" | "EMFILE" | "ENOMEM" | "ENOSPC"))
+}
+
+/// Closes a handle. The last one of a lock gives the attachment up, unless something is still held: that was lost, and stays held
+/// until the thread ends.
 #[napi(catch_unwind)]
-pub fn close(attachment: u32) {
-    with_realm(|realm| realm.close(attachment));
+pub fn close(copy: u32, handle: u32) {
+    with_realm(|realm| realm.close(copy, handle));
+    deliver(From::Call);
+}
+
+/// Handles whose lock object was collected.
+#[napi(catch_unwind)]
+pub fn collected(copy: u32) -> Vec<u32> {
+    with_realm(|realm| realm.copy(copy).map(copies::Copy::collected_handles).unwrap_or_default())
+}
+
+/// Sees to the attachment's requests, and delivers what was settled.
+fn settle(attachment: u32) {
+    if with_realm(|realm| realm.advance(attachment)) {
+        deliver(From::Call);
+    }
 }
 
 /// The upgradable hold if that needs no waiting, else 0.
@@ -156,100 +219,118 @@ pub fn try_upgrade(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| if attachment.try_upgrade() { hold(attachment) } else { 0.0 })
 }
 
-/// From write or upgradable to read, or from write to upgradable. Returns as `releaseRead`.
+/// From write or upgradable to read, or from write to upgradable.
 #[napi(catch_unwind)]
-pub fn downgrade(attachment: u32, to: u32) -> Result<bool> {
-    with_realm(|realm| {
-        let Some(open) = realm.get(attachment) else { return Err(closed()) };
+pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
+    let result = with_realm(|realm| {
+        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
         let result = match mode(to) {
-            Mode::Read => open.attachment.downgrade_to_read(),
-            _ => open.attachment.downgrade_to_upgradable(),
+            Mode::Read => attachment.downgrade_to_read(),
+            _ => attachment.downgrade_to_upgradable(),
         };
-        let events = realm.has_events_after(attachment);
-        result.map(|()| events).map_err(|error| failed(&error))
-    })
+        result.map_err(|error| failed(&error))
+    });
+    settle(attachment);
+    result
 }
 
-/// Asks for the lock; `takeEvents` tells the outcome under the number returned, which is negative if it has something now.
-/// Times in ms, `Infinity` for none.
+/// Ends a hold that was granted just now, and that nothing has used.
 #[napi(catch_unwind)]
-pub fn request(attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
-    with_realm(|realm| {
-        let open = realm.get(attachment).ok_or_else(closed)?;
-        let id = open.attachment.request(mode(mode_code), terms(timeout, fairness));
-        Ok(if realm.has_events_after(attachment) { -f64::from(id) } else { f64::from(id) })
-    })
+pub fn give_back(attachment: u32, mode_code: u32) {
+    with_realm(|realm| realm.end_unused(attachment, Grant::Hold(mode(mode_code))));
+    deliver(From::Call);
+}
+
+/// The exclusive hold of the attachment as one number, if it has one.
+#[napi(catch_unwind)]
+pub fn present_hold(attachment: u32) -> f64 {
+    with_attachment(attachment, 0.0, |attachment| attachment.exclusive().map_or(0.0, |_| hold(attachment)))
+}
+
+/// Asks for the lock; the outcome is offered to the copy's `claim` under `token`, perhaps before this returns the request's
+/// number. Times in ms, `Infinity` for none.
+#[napi(catch_unwind)]
+pub fn request(copy: u32, token: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
+    let mode = mode(mode_code);
+    let request = with_realm(|realm| -> Result<_> {
+        let request = realm.get(attachment).ok_or_else(closed)?.attachment.request(mode, terms(timeout, fairness));
+        realm.begin_request(attachment, request, Asked { copy, token, grant: Grant::Hold(mode) });
+        Ok(request)
+    })?;
+    settle(attachment);
+    Ok(request)
 }
 
 /// Asks for the upgradable hold to become the write hold. As `request`; 0 if there is no such hold.
 #[napi(catch_unwind)]
-pub fn request_upgrade(attachment: u32, timeout: f64) -> Result<f64> {
-    with_realm(|realm| {
-        let open = realm.get(attachment).ok_or_else(closed)?;
-        let Some(id) = open.attachment.request_upgrade(terms(timeout, 0.0)) else { return Ok(0.0) };
-        Ok(if realm.has_events_after(attachment) { -f64::from(id) } else { f64::from(id) })
-    })
+pub fn request_upgrade(copy: u32, token: f64, attachment: u32, timeout: f64) -> Result<u32> {
+    let request = with_realm(|realm| -> Result<_> {
+        let open = &realm.get(attachment).ok_or_else(closed)?.attachment;
+        let Some(request) = open.request_upgrade(terms(timeout, 0.0)) else { return Ok(0) };
+        realm.begin_request(attachment, request, Asked { copy, token, grant: Grant::Upgrade });
+        Ok(request)
+    })?;
+    settle(attachment);
+    Ok(request)
 }
 
-/// Withdraws a request. Follow it with `advance`. Returns whether it was still waiting.
+/// Withdraws a request: its outcome is not offered any more, and what it was granted is given back. Follow it with `advance`.
 #[napi(catch_unwind)]
-pub fn cancel(attachment: u32, request: u32) -> bool {
-    with_attachment(attachment, false, |attachment| attachment.cancel(request))
+pub fn cancel(attachment: u32, request: u32) {
+    with_realm(|realm| realm.cancel(attachment, request));
 }
 
-/// Sees to the attachment's requests now. Returns as `releaseRead`.
+/// Sees to the attachment's requests now.
 #[napi(catch_unwind)]
-pub fn advance(attachment: u32) -> bool {
-    with_realm(|realm| realm.has_events_after(attachment))
+pub fn advance(attachment: u32) {
+    settle(attachment);
 }
 
-/// Sees to every attachment that rang. Returns as `releaseRead`.
-#[napi(catch_unwind)]
-pub fn poll() -> bool {
-    with_realm(realm::Realm::poll_rung)
-}
-
-/// What was settled since the last call, in threes: attachment, request, hold (0: timed out; NaN: see `failure`).
-#[napi(catch_unwind)]
-pub fn take_events() -> Vec<f64> {
-    with_realm(|realm| {
-        let tell = |event: Event| [f64::from(event.attachment), f64::from(event.request), event.hold];
-        std::mem::take(&mut realm.events).into_iter().flat_map(tell).collect()
-    })
-}
-
-/// Takes the lock, blocking this thread.
+/// Takes the lock, blocking this thread. NaN: not in time.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
-    with_realm(|realm| {
+    let end = with_realm(|realm| {
         let open = realm.get(attachment).ok_or_else(closed)?;
         let result = open.attachment.wait(mode(mode_code), terms(timeout, fairness), || signal::must_stop(env));
         let told = hold(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();
         }
-        realm.has_events_after(attachment);
         match result {
             Ok(()) => Ok(told),
             // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
+            Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),
             Err(error) => Err(failed(&error)),
         }
+    });
+    // What was settled on the way.
+    settle(attachment);
+    end
+}
+
+/// Names the attachment, for whoever inspects the lock.
+#[napi(catch_unwind)]
+pub fn set_label(attachment: u32, label: String) {
+    with_attachment(attachment, (), |attachment| attachment.set_label(&label));
+}
+
+/// Names the latest read hold or the exclusive hold, for whoever inspects the lock. Returns what `dropLabel` takes.
+#[napi(catch_unwind)]
+pub fn label_hold(attachment: u32, label: String, of_read: bool) -> f64 {
+    with_realm(|realm| {
+        let add = |open: &mut realm::Open| open.labels.add(&open.attachment, of_read, label) as f64;
+        realm.get_mut(attachment).map_or(0.0, add)
     })
 }
 
-/// Whether `takeEvents` has something.
+/// The hold of that name has ended, or has changed its mode.
 #[napi(catch_unwind)]
-pub fn has_events() -> bool {
-    with_realm(|realm| !realm.events.is_empty())
-}
-
-/// Names the attachment (`of` 0), its present read hold (1) or exclusive hold (2), for whoever inspects the lock.
-#[napi(catch_unwind)]
-pub fn set_label(attachment: u32, label: String, of: u32) {
-    with_attachment(attachment, (), |attachment| match of {
-        0 => attachment.set_label(&label),
-        of => attachment.set_hold_label(of == 1, &label),
+pub fn drop_label(attachment: u32, number: f64, of_read: bool) {
+    with_realm(|realm| {
+        if let Some(open) = realm.get_mut(attachment) {
+            open.labels.drop(&open.attachment, of_read, number as u64);
+        }
     });
 }
 
@@ -265,10 +346,14 @@ pub fn inspect(attachment: u32) -> Result<Seen> {
     with_realm(|realm| Ok(realm.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// What to say to a request that was not granted in time (ms).
+/// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
 #[napi(catch_unwind)]
-pub fn timeout_message(attachment: u32, mode_code: u32, timeout: f64) -> String {
-    with_attachment(attachment, String::new(), |attachment| attachment.timeout_message(mode(mode_code), nanos(timeout)))
+pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimedOut> {
+    with_realm(|realm| {
+        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
+        let (message, seen) = attachment.explain_timeout(mode(mode_code), is_upgrade, nanos(timeout));
+        Ok(TimedOut { message, holders: seen.holders.into_iter().map(Into::into).collect() })
+    })
 }
 
 /// An error of the API.
@@ -279,7 +364,7 @@ pub struct Failure {
     pub cause: Option<String>,
 }
 
-/// Why every request of the attachment failed (NaN in `takeEvents`).
+/// Why every request of the attachment failed.
 #[napi(catch_unwind)]
 pub fn failure(attachment: u32) -> Failure {
     with_realm(|realm| {
@@ -291,8 +376,17 @@ pub fn failure(attachment: u32) -> Failure {
 
 /// Every named lock of this user.
 #[napi(catch_unwind)]
-pub fn list() -> Vec<Seen> {
-    process_rwlock::list().into_iter().map(Into::into).collect()
+pub fn list() -> Result<Vec<Seen>> {
+    let seen = process_rwlock::list().map_err(|error| failed(&error))?;
+    Ok(seen.into_iter().map(Into::into).collect())
+}
+
+/// Removes the named locks that dead processes left and nobody has open; those whose writer died only if `owner_died`. Returns
+/// how many there were.
+#[napi(catch_unwind)]
+pub fn prune(owner_died: bool) -> Result<u32> {
+    let removed = process_rwlock::prune(owner_died).map_err(|error| failed(&error))?;
+    Ok(u32::try_from(removed).unwrap_or(u32::MAX))
 }
 
 /// Removes the lock called `name`, or the one at `path`; false if there is none.

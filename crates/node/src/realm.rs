@@ -1,39 +1,58 @@
-//! What belongs to one JavaScript thread: its attachments, and what was settled for it.
+//! What belongs to one JavaScript thread: its attachments, the copies that use them, and what was settled for those.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use napi::Env;
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Function, Object};
+use napi::{Env, sys};
 use process_rwlock::{
-    Attachment, Error, HoldEnd, Identity, LockRef, Options, Outcome, RequestId, Watch, Watcher, is_process_ending, now,
+    Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Options, RequestId, Watch, Watcher, is_process_ending,
+    now,
 };
 
+use crate::copies::{Claimant, Copy, CopyId, HandleId};
+use crate::deliver::{Asked, Outcome, Requests};
 use crate::door::Door;
-use crate::signal::{Callback, Signal};
+use crate::labels::HoldLabels;
+use crate::signal::{Notifier, Signal};
 
 pub(crate) struct Realm {
     attachments: Vec<Option<Open>>,
     by_identity: BTreeMap<Identity, u32>,
-    pub events: Vec<Event>,
-    /// Attachments with pending requests: while there are any, the event loop stays alive.
-    waiting: usize,
+    copies: BTreeMap<CopyId, Copy>,
+    last_copy: CopyId,
+    last_handle: HandleId,
+    outcomes: VecDeque<Outcome>,
+    /// Attachments with requests that wait, and outcomes not delivered: while there are any, the event loop stays alive.
+    busy: usize,
+    /// Node makes an environment of its own for each file that the addon is loaded from. They end together, with the thread.
+    environments: Vec<Environment>,
     thread: Option<Thread>,
+    /// Stays when `thread` is made anew: the watcher has it.
+    signal: Option<Arc<Signal>>,
+}
+
+struct Environment {
+    env: sys::napi_env,
+    /// The functions of the hot path, for every copy that asks.
+    hot: Option<sys::napi_ref>,
 }
 
 /// What wakes the event loop.
 struct Thread {
     env: Env,
-    signal: Arc<Signal>,
-    callback: Callback,
+    notifier: Notifier,
     /// Made at the first wait. `None` in it: this loop can have none.
     door: OnceCell<Option<Door>>,
 }
 
 pub(crate) struct Open {
     pub attachment: Attachment,
+    pub requests: Requests,
+    pub labels: HoldLabels,
     watch: Watch,
+    /// Of all copies.
     handles: u32,
     waiting: bool,
     /// Others know where to ring for it.
@@ -44,14 +63,6 @@ pub(crate) struct Open {
 
 /// A code, a message, and what the system said.
 pub(crate) type Failure = (&'static str, String, Option<String>);
-
-/// A settled request.
-pub(crate) struct Event {
-    pub attachment: u32,
-    pub request: RequestId,
-    /// As `tryRead` gives it; 0: timed out; NaN: failed.
-    pub hold: f64,
-}
 
 thread_local! {
     static REALM: RefCell<Realm> = const { RefCell::new(Realm::new()) };
@@ -75,18 +86,6 @@ pub(crate) fn watcher() -> &'static Arc<Watcher> {
     WATCHER.get_or_init(Watcher::new)
 }
 
-pub(crate) fn start(env: Env, ring: Function<'_, (), ()>) -> napi::Result<()> {
-    let callback = Callback::new(env, &ring)?;
-    let signal = Arc::new(Signal::new(ring)?);
-    // Runs when the thread ends by itself or is terminated.
-    env.add_env_cleanup_hook((), |()| {
-        let mut realm = REALM.replace(Realm::new());
-        realm.thread = None;
-    })?;
-    with_realm(|realm| realm.thread = Some(Thread { env, signal, callback, door: OnceCell::new() }));
-    Ok(())
-}
-
 /// When the thread ends or the process exits, but not when it is killed, which the kernel tells the others. A hold that is
 /// still there was not released.
 impl Drop for Realm {
@@ -95,89 +94,115 @@ impl Drop for Realm {
             std::mem::forget(std::mem::take(&mut self.attachments));
         }
         for open in self.attachments.drain(..).flatten() {
-            let Open { attachment, watch, .. } = open;
-            drop(watch);
-            attachment.close(HoldEnd::Abandoned);
+            open.abandon();
         }
         // Where the environment's own hook did not run (`process.exit()`), Node can no longer be called.
-        std::mem::forget(self.thread.take());
+        std::mem::forget((self.thread.take(), self.signal.take()));
+    }
+}
+
+impl Open {
+    fn holds_something(&self) -> bool {
+        self.attachment.reads() != 0 || self.attachment.exclusive().is_some()
+    }
+
+    /// Closes it as if its holder had been killed.
+    fn abandon(self) {
+        let Self { attachment, watch, .. } = self;
+        drop(watch);
+        attachment.close(HoldEnd::Abandoned);
     }
 }
 
 impl Realm {
     const fn new() -> Self {
-        Self { attachments: Vec::new(), by_identity: BTreeMap::new(), events: Vec::new(), waiting: 0, thread: None }
+        Self {
+            attachments: Vec::new(),
+            by_identity: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            last_copy: 0,
+            last_handle: 0,
+            outcomes: VecDeque::new(),
+            busy: 0,
+            environments: Vec::new(),
+            thread: None,
+            signal: None,
+        }
+    }
+
+    /// For what may come when the thread has ended, or in the middle of something else.
+    pub fn try_with(act: impl FnOnce(&mut Self)) {
+        let _ = REALM.try_with(|realm| realm.try_borrow_mut().map(|mut realm| act(&mut realm)));
     }
 
     pub fn get(&self, index: u32) -> Option<&Open> {
         self.attachments.get(index as usize)?.as_ref()
     }
 
-    pub fn open(&mut self, lock: LockRef<'_>, options: &Options) -> Result<u32, Error> {
-        if let Some(identity) = lock.identity()
-            && let Some(&index) = self.by_identity.get(&identity)
-            && let Some(Some(open)) = self.attachments.get_mut(index as usize)
-        {
-            open.attachment.check_capacity(options.capacity)?;
-            open.handles += 1;
-            return Ok(index);
-        }
-        let attachment = Attachment::open(lock, options)?;
-        let free = self.attachments.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.attachments.len());
-        let number = u32::try_from(index).expect("fewer attachments than memory");
-        self.by_identity.insert(attachment.identity(), number);
-        let signal = self.thread.as_ref().map(|thread| thread.signal.clone());
-        let watch = watcher().watch(&attachment, move || {
-            if let Some(signal) = &signal {
-                signal.ring(number);
-            }
-        });
-        let open = Open { attachment, watch, handles: 1, waiting: false, answers: false, failure: None };
-        if free.is_none() {
-            self.attachments.push(None);
-        }
-        self.attachments[index] = Some(open);
-        Ok(number)
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut Open> {
+        self.attachments.get_mut(index as usize)?.as_mut()
     }
 
-    pub fn close(&mut self, index: u32) {
-        let Some(place) = self.attachments.get_mut(index as usize) else { return };
-        let Some(open) = place else { return };
-        open.handles -= 1;
-        if open.handles == 0 {
-            let was_waiting = open.waiting;
-            self.by_identity.remove(&open.attachment.identity());
-            *place = None;
-            if was_waiting {
-                self.count_waiting(false);
+    // ---- environments
+
+    fn environment(&mut self, env: Env) -> napi::Result<&mut Environment> {
+        let place = match self.environments.iter().position(|environment| environment.env == env.raw()) {
+            Some(place) => place,
+            None => {
+                // Runs when the thread ends by itself or is terminated.
+                env.add_env_cleanup_hook(env, |env| Self::try_with(|realm| realm.end_environment(env)))?;
+                self.environments.push(Environment { env: env.raw(), hot: None });
+                self.environments.len() - 1
+            }
+        };
+        Ok(&mut self.environments[place])
+    }
+
+    /// Where the functions of the hot path are kept for this environment: made once, since each copy uses the same.
+    pub fn hot(&mut self, env: Env) -> napi::Result<&mut Option<sys::napi_ref>> {
+        Ok(&mut self.environment(env)?.hot)
+    }
+
+    /// Its copies end, and with them what they have open. Other environments that live on in this thread keep theirs.
+    fn end_environment(&mut self, env: Env) {
+        let ended = |copy: &Copy| copy.env().raw() == env.raw();
+        for (id, copy) in self.copies.extract_if(.., |_, copy| ended(copy)).collect::<Vec<_>>() {
+            self.end_requests(id);
+            for handle in copy.handles.values() {
+                self.drop_handle(handle.attachment);
             }
         }
+        if let Some(thread) = self.thread.take_if(|thread| thread.env.raw() == env.raw()) {
+            if let Some(signal) = &self.signal {
+                signal.set(None);
+            }
+            drop(thread);
+        }
+        self.environments.retain(|environment| environment.env != env.raw());
+        // Also holds that were lost: nobody is left who has them.
+        for index in 0..self.attachments.len() {
+            if let Some(open) = self.attachments[index].take_if(|open| open.handles == 0) {
+                self.by_identity.remove(&open.attachment.identity());
+                self.forget_waiting(&open);
+                open.abandon();
+            }
+        }
     }
 
-    /// After a step that may have let a request of this thread go on: sees to it at once. Returns whether there are events.
-    pub fn has_events_after(&mut self, index: u32) -> bool {
-        if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
-            self.see_to(index);
+    /// What wakes the loop. Made by the first copy; anew if that copy's environment has ended.
+    fn thread(&mut self) -> Option<&Thread> {
+        if self.thread.is_none() {
+            let env = self.copies.values().next()?.env();
+            let notifier = Notifier::new(env).ok()?;
+            self.signal().set(Some(notifier.ring()));
+            notifier.keep_alive(self.busy != 0);
+            self.thread = Some(Thread { env, notifier, door: OnceCell::new() });
         }
-        !self.events.is_empty()
+        self.thread.as_ref()
     }
 
-    pub fn poll_rung(&mut self) -> bool {
-        let rung = self.thread.as_ref().map(|thread| thread.signal.take()).unwrap_or_default();
-        for index in rung {
-            // It may have been closed, and even opened anew, since: then this finds nothing to do.
-            self.see_to(index);
-        }
-        !self.events.is_empty()
-    }
-
-    /// Somebody rang at the door, or pretends that there are news of this attachment. Returns whether there are events.
-    pub fn answer(&mut self, index: u32) -> bool {
-        if self.get(index).is_some_and(|open| open.waiting) {
-            self.see_to(index);
-        }
-        !self.events.is_empty()
+    fn signal(&mut self) -> &Arc<Signal> {
+        self.signal.get_or_insert_default()
     }
 
     pub fn forget_door(&mut self) {
@@ -186,54 +211,290 @@ impl Realm {
         }
     }
 
-    fn see_to(&mut self, index: u32) {
-        let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
-        if !open.answers
-            && open.attachment.pending() != 0
-            && let Some(thread) = &self.thread
-        {
-            open.answers = true;
-            if let Some(door) = thread.door.get_or_init(|| Door::open(thread.env, thread.callback)) {
-                open.attachment.answer(door.doorbell(), index);
+    // ---- copies and their handles
+
+    pub fn register(&mut self, env: Env, claim: Function<'_>) -> napi::Result<Object<'static>> {
+        self.environment(env)?;
+        self.last_copy += 1;
+        let (copy, object) = Copy::new(env, self.last_copy, claim)?;
+        self.copies.insert(self.last_copy, copy);
+        self.thread(); // while there are descriptors
+        Ok(object)
+    }
+
+    pub fn copy(&self, id: CopyId) -> Option<&Copy> {
+        self.copies.get(&id)
+    }
+
+    /// The copy was collected. What it holds stays held.
+    pub fn forget_copy(&mut self, id: CopyId) {
+        let Some(copy) = self.copies.remove(&id) else { return };
+        self.end_requests(id);
+        let attachments: Vec<_> = copy.handles.values().map(|handle| handle.attachment).collect();
+        copy.delete();
+        for attachment in attachments {
+            self.drop_handle(attachment);
+        }
+    }
+
+    /// Nobody will claim what this copy asked for.
+    fn end_requests(&mut self, id: CopyId) {
+        let outcomes = std::mem::take(&mut self.outcomes).into_iter();
+        let (unclaimed, others): (VecDeque<_>, _) = outcomes.partition(|outcome| outcome.asked.copy == id);
+        self.outcomes = others;
+        self.count_busy(-(unclaimed.len() as isize));
+        for outcome in &unclaimed {
+            self.give_back(outcome);
+        }
+        for index in 0..self.attachments.len() as u32 {
+            let Some(open) = self.get_mut(index) else { continue };
+            let ended: Vec<_> = open.requests.extract_if(.., |_, asked| asked.copy == id).collect();
+            for (request, _) in &ended {
+                open.attachment.cancel(*request);
+            }
+            if !ended.is_empty() {
+                self.advance(index);
             }
         }
+    }
+
+    /// Opens `lock` for the object `object` of a copy. An attachment that this thread has already is opened once more.
+    pub fn open(
+        &mut self,
+        copy: CopyId,
+        object: &Object<'_>,
+        lock: LockRef<'_>,
+        options: &Options,
+    ) -> Result<(HandleId, u32), Error> {
+        let known = lock.identity().and_then(|identity| self.by_identity.get(&identity).copied());
+        let index = match known.filter(|&index| self.get(index).is_some_and(|open| !open.attachment.is_forked())) {
+            Some(index) => index,
+            None => self.attach(lock, options)?,
+        };
+        if let Some(open) = self.get_mut(index) {
+            open.attachment.check_capacity(options.capacity)?;
+            open.handles += 1;
+        }
+        self.last_handle += 1;
+        let id = self.last_handle;
+        if let Some(copy) = self.copies.get_mut(&copy) {
+            // Without its weak reference it counts as collected: never, since Node has memory or ends.
+            let _ = copy.add_handle(id, index, object);
+        }
+        Ok((id, index))
+    }
+
+    fn attach(&mut self, lock: LockRef<'_>, options: &Options) -> Result<u32, Error> {
+        let attachment = Attachment::open(lock, options)?;
+        let free = self.attachments.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.attachments.len());
+        let number = u32::try_from(index).expect("fewer attachments than memory");
+        self.by_identity.insert(attachment.identity(), number);
+        let signal = self.signal().clone();
+        let watch = watcher().watch(&attachment, move || signal.ring(number));
+        self.tell_memory(attachment.mapped_bytes() as i64);
+        let open = Open {
+            attachment,
+            requests: Requests::new(),
+            labels: HoldLabels::default(),
+            watch,
+            handles: 0,
+            waiting: false,
+            answers: false,
+            failure: None,
+        };
+        if free.is_none() {
+            self.attachments.push(None);
+        }
+        self.attachments[index] = Some(open);
+        Ok(number)
+    }
+
+    /// Closes one handle.
+    pub fn close(&mut self, copy: CopyId, handle: HandleId) {
+        if let Some(index) = self.copies.get_mut(&copy).and_then(|copy| copy.remove_handle(handle)) {
+            self.drop_handle(index);
+        }
+    }
+
+    /// One handle less. An attachment without handles that still holds something has lost guards: it stays, until its thread ends.
+    fn drop_handle(&mut self, index: u32) {
+        let Some(place) = self.attachments.get_mut(index as usize) else { return };
+        let Some(open) = place else { return };
+        open.handles -= 1;
+        if open.handles == 0
+            && !open.holds_something()
+            && let Some(open) = place.take()
+        {
+            let identity = open.attachment.identity();
+            // After a fork there may be another one of that lock.
+            if self.by_identity.get(&identity) == Some(&index) {
+                self.by_identity.remove(&identity);
+            }
+            self.forget_waiting(&open);
+            self.tell_memory(-(open.attachment.mapped_bytes() as i64));
+        }
+    }
+
+    fn forget_waiting(&mut self, open: &Open) {
+        for asked in open.requests.values() {
+            self.end_request(asked.copy);
+        }
+        if open.waiting {
+            self.count_busy(-1);
+        }
+    }
+
+    /// So that the collector knows what a dropped lock would give back.
+    fn tell_memory(&self, bytes: i64) {
+        if let Some(copy) = self.copies.values().next() {
+            let _ = copy.env().adjust_external_memory(bytes);
+        }
+    }
+
+    // ---- requests
+
+    /// Notes whose request this is.
+    pub fn begin_request(&mut self, index: u32, request: RequestId, asked: Asked) {
+        if let Some(open) = self.get_mut(index) {
+            open.requests.insert(request, asked);
+        }
+        if let Some(copy) = self.copies.get_mut(&asked.copy) {
+            copy.begin_request();
+        }
+    }
+
+    pub fn end_request(&mut self, copy: CopyId) {
+        if let Some(copy) = self.copies.get_mut(&copy) {
+            copy.end_request();
+        }
+    }
+
+    /// Withdraws a request; if it was settled and not delivered, what it was granted is given back.
+    pub fn cancel(&mut self, index: u32, request: RequestId) {
+        let Some(open) = self.get_mut(index) else { return };
+        if let Some(asked) = open.requests.remove(&request) {
+            open.attachment.cancel(request);
+            self.end_request(asked.copy);
+            return;
+        }
+        let of_it = |outcome: &Outcome| (outcome.attachment, outcome.request) == (index, request);
+        if let Some(outcome) = self.outcomes.iter().position(of_it).and_then(|place| self.outcomes.remove(place)) {
+            self.count_busy(-1);
+            self.end_request(outcome.asked.copy);
+            self.give_back(&outcome);
+        }
+    }
+
+    /// The next outcome, and who claims it, if the copy is there still.
+    pub fn next_outcome(&mut self) -> Option<(Outcome, Option<Claimant>)> {
+        let outcome = self.outcomes.pop_front()?;
+        self.count_busy(-1);
+        let claimant = self.copies.get(&outcome.asked.copy).map(Copy::claimant);
+        Some((outcome, claimant))
+    }
+
+    /// Has the loop offer it.
+    pub fn offer_later(&mut self, outcome: Outcome) {
+        self.outcomes.push_front(outcome);
+        self.count_busy(1);
+        self.signal().ring_loop();
+    }
+
+    /// After a step that may have let a request of this thread go on: sees to it at once. Returns whether there is something to
+    /// deliver.
+    pub fn advance(&mut self, index: u32) -> bool {
+        if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
+            self.see_to(index);
+        }
+        !self.outcomes.is_empty()
+    }
+
+    /// Sees to every attachment that rang.
+    pub fn poll_rung(&mut self) {
+        let rung = self.signal.as_ref().map(|signal| signal.take()).unwrap_or_default();
+        for index in rung {
+            // It may have been closed, and even opened anew, since: then this finds nothing to do.
+            self.see_to(index);
+        }
+    }
+
+    /// Somebody rang at the door, or pretends that there are news of this attachment. Returns whether there is something to
+    /// deliver.
+    pub fn answer(&mut self, index: u32) -> bool {
+        if self.get(index).is_some_and(|open| open.waiting) {
+            self.see_to(index);
+        }
+        !self.outcomes.is_empty()
+    }
+
+    fn see_to(&mut self, index: u32) {
+        let notified = self.prepare_notice(index);
+        let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
         let time = now();
         let attachment = &open.attachment;
         let mut result = attachment.poll(time).map_err(|error| crate::failure_of(&error));
         let pending = attachment.pending() != 0;
         if result.is_ok() && pending {
             let due = attachment.next_poll(time);
-            result = open.watch.begin(time, due).map_err(no_thread);
+            result = if notified { open.watch.begin(time, due).map_err(no_thread) } else { Err(no_notifier()) };
         } else {
             open.watch.end();
         }
-        for (request, outcome) in attachment.take_settled() {
-            let hold = if outcome == Outcome::Granted { crate::hold(attachment) } else { 0.0 };
-            self.events.push(Event { attachment: index, request, hold });
-        }
+        let settled = attachment.take_settled();
+        let mut settled: Vec<_> = settled
+            .into_iter()
+            .map(|(request, outcome)| {
+                let granted = outcome == process_rwlock::Outcome::Granted;
+                (request, if granted { crate::hold(attachment) } else { 0.0 })
+            })
+            .collect();
         if let Err(failure) = result {
             open.watch.end();
-            for request in attachment.withdraw_all() {
-                self.events.push(Event { attachment: index, request, hold: f64::NAN });
-            }
+            settled.extend(attachment.withdraw_all().into_iter().map(|request| (request, f64::NAN)));
             open.failure = Some(failure);
         }
         let waiting = attachment.pending() != 0;
-        if open.waiting != waiting {
-            open.waiting = waiting;
-            self.count_waiting(waiting);
+        let change = isize::from(waiting) - isize::from(std::mem::replace(&mut open.waiting, waiting));
+        let before = self.outcomes.len();
+        for (request, hold) in settled {
+            // What nobody asked for was a synchronous call's, and was not granted.
+            if let Some(asked) = open.requests.remove(&request) {
+                self.outcomes.push_back(Outcome { attachment: index, request, asked, hold });
+            }
         }
+        self.count_busy(change + (self.outcomes.len() - before) as isize);
     }
 
-    fn count_waiting(&mut self, more: bool) {
-        let before = self.waiting;
-        self.waiting = if more { before + 1 } else { before - 1 };
-        if (before == 0) != (self.waiting == 0)
+    /// Once it waits, the loop can be woken, and others may ring for it. Returns whether it can.
+    fn prepare_notice(&mut self, index: u32) -> bool {
+        if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.thread().is_none() {
+            return false;
+        }
+        let (Some(thread), Some(Some(open))) = (&self.thread, self.attachments.get_mut(index as usize)) else {
+            return false;
+        };
+        if !std::mem::replace(&mut open.answers, true)
+            && let Some(door) = thread.door.get_or_init(|| Door::open(thread.env, thread.notifier.on_ring()))
+        {
+            open.attachment.answer(door.doorbell(), index);
+        }
+        true
+    }
+
+    fn count_busy(&mut self, change: isize) {
+        let before = self.busy;
+        self.busy = before.saturating_add_signed(change);
+        if (before == 0) != (self.busy == 0)
             && let Some(thread) = &self.thread
         {
-            thread.signal.keep_alive(thread.env, self.waiting != 0);
+            thread.notifier.keep_alive(self.busy != 0);
         }
     }
+}
+
+fn no_notifier() -> Failure {
+    (ErrorKind::Access.code(), "cannot wait for the lock: this event loop cannot be woken".into(), None)
 }
 
 fn no_thread(error: std::io::Error) -> Failure {

@@ -24,6 +24,13 @@ pub struct Party {
     pub ms: f64,
 }
 
+/// What a request that was not granted in time is told.
+#[napi(object)]
+pub struct TimedOut {
+    pub message: String,
+    pub holders: Vec<Party>,
+}
+
 /// A lock at one moment.
 #[napi(object)]
 pub struct Seen {

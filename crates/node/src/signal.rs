@@ -1,47 +1,106 @@
 //! Waking a JavaScript thread from another one, and telling it what its loop was woken for.
+//!
+//! What Node keeps for this belongs to the environment, not to a copy of the package: it would keep that copy's vm context alive.
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, JsValue, Status, check_status, sys};
 
+use crate::deliver::on_ring;
+
 /// Weak: does not keep the event loop alive by itself.
-type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
+pub(crate) type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// One per JavaScript thread: many attachments may ring before it comes to look.
-pub(crate) struct Signal {
-    ring: Ring,
-    rung: Mutex<Vec<u32>>,
+#[derive(Default)]
+pub(crate) struct Signal(Mutex<Rung>);
+
+#[derive(Default)]
+struct Rung {
+    ring: Option<Arc<Ring>>,
+    attachments: Vec<u32>,
     /// A call of `ring` is under way.
-    called: AtomicBool,
+    called: bool,
 }
 
 impl Signal {
-    pub fn new(callback: Function<'_, (), ()>) -> napi::Result<Self> {
-        let ring = callback.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
-        Ok(Self { ring, rung: Mutex::default(), called: AtomicBool::new(false) })
+    fn lock(&self) -> MutexGuard<'_, Rung> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it rings there; what rang before rings again.
+    pub fn set(&self, ring: Option<Arc<Ring>>) {
+        let mut rung = self.lock();
+        rung.called = false;
+        let before = std::mem::replace(&mut rung.ring, ring);
+        if !rung.attachments.is_empty() {
+            rung.call();
+        }
+        drop(rung);
+        drop(before);
     }
 
     /// Called from any thread: `attachment` has something to do.
     pub fn ring(&self, attachment: u32) {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner).push(attachment);
-        if !self.called.swap(true, SeqCst) {
-            // Once the thread is going away the call is refused, which is all right: nobody is left to be told.
-            self.ring.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+        let mut rung = self.lock();
+        rung.attachments.push(attachment);
+        rung.call();
+    }
+
+    /// Has the loop come and see what there is.
+    pub fn ring_loop(&self) {
+        self.lock().call();
     }
 
     /// On the JavaScript thread: who rang.
     pub fn take(&self) -> Vec<u32> {
-        self.called.store(false, SeqCst);
-        std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut rung = self.lock();
+        rung.called = false;
+        std::mem::take(&mut rung.attachments)
+    }
+}
+
+impl Rung {
+    fn call(&mut self) {
+        if !self.called
+            && let Some(ring) = &self.ring
+        {
+            self.called = true;
+            // Once the thread is going away the call is refused, which is all right: nobody is left to be told.
+            ring.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// What makes the event loop of an environment call [`on_ring`].
+pub(crate) struct Notifier {
+    env: Env,
+    ring: Arc<Ring>,
+    on_ring: OnRing,
+}
+
+impl Notifier {
+    pub fn new(env: Env) -> napi::Result<Self> {
+        let function = env.create_function::<(), ()>("processRwlockRing", on_ring)?;
+        let mut reference = ptr::null_mut();
+        // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
+        check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
+        let ring = function.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
+        Ok(Self { env, ring: Arc::new(ring), on_ring: OnRing { env, function: reference } })
+    }
+
+    pub fn ring(&self) -> Arc<Ring> {
+        self.ring.clone()
+    }
+
+    pub fn on_ring(&self) -> OnRing {
+        self.on_ring
     }
 
     /// Whether pending requests keep the event loop, and so the process, alive.
-    pub fn keep_alive(&self, env: Env, keep: bool) {
+    pub fn keep_alive(&self, keep: bool) {
         self.ring.handle.with_read_aborted(|aborted| {
             if aborted {
                 return;
@@ -49,28 +108,20 @@ impl Signal {
             let raw = self.ring.handle.get_raw();
             let change = if keep { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
             // SAFETY: called on the environment's own thread, with its threadsafe function, which is not finalized.
-            unsafe { change(env.raw(), raw) };
+            unsafe { change(self.env.raw(), raw) };
         });
     }
 }
 
-/// A function of JavaScript that its own loop calls.
+/// [`on_ring`] as JavaScript's loop calls it.
 #[derive(Clone, Copy)]
-pub(crate) struct Callback {
+pub(crate) struct OnRing {
     env: Env,
     function: sys::napi_ref,
 }
 
-impl Callback {
-    pub fn new(env: Env, function: &Function<'_, (), ()>) -> napi::Result<Self> {
-        let mut reference = ptr::null_mut();
-        // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
-        check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
-        Ok(Self { env, function: reference })
-    }
-
-    /// On the JavaScript thread, while no JavaScript runs: calls the function, and then whoever waited for a promise that it
-    /// resolved.
+impl OnRing {
+    /// On the JavaScript thread, while no JavaScript runs: calls it, and then whoever waited for a promise that was resolved.
     pub fn call(self) {
         let env = self.env.raw();
         let (mut scope, mut function, mut global) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());

@@ -9,18 +9,22 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
-use crate::layout::{GateLine, MAX_CAPACITY, Slot};
+use crate::layout::{GateLine, MAX_CAPACITY, Slot, bytes_of};
 use crate::liveness::{deaths, slot_byte};
 use crate::park;
 use crate::park::doorbell;
-use crate::recovery::Vigil;
+use crate::recovery::{MAX_REPAIRS, Vigil};
 use crate::segment::{self, Place, Segment};
-use crate::slot::{Mode, Queued, Reads};
-use crate::sync::{AtomicU64, NoteU64};
+use crate::slot::{HighWater, Mode, Queued, Reads};
+use crate::sync::{AtomicU32, AtomicU64, NoteU64};
 use crate::wait::Pending;
 
-/// How long closing waits for others that open or close the same lock.
-const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long [`Attachment::open`] waits for another process that lays out or removes the same file, unless said otherwise. That
+/// takes well under a millisecond, unless the process is stopped in the middle of it.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often to look for a free slot while others come and go.
+const CLAIM_ROUNDS: u32 = 16;
 
 /// Each writer whose token is a multiple of this takes out of the listing who does not read: often enough that idle readers
 /// do not cost writers much, seldom enough that listing them anew costs readers nothing.
@@ -56,7 +60,7 @@ impl LockRef<'_> {
 }
 
 /// How the opener wants the lock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Attachments the lock can hold at once, 1 to 4095; `None`: 128, or what an existing lock was made for.
     pub capacity: Option<u32>,
@@ -64,6 +68,27 @@ pub struct Options {
     pub label: String,
     /// The caller's own number for its thread, shown likewise.
     pub thread: u32,
+    /// Of a named lock: its last close removes it even if a writer died, whose death nobody can learn of then. The creator's wins.
+    pub transient: bool,
+    /// The name is random, so only the processes that have the lock open know it: once they are dead, what they left is removed,
+    /// with the death of a writer. The creator's wins.
+    pub anonymous: bool,
+    /// How long to wait, at most, for another process that lays out or removes the same file. 5 s by default. (Opening waits for
+    /// nothing else.)
+    pub setup_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            capacity: None,
+            label: String::new(),
+            thread: 0,
+            transient: false,
+            anonymous: false,
+            setup_timeout: SETUP_TIMEOUT,
+        }
+    }
 }
 
 /// How a hold ends.
@@ -96,11 +121,11 @@ pub struct Attachment {
     pub(crate) exclusive: Cell<Option<Mode>>,
     /// The gate as it was last claimed: most likely it is the same still when the hold ends.
     claimed: Cell<Gate>,
-    /// The last try to write failed on a reader.
-    cautious: Cell<bool>,
     pub(crate) pending: RefCell<Pending>,
-    /// When a failed try last looked who is in the way, and whom it awaits.
+    /// When a failed try last looked who is in the way, and whom it awaits; and the first slot whose owner it probes next though
+    /// he may not be in the way.
     looked_at: Cell<u64>,
+    recovers_next: Cell<usize>,
     try_vigil: RefCell<Vigil>,
     identity: Identity,
     /// The lock's last token when this attachment was made.
@@ -117,7 +142,7 @@ impl Attachment {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`], [`ErrorKind::Corrupt`], [`ErrorKind::Incompatible`],
-    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process stopped in the middle of opening it.
+    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process was stopped while it laid out or removed the same file.
     pub fn open(lock: LockRef<'_>, options: &Options) -> Result<Self> {
         if let Some(capacity) = options.capacity
             && !(1..=MAX_CAPACITY).contains(&capacity)
@@ -127,22 +152,20 @@ impl Attachment {
                 format!("the capacity must be 1 to {MAX_CAPACITY}, not {capacity}"),
             ));
         }
-        let segment = match lock {
-            LockRef::Name(name) => segment::named::open(name, options.capacity)?,
-            LockRef::Path(path) => segment::file::open(path, options.capacity)?,
+        let (segment, slot) = match lock {
+            LockRef::Name(name) => segment::named::open(name, options)?,
+            LockRef::Path(path) => segment::file::open(path, options)?,
         };
-        Self::attach(segment, options)
+        Self::attach(segment, slot, options)
     }
 
-    /// Takes a slot of `segment`, whose setup byte is held.
-    pub(crate) fn attach(segment: Segment, options: &Options) -> Result<Self> {
+    /// Settles in the slot `index` of `segment`, whose byte its lock file has.
+    pub(crate) fn attach(segment: Segment, index: usize, options: &Options) -> Result<Self> {
         let identity = match &segment.place {
             Place::Named { name, .. } => Identity::Name(name.clone()),
             Place::File { .. } => segment::disk::identity(segment.lock.file())
                 .map_err(|error| segment.place.refused("look at", "fstat", error))?,
         };
-        // From here on an error drops the segment, and with its file the setup byte.
-        let index = segment.claim_slot()?;
         let slot = &segment.slots()[index];
         step!(attach_look);
         let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
@@ -153,9 +176,16 @@ impl Attachment {
         step!(attach_wake);
         slot.waiting.wake.reset();
         slot.waiting.doorbell.store(doorbell::NONE, SeqCst);
+        // Listed by an earlier owner: as such its first read would change nothing that a writer notices who does not know yet
+        // that the slot is in use.
+        let (listing, listed) = segment.listing().place_of(index);
+        step!(attach_unlist);
+        listing.fetch_and(!listed, SeqCst);
         step!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.passes.store(0, Relaxed);
+        slot.waiting.trying.store(0, Relaxed);
+        slot.waiting.upgradable.store(0, Relaxed);
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
@@ -163,13 +193,11 @@ impl Attachment {
         slot.waiting.namespace.store(deaths::namespace(), Relaxed);
         step!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
-        step!(attach_high_water);
-        segment.header().high_water.fetch_max(index as u32 + 1, SeqCst);
+        // Before anything can be acquired: scans end there.
+        segment.raise_high_water(index + 1);
         segment.raise_tokens(index);
-        segment.leave_setup();
         let token_base = segment.gate().fence.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
-        let (listing, listed) = segment.listing().place_of(index);
         let listing = NonNull::from(listing);
         let segment = Arc::new(segment);
         Ok(Self {
@@ -182,9 +210,9 @@ impl Attachment {
             reads: Cell::new(0),
             exclusive: Cell::new(None),
             claimed: Cell::new(Gate(0)),
-            cautious: Cell::new(false),
             pending: RefCell::default(),
             looked_at: Cell::new(0),
+            recovers_next: Cell::new(0),
             try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
             segment,
             identity,
@@ -228,6 +256,12 @@ impl Attachment {
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity.clone()
+    }
+
+    /// Bytes of the lock's memory, which is mapped while the attachment is open.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> usize {
+        bytes_of(self.capacity())
     }
 
     /// Fails if the lock was made for another capacity than `asked`.
@@ -292,7 +326,7 @@ impl Attachment {
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
             step!(stamp_read);
-            self.slot().read_since.store(park::coarse_now(), Relaxed);
+            self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
         }
     }
 
@@ -301,7 +335,7 @@ impl Attachment {
     pub fn stamp_exclusive(&self) {
         if self.exclusive.get().is_some() {
             step!(stamp_exclusive);
-            self.slot().exclusive_since.store(park::coarse_now(), Relaxed);
+            self.slot().exclusive_since.store(park::shared(park::coarse_now()), Relaxed);
         }
     }
 
@@ -351,12 +385,22 @@ impl Attachment {
     }
 
     /// Who took the gate before we were listed did not look at our slot. So the gate is looked at again: Dekker's scheme
-    /// once more, with our bit in the place of our read.
+    /// once more, with our bit in the place of our read. And it is changed: so who has looked at the listing before, and
+    /// found nobody, does not get the gate after it.
     #[cold]
     fn enlist_while(&self, open: fn(Gate) -> bool) -> bool {
         self.enlist();
-        step!(list_look);
-        open(self.load_gate())
+        loop {
+            step!(list_look);
+            let gate = self.load_gate();
+            if !open(gate) {
+                return false;
+            }
+            step!(list_gate);
+            if self.gate().swap(gate, gate.with_next_sequence()) {
+                return true;
+            }
+        }
     }
 
     fn enlist(&self) {
@@ -423,26 +467,79 @@ impl Attachment {
         self.write_now() || (self.make_way(Mode::Write) && self.write_now())
     }
 
+    /// The gate says "writing" only for whoever has the lock, since nobody takes it from him who stops there. Where no other
+    /// slot is listed nobody else reads, and the claim fails if somebody lists itself meanwhile.
     #[inline]
     fn write_now(&self) -> bool {
-        // The readers are looked at when none can come in any more. And before, where the last try failed on one: so a loop of
-        // failing tries does not turn newcomers away each time. The gate says "writing" a little early, which spares a third
-        // atomic operation.
-        if self.reads.get() != 0
-            || (self.cautious.get() && self.has_readers_beside())
-            || !self.claim_gate(Hold::Writing, Gate::admits_exclusive)
-        {
+        if self.reads.get() != 0 {
             return false;
         }
-        if self.has_readers_beside() {
-            self.cautious.set(true);
-            self.give_gate_back();
+        loop {
+            step!(claim_look);
+            let gate = self.load_gate();
+            if !gate.admits_exclusive() {
+                return false;
+            }
+            if self.segment.lists_beside(self.index) {
+                return self.write_beside_listed();
+            }
+            let claimed = gate.acquired(Hold::Writing, self.index);
+            step!(claim_gate);
+            if self.gate().swap(gate, claimed) {
+                self.claimed.set(claimed);
+                break;
+            }
+        }
+        if self.segment.lists_beside(self.index) && self.is_read_after_all() {
             return false;
         }
-        self.cautious.set(false);
         self.begin_write();
         step!(stamp_write);
         unstamp(&self.slot().exclusive_since); // the caller may stamp it: the clock would cost a third of all this
+        true
+    }
+
+    /// That the claim fails where somebody has listed itself meanwhile rests on the gate's sequence, which may wrap while a process
+    /// is stopped. Exclusion does not: whoever is found here reads, or has listed itself too late and will see our claim.
+    #[cold]
+    fn is_read_after_all(&self) -> bool {
+        let is_read = self.has_readers_beside();
+        if is_read {
+            self.give_gate_back();
+        }
+        is_read
+    }
+
+    /// Some slots may read. The readers are looked at before, so that a loop of failing tries does not turn newcomers away each
+    /// time; and again when none can come in any more.
+    #[cold]
+    fn write_beside_listed(&self) -> bool {
+        if self.has_readers_beside() {
+            return false;
+        }
+        let _trying = Trying::of(self.slot());
+        let writes = self.claim_gate(Hold::Draining, Gate::admits_exclusive) && self.write_drained();
+        if writes {
+            step!(stamp_write);
+            unstamp(&self.slot().exclusive_since);
+        }
+        writes
+    }
+
+    /// The gate says that we drain, and the try ends here: it writes if nobody else reads.
+    fn write_drained(&self) -> bool {
+        if self.has_readers_beside() {
+            self.give_gate_back();
+            return false;
+        }
+        if !self.claim_drained() {
+            return false;
+        }
+        if self.reads.take() != 0 {
+            step!(end_read_in_place);
+            self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
+        }
+        self.begin_write();
         true
     }
 
@@ -488,6 +585,7 @@ impl Attachment {
     }
 
     pub(crate) fn begin_upgradable(&self) {
+        self.know_upgradable(true);
         self.exclusive.set(Some(Mode::Upgradable));
         self.stamp_exclusive();
     }
@@ -495,8 +593,14 @@ impl Attachment {
     /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
     pub(crate) fn claim_drained(&self) -> bool {
         step!(claim_drained);
-        let gate = self.segment.change_gate(|gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing)));
-        gate.is_drained_by(self.index)
+        let turned = |gate: Gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing));
+        let claimed = turned(self.segment.change_gate(turned));
+        let Some(claimed) = claimed else { return false };
+        self.claimed.set(claimed);
+        if self.exclusive.get() == Some(Mode::Upgradable) {
+            self.know_upgradable(false);
+        }
+        true
     }
 
     /// The gate says that we write, and nobody reads. Only now is the fence ours; a death before the store skips nothing,
@@ -516,6 +620,12 @@ impl Attachment {
         self.exclusive.set(Some(Mode::Write));
     }
 
+    /// For whoever finds that the gate says so: it is no damage.
+    fn know_upgradable(&self, held: bool) {
+        step!(know_upgradable);
+        self.slot().waiting.upgradable.store(held.into(), Relaxed);
+    }
+
     /// What the lock protects is whole again, or said not to be: a death from here on is no death inside.
     fn end_write(&self) {
         step!(end_write);
@@ -529,8 +639,10 @@ impl Attachment {
     #[inline]
     pub fn release_exclusive(&self, end: HoldEnd) -> Result<()> {
         let Some(mode) = self.exclusive.take() else { return Ok(()) };
-        if mode == Mode::Write && end != HoldEnd::Abandoned {
-            self.end_write();
+        match mode {
+            Mode::Write if end == HoldEnd::Abandoned => {}
+            Mode::Write => self.end_write(),
+            _ => self.know_upgradable(false),
         }
         let free = |gate: Gate| {
             gate.is_owned_by(self.index).then(|| match end {
@@ -557,6 +669,9 @@ impl Attachment {
 
     #[cold]
     pub(crate) fn lost_gate(&self, gate: Gate) -> Error {
+        if self.segment.is_forked() {
+            return self.segment.forked();
+        }
         Error::corrupt(format!(
             "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
              protects may have been changed by two at once",
@@ -574,25 +689,17 @@ impl Attachment {
         if self.has_readers_beside() {
             return false;
         }
+        let _trying = Trying::of(self.slot());
         match (self.exclusive.get(), self.reads.get()) {
             (Some(Mode::Upgradable), 0) => self.claim_upgrade(),
             (None, 1) if self.claim_gate(Hold::Draining, Gate::admits_exclusive) => {}
             _ => return false,
         }
-        if self.has_readers_beside() {
-            self.give_gate_back();
-            return false;
+        let writes = self.write_drained();
+        if writes {
+            self.stamp_exclusive();
         }
-        if !self.claim_drained() {
-            return false;
-        }
-        if self.reads.take() != 0 {
-            step!(end_read_in_place);
-            self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
-        }
-        self.begin_write();
-        self.stamp_exclusive();
-        true
+        writes
     }
 
     /// The gate from upgradable on the way to write: newcomers stay out, readers inside may finish.
@@ -632,16 +739,29 @@ impl Attachment {
     /// # Errors
     /// As [`Attachment::release_exclusive`].
     pub fn downgrade_to_upgradable(&self) -> Result<()> {
+        self.turn_upgradable(Gate::healed)
+    }
+
+    /// Takes back an upgrade that nothing has used: the hold is upgradable again, and an earlier writer's death stays reported.
+    ///
+    /// # Errors
+    /// As [`Attachment::release_exclusive`].
+    pub fn undo_upgrade(&self) -> Result<()> {
+        self.turn_upgradable(|gate| gate)
+    }
+
+    fn turn_upgradable(&self, end: fn(Gate) -> Gate) -> Result<()> {
         if self.exclusive.get() != Some(Mode::Write) {
             return Ok(());
         }
         self.end_write();
+        self.know_upgradable(true);
         step!(downgrade_gate);
-        let gate = self
-            .segment
-            .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.turned(Hold::Upgradable).healed()));
+        let gate =
+            self.segment.change_gate(|gate| gate.is_owned_by(self.index).then(|| end(gate.turned(Hold::Upgradable))));
         if !gate.is_owned_by(self.index) {
             self.exclusive.set(None);
+            self.know_upgradable(false);
             return Err(self.lost_gate(gate));
         }
         self.exclusive.set(Some(Mode::Upgradable));
@@ -656,15 +776,29 @@ impl Attachment {
     #[cold]
     fn make_way(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
-        now != self.looked_at.replace(now) && {
-            let repaired = self.segment.recover_all(self.index);
+        now != self.looked_at.replace(now) && !self.segment.is_forked() && {
+            let (repaired, next) = self.segment.recover_some(self.index, self.recovers_next.get());
+            self.recovers_next.set(next);
             // As the last in the queue would.
-            let free = self.try_vigil.borrow_mut().look_for(mode, u64::MAX, now);
+            let free = self.try_vigil.borrow_mut().look_for(mode, now);
             if free {
                 self.segment.wake_next(Some(self.index)); // which reopens a queue that need not be closed
             }
-            repaired || free
+            let bereft = mode == Mode::Write && self.recover_readers();
+            repaired || free || bereft
         }
+    }
+
+    /// Repairs what the dead left behind of whom a writer finds that they read, up to the first who lives: he is in the way.
+    fn recover_readers(&self) -> bool {
+        let mut repaired = false;
+        for _ in 0..MAX_REPAIRS {
+            match self.segment.reader_beside(self.index) {
+                Some(reader) if self.segment.recover(reader) => repaired = true,
+                _ => break,
+            }
+        }
+        repaired
     }
 
     // ---- closing
@@ -675,8 +809,39 @@ impl Attachment {
         self.end = end;
     }
 
+    /// Whether this process is a forked child of the one that opened the lock. Then the attachment holds nothing here, every
+    /// try fails, every wait is [`ErrorKind::Forked`], and the parent's holds are as they were: open the lock again.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.segment.is_forked()
+    }
+
     pub(crate) fn vigil(&self) -> Vigil {
-        Vigil::new(self.segment.clone(), self.index)
+        self.try_vigil.borrow().another()
+    }
+
+    /// Whether one who waits here has found that nobody holds the gate, although it says so.
+    pub(crate) fn has_found_damage(&self, gate: Gate) -> bool {
+        self.try_vigil.borrow().has_found_damage(gate)
+    }
+}
+
+/// While it lives, where the gate says that the owner of the slot drains, it does not wait for the readers inside: who finds
+/// it so for long need not wait for them either.
+struct Trying<'a>(&'a AtomicU32);
+
+impl<'a> Trying<'a> {
+    fn of(slot: &'a Slot) -> Self {
+        step!(try_mark);
+        slot.waiting.trying.store(1, Relaxed);
+        Self(&slot.waiting.trying)
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        step!(try_unmark);
+        self.0.store(0, Relaxed);
     }
 }
 
@@ -690,6 +855,9 @@ fn unstamp(since: &NoteU64) {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.segment.is_forked() {
+            return; // the slot is the parent's
+        }
         let _ = self.withdraw_all();
         if self.reads.get() != 0 {
             self.reads.set(1);
@@ -698,8 +866,6 @@ impl Drop for Attachment {
         // A damaged gate cannot be told to anybody here.
         let _ = self.release_exclusive(self.end);
         let segment = &*self.segment;
-        // Without the setup byte the slot is given up all the same, and the next opener or closer tidies up.
-        let alone = segment.enter_setup(CLOSE_PATIENCE).is_ok();
         step!(close_look);
         if segment.load_gate().died() != Some(self.index) {
             step!(close_pid);
@@ -707,17 +873,31 @@ impl Drop for Attachment {
         }
         step!(close_unlock);
         let _ = segment.lock.unlock(slot_byte(self.index));
-        if alone {
-            segment.tidy();
-            segment.leave_setup();
-        }
+        segment.remove_if_last();
+        segment.lower_high_water();
     }
 }
 
 impl Segment {
-    /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. The setup byte must be held.
-    fn claim_slot(&self) -> Result<usize> {
-        let cannot = |error| self.place.refused("lock a slot of", "fcntl", error);
+    /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. `None`: they are all in use.
+    pub(crate) fn claim_slot(&self) -> Result<Option<usize>> {
+        for _ in 0..CLAIM_ROUNDS {
+            step!(attach_begin);
+            let seen = self.header().high_water.load(SeqCst);
+            if let Some(slot) = self.try_claim_slot()? {
+                return Ok(Some(slot));
+            }
+            // Whoever attached meanwhile may have left one slot behind us for one before us.
+            step!(attach_again);
+            if self.header().high_water.load(SeqCst) == seen {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_claim_slot(&self) -> Result<Option<usize>> {
+        let cannot = |error| segment::cannot_lock(&self.place, error);
         let is_vacant = |index: &usize| {
             step!(attach_vacant);
             self.slots()[*index].waiting.pid.load(Relaxed) == 0
@@ -738,38 +918,52 @@ impl Segment {
             self.repair(index, || true);
             step!(attach_died_look);
             if self.load_gate().died() != Some(index) {
-                return Ok(index);
+                return Ok(Some(index));
             }
             // Its last owner died inside a write hold: who that was is written here, until it is settled.
             step!(attach_unlock);
             self.lock.unlock(slot_byte(index)).map_err(cannot)?;
         }
-        Err(Error::new(
+        Ok(None)
+    }
+
+    #[cold]
+    pub(crate) fn full(&self) -> Error {
+        Error::new(
             ErrorKind::Full,
             format!(
                 "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
                 self.place,
                 self.capacity()
             ),
-        ))
+        )
     }
 
-    /// After a slot was given up: removes the lock if nobody needs it, else lowers the high-water mark. The setup byte
-    /// must be held.
-    fn tidy(&self) {
-        step!(tidy_look);
-        if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
-            self.recover_all(usize::MAX);
-            if self.is_clean() {
-                segment::named::retire(self);
+    fn raise_high_water(&self, count: usize) {
+        let word = &self.header().high_water;
+        loop {
+            step!(attach_high_water_look);
+            let seen = HighWater(word.load(SeqCst));
+            step!(attach_high_water);
+            if word.compare_exchange(seen.0, seen.changed_to(seen.count().max(count)).0, SeqCst, SeqCst).is_ok() {
                 return;
             }
         }
+    }
+
+    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
+    fn lower_high_water(&self) {
+        let word = &self.header().high_water;
+        step!(tidy_look);
+        let seen = HighWater(word.load(SeqCst));
         step!(tidy_scan);
-        let used = self.used_slots();
+        let used = &self.slots()[..seen.count().min(self.slots().len())];
+        // Who had raised the mark before had also left its pid in its slot.
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
-        step!(tidy_high_water);
-        self.header().high_water.store(top as u32, SeqCst);
+        if top < seen.count() {
+            step!(tidy_high_water);
+            let _ = word.compare_exchange(seen.0, seen.changed_to(top).0, SeqCst, SeqCst);
+        }
     }
 }
 
@@ -840,6 +1034,65 @@ mod tests {
         });
         std::fs::remove_file(&path).unwrap();
         assert_eq!(beside, [false, false], "two exclusive holds at once");
+    }
+
+    #[test]
+    fn a_try_that_is_refused_by_a_reader_leaves_the_gate_alone() {
+        let path = std::env::temp_dir().join(format!("refused-try-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (reader, tries) = (open(), open());
+        assert!(reader.try_read());
+        let gate = tries.load_gate();
+        let refused = !tries.try_write() && !tries.try_write();
+        let untouched = tries.load_gate() == gate;
+        drop((reader, tries));
+        std::fs::remove_file(&path).unwrap();
+        assert!(refused && untouched);
+    }
+
+    /// What a process leaves that is stopped in a try, between its claim of the gate and its second look at the readers.
+    #[test]
+    fn a_stopped_try_is_passed_over_though_somebody_reads() {
+        let path = std::env::temp_dir().join(format!("stopped-try-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (reader, stopped, other) = (open(), open(), open());
+        assert!(reader.try_read() && stopped.try_read());
+        stopped.release_read();
+        let terms = || Terms { deadline: park::now() + 5_000_000_000, fairness: 0 };
+        let mut let_in = Vec::new();
+        std::mem::forget(Trying::of(stopped.slot()));
+        assert!(stopped.claim_gate(Hold::Draining, Gate::admits_exclusive));
+        let_in.push(other.wait(Mode::Read, terms(), || false).is_ok());
+        other.release_read();
+        assert!(stopped.try_upgradable());
+        stopped.claim_upgrade();
+        let_in.push(other.wait(Mode::Read, terms(), || false).is_ok());
+        other.release_read();
+        let upgradable = stopped.release_exclusive(HoldEnd::Whole).is_ok();
+        drop((reader, stopped, other));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((let_in, upgradable), (vec![true, true], true));
+    }
+
+    /// What a claim for writing rests on that finds nobody listed.
+    #[test]
+    fn the_first_read_of_an_attachment_changes_the_gate() {
+        let path = std::env::temp_dir().join(format!("first-read-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let other = open();
+        let changes = |reader: &Attachment| {
+            let seen = other.load_gate();
+            assert!(reader.try_read());
+            reader.release_read();
+            other.load_gate() != seen
+        };
+        let first = open();
+        let mut seen = vec![changes(&first), changes(&first)];
+        drop(first); // and stays listed
+        seen.push(changes(&open()));
+        drop(other);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(seen, [true, false, true]);
     }
 
     /// What others find who die between the claim of the gate and their hold, or between their release and its effect.

@@ -27,6 +27,10 @@ pub enum ErrorKind {
     InvalidArgument,
     /// A blocking wait was interrupted by its caller.
     Interrupted,
+    /// The system lacks what the lock needs.
+    Unsupported,
+    /// The lock was opened before this process was forked: open it again in the child.
+    Forked,
 }
 
 impl ErrorKind {
@@ -43,6 +47,8 @@ impl ErrorKind {
             Self::Busy => "ERR_LOCK_BUSY",
             Self::InvalidArgument => "ERR_INVALID_ARG_VALUE",
             Self::Interrupted => "ERR_LOCK_INTERRUPTED",
+            Self::Unsupported => "ERR_LOCK_UNSUPPORTED",
+            Self::Forked => "ERR_LOCK_CLOSED",
         }
     }
 }
@@ -98,6 +104,11 @@ impl Error {
     pub(crate) fn during(mut self, syscall: &'static str) -> Self {
         self.syscall = Some(syscall);
         self
+    }
+
+    /// As [`Error::access`], where the system does not know what was asked for.
+    pub(crate) fn unsupported(what: impl fmt::Display, source: io::Error) -> Self {
+        Self { kind: ErrorKind::Unsupported, ..Self::access(what, source) }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {

@@ -7,7 +7,8 @@
 //!      5      poisoned  a write hold ended without release, and none has ended whole since
 //!      6..18  owner     the slot that has the gate (meaningful unless free)
 //!     18..30  died      the slot whose write hold ended without release (meaningful if poisoned)
-//!     30..42  sequence  changes whenever somebody joins the queue: a clearing of the queue decided before fails
+//!     30..42  sequence  changes whenever somebody joins or closes the queue, or lists itself as a reader: a clearing or
+//!                       reopening of the queue, or a claim for writing, that was decided before fails
 //!     42..64  tag       changes with every acquisition: what was decided about an earlier owner fails
 //! ```
 
@@ -40,6 +41,9 @@ const SEQUENCE_MASK: u64 = 0xfff << SEQUENCE_SHIFT;
 const TAG_SHIFT: u32 = 42;
 
 impl Gate {
+    /// What a forked child has in the place of the gate: a mode that no version writes, which admits nobody.
+    pub const FORKED: Self = Self(MODE);
+
     /// A newcomer may read: no writer, and the queue is not closed. (A mode that no version writes counts as a writer.)
     pub fn admits_reader(self) -> bool {
         self.0 & (NO_READERS | CLOSED) == 0
@@ -84,8 +88,9 @@ impl Gate {
         ((self.0 >> OWNER_SHIFT) & SLOT_MASK) as usize
     }
 
+    /// (Of a mode that no version writes: nobody.)
     pub fn is_owned_by(self, slot: usize) -> bool {
-        !self.is_free() && self.owner() == slot
+        (self.0 & MODE).wrapping_sub(1) < Hold::Writing as u64 && self.owner() == slot
     }
 
     /// `slot` waits for the readers to leave, and nobody took the gate away from it.
@@ -130,10 +135,15 @@ impl Gate {
         Self(self.healed().0 | POISONED | (slot as u64) << DIED_SHIFT)
     }
 
+    /// What others decided on the gate as it was fails.
+    pub fn with_next_sequence(self) -> Self {
+        let sequence = self.0.wrapping_add(1 << SEQUENCE_SHIFT) & SEQUENCE_MASK;
+        Self(self.0 & !SEQUENCE_MASK | sequence)
+    }
+
     /// Somebody joined the queue.
     pub fn with_waiting(self) -> Self {
-        let sequence = self.0.wrapping_add(1 << SEQUENCE_SHIFT) & SEQUENCE_MASK;
-        Self(self.0 & !SEQUENCE_MASK | sequence | WAITING)
+        Self(self.with_next_sequence().0 | WAITING)
     }
 
     pub fn with_closed(self) -> Self {
@@ -158,13 +168,13 @@ mod tests {
         let full = Gate(u64::MAX << SEQUENCE_SHIFT);
         let gate = full.acquired(Hold::Writing, 4095);
         assert_eq!((gate.owner(), gate.hold(), gate.0 >> TAG_SHIFT), (4095, Some(Hold::Writing), 0));
-        let gate = gate.with_waiting().with_closed().poisoned_by(4094);
-        assert_eq!((gate.owner(), gate.died(), gate.0 >> SEQUENCE_SHIFT), (4095, Some(4094), 0));
+        let gate = gate.with_next_sequence().with_waiting().with_closed().poisoned_by(4094);
+        assert_eq!((gate.owner(), gate.died(), gate.0 >> SEQUENCE_SHIFT), (4095, Some(4094), 1));
         assert!(gate.is_waiting() && gate.is_closed() && gate.excludes_readers());
         let gate = gate.poisoned_by(1).freed();
         assert_eq!((gate.died(), gate.owner(), gate.hold()), (Some(1), 0, Some(Hold::Free)));
         assert!(!gate.admits_exclusive() && gate.without_queue().admits_exclusive());
-        assert_eq!(gate.healed().without_queue(), Gate(0));
+        assert_eq!(gate.healed().without_queue(), Gate(1 << SEQUENCE_SHIFT));
     }
 
     #[test]
@@ -179,8 +189,11 @@ mod tests {
             assert_eq!(gate.is_drained_by(3), matches!(hold, Hold::Draining | Hold::Upgrading));
             assert!(!gate.with_closed().admits_reader());
         }
+        assert!((5..8).contains(&Gate::FORKED.0));
         for unknown in [5, 6, 7] {
             assert_eq!(Gate(unknown).hold(), None);
+            assert!(!Gate(unknown).is_owned_by(0));
+            assert!(!Gate(unknown).admits_exclusive());
             assert!(!Gate(unknown).admits_reader());
         }
     }

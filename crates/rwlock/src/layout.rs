@@ -20,11 +20,11 @@ const LINE: usize = 128;
 
 /// The first eight bytes of a valid lock.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
-/// In the magic's place while a file is being laid out; whoever finds it under the setup lock starts afresh.
+/// In the magic's place while a file is laid out in place; whoever finds it and gets the setup byte starts afresh.
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Raised with every change of meaning that [`LAYOUT_HASH`] cannot see.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 
 /// The longest name, in UTF-8 bytes.
 pub const MAX_NAME: usize = 255;
@@ -33,7 +33,7 @@ pub const MAX_CAPACITY: u32 = 4095;
 /// The capacity of a lock made without saying one.
 pub const DEFAULT_CAPACITY: u32 = 128;
 
-/// What the lock is. Constant after creation, except `high_water`, which only openers and closers change.
+/// What the lock is. Constant after creation, except `high_water` and `removal`, which only openers and closers change.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Header {
@@ -46,11 +46,20 @@ pub(crate) struct Header {
     pub bytes: AtomicU64,
     /// Unix time of creation in ns; also the seed of the fence.
     pub created: AtomicU64,
-    /// Slots at and above this index were never used since they were last known to be free.
-    pub high_water: AtomicU32,
+    /// What its creator asked for: see [`TRANSIENT`] and [`ANONYMOUS`].
+    pub flags: AtomicU32,
     pub name_bytes: NoteU32,
     pub name: [NoteU64; 32],
+    /// See [`crate::slot::HighWater`].
+    pub high_water: AtomicU64,
+    /// See [`crate::segment::removal`].
+    pub removal: AtomicU64,
 }
+
+/// In `flags`: the last close removes the lock even if it has the death of a writer to report.
+pub(crate) const TRANSIENT: u32 = 1;
+/// In `flags`: the name is random, so once all of its processes are dead nobody needs its report.
+pub(crate) const ANONYMOUS: u32 = 2;
 
 /// The words every acquisition of an exclusive mode goes through.
 #[derive(Default)]
@@ -108,7 +117,7 @@ pub(crate) struct Slot {
     pub reads: AtomicU64,
     /// The fencing token of this slot's write hold. Not that of the lock: no write hold has begun, or it has ended.
     pub token: AtomicU64,
-    /// When the present read hold and the present exclusive hold began (monotonic ns), for people.
+    /// When the present read hold and the present exclusive hold began, for people; see [`crate::park::shared`]. 0: not known.
     pub read_since: NoteU64,
     pub exclusive_since: NoteU64,
     /// What the present holds are called, if they were given names of their own.
@@ -131,8 +140,11 @@ pub(crate) struct WaitLine {
     pub namespace: NoteU32,
     /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
     pub passes: AtomicU32,
-    /// When the published request wants the queue closed to newcomers, and when it was made (monotonic ns).
-    pub close_at: AtomicU64,
+    /// Not 0: the published request has been overtaken for long enough, and wants the queue closed to newcomers.
+    pub overdue: AtomicU32,
+    /// Not 0: the owner tries for the gate, and where this says that it drains, it does not wait for the readers inside.
+    pub trying: AtomicU32,
+    /// When the published request was made; see [`crate::park::shared`].
     pub since: NoteU64,
     /// Identity, for people. `pid` 0: nobody attached.
     pub pid: AtomicU32,
@@ -141,6 +153,8 @@ pub(crate) struct WaitLine {
     /// Where the owner's event loop is woken, and what is said there; see [`crate::park::doorbell`]. 0: it sleeps on `wake`.
     pub doorbell: AtomicU64,
     pub doorbell_key: AtomicU64,
+    /// Not 0: the owner knows of its upgradable hold. Where the gate says otherwise for long, something else wrote there.
+    pub upgradable: AtomicU32,
 }
 
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
@@ -192,8 +206,10 @@ pub(crate) const fn bytes_of(capacity: u32) -> usize {
 pub(crate) const LAYOUT_HASH: u64 = {
     let offsets = [
         offset_of!(Header, capacity),
-        offset_of!(Header, high_water),
+        offset_of!(Header, flags),
         offset_of!(Header, name),
+        offset_of!(Header, high_water),
+        offset_of!(Header, removal),
         offset_of!(Preamble, gate),
         offset_of!(GateLine, fence),
         offset_of!(Preamble, ticket),
@@ -204,7 +220,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Slot, exclusive_label),
         offset_of!(Slot, waiting),
         offset_of!(WaitLine, wake),
-        offset_of!(WaitLine, close_at),
+        offset_of!(WaitLine, overdue),
         offset_of!(WaitLine, pid),
         offset_of!(WaitLine, label),
         offset_of!(WaitLine, doorbell),
@@ -226,12 +242,11 @@ const _: () = {
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
     assert!(offset_of!(Preamble, listing) == 5 * LINE);
     assert!(size_of::<Preamble>() == SLOTS_OFFSET);
-    assert!(size_of::<WaitLine>() == LINE);
-    assert!(size_of::<Slot>() == 2 * LINE);
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
     // (loom's atomics are of other sizes.)
-    assert!(cfg!(loom) || LAYOUT_HASH == 0xd15a_0154_84f8_5e89);
+    assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
+    assert!(cfg!(loom) || LAYOUT_HASH == 0xbcad_1506_40b6_7e69);
 };
 
 #[cfg(test)]

@@ -43,7 +43,8 @@
 //! - **Recovery** ([`recovery`]): the kernel knows who is alive. Each attachment holds a byte lock of the lock file, which
 //!   the kernel drops at its death ([`liveness`]). A pid is for people to read, never a proof. A writer that dies inside
 //!   leaves the gate *poisoned* with his slot's number, and his slot as it was, until a write hold ends whole.
-//! - **Opening and closing** ([`segment`]) are rare, and serialised by one more byte lock.
+//! - **Opening and closing** ([`segment`]) wait for nobody, and nobody waits for who is stopped in the middle of them. Only where a
+//!   file is laid out in place, or removed, one process after the other does so, by one more byte lock.
 
 #![warn(missing_docs)]
 #![allow(rustdoc::private_intra_doc_links)] // whoever reads how it works has the source
@@ -69,7 +70,7 @@ mod watcher;
 
 pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
 pub use error::{Error, ErrorKind, Result};
-pub use inspect::{OwnerDied, Party, Snapshot, list, remove};
+pub use inspect::{OwnerDied, Party, Snapshot, list, prune, remove};
 pub use layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
 pub use park::doorbell::Doorbell;
 pub use park::is_process_ending;

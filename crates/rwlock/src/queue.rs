@@ -10,7 +10,7 @@ use crate::gate::{Gate, Hold};
 use crate::layout::{GateLine, SLOTS_OF_WORD, Slot};
 use crate::park;
 use crate::segment::Segment;
-use crate::slot::{Mode, Queued, Reads};
+use crate::slot::{HighWater, Mode, Queued, Reads, is_earlier};
 
 impl GateLine {
     pub fn load(&self) -> Gate {
@@ -47,7 +47,7 @@ impl Segment {
 
     fn high_water(&self) -> usize {
         step!(scan_bound);
-        self.header().high_water.load(SeqCst) as usize
+        HighWater(self.header().high_water.load(SeqCst)).count()
     }
 
     /// The slots in use, and perhaps some that are not.
@@ -67,8 +67,21 @@ impl Segment {
 
     #[cold]
     pub fn damaged(&self, gate: Gate) -> Error {
+        if self.is_forked() {
+            return self.forked();
+        }
         Error::corrupt(format!(
             "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+            self.place, gate.0
+        ))
+    }
+
+    #[cold]
+    pub fn held_by_nobody(&self, gate: Gate) -> Error {
+        let pid = self.slots().get(gate.owner()).map_or(0, |slot| slot.waiting.pid.load(Relaxed));
+        Error::corrupt(format!(
+            "{} is damaged: its gate says {:#x}, that process {pid} holds it, which does not. Something else wrote into its \
+             memory; stop its users and remove it",
             self.place, gate.0
         ))
     }
@@ -92,6 +105,17 @@ impl Segment {
             }
         }
         None
+    }
+
+    /// Whether any slot other than `me` may read.
+    #[inline]
+    pub fn lists_beside(&self, me: usize) -> bool {
+        self.listed().fold(0, u64::bitor) != 0 && self.lists_other_than(me)
+    }
+
+    #[inline(never)]
+    fn lists_other_than(&self, me: usize) -> bool {
+        self.listed().enumerate().flat_map(|(number, word)| slots_in(number, word)).any(|slot| slot != me)
     }
 
     /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
@@ -125,12 +149,15 @@ impl Segment {
     /// Of those that a request with `mode` and `ticket` must let go first, the one longest in the queue.
     ///
     /// A reader waits for every earlier request that is exclusive; an exclusive one for every earlier one.
-    pub fn ahead_of(&self, me: usize, mode: Mode, ticket: u64) -> Option<(usize, Queued)> {
+    /// `None` for a ticket: it comes after all of them.
+    pub fn ahead_of(&self, me: usize, mode: Mode, ticket: Option<u64>) -> Option<(usize, Queued)> {
         self.queue()
             .filter(|&(slot, queued)| {
-                slot != me && queued.is_ahead_of(ticket) && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
+                slot != me
+                    && ticket.map_or_else(|| queued.is_in_turn(), |ticket| queued.is_ahead_of(ticket))
+                    && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
             })
-            .min_by_key(|(_, queued)| queued.ticket())
+            .reduce(|first, next| if is_earlier(next.1.ticket(), first.1.ticket()) { next } else { first })
     }
 
     /// What the slots wait for.
@@ -149,20 +176,24 @@ impl Segment {
     ///
     /// Must be called after every step that may let somebody else go on: a release, a downgrade, leaving the queue.
     pub fn wake_next(&self, me: Option<usize>) {
-        loop {
+        // Each round that is not the last found that somebody had changed the gate. Should that never end it is damage.
+        for _ in 0..=self.slots().len() {
             step!(wake_look);
             let gate = self.load_gate();
             if gate.excludes_readers() || !gate.is_waiting() {
                 return; // the writer's release comes here again
             }
-            let (mut first, mut first_exclusive, mut close_at) = (None, None, u64::MAX);
-            let earlier = |seen: Option<u64>, ticket| Some(seen.map_or(ticket, |seen: u64| seen.min(ticket)));
+            let (mut first, mut first_exclusive, mut any_overdue) = (None, None, false);
+            let earlier = |seen: Option<u64>, ticket| match seen {
+                Some(seen) if is_earlier(seen, ticket) => Some(seen),
+                _ => Some(ticket),
+            };
             let mut empty = true;
             for (slot, queued) in self.queue() {
                 empty = false;
                 if !queued.is_passed() {
-                    step!(scan_close_at);
-                    close_at = close_at.min(self.slots()[slot].waiting.close_at.load(Relaxed));
+                    step!(scan_overdue);
+                    any_overdue |= self.slots()[slot].waiting.overdue.load(Relaxed) != 0;
                     first = earlier(first, queued.ticket());
                     if queued.mode() != Some(Mode::Read) {
                         first_exclusive = earlier(first_exclusive, queued.ticket());
@@ -177,15 +208,16 @@ impl Segment {
                 }
                 continue;
             }
-            if gate.is_closed() && close_at > park::now() {
+            if gate.is_closed() && !any_overdue {
                 step!(reopen_queue);
-                // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm.
+                // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm. Whoever has
+                // closed it meanwhile has changed the gate.
                 self.swap_gate(gate, gate.reopened());
             }
             for (slot, queued) in self.queue() {
                 let turn = match queued.mode() {
                     _ if queued.is_passed() => true, // perhaps it comes now
-                    Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| queued.ticket() < exclusive),
+                    Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| is_earlier(queued.ticket(), exclusive)),
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };
                 if turn && Some(slot) != me {

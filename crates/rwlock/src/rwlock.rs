@@ -66,6 +66,22 @@ impl OpenOptions {
         self
     }
 
+    /// Whether a named lock whose writer died outlives its last close, to report that to whoever opens it next. The default.
+    /// The creator's wins.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.options.transient = !durable;
+        self
+    }
+
+    /// How long opening waits, at most, for another process that lays out or removes the same file: 5 s by default. It waits
+    /// for nothing else.
+    #[must_use]
+    pub fn setup_timeout(mut self, timeout: Duration) -> Self {
+        self.options.setup_timeout = timeout;
+        self
+    }
+
     /// Opens the lock called `name`: shared memory, per user and machine.
     ///
     /// # Errors
@@ -191,6 +207,17 @@ impl RwLock {
     #[must_use]
     pub fn try_upgradable(&self) -> Option<UpgradableGuard<'_>> {
         self.attachment.try_upgradable().then(|| UpgradableGuard(self))
+    }
+
+    /// Whether this process was forked after it opened the lock. A forked child inherits no lock: here every try is `None`,
+    /// every wait is [`ErrorKind::Forked`], [`RwLock::inspect`] shows nobody, and a guard that was held at the fork releases
+    /// nothing; the parent's holds are as they were. Open the lock again in the child.
+    ///
+    /// A child of `vfork`, `posix_spawn` or a raw `clone` must not use the lock, and keeps the parent's holds from being freed
+    /// at the parent's death until it calls `exec`.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.attachment.is_forked()
     }
 
     /// Who holds the lock, who waits, who died inside.

@@ -1,4 +1,5 @@
-//! The two words of a slot that others act on: what it reads, and what it waits for.
+//! The two words of a slot that others act on, what it reads and what it waits for, and the word that says which slots may be
+//! in use.
 
 /// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
 /// reads; the generation tells one life of the slot from the next.
@@ -89,15 +90,72 @@ impl Queued {
         Self(self.0 | passed_over.0 & PASSES_MASK << PASSES_SHIFT)
     }
 
+    /// Waits, and was not passed over.
+    pub fn is_in_turn(self) -> bool {
+        self.mode().is_some() && !self.is_passed()
+    }
+
     /// Waits in turn, ahead of a request with `ticket`.
     pub fn is_ahead_of(self, ticket: u64) -> bool {
-        self.mode().is_some() && !self.is_passed() && self.ticket() < ticket
+        self.is_in_turn() && is_earlier(self.ticket(), ticket)
     }
+}
+
+/// `high_water`: the number of the slots that scans visit (16 bits), and how often it was changed (48 bits).
+///
+/// Every attachment changes the word, also one that does not raise the number: so whoever lowers the number, after it saw that
+/// nobody has a slot above, fails if somebody attached meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HighWater(pub u64);
+
+const COUNT_BITS: u32 = 16;
+
+impl HighWater {
+    pub fn count(self) -> usize {
+        (self.0 & ((1 << COUNT_BITS) - 1)) as usize
+    }
+
+    /// Another word, with `count`.
+    pub fn changed_to(self, count: usize) -> Self {
+        Self(((self.0 >> COUNT_BITS).wrapping_add(1) << COUNT_BITS) | count as u64)
+    }
+}
+
+/// Whether ticket `one` was taken before `other`. Their numbers wrap, at 2^44: of two that wait at the same time the later one is
+/// less than half of that ahead.
+pub(crate) fn is_earlier(one: u64, other: u64) -> bool {
+    let ahead = other.wrapping_sub(one) & TICKET_MASK;
+    ahead != 0 && ahead <= TICKET_MASK / 2
+}
+
+/// The tickets of those who wait, in order, the one to be handed out next being `next`.
+pub(crate) fn place_of(ticket: u64, next: u64) -> u64 {
+    ticket.wrapping_sub(next).wrapping_add(TICKET_MASK / 2) & TICKET_MASK
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_change_of_the_high_water_mark_is_another_word() {
+        let seen = HighWater(u64::MAX << COUNT_BITS | 5);
+        assert_eq!((seen.count(), seen.changed_to(5).count(), seen.changed_to(4096).count()), (5, 5, 4096));
+        assert_ne!(seen, seen.changed_to(5));
+        assert_ne!(seen.changed_to(7).changed_to(5), seen);
+    }
+
+    #[test]
+    fn tickets_keep_their_order_when_their_number_wraps() {
+        for next in [3, 1 << 30, TICKET_MASK - 1, TICKET_MASK, TICKET_MASK + 2, u64::MAX] {
+            let tickets: Vec<_> = (0..6).map(|back| next.wrapping_sub(6 - back) & TICKET_MASK).collect();
+            for pair in tickets.windows(2) {
+                assert!(is_earlier(pair[0], pair[1]) && !is_earlier(pair[1], pair[0]) && !is_earlier(pair[0], pair[0]));
+                assert!(place_of(pair[0], next) < place_of(pair[1], next));
+                assert!(Queued::new(Mode::Write, 0, pair[0]).is_ahead_of(pair[1]));
+            }
+        }
+    }
 
     #[test]
     fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::attachment::Attachment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Hold};
+use crate::inspect::Snapshot;
 use crate::park;
 use crate::slot::{Mode, Queued};
 
@@ -70,6 +71,8 @@ pub(crate) struct Pending {
     sync: Option<RequestId>,
     /// What the slot's word says.
     published: Option<(u64, Mode)>,
+    /// The queue was closed for it since it was published.
+    closed: bool,
     settled: Vec<(RequestId, Outcome)>,
     last_id: RequestId,
     /// No deadline lies before this.
@@ -86,6 +89,7 @@ impl Default for Pending {
             drain: None,
             sync: None,
             published: None,
+            closed: false,
             settled: Vec::new(),
             last_id: 0,
             next_deadline: u64::MAX,
@@ -194,6 +198,7 @@ impl Attachment {
         let pending = &mut *self.pending.borrow_mut();
         self.check_gate(pending)?;
         park::take_wake(&self.slot().waiting.wake);
+        let mut put_back = 0;
         loop {
             self.continue_drain(pending)?;
             while let Some(head) = pending.requests.pop_front() {
@@ -204,9 +209,17 @@ impl Attachment {
             }
             self.expire(pending, now);
             self.admit_nested(pending, now);
-            // What was released before the publication was not told to us: look once more.
+            // What was released before the publication was not told to us: look once more. But who overwrites our word all the
+            // time does not keep us here.
+            let published = pending.published;
             if !self.publish_head(pending) {
                 break;
+            }
+            if pending.published == published {
+                put_back += 1;
+                if put_back > self.segment.slots().len() {
+                    break;
+                }
             }
         }
         self.close_queue(pending, now);
@@ -218,8 +231,13 @@ impl Attachment {
     fn check_gate(&self, pending: &Pending) -> Result<()> {
         step!(poll_look);
         let gate = self.segment.load_gate();
-        if self.segment.gate_owner(gate)? != Some(self.index) {
-            return Ok(());
+        match self.segment.gate_owner(gate)? {
+            Some(owner) if owner == self.index => {}
+            // (Who has died meanwhile leaves it to whoever comes.)
+            Some(owner) if self.has_found_damage(gate) && !self.segment.recover(owner) => {
+                return Err(self.segment.held_by_nobody(gate));
+            }
+            _ => return Ok(()),
         }
         let drains = pending.drain.as_ref().is_some_and(|drain| drain.claimed);
         let ours = match self.exclusive.get() {
@@ -240,7 +258,7 @@ impl Attachment {
 
     /// Grants `head` if it is its turn and the lock is free for it; a writer then still has to drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
-        if self.segment.ahead_of(self.index, head.mode, head.ticket).is_some() {
+        if self.segment.ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
             return Ok(false);
         }
         let granted = match head.mode {
@@ -256,7 +274,7 @@ impl Attachment {
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
                 step!(stamp_drain);
-                self.slot().exclusive_since.store(head.since, Relaxed); // it waits still
+                self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
                 return Ok(true);
@@ -289,7 +307,7 @@ impl Attachment {
         if !drain.claimed {
             drain.claimed = true;
             step!(drain_since);
-            self.slot().waiting.since.store(request.since, Relaxed);
+            self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
         if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
@@ -380,16 +398,18 @@ impl Attachment {
             if published == own.with_passes_of(published) {
                 return false;
             }
+            pending.closed = false;
             step!(publish_back);
             // We were passed over and are here after all, or something else wrote here.
             word.queued.store(own.with_passes_of(published).0, SeqCst);
             return true;
         }
         pending.published = publish;
+        pending.closed = false;
         if let Some(head) = head {
             step!(publish_times);
-            word.close_at.store(head.close_at, Relaxed);
-            word.since.store(head.since, Relaxed);
+            word.overdue.store(0, Relaxed);
+            word.since.store(park::shared(head.since), Relaxed);
             step!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
             step!(join_queue);
@@ -405,12 +425,20 @@ impl Attachment {
 
     /// Closes the queue to newcomers if they have overtaken our first request for long enough. Also if somebody is ahead of
     /// it: he may be stopped, and as long as newcomers keep the lock busy nobody sees that he does not come.
-    fn close_queue(&self, pending: &Pending, now: u64) {
+    ///
+    /// That its time has come is said in its slot: clocks differ from process to process. Who has not seen that, and is about to
+    /// reopen the queue, fails since the gate is changed.
+    fn close_queue(&self, pending: &mut Pending, now: u64) {
         if let Some(head) = pending.requests.front()
             && now >= head.close_at
         {
+            step!(mark_overdue);
+            self.slot().waiting.overdue.store(1, Relaxed);
             step!(close_queue);
-            self.segment.change_gate(|gate| (!gate.is_closed()).then(|| gate.with_closed()));
+            let again = pending.closed;
+            self.segment
+                .change_gate(|gate| (!gate.is_closed() || !again).then(|| gate.with_next_sequence().with_closed()));
+            pending.closed = true;
         }
     }
 
@@ -427,6 +455,7 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
     /// [`ErrorKind::Corrupt`].
     pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
         let conflicts = match mode {
@@ -445,7 +474,7 @@ impl Attachment {
                 .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
         }
         let id = self.request_first(mode, terms);
-        self.block(id, mode, terms.deadline, interrupted)
+        self.block(id, mode, false, terms.deadline, interrupted)
     }
 
     /// As [`Attachment::request_upgrade`], blocking this thread.
@@ -454,16 +483,24 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
     /// [`Attachment::wait`].
     pub fn wait_upgrade(&self, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
         if self.reads.get() != 0 {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(terms).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, terms.deadline, interrupted)
+        self.block(id, Mode::Write, true, terms.deadline, interrupted)
     }
 
-    fn block(&self, id: RequestId, mode: Mode, deadline: u64, interrupted: impl FnMut() -> bool) -> Result<()> {
+    fn block(
+        &self,
+        id: RequestId,
+        mode: Mode,
+        is_upgrade: bool,
+        deadline: u64,
+        interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
         let doorbell = self.mute();
-        let end = self.sleep_until_settled(id, mode, deadline, interrupted);
+        let end = self.sleep_until_settled(id, (mode, is_upgrade), deadline, interrupted);
         self.unmute(doorbell);
         end
     }
@@ -471,7 +508,7 @@ impl Attachment {
     fn sleep_until_settled(
         &self,
         id: RequestId,
-        mode: Mode,
+        (mode, is_upgrade): (Mode, bool),
         deadline: u64,
         mut interrupted: impl FnMut() -> bool,
     ) -> Result<()> {
@@ -486,7 +523,7 @@ impl Attachment {
             if let Some(outcome) = self.take_outcome(id) {
                 return match outcome {
                     Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, deadline.saturating_sub(start))),
+                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, deadline.saturating_sub(start))),
                 };
             }
             if interrupted() {
@@ -537,29 +574,38 @@ impl Attachment {
     }
 
     fn deadlock(&self, mode: Mode) -> Error {
-        let held = if self.exclusive.get().is_some() { "exclusively" } else { "for reading" };
+        let held = match self.exclusive.get() {
+            Some(held) => held.name(),
+            None => Mode::Read.name(),
+        };
         Error::new(
             ErrorKind::Deadlock,
             format!(
-                "{} is held {held} by this very thread, which cannot release it while it waits for {mode:?}: release first, \
-                 use an upgradable hold, or wait without blocking",
-                self.segment.place
+                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
+                 an upgradable hold, or wait without blocking",
+                self.segment.place,
+                mode.name()
             ),
         )
     }
 
-    fn timeout(&self, mode: Mode, timeout: u64) -> Error {
-        Error::new(ErrorKind::Timeout, self.timeout_message(mode, timeout))
+    fn timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> Error {
+        Error::new(ErrorKind::Timeout, self.explain_timeout(mode, is_upgrade, timeout).0)
     }
 
-    /// What to tell somebody whose request was not granted in `timeout` ns: who is in the way.
+    /// What to say if a request, or the upgrade of a hold, was not granted in `timeout` ns: what is in the way. With it what
+    /// the lock looked like when that was found out.
     #[must_use]
-    pub fn timeout_message(&self, mode: Mode, timeout: u64) -> String {
-        let in_time = match timeout.saturating_add(500_000) / 1_000_000 {
-            0 => "at once".into(),
-            ms => format!("within {ms} ms"),
-        };
+    pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
+        let ms = timeout.saturating_add(500_000) / 1_000_000;
+        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
         let seen = self.inspect();
-        format!("{} was not granted for {} {in_time}: {}", self.segment.place, mode.name(), seen.holders_text())
+        let (place, blockers) = (&self.segment.place, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let text = if is_upgrade {
+            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
+        } else {
+            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
+        };
+        (text, seen)
     }
 }

@@ -22,7 +22,7 @@ const IDLE_TIME: u64 = 1_000_000_000;
 /// has a thread of its own, which wakes for it.
 const FULL_PACE: usize = 32;
 
-/// Sleeps on behalf of attachments. Usually one per process.
+/// Sleeps on behalf of attachments. Usually one per process; a forked child needs its own.
 pub struct Watcher {
     posts: Mutex<Vec<Arc<Post>>>,
     /// Wake words one thread can sleep on.
@@ -142,6 +142,9 @@ impl Watch {
     /// # Errors
     /// If a thread is needed and none can be started.
     pub fn begin(&mut self, now: u64, due: u64) -> std::io::Result<()> {
+        if self.entry.sleeper.segment.is_forked() {
+            return Err(std::io::Error::other("this process was forked, and has no thread of its parent"));
+        }
         let set = self.entry.due.load(SeqCst);
         if set != 0 && set <= due {
             return Ok(()); // it rings, if anything too early
@@ -180,7 +183,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.end();
-        if let Some(post) = &self.post {
+        // The thread of a forked child's parent is not here, and may have held the mutex.
+        if let Some(post) = self.post.as_ref().filter(|_| !self.entry.sleeper.segment.is_forked()) {
             lock(&post.watched).entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
             self.interrupt(); // the thread has the lock's memory mapped
         }

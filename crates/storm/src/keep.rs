@@ -34,7 +34,7 @@ pub fn run(folder: &Path, place: &str, capacity: u32) -> ExitCode {
     faults.extend(fill(place, capacity));
     drop(lock);
     if let Some(name) = place.strip_prefix("name:")
-        && process_rwlock::list().iter().any(|seen| seen.name.as_deref() == Some(name))
+        && process_rwlock::list().iter().flatten().any(|seen| seen.name.as_deref() == Some(name))
     {
         faults.push("the lock is still there after the last one has closed it".into());
         let _ = process_rwlock::remove(LockRef::Name(name));

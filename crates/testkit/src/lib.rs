@@ -2,6 +2,8 @@
 //! that hold the lock wrongly leave traces; and what watches the lock in the kill storm.
 
 pub mod floors;
+#[cfg(unix)]
+pub mod fork;
 mod storm;
 
 use std::fs::OpenOptions;

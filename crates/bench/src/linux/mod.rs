@@ -1,4 +1,5 @@
 mod clock;
+mod crowd;
 mod driver;
 mod histogram;
 mod pairs;
@@ -18,8 +19,12 @@ pub fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let end = match arguments[..] {
         ["pairs", ref options @ ..] => pairs::main(options),
+        ["crowd", ref options @ ..] => crowd::main(options),
         [system, prefix] => driver::main(system, Path::new(prefix)),
-        _ => Err("usage: process-rwlock-bench <system> <path-prefix>, or process-rwlock-bench pairs [options]".into()),
+        _ => {
+            Err("usage: process-rwlock-bench <system> <path-prefix>, or process-rwlock-bench pairs|crowd [options]"
+                .into())
+        }
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

@@ -98,7 +98,7 @@ pub fn main(options: &[&str]) -> Result<()> {
 }
 
 /// Each attachment takes one or two, and a usual limit is 1024.
-fn allow_descriptors() {
+pub(super) fn allow_descriptors() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: valid for writes.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };

@@ -12,24 +12,33 @@ static BYTES: Mutex<BTreeMap<u64, i32>> = Mutex::new(BTreeMap::new());
 
 impl LockFile {
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
-        Ok(*bytes().entry(byte).or_insert(self.0.as_raw_fd()) == self.0.as_raw_fd())
+        Ok(*bytes().entry(byte).or_insert(self.file().as_raw_fd()) == self.file().as_raw_fd())
+    }
+
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        let free = !self.is_locked(byte, count)?;
+        Ok(free && (byte..byte + count as u64).all(|byte| self.try_lock(byte).is_ok()))
     }
 
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
-        let own = self.0.as_raw_fd();
+        let own = self.file().as_raw_fd();
         bytes().retain(|at, owner| *at != byte || *owner != own);
         Ok(())
     }
 
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
-        let own = self.0.as_raw_fd();
+        let own = self.file().as_raw_fd();
         Ok(bytes().range(byte..byte + count as u64).any(|(_, owner)| *owner != own))
+    }
+
+    pub fn is_unsupported(_error: &io::Error) -> bool {
+        false
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        let own = self.0.as_raw_fd();
+        let own = self.file().as_raw_fd();
         bytes().retain(|_, owner| *owner != own);
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The bytes lie far beyond the mapped range, where some systems' locks would forbid access.
 
+pub(crate) mod activity;
 pub(crate) mod deaths;
 
 #[cfg(miri)]
@@ -16,18 +17,20 @@ use std::fs::File;
 use std::io;
 
 use crate::layout::{MAX_CAPACITY, slots_of};
+use crate::segment::forked::OpenFile;
 
 /// An open lock file. One per attachment: its byte locks are the proof that the attachment lives. How they are taken, given back
 /// and asked about is the system's.
-pub(crate) struct LockFile(File);
+pub(crate) struct LockFile(OpenFile);
 
 impl LockFile {
-    pub fn new(file: File) -> Self {
-        Self(file)
+    /// What `open` opens. It may be called more than once.
+    pub fn open(open: impl FnMut() -> io::Result<File>) -> io::Result<Self> {
+        OpenFile::open(open).map(Self)
     }
 
     pub fn file(&self) -> &File {
-        &self.0
+        self.0.file()
     }
 
     /// Whether any other open file has a slot.
@@ -36,7 +39,7 @@ impl LockFile {
     }
 }
 
-/// The byte that serialises opening, closing and removing.
+/// The byte that who lays a file out in place, or removes one, holds meanwhile.
 pub(crate) const SETUP_BYTE: u64 = 1 << 40;
 
 /// The byte that the owner of `slot` holds while it lives.

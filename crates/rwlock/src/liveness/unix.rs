@@ -10,21 +10,31 @@ use super::LockFile;
 impl LockFile {
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
-        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, 1) {
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.try_lock_all(byte, 1)
     }
 
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
         self.control(libc::F_OFD_SETLK, libc::F_UNLCK as _, byte, 1).map(drop)
     }
 
+    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them.
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, count) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let found = self.control(libc::F_OFD_GETLK, libc::F_WRLCK as _, byte, count)?;
         Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK as libc::c_short))
+    }
+
+    /// Whether `error`, of one of the above, says that the system has no such locks.
+    pub fn is_unsupported(error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
     }
 
     fn control(&self, command: libc::c_int, kind: libc::c_short, byte: u64, count: usize) -> io::Result<libc::flock> {
@@ -36,7 +46,7 @@ impl LockFile {
         request.l_len = count as libc::off_t;
         loop {
             // SAFETY: the descriptor is open while `self` lives, and `request` is valid for reads and writes.
-            if unsafe { libc::fcntl(self.0.as_raw_fd(), command, &raw mut request) } != -1 {
+            if unsafe { libc::fcntl(self.file().as_raw_fd(), command, &raw mut request) } != -1 {
                 return Ok(request);
             }
             let error = io::Error::last_os_error();

@@ -44,6 +44,12 @@ impl LockFile {
         self.unlock_range(place_of(byte), 1)
     }
 
+    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them, or asks about
+    /// one. They are given back with the file.
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        self.lock(place_of(byte), 2 * count as u32, LOCKFILE_EXCLUSIVE_LOCK)
+    }
+
     /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let (place, length) = (place_of(byte), 2 * count as u32);
@@ -54,6 +60,10 @@ impl LockFile {
         Ok(false)
     }
 
+    pub fn is_unsupported(_error: &io::Error) -> bool {
+        false
+    }
+
     fn lock(&self, place: u64, length: u32, kind: LOCK_FILE_FLAGS) -> io::Result<bool> {
         // SAFETY: plain old data; all zero is a valid value of it.
         let mut at: OVERLAPPED = unsafe { std::mem::zeroed() };
@@ -61,7 +71,7 @@ impl LockFile {
         at.Anonymous.Anonymous.OffsetHigh = (place >> 32) as u32;
         let flags = kind | LOCKFILE_FAIL_IMMEDIATELY;
         // SAFETY: the handle is open while `self` lives; `at` outlives the call, which does not return before it is done.
-        if unsafe { LockFileEx(self.0.as_raw_handle(), flags, 0, length, 0, &raw mut at) } != 0 {
+        if unsafe { LockFileEx(self.file().as_raw_handle(), flags, 0, length, 0, &raw mut at) } != 0 {
             return Ok(true);
         }
         let error = io::Error::last_os_error();
@@ -70,7 +80,7 @@ impl LockFile {
 
     fn unlock_range(&self, place: u64, length: u32) -> io::Result<()> {
         // SAFETY: the handle is open while `self` lives.
-        let done = unsafe { UnlockFile(self.0.as_raw_handle(), place as u32, (place >> 32) as u32, length, 0) };
+        let done = unsafe { UnlockFile(self.file().as_raw_handle(), place as u32, (place >> 32) as u32, length, 0) };
         if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
@@ -95,7 +105,8 @@ mod tests {
 
         fn open(&self) -> LockFile {
             let mut options = OpenOptions::new();
-            LockFile::new(options.read(true).write(true).create(true).truncate(false).open(&self.0).unwrap())
+            options.read(true).write(true).create(true).truncate(false);
+            LockFile::open(|| options.open(&self.0)).unwrap()
         }
     }
 

@@ -1,16 +1,85 @@
 //! Linux: a shared futex (never `FUTEX_PRIVATE_FLAG`: the sleepers are in other processes).
 
-use std::sync::OnceLock;
+#[cfg(not(miri))]
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 
 use super::Word;
-use super::clock::{NANOS, clock};
+use super::clock::{self, NANOS};
 
 /// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
 const WAITV_WORDS: usize = 127;
 
+/// By how much the monotonic clock of this process' time namespace is ahead of the machine's, in ns; `None`: not known. A process
+/// keeps its time namespace.
+#[cfg(not(miri))]
+#[inline]
+pub(crate) fn clock_offset() -> Option<i64> {
+    const NOT_READ: i64 = i64::MIN;
+    const UNKNOWN: i64 = i64::MAX;
+    // No `OnceLock`: it is always the same number, whoever asked first.
+    static OFFSET: AtomicI64 = AtomicI64::new(NOT_READ);
+    let mut offset = OFFSET.load(Relaxed);
+    if offset == NOT_READ {
+        offset = read_clock_offset().unwrap_or(UNKNOWN);
+        OFFSET.store(offset, Relaxed);
+    }
+    (offset != UNKNOWN).then_some(offset)
+}
+
+/// Source: time_namespaces(7).
+#[cfg(not(miri))]
+#[cold]
+fn read_clock_offset() -> Option<i64> {
+    use std::fs;
+    let Ok(own) = fs::read_link("/proc/self/ns/time") else {
+        // A kernel without time namespaces, or no /proc.
+        return fs::read_link("/proc/self/ns/pid").is_ok().then_some(0);
+    };
+    // The offsets are those of the namespace of its children, which is its own unless it has just made one for them.
+    if fs::read_link("/proc/self/ns/time_for_children").ok()? != own {
+        return None;
+    }
+    let offsets = fs::read_to_string("/proc/self/timens_offsets").ok()?;
+    let monotonic = offsets.lines().find_map(|line| line.trim_start().strip_prefix("monotonic"))?;
+    let mut numbers = monotonic.split_whitespace().map(str::parse::<i64>);
+    let (seconds, nanos) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    seconds.checked_mul(NANOS as i64)?.checked_add(nanos)
+}
+
 /// Monotonic time in ns.
 pub(crate) fn now() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
+}
+
+/// The kernel's clock, which its waits and the other processes go by. Where something else answers for it (libfaketime) it is
+/// asked itself, which takes ten times as long.
+fn clock(id: libc::clockid_t) -> u64 {
+    if is_clock_faked() { clock_of_kernel(id).unwrap_or_default() } else { clock::clock(id) }
+}
+
+fn clock_of_kernel(id: libc::clockid_t) -> Option<u64> {
+    let mut time = timespec(0);
+    // SAFETY: `time` is valid for writes, and laid out as the kernel's on 64-bit systems.
+    let done = unsafe { libc::syscall(libc::SYS_clock_gettime, id, &raw mut time) };
+    (done == 0).then(|| time.tv_sec as u64 * NANOS + time.tv_nsec as u64)
+}
+
+fn is_clock_faked() -> bool {
+    const UNKNOWN: u8 = 0;
+    const REAL: u8 = 1;
+    const FAKED: u8 = 2;
+    static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
+    let kind = if cfg!(miri) { REAL } else { KIND.load(Relaxed) };
+    if kind != UNKNOWN {
+        return kind == FAKED;
+    }
+    let kernel = || clock_of_kernel(libc::CLOCK_MONOTONIC);
+    let (before, told, after) = (kernel(), clock::clock(libc::CLOCK_MONOTONIC), kernel());
+    let is_faked = before.is_some_and(|before| told < before) || after.is_some_and(|after| told > after);
+    KIND.store(if is_faked { FAKED } else { REAL }, Relaxed);
+    is_faked
 }
 
 /// The same clock at the resolution of the scheduler's tick (1 to 10 ms), at a fifth of the price.
@@ -48,16 +117,20 @@ pub(crate) fn wake_sleeper(word: &Word) {
 
 /// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
 pub(crate) fn wait_any_limit() -> usize {
-    static LIMIT: OnceLock<usize> = OnceLock::new();
-    *LIMIT.get_or_init(|| {
+    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    static LIMIT: AtomicUsize = AtomicUsize::new(0);
+    let mut limit = LIMIT.load(Relaxed);
+    if limit == 0 {
         // With no entries the call fails: EINVAL where it exists, ENOSYS or EPERM (seccomp) where it cannot be used.
         // SAFETY: zero entries are read.
         let result = unsafe {
             libc::syscall(libc::SYS_futex_waitv, std::ptr::null::<Waiter>(), 0, 0, std::ptr::null::<u8>(), 0)
         };
         let exists = result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
-        if exists { WAITV_WORDS } else { 1 }
-    })
+        limit = if exists { WAITV_WORDS } else { 1 };
+        LIMIT.store(limit, Relaxed);
+    }
+    limit
 }
 
 /// `struct futex_waitv` of the kernel.

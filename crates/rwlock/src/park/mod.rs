@@ -1,7 +1,8 @@
 //! Sleeping on a word of shared memory, and waking who sleeps there. One file per platform, one signature.
 //!
 //! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
-//! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds, the same clock in every process.
+//! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds of this process' own clock: what goes into shared
+//! memory is converted by [`shared`].
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -35,6 +36,15 @@ use windows as system;
 
 use system::wake_sleeper;
 pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit};
+
+/// What this process calls `own`, as all processes may compare it: for people, nothing is decided by it. 0: not known.
+#[inline]
+pub(crate) fn shared(own: u64) -> u64 {
+    #[cfg(all(target_os = "linux", not(loom), not(miri)))]
+    return linux::clock_offset().map_or(0, |offset| own.wrapping_sub(offset as u64));
+    #[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
+    own
+}
 
 /// Whether the process is ending and the threads beside this one have been stopped already, at whatever instruction. Then
 /// nothing may be waited for that one of them might have held: leave everything as it is, and the kernel tells the others.

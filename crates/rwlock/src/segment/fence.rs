@@ -1,12 +1,15 @@
 //! The greatest fencing token of any lock of this user that was removed, so that a lock made anew goes on above it even if
 //! the wall clock was set back.
+//!
+//! It is one word of a file that every process maps, raised by atomic operations: nobody waits for anybody.
 
-use std::fs::File;
 use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 
-use super::file::{read_start, write_start};
-use super::{SETUP_PATIENCE, directory, disk, enter_setup, unix_nanos};
-use crate::liveness::LockFile;
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::{directory, disk, unix_nanos};
 
 /// Its file, in the user's directory.
 pub(super) const FILE: &str = "fence";
@@ -18,17 +21,15 @@ const ABSURD: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 /// fewer than one per ns.
 pub(super) fn seed() -> u64 {
     let now = unix_nanos();
-    with_file(|_, last| Ok(last)).map_or(now, |last| now.max(sane(last, now) + 1))
+    LastToken::open().map_or(now, |last| now.max(sane(last.load(), now) + 1))
 }
 
-/// A lock that handed out `token` is about to be removed.
+/// A lock that handed out `token` is removed.
 pub(super) fn note(token: u64) {
     // Without it the wall clock alone keeps tokens growing.
-    let _ = with_file(|file, last| {
-        let now = unix_nanos();
-        step!(write_last_fence);
-        write_start(file, &sane(last, now).max(sane(token, now)).to_le_bytes())
-    });
+    if let Ok(last) = LastToken::open() {
+        last.raise(token, unix_nanos());
+    }
 }
 
 /// What is damaged, here or in the lock that is removed, counts for nothing.
@@ -36,16 +37,45 @@ fn sane(token: u64, now: u64) -> u64 {
     if token < now.saturating_add(ABSURD) { token } else { 0 }
 }
 
-fn with_file<T>(act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
-    let path = directory::ensure().map_err(io::Error::other)?.join(FILE);
-    step!(open_last_fence);
-    let file = disk::private().create(true).truncate(false).open(path)?;
-    let lock = LockFile::new(file);
-    enter_setup(&lock, &"the fence of removed locks", SETUP_PATIENCE).map_err(io::Error::other)?;
-    step!(read_last_fence);
-    let mut bytes = [0; 8];
-    let last = read_start(lock.file(), &mut bytes).map_or(0, |()| u64::from_le_bytes(bytes));
-    act(lock.file(), last)
+/// The mapped word.
+struct LastToken(MmapRaw);
+
+impl LastToken {
+    fn open() -> io::Result<Self> {
+        let directory =
+            directory::existing().transpose().unwrap_or_else(directory::ensure).map_err(io::Error::other)?;
+        let path = directory.join(FILE);
+        step!(open_last_fence);
+        let file = disk::private().create(true).truncate(false).open(path)?;
+        // A page that the system has no room for is an error here, and a signal when it is written to.
+        step!(reserve_last_fence);
+        disk::reserve(&file, size_of::<u64>())?;
+        step!(map_last_fence);
+        MmapOptions::new().len(size_of::<u64>()).map_raw(&file).map(Self)
+    }
+
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: mappings are page-aligned, and this one is as long as the word; it lives as long as `self`.
+        unsafe { &*self.0.as_mut_ptr().cast::<AtomicU64>() }
+    }
+
+    fn load(&self) -> u64 {
+        step!(read_last_fence);
+        u64::from_le(self.word().load(SeqCst))
+    }
+
+    fn raise(&self, token: u64, now: u64) {
+        let word = self.word();
+        loop {
+            step!(raise_last_fence_look);
+            let seen = word.load(SeqCst);
+            let raised = sane(u64::from_le(seen), now).max(sane(token, now)).to_le();
+            step!(raise_last_fence);
+            if raised == seen || word.compare_exchange(seen, raised, SeqCst, SeqCst).is_ok() {
+                return;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 
-use super::{Backing, Place, SETUP_PATIENCE, Segment, enter_setup};
+use super::{Backing, New, Place, Segment};
 use crate::attachment::{Attachment, Options};
 use crate::layout::{Preamble, SLOTS_OFFSET, Slot, bytes_of, slots_of};
 use crate::liveness::LockFile;
@@ -43,16 +43,21 @@ impl Heap {
         }
         let heap = Arc::new(Self { base, capacity, file: unnamed_file() });
         let lock = heap.lock();
-        drop(Segment::create(Backing::Heap(heap.clone()), lock, place(), capacity, 0));
+        let new = New { capacity, flags: 0, seed: 0 };
+        drop(Segment::create(Backing::Heap(heap.clone()), lock, place(), new));
         heap
     }
 
     /// One attachment more.
     pub fn attach(self: &Arc<Self>) -> Attachment {
-        let (lock, place) = (self.lock(), place());
-        enter_setup(&lock, &place, SETUP_PATIENCE).unwrap();
-        let segment = Segment::existing(Backing::Heap(self.clone()), lock, place).map_err(|(error, _)| error).unwrap();
-        Attachment::attach(segment, &Options::default()).unwrap()
+        let segment = self.segment();
+        let slot = segment.claim_slot().unwrap().expect("a free slot");
+        Attachment::attach(segment, slot, &Options::default()).unwrap()
+    }
+
+    /// The lock, opened by one who has no slot yet.
+    pub fn segment(self: &Arc<Self>) -> Segment {
+        Segment::existing(Backing::Heap(self.clone()), self.lock(), place()).map_err(|(error, _)| error).unwrap()
     }
 
     pub fn base(&self) -> *mut u8 {
@@ -69,8 +74,9 @@ impl Heap {
 
     /// An open file of its own, as every attachment has.
     fn lock(&self) -> LockFile {
-        let path = if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
-        LockFile::new(OpenOptions::new().read(true).write(true).open(path).unwrap())
+        let path: String =
+            if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
+        LockFile::open(|| OpenOptions::new().read(true).write(true).open(&path)).unwrap()
     }
 }
 

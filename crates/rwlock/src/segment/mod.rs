@@ -1,42 +1,65 @@
-//! Where a lock lives: shared memory found by name, or a file found by path. Both come with a lock file, and every step of
-//! opening, closing and removing happens while its setup byte is held ([`crate::liveness`]), so those steps are simple.
+//! Where a lock lives: shared memory found by name, or a file found by path. Both come with a lock file.
+//!
+//! Opening and closing wait for nobody. A new lock is made aside, complete and with its maker attached, and then gets its name in
+//! one step, which fails if another process was faster. Who opens an existing one takes the byte of a slot ([`crate::liveness`])
+//! and then looks whether the lock was removed meanwhile ([`removal`]). Only where a file must be laid out in place, and where a
+//! file is removed, one process after the other holds the file's setup byte ([`setup`]).
 
 use std::io;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use memmap2::MmapRaw;
 
+use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{
-    GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY, Preamble, SLOTS_OFFSET, Slot,
-    TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
+    ANONYMOUS, DEFAULT_CAPACITY, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY, Preamble,
+    SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
 };
-use crate::liveness::{LockFile, SETUP_BYTE};
+use crate::liveness::LockFile;
 
 mod directory;
 pub(crate) mod disk;
 mod fence;
 pub(crate) mod file;
+pub(crate) mod forked;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod heap;
 mod memory;
 pub(crate) mod named;
 mod record;
+mod records;
 pub(crate) mod remedy;
+pub(crate) mod removal;
+mod setup;
+pub(crate) mod sweep;
 mod tokens;
 mod unfinished;
 
-/// How long opening waits for another process that is in the middle of opening or closing the same lock. It needs well
-/// under a millisecond for that, unless somebody stopped it right there.
-const SETUP_PATIENCE: Duration = Duration::from_secs(5);
+/// What a new lock is to be like.
+#[derive(Clone, Copy)]
+struct New {
+    capacity: u32,
+    /// Of the header.
+    flags: u32,
+    /// Where its tokens begin.
+    seed: u64,
+}
 
-/// What keeps the memory mapped.
+impl New {
+    fn of(options: &Options) -> Self {
+        let flags = if options.transient { TRANSIENT } else { 0 } | if options.anonymous { ANONYMOUS } else { 0 };
+        Self { capacity: options.capacity.unwrap_or(DEFAULT_CAPACITY), flags, seed: fence::seed() }
+    }
+}
+
+/// What keeps the memory mapped. No descriptor is kept for it.
 enum Backing {
     #[cfg(unix)]
-    Shared(shared_memory::Shmem),
+    Shared(MmapRaw),
     File(MmapRaw),
     #[cfg(all(test, target_os = "linux"))]
     Heap(std::sync::Arc<heap::Heap>),
@@ -46,7 +69,7 @@ impl Backing {
     fn base(&self) -> *mut u8 {
         match self {
             #[cfg(unix)]
-            Self::Shared(memory) => memory.as_ptr(),
+            Self::Shared(map) => map.as_mut_ptr(),
             Self::File(map) => map.as_mut_ptr(),
             #[cfg(all(test, target_os = "linux"))]
             Self::Heap(heap) => heap.base(),
@@ -56,7 +79,7 @@ impl Backing {
     fn len(&self) -> usize {
         match self {
             #[cfg(unix)]
-            Self::Shared(memory) => memory.len(),
+            Self::Shared(map) => map.len(),
             Self::File(map) => map.len(),
             #[cfg(all(test, target_os = "linux"))]
             Self::Heap(heap) => heap.len(),
@@ -68,7 +91,7 @@ impl Backing {
         match self {
             // Whole pages, which have 16 KiB at most.
             #[cfg(target_os = "macos")]
-            Self::Shared(memory) => (bytes..bytes + (16 << 10)).contains(&memory.len()),
+            Self::Shared(map) => (bytes..bytes + (16 << 10)).contains(&map.len()),
             _ => self.len() == bytes,
         }
     }
@@ -101,6 +124,8 @@ impl std::fmt::Display for Place {
 pub(crate) struct Segment {
     base: NonNull<u8>,
     slots: usize,
+    /// Before the mapping itself, which it must not outlive.
+    mapping: Option<forked::Mapping>,
     /// Unmaps when dropped.
     _backing: Backing,
     pub lock: LockFile,
@@ -110,18 +135,20 @@ pub(crate) struct Segment {
 // SAFETY: the memory is reached through atomics only (see `layout`), stays mapped as long as the value lives, and neither
 // unmapping nor the byte locks are bound to a thread.
 unsafe impl Send for Segment {}
-// SAFETY: as above; `Shmem` and `MmapRaw` are not touched again before the drop.
+// SAFETY: as above; the `MmapRaw` is not touched again before the drop.
 unsafe impl Sync for Segment {}
 
 impl Segment {
     /// Lays a new lock out in zeroed memory. The magic comes last: a creator that dies before it leaves no valid lock.
-    fn create(backing: Backing, lock: LockFile, place: Place, capacity: u32, seed: u64) -> Self {
+    fn create(backing: Backing, lock: LockFile, place: Place, new: New) -> Self {
+        let New { capacity, flags, seed } = new;
         let segment = Self::over(backing, lock, place, slots_of(capacity));
         let header = segment.header();
         step!(create_header);
         header.layout_hash.store(LAYOUT_HASH, Relaxed);
         header.layout_version.store(LAYOUT_VERSION, Relaxed);
         header.capacity.store(capacity, Relaxed);
+        header.flags.store(flags, Relaxed);
         header.bytes.store(bytes_of(capacity) as u64, Relaxed);
         header.created.store(seed, Relaxed);
         step!(create_fence);
@@ -148,7 +175,34 @@ impl Segment {
         let base = backing.base();
         assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
-        Self { base, slots, _backing: backing, lock, place }
+        let mapping = match &backing {
+            #[cfg(all(test, target_os = "linux"))]
+            Backing::Heap(_) => None,
+            backing => Some(forked::Mapping::of(backing.base(), backing.len())),
+        };
+        Self { base, slots, mapping, _backing: backing, lock, place }
+    }
+
+    /// Whether this process is a forked child of the one that opened it: then nothing of the lock is here.
+    pub fn is_forked(&self) -> bool {
+        self.mapping.as_ref().is_some_and(forked::Mapping::is_forked)
+    }
+
+    /// Fails in a forked child. See [`forked`].
+    pub fn check_not_forked(&self) -> Result<()> {
+        if self.is_forked() { Err(self.forked()) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub fn forked(&self) -> Error {
+        Error::new(
+            ErrorKind::Forked,
+            format!(
+                "{} was opened before this process was forked: a forked child inherits no lock and no hold. Open it again in \
+                 the child",
+                self.place
+            ),
+        )
     }
 
     fn preamble(&self) -> &Preamble {
@@ -216,15 +270,35 @@ impl Segment {
         gate.is_free() && gate.died().is_none()
     }
 
-    /// Waits for the setup byte, so that no other process opens, closes or removes this lock meanwhile.
-    pub fn enter_setup(&self, patience: Duration) -> Result<()> {
-        enter_setup(&self.lock, &self.place, patience)
+    /// Takes a slot, of which the caller's lock file has the byte from then on. `None` if the lock was removed, or its file
+    /// replaced: then it is to be looked for once more.
+    pub fn enter(&self) -> Result<Option<usize>> {
+        let slot = self.claim_slot()?;
+        if self.veto_removal() && self.is_in_place()? {
+            return slot.map(Some).ok_or_else(|| self.full());
+        }
+        Ok(None) // the byte goes with the file
     }
 
-    pub fn leave_setup(&self) {
-        // Unlocking a byte that is locked cannot fail but for a closed descriptor, which would have unlocked it.
-        step!(setup_unlock);
-        let _ = self.lock.unlock(SETUP_BYTE);
+    /// Whether the lock file is still the one that name or path leads to.
+    fn is_in_place(&self) -> Result<bool> {
+        step!(place_look);
+        let (Place::Named { record: path, .. } | Place::File { path }) = &self.place;
+        file::is_at(&self.lock, path, &self.place)
+    }
+
+    fn has_flag(&self, flag: u32) -> bool {
+        step!(flags_look);
+        self.header().flags.load(Relaxed) & flag != 0
+    }
+
+    /// After the caller gave its slot up, the last one perhaps: a named lock that nobody has open goes, unless it has a death
+    /// to report.
+    pub fn remove_if_last(&self) {
+        if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
+            // What cannot be removed is a left-over that the next opener finds.
+            let _ = named::remove_if(self, named::is_settled);
+        }
     }
 }
 
@@ -286,26 +360,19 @@ fn not_a_lock(place: &Place, why: &str) -> Error {
     Error::corrupt(format!("{place} is not a valid lock: {why}. Nothing was changed; {advice}"))
 }
 
-fn enter_setup(lock: &LockFile, place: &impl std::fmt::Display, patience: Duration) -> Result<()> {
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(20);
-    step!(setup_lock);
-    // Polled, since a blocking request could not be bounded.
-    let cannot = |error| Error::access(format!("cannot lock {place}"), error).during("fcntl");
-    while !lock.try_lock(SETUP_BYTE).map_err(cannot)? {
-        if start.elapsed() >= patience {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!(
-                    "another process has been opening or closing {place} for {} ms without finishing: is it stopped?",
-                    patience.as_millis()
-                ),
-            ));
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(1));
+/// The first byte lock of all could not be had.
+pub(crate) fn cannot_lock(place: &impl std::fmt::Display, error: io::Error) -> Error {
+    if !LockFile::is_unsupported(&error) {
+        return Error::access(format!("cannot lock {place}"), error).during("fcntl");
     }
-    Ok(())
+    Error::unsupported(
+        format!(
+            "{place} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
+             lock knows who is alive. WSL 1, old versions of gVisor and Linux before 3.15 lack them: use WSL 2, another \
+             container runtime or a newer kernel"
+        ),
+        error,
+    )
 }
 
 fn unix_nanos() -> u64 {

@@ -13,7 +13,7 @@ use super::named;
 /// First line of a record. The second is the id of the shared memory, and the name is the rest.
 const HEADING: &str = "process-rwlock 1";
 /// More than the longest record.
-const READ_BYTES: u64 = 1024;
+const READ_BYTES: usize = 1024;
 /// Hexadecimal digits of an id's random part.
 const ID_DIGITS: usize = 16;
 
@@ -24,7 +24,7 @@ pub(super) struct Record {
 
 /// What a lock file contains.
 pub(super) enum Content {
-    /// Nothing: nobody has made a lock of it yet.
+    /// Nothing: its maker has not come so far, or it was emptied.
     Empty,
     Record(Record),
     /// Something else.
@@ -47,17 +47,15 @@ impl Record {
     }
 
     pub fn write(&self, file: &File) -> io::Result<()> {
-        step!(clear_record);
-        file.set_len(0)?;
         step!(write_record);
         write_start(file, format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes())
     }
 
     pub fn read(mut file: &File) -> io::Result<Content> {
-        let mut bytes = Vec::new();
+        let mut bytes = [0; READ_BYTES];
         file.rewind()?;
-        file.take(READ_BYTES).read_to_end(&mut bytes)?;
-        Ok(match &bytes[..] {
+        let length = file.read(&mut bytes)?;
+        Ok(match &bytes[..length] {
             [] => Content::Empty,
             bytes => std::str::from_utf8(bytes).ok().and_then(Self::parse).map_or(Content::Foreign, Content::Record),
         })

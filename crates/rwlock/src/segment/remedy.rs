@@ -53,12 +53,15 @@ pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error)
     let (why, remedy) = match code_name(&error) {
         Some("ENOENT") => (
             format!("there is no {}", path.parent().unwrap_or(path).display()),
-            "mount it, or use { path } with a file on a local disk",
+            "mount it, set PROCESS_RWLOCK_DIR to a local directory, the same for every process that shares named locks, or use \
+             { path } with a file on a local disk",
         ),
         Some("EROFS" | "EACCES" | "EPERM") => (
             reason(&error),
-            "let this user write there (mount it for writing, or correct its mode), or use { path } with a file on a local disk",
+            "let this user write there (mount it for writing, or correct its mode), set PROCESS_RWLOCK_DIR to a local directory, the \
+             same for every process that shares named locks, or use { path } with a file on a local disk",
         ),
+        Some("ENOTDIR") => (reason(&error), "name a directory with PROCESS_RWLOCK_DIR"),
         Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
         _ => (reason(&error), general(&error)),
     };

@@ -8,12 +8,17 @@ use crate::gate::Hold;
 
 impl Segment {
     /// Raises the last token to at least the time of day, which is above all that were ever handed out: fewer than one per ns
-    /// since the lock was made. For the attachment in `slot`, which holds nothing yet; nothing happens beside others.
+    /// since the lock was made. For the attachment in `slot`, which holds nothing yet; nothing happens beside others, unless the
+    /// last token is older than the system's start: several may attach at once after that, and none of them be alone.
     ///
     /// Only the gate's owner changes the last token. A writer to be is enough: if it is stopped here, others go past it.
     pub fn raise_tokens(&self, slot: usize) {
         step!(raise_look);
-        if !self.is_on_disk() || !matches!(self.lock.is_in_use(), Ok(false)) {
+        if !self.is_on_disk() {
+            return;
+        }
+        let is_alone = matches!(self.lock.is_in_use(), Ok(false));
+        if !is_alone && self.gate().fence.load(Relaxed) >= unix_nanos().saturating_sub(uptime()) {
             return;
         }
         // First, since the lock's last token tells a writer that died inside from one that died beside its hold.
@@ -44,4 +49,21 @@ impl Segment {
         step!(raise_gate);
         self.change_gate(|gate| gate.is_free().then(|| gate.acquired(Hold::Draining, slot))).is_free()
     }
+}
+
+/// How long the system has run, in ns; for ever where that is not known: then only who attaches alone raises tokens.
+#[cfg(target_os = "linux")]
+fn uptime() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes.
+    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } == 0 {
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    } else {
+        u64::MAX
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> u64 {
+    u64::MAX
 }

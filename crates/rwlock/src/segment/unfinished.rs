@@ -6,10 +6,10 @@ use std::io::{self, Read, Seek};
 use memmap2::MmapRaw;
 
 use super::file::{metadata, read_start, write_start};
-use super::{Backing, Place, Segment, disk, fence, not_a_lock};
+use super::{Backing, New, Place, Segment, cannot_lock, disk, not_a_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of};
-use crate::liveness::LockFile;
+use crate::liveness::{LockFile, slot_byte};
 
 /// An empty file, or one whose maker died before it was a lock.
 pub(super) fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
@@ -43,19 +43,40 @@ fn is_zero_lock(mut file: &File) -> io::Result<bool> {
     Ok(bytes.iter().all(|&byte| byte == 0))
 }
 
-/// Makes a lock of an unfinished file.
-pub(super) fn create(lock: LockFile, place: Place, capacity: u32) -> Result<Segment> {
+/// Makes a lock of an unfinished file, with a slot for the caller. The setup byte must be held.
+pub(super) fn create(lock: LockFile, place: &Place, new: New) -> Result<(Segment, usize)> {
     if lock.is_in_use().map_err(|error| place.refused("look at", "fcntl", error))? {
-        return Err(not_a_lock(&place, "it was emptied while processes had it open"));
+        return Err(not_a_lock(place, "it was emptied while processes had it open"));
     }
-    let bytes = bytes_of(capacity);
+    claim(&lock, place)?;
+    let bytes = bytes_of(new.capacity);
     match lay_out(lock.file(), bytes) {
-        Ok(map) => Ok(Segment::create(Backing::File(map), lock, place, capacity, fence::seed())),
+        Ok(map) => Ok((Segment::create(Backing::File(map), lock, place.clone(), new), 0)),
         Err((syscall, error)) => {
             // The empty file is where we began; an error here would hide the one that matters.
             let _ = lock.file().set_len(0);
             Err(place.no_room(bytes, syscall, error))
         }
+    }
+}
+
+/// Makes a lock of a file that has no name yet, with a slot for the caller.
+pub(super) fn create_unnamed(lock: LockFile, place: &Place, new: New) -> Result<(Segment, usize)> {
+    claim(&lock, place)?;
+    let bytes = bytes_of(new.capacity);
+    let laid_out = disk::prepare(lock.file()).map_err(|error| ("ioctl", error));
+    let map = laid_out.and_then(|()| reserve(lock.file(), bytes));
+    let map = map.map_err(|(syscall, error)| place.no_room(bytes, syscall, error))?;
+    Ok((Segment::create(Backing::File(map), lock, place.clone(), new), 0))
+}
+
+/// Takes the first slot.
+fn claim(lock: &LockFile, place: &Place) -> Result<()> {
+    step!(claim_file);
+    if lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(place, error))? {
+        Ok(())
+    } else {
+        Err(not_a_lock(place, "it was emptied while processes had it open"))
     }
 }
 
@@ -73,9 +94,13 @@ fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(("fdatasync", error)),
         _ => {} // (invalid where nothing is ever written back)
     }
+    reserve(file, bytes)
+}
+
+fn reserve(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     step!(reserve_file);
-    disk::reserve(file, bytes).map_err(during("fallocate"))?;
-    MmapRaw::map_raw(file).map_err(during("mmap"))
+    disk::reserve(file, bytes).map_err(|error| ("fallocate", error))?;
+    MmapRaw::map_raw(file).map_err(|error| ("mmap", error))
 }
 
 /// Before a file is laid out: it gets the mode of a new one, and is not somebody else's that a symbolic link leads to.

@@ -8,7 +8,7 @@ use std::process::Command;
 use process_rwlock::{ErrorKind, LockRef, OpenOptions, RwLock, remove};
 
 #[cfg(target_os = "linux")]
-use crate::kit::records_and_memories;
+use crate::damage::record_and_memory;
 use crate::kit::{Child, TestLock};
 
 /// Nobody's, hopefully.
@@ -315,15 +315,7 @@ fn somebody_elses_file_is_not_laid_out_through_a_link() {
 #[cfg(target_os = "linux")]
 fn record_of(child: &Child, lock: &TestLock) -> (PathBuf, PathBuf) {
     child.hold("read");
-    let (records, memories) = records_and_memories();
-    let record = fs::read_dir(records)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| fs::read_to_string(path).is_ok_and(|text| text.splitn(3, '\n').nth(2) == Some(lock.name())));
-    let record = record.expect("it is open");
-    let text = fs::read_to_string(&record).unwrap();
-    let memory = memories.join(text.lines().nth(1).unwrap());
-    (record, memory)
+    record_and_memory(lock)
 }
 
 #[cfg(target_os = "linux")]

@@ -4,13 +4,17 @@
 
 mod acquiring;
 mod attachment;
+mod beside;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod clocks;
 mod damage;
 mod exclusion;
 mod fairness;
 mod fencing;
-#[cfg(unix)]
 mod files;
+#[cfg(unix)]
+mod forking;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod interrupted;
 mod kit;

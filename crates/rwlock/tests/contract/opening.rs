@@ -4,7 +4,7 @@ use std::fs;
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
 
-use crate::kit::{Child, TestLock};
+use crate::kit::{Child, TestLock, is_emulated};
 
 #[test]
 fn a_name_is_one_lock_for_all_and_two_names_are_two() {
@@ -37,7 +37,7 @@ fn names_may_have_any_script_any_sign_and_255_bytes() {
     for (lock, own) in locks.iter().zip(&open) {
         assert_eq!(own.inspect().name.as_deref(), Some(lock.name()));
         assert!(lock.open().try_read().is_none(), "{:?} leads to another lock", lock.name());
-        assert!(process_rwlock::list().iter().any(|seen| seen.name.as_deref() == Some(lock.name())));
+        assert!(process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name())));
     }
 }
 
@@ -232,4 +232,20 @@ fn labels_and_thread_numbers_are_shown() {
     own.set_label(&"é".repeat(100));
     let (_, cut) = shown();
     assert!(cut.len() >= 40 && "é".repeat(100).starts_with(&cut), "{cut}");
+}
+
+/// As in WSL 1 and in old versions of gVisor.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_open_file_description_locks_is_named_as_such() {
+    if is_emulated() {
+        return;
+    }
+    for lock in TestLock::both_kinds() {
+        let child = Child::new(lock.reference());
+        assert_eq!(child.ask("no_open_file_locks"), "ok");
+        assert_eq!(child.ask("open"), "Unsupported");
+        let message = child.ask("message");
+        assert!(message.contains("has no open file description locks") && message.contains("WSL 2"), "{message}");
+    }
 }

@@ -10,7 +10,7 @@ use crate::kit::TestLock;
 use crate::kit::{records_and_memories, until};
 
 fn listed(lock: &TestLock) -> Option<Snapshot> {
-    list().into_iter().find(|seen| seen.name.as_deref() == Some(lock.name()))
+    list().unwrap().into_iter().find(|seen| seen.name.as_deref() == Some(lock.name()))
 }
 
 #[test]

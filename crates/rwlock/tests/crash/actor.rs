@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use process_rwlock::{
     Attachment, Doorbell, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list,
-    now, remove,
+    now, prune, remove,
 };
 
 use crate::inject::{self, Action, Target};
@@ -128,7 +128,14 @@ impl Actor {
                 self.stage.set_phase(self.me, Phase::Outside);
             }
             "remove" => return answered(remove(self.lock())),
-            "list" => drop(list()),
+            // Of a lock that is held whenever the victim looks, though it is made anew meanwhile.
+            "list-held" => match list() {
+                Ok(seen) if seen.iter().any(|lock| !lock.holders.is_empty()) => {}
+                Ok(_) => self.stage.fail("the list does not show who holds the lock"),
+                Err(error) => return said(error),
+            },
+            "prune" => return answered(prune(false)),
+            "list" => return answered(list()),
             "read" | "upgradable" | "write" => {
                 return self.acquire(mode_of(words[0]), |a, mode| {
                     if tried(a, mode) { Ok(()) } else { a.wait(mode, terms, || false).map_err(said) }
@@ -223,7 +230,7 @@ impl Actor {
     }
 
     fn options(&self, capacity: Option<u32>) -> Options {
-        Options { capacity, label: letter(self.me).into(), thread: 0 }
+        Options { capacity, label: letter(self.me).into(), ..Options::default() }
     }
 
     fn open(&mut self, capacity: Option<u32>) -> String {

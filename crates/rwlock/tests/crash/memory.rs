@@ -11,6 +11,9 @@ const SLOT: usize = 256;
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
 const PID: usize = 176;
+const REMOVAL: usize = 312;
+/// Of the word there: the lock is removed.
+const REMOVED: u64 = 2;
 
 /// Where the lock of the cases is.
 #[derive(Clone, Debug)]
@@ -22,16 +25,25 @@ pub enum Place {
 pub struct Memory(Vec<u8>);
 
 impl Memory {
-    /// `None` if there is no lock.
+    /// `None` if there is no lock, or one that is removed and not deleted yet.
     pub fn read(place: &Place) -> Option<Self> {
-        let memory = match place {
-            Place::Path(path) => Self(fs::read(path).ok()?),
+        let is_lock = |memory: &Self| {
+            memory.0.len() > SLOTS + SLOT && memory.0.starts_with(b"PRWLOCK1") && memory.word(REMOVAL) & 3 != REMOVED
+        };
+        match place {
+            Place::Path(path) => Some(Self(fs::read(path).ok()?)).filter(is_lock),
+            // The first, of those that a stopped maker did not publish, is the one that others use if they use one.
             Place::Named(name) => fs::read_dir("/dev/shm")
                 .ok()?
                 .filter_map(|entry| Some(Self(fs::read(entry.ok()?.path()).ok()?)))
-                .find(|memory| memory.0.get(NAME..).is_some_and(|rest| rest.starts_with(name.as_bytes())))?,
-        };
-        (memory.0.len() > SLOTS + SLOT && memory.0.starts_with(b"PRWLOCK1")).then_some(memory)
+                .filter(is_lock)
+                .filter(|memory| memory.0.get(NAME..).is_some_and(|rest| rest.starts_with(name.as_bytes())))
+                .max_by_key(Self::attachments),
+        }
+    }
+
+    fn attachments(&self) -> usize {
+        (SLOTS..self.0.len()).step_by(SLOT).filter(|slot| self.word(slot + PID) as u32 != 0).count()
     }
 
     fn word(&self, offset: usize) -> u64 {

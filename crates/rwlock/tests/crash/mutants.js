@@ -95,8 +95,8 @@ export const MUTANTS = [
     change: [
       ['        self.gate().fence.store(token, Relaxed);\n', ''],
       [
-        'else { return Ok(()) };\n        if mode',
-        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        if mode',
+        'else { return Ok(()) };\n        match mode',
+        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        match mode',
       ],
     ],
   },
@@ -147,10 +147,9 @@ export const MUTANTS = [
     breaks: 'a try to write takes the gate and looks for readers only before',
     file: 'attachment.rs',
     change: [
-      ['(self.cautious.get() && self.has_readers_beside())', 'self.has_readers_beside()'],
       [
-        '        if self.has_readers_beside() {\n            self.cautious.set(true);\n            self.give_gate_back();\n            return false;\n        }\n',
-        '',
+        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n',
       ],
     ],
   },
@@ -160,8 +159,8 @@ export const MUTANTS = [
     file: 'attachment.rs',
     change: [
       [
-        '        open(self.load_gate())\n    }\n\n    fn enlist',
-        '        open(Gate(0))\n    }\n\n    fn enlist',
+        '            if !open(gate) {\n                return false;\n            }\n            step!(list_gate);',
+        '            if !open(Gate(0)) {\n                return false;\n            }\n            step!(list_gate);',
       ],
     ],
   },
@@ -194,8 +193,8 @@ export const MUTANTS = [
     file: 'segment/named.rs',
     change: [
       [
-        '    memory.iter().for_each(|id| memory::unlink(id));\n    step!(forget_record);',
-        '    let _ = fs::remove_file(record_of(place));\n    step!(forget_record);\n    memory.iter().for_each(|id| memory::unlink(id));',
+        'memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()))',
+        'records::delete(record, segment.lock.file()).and_then(|()| memory::unlink(id))',
       ],
     ],
   },
@@ -205,20 +204,55 @@ export const MUTANTS = [
     file: 'segment/named.rs',
     change: [
       [
-        '        record.write(lock.file()).map_err(|error| ("write", error))?;\n        Ok((memory::create(&record.id, bytes_of(capacity))?, record.id))',
-        '        let memory = memory::create(&record.id, bytes_of(capacity))?;\n        record.write(lock.file()).map_err(|error| ("write", error))?;\n        Ok((memory, record.id))',
+        '        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        memory::create(&record.id, bytes).map(Some).map_err(cannot)',
+        '        let memory = memory::create(&record.id, bytes).map_err(cannot)?;\n        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        Ok(Some(memory))',
       ],
     ],
   },
   {
     name: 'left-over-kept',
     breaks: "a dead creator's memory is not removed",
-    file: 'segment/named.rs',
+    file: 'segment/sweep.rs',
+    change: [['=> memory::unlink(&id),', '=> Ok(drop(id)),']],
+  },
+  {
+    name: 'attached-unseen',
+    breaks: 'who attaches does not look whether the lock is being removed',
+    file: 'segment/mod.rs',
+    change: [['self.veto_removal() && self.is_in_place()?', 'self.is_in_place()?']],
+  },
+  {
+    name: 'removed-unasked',
+    breaks: 'who removes a lock does not ask whether anybody is attached',
+    file: 'segment/removal.rs',
+    change: [['if self.lock.is_in_use()? {', 'if false {']],
+  },
+  {
+    name: 'veto-ignored',
+    breaks: 'who removes a lock does so though somebody has attached since it asked',
+    file: 'segment/removal.rs',
     change: [
       [
-        '                leftover.iter().for_each(|id| memory::unlink(id));\n',
-        '                let _ = leftover;\n',
+        'self.swap_removal(proposed, proposed.next(COMMITTED))',
+        'self.swap_removal(self.removal(), proposed.next(COMMITTED))',
       ],
     ],
+  },
+  {
+    name: 'another-record-removed',
+    breaks: 'who deletes a removed lock late deletes the one that was made anew since',
+    file: 'segment/records/unix.rs',
+    change: [
+      [
+        '        if (there.st_dev as u64, there.st_ino as u64) != (own.dev(), own.ino()) {',
+        '        if own.nlink() > 9 {',
+      ],
+    ],
+  },
+  {
+    name: 'unpublished-taken',
+    breaks: 'who tidies up takes the unpublished record of a maker that lives',
+    file: 'segment/sweep.rs',
+    change: [['if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || ', 'if ']],
   },
 ]

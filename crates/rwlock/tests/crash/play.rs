@@ -107,6 +107,17 @@ impl Play<'_> {
                 self.until("it dies", |play| !play.busy[actor])?;
                 (self.processes[actor].1 == State::Dead).then_some(()).ok_or("it lives".into())
             }
+            // Of a lock by path.
+            "empty-file" => {
+                let Place::Path(path) = self.place else { panic!("it has a name") };
+                fs::write(path, "").map_err(|error| error.to_string())
+            }
+            "link-file" => {
+                let Place::Path(path) = self.place else { panic!("it has a name") };
+                let target = path.with_extension("linked");
+                let _ = fs::remove_file(&target);
+                std::os::unix::fs::symlink(target, path).map_err(|error| error.to_string())
+            }
             "forget-memory" => {
                 let entries = fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().path());
                 entries.filter(|path| path.is_file()).for_each(|path| fs::remove_file(path).unwrap());
@@ -138,8 +149,8 @@ impl Play<'_> {
             }
         }
         if self.processes[VICTIM].1 == State::Stopped {
-            // An opener waits for who stopped in the middle of opening or closing, as it should.
-            if !script.contains("&&") {
+            // Nobody waits for who stopped in the middle of opening or closing, but where it has the setup byte of a file.
+            if !has_setup_byte(self.place, script) {
                 self.go_on_beside_the_stopped()?;
             }
             if !self.go_on()? {
@@ -371,6 +382,12 @@ impl Play<'_> {
     }
 }
 
+/// Whether the victim may have it, and others want it.
+fn has_setup_byte(place: &Place, script: &str) -> bool {
+    let lays_out = script.contains("empty-file") || script.contains("link-file") || script.contains("! remove");
+    matches!(place, Place::Path(_)) && lays_out && script.contains("&&")
+}
+
 /// A child, which ends after `life`, or with this process.
 pub fn fork(life: impl FnOnce()) -> libc::pid_t {
     // SAFETY: this process has one thread, so the child may do whatever it likes.
@@ -408,7 +425,7 @@ fn look(pid: libc::pid_t, at_once: bool) -> Option<(State, i32)> {
     (found == pid).then(|| (if libc::WIFSTOPPED(status) { State::Stopped } else { State::Dead }, status))
 }
 
-/// Memory and records of named locks.
+/// Memory, records and folders of named locks.
 fn files() -> Vec<PathBuf> {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let files = entries(Path::new("/dev/shm")).flat_map(|path| match path.is_dir() {
@@ -418,9 +435,20 @@ fn files() -> Vec<PathBuf> {
     files.filter(|path| !path.ends_with("fence")).collect()
 }
 
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
 fn nothing_left(place: &Place) -> Result {
     let left = match place {
-        Place::Path(path) => path.exists().then(|| path.clone()).into_iter().collect(),
+        Place::Path(path) => {
+            let _ = fs::remove_file(path.with_extension("linked"));
+            // Removing removes the file, and not the link that leads to it.
+            if path.is_symlink() {
+                let _ = fs::remove_file(path);
+            }
+            path.exists().then(|| path.clone()).into_iter().collect()
+        }
         Place::Named(_) => files(),
     };
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left:?}")) }
@@ -428,7 +456,6 @@ fn nothing_left(place: &Place) -> Result {
 
 /// After a failure: what it left would make the next case fail.
 pub fn clean(place: &Place) {
-    let remove = |path: &Path| drop(fs::remove_file(path));
     match place {
         Place::Path(path) => remove(path),
         Place::Named(_) => files().iter().for_each(|path| remove(path)),

@@ -13,6 +13,8 @@ use crate::attachment::{HoldEnd, UNLISTING};
 use crate::liveness::slot_byte;
 use crate::park;
 use crate::park::doorbell::Doorbell;
+use crate::segment::Segment;
+use crate::segment::removal::Attempt;
 use crate::slot::Mode::{self, Read, Upgradable, Write};
 use crate::slot::Reads;
 use crate::sync::AtomicU64;
@@ -554,8 +556,8 @@ fn a_downgrade_to_upgradable_keeps_writers_waiting() {
 
 // ---- those who do not come
 
-/// Later than every patience.
-const LATE: u64 = 10_000_000_000;
+/// Later than every patience, and sooner than anybody takes a hold that has not begun for damage.
+const LATE: u64 = 900_000_000;
 
 /// A writer that drains comes at last, while somebody who waited too long for it goes past: only one of the two writes at
 /// a time, and neither is left behind.
@@ -725,6 +727,63 @@ fn a_writer_sees_who_has_just_attached() {
         format!("{} {}", tried(granted), ends([writer]))
     })
     .are(&["in in", "in no", "no in", "no no"]);
+}
+
+/// Who closes lowers the mark up to which writers look: not below one that attaches meanwhile.
+#[test]
+fn a_writer_sees_who_attached_while_another_closed() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [writer, leaver] = lock.parties();
+        let leaves = thread::spawn(move || drop(leaver));
+        let party = lock.attach();
+        assert!(party.own.try_read());
+        let writer = go(writer, |writer| tried(writer.own.try_write()));
+        leaves.join().unwrap();
+        ends([writer])
+    })
+    .are(&["no"]);
+}
+
+fn removes(segment: &Segment) -> &'static str {
+    match segment.try_remove(|_| true).unwrap() {
+        Attempt::Removed => "removed",
+        _ => "not",
+    }
+}
+
+/// Who attaches finds the lock removed, or who removes it finds it in use.
+#[test]
+fn a_lock_is_not_removed_under_who_attaches() {
+    check(|| {
+        let heap = Lock::new(1).heap;
+        let (attaching, removing) = (heap.segment(), heap.segment());
+        let attaches = thread::spawn(move || {
+            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            (attaching, stays)
+        });
+        let removed = removes(&removing);
+        let (_segment, stays) = attaches.join().unwrap();
+        format!("{} {removed}", if stays { "stays" } else { "turns away" })
+    })
+    .are(&["stays not", "turns away removed"]);
+}
+
+#[test]
+fn of_two_who_remove_a_lock_one_does_and_nobody_attaches() {
+    check(|| {
+        let heap = Lock::new(1).heap;
+        let [attaching, one, two] = std::array::from_fn(|_| heap.segment());
+        let first = thread::spawn(move || removes(&one));
+        let attaches = thread::spawn(move || {
+            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            (attaching, stays)
+        });
+        let removed = [removes(&two), first.join().unwrap()];
+        let (_segment, stays) = attaches.join().unwrap();
+        let removals = removed.iter().filter(|said| **said == "removed").count();
+        assert!(removals <= 1 && !(stays && removals != 0), "{removed:?}, and one stays: {stays}");
+    });
 }
 
 // ---- the listing

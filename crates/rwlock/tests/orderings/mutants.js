@@ -2,7 +2,7 @@
 // right.
 import { weaker } from '../../../../scripts/weaker.js'
 
-const UNUSED = 'nobody looks before the slot is in use, and who attaches next holds the setup byte'
+const UNUSED = 'nobody looks before the slot is in use, and the kernel gives its byte to one after the other'
 const IN_ORDER =
   'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
 const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
@@ -31,8 +31,16 @@ export const MUTANTS = [
   }),
   weaker('attachment.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_unlist', 'Relaxed', { survives: UNUSED }),
   weaker('attachment.rs', 'attach_high_water', 'AcqRel'),
-  weaker('attachment.rs', 'tidy_high_water', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment.rs', 'attach_high_water_look', 'Relaxed', {
+    survives: 'the exchange that follows fails if it is old',
+  }),
+  weaker('attachment.rs', 'tidy_look', 'Relaxed'),
+  weaker('attachment.rs', 'tidy_high_water', 'Relaxed', {
+    survives: 'who attaches after it raises the mark again, in one order with it',
+  }),
+  weaker('segment/removal.rs', 'fn removal', 'Relaxed'),
   // The gate, and the scans.
   weaker('queue.rs', 'fn load', 'Acquire'),
   weaker('queue.rs', 'fn load', 'Relaxed'),

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,17 +17,24 @@ const MAX_PROCESSES: usize = 64;
 /// How often the thread looks whether it is still needed.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// Those listened for, by their pid, and what the thread waits at. `None`: there is no thread.
-static REGISTER: Mutex<Option<Register>> = Mutex::new(None);
+/// Those listened for, and what the thread waits at. `None`: there is no thread.
+type Shared = Mutex<Option<Register>>;
+
+/// Made at first need and never freed. A forked child makes another: a thread that it does not have may hold this one.
+static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// Never given twice, also not by a forked child, which has the listeners of its parent and must not end those of its own.
+static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 struct Register {
     deaths: Arc<Deaths>,
-    processes: BTreeMap<u32, Process>,
-    last_number: u64,
+    /// By numbers of their own: a pid may be another process' before it is known here that the one before has ended.
+    processes: BTreeMap<u64, Process>,
 }
 
 struct Process {
-    _watched: Watched,
+    pid: u32,
+    watched: Watched,
     listeners: BTreeMap<u64, Listener>,
 }
 
@@ -36,12 +46,36 @@ struct Listener {
 
 /// A listener. Ends when it is dropped.
 pub(super) struct Listening {
-    pid: u32,
+    process: u64,
     number: u64,
 }
 
 fn register() -> MutexGuard<'static, Option<Register>> {
-    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut shared = SHARED.load(Acquire);
+    if shared.is_null() {
+        let made = Box::into_raw(Box::new(Shared::default()));
+        shared = match SHARED.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                other
+            }
+        };
+    }
+    // SAFETY: never freed.
+    unsafe { &*shared }.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In a forked child. What the parent listens for stays as it is: a descriptor taken out of the epoll, which the two share,
+/// would be taken out for the parent, too.
+#[cfg(unix)]
+pub(super) fn forget_at_fork() {
+    SHARED.store(ptr::null_mut(), Relaxed);
+}
+
+fn next_number() -> u64 {
+    LAST_NUMBER.fetch_add(1, Relaxed)
 }
 
 impl Listening {
@@ -51,14 +85,11 @@ impl Listening {
             *register = Some(Register::start().ok()?);
         }
         let register = register.as_mut()?;
-        if !register.processes.contains_key(&pid) {
-            register.add(pid).ok()?;
-        }
-        register.last_number += 1;
-        let number = register.last_number;
+        let process = register.number_of(pid).ok()?;
+        let number = next_number();
         let listener = Listener { segment: segment.clone(), slot };
-        register.processes.get_mut(&pid)?.listeners.insert(number, listener);
-        Some(Self { pid, number })
+        register.processes.get_mut(&process)?.listeners.insert(number, listener);
+        Some(Self { process, number })
     }
 }
 
@@ -69,10 +100,10 @@ impl Drop for Listening {
         let (_listener, _process);
         let mut register = register();
         let Some(register) = register.as_mut() else { return };
-        let Some(process) = register.processes.get_mut(&self.pid) else { return };
+        let Some(process) = register.processes.get_mut(&self.process) else { return };
         _listener = process.listeners.remove(&self.number);
         if process.listeners.is_empty() {
-            _process = register.processes.remove(&self.pid);
+            _process = register.processes.remove(&self.process);
         }
     }
 }
@@ -82,24 +113,31 @@ impl Register {
         let deaths = Arc::new(Deaths::new()?);
         let awaited = deaths.clone();
         thread::Builder::new().name("rwlock-deaths".into()).stack_size(128 * 1024).spawn(move || listen(&awaited))?;
-        Ok(Self { deaths, processes: BTreeMap::new(), last_number: 0 })
+        Ok(Self { deaths, processes: BTreeMap::new() })
     }
 
-    fn add(&mut self, pid: u32) -> io::Result<()> {
+    /// The process that has this pid now.
+    fn number_of(&mut self, pid: u32) -> io::Result<u64> {
+        let known =
+            self.processes.iter().find(|(_, process)| process.pid == pid && !Deaths::has_ended(&process.watched));
+        if let Some((&number, _)) = known {
+            return Ok(number);
+        }
         if self.processes.len() >= MAX_PROCESSES {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let watched = self.deaths.watch(pid)?;
-        self.processes.insert(pid, Process { _watched: watched, listeners: BTreeMap::new() });
-        Ok(())
+        let number = next_number();
+        let watched = self.deaths.watch(pid, number)?;
+        self.processes.insert(number, Process { pid, watched, listeners: BTreeMap::new() });
+        Ok(number)
     }
 }
 
 /// The thread.
 fn listen(deaths: &Deaths) {
     loop {
-        if let Some(pid) = deaths.next(IDLE_TIME) {
-            let dead = register().as_mut().and_then(|register| register.processes.remove(&pid));
+        if let Some(number) = deaths.next(IDLE_TIME) {
+            let dead = register().as_mut().and_then(|register| register.processes.remove(&number));
             for listener in dead.into_iter().flat_map(|process| process.listeners.into_values()) {
                 listener.segment.follow_death(listener.slot);
             }
@@ -182,7 +220,9 @@ mod tests {
     /// The only test of this file's state: the others run beside it in threads of their own.
     #[test]
     fn a_death_is_followed_without_a_look_and_nothing_is_left() {
-        let listens_for = |pid| register().as_ref().is_some_and(|register| register.processes.contains_key(&pid));
+        let listens_for = |pid| {
+            register().as_ref().is_some_and(|register| register.processes.values().any(|process| process.pid == pid))
+        };
         let mut party = Party::new("deaths");
         let pid = party.child.id();
         assert!(party.attachments[1].try_write());
@@ -203,6 +243,22 @@ mod tests {
         // Said to have died, and its byte says that it lives.
         party.attachments[0].segment.follow_death(party.attachments[1].index);
         assert!(!free(&party));
+
+        // While nobody has followed its death yet, somebody else may have its pid: he is not taken for it.
+        #[cfg(target_os = "linux")]
+        {
+            let mut other = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let mut register = register();
+            let register = register.as_mut().expect("the thread listens");
+            let living = register.number_of(other.id()).unwrap();
+            let again = register.number_of(other.id()).unwrap();
+            other.kill().unwrap();
+            wait_for("it has ended", || Deaths::has_ended(&register.processes[&living].watched));
+            let next = register.number_of(other.id()).unwrap();
+            other.wait().unwrap();
+            register.processes.retain(|number, _| *number != living && *number != next);
+            assert!(again == living && next != living);
+        }
 
         party.dies();
         wait_for("the dead one's gate is free", || free(&party));

@@ -15,19 +15,24 @@ pub(super) struct Watched {
     pid: u32,
 }
 
+/// Not known: that a number is in use says nothing of those who have ended and were not asked about.
+pub(super) fn has_ended(_pid: u32) -> Option<bool> {
+    None
+}
+
 /// One for the whole machine.
 pub(super) fn own_namespace() -> u32 {
     1
 }
 
-fn event(pid: u32, flags: u16) -> libc::kevent {
+fn event(pid: u32, flags: u16, number: u64) -> libc::kevent {
     libc::kevent {
         ident: pid as libc::uintptr_t,
         filter: libc::EVFILT_PROC,
         flags,
         fflags: libc::NOTE_EXIT,
         data: 0,
-        udata: ptr::null_mut(),
+        udata: number as *mut _,
     }
 }
 
@@ -53,24 +58,30 @@ impl Deaths {
         Ok(Self(Arc::new(queue)))
     }
 
-    pub fn watch(&self, pid: u32) -> io::Result<Watched> {
-        change(&self.0, &event(pid, libc::EV_ADD | libc::EV_ONESHOT))?;
+    /// `number` is what [`Deaths::next`] says when the process has ended.
+    pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
+        change(&self.0, &event(pid, libc::EV_ADD | libc::EV_ONESHOT, number))?;
         Ok(Watched { queue: self.0.clone(), pid })
     }
 
-    /// The pid of a process that has ended; `None` if there was none for so long.
-    pub fn next(&self, time: Duration) -> Option<u32> {
-        let mut found = event(0, 0);
+    /// The number of a process that has ended; `None` if there was none for so long.
+    pub fn next(&self, time: Duration) -> Option<u64> {
+        let mut found = event(0, 0, 0);
         let time = libc::timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
         // SAFETY: `found` is valid for writes of one, `time` for reads.
         let count = unsafe { libc::kevent(self.0.as_raw_fd(), ptr::null(), 0, &raw mut found, 1, &raw const time) };
-        (count == 1).then_some(found.ident as u32)
+        (count == 1).then_some(found.udata as u64)
+    }
+
+    /// Not known. Numbers are used again only when all the others have been.
+    pub fn has_ended(_watched: &Watched) -> bool {
+        false
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
         // It fails for one that has been told.
-        let _ = change(&self.queue, &event(self.pid, libc::EV_DELETE));
+        let _ = change(&self.queue, &event(self.pid, libc::EV_DELETE, 0));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::activity::{self, Activity};
 use crate::segment::Segment;
 
 #[cfg(all(target_os = "linux", not(loom), not(miri)))]
@@ -21,12 +22,12 @@ mod system;
 #[cfg(not(any(loom, miri)))]
 mod listen;
 #[cfg(not(any(loom, miri)))]
-use {listen::Listening, system::own_namespace};
+use {listen::Listening, system::has_ended, system::own_namespace};
 
 #[cfg(any(loom, miri))]
 mod none;
 #[cfg(any(loom, miri))]
-use none::{Listening, own_namespace};
+use none::{Listening, has_ended, own_namespace};
 
 /// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
 pub(crate) struct Notice {
@@ -55,16 +56,47 @@ impl Notice {
     }
 }
 
+/// Whether the process that had `slot` has ended, as far as its number says. `None`: it does not; ask about its byte.
+pub(crate) fn has_owner_ended(segment: &Segment, slot: usize) -> Option<bool> {
+    let place = namespace();
+    if place == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != place {
+        return None;
+    }
+    match pid_of(segment, slot) {
+        0 => None,
+        pid if pid == std::process::id() => Some(false),
+        pid => has_ended(pid),
+    }
+}
+
+/// What the threads of the process that has `slot` are doing.
+pub(crate) fn activity_of_owner(segment: &Segment, slot: usize) -> Activity {
+    let place = namespace();
+    if place == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != place {
+        return Activity::Unknown;
+    }
+    activity::of(pid_of(segment, slot))
+}
+
 /// The kernel's number for what gives this process its pid; 0: unknown.
 pub(crate) fn namespace() -> u32 {
-    // No `OnceLock`: it is always the same number, whoever asked first.
-    static OWN: AtomicU32 = AtomicU32::new(0);
     let mut own = OWN.load(Relaxed);
     if own == 0 {
         own = own_namespace();
         OWN.store(own, Relaxed);
     }
     own
+}
+
+/// No `OnceLock`: it is always the same number, whoever asked first.
+static OWN: AtomicU32 = AtomicU32::new(0);
+
+/// In a forked child, which may be in another namespace, and has no thread that listens.
+#[cfg(all(unix, not(miri)))]
+pub(crate) fn forget_at_fork() {
+    OWN.store(0, Relaxed);
+    #[cfg(not(loom))]
+    listen::forget_at_fork();
 }
 
 fn pid_of(segment: &Segment, slot: usize) -> u32 {

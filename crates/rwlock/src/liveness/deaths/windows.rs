@@ -9,10 +9,11 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::IO::{CreateIoCompletionPort, GetQueuedCompletionStatus, PostQueuedCompletionStatus};
 use windows_sys::Win32::System::Threading::{
     INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, RegisterWaitForSingleObject, UnregisterWaitEx, WT_EXECUTEONLYONCE,
+    WaitForSingleObject,
 };
 
 pub(super) struct Deaths(Arc<OwnedHandle>);
@@ -20,7 +21,7 @@ pub(super) struct Deaths(Arc<OwnedHandle>);
 /// Dropping it ends the wait.
 pub(super) struct Watched {
     wait: HANDLE,
-    _process: OwnedHandle,
+    process: OwnedHandle,
     _death: Box<Death>,
 }
 
@@ -30,7 +31,12 @@ unsafe impl Send for Watched {}
 /// What is said, and where.
 struct Death {
     port: Arc<OwnedHandle>,
-    pid: u32,
+    number: u64,
+}
+
+/// Not asked: a byte is asked about at a constant price here.
+pub(super) fn has_ended(_pid: u32) -> Option<bool> {
+    None
 }
 
 /// One for the whole machine.
@@ -52,10 +58,11 @@ impl Deaths {
         owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) }).map(Arc::new).map(Self)
     }
 
-    pub fn watch(&self, pid: u32) -> io::Result<Watched> {
+    /// `number` is what [`Deaths::next`] says when the process has ended.
+    pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         // SAFETY: no memory is involved.
         let process = owned(unsafe { OpenProcess(PROCESS_SYNCHRONIZE, 0, pid) })?;
-        let death = Box::new(Death { port: self.0.clone(), pid });
+        let death = Box::new(Death { port: self.0.clone(), number });
         let mut wait = ptr::null_mut();
         // SAFETY: the process is open, and `death` is there, until the wait has been ended.
         let done = unsafe {
@@ -71,18 +78,30 @@ impl Deaths {
         if done == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Watched { wait, _process: process, _death: death })
+        Ok(Watched { wait, process, _death: death })
     }
 
-    /// The pid of a process that has ended; `None` if there was none for so long.
-    pub fn next(&self, time: Duration) -> Option<u32> {
-        let (mut bytes, mut pid, mut overlapped) = (0, 0, ptr::null_mut());
+    /// The number of a process that has ended; `None` if there was none for so long.
+    pub fn next(&self, time: Duration) -> Option<u64> {
+        let (mut bytes, mut number, mut overlapped) = (0, 0, ptr::null_mut());
         let time = time.as_millis() as u32;
         // SAFETY: the port is open; the rest is valid for writes.
         let done = unsafe {
-            GetQueuedCompletionStatus(self.0.as_raw_handle(), &raw mut bytes, &raw mut pid, &raw mut overlapped, time)
+            GetQueuedCompletionStatus(
+                self.0.as_raw_handle(),
+                &raw mut bytes,
+                &raw mut number,
+                &raw mut overlapped,
+                time,
+            )
         };
-        (done != 0).then_some(pid as u32)
+        (done != 0).then_some(number as u64)
+    }
+
+    /// Whether it has ended. (Its number is not used again while there is a handle of it.)
+    pub fn has_ended(watched: &Watched) -> bool {
+        // SAFETY: the process is open.
+        unsafe { WaitForSingleObject(watched.process.as_raw_handle(), 0) == WAIT_OBJECT_0 }
     }
 }
 
@@ -91,7 +110,7 @@ unsafe extern "system" fn tell(death: *mut c_void, _timed_out: bool) {
     // SAFETY: what `watch` gave, which stays until the wait has been ended.
     let death = unsafe { &*death.cast::<Death>() };
     // SAFETY: the port is open.
-    unsafe { PostQueuedCompletionStatus(death.port.as_raw_handle(), 0, death.pid as usize, ptr::null()) };
+    unsafe { PostQueuedCompletionStatus(death.port.as_raw_handle(), 0, death.number as usize, ptr::null()) };
 }
 
 impl Drop for Watched {

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::mem::{offset_of, size_of};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::OnceLock;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicI32;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) struct Socket(OwnedFd);
 
@@ -65,8 +66,17 @@ impl Socket {
 
 /// The socket that this process sends from, whoever to; kept, since to make one for each ring would cost more than the ring.
 fn sender() -> Option<RawFd> {
-    static SENDER: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    SENDER.get_or_init(|| socket().ok()).as_ref().map(AsRawFd::as_raw_fd)
+    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    static SENDER: AtomicI32 = AtomicI32::new(-1);
+    let sender = SENDER.load(Relaxed);
+    if sender != -1 {
+        return Some(sender);
+    }
+    let made = socket().ok()?;
+    match SENDER.compare_exchange(-1, made.as_raw_fd(), Relaxed, Relaxed) {
+        Ok(_) => Some(made.into_raw_fd()),
+        Err(other) => Some(other),
+    }
 }
 
 /// Returns whether it has arrived. Never waits.

@@ -13,6 +13,7 @@ use windows_sys::Win32::Globalization::lstrlenW;
 use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath};
 
+use super::{MEMORY, elsewhere};
 use crate::error::{Error, Result};
 use crate::segment::remedy;
 
@@ -20,27 +21,29 @@ use crate::segment::remedy;
 /// else that is the same for all processes: no harm but that state may outlive a restart.
 const BOOT_ID: *const u32 = 0x7ffe_02c4 as *const u32;
 
-/// Of the lock files, beside the folder of the memory that they name.
-pub(crate) const MEMORY: &str = "memory";
+pub(crate) fn path() -> Result<PathBuf> {
+    Ok(home()?.join(this_boot()))
+}
 
-pub(crate) fn path() -> PathBuf {
-    home().map_or_else(PathBuf::new, |home| home.join(this_boot()))
+/// Where the memory is, which consists of files.
+pub(crate) fn of_memory() -> Option<PathBuf> {
+    Some(path().unwrap_or_default().join(MEMORY))
+}
+
+/// The directory, if there is one.
+pub(crate) fn existing() -> Result<Option<PathBuf>> {
+    let path = path()?;
+    Ok(path.is_dir().then_some(path))
 }
 
 /// Makes the directory if it is missing.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    let home = home().ok_or_else(|| {
-        let missing = io::Error::from(io::ErrorKind::NotFound);
-        Error::access(
-            "the user has no folder for the data of applications (LocalAppData), where lock files are kept",
-            missing,
-        )
-    })?;
+    let home = home()?;
     let path = home.join(this_boot());
     step!(make_directory);
     if !path.join(MEMORY).is_dir() {
         fs::create_dir_all(path.join(MEMORY)).map_err(|error| remedy::no_directory(&path, "mkdir", error))?;
-        remove_earlier(home);
+        remove_earlier(&home);
     }
     Ok(path)
 }
@@ -60,10 +63,17 @@ fn remove_earlier(home: &std::path::Path) {
     }
 }
 
-/// `None`: the user's profile is not loaded.
-fn home() -> Option<&'static PathBuf> {
+/// An error where the user's profile is not loaded.
+fn home() -> Result<PathBuf> {
     static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HOME.get_or_init(|| Some(local_app_data()?.join("process-rwlock"))).as_ref()
+    if let Some(parent) = elsewhere()? {
+        return Ok(parent.join("process-rwlock"));
+    }
+    HOME.get_or_init(|| Some(local_app_data()?.join("process-rwlock"))).clone().ok_or_else(|| {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        let what = "the user has no folder for the data of applications (LocalAppData), where lock files are kept";
+        Error::access(format!("{what}; {}", super::remedy()), missing)
+    })
 }
 
 fn local_app_data() -> Option<PathBuf> {

@@ -23,6 +23,49 @@ pub(crate) fn shared() -> OpenOptions {
     options
 }
 
+/// A file without a name, in `folder`, which [`link`] gives one once it is complete. `None` where the file system has no such.
+#[cfg(target_os = "linux")]
+pub(crate) fn unnamed(folder: &Path) -> io::Result<Option<File>> {
+    // The mode is that of `make`, until `give_mode` completes it; nobody can open it before it has a name.
+    match shared().mode(0o622).custom_flags(libc::O_TMPFILE).open(folder) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => Ok(None),
+        file => file.map(Some),
+    }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn unnamed(_folder: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// Gives an unnamed file its name. `AlreadyExists`: something has it.
+///
+/// Source: open(2), `O_TMPFILE`; linkat(2), `AT_EMPTY_PATH`, which needs no `/proc`, but a privilege before Linux 6.10.
+#[cfg(target_os = "linux")]
+pub(crate) fn link(file: &File, path: &Path) -> io::Result<()> {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
+    let to = CString::new(path.as_os_str().as_bytes())?;
+    let link = |from: &std::ffi::CStr, directory, flags| {
+        // SAFETY: the descriptors are open or stand for the working directory, and the names are C strings.
+        match unsafe { libc::linkat(directory, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    let itself = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    match link(&itself, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => link(c"", file.as_raw_fd(), libc::AT_EMPTY_PATH),
+        done => done,
+    }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Repeats a system call that a signal interrupted: -1 is its failure. (`std` does so itself in its own.)
 pub(crate) fn retried<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io::Result<T> {
     loop {

@@ -33,6 +33,15 @@ pub(crate) fn shared() -> OpenOptions {
     private()
 }
 
+/// There are no files without a name.
+pub(crate) fn unnamed(_folder: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+pub(crate) fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Makes the file `path`, unless somebody was faster: then that file.
 pub(crate) fn make(path: &Path) -> io::Result<File> {
     shared().create(true).truncate(false).open(path)

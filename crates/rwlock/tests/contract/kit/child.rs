@@ -33,11 +33,24 @@ impl Child {
 
     #[track_caller]
     pub fn with_environment(lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
+        Self::start(Command::new(env::current_exe().unwrap()), lock, variables)
+    }
+
+    /// A process that the command `under` starts, which ends with it.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn under(under: &[&str], lock: LockRef<'_>) -> Self {
+        let mut command = Command::new(under[0]);
+        command.args(&under[1..]).arg(env::current_exe().unwrap());
+        Self::start(command, lock, &[])
+    }
+
+    #[track_caller]
+    fn start(mut command: Command, lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
         let place = match lock {
             LockRef::Name(name) => format!("name:{name}"),
             LockRef::Path(path) => format!("path:{}", path.display()),
         };
-        let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
             .env(PLACE, place)
@@ -161,9 +174,11 @@ impl Hold {
 }
 
 #[derive(Default)]
-struct Servant {
+pub(super) struct Servant {
     lock: Option<&'static RwLock>,
     holds: Vec<Hold>,
+    /// The message of the last error.
+    message: String,
 }
 
 #[test]
@@ -179,17 +194,22 @@ fn serve() {
     });
     let mut servant = Servant::default();
     for command in commands {
-        let answer = catch_unwind(AssertUnwindSafe(|| servant.carry_out(&command, &place)));
-        let answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => format!("{:?}", error.kind()),
-            Err(_) => "panic".into(),
-        };
-        println!("\n{ANSWER}{answer}");
+        println!("\n{ANSWER}{}", servant.answer(&command, &place));
     }
 }
 
 impl Servant {
+    pub(super) fn answer(&mut self, command: &str, place: &str) -> String {
+        match catch_unwind(AssertUnwindSafe(|| self.carry_out(command, place))) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                self.message = error.to_string();
+                format!("{:?}", error.kind())
+            }
+            Err(_) => "panic".into(),
+        }
+    }
+
     fn carry_out(&mut self, command: &str, place: &str) -> Result<String, Error> {
         let words: Vec<&str> = command.split(' ').collect();
         let argument = words.get(1).copied().unwrap_or_default();
@@ -236,6 +256,9 @@ impl Servant {
                 let Some(Hold::Write(guard)) = self.holds.last() else { panic!("no write hold") };
                 return Ok(guard.token().to_string());
             }
+            "longest" => {
+                return Ok(self.lock().inspect().holders.iter().map(|holder| holder.ms).max().unwrap_or(0).to_string());
+            }
             "owner_died" => return Ok(died(self.holds.last().expect("a hold").owner_died())),
             "churn" => return Ok(churn(place, argument.parse().unwrap())),
             "count" => count(place, words[1].parse().unwrap(), Path::new(words[2])),
@@ -244,8 +267,28 @@ impl Servant {
                 let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
+            "list" => return Ok(process_rwlock::list()?.len().to_string()),
+            "descriptors" => return Ok(descriptors(place, argument.parse().unwrap())),
+            #[cfg(target_os = "linux")]
+            "no_open_file_locks" => system::no_open_file_locks(),
             #[cfg(target_os = "linux")]
             "no_more_descriptors" => system::no_more_descriptors(),
+            "message" => return Ok(self.message.clone()),
+            "holders" => return Ok(self.lock().inspect().holders.len().to_string()),
+            "close" => {
+                self.holds.clear();
+                let lock = self.lock.take().expect("an open lock");
+                // SAFETY: it was leaked by `open`, and nobody refers to it any more.
+                drop(unsafe { Box::from_raw(std::ptr::from_ref(lock).cast_mut()) });
+            }
+            #[cfg(unix)]
+            "fork" => return Ok(super::forked::fork(self, place, argument)),
+            #[cfg(unix)]
+            "fork_later" => super::forked::fork_later(Path::new(argument).into()),
+            #[cfg(unix)]
+            "fork_often" => return Ok(super::forked::fork_often(place, argument.parse().unwrap())),
+            #[cfg(unix)]
+            "processor_time" => return Ok(system::processor_time().as_millis().to_string()),
             "exit" => process::exit(0),
             "abort" => process::abort(),
             _ => panic!("what is {command:?}?"),
@@ -258,7 +301,7 @@ impl Servant {
     }
 }
 
-fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
+pub(super) fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
     match place.split_once(':') {
         Some(("name", name)) => options.open(name),
         Some(("path", path)) => options.open_path(path),
@@ -271,6 +314,7 @@ fn options(words: &[&str]) -> OpenOptions {
         Some(("capacity", capacity)) => options.capacity(capacity.parse().unwrap()),
         Some(("fairness", fairness)) => options.fairness(ms(fairness.parse().unwrap())),
         Some(("label", label)) => options.label(label),
+        Some(("durable", durable)) => options.durable(durable.parse().unwrap()),
         _ => panic!("what is {word:?}?"),
     })
 }
@@ -302,6 +346,15 @@ fn churn(place: &str, times: u32) -> String {
         }
     }
     if left.is_empty() { "nothing".into() } else { left }
+}
+
+/// How many more descriptors this process has with the lock open `times` more.
+fn descriptors(place: &str, times: usize) -> String {
+    let count = || system::resources().into_iter().find(|(name, _)| *name == "descriptors").unwrap().1;
+    let _first = open(place, &OpenOptions::new()).unwrap();
+    let before = count();
+    let _locks: Vec<_> = (0..times).map(|_| open(place, &OpenOptions::new()).unwrap()).collect();
+    (count() - before).to_string()
 }
 
 /// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.

@@ -1,6 +1,8 @@
 //! What the tests share: locks that are removed, child processes that are killed, and waiting that ends.
 
 mod child;
+#[cfg(unix)]
+mod forked;
 mod lock;
 mod page;
 mod system;
@@ -8,6 +10,8 @@ mod time;
 mod workload;
 
 pub use child::Child;
+#[cfg(unix)]
+pub use forked::Forked;
 pub use lock::TestLock;
 pub use page::Page;
 #[cfg(any(target_os = "linux", windows))]

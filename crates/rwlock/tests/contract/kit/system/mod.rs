@@ -3,9 +3,9 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(target_os = "linux")]
-pub use unix::{no_more_descriptors, records_and_memories};
+pub use unix::{no_more_descriptors, no_open_file_locks, records_and_memories};
 #[cfg(unix)]
-pub use unix::{resources, resume, spawn, stop};
+pub use unix::{processor_time, resources, resume, spawn, stop};
 
 #[cfg(windows)]
 mod windows;

@@ -47,6 +47,39 @@ pub fn no_more_descriptors() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
 }
 
+/// What all threads of this process have used.
+pub fn processor_time() -> std::time::Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) }, 0);
+    std::time::Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
+}
+
+/// From now on the kernel refuses this thread what some do not have: open file description locks.
+#[cfg(target_os = "linux")]
+pub fn no_open_file_locks() {
+    let step = |code, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let (load, equal, end) =
+        (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::BPF_RET);
+    let low_word = if cfg!(target_endian = "little") { 0 } else { 4 };
+    let mut steps = [
+        step(load, 0, 0, std::mem::offset_of!(libc::seccomp_data, nr) as u32),
+        step(equal, 0, 5, libc::SYS_fcntl as u32),
+        step(load, 0, 0, (std::mem::offset_of!(libc::seccomp_data, args) + 8 + low_word) as u32),
+        step(equal, 2, 0, libc::F_OFD_GETLK as u32),
+        step(equal, 1, 0, libc::F_OFD_SETLK as u32),
+        step(equal, 0, 1, libc::F_OFD_SETLKW as u32),
+        step(end, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+        step(end, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: takes numbers.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: `program` and the steps that it points to are valid for reads during the call.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    assert_eq!(done, 0, "{}", io::Error::last_os_error());
+}
+
 /// What this process has that a lock may leave behind.
 #[cfg(target_os = "linux")]
 pub fn resources() -> Vec<(&'static str, usize)> {

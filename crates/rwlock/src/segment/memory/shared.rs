@@ -1,4 +1,7 @@
 //! The system's own, through the `shared_memory` crate.
+//!
+//! The crate keeps a descriptor for each mapping. A process may have thousands of locks open, and their lock files need one each
+//! already: so memory is mapped from a descriptor that is closed at once, and what the crate made is mapped once more.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -13,21 +16,20 @@ use super::Unusable;
 use crate::segment::Backing;
 use crate::segment::disk::retried;
 
-/// How an id begins, for whoever looks at the memory of a machine.
 #[cfg(target_os = "linux")]
-pub(crate) fn id_prefix() -> String {
+pub(super) fn id_prefix() -> String {
     // SAFETY: geteuid has no preconditions and cannot fail.
     format!("process-rwlock-{}-", unsafe { libc::geteuid() })
 }
 
 /// On macOS an id may have 31 bytes (`PSHMNAMLEN`).
 #[cfg(target_os = "macos")]
-pub(crate) fn id_prefix() -> String {
+pub(super) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
 /// Maps the memory `id`, if it is this user's alone: everybody may make some under an id that is free again.
-pub(crate) fn open(id: &str) -> Result<Backing, Unusable> {
+pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
     let memory = open_existing(id).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
         // Our own we may open.
@@ -45,31 +47,20 @@ pub(crate) fn open(id: &str) -> Result<Backing, Unusable> {
     if found.len() == 0 {
         return Err(Unusable::Empty);
     }
-    MmapRaw::map_raw(&memory).map(Backing::File).map_err(|error| Unusable::Refused("mmap", error))
+    MmapRaw::map_raw(&memory).map(Backing::Shared).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-/// (`shared_memory` keeps its own descriptor to itself.)
-fn open_existing(id: &str) -> io::Result<File> {
-    let id = CString::new(id)?;
-    // SAFETY: `id` is a C string.
-    let descriptor = retried(|| unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) })?;
-    // SAFETY: just opened, and nobody else's.
-    Ok(unsafe { File::from_raw_fd(descriptor) })
-}
-
-/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` is an error now and not a signal later. An error comes
-/// with the call that failed.
-pub(crate) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
-    let made = (|| {
-        step!(create_memory);
-        let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
-        // No process owns it: it must outlive its maker.
-        memory.set_owner(false);
-        step!(reserve_memory);
-        reserve(id, bytes).map_err(|error| ("fallocate", error))?;
-        Ok(Backing::Shared(memory))
-    })();
-    made.inspect_err(|_| unlink(id))
+pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
+    step!(create_memory);
+    let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
+    // No process owns it: it must outlive its maker.
+    memory.set_owner(false);
+    let object = open_existing(id).map_err(|error| ("shm_open", error))?;
+    step!(reserve_memory);
+    reserve(&object, bytes).map_err(|error| ("fallocate", error))?;
+    let map = MmapRaw::map_raw(&object).map_err(|error| ("mmap", error))?;
+    drop(memory);
+    Ok(Backing::Shared(map))
 }
 
 /// Of its calls the first alone can be interrupted, with nothing done.
@@ -82,22 +73,32 @@ fn make(id: &str, bytes: usize) -> io::Result<Shmem> {
     }
 }
 
-pub(crate) fn unlink(id: &str) {
-    if let Ok(id) = CString::new(id) {
-        // SAFETY: `id` is a C string. Failing means that it is gone already.
-        unsafe { libc::shm_unlink(id.as_ptr()) };
+fn open_existing(id: &str) -> io::Result<File> {
+    let id = CString::new(id)?;
+    // SAFETY: `id` is a C string.
+    let descriptor = retried(|| unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) })?;
+    // SAFETY: just opened, and nobody else's.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+pub(super) fn unlink(id: &str) -> io::Result<()> {
+    let id = CString::new(id)?;
+    // SAFETY: `id` is a C string.
+    if unsafe { libc::shm_unlink(id.as_ptr()) } == 0 {
+        return Ok(());
     }
+    let error = io::Error::last_os_error();
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[cfg(target_os = "linux")]
-fn reserve(id: &str, bytes: usize) -> io::Result<()> {
-    let memory = open_existing(id)?;
-    crate::segment::disk::reserve(&memory, bytes)
+fn reserve(object: &File, bytes: usize) -> io::Result<()> {
+    crate::segment::disk::reserve(object, bytes)
 }
 
 /// On macOS shared memory has no limit of its own: it is swapped like other memory.
 #[cfg(target_os = "macos")]
-fn reserve(_id: &str, _bytes: usize) -> io::Result<()> {
+fn reserve(_object: &File, _bytes: usize) -> io::Result<()> {
     Ok(())
 }
 

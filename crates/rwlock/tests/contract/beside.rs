@@ -1,0 +1,192 @@
+//! Opening and closing beside processes that are stopped in the middle of it. (The crash test stops one at every step.)
+
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, File, OpenOptions as FileOptions};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, LockRef, Mode, OpenOptions, Options, RwLock, Terms, remove};
+
+use crate::kit::{Child, PATIENCE, TestLock, ms};
+
+/// The byte that lays out and removes; `liveness.rs`.
+const SETUP_BYTE: i64 = 1 << 40;
+
+/// What a process has that is stopped while it has the setup byte of the file at `path`.
+fn setup_byte_of(path: &Path) -> File {
+    let file = FileOptions::new().read(true).write(true).open(path).unwrap();
+    // SAFETY: plain old data; all zero is a valid value of it.
+    let mut request: libc::flock = unsafe { std::mem::zeroed() };
+    request.l_type = libc::F_WRLCK as _;
+    request.l_start = SETUP_BYTE;
+    request.l_len = 1;
+    // SAFETY: the descriptor is open, and `request` valid for reads.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) }, 0);
+    file
+}
+
+const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: 1_000_000 };
+
+/// Far less than what was waited for the setup byte, for a machine that has other things to do.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
+fn at_once<T>(act: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let done = act();
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+    done
+}
+
+#[test]
+fn opening_and_closing_wait_for_no_setup_byte() {
+    let (named, at_path) = (TestLock::named(), TestLock::at_path());
+    for (lock, file) in [(&named, None), (&at_path, Some(at_path.path()))] {
+        let first = lock.open();
+        let record = file.map_or_else(|| crate::damage::record_and_memory(lock).0, Into::into);
+        let _stopped = setup_byte_of(&record);
+        let second = at_once(|| lock.open());
+        drop(at_once(|| second.write().unwrap()));
+        at_once(|| drop(second));
+        at_once(|| drop(first));
+        drop(at_once(|| lock.open()));
+    }
+}
+
+#[test]
+fn the_file_of_the_last_token_is_waited_for_by_nobody() {
+    let lock = TestLock::named();
+    drop(lock.open()); // which makes it
+    // SAFETY: geteuid has no preconditions.
+    let fence = format!("/dev/shm/process-rwlock-{}/fence", unsafe { libc::geteuid() });
+    let _stopped = setup_byte_of(Path::new(&fence));
+    let own = at_once(|| lock.open());
+    at_once(|| drop(own));
+}
+
+#[test]
+fn a_file_that_is_laid_out_in_place_is_waited_for_as_long_as_the_opener_says() {
+    let lock = TestLock::at_path();
+    fs::write(lock.path(), "").unwrap();
+    let stopped = setup_byte_of(lock.path());
+    let options = OpenOptions::new().setup_timeout(ms(50));
+    let start = Instant::now();
+    let error = lock.open_with(&options).map(drop).unwrap_err();
+    assert!((ms(50)..PATIENCE / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    let text = error.to_string();
+    assert!(["lock ", "50 ms", "stopped", "let it continue"].iter().all(|part| text.contains(part)), "{text}");
+    let error = remove(LockRef::Path(lock.path())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    drop(stopped);
+    assert!(lock.open_with(&options).unwrap().try_write().is_some());
+}
+
+/// As many as a large machine starts at once, each for many lives of the lock.
+#[test]
+fn sixty_that_open_and_close_one_lock_at_once_are_all_served() {
+    for lock in TestLock::both_kinds() {
+        let options = Options { setup_timeout: ms(50), ..Options::default() };
+        let (count, writes) = (AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for _ in 0..60 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let own = Attachment::open(lock.reference(), &options).unwrap();
+                        own.wait(Mode::Write, PATIENT, || false).unwrap();
+                        // Nothing but the lock makes one step of it.
+                        let seen = count.load(Relaxed);
+                        thread::yield_now();
+                        count.store(seen + 1, Relaxed);
+                        own.release_exclusive(HoldEnd::Whole).unwrap();
+                        writes.fetch_add(1, Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!((count.into_inner(), writes.into_inner()), (1200, 1200), "there were two locks");
+    }
+}
+
+#[test]
+fn a_list_is_whole_or_an_error() {
+    let lock = TestLock::named();
+    let child = lock.child();
+    let _own = lock.open();
+    assert_ne!(child.ask("list"), "0");
+    assert_eq!(child.ask("no_more_descriptors"), "ok");
+    assert_eq!(child.ask("list"), "Access");
+}
+
+#[test]
+fn an_open_lock_takes_one_descriptor() {
+    for lock in TestLock::both_kinds() {
+        let child = Child::new(lock.reference());
+        assert_eq!(child.ask("descriptors 20"), "20");
+    }
+}
+
+/// What a dead process left of a lock that nobody opens again.
+fn left_over(lock: &TestLock, options: &str, hold: &str) {
+    let child = Child::new(lock.reference());
+    assert_eq!(child.ask(&format!("open {options}")), "ok");
+    child.hold(hold);
+    child.kill();
+}
+
+fn is_listed(lock: &TestLock) -> bool {
+    process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
+}
+
+// (What it does on demand would do so to the locks of other tests: see storage-named.test.js.)
+#[test]
+fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
+    let [read, written, used] = [TestLock::named(), TestLock::named(), TestLock::named()];
+    left_over(&read, "label=x", "read");
+    left_over(&written, "label=x", "write");
+    left_over(&used, "label=x", "read");
+    let own = used.open();
+    process_rwlock::prune(false).unwrap();
+    assert_eq!([is_listed(&read), is_listed(&written), is_listed(&used)], [false, true, true]);
+    drop(own);
+}
+
+#[test]
+fn a_lock_that_is_not_durable_goes_with_its_last_close_though_a_writer_died() {
+    let lock = TestLock::named();
+    let own = lock.open_with(&OpenOptions::new().durable(false)).unwrap();
+    left_over(&lock, "durable=true", "write");
+    assert!(own.read().unwrap().owner_died().is_some(), "while it is open it is reported");
+    drop(own);
+    assert!(!is_listed(&lock));
+    assert_eq!(lock.open().read().unwrap().owner_died(), None);
+}
+
+#[test]
+fn an_anonymous_lock_of_dead_processes_is_left_over_though_a_writer_died() {
+    let lock = TestLock::named();
+    let options = Options { anonymous: true, ..Options::default() };
+    let own = Attachment::open(lock.reference(), &options).unwrap();
+    let child = lock.child();
+    child.hold("write");
+    child.kill();
+    drop(own);
+    assert!(is_listed(&lock), "somebody who was given its name may open it still");
+    process_rwlock::prune(false).unwrap();
+    assert!(!is_listed(&lock));
+}
+
+#[test]
+fn a_lock_of_a_capacity_is_filled_by_as_many_who_come_and_go_at_once() {
+    let lock = TestLock::named();
+    let _keeps = lock.open_with(&OpenOptions::new().capacity(5)).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..500).for_each(|_| drop(RwLock::open(lock.name()).unwrap())));
+        }
+    });
+}

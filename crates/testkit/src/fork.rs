@@ -1,0 +1,28 @@
+//! `fork` without `exec`, as addons do that start workers of their own.
+
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+/// Forks a child that does nothing until it is killed, for a minute at most. Returns its pid.
+#[napi]
+pub fn fork_and_sleep() -> Result<i32> {
+    // SAFETY: the child calls only functions that are safe in a signal handler.
+    let pid = unsafe { libc::fork() };
+    if pid == -1 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    if pid == 0 {
+        // The test waits for the end of what the parent writes.
+        for descriptor in 0..3 {
+            // SAFETY: takes a number.
+            unsafe { libc::close(descriptor) };
+        }
+        // SAFETY: takes a number.
+        unsafe { libc::alarm(60) };
+        loop {
+            // SAFETY: no preconditions.
+            unsafe { libc::pause() };
+        }
+    }
+    Ok(pid)
+}
