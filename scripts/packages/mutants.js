@@ -170,11 +170,11 @@ export const mutants = [
     },
   },
   {
-    name: 'an addon of more than a megabyte',
+    name: 'an addon that is too large',
     foundBy: 'contents',
     change: (staged) => {
       const file = join(staged, addon, `process-rwlock.${target}.node`)
-      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_000_000)]))
+      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_250_000)]))
     },
   },
   {
