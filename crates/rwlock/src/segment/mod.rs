@@ -52,6 +52,7 @@ struct New {
 impl New {
     fn of(options: &Options) -> Self {
         let flags = if options.transient { TRANSIENT } else { 0 } | if options.anonymous { ANONYMOUS } else { 0 };
+        let flags = flags | FRESH;
         Self { capacity: options.capacity.unwrap_or(DEFAULT_CAPACITY), flags, seed: unix_nanos() }
     }
 }
@@ -148,7 +149,7 @@ impl Segment {
         header.layout_hash.store(LAYOUT_HASH, Relaxed);
         header.layout_version.store(LAYOUT_VERSION, Relaxed);
         header.capacity.store(capacity, Relaxed);
-        header.flags.store(flags | FRESH, Relaxed);
+        header.flags.store(flags, Relaxed);
         header.bytes.store(bytes_of(capacity) as u64, Relaxed);
         header.created.store(seed, Relaxed);
         step!(create_fence);
