@@ -17,6 +17,7 @@ import {
   unlessEmulated,
   waitFor,
 } from './kit/index.js'
+import { opening } from './loading/opening.js'
 
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 
@@ -566,7 +567,7 @@ test('code that is loaded twice over one addon has its calls to itself', (t) => 
   })
   t.not(one.tryRead, other.tryRead)
   const copy = binding.register(() => true)
-  const open = () => binding.open(copy.number, {}, uniqueName(t), undefined, undefined, '', 0, true)
+  const open = () => binding.open(copy.number, {}, opening(uniqueName(t)))
   const opened = [open(), open()]
   const attachments = opened.map(({ attachment }) => attachment)
   cleanUp(t, 'locks', () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { openLock, PATIENCE, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
 import { evaluate } from './loading/evaluate.js'
+import { opening } from './loading/opening.js'
 
 const { binding } = await import(new URL('../dist/binding.js', import.meta.url).href)
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -142,7 +143,7 @@ test('the label of a hold is shown again when a later one of another copy has en
 function copyThat(name, claim) {
   const copy = binding.register(claim)
   const object = {}
-  const { handle, attachment } = binding.open(copy.number, object, name, undefined, undefined, '', 0, true)
+  const { handle, attachment } = binding.open(copy.number, object, opening(name))
   const close = () => binding.close(copy.number, handle)
   return { copy, object, attachment, close }
 }

@@ -559,7 +559,11 @@ sandboxTest(
     }
     await Promise.all([one.kill(), two.kill()])
     t.is(box.records().length, 5)
-    await comesAndGoes(box)
+    // A process sweeps for a few milliseconds only, in which it may get no processor.
+    await waitFor(async () => {
+      await comesAndGoes(box)
+      return box.leftOvers().length === 0
+    })
     t.deepEqual(box.leftOvers(), [])
   },
 )

@@ -1,12 +1,14 @@
-// Runs every example, and every code block of README.md. A block's fence says what it is:
+// Runs every example, and every code block of README.md, docs/ and the list of the examples. The fence of a block says what it is:
 //
 //   ```js run             a program of its own
 //   ```js run=lock        a program that begins with PRELUDE
 //   ```js from=cluster.js part of that example; a line `// …` stands for what is left out
+//   ```js parse           part of a program that needs another package: only its syntax is checked
 //
-// What stands after `console.log(…) //` must be printed; `…` in it stands for anything.
+// The text after `console.log(…) //` must be printed; `…` in it stands for anything.
 import { spawnSync } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,10 +20,13 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { documents } from '../scripts/docs/documents.js'
+import { nodeOf } from '../scripts/node-versions.js'
 import { codeBlocks, notPrinted } from '../scripts/readme.js'
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
 const BOUND = 20_000 // ms for one program
+const NEWER = new Map([['sqlite.js', '24']]) // examples that need a newer Node.js than 20
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const examples = join(root, 'examples')
@@ -36,11 +41,20 @@ try {
 
   const own = basename(import.meta.filename)
   const files = readdirSync(examples).filter((name) => name.endsWith('.js') && name !== own)
-  for (const name of [...files, 'using/main.js']) runProgram(name, join(examples, name))
+  for (const name of [...files, 'using/main.js']) {
+    const major = NEWER.get(name)
+    runProgram(name, join(examples, name), major && (await nodeOf(major)))
+  }
   runProgram('using/typescript.ts', compiled(join(examples, 'using/typescript.ts')))
 
-  for (const { line, language, mark, code } of codeBlocks()) {
-    checkBlock(`README.md:${line}`, language, mark, code)
+  for (const document of documents().filter((name) => /^(README|(docs|examples)\/.*)\.md$/.test(name))) {
+    for (const { line, language, mark, code } of codeBlocks(document)) {
+      checkBlock(`${document}:${line}`, language, mark, code)
+    }
+  }
+  for (const name of files) {
+    const shown = documents().some((document) => readFileSync(join(root, document), 'utf8').includes(name))
+    if (!shown) result(name, false, 'no document mentions it')
   }
 } finally {
   rmSync(directory, { recursive: true })
@@ -56,24 +70,29 @@ process.exitCode = failures === 0 ? 0 : 1
  */
 function checkBlock(where, language, mark, code) {
   if (mark.startsWith('from=')) {
+    if (!existsSync(join(examples, mark.slice(5))))
+      return result(where, false, `there is no ${mark.slice(5)}`)
     const source = plain(readFileSync(join(examples, mark.slice(5)), 'utf8'))
     const missing = code.split(/^\s*\/\/ …\n/m).find((part) => !source.includes(plain(part)))
     return result(where, missing === undefined, `this is not in ${mark.slice(5)}:\n${missing}`)
   }
-  if (language === 'js' && (mark === 'run' || mark === 'run=lock')) {
-    const file = join(directory, `${where.replace(':', '-')}.js`)
-    writeFileSync(file, mark === 'run' ? code : PRELUDE + code)
-    return runProgram(where, file)
+  if (language === 'js' && ['run', 'run=lock', 'parse'].includes(mark)) {
+    const file = join(directory, `${where.replace(/[:/]/g, '-')}.js`)
+    writeFileSync(file, mark === 'run=lock' ? PRELUDE + code : code)
+    return mark === 'parse' ? parse(where, file) : runProgram(where, file)
   }
   result(where, false, 'its fence does not say how to run it')
 }
 
-/**
- * @param {string} name
- * @param {string} file
- */
-function runProgram(name, file) {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
+/** @param {string} name @param {string} file */
+function parse(name, file) {
+  const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' })
+  result(name, status === 0, stderr)
+}
+
+/** @param {string} name @param {string} file @param {string} [node] the program that runs it */
+function runProgram(name, file, node = process.execPath) {
+  const { status, signal, stdout, stderr } = spawnSync(node, [file], {
     cwd: directory,
     encoding: 'utf8',
     timeout: BOUND,

@@ -6,7 +6,7 @@ import { RWLock } from 'process-rwlock'
 const [ref] = process.argv.slice(2)
 
 if (ref === undefined) {
-  const lock = new RWLock() // a random name, so nobody else opens it by chance
+  const lock = new RWLock() // a random name, so no other program opens it by chance
   const guard = await lock.acquireWrite()
 
   const child = fork(import.meta.filename, [JSON.stringify(lock)])

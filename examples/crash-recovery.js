@@ -1,4 +1,4 @@
-// A writer is killed in the middle of its write. The next one is told, and repairs what was left half-written.
+// A writer is killed in the middle of its write. The next holder sees ownerDied, and repairs the half-written file.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -28,7 +28,7 @@ const lock = new RWLock()
 const child = fork(import.meta.filename, [JSON.stringify(lock), data])
 await once(child, 'exit')
 
-// Readers are told as well. They may not trust the data, and have it repaired by a writer first.
+// Readers see ownerDied, too. They must not trust the data before a writer has repaired it.
 async function load() {
   for (;;) {
     const json = await lock.read((guard) => (guard.ownerDied ? null : readFile(data, 'utf8')))
@@ -38,10 +38,10 @@ async function load() {
 }
 
 async function repair({ ownerDied }) {
-  if (!ownerDied) return // somebody else was quicker
+  if (!ownerDied) return // another process has repaired it
   console.log(`repairing what '${ownerDied.label}' left half-written`)
   await copyFile(`${data}.backup`, data)
-} // the end of this write hold is what clears ownerDied
+} // the end of this write hold clears ownerDied
 
 console.log(await load()) // { answer: 42 }
 console.log(lock.inspect().ownerDied) // null

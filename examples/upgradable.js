@@ -8,7 +8,7 @@ const cache = new Map()
 async function get(key) {
   return lock.upgradable(async (guard) => {
     if (cache.has(key)) return cache.get(key)
-    const value = await compute(key) // readers go on meanwhile
+    const value = await compute(key) // readers continue meanwhile
     await guard.upgrade() // waits for them to leave
     cache.set(key, value)
     guard.downgrade('read') // lets readers in again, and no writer before them

@@ -1,14 +1,18 @@
-// README.md as its programs are run: its code blocks, and what they say that they print.
+// Documents as programs: their code blocks, and what the blocks say that they print.
 import { readFileSync } from 'node:fs'
 import { root } from './run.js'
 
-/** The code blocks of README.md, with their fence's mark, as `run` in ```js run. */
-export function codeBlocks() {
-  const readme = readFileSync(new URL('README.md', root), 'utf8')
-  return [...readme.matchAll(/^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
+/**
+ * The code blocks of a document, with the mark of each fence, as `run` in ```js run.
+ *
+ * @param {string} [file] relative to the root
+ */
+export function codeBlocks(file = 'README.md') {
+  const text = readFileSync(new URL(file, root), 'utf8')
+  return [...text.matchAll(/^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
     ({ index, groups }) => {
       const { language, mark, code } = /** @type {Record<string, string>} */ (groups)
-      return { line: readme.slice(0, index).split('\n').length, language, mark, code }
+      return { line: text.slice(0, index).split('\n').length, language, mark, code }
     },
   )
 }

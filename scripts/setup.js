@@ -23,10 +23,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
     await requireLinker()
   }
 
-  if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
-    say('Installing the development dependencies (npm ci)')
-    await npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
-  }
+  await installDependencies()
   await build('build:native', addonName(), [
     'Cargo.toml',
     'Cargo.lock',
@@ -62,6 +59,13 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
       'crates/storm',
     ])
   }
+}
+
+/** Installs the development dependencies, if they are missing or old. */
+export async function installDependencies() {
+  if (!isStale('node_modules/.package-lock.json', ['package-lock.json'])) return
+  say('Installing the development dependencies (npm ci)')
+  await npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
 }
 
 /**

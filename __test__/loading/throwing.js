@@ -1,5 +1,6 @@
 // A copy whose claims throw: what becomes of the grant, and of the error.
 import { RWLock } from 'process-rwlock'
+import { opening } from './opening.js'
 
 const { binding } = await import(new URL('../../dist/binding.js', import.meta.url).href)
 const [name = ''] = process.argv.slice(2)
@@ -19,6 +20,6 @@ process.on('uncaughtException', (error) => {
     process.disconnect()
   })
 })
-const opened = binding.open(copy.number, {}, name, undefined, undefined, '', 0, true)
+const opened = binding.open(copy.number, {}, opening(name))
 // It is thrown in the middle of this call, which must not notice.
 binding.request(copy.number, 1, /** @type {any} */ (opened).attachment, 3, Number.POSITIVE_INFINITY, 0)

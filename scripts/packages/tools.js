@@ -1,8 +1,6 @@
-// The tools in this folder, which only the test of the packages needs: they are many times what the library needs.
-import { existsSync, statSync } from 'node:fs'
+// The tools in this folder, which only the test of the packages needs.
 import { join } from 'node:path'
-import { npm } from '../run.js'
-import { say } from '../setup.js'
+import * as each from '../install-tools.js'
 
 /** Where they are installed. */
 export const tools = import.meta.dirname
@@ -27,11 +25,6 @@ function tool(path) {
   return join(tools, 'node_modules', path)
 }
 
-export async function installTools() {
-  const installed = tool('.package-lock.json')
-  const isCurrent =
-    existsSync(installed) && statSync(installed).mtimeMs > statSync(join(tools, 'package-lock.json')).mtimeMs
-  if (isCurrent) return
-  say('Installing the tools (npm ci in scripts/packages)')
-  await npm('ci', '--prefix', tools, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error')
+export function installTools() {
+  return each.installTools(tools)
 }

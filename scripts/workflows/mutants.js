@@ -75,6 +75,18 @@ export const MUTANTS = [
     ],
   },
   {
+    name: 'a site published without its environment',
+    by: 'outside the environment "github-pages"',
+    file: 'workflows/docs.yml',
+    change: ['      name: github-pages\n', '      name: pages\n'],
+  },
+  {
+    name: 'a site published from a pull request',
+    by: 'publishes the site from a pull request',
+    file: 'workflows/docs.yml',
+    change: ["  publish:\n    if: github.event_name == 'push'\n", '  publish:\n'],
+  },
+  {
     name: 'credentials left beside foreign code',
     by: 'keeps its credentials',
     file: 'workflows/release.yml',

@@ -13,8 +13,11 @@ export const RUNNERS = [
   'windows-11-arm',
 ]
 
-/** Those that a release is made by. */
-const OF_RELEASE = ['workflows/release.yml', 'workflows/platforms.yml']
+/** Those that publish something, or build what is published. */
+const PUBLISHING = ['workflows/release.yml', 'workflows/platforms.yml', 'workflows/docs.yml']
+
+/** Where a job may have an identity: the environment of GitHub that guards it. @type {Record<string, string>} */
+const ENVIRONMENTS = { 'workflows/release.yml': 'release', 'workflows/docs.yml': 'github-pages' }
 
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
@@ -68,14 +71,18 @@ function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: str
     for (const [id, job] of Object.entries(jobs)) {
       const title = `${name}: ${id}`
       if (!job.uses && !job['timeout-minutes']) yield `${title}: no timeout-minutes`
-      if (job.permissions?.['id-token'] && job.environment !== 'release') {
-        yield `${title}: an identity outside the environment "release"`
+      const environment = ENVIRONMENTS[name] ?? 'release'
+      if (job.permissions?.['id-token'] && (job.environment?.name ?? job.environment) !== environment) {
+        yield `${title}: an identity outside the environment "${environment}"`
+      }
+      if (job.permissions?.pages && job.if !== "github.event_name == 'push'") {
+        yield `${title}: publishes the site from a pull request`
       }
       for (const { uses = '', with: options = {} } of job.steps ?? []) {
         if (uses.startsWith('actions/checkout@') && options['persist-credentials'] !== false) {
           yield `${title}: a checkout that keeps its credentials`
         }
-        if (OF_RELEASE.includes(name) && (/cache/.test(uses) || options.cache))
+        if (PUBLISHING.includes(name) && (/cache/.test(uses) || options.cache))
           yield `${title}: a cache in a release`
       }
     }

@@ -33,11 +33,12 @@ impl Op {
         self.outcome == Some(Outcome::Granted)
     }
 
-    /// It may have got a write hold that nobody has seen.
+    /// It may have got a write hold that nobody has seen: its actor died, or what was granted was given back unused, since the
+    /// lock was closed or the signal aborted.
     pub fn may_have_written_unseen(&self) -> bool {
         self.mode == Mode::Write
             && matches!(self.what, What::Acquire | What::Upgrade)
-            && matches!(self.outcome, None | Some(Outcome::Closed))
+            && matches!(self.outcome, None | Some(Outcome::Closed | Outcome::Aborted))
     }
 }
 

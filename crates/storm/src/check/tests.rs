@@ -243,6 +243,21 @@ fn a_token_may_be_lost_with_who_died_before_he_could_tell() {
 }
 
 #[test]
+fn a_token_may_be_lost_with_a_write_that_was_given_up_after_its_grant() {
+    let tell = |outcome| {
+        move |story: &mut Story| {
+            story.hold(1, [0, 10, 20, 21], Write, 1, None);
+            let op = story.ask(2, 25, Write);
+            story.returned(2, 30, op, outcome, 0, None);
+            story.hold(3, [0, 40, 50, 51], Write, 3, None);
+        }
+    };
+    is_fine(tokens::check, tell(Outcome::Aborted));
+    is_fine(tokens::check, tell(Outcome::Closed));
+    is_a_violation(tokens::check, tell(Outcome::TimedOut));
+}
+
+#[test]
 fn a_reader_sees_the_last_writers_token() {
     let tell = |token| {
         move |story: &mut Story| {
