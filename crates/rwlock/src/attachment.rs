@@ -828,10 +828,10 @@ impl Attachment {
 
 /// While it lives, where the gate says that the owner of the slot drains, it does not wait for the readers inside: who finds
 /// it so for long need not wait for them either.
-struct Trying<'a>(&'a AtomicU32);
+pub(crate) struct Trying<'a>(&'a AtomicU32);
 
 impl<'a> Trying<'a> {
-    fn of(slot: &'a Slot) -> Self {
+    pub fn of(slot: &'a Slot) -> Self {
         step!(try_mark);
         slot.waiting.trying.store(1, Relaxed);
         Self(&slot.waiting.trying)

@@ -9,6 +9,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::{Backing, Place, Segment, fence, unix_nanos};
+use crate::attachment::Trying;
 use crate::gate::Hold;
 use crate::layout::FRESH;
 
@@ -35,9 +36,10 @@ impl Segment {
         step!(raise_look_token);
         let last = self.gate().fence.load(Relaxed);
         let least = if is_fresh { fence::seed() } else { unix_nanos() };
-        if last >= least || !self.claim_for(slot) {
+        if last >= least {
             return;
         }
+        let Some(_trying) = self.claim_for(slot) else { return };
         // A reader's token must not change. Nor may a writer's, which had to wait for us, or went past us: then it has raised
         // the last token itself.
         if self.reader_beside(slot).is_none() {
@@ -57,9 +59,12 @@ impl Segment {
         matches!((&self.place, &self._backing), (Place::File { .. }, Backing::File(_)))
     }
 
-    fn claim_for(&self, slot: usize) -> bool {
+    /// The gate for the attachment in `slot`, which does not wait for the readers inside. `None`: somebody has it.
+    fn claim_for(&self, slot: usize) -> Option<Trying<'_>> {
+        let trying = Trying::of(&self.slots()[slot]);
         step!(raise_gate);
-        self.change_gate(|gate| gate.is_free().then(|| gate.acquired(Hold::Draining, slot))).is_free()
+        let found = self.change_gate(|gate| gate.is_free().then(|| gate.acquired(Hold::Draining, slot)));
+        found.is_free().then_some(trying)
     }
 }
 
@@ -78,4 +83,27 @@ fn uptime() -> u64 {
 #[cfg(not(target_os = "linux"))]
 fn uptime() -> u64 {
     u64::MAX
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use crate::attachment::{Attachment, LockRef, Options};
+    use crate::park;
+    use crate::slot::Mode;
+    use crate::wait::Terms;
+
+    /// What a process leaves that is stopped while it raises the last token, though somebody reads meanwhile.
+    #[test]
+    fn who_is_stopped_while_it_attaches_is_passed_over() {
+        let path = std::env::temp_dir().join(format!("stopped-raise-{}", std::process::id()));
+        let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+        let (reader, stopped, other) = (open(), open(), open());
+        assert!(reader.try_read());
+        std::mem::forget(stopped.segment.claim_for(stopped.index));
+        let terms = Terms { deadline: park::now() + 5_000_000_000, fairness: 0 };
+        let reads = other.wait(Mode::Read, terms, || false).is_ok();
+        drop((reader, stopped, other));
+        std::fs::remove_file(&path).unwrap();
+        assert!(reads);
+    }
 }
