@@ -1,7 +1,7 @@
 // What the operating system refuses: each ERR_LOCK_ACCESS says what happened to which lock and what to do, once, and has the
 // system's error in `cause`, `errno` and `syscall`.
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { constants, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { LockError, RWLock } from 'process-rwlock'
@@ -166,4 +166,23 @@ linuxTest('too many open files', async (t) => {
     }
     await refusedBySystem(t, act, 'EMFILE', 'open', /ulimit -n/, /close locks/)
   }
+})
+
+linuxTest('a lock that cannot be made for want of descriptors leaves nothing behind', async (t) => {
+  let refusals = 0
+  for (let spare = 0; spare < 4; spare++) {
+    const dir = tempDir(t)
+    const child = spawnNode(t, '../storage/exhausted.js', ['"made"', String(spare)], {
+      env: { PROCESS_RWLOCK_DIR: dir },
+    })
+    const { said } = await child.next('ended')
+    refusals += said ? 1 : 0
+    const left = readdirSync(join(dir, `process-rwlock-${userInfo().uid}`))
+    t.deepEqual(
+      left.filter((name) => name.startsWith('.new-')),
+      [],
+      `${spare} descriptors`,
+    )
+  }
+  t.true(refusals > 1)
 })

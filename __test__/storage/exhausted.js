@@ -1,13 +1,15 @@
-// Uses up its file descriptors, then opens the lock that it is told, and says how that ended.
+// Uses up its file descriptors but for some, then opens the lock that it is told, and says how that ended.
 import { closeSync, openSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 
 const ref = JSON.parse(process.argv[2])
+const spare = Number(process.argv[3] ?? 0)
 new RWLock('exhausted/warm').close()
 const files = []
 try {
   for (;;) files.push(openSync('/dev/null', 'r'))
 } catch {}
+for (const file of files.splice(0, spare)) closeSync(file)
 let said
 try {
   new RWLock(ref)

@@ -828,10 +828,10 @@ impl Attachment {
 
 /// While it lives, where the gate says that the owner of the slot drains, it does not wait for the readers inside: who finds
 /// it so for long need not wait for them either.
-struct Trying<'a>(&'a AtomicU32);
+pub(crate) struct Trying<'a>(&'a AtomicU32);
 
 impl<'a> Trying<'a> {
-    fn of(slot: &'a Slot) -> Self {
+    pub fn of(slot: &'a Slot) -> Self {
         step!(try_mark);
         slot.waiting.trying.store(1, Relaxed);
         Self(&slot.waiting.trying)
@@ -907,8 +907,10 @@ impl Segment {
         // when one of the others cannot be used.
         let candidates =
             || (0..spare).filter(is_vacant).chain((0..spare).filter(|index| !is_vacant(index))).chain([spare]);
-        // Twice, since a death found on the way may settle which slot must be kept.
-        for index in candidates().chain(candidates()) {
+        // Twice if one had to be kept, since a death found later may have settled that. (Where all are in use each question takes
+        // the kernel a time that grows with their number.)
+        let kept = Cell::new(false);
+        for index in candidates().chain(candidates().take_while(|_| kept.get())) {
             step!(attach_lock);
             if (index == spare && self.load_gate().died().is_none())
                 || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
@@ -921,6 +923,7 @@ impl Segment {
                 return Ok(Some(index));
             }
             // Its last owner died inside a write hold: who that was is written here, until it is settled.
+            kept.set(true);
             step!(attach_unlock);
             self.lock.unlock(slot_byte(index)).map_err(cannot)?;
         }

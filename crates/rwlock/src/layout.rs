@@ -33,7 +33,7 @@ pub const MAX_CAPACITY: u32 = 4095;
 /// The capacity of a lock made without saying one.
 pub const DEFAULT_CAPACITY: u32 = 128;
 
-/// What the lock is. Constant after creation, except `high_water` and `removal`, which only openers and closers change.
+/// What the lock is. Constant after creation, except `high_water`, `removal` and a flag, which only openers and closers change.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Header {
@@ -46,7 +46,7 @@ pub(crate) struct Header {
     pub bytes: AtomicU64,
     /// Unix time of creation in ns; also the seed of the fence.
     pub created: AtomicU64,
-    /// What its creator asked for: see [`TRANSIENT`] and [`ANONYMOUS`].
+    /// What its creator asked for, see [`TRANSIENT`] and [`ANONYMOUS`]; and [`FRESH`].
     pub flags: AtomicU32,
     pub name_bytes: NoteU32,
     pub name: [NoteU64; 32],
@@ -60,6 +60,9 @@ pub(crate) struct Header {
 pub(crate) const TRANSIENT: u32 = 1;
 /// In `flags`: the name is random, so once all of its processes are dead nobody needs its report.
 pub(crate) const ANONYMOUS: u32 = 2;
+/// In `flags`, until somebody has attached: since its tokens were given their beginning, and before it had its name, another lock
+/// may have had that name, and have handed out greater ones.
+pub(crate) const FRESH: u32 = 4;
 
 /// The words every acquisition of an exclusive mode goes through.
 #[derive(Default)]

@@ -20,8 +20,17 @@ pub(crate) fn of(pid: u32) -> Activity {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Activity::Unknown };
     let threads = threads.flatten().filter(|thread| thread.file_name() != *own);
     // A thread that ends meanwhile does nothing any more.
-    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
-    stats.map(|stat| of_state(&stat)).max().unwrap_or(Activity::Unknown)
+    threads.filter_map(|thread| of_thread(&thread.path())).max().unwrap_or(Activity::Unknown)
+}
+
+/// `None`: it has ended.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn of_thread(thread: &std::path::Path) -> Option<Activity> {
+    let stat = std::fs::read_to_string(thread.join("stat")).ok()?;
+    Some(match of_state(&stat) {
+        (Activity::Asleep, Some('S')) => asleep_in(&std::fs::read_to_string(thread.join("wchan")).unwrap_or_default()),
+        (activity, _) => activity,
+    })
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
@@ -31,19 +40,35 @@ pub(crate) fn of(_pid: u32) -> Activity {
 
 /// By proc_pid_stat(5). The state follows the name, which may contain anything.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn of_state(stat: &str) -> Activity {
-    match stat.rfind(')').and_then(|end| stat[end + 1..].trim_start().chars().next()) {
+fn of_state(stat: &str) -> (Activity, Option<char>) {
+    let state = stat.rfind(')').and_then(|end| stat[end + 1..].trim_start().chars().next());
+    let activity = match state {
         Some('S' | 'Z' | 'X') => Activity::Asleep,
         Some('R') => Activity::Running,
         Some('D' | 'T' | 't') => Activity::Stopped,
         _ => Activity::Unknown,
+    };
+    (activity, state)
+}
+
+/// By the function of the kernel where it sleeps, `/proc/PID/wchan`. Who is frozen with its container, or waits for memory that
+/// another program provides, is said to sleep, wherever that met it. Source: `do_freezer_trap` and `handle_userfault` of the
+/// kernel; the former is part of `get_signal`, where nobody sleeps for anything else but a stop.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn asleep_in(function: &str) -> Activity {
+    match function {
+        "" | "0" => Activity::Unknown, // not for us to see
+        "get_signal" | "do_freezer_trap" | "handle_userfault" => Activity::Stopped,
+        _ => Activity::Asleep,
     }
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
+    use std::path::Path;
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
+    use std::{fs, io};
 
     use super::*;
 
@@ -68,7 +93,37 @@ mod tests {
         child.wait().unwrap();
         seen.push(of(child.id()) == Activity::Unknown);
         assert_eq!(seen, [true; 3]);
-        assert_eq!(of_state("1 (a) R (x) R 0"), Activity::Running);
-        assert_eq!(of_state("no state"), Activity::Unknown);
+        assert_eq!(of_state("1 (a) R (x) R 0").0, Activity::Running);
+        assert_eq!(of_state("no state").0, Activity::Unknown);
+        assert_eq!(asleep_in("0"), Activity::Unknown);
+        assert_eq!(asleep_in("handle_userfault"), Activity::Stopped);
+    }
+
+    /// `docker pause`: cgroups(7), version 2. Where this user may not make one there is nothing to see.
+    #[test]
+    fn a_frozen_process_is_stopped() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let fields = |mount: &str| mount.split(' ').skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
+        let Some(mount) = mounts.lines().map(fields).find(|fields| fields[1] == "cgroup2") else { return };
+        let group = Path::new(&mount[0]).join(format!("rwlock-frozen-{}", std::process::id()));
+        if fs::create_dir(&group).is_err() {
+            return;
+        }
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let joined = fs::write(group.join("cgroup.procs"), child.id().to_string()).is_ok();
+        let becomes = |activity| {
+            let start = Instant::now();
+            while of(child.id()) != activity && start.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            of(child.id()) == activity
+        };
+        let freeze = |state| fs::write(group.join("cgroup.freeze"), state).is_ok();
+        let seen = becomes(Activity::Asleep) && (!joined || !freeze("1") || becomes(Activity::Stopped));
+        freeze("0");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        while fs::remove_dir(&group).is_err_and(|error| error.kind() == io::ErrorKind::ResourceBusy) {}
+        assert!(seen);
     }
 }

@@ -16,8 +16,8 @@ use memmap2::MmapRaw;
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{
-    ANONYMOUS, DEFAULT_CAPACITY, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY, Preamble,
-    SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
+    ANONYMOUS, DEFAULT_CAPACITY, FRESH, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY,
+    Preamble, SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
 };
 use crate::liveness::LockFile;
 
@@ -45,14 +45,15 @@ struct New {
     capacity: u32,
     /// Of the header.
     flags: u32,
-    /// Where its tokens begin.
+    /// Where its tokens begin, unless [`Segment::raise_tokens`] raises that: Unix time in ns.
     seed: u64,
 }
 
 impl New {
     fn of(options: &Options) -> Self {
         let flags = if options.transient { TRANSIENT } else { 0 } | if options.anonymous { ANONYMOUS } else { 0 };
-        Self { capacity: options.capacity.unwrap_or(DEFAULT_CAPACITY), flags, seed: fence::seed() }
+        let flags = flags | FRESH;
+        Self { capacity: options.capacity.unwrap_or(DEFAULT_CAPACITY), flags, seed: unix_nanos() }
     }
 }
 

@@ -290,8 +290,8 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
         Err(error) => return Err(cannot(("open", error))),
     };
     let record = Record::new(name).map_err(|error| cannot(("getrandom", error)))?;
-    let discard = |lock: &LockFile| {
-        let _ = memory::unlink(&record.id).and_then(|()| records::delete(&made, lock.file()));
+    let discard = || {
+        let _ = memory::unlink(&record.id).and_then(|()| records::discard(&made));
     };
     let backing = (|| {
         // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
@@ -309,7 +309,7 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
         Ok(Some(backing)) => backing,
         Ok(None) => return Ok(None),
         Err(error) => {
-            discard(&lock);
+            discard();
             return Err(error);
         }
     };
@@ -321,11 +321,11 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
             Ok(Some((segment, 0)))
         }
         Ok(false) => {
-            discard(&segment.lock);
+            discard();
             Ok(None)
         }
         Err(error) => {
-            discard(&segment.lock);
+            discard();
             Err(segment.place.no_room(bytes, "rename", error))
         }
     }

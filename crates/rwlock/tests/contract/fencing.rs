@@ -1,5 +1,8 @@
 //! Fencing tokens grow, whatever happens to the lock.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+
 use process_rwlock::{HoldEnd, Mode};
 
 use crate::kit::TestLock;
@@ -77,5 +80,28 @@ fn tokens_grow_across_the_making_of_the_lock_anew() {
             // The named one went with its last user, the other goes now.
             lock.remove().unwrap();
         }
+    }
+}
+
+/// While one makes the lock, others make it too, use it and remove it.
+#[test]
+fn tokens_grow_while_many_make_the_lock_anew() {
+    for lock in TestLock::both_kinds() {
+        let least = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let own = lock.open();
+                        let before = least.load(SeqCst);
+                        let token = own.write().unwrap().token();
+                        assert!(token > before, "{token} after {before}");
+                        least.fetch_max(token, SeqCst);
+                        drop(own);
+                        let _ = lock.remove();
+                    }
+                });
+            }
+        });
     }
 }

@@ -9,12 +9,12 @@ use super::{directory, fence};
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(super) use unix::{delete, earlier, forget, is_blocked, make, of, publish};
+pub(super) use unix::{delete, discard, earlier, forget, is_blocked, make, of, publish};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(super) use windows::{delete, earlier, forget, is_blocked, make, of, publish};
+pub(super) use windows::{delete, discard, earlier, forget, is_blocked, make, of, publish};
 
 /// How the names of records begin that are not published yet.
 const UNPUBLISHED: &str = ".new-";

@@ -76,6 +76,13 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a record that was not published, of which the caller has the setup byte: so nobody else does, and no descriptor is
+/// needed, of which there may be none left.
+pub(crate) fn discard(made: &Path) -> io::Result<()> {
+    no_such_file(fs::remove_file(made))?;
+    no_such_file(fs::remove_dir(folder_of(made))).map(drop)
+}
+
 /// Removes what is left of a record that is gone.
 pub(crate) fn forget(record: &Path) {
     step!(forget_folder);

@@ -83,6 +83,11 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Removes a record that was not published, of which the caller has the setup byte: so nobody else does.
+pub(crate) fn discard(made: &Path) -> io::Result<()> {
+    no_such_file(disk::patiently(|| std::fs::remove_file(made))).map(drop)
+}
+
 /// Nothing is left of a record that is gone.
 pub(crate) fn forget(_record: &Path) {}
 
