@@ -55,6 +55,7 @@ pub(crate) fn now() -> u64 {
 
 /// The kernel's clock, which its waits and the other processes go by. Where something else answers for it (libfaketime) it is
 /// asked itself, which takes ten times as long.
+#[inline]
 fn clock(id: libc::clockid_t) -> u64 {
     if is_clock_faked() { clock_of_kernel(id).unwrap_or_default() } else { clock::clock(id) }
 }
@@ -66,15 +67,19 @@ fn clock_of_kernel(id: libc::clockid_t) -> Option<u64> {
     (done == 0).then(|| time.tv_sec as u64 * NANOS + time.tv_nsec as u64)
 }
 
+#[inline]
 fn is_clock_faked() -> bool {
-    const UNKNOWN: u8 = 0;
-    const REAL: u8 = 1;
-    const FAKED: u8 = 2;
-    static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
     let kind = if cfg!(miri) { REAL } else { KIND.load(Relaxed) };
-    if kind != UNKNOWN {
-        return kind == FAKED;
-    }
+    kind != REAL && (kind == FAKED || find_out_kind())
+}
+
+const UNKNOWN: u8 = 0;
+const REAL: u8 = 1;
+const FAKED: u8 = 2;
+static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+#[cold]
+fn find_out_kind() -> bool {
     let kernel = || clock_of_kernel(libc::CLOCK_MONOTONIC);
     let (before, told, after) = (kernel(), clock::clock(libc::CLOCK_MONOTONIC), kernel());
     let is_faked = before.is_some_and(|before| told < before) || after.is_some_and(|after| told > after);
