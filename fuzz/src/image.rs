@@ -32,11 +32,11 @@ const HEAD: [(usize, usize); 16] = [
     (304, 8),
     (312, 8), // removal
     (40, 4),  // flags
-    (32, 8), // created
-    (20, 4), // capacity
-    (24, 8), // bytes
-    (0, 8),  // magic
-    (44, 4), // name_bytes
+    (32, 8),  // created
+    (20, 4),  // capacity
+    (24, 8),  // bytes
+    (0, 8),   // magic
+    (44, 4),  // name_bytes
 ];
 /// The same within a slot.
 const OF_SLOT: [(usize, usize); 22] = [
