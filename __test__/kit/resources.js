@@ -12,13 +12,18 @@ import { waitFor } from './time.js'
 const DEATH_BOUND = 5000
 
 /**
- * A lock name that nobody else uses. The lock is removed after the test.
+ * A lock name that nobody else uses. The lock is removed after the test, and all whose names begin with this one and `/`.
  *
  * @param {import('ava').ExecutionContext<any>} t
  */
 export function uniqueName(t) {
   const name = `process-rwlock-test/${randomUUID()}`
-  cleanUp(t, 'names', () => waitFor(() => isRemoved(name), { bound: DEATH_BOUND, what: `${name} is free` }))
+  cleanUp(t, 'names', async () => {
+    const below = RWLock.list().flatMap((lock) => (lock.name?.startsWith(`${name}/`) ? [lock.name] : []))
+    for (const each of [name, ...below]) {
+      await waitFor(() => isRemoved(each), { bound: DEATH_BOUND, what: `${each} is free` })
+    }
+  })
   return name
 }
 
