@@ -7,6 +7,7 @@ import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
+import { warnOfLoss } from './lost-guards.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -51,7 +52,10 @@ const { then } = Promise.prototype
 
 /** Closes what nobody can close any more. */
 const collected = new FinalizationRegistry<Handle>((handle) => {
-  if (!handle.closed) handle.leave()
+  if (handle.closed) return
+  // While it was held its guard referred to the lock: so that is lost as well.
+  if (handle.exclusive === WRITE) warnOfLoss(handle)
+  handle.leave()
 })
 
 let isLock: (value: unknown) => boolean
