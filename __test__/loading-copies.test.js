@@ -8,7 +8,7 @@ import { openLock, PATIENCE, spawnChild, spawnNode, tempDir, test, uniqueName, w
 import { evaluate } from './loading/evaluate.js'
 import { opening } from './loading/opening.js'
 
-const { binding } = await import(new URL('../dist/binding.js', import.meta.url).href)
+const { binding } = await import(new URL('../dist/shared-memory/binding.js', import.meta.url).href)
 const root = fileURLToPath(new URL('../', import.meta.url))
 const script = new URL('./loading/copies.js', import.meta.url)
 const addon = readdirSync(root).find((file) => /^process-rwlock\..*\.node$/.test(file)) ?? ''

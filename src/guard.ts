@@ -1,12 +1,21 @@
-import { binding } from './binding.js'
+import { throwIfAborted } from './abort.js'
 import { invalidThis, invalidValue, LockError, translated } from './errors.js'
-import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
-import { Label } from './labels.js'
-import { noticeLoss } from './lost-guards.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { throwIfAborted } from './signals.js'
-import { copy, timeoutError, Wait } from './waits.js'
+import { binding } from './shared-memory/binding.js'
+import {
+  FAILED,
+  type Handle,
+  MODE_NAMES,
+  type Mode,
+  READ,
+  UPGRADABLE,
+  WHOLE,
+  WRITE,
+} from './shared-memory/handle.js'
+import { Label } from './shared-memory/labels.js'
+import { noticeLoss } from './shared-memory/lost-guards.js'
+import { copy, timeoutError, Wait } from './shared-memory/pending.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {

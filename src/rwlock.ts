@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Opened, Seen } from '../index.js'
-import { binding } from './binding.js'
+import { throwIfAborted } from './abort.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
-import { tryRead, tryWrite } from './hot.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
-import { warnOfLoss } from './lost-guards.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -19,9 +16,12 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { reclaim } from './reclaim.js'
-import { throwIfAborted } from './signals.js'
-import { copy, timeoutError, Wait } from './waits.js'
+import { binding } from './shared-memory/binding.js'
+import { tryRead, tryWrite } from './shared-memory/fast-path.js'
+import { Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './shared-memory/handle.js'
+import { warnOfLoss } from './shared-memory/lost-guards.js'
+import { copy, timeoutError, Wait } from './shared-memory/pending.js'
+import { reclaim } from './shared-memory/reclaim.js'
 
 /** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {

@@ -19,18 +19,18 @@ use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
 
-mod copies;
-mod deliver;
-mod door;
-mod hot;
+mod delivery;
+mod environment;
+mod fast_path;
 mod labels;
-mod realm;
-mod seen;
-mod signal;
+mod library_copy;
+mod loop_doorbell;
+mod notifier;
+mod snapshot;
 
-use deliver::{Asked, From, Grant, deliver};
-use realm::{with_attachment, with_realm};
-use seen::{OwnerDied, Seen, TimedOut};
+use delivery::{Asked, From, Grant, deliver};
+use environment::{with_attachment, with_realm};
+use snapshot::{OwnerDied, Seen, TimedOut};
 
 /// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
 const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
@@ -47,7 +47,7 @@ fn failed(error: &Error) -> napi::Error<&'static str> {
     failed
 }
 
-fn failure_of(error: &Error) -> realm::Failure {
+fn failure_of(error: &Error) -> environment::Failure {
     (error.kind().code(), error.to_string(), system_error(error))
 }
 
@@ -115,7 +115,7 @@ fn end_of_hold(code: u32) -> HoldEnd {
 }"
 )]
 pub fn hot(env: Env) -> napi::Result<Object<'static>> {
-    hot::functions(env)
+    fast_path::functions(env)
 }
 
 /// Registers a copy of the package. Keep what it returns as long as the copy can be used: when that is collected, the copy's
@@ -197,7 +197,7 @@ pub fn close(copy: u32, handle: u32) {
 /// Handles whose lock object was collected.
 #[napi(catch_unwind)]
 pub fn collected(copy: u32) -> Vec<u32> {
-    with_realm(|realm| realm.copy(copy).map(copies::Copy::collected_handles).unwrap_or_default())
+    with_realm(|realm| realm.copy(copy).map(library_copy::Copy::collected_handles).unwrap_or_default())
 }
 
 /// Sees to the attachment's requests, and delivers what was settled.
@@ -291,7 +291,7 @@ pub fn advance(attachment: u32) {
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
     let end = with_realm(|realm| {
         let open = realm.get(attachment).ok_or_else(closed)?;
-        let result = open.attachment.wait(mode(mode_code), terms(timeout, fairness), || signal::must_stop(env));
+        let result = open.attachment.wait(mode(mode_code), terms(timeout, fairness), || notifier::must_stop(env));
         let told = hold(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();
@@ -319,7 +319,7 @@ pub fn set_label(attachment: u32, label: String) {
 #[napi(catch_unwind)]
 pub fn label_hold(attachment: u32, label: String, of_read: bool) -> f64 {
     with_realm(|realm| {
-        let add = |open: &mut realm::Open| open.labels.add(&open.attachment, of_read, label) as f64;
+        let add = |open: &mut environment::Open| open.labels.add(&open.attachment, of_read, label) as f64;
         realm.get_mut(attachment).map_or(0.0, add)
     })
 }
@@ -398,5 +398,5 @@ pub fn remove(name: Option<String>, path: Option<String>) -> Result<bool> {
 /// Threads that sleep on behalf of waiting requests, in this process.
 #[napi(catch_unwind)]
 pub fn watcher_threads() -> u32 {
-    u32::try_from(realm::watcher().threads()).unwrap_or(u32::MAX)
+    u32::try_from(environment::watcher().threads()).unwrap_or(u32::MAX)
 }

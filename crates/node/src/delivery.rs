@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use napi::sys;
 use process_rwlock::{HoldEnd, Mode, RequestId};
 
-use crate::copies::{Claim, CopyId};
-use crate::realm::{Realm, with_realm};
+use crate::environment::{Realm, with_realm};
+use crate::library_copy::{Claim, CopyId};
 
 /// What a copy asked for.
 #[derive(Clone, Copy)]

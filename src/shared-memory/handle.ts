@@ -1,9 +1,9 @@
+import { LockError, translate } from '../errors.js'
+import type { Place } from '../options.js'
 import { binding } from './binding.js'
-import { LockError, translate } from './errors.js'
-import { releaseExclusive, releaseRead } from './hot.js'
+import { releaseExclusive, releaseRead } from './fast-path.js'
 import { dropLabels, type Label } from './labels.js'
-import type { Place } from './options.js'
-import { type AnyWait, copy, withdrawAll } from './waits.js'
+import { type AnyWait, copy, withdrawAll } from './pending.js'
 
 /** How a lock is held; the numbers are the binding's. */
 export const READ = 1

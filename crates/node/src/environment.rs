@@ -11,11 +11,11 @@ use process_rwlock::{
     now,
 };
 
-use crate::copies::{Claimant, Copy, CopyId, HandleId};
-use crate::deliver::{Asked, Outcome, Requests};
-use crate::door::Door;
+use crate::delivery::{Asked, Outcome, Requests};
 use crate::labels::HoldLabels;
-use crate::signal::{Notifier, Signal};
+use crate::library_copy::{Claimant, Copy, CopyId, HandleId};
+use crate::loop_doorbell::Door;
+use crate::notifier::{Notifier, Signal};
 
 pub(crate) struct Realm {
     attachments: Vec<Option<Open>>,

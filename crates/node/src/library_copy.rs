@@ -12,7 +12,7 @@ use std::ptr;
 use napi::bindgen_prelude::{Function, JsObjectValue, Object, ToNapiValue};
 use napi::{Env, JsValue, check_status, sys};
 
-use crate::realm::Realm;
+use crate::environment::Realm;
 
 /// Never used twice in a thread.
 pub(crate) type CopyId = u32;

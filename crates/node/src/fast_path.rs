@@ -13,8 +13,8 @@ use napi::bindgen_prelude::{JsObjectValue, Object, Unknown};
 use napi::{Env, JsValue, check_status, sys};
 use process_rwlock::Attachment;
 
-use crate::deliver::{From, deliver};
-use crate::realm::{with_attachment, with_realm};
+use crate::delivery::{From, deliver};
+use crate::environment::{with_attachment, with_realm};
 use crate::{end_of_hold, hold};
 
 /// What a call is given and what it tells. JavaScript sees the same memory; only one of the two runs at a time.
@@ -83,7 +83,7 @@ unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Wo
     // SAFETY: called from a callback with its own `env` and `info`; the null ones are not asked for.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
     // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number. It stays where
-    // it is as long as the environment: a reference keeps the object with the buffer, and `src/hot.ts`, which alone has it,
+    // it is as long as the environment: a reference keeps the object with the buffer, and `src/shared-memory/fast-path.ts`, which alone has it,
     // never transfers it. JavaScript does not write there meanwhile, since it waits for this call.
     unsafe { &*words.cast::<Words>() }
 }

@@ -1,7 +1,7 @@
+import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from '../abort.js'
+import { LockError, type LockErrorCode, translated, withSystemError } from '../errors.js'
 import { binding } from './binding.js'
-import { LockError, type LockErrorCode, translated, withSystemError } from './errors.js'
 import type { Handle, Mode } from './handle.js'
-import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './signals.js'
 
 /** What is asked for, and on which terms. */
 export interface Request {

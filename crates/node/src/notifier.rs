@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, JsValue, Status, check_status, sys};
 
-use crate::deliver::on_ring;
+use crate::delivery::on_ring;
 
 /// Weak: does not keep the event loop alive by itself.
 pub(crate) type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;

@@ -11,8 +11,8 @@ use libloading::os::windows::Library;
 use napi::{Env, sys};
 use process_rwlock::Doorbell;
 
-use crate::realm::{Realm, with_realm};
-use crate::signal::OnRing;
+use crate::environment::{Realm, with_realm};
+use crate::notifier::OnRing;
 
 /// Rings that are answered before the loop does something else. It comes again at once for the rest.
 const AT_ONCE: usize = 64;
