@@ -222,7 +222,7 @@ test('an upgrade that nobody claims leaves an upgradable hold, and who died befo
   t.not(binding.tryUpgradable(attachment), 0)
   binding.requestUpgrade(copy.number, 1, attachment, NEVER)
   t.like(lock.inspect(), { holders: [{ mode: 'upgradable' }], ownerDied: { pid: doomed.pid } })
-  binding.giveBack(attachment, UPGRADABLE)
+  binding.returnGrant(attachment, UPGRADABLE)
   t.like(lock.inspect(), { holders: [], ownerDied: { pid: doomed.pid } })
   close()
 })
