@@ -413,7 +413,7 @@ pub const SCENARIOS: &[Scenario] = &[
     named("create-anew", "v open-other other capacity=4\n dies d create_magic open\n ! open, write, release"),
     named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
     named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
-    named("list", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
+    named("register_reader", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
     named(
         "list-made-anew",
         "a open, write\n ! list-held\n done v\n a release, close, open, write\n go\n done v\n a release",
