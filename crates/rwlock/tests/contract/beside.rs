@@ -119,9 +119,9 @@ fn a_list_is_whole_or_an_error() {
     let lock = TestLock::named();
     let child = lock.child();
     let _own = lock.open();
-    assert_ne!(child.ask("register_reader"), "0");
+    assert_ne!(child.ask("list"), "0");
     assert_eq!(child.ask("no_more_descriptors"), "ok");
-    assert_eq!(child.ask("register_reader"), "Access");
+    assert_eq!(child.ask("list"), "Access");
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Actor {
                 Err(error) => return said(error),
             },
             "prune" => return answered(prune(false)),
-            "register_reader" => return answered(list()),
+            "list" => return answered(list()),
             "read" | "upgradable" | "write" => {
                 return self.acquire(mode_of(words[0]), |a, mode| {
                     if tried(a, mode) { Ok(()) } else { a.wait(mode, options, || false).map_err(said) }

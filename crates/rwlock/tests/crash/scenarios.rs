@@ -287,7 +287,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "dies-between-free-and-wake",
-        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_look release",
+        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_load release",
     ),
     path("inspect-after-writer", "d open, write\n v open\n b open\n b write, release &\n kill d\n ! inspect"),
     path("inspect-after-reader", "d open, read\n v open\n b open\n kill d\n ! inspect"),
@@ -413,7 +413,7 @@ pub const SCENARIOS: &[Scenario] = &[
     named("create-anew", "v open-other other capacity=4\n dies d create_magic open\n ! open, write, release"),
     named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
     named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
-    named("register_reader", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
+    named("list", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
     named(
         "list-made-anew",
         "a open, write\n ! list-held\n done v\n a release, close, open, write\n go\n done v\n a release",
@@ -509,19 +509,19 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "told-of-one-that-was-to-wake",
-        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
     // Several times, since a look that comes in between leaves nothing to be told.
     path(
         "told-of-one-that-was-to-wake-a-reader",
-        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
     path(
         "told-of-one-that-was-to-wake-again",
-        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
     path(
         "told-of-one-that-was-to-wake-a-reader-again",
-        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
 ];
