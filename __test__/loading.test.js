@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join, posix } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ENTRIES, frontOf } from '../scripts/build-library.js'
-import { addonName } from '../scripts/setup.js'
+import { addonName } from '../scripts/lib/setup.js'
 import { linuxTest, tempDir, test } from './kit/index.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))

@@ -9,8 +9,8 @@
 // it is what an Acquire load becomes where there is FEAT_LRCPC.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { attempt, root } from './lib/run.js'
 import { showMutants, takeMutants } from './mutants.js'
-import { attempt, root } from './run.js'
 import { weaker } from './weaker.js'
 
 /** @typedef {{ target: string, flags: string, kinds: [string, RegExp][], functions: Record<string, string> }} Machine */

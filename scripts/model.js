@@ -9,8 +9,8 @@ import { differences, labelsOfModel } from '../model/labels.js'
 import { mutants } from '../model/mutants.js'
 import { run as search, source } from '../model/search.js'
 import { full, quick } from '../model/searches.js'
+import { requireSpin } from './lib/setup.js'
 import { takeMutants } from './mutants.js'
-import { requireSpin } from './setup.js'
 
 const args = process.argv.slice(2)
 const part = takeMutants(args)

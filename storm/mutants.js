@@ -3,8 +3,8 @@
 //
 //   npm run storm -- --mutants [part of a name]
 import { join } from 'node:path'
+import { run } from '../scripts/lib/run.js'
 import { showMutants } from '../scripts/mutants.js'
-import { run } from '../scripts/run.js'
 import { Round } from './round.js'
 import { endOnSignal } from './signals.js'
 

@@ -1,13 +1,13 @@
 // The steps of a release that are not a program's own: .github/workflows/release.yml calls them. Each can be run again.
 //
-//   node scripts/release.js check    whether the tag, the repository and the changelog are those of this version
-//   node scripts/release.js npm      publishes the tarballs of packages/, the library last
-//   node scripts/release.js crate    publishes the crate
-//   node scripts/release.js notes    prints the changelog's section
+//   node scripts/release/steps.js check    whether the tag, the repository and the changelog are those of this version
+//   node scripts/release/steps.js npm      publishes the tarballs of packages/, the library last
+//   node scripts/release/steps.js crate    publishes the crate
+//   node scripts/release/steps.js notes    prints the changelog's section
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { capture, npm, root, run } from './run.js'
-import { fail, say } from './setup.js'
+import { capture, npm, root, run } from '../lib/run.js'
+import { fail, say } from '../lib/setup.js'
 
 const OLDEST_NPM = '11.5.1' // with trusted publishing
 

@@ -15,9 +15,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildLibrary, manifestOf } from '../build-library.js'
+import { capture, npmProgram, root } from '../lib/run.js'
 import { glibcOf, OLDEST_GLIBC, platformOf } from './addon.js'
-import { buildLibrary, manifestOf } from './build-library.js'
-import { capture, npmProgram, root } from './run.js'
 import { contentsOf } from './tarball.js'
 import { disagreements } from './version.js'
 

@@ -1,13 +1,13 @@
 // The tools that load, compile or bundle the package in projects of users.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { root } from '../run.js'
+import { root } from '../lib/run.js'
 import { next } from './next.js'
 import { programs } from './tools.js'
 
 const tsc = join(fileURLToPath(root), 'node_modules/typescript/bin/tsc')
 
-/** @typedef {import('./workshop.js').Workshop} Workshop */
+/** @typedef {import('./fixture.js').Workshop} Workshop */
 
 /**
  * @typedef {object} Use

@@ -2,9 +2,9 @@
 // the proof of that. Zig knows the symbols of old versions, so no old system is needed.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { npm, root } from '../lib/run.js'
+import { addonName, fail, installFromPyPI } from '../lib/setup.js'
 import { glibcOf, OLDEST_GLIBC } from './addon.js'
-import { npm, root } from './run.js'
-import { addonName, fail, installFromPyPI } from './setup.js'
 
 const PACKAGES = ['cargo-zigbuild==0.24.0', 'ziglang==0.15.2']
 
@@ -19,7 +19,7 @@ Object.assign(process.env, {
   ZIG_CC: `${tools}bin/cargo-zigbuild`,
   ZIG_TARGET: `${arch}-linux-gnu.2.${OLDEST_GLIBC}`,
   [`CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_LINKER`]: fileURLToPath(
-    new URL('scripts/zig-cc.sh', root),
+    new URL('scripts/release/zig-cc.sh', root),
   ),
 })
 await npm('run', '--silent', 'build:native', '--', '--target', target)

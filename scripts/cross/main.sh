@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Another system's build, from this one (Linux x64 with apt-get: Debian 12 or later, Ubuntu), inspected and run as far as it can be:
 #
-#   scripts/cross.sh TARGET|all [check|build|test] [--node MAJOR] [arguments of ava]
+#   scripts/cross/main.sh TARGET|all [check|build|test] [--node MAJOR] [arguments of ava]
 #
 #   check   clippy, all warnings faults
 #   build   the addon, linked, and what it needs of the system compared with what every such system has
@@ -10,7 +10,7 @@
 # Without a word it goes as far as it can. What is made lies in .cache/cross and target/cross. Needed: Rust, Node.js with npm, and to
 # be root where packages are missing.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 . scripts/cross/tools.sh
 . scripts/cross/rust.sh

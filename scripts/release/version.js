@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { npm, root, run } from './run.js'
+import { npm, root, run } from '../lib/run.js'
 
 const checkout = fileURLToPath(root)
 

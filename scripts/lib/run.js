@@ -1,7 +1,7 @@
 // Runs other programs as if they were this one: same terminal, same signals, same end.
 import { spawn } from 'node:child_process'
 
-export const root = new URL('../', import.meta.url)
+export const root = new URL('../../', import.meta.url)
 
 /** By these somebody asks a program to end. @type {NodeJS.Signals[]} */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']

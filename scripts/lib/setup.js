@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'nod
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { targets } from '../src/shared-memory/platform.js'
+import { targets } from '../../src/shared-memory/platform.js'
 import { npm, root, run } from './run.js'
 
 /** Where sanitizers run. Told to cargo as the target, so that build scripts and macros are built without them. */

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { root } from '../run.js'
+import { root } from '../lib/run.js'
 import { output } from './output.js'
 import { programs } from './tools.js'
 
@@ -41,7 +41,7 @@ const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 /**
  * @param {string} name
  * @param {string} file
- * @param {import('../tarball.js').Contents} contents
+ * @param {import('../release/tarball.js').Contents} contents
  */
 export function files(name, file, contents) {
   const manifest = JSON.parse(String(contents.get('package.json')))

@@ -7,10 +7,10 @@ import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { linkMutants, linkProblems } from './docs/links.js'
-import { installTools } from './install-tools.js'
-import { root, run } from './run.js'
-import { fail, installDependencies, say } from './setup.js'
+import { installTools } from '../lib/install-tools.js'
+import { root, run } from '../lib/run.js'
+import { fail, installDependencies, say } from '../lib/setup.js'
+import { linkMutants, linkProblems } from './links.js'
 
 const folder = fileURLToPath(new URL('scripts/docs/', root))
 const site = fileURLToPath(new URL('.cache/site/', root))

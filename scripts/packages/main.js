@@ -10,22 +10,22 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { takeMutants } from './mutants.js'
-import { MAJORS, nodeOf } from './node-versions.js'
-import { attw, files, foldersAreGenerated, publint } from './packages/look.js'
-import { managers } from './packages/managers.js'
-import { mutants } from './packages/mutants.js'
-import { output } from './packages/output.js'
-import { projects } from './packages/projects.js'
-import { startRegistry } from './packages/registry.js'
-import { installTools, tools } from './packages/tools.js'
-import { User } from './packages/user.js'
-import { uses } from './packages/uses.js'
-import { Workshop } from './packages/workshop.js'
-import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from './packages.js'
-import { notPrinted } from './readme.js'
-import { endLike, root, SIGNALS } from './run.js'
-import { addonName, setup } from './setup.js'
+import { notPrinted } from '../lib/code-blocks.js'
+import { MAJORS, nodeOf } from '../lib/node-versions.js'
+import { endLike, root, SIGNALS } from '../lib/run.js'
+import { addonName, setup } from '../lib/setup.js'
+import { takeMutants } from '../mutants.js'
+import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from '../release/pack.js'
+import { Workshop } from './fixture.js'
+import { attw, files, foldersAreGenerated, publint } from './inspect.js'
+import { managers } from './managers.js'
+import { mutants } from './mutants.js'
+import { output } from './output.js'
+import { projects } from './projects.js'
+import { startRegistry } from './registry.js'
+import { uses } from './toolchains.js'
+import { installTools, tools } from './tools.js'
+import { User } from './user.js'
 
 const checkout = fileURLToPath(root)
 const target = addonName().split('.')[1] ?? ''
@@ -102,7 +102,7 @@ async function check(nodes, { change, only } = {}) {
       for (const manager of managers) {
         await checks.run(manager.name, () => otherManager(user, manager, someOf(nodes)))
       }
-      if (!checks.isDone) await useTools(checks, user, nodes)
+      if (!checks.isDone) await testTools(checks, user, nodes)
     } finally {
       await registry.close()
     }
@@ -136,7 +136,7 @@ async function publishAll(user, directory, tarballs) {
 
 /**
  * @param {User} user
- * @param {import('./packages/projects.js').Project} project
+ * @param {import('./projects.js').Project} project
  * @param {Node[]} nodes
  */
 async function installAndRun(user, project, nodes) {
@@ -182,8 +182,8 @@ async function runExample(user, folder, source, node) {
  * @param {User} user
  * @param {Node[]} nodes
  */
-async function useTools(checks, user, nodes) {
-  const workshop = new Workshop(mkdtempSync(join(tools, 'workshop-')), user.env)
+async function testTools(checks, user, nodes) {
+  const workshop = new Workshop(mkdtempSync(join(tools, 'fixture-')), user.env)
   try {
     const fill = async () => {
       workshop.fill()
@@ -223,7 +223,7 @@ async function withoutAddon(user) {
 
 /**
  * @param {User} user
- * @param {import('./packages/managers.js').Manager} manager
+ * @param {import('./managers.js').Manager} manager
  * @param {Node[]} nodes
  */
 async function otherManager(user, { program, add, settings, run }, nodes) {
