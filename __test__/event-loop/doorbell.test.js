@@ -1,7 +1,7 @@
 // An event loop that waits has a doorbell, which whoever releases the lock rings (crates/rwlock/src/doorbell), and hears of
 // deaths; it does without both where they are not to be had.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { linuxTest, spawnChild, spawnNode, uniqueName, waitFor } from './kit/index.js'
+import { linuxTest, spawnChild, spawnNode, uniqueName, waitFor } from '../helpers/index.js'
 
 /** The doorbells that a process has. */
 function doorbells(pid) {
@@ -43,7 +43,7 @@ linuxTest('a process that can open nothing more waits all the same, and finds wh
   const holder = await spawnChild(t)
   const doomed = await spawnChild(t)
   const { guard } = await holder.ask('hold', { ref: name, mode: 'write' })
-  const waiter = spawnNode(t, new URL('./doorbell/descriptors.js', import.meta.url), [name], {
+  const waiter = spawnNode(t, new URL('./programs/waits-without-descriptors.js', import.meta.url), [name], {
     execPath: '/bin/sh',
     execArgv: ['-c', 'ulimit -n 64 && exec "$0" "$@"', process.execPath],
   })

@@ -3,14 +3,14 @@
 import {
   linuxTest,
   median,
-  PATIENCE,
   spawnChild,
   spawnNode,
   test,
+  timeoutFactor,
   uniqueName,
   unlessEmulated,
   waitFor,
-} from './kit/index.js'
+} from '../helpers/index.js'
 
 const LOCKS = 100
 /**
@@ -20,17 +20,17 @@ const LOCKS = 100
 const THREADS = [Math.ceil(LOCKS / 127) + 1, LOCKS + 1]
 const PROMPT = 2000
 
-const script = (name) => new URL(`./event-loop/${name}.js`, import.meta.url)
+const script = (name) => new URL(`./programs/${name}.js`, import.meta.url)
 
 unlessEmulated('it has no futex_waitv, so every lock takes a thread', { by: linuxTest, under: ['qemu'] })(
   '1,000 waits on 100 locks leave files, timers and the processor alone, take two threads, and all end',
   async (t) => {
-    t.timeout(60_000 * PATIENCE)
+    t.timeout(60_000 * timeoutFactor)
     const names = Array.from({ length: LOCKS }, () => uniqueName(t))
     const holder = await spawnChild(t)
     const guards = await Promise.all(names.map((ref) => holder.ask('hold', { ref, mode: 'write' })))
 
-    const child = spawnNode(t, script('waits'), names, {
+    const child = spawnNode(t, script('waits-on-many-locks'), names, {
       env: { UV_THREADPOOL_SIZE: '1' },
       execArgv: ['--expose-gc'],
     })
@@ -66,7 +66,7 @@ for (const [what, how] of /** @type {const} */ ([
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode: 'write' })
-    const child = spawnNode(t, script('end'), [how, name])
+    const child = spawnNode(t, script('ends-by-itself'), [how, name])
     await child.next('leaving')
     const began = performance.now()
     t.is((await child.exited).code, how === 'exit' ? 7 : 1)
@@ -80,7 +80,7 @@ test('worker.terminate() ends a worker at once that waits, or that is blocked in
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: name, mode: 'write' })
-  const child = spawnNode(t, script('end'), ['terminate', name])
+  const child = spawnNode(t, script('ends-by-itself'), ['terminate', name])
   const { value } = await child.next('terminated')
   t.log(`${median(value.waits).toFixed(1)} ms waiting, ${median(value.blocks).toFixed(1)} ms blocked`)
   for (const time of [...value.waits, ...value.blocks]) t.true(time < PROMPT, `${time} ms`)
@@ -94,7 +94,7 @@ test('a wait keeps the process alive until it is granted', async (t) => {
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: name, mode: 'write' })
-  const child = spawnNode(t, script('end'), ['granted', name])
+  const child = spawnNode(t, script('ends-by-itself'), ['granted', name])
   await child.next('waiting')
   await waitFor(async () => (await holder.ask('inspect')).waiters.length === 1)
   const early = await Promise.race([
@@ -116,7 +116,7 @@ for (const [what, how, mode] of /** @type {const} */ ([
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode })
-    const child = spawnNode(t, script('end'), [how, name])
+    const child = spawnNode(t, script('ends-by-itself'), [how, name])
     t.true((await child.next('ERR_LOCK_TIMEOUT')).value >= 399)
     t.deepEqual(await child.exited, { code: 0, signal: null })
   })
@@ -132,7 +132,7 @@ for (const [what, how] of /** @type {const} */ ([
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode: 'write' })
-    const child = spawnNode(t, script('end'), [how, name, uniqueName(t)])
+    const child = spawnNode(t, script('ends-by-itself'), [how, name, uniqueName(t)])
     const bound = setTimeout(() => child.kill(), 10_000)
     t.deepEqual(await child.exited, { code: 0, signal: null })
     clearTimeout(bound)
@@ -142,8 +142,8 @@ for (const [what, how] of /** @type {const} */ ([
 // ---- many on one lock
 
 test('what 10,000 waits on one lock cost grows with their number, not with its square', async (t) => {
-  t.timeout(60_000 * PATIENCE)
-  const child = spawnNode(t, script('queue'))
+  t.timeout(60_000 * timeoutFactor)
+  const child = spawnNode(t, script('measures-many-waits'))
   const { times } = await child.next('measured', { bound: 50_000 })
   for (const [what, by] of Object.entries(times)) {
     const factor = by[10_000] / by[1000]

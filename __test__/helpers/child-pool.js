@@ -1,8 +1,8 @@
 // Children that take commands (`child.js`), one after the other for the tests of a file: starting a process is most of
 // what a small test costs.
 import ava from 'ava'
-import { cleanUp } from '../kit/cleanup.js'
-import { spawnChild } from '../kit/index.js'
+import { cleanUp } from './cleanup.js'
+import { spawnChild } from './index.js'
 
 /** @typedef {Awaited<ReturnType<typeof spawnChild>>} Child */
 
@@ -22,7 +22,7 @@ const idle = []
  *
  * @param {import('ava').ExecutionContext<any>} t
  */
-export async function borrowChild(t) {
+export async function pooledChild(t) {
   const child = idle.pop() ?? (await spawnChild(file))
   let ended = false
   child.exited.then(() => {

@@ -1,5 +1,5 @@
 // Tests under an emulator (scripts/cross.sh): slower, and without what it cannot show. Nothing is left out unsaid.
-import { testUnless } from './lacking.js'
+import { testUnless } from './skip.js'
 import { test } from './test.js'
 
 /** "qemu", "wine", or undefined on a real system. */

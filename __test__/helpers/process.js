@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from './cleanup.js'
 import { native } from './native.js'
-import { PATIENCE } from './patience.js'
+import { timeoutFactor } from './timeout-factor.js'
 
 // Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
 const BOUND = 15_000
@@ -199,7 +199,7 @@ class Child {
       }
       const timer = setTimeout(
         () => settle(() => reject(this.#complaint(`sent no ${what} within ${bound} ms`))),
-        bound * PATIENCE,
+        bound * timeoutFactor,
       )
       this.#listeners.add(look)
       look()

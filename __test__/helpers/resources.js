@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { cleanUp } from './cleanup.js'
-import { unmapPages } from './page.js'
+import { unmapPages } from './shared-page.js'
 import { waitFor } from './time.js'
 
 // A killed process keeps its attachments until the kernel has freed its memory.

@@ -4,11 +4,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { cleanUp } from './cleanup.js'
-import { testUnless } from './lacking.js'
-import { PATIENCE } from './patience.js'
 import { spawnChild, spawnNode } from './process.js'
+import { testUnless } from './skip.js'
+import { timeoutFactor } from './timeout-factor.js'
 
-const BOUND = 10_000 * PATIENCE
+const BOUND = 10_000 * timeoutFactor
 
 const isRoot = process.geteuid?.() === 0
 // Who is not root becomes root of a user namespace of his own, where that is allowed.

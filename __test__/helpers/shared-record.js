@@ -1,6 +1,6 @@
 // A record on a shared page, read and written without atomic operations: whoever is inside a lock with somebody he must
 // not meet tears it, loses a write, or is seen by the marks beside it.
-import { mapPage } from '../kit/page.js'
+import { mapPage } from './shared-page.js'
 
 const BYTES = 8192
 const WORDS = 64

@@ -1,9 +1,9 @@
 // Tests that take turns, so that none measures another, and that end: what hangs fails, and is cleaned up after.
 import ava from 'ava'
-import { PATIENCE } from './patience.js'
+import { timeoutFactor } from './timeout-factor.js'
 
 // Far above what a test needs on a loaded machine, below the suite's own timeout, which would run no teardown.
-const BOUND = 30_000 * PATIENCE
+const BOUND = 30_000 * timeoutFactor
 
 /**
  * @param {string} title

@@ -1,7 +1,7 @@
 // Worker threads of this process that take the same commands as a child process.
 import { Worker } from 'node:worker_threads'
 import { cleanUp } from './cleanup.js'
-import { PATIENCE } from './patience.js'
+import { timeoutFactor } from './timeout-factor.js'
 
 const BOUND = 15_000
 
@@ -65,7 +65,7 @@ class Thread {
       const timer = setTimeout(() => {
         end()
         reject(new Error(`thread ${this.threadId} sent no answer to "${op}" within ${bound} ms`))
-      }, bound * PATIENCE)
+      }, bound * timeoutFactor)
       this.#pending.set(id, ({ value, error }) => {
         end()
         if (error) reject(Object.assign(new Error(error.message), error))

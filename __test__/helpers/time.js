@@ -1,5 +1,5 @@
 // Waiting that ends.
-import { PATIENCE } from './patience.js'
+import { timeoutFactor } from './timeout-factor.js'
 
 /**
  * Polls until the condition holds, and returns what it returned.
@@ -10,7 +10,7 @@ import { PATIENCE } from './patience.js'
  * @returns {Promise<T>}
  */
 export async function waitFor(condition, { bound = 10_000, every = 2, what = String(condition) } = {}) {
-  const deadline = performance.now() + bound * PATIENCE
+  const deadline = performance.now() + bound * timeoutFactor
   for (;;) {
     const value = await condition()
     if (value) return value

@@ -4,12 +4,12 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { ENTRIES, frontOf } from '../scripts/build-library.js'
-import { addonName } from '../scripts/setup.js'
-import { linuxTest, tempDir, test } from './kit/index.js'
+import { ENTRIES, frontOf } from '../../scripts/build-library.js'
+import { addonName } from '../../scripts/setup.js'
+import { linuxTest, tempDir, test } from '../helpers/index.js'
 
-const root = fileURLToPath(new URL('../', import.meta.url))
-const { version, napi } = createRequire(import.meta.url)('../package.json')
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const { version, napi } = createRequire(import.meta.url)('../../package.json')
 
 const GLIBC = '7f1000-7f2000 r-xp 00028000 fe:01 1234    /usr/lib/x86_64-linux-gnu/libc.so.6\n'
 const OLD_GLIBC = '7f1000-7f2000 r-xp 00028000 fe:01 1234    /lib/x86_64-linux-gnu/libc-2.31.so\n'
@@ -48,9 +48,9 @@ function thisTarget(directory) {
   return /^process-rwlock-(\S+) /.exec(message)?.[1] ?? ''
 }
 
-/** @param {string} directory @param {...import('./loading/load.js').System} systems */
+/** @param {string} directory @param {...import('./programs/loads-as-other-system.js').System} systems */
 function load(directory, ...systems) {
-  const program = fileURLToPath(new URL('loading/load.js', import.meta.url))
+  const program = fileURLToPath(new URL('programs/loads-as-other-system.js', import.meta.url))
   const { stdout, stderr } = spawnSync(process.execPath, [program, directory, JSON.stringify(systems)], {
     encoding: 'utf8',
   })
@@ -66,7 +66,7 @@ const LINUX = { platform: 'linux', arch: 'x64', maps: GLIBC }
 const UNSUPPORTED = { name: 'LockError', code: 'ERR_LOCK_UNSUPPORTED' }
 
 test('a package that is not installed is named, for each platform, with what to do', (t) => {
-  /** @type {[string, import('./loading/load.js').System][]} */
+  /** @type {[string, import('./programs/loads-as-other-system.js').System][]} */
   const systems = [
     ['linux-x64-gnu', LINUX],
     ['linux-x64-gnu', { ...LINUX, maps: OLD_GLIBC }],
@@ -166,7 +166,7 @@ test('without /proc, the program itself tells its libc, or else what Node.js rep
   const musl = program('ld-musl-x86_64.so.1')
   const header = { glibcVersionRuntime: '2.36' }
   const without = join(directory, 'none')
-  /** @type {[string, import('./loading/load.js').System][]} */
+  /** @type {[string, import('./programs/loads-as-other-system.js').System][]} */
   const systems = [
     ['gnu', { program: gnu, report: null }],
     ['musl', { program: musl, report: { header } }],

@@ -4,13 +4,22 @@ import { copyFileSync, cpSync, linkSync, mkdirSync, readdirSync, symlinkSync } f
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { openLock, PATIENCE, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
-import { evaluate } from './loading/evaluate.js'
-import { opening } from './loading/opening.js'
+import {
+  openLock,
+  spawnChild,
+  spawnNode,
+  tempDir,
+  test,
+  timeoutFactor,
+  uniqueName,
+  waitFor,
+} from '../helpers/index.js'
+import { evaluate } from './evaluate.js'
+import { opening } from './opening.js'
 
-const { binding } = await import(new URL('../dist/binding.js', import.meta.url).href)
-const root = fileURLToPath(new URL('../', import.meta.url))
-const script = new URL('./loading/copies.js', import.meta.url)
+const { binding } = await import(new URL('../../dist/binding.js', import.meta.url).href)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const script = new URL('./programs/uses-copies.js', import.meta.url)
 const addon = readdirSync(root).find((file) => /^process-rwlock\..*\.node$/.test(file)) ?? ''
 
 /**
@@ -185,7 +194,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
 
 test('a claim that throws is made again by the event loop, and then reported, and the grant is given back', async (t) => {
   const name = uniqueName(t)
-  const child = spawnNode(t, new URL('./loading/throwing.js', import.meta.url), [name])
+  const child = spawnNode(t, new URL('./programs/throws-in-claim.js', import.meta.url), [name])
   const { calls, errors, holders } = await child.next('thrown')
   t.deepEqual(calls, [1, 1])
   t.deepEqual(errors, ['claim'])
@@ -415,7 +424,7 @@ for (const method of ['read', 'write', 'upgradable']) {
 // ---- what is collected
 
 test('vm contexts that used the package are collected, and their locks close', async (t) => {
-  t.timeout(60_000 * PATIENCE)
+  t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['contexts', uniqueName(t)], { execArgv: ['--expose-gc'] })
   // Its hold stays when it has gone; the one that waits is there as long as it does.
   const kinds = ['closed', 'holds', 'nothing', 'open', 'settled']
@@ -426,7 +435,7 @@ test('vm contexts that used the package are collected, and their locks close', a
 })
 
 test('a vm context that loaded the package takes no more memory afterwards than one that did not', async (t) => {
-  t.timeout(60_000 * PATIENCE)
+  t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['memory', uniqueName(t), '30'], { execArgv: ['--expose-gc'] })
   const { bare, loaded } = await child.next('measured', { bound: 50_000 })
   t.log(

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openLock, spawnChild, tempDir, uniqueName } from './kit/index.js'
-import { testUnless } from './kit/lacking.js'
+import { openLock, spawnChild, tempDir, uniqueName } from '../helpers/index.js'
+import { testUnless } from '../helpers/skip.js'
 
 /** Adds half an hour to every clock. */
 const SHIM = `

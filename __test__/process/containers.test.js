@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import ava from 'ava'
-import { median, openLock, test as run, spawnChild, spawnNode, tempDir } from './kit/index.js'
-import { queued } from './process/look.js'
-import { SEED } from './process/random.js'
-import { SharedRecord } from './process/record.js'
+import { median, openLock, test as run, spawnChild, spawnNode, tempDir } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { SEED } from '../helpers/random.js'
+import { SharedRecord } from '../helpers/shared-record.js'
 
 /** A pid namespace for each process, which ends with `unshare`. */
 const UNSHARE = [
@@ -117,7 +117,12 @@ test('they lose no write of what they share', async (t) => {
   const record = new SharedRecord(page)
   const children = [0, 1, 2, 3].map((actor) => {
     const job = { ref: { path }, page, actor, seed: SEED, tasks: 2 }
-    return spawnNode(t, '../process/chaos.js', [JSON.stringify(job)], actor < 3 ? CONTAINED : {})
+    return spawnNode(
+      t,
+      new URL('./programs/random-actor.js', import.meta.url),
+      [JSON.stringify(job)],
+      actor < 3 ? CONTAINED : {},
+    )
   })
   await Promise.all(children.map((child) => child.next('ready')))
   record.go()

@@ -4,21 +4,21 @@ import { RWLock } from 'process-rwlock'
 import {
   median,
   openLock,
-  PATIENCE,
   spawnChild,
   spawnNode,
   tempDir,
   test,
+  timeoutFactor,
   uniqueName,
   waitFor,
-} from './kit/index.js'
-import { queued } from './process/look.js'
-import { random, SEED } from './process/random.js'
-import { SharedRecord } from './process/record.js'
+} from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { random, SEED } from '../helpers/random.js'
+import { SharedRecord } from '../helpers/shared-record.js'
 
 // What the rest may notice of a death: usually, and ever.
-const USUAL = 20 * PATIENCE
-const EVER = 100 * PATIENCE
+const USUAL = 20 * timeoutFactor
+const EVER = 100 * timeoutFactor
 const REPETITIONS = 5
 
 const options = { label: 'victim' }
@@ -223,7 +223,7 @@ test('6 processes of which one is killed and one stopped every moment lose no wr
   let spawned = 0
   const spawn = async () => {
     const job = { ref: lock, page, seed: SEED + ++spawned }
-    const child = spawnNode(t, '../process/mortal.js', [JSON.stringify(job)])
+    const child = spawnNode(t, new URL('./programs/killable.js', import.meta.url), [JSON.stringify(job)])
     await child.next('ready')
     return child
   }

@@ -1,9 +1,18 @@
 // What a lock is for: a writer is alone, whoever the others are.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openLock, PATIENCE, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
-import { random, SEED } from './process/random.js'
-import { SharedRecord } from './process/record.js'
+import {
+  openLock,
+  spawnChild,
+  spawnNode,
+  tempDir,
+  test,
+  timeoutFactor,
+  uniqueName,
+  waitFor,
+} from '../helpers/index.js'
+import { random, SEED } from '../helpers/random.js'
+import { SharedRecord } from '../helpers/shared-record.js'
 
 test('6 processes that take the lock at random lose no write and tear none', async (t) => {
   const { writes, record, reports, violations } = await chaos(t, {
@@ -97,7 +106,9 @@ test('20 processes that want to write do so one after the other, and readers see
   const page = join(tempDir(t), 'page')
   const record = new SharedRecord(page)
   const writers = Array.from({ length: 20 }, (_, index) =>
-    spawnNode(t, '../process/write.js', [JSON.stringify({ ref: lock, page, actor: index, times: 5 })]),
+    spawnNode(t, new URL('./programs/writes-record.js', import.meta.url), [
+      JSON.stringify({ ref: lock, page, actor: index, times: 5 }),
+    ]),
   )
   await Promise.all(writers.map((writer) => writer.next('ready')))
   record.go()
@@ -133,11 +144,11 @@ async function chaos(t, { ref, processes, threads = 0, tasks = 1, ms, disturb = 
   const children = Array.from({ length: processes }, (_, index) => {
     const actor = index * (threads + 1)
     const job = { ref: ref ?? uniqueName(t), page, actor, seed: SEED, tasks, threads }
-    return spawnNode(t, '../process/chaos.js', [JSON.stringify(job)])
+    return spawnNode(t, new URL('./programs/random-actor.js', import.meta.url), [JSON.stringify(job)])
   })
   await Promise.all(children.map((child) => child.next('ready')))
   record.go()
-  const end = performance.now() + ms * PATIENCE
+  const end = performance.now() + ms * timeoutFactor
   while (performance.now() < end) await disturb(children)
   record.stop()
   const messages = await Promise.all(children.map((child) => child.next('report')))
@@ -165,7 +176,7 @@ function pids(parties) {
 }
 
 async function spawnReader(t, lock, page) {
-  const reader = spawnNode(t, '../process/write.js', [
+  const reader = spawnNode(t, new URL('./programs/writes-record.js', import.meta.url), [
     JSON.stringify({ ref: lock, page, actor: 30, times: 0 }),
   ])
   await reader.next('ready')

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { RWLock } from 'process-rwlock'
-import { openLock, spawnChild, spawnNode, tempDir, test } from './kit/index.js'
-import { linuxTest, testUnless } from './kit/lacking.js'
-import { queued } from './process/look.js'
+import { openLock, spawnChild, spawnNode, tempDir, test } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { linuxTest, testUnless } from '../helpers/skip.js'
 
 const forkTest = testUnless(process.platform === 'win32' && 'Windows has no fork')
 
@@ -14,7 +14,10 @@ for (const mode of /** @type {const} */ (['read', 'write'])) {
     `the death of a process frees its hold (${mode}) although a child that it forked lives`,
     async (t) => {
       const lock = openLock(t)
-      const holder = spawnNode(t, '../process/forker.js', [JSON.stringify(lock), mode])
+      const holder = spawnNode(t, new URL('./programs/forks-holding.js', import.meta.url), [
+        JSON.stringify(lock),
+        mode,
+      ])
       const { child, token } = await holder.next('forked')
       t.teardown(() => process.kill(child, 'SIGKILL'))
       const rest = lock.acquireWrite()
@@ -52,7 +55,7 @@ linuxTest('a program that is started inherits no descriptor', async (t) => {
 })
 
 test('processes can be started when a worker thread that alone had the addon has ended', async (t) => {
-  const child = spawnNode(t, '../process/borrower.js')
+  const child = spawnNode(t, new URL('./programs/loads-in-worker.js', import.meta.url))
   await child.next('done')
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })

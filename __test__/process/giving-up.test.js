@@ -1,8 +1,8 @@
 // Acquisitions are given up, by timeout or by abort, at the very moment they may be granted.
 import { join } from 'node:path'
-import { openLock, PATIENCE, spawnNode, tempDir, test } from './kit/index.js'
-import { SEED } from './process/random.js'
-import { SharedRecord } from './process/record.js'
+import { openLock, spawnNode, tempDir, test, timeoutFactor } from '../helpers/index.js'
+import { SEED } from '../helpers/random.js'
+import { SharedRecord } from '../helpers/shared-record.js'
 
 const PROCESSES = 5
 const TIMES = 2000
@@ -10,14 +10,14 @@ const TIMES = 2000
 for (const tasks of [1, 6]) {
   const title = `${PROCESSES * TIMES} acquisitions given up around their grant, ${tasks} at a time in each process, lose nothing`
   test(title, async (t) => {
-    t.timeout(90_000 * PATIENCE)
+    t.timeout(90_000 * timeoutFactor)
     const seed = `SEED=${SEED} brings it back`
     const lock = openLock(t)
     const page = join(tempDir(t), 'page')
     const record = new SharedRecord(page)
     const children = Array.from({ length: PROCESSES }, (_, actor) => {
       const job = { ref: lock, page, actor, seed: SEED, tasks, times: TIMES }
-      return spawnNode(t, '../process/fickle.js', [JSON.stringify(job)])
+      return spawnNode(t, new URL('./programs/giving-up.js', import.meta.url), [JSON.stringify(job)])
     })
     await Promise.all(children.map((child) => child.next('ready')))
     record.go()

@@ -15,19 +15,19 @@ import {
   mapPage,
   median,
   openLock,
-  PATIENCE,
   spawnChild,
   spawnNode,
   tempDir,
   test,
+  timeoutFactor,
   uniqueName,
-} from './kit/index.js'
-import { queued } from './process/look.js'
+} from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
 
 test('three readers that hold 2 ms and come back at once leave a writer its 5 locks within 15 s', async (t) => {
   const lock = openLock(t)
   const readers = Array.from({ length: 3 }, () =>
-    spawnNode(t, '../process/reader.js', [JSON.stringify(lock)]),
+    spawnNode(t, new URL('./programs/reads-repeatedly.js', import.meta.url), [JSON.stringify(lock)]),
   )
   await Promise.all(readers.map((reader) => reader.next('ready')))
   const times = []
@@ -151,7 +151,7 @@ for (const kind of ['path', 'name']) {
 }
 
 test('50 processes with 50 handles each count 50 words up without losing one, and leave the folder as it was', async (t) => {
-  t.timeout(60_000 * PATIENCE)
+  t.timeout(60_000 * timeoutFactor)
   const dir = join(tempDir(t), 'locks')
   mkdirSync(dir)
   writeFileSync(join(dir, 'other'), 'something else')
@@ -160,7 +160,9 @@ test('50 processes with 50 handles each count 50 words up without losing one, an
   const memory = mapPage(page, 8 * (handles + 1))
   const words = new Float64Array(memory.buffer, memory.byteOffset, handles + 1)
   const job = JSON.stringify({ dir, page, handles })
-  const children = Array.from({ length: 50 }, () => spawnNode(t, '../process/counter.js', [job]))
+  const children = Array.from({ length: 50 }, () =>
+    spawnNode(t, new URL('./programs/counts-words.js', import.meta.url), [job]),
+  )
   await Promise.all(children.map((child) => child.next('ready', { bound: 40_000 })))
   words[handles] = 1
   await Promise.all(children.map((child) => child.next('report', { bound: 40_000 })))

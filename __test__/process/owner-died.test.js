@@ -1,7 +1,7 @@
 // A write hold that ends without release is told to everybody who comes after, until one ends normally.
 import { join } from 'node:path'
-import { openLock, spawnChild, spawnNode, spawnThread, tempDir, test, uniqueName } from './kit/index.js'
-import { queued } from './process/look.js'
+import { openLock, spawnChild, spawnNode, spawnThread, tempDir, test, uniqueName } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
@@ -268,7 +268,9 @@ for (const [what, spawn] of /** @type {Array<[string, (t: Test) => Promise<any>]
 
 test('a process that ends while one of its threads writes is told with the thread', async (t) => {
   const lock = openLock(t)
-  const victim = spawnNode(t, '../process/host.js', [JSON.stringify({ ref: lock, mode: 'write' })])
+  const victim = spawnNode(t, new URL('./programs/holds-in-worker.js', import.meta.url), [
+    JSON.stringify({ ref: lock, mode: 'write' }),
+  ])
   const { threadId, token } = await victim.next('held')
   t.true(threadId > 0)
   await victim.kill()

@@ -1,6 +1,6 @@
 // Processes that do not come when it is their turn, since they are stopped or busy, cost the others a moment and no more.
-import { median, openLock, PATIENCE, spawnChild, test, waitFor } from './kit/index.js'
-import { queued } from './process/look.js'
+import { median, openLock, spawnChild, test, timeoutFactor, waitFor } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
@@ -8,11 +8,11 @@ import { queued } from './process/look.js'
  */
 
 /** What the others may notice of it, in ms. */
-const MOMENT = 100 * PATIENCE
+const MOMENT = 100 * timeoutFactor
 const REPETITIONS = 3
 
 // Longer than everything that is measured meanwhile.
-const HANG = 600 * PATIENCE
+const HANG = 600 * timeoutFactor
 
 /** @type {Array<[string, (child: Child) => Promise<() => unknown>]>} How a process does so, and what ends it. */
 const absences = [

@@ -1,16 +1,18 @@
 // Worker threads that are terminated in the middle of it.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { median, openLock, PATIENCE, spawnNode, spawnThread, test } from './kit/index.js'
-import { queued } from './process/look.js'
-import { SEED } from './process/random.js'
+import { median, openLock, spawnNode, spawnThread, test, timeoutFactor } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { SEED } from '../helpers/random.js'
 
 const TIMES = 200
 
 test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others go on`, async (t) => {
-  t.timeout(60_000 * PATIENCE)
+  t.timeout(60_000 * timeoutFactor)
   const lock = openLock(t)
   const job = { ref: lock, times: TIMES, atOnce: 4, seed: SEED }
-  const child = spawnNode(t, '../process/terminator.js', [JSON.stringify(job)])
+  const child = spawnNode(t, new URL('./programs/terminates-threads.js', import.meta.url), [
+    JSON.stringify(job),
+  ])
   await child.next('ready')
   let ended = false
   let turns = 0
@@ -71,7 +73,9 @@ for (const [what, op] of [
 test('a process that exits while its threads hold, wait and block ends at once', async (t) => {
   const lock = openLock(t)
   const job = { ref: lock, ways: ['holds read', 'waits for write', 'blocks for write', 'waits for read'] }
-  const child = spawnNode(t, '../process/exiter.js', [JSON.stringify(job)])
+  const child = spawnNode(t, new URL('./programs/exits-with-threads.js', import.meta.url), [
+    JSON.stringify(job),
+  ])
   await child.next('begun')
   const start = performance.now()
   child.send('exit')

@@ -4,9 +4,9 @@ import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ava from 'ava'
-import { cleanUp } from './kit/cleanup.js'
-import { openLock, test as run, spawnChild, tempDir, uniqueName } from './kit/index.js'
-import { queued } from './process/look.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import { openLock, test as run, spawnChild, tempDir, uniqueName } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
 
 // Nobody's, hopefully.
 const [ALICE, BOB] = [61_217, 61_218]
@@ -136,7 +136,7 @@ function whyNot() {
   if (process.platform !== 'linux') return 'looks into /dev/shm'
   if (process.getuid?.() !== 0) return 'only root can run processes as other users'
   if ([ALICE, BOB].some((uid) => filesOf(uid).length > 0)) return 'their locks are in use'
-  const script = fileURLToPath(new URL('./kit/child.js', import.meta.url))
+  const script = fileURLToPath(new URL('../helpers/child.js', import.meta.url))
   const { status, stderr } = spawnSync(process.execPath, [script], {
     uid: BOB,
     gid: BOB,

@@ -1,5 +1,5 @@
 // Signals: an abort is in time until the function begins to run, and a signal of whatever origin leaks nothing.
-import { openLock, spawnChild, test } from './kit/index.js'
+import { openLock, spawnChild, test } from '../helpers/index.js'
 
 const METHODS = /** @type {const} */ (['read', 'write', 'upgradable'])
 const ACQUIRE = /** @type {const} */ (['acquireRead', 'acquireWrite', 'acquireUpgradable'])

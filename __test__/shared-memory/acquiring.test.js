@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { acquire, isFree, MODES, ops, TOGETHER, tryTo } from './api/modes.js'
-import { openLock, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, isFree, MODES, ops, TOGETHER, tryTo } from '../helpers/modes.js'
 
 // ---- who may be in together
 
@@ -14,7 +14,7 @@ for (const held of MODES) {
     test(`beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name)
-      const child = await borrowChild(t)
+      const child = await pooledChild(t)
       await child.ask('open', { ref: name })
       const op = ops[wanted].try
 
@@ -343,7 +343,7 @@ for (const held of MODES) {
     test(`a failed try for ${wanted} beside ${held} leaves no trace`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name)
-      const child = await borrowChild(t)
+      const child = await pooledChild(t)
       await child.ask('hold', { ref: name, mode: held })
       const op = ops[wanted].try
       for (let round = 0; round < 100; round++) t.is(tryTo[wanted](lock), null)
@@ -354,7 +354,7 @@ for (const held of MODES) {
       t.is(holders.length, 1)
       // Whoever may be in beside the holder still may.
       if (TOGETHER[held].read) t.is(lock.tryRead()?.release(), undefined)
-      const third = await borrowChild(t)
+      const third = await pooledChild(t)
       await third.ask('open', { ref: name })
       for (const mode of MODES.filter((mode) => TOGETHER[held][mode])) {
         t.is((await third.ask(ops[mode].try))?.mode, mode)
@@ -369,7 +369,7 @@ for (const held of MODES) {
 test('a failed try does not wake, delay or overtake those who wait', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const waits = lock.acquireWrite()
   await waitFor(() => lock.inspect().waiters.length === 1)
@@ -384,7 +384,7 @@ test('a failed try does not wake, delay or overtake those who wait', async (t) =
 test("every write hold's token is greater than all before it", async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const tokens = []
   for (let round = 0; round < 10; round++) {

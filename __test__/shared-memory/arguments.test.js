@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import * as everything from 'process-rwlock'
 import { LockError, RWLock } from 'process-rwlock'
-import { cleanUp } from './kit/cleanup.js'
-import { openLock, tempDir, test, testUnless, uniqueName } from './kit/index.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import { openLock, tempDir, test, testUnless, uniqueName } from '../helpers/index.js'
 
 /** @param {any} value */
 const any = (value) => value
@@ -356,7 +356,7 @@ test('instanceof of a class that extends LockError means that class', (t) => {
 const copyTest = testUnless(process.platform === 'win32' && 'Windows does not remove an addon that is loaded')
 
 copyTest('instanceof LockError survives two copies of the package, which share locks, too', async (t) => {
-  const root = new URL('../', import.meta.url)
+  const root = new URL('../../', import.meta.url)
   const dir = join(tempDir(t), 'node_modules', 'process-rwlock')
   mkdirSync(dir, { recursive: true })
   for (const file of readdirSync(root)) {

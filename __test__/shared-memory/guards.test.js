@@ -1,9 +1,9 @@
 // Changing what a hold is: upgrade, tryUpgrade, downgrade; and what a guard says after its end.
 import { setImmediate } from 'node:timers/promises'
-import { borrowChild } from './api/borrow.js'
-import { queued, stream } from './api/look.js'
-import { acquire, isFree, MODES, ops, TOGETHER, tryTo } from './api/modes.js'
-import { openLock, spawnThread, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, isFree, MODES, ops, TOGETHER, tryTo } from '../helpers/modes.js'
+import { queued, stream } from '../helpers/observe.js'
 
 // ---- upgrade
 
@@ -26,7 +26,7 @@ test('an upgradable hold becomes the write hold at once if nobody reads', async 
 test('upgrade waits for the readers inside, here and elsewhere, and no others', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const here = await lock.acquireRead()
   const guard = await lock.acquireUpgradable()
@@ -51,7 +51,7 @@ test('upgrade waits for the readers inside, here and elsewhere, and no others', 
 test('while an upgrade waits, newcomers of every mode are kept out, and come in after it', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [reader, other] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [reader, other] = await Promise.all([pooledChild(t), pooledChild(t)])
   await reader.ask('hold', { ref: name, mode: 'read' })
   await other.ask('open', { ref: name })
   const guard = await lock.acquireUpgradable()
@@ -79,7 +79,7 @@ test('while an upgrade waits, newcomers of every mode are kept out, and come in 
 test('a hold that is being upgraded is shown as the upgradable hold it still is, and as a writer that waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const reader = await borrowChild(t)
+  const reader = await pooledChild(t)
   await reader.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireUpgradable()
   const upgrade = guard.upgrade()
@@ -100,7 +100,7 @@ for (const timeout of [0, 1e-6, 40]) {
   test(`an upgrade that fails after ${timeout} ms leaves the hold upgradable, and readers come in again`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const [reader, other] = await Promise.all([borrowChild(t), borrowChild(t)])
+    const [reader, other] = await Promise.all([pooledChild(t), pooledChild(t)])
     await reader.ask('hold', { ref: name, mode: 'read' })
     await other.ask('open', { ref: name })
     const guard = await lock.acquireUpgradable()
@@ -127,7 +127,7 @@ for (const timeout of [0, 1e-6, 40]) {
 test('readers that queued behind an upgrade come in when it gives up', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [reader, other] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [reader, other] = await Promise.all([pooledChild(t), pooledChild(t)])
   await reader.ask('hold', { ref: name, mode: 'read' })
   await other.ask('open', { ref: name })
   const guard = await lock.acquireUpgradable()
@@ -143,7 +143,7 @@ test('readers that queued behind an upgrade come in when it gives up', async (t)
 test('an upgrade that is aborted leaves the hold upgradable, and readers come in again', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [reader, other] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [reader, other] = await Promise.all([pooledChild(t), pooledChild(t)])
   await reader.ask('hold', { ref: name, mode: 'read' })
   await other.ask('open', { ref: name })
   const guard = await lock.acquireUpgradable()
@@ -197,7 +197,7 @@ test('a second upgrade of a guard while one waits is ERR_LOCK_BUSY, and the firs
 test('upgrade() of a read hold is ERR_LOCK_DEADLOCK, and keeps the read hold', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const guard = await lock.acquireRead()
   for (const options of [undefined, { timeout: 0 }, { timeout: 10 }]) {
@@ -216,7 +216,7 @@ test('upgrade() of a read hold is ERR_LOCK_DEADLOCK, and keeps the read hold', a
 test('releasing while an upgrade waits ends it with ERR_LOCK_CLOSED, and the hold', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [reader, other] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [reader, other] = await Promise.all([pooledChild(t), pooledChild(t)])
   await reader.ask('hold', { ref: name, mode: 'read' })
   await other.ask('open', { ref: name })
   const guard = await lock.acquireUpgradable()
@@ -246,7 +246,7 @@ test('a function that returns while its upgrade waits releases the lock', async 
 test('an upgrade goes before the writers that wait already', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const guard = await lock.acquireUpgradable()
   const { token } = guard
@@ -263,7 +263,7 @@ test('an upgrade goes before the writers that wait already', async (t) => {
 test('tryUpgrade of an upgradable hold succeeds if nobody reads, else changes nothing', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireUpgradable()
   for (let round = 0; round < 50; round++) t.false(guard.tryUpgrade())
@@ -282,7 +282,7 @@ test('tryUpgrade of an upgradable hold succeeds if nobody reads, else changes no
 test('tryUpgrade of the only read hold succeeds', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const before = await lock.write((guard) => guard.token)
   const guard = await lock.acquireRead()
@@ -299,7 +299,7 @@ test('tryUpgrade of the only read hold succeeds', async (t) => {
 test('tryUpgrade of a read hold fails beside any other holder, and keeps the read', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const guard = await lock.acquireRead()
   for (const mode of /** @type {const} */ (['read', 'upgradable'])) {
@@ -319,7 +319,7 @@ test('tryUpgrade of a read hold fails beside any other holder, and keeps the rea
 test('of two readers that try to upgrade neither succeeds, and both keep their read', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireRead()
   const [there] = await Promise.all([child.ask('tryUpgrade'), t.false(guard.tryUpgrade())])
@@ -351,7 +351,7 @@ for (const [from, to] of DOWNGRADES) {
   test(`downgrading ${from} to ${to} lets in whom ${to} lets in`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('open', { ref: name })
     const guard = await acquire[from](lock)
     const { token } = guard
@@ -372,7 +372,7 @@ for (const [from, to] of DOWNGRADES) {
   test(`downgrading ${from} to ${to} wakes those who wait for it`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('open', { ref: name })
     const wanted = from === 'write' ? 'read' : 'upgradable'
     const guard = await acquire[from](lock)
@@ -393,7 +393,7 @@ for (const [from, to] of DOWNGRADES) {
   test(`a writer that waits elsewhere does not get in between ${from} and ${to}`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('open', { ref: name })
     const guard = await acquire[from](lock)
     let written = false

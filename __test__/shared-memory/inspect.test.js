@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { queued } from './api/look.js'
-import { acquire, MODES, ops } from './api/modes.js'
-import { openLock, spawnThread, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, MODES, ops } from '../helpers/modes.js'
+import { queued } from '../helpers/observe.js'
 
 // ---- inspect
 
@@ -28,7 +28,7 @@ for (const mode of MODES) {
   test(`inspect() tells who holds for ${mode}: process, thread, count, label, ms`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const [child, thread] = await Promise.all([borrowChild(t), spawnThread(t)])
+    const [child, thread] = await Promise.all([pooledChild(t), spawnThread(t)])
     for (const other of [child, thread]) {
       await other.ask('hold', { ref: name, mode, options: { label: `holds for ${mode}` } })
       const { holders, waiters } = lock.inspect()
@@ -83,7 +83,7 @@ test('the ms of many read holds are those of the longest', async (t) => {
 test('inspect() tells every holder', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [a, b] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [a, b] = await Promise.all([pooledChild(t), pooledChild(t)])
   await a.ask('hold', { ref: name, mode: 'read' })
   await a.ask('acquireRead')
   await b.ask('hold', { ref: name, mode: 'upgradable' })
@@ -102,7 +102,7 @@ test('inspect() tells every holder', async (t) => {
 test('inspect() tells who waits, longest first, and how many of a thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [a, b] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [a, b] = await Promise.all([pooledChild(t), pooledChild(t)])
   const writer = await lock.acquireWrite()
   await a.ask('open', { ref: name, options: { label: 'a' } })
   await b.ask('open', { ref: name, options: { label: 'b' } })
@@ -140,7 +140,7 @@ for (const blocker of MODES) {
   test(`the ms of a waiter grow while a ${blocker} hold is in its way`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('hold', { ref: name, mode: blocker })
     const start = performance.now()
     const waits = lock.acquireWrite()
@@ -158,7 +158,7 @@ for (const blocker of MODES) {
 test('inspect() changes nothing', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'upgradable' })
   const waits = lock.acquireWrite()
   const strip = ({ holders, waiters, ...rest }) => ({
@@ -196,7 +196,7 @@ test('inspect() tells the token of the last write hold', async (t) => {
 test('a dead holder is not shown, and a dead writer is shown as ownerDied until a write hold ends normally', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   const { token } = await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
   t.is(lock.inspect().ownerDied, null)
   await child.kill()
@@ -212,7 +212,7 @@ test('a dead holder is not shown, and a dead writer is shown as ownerDied until 
 
 test("a writer's death is told also when nobody else had the lock open", async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   const { token } = await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
   await child.kill()
   const ownerDied = { pid: child.pid, threadId: 0, label: 'rebuild', token }
@@ -236,7 +236,7 @@ test('a function that throws leaves ownerDied as it was when it began', async (t
   t.throws(() => lock.writeSync(thrown), { message: 'thrown' })
   t.is(lock.inspect().ownerDied, null)
 
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write' })
   await child.kill()
   await waitFor(() => lock.inspect().ownerDied !== null)
@@ -267,7 +267,7 @@ test('RWLock.list() tells every named lock, as its inspect() does, and no lock b
   const path = join(tempDir(t), 'x.lock')
   const lock = openLock(t, a, { capacity: 3 })
   openLock(t, { path })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: b, mode: 'write', options: { label: 'rebuild' } })
   await lock.acquireRead()
 
@@ -293,7 +293,7 @@ test('RWLock.list() does not keep a lock in existence, nor opens one', async (t)
   const name = uniqueName(t)
   const lock = openLock(t, name, { capacity: 1 })
   RWLock.list()
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('list')
   lock.close()
   t.false(RWLock.list().some((seen) => seen.name === name))
@@ -326,7 +326,7 @@ for (const where of ['named', 'path']) {
       t.true(error?.message.includes(`${pid}`), error?.message)
     }
     busy(process.pid)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('open', { ref })
     const thread = await spawnThread(t)
     await thread.ask('open', { ref })
@@ -343,7 +343,7 @@ for (const where of ['named', 'path']) {
   test(`RWLock.remove of a ${where} lock does not disturb those who hold it`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
     const lock = openLock(t, ref)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     for (const mode of MODES) {
       const guard = await acquire[mode](lock)
       await t.throwsAsync(child.ask('remove', { ref }), { code: 'ERR_LOCK_BUSY' })
@@ -355,7 +355,7 @@ for (const where of ['named', 'path']) {
 
   test(`RWLock.remove of a ${where} lock whose writer died forgets it`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     const { token } = await child.ask('hold', { ref, mode: 'write' })
     await child.kill()
     t.true(
@@ -402,7 +402,7 @@ test('after RWLock.remove the same name is a new lock', async (t) => {
   t.true(RWLock.remove({ path }))
   const lock = openLock(t, { path }, { capacity: 5 })
   t.is(lock.inspect().capacity, 5)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: { path } })
   await lock.acquireWrite()
   for (const mode of MODES) t.is(await child.ask(ops[mode].try), null)

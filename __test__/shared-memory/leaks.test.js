@@ -1,6 +1,6 @@
 // Whatever is done often enough shows what it leaves: files, shared memory, descriptors, threads, memory.
 import { readdirSync } from 'node:fs'
-import { PATIENCE, sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/index.js'
+import { sandbox, sandboxTest, tempDir, timeoutFactor, unlessEmulated } from '../helpers/index.js'
 
 /**
  * Has a process do `thing` of leaks/run.js `times` times, and checks what it has left.
@@ -11,11 +11,11 @@ import { PATIENCE, sandbox, sandboxTest, tempDir, unlessEmulated } from './kit/i
  * @param {number} limit of what the whole may leave, in MB: far less than anything that is left each time
  */
 async function leavesNothing(t, thing, times, limit = 6) {
-  t.timeout(110_000 * PATIENCE)
+  t.timeout(110_000 * timeoutFactor)
   const box = await sandbox(t)
   const dir = tempDir(t)
   const child = box.spawnNode(
-    new URL('./leaks/run.js', import.meta.url),
+    new URL('./programs/repeats.js', import.meta.url),
     [thing, dir, String(times), String(limit)],
     // A small young generation, so that its size is not mistaken for what is left.
     { execArgv: ['--expose-gc', '--max-semi-space-size=1'] },

@@ -8,10 +8,10 @@ import {
   spawnThread,
   test,
   uniqueName,
-} from './kit/index.js'
+} from '../helpers/index.js'
 
 const collecting = { execArgv: ['--expose-gc'] }
-const script = new URL('./api/lost.js', import.meta.url)
+const script = new URL('./programs/loses-guards.js', import.meta.url)
 
 /** Collects garbage as often as it takes for what is lost to be noticed. */
 async function collect(child) {

@@ -4,9 +4,8 @@ import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { acquire, MODES } from './api/modes.js'
-import { cleanUp } from './kit/cleanup.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { cleanUp } from '../helpers/cleanup.js'
 import {
   openLock,
   spawnChild,
@@ -16,8 +15,9 @@ import {
   uniqueName,
   unlessEmulated,
   waitFor,
-} from './kit/index.js'
-import { opening } from './loading/opening.js'
+} from '../helpers/index.js'
+import { acquire, MODES } from '../helpers/modes.js'
+import { opening } from '../loading/opening.js'
 
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 
@@ -41,7 +41,7 @@ test('a string and { name } open the same lock', async (t) => {
 test('a name opens the same lock in every process', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
 
   await child.ask('hold', { ref: name, mode: 'write' })
   t.is(lock.tryRead(), null)
@@ -71,7 +71,7 @@ test('a path as string and as URL is the same lock, in every process', async (t)
   const path = join(tempDir(t), 'file.lock')
   const byString = openLock(t, { path })
   const byUrl = openLock(t, { path: pathToFileURL(path) })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: { path } })
 
   const guard = await byString.acquireWrite()
@@ -204,7 +204,7 @@ test('two handles exclude each other as two locks would', async (t) => {
 test('closing one handle leaves the holds of the other', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name), openLock(t, name)]
-  const outsider = await borrowChild(t)
+  const outsider = await pooledChild(t)
   await outsider.ask('open', { ref: name })
   const [ofA, ofB] = [await a.acquireRead(), await b.acquireRead()]
 
@@ -219,7 +219,7 @@ test('closing one handle leaves the holds of the other', async (t) => {
 test('closing one handle leaves the waits of the other', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name), openLock(t, name)]
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write' })
   const ofA = a.read(() => 'a')
   const ofB = b.read(() => 'b')
@@ -233,7 +233,7 @@ test('closing one handle leaves the waits of the other', async (t) => {
 test('closing one handle releases its own holds, though the attachment stays open', async (t) => {
   const name = uniqueName(t)
   const stays = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   for (const mode of MODES) {
     const closes = openLock(t, name)
@@ -252,7 +252,7 @@ test('a write hold of one handle survives that the other closes', async (t) => {
   const guard = await a.acquireWrite()
   b.close()
   t.false(guard.released)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   t.is(await child.ask('tryRead'), null)
 })
@@ -276,7 +276,7 @@ test("the creator's capacity wins", async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 7 })
   t.is(openLock(t, name).inspect().capacity, 7)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   t.is((await child.ask('inspect')).capacity, 7)
 })
@@ -287,7 +287,7 @@ for (const where of ['named', 'path']) {
     const lock = openLock(t, ref, { capacity: 7 })
     const error = t.throws(() => new RWLock(ref, { capacity: 8 }), { code: 'ERR_LOCK_INCOMPATIBLE' })
     t.regex(error?.message ?? '', /7.*8/)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await t.throwsAsync(child.ask('open', { ref, options: { capacity: 8 } }), {
       code: 'ERR_LOCK_INCOMPATIBLE',
     })
@@ -300,7 +300,7 @@ for (const where of ['named', 'path']) {
 test('a lock that is full is ERR_LOCK_FULL for another process, until somebody closes', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })
-  const [second, third] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [second, third] = await Promise.all([pooledChild(t), pooledChild(t)])
   await second.ask('open', { ref: name })
 
   const error = await t.throwsAsync(third.ask('open', { ref: name }), { code: 'ERR_LOCK_FULL' })
@@ -323,7 +323,7 @@ test('a lock that is full is ERR_LOCK_FULL for another thread', async (t) => {
 test('a full lock reclaims the places of the dead before it is ERR_LOCK_FULL', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { capacity: 2 })
-  const [dead, next] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
   await dead.ask('hold', { ref: name, mode: 'read' })
   await dead.kill()
 
@@ -336,7 +336,7 @@ test('a full lock reclaims the places of the dead before it is ERR_LOCK_FULL', a
 test('a writer that died costs no place', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })
-  const [dead, next] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
   await dead.ask('hold', { ref: name, mode: 'write' })
   await dead.kill()
 
@@ -376,7 +376,7 @@ test('a label may be any text, and its first 48 bytes are kept', (t) => {
 
 test('closing releases the holds of the handle', async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   for (const mode of MODES) {
     const lock = openLock(t, name)
@@ -391,7 +391,7 @@ test('closing releases the holds of the handle', async (t) => {
 
 test('closing is a release: nobody is told of a dead owner', async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const lock = openLock(t, name)
   await lock.acquireWrite()
@@ -403,7 +403,7 @@ test('closing lets in those who wait elsewhere', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   await lock.acquireWrite()
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const waits = child.ask('acquireWrite')
   await waitFor(() => lock.inspect().waiters.length === 1)
@@ -413,7 +413,7 @@ test('closing lets in those who wait elsewhere', async (t) => {
 
 test('closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED', async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write' })
   const lock = openLock(t, name)
   let ran = false
@@ -437,7 +437,7 @@ test('closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED', 
 
 test('closing rejects an upgrade that waits, and releases its hold', async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const lock = openLock(t, name)
   const guard = await lock.acquireUpgradable()
@@ -518,7 +518,7 @@ test('a lock can be opened again after it was closed', async (t) => {
 test('the shared memory is removed when the last handle anywhere closes, and not before', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name), openLock(t, name)]
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const worker = await spawnThread(t)
   await worker.ask('open', { ref: name })
@@ -536,7 +536,7 @@ test('the shared memory is removed when the last handle anywhere closes, and not
 
 test('the shared memory is removed when the last process ends by itself, without close()', async (t) => {
   const name = uniqueName(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   t.true(isListed(name))
   await child.ask('finish')
@@ -560,10 +560,10 @@ const isFull = (error) => {
 test('code that is loaded twice over one addon has its calls to itself', (t) => {
   const require = createRequire(import.meta.url)
   const load = (/** @type {string} */ file) => require(file)
-  const { binding } = load('../dist/binding.js')
+  const { binding } = load('../../dist/binding.js')
   const [one, other] = [1, 2].map(() => {
-    delete require.cache[require.resolve('../dist/hot.js')]
-    return load('../dist/hot.js')
+    delete require.cache[require.resolve('../../dist/hot.js')]
+    return load('../../dist/hot.js')
   })
   t.not(one.tryRead, other.tryRead)
   const copy = binding.register(() => true)

@@ -1,9 +1,9 @@
 // Whose turn it is: first come, first served; fairness; nobody starves; nested reads go on.
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { borrowChild } from './api/borrow.js'
-import { queued, stream, timed } from './api/look.js'
-import { acquire, isFree, MODES, never, ops } from './api/modes.js'
-import { openLock, spawnThread, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, isFree, MODES, never, ops } from '../helpers/modes.js'
+import { queued, stream, timed } from '../helpers/observe.js'
 
 // ---- first come, first served
 
@@ -57,7 +57,7 @@ const GOES = 12
 test('with fairness 0 processes are served in the order they asked in', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const children = await Promise.all(Array.from({ length: 4 }, () => borrowChild(t)))
+  const children = await Promise.all(Array.from({ length: 4 }, () => pooledChild(t)))
   for (const child of children) await child.ask('open', { ref: name, options: { fairness: 0 } })
 
   const asked = [0, 1, 2, 3, 'here']
@@ -92,7 +92,7 @@ test('readers of several processes that are next to each other in the queue are 
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const queue = /** @type {const} */ (['read', 'read', 'write', 'read'])
-  const children = await Promise.all(queue.map(() => borrowChild(t)))
+  const children = await Promise.all(queue.map(() => pooledChild(t)))
   for (const child of children) await child.ask('open', { ref: name, options: { fairness: 0 } })
   const look = () => {
     const { holders, waiters } = lock.inspect()
@@ -130,7 +130,7 @@ for (const held of /** @type {const} */ (['read', 'upgradable'])) {
   test(`with fairness 0 newcomers do not overtake a writer that waits for a ${held} hold to end`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name, { fairness: 0 })
-    const [holder, writer] = await Promise.all([borrowChild(t), borrowChild(t)])
+    const [holder, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
     await holder.ask('hold', { ref: name, mode: held })
     await writer.ask('open', { ref: name, options: { fairness: 0 } })
     const waits = writer.ask('acquireWrite')
@@ -151,7 +151,7 @@ for (const held of /** @type {const} */ (['read', 'upgradable'])) {
 test('until fairness ms have passed newcomers overtake a writer that waits for an upgradable hold, and then no more', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [holder, writer] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [holder, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
   await holder.ask('hold', { ref: name, mode: 'upgradable' })
   await writer.ask('open', { ref: name, options: { fairness: 600 } })
   const start = performance.now()
@@ -173,7 +173,7 @@ test('until fairness ms have passed newcomers overtake a writer that waits for a
 test('with a large fairness newcomers overtake for as long', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 60_000 })
-  const holder = await borrowChild(t)
+  const holder = await pooledChild(t)
   await holder.ask('hold', { ref: name, mode: 'upgradable' })
   const waits = lock.acquireWrite()
   for (let round = 0; round < 10; round++) {
@@ -189,11 +189,11 @@ test('with a large fairness newcomers overtake for as long', async (t) => {
 test('the queue is open again when the one who had it closed has left', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const reader = await borrowChild(t)
+  const reader = await pooledChild(t)
   await reader.ask('hold', { ref: name, mode: 'read' })
   await t.throwsAsync(lock.write(never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
   t.is(lock.tryRead()?.mode, 'read')
-  const other = await borrowChild(t)
+  const other = await pooledChild(t)
   await other.ask('open', { ref: name })
   t.is((await other.ask('tryRead')).mode, 'read')
 })
@@ -238,7 +238,7 @@ for (const [streaming, wanted] of /** @type {const} */ ([
       }
     })
     await waitFor(() => count >= 3)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('open', { ref: name })
     for (let round = 0; round < ROUNDS; round++) {
       await lock[wanted]((guard) => t.is(guard.mode, wanted), { timeout: 10_000 })
@@ -256,7 +256,7 @@ for (const [streaming, wanted] of /** @type {const} */ ([
 test('a read inside a read goes on though a writer of another process waits in between', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   /** @type {Promise<any> | undefined} */
   let writer
@@ -275,7 +275,7 @@ test('a read inside a read goes on though a writer of another process waits in b
 test('reads nested deeply go on, too, and the writer comes when all have gone', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   let written = false
   /** @type {Promise<any> | undefined} */
@@ -309,7 +309,7 @@ test('a read inside a read goes on though a writer of the same thread waits in b
 test('a read inside a read goes on by another handle of the thread', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name, { fairness: 0 }), openLock(t, name, { fairness: 0 })]
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   await a.read(async () => {
     child.tell('acquireWrite')
@@ -322,7 +322,7 @@ test('a read inside a read goes on by another handle of the thread', async (t) =
 test('a read inside an upgradable hold goes on though a writer of another process waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   await lock.upgradable(async () => {
     child.tell('acquireWrite')
@@ -336,7 +336,7 @@ test('a read inside an upgradable hold goes on though a writer of another proces
 test('a synchronous read inside a read goes on at once though a writer waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   for (const mode of /** @type {const} */ (['read', 'upgradable'])) {
     const guard = await acquire[mode](lock)
@@ -357,7 +357,7 @@ test('a synchronous read inside a read goes on at once though a writer waits', a
 test('a nested read that times out before it is let in leaves no trace', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name, options: { fairness: 0 } })
   const guard = await lock.acquireRead()
   const writer = child.ask('acquireWrite')
@@ -374,7 +374,7 @@ test('a nested read that times out before it is let in leaves no trace', async (
 test('many waits of every mode, in threads and processes, are all served', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const others = await Promise.all([borrowChild(t), borrowChild(t), spawnThread(t)])
+  const others = await Promise.all([pooledChild(t), pooledChild(t), spawnThread(t)])
   await Promise.all(others.map((other) => other.ask('open', { ref: name })))
   const writer = await lock.acquireWrite()
   let served = 0

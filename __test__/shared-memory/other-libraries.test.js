@@ -1,14 +1,14 @@
 // What the suites of older libraries check (prwlock, fasteners, multiprocessing_utils), told in this library's terms.
 import { Worker } from 'node:worker_threads'
-import { borrowChild } from './api/borrow.js'
-import { queued, timed } from './api/look.js'
-import { acquire, isFree, MODES, never, ops, tryTo } from './api/modes.js'
-import { BOOK } from './api/room.js'
-import { cleanUp } from './kit/cleanup.js'
-import { openLock, spawnThread, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, isFree, MODES, never, ops, tryTo } from '../helpers/modes.js'
+import { queued, timed } from '../helpers/observe.js'
+import { FIELDS } from './programs/meets-in-room.js'
 
 /**
- * Sends actors into a room, spread over threads; all begin together. Resolves with the room's book.
+ * Sends actors into a room, spread over threads; all begin together. Resolves with the room's counters.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {Array<{ readers?: number, writers?: number, chaos?: number }>} threads
@@ -18,9 +18,9 @@ async function visitRoom(t, threads, options) {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const door = await lock.acquireWrite()
-  const book = new Int32Array(new SharedArrayBuffer(32))
+  const counters = new Int32Array(new SharedArrayBuffer(32))
   const ends = threads.map((actors) =>
-    sendIn(t, { ref: name, book, readers: 0, writers: 0, rounds: 1, ...options, ...actors }),
+    sendIn(t, { ref: name, counters, readers: 0, writers: 0, rounds: 1, ...options, ...actors }),
   )
   const all = Promise.all(ends)
   await Promise.race([all, waitFor(() => lock.inspect().waiters.length === threads.length)])
@@ -30,17 +30,19 @@ async function visitRoom(t, threads, options) {
     threads.map(() => 0),
   )
   t.true(isFree(lock))
-  return Object.fromEntries(Object.entries(BOOK).map(([key, place]) => [key, book[place]]))
+  return Object.fromEntries(Object.entries(FIELDS).map(([key, place]) => [key, counters[place]]))
 }
 
 /**
  * A thread of actors (`api/room.js`). Resolves with its exit code.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {import('./api/room.js').Visit} visit
+ * @param {import('./programs/meets-in-room.js').Visit} visit
  */
 function sendIn(t, visit) {
-  const worker = new Worker(new URL('./api/room.js', import.meta.url), { workerData: { visit } })
+  const worker = new Worker(new URL('./programs/meets-in-room.js', import.meta.url), {
+    workerData: { visit },
+  })
   cleanUp(t, 'processes', () => worker.terminate())
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
@@ -53,7 +55,7 @@ function sendIn(t, visit) {
 test('prwlock: releasing what is not held any more does nothing, also to others', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   const guard = await lock.acquireWrite()
   guard.release()
   await child.ask('hold', { ref: name, mode: 'write' })
@@ -74,7 +76,7 @@ test('prwlock: writing twice by one owner is detected', async (t) => {
 test('prwlock: ten readers in children and a writer in the parent all finish', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const children = await Promise.all(Array.from({ length: 10 }, () => borrowChild(t)))
+  const children = await Promise.all(Array.from({ length: 10 }, () => pooledChild(t)))
   const readers = children.map(async (child) => {
     await child.ask('hold', { ref: name, mode: 'read' })
     await child.ask('release')
@@ -91,7 +93,7 @@ test('prwlock: ten readers in children and a writer in the parent all finish', a
 test('prwlock: under a writer 0.3 s are not enough for a reader nor a writer, and afterwards they are', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const guard = await lock.acquireWrite()
   for (const mode of MODES) t.is(await child.ask(ops[mode].try), null)
@@ -127,10 +129,10 @@ for (const [readers, writers] of [
     const threads = Array.from({ length: 4 }, () => ({ readers: 0, writers: 0 }))
     for (let i = 0; i < readers; i++) threads[i % 4].readers++
     for (let i = 0; i < writers; i++) threads[(i + 1) % 4].writers++
-    const book = await visitRoom(t, threads, { rounds })
-    t.is(book.violations, 0)
-    t.is(book.visits, (readers + writers) * rounds)
-    t.true(book.most <= readers)
+    const counters = await visitRoom(t, threads, { rounds })
+    t.is(counters.violations, 0)
+    t.is(counters.visits, (readers + writers) * rounds)
+    t.true(counters.most <= readers)
   })
 }
 
@@ -154,20 +156,20 @@ test('fasteners: an exception in a reader, a writer and a nested reader frees th
 
 test('fasteners: chaotic holders that throw lose nobody', async (t) => {
   const rounds = 15
-  const book = await visitRoom(
+  const counters = await visitRoom(
     t,
     [1, 2, 3].map((chaos) => ({ readers: 3, writers: 2, chaos: chaos * 7919 })),
     { rounds },
   )
-  t.is(book.violations, 0)
-  t.is(book.visits, 3 * 5 * rounds)
-  t.true(book.failures > 0 && book.failures < book.visits)
+  t.is(counters.violations, 0)
+  t.is(counters.visits, 3 * 5 * rounds)
+  t.true(counters.failures > 0 && counters.failures < counters.visits)
 })
 
 test('fasteners: write, read, write by downgrade and upgrade is one hold without a gap', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   const guard = await lock.acquireWrite()
   const { token } = guard
@@ -239,10 +241,10 @@ test('fasteners: reads inside reads are counted', async (t) => {
 test('fasteners: a thousand times from write to read against a writer, without a deadlock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const book = new Int32Array(new SharedArrayBuffer(32))
+  const counters = new Int32Array(new SharedArrayBuffer(32))
   // At first both wait for each other at the door; then they go as they come.
   const rival = 50
-  const end = sendIn(t, { ref: name, book, readers: 0, writers: 1, rounds: Infinity, rival })
+  const end = sendIn(t, { ref: name, counters, readers: 0, writers: 1, rounds: Infinity, rival })
   for (let round = 0; round < 1000; round++) {
     const guard = await lock.acquireWrite()
     if (round < rival) {
@@ -252,10 +254,10 @@ test('fasteners: a thousand times from write to read against a writer, without a
     guard.release()
     await lock.read(() => {})
   }
-  book[BOOK.closing] = 1
+  counters[FIELDS.closing] = 1
   t.is(await end, 0)
-  t.true(book[BOOK.visits] > 0)
-  t.is(book[BOOK.violations], 0)
+  t.true(counters[FIELDS.visits] > 0)
+  t.is(counters[FIELDS.violations], 0)
   t.true(isFree(lock))
 })
 
@@ -265,7 +267,7 @@ test('fasteners: ten children fail while it is held and succeed afterwards', asy
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const guard = await lock.acquireWrite()
-  const children = await Promise.all(Array.from({ length: 10 }, () => borrowChild(t)))
+  const children = await Promise.all(Array.from({ length: 10 }, () => pooledChild(t)))
   await Promise.all(children.map((child) => child.ask('open', { ref: name })))
   const tries = () => Promise.all(children.map((child) => child.ask('tryRead')))
   t.deepEqual(await tries(), Array(10).fill(null))
@@ -288,7 +290,7 @@ test('fasteners: two handles in one process do not both get the lock', async (t)
 test('fasteners: closing another handle of the file does not drop the lock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: name })
   await lock.acquireWrite()
   openLock(t, name).close()
@@ -317,7 +319,7 @@ async function acquireAll(locks, options) {
 test('fasteners: several locks taken together are all held or none', async (t) => {
   const names = [uniqueName(t), uniqueName(t), uniqueName(t)]
   const locks = names.map((name) => openLock(t, name))
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: names[2], mode: 'read' })
   const noneIsTaken = () => {
     for (const lock of locks) {
@@ -367,29 +369,29 @@ test('fasteners: two who take the same locks in opposite order both get them, by
 // ---- multiprocessing_utils
 
 test('multiprocessing_utils: twenty readers overlap', async (t) => {
-  const book = await visitRoom(
+  const counters = await visitRoom(
     t,
     Array.from({ length: 4 }, () => ({ readers: 5 })),
     { gather: 20 },
   )
-  t.is(book.most, 20)
-  t.is(book.violations, 0)
+  t.is(counters.most, 20)
+  t.is(counters.violations, 0)
 })
 
 test('multiprocessing_utils: twenty writers do not overlap', async (t) => {
-  const book = await visitRoom(
+  const counters = await visitRoom(
     t,
     Array.from({ length: 4 }, () => ({ writers: 5 })),
     { rounds: 5 },
   )
-  t.is(book.violations, 0)
-  t.is(book.visits, 100)
+  t.is(counters.violations, 0)
+  t.is(counters.visits, 100)
 })
 
 test('multiprocessing_utils: a writer waits for five readers', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const readers = await Promise.all(Array.from({ length: 5 }, () => borrowChild(t)))
+  const readers = await Promise.all(Array.from({ length: 5 }, () => pooledChild(t)))
   await Promise.all(readers.map((child) => child.ask('hold', { ref: name, mode: 'read' })))
   let written = false
   const writer = lock.write(() => {
@@ -407,7 +409,7 @@ test('multiprocessing_utils: a writer waits for five readers', async (t) => {
 test("multiprocessing_utils: a reader's release does not wait behind a waiting writer", async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   const mine = await lock.acquireRead()
   await child.ask('hold', { ref: name, mode: 'read' })
   const writer = lock.acquireWrite()
@@ -433,7 +435,7 @@ test('multiprocessing_utils: readers see what the writer wrote', async (t) => {
 test('multiprocessing_utils: an upgrade of a shared hold fails with an error and keeps it', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireRead()
   await t.throwsAsync(guard.upgrade(), { code: 'ERR_LOCK_DEADLOCK' })

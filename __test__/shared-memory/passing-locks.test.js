@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { cleanUp } from './kit/cleanup.js'
-import { openLock, spawnChild, spawnNode, spawnThread, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import { openLock, spawnChild, spawnNode, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
 
-const script = new URL('./api/passed.js', import.meta.url)
+const script = new URL('./programs/holds-passed-lock.js', import.meta.url)
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 
 test('an anonymous lock is passed to a child process by JSON argument', async (t) => {
@@ -52,7 +52,7 @@ test('an anonymous lock is passed to a worker thread by workerData', async (t) =
 
 test('a lock is passed on from child to grandchild', async (t) => {
   const lock = openAnonymous(t)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('open', { ref: JSON.parse(JSON.stringify(lock)) })
   const grandchild = spawnNode(t, script, [JSON.stringify({ lock: await child.ask('toJSON') })])
   await grandchild.next('holds')

@@ -3,15 +3,15 @@ import { EventEmitter, once } from 'node:events'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { acquire, isFree, MODES } from './api/modes.js'
-import { openLock, spawnChild, test, uniqueName } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnChild, test, uniqueName } from '../helpers/index.js'
+import { acquire, isFree, MODES } from '../helpers/modes.js'
 
 test('util.inspect of a lock shows its name, and who holds it and waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   t.is(inspect(lock), `RWLock {\n  name: '${name}',\n  closed: false,\n  holders: [],\n  waiters: []\n}`)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
   t.regex(inspect(lock), new RegExp(`pid: ${child.pid},[^]*mode: 'write',[^]*label: 'rebuild'`))
   t.is(inspect(lock, { depth: -1 }), '[RWLock]')

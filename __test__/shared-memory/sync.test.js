@@ -1,9 +1,9 @@
 // The calls that block their thread. Each has a timeout here: a thread that waits in vain could not be stopped otherwise.
 import { LockError } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { queued, stream } from './api/look.js'
-import { acquire, isFree, MODES, never, TOGETHER } from './api/modes.js'
-import { openLock, spawnThread, test, uniqueName } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, test, uniqueName } from '../helpers/index.js'
+import { acquire, isFree, MODES, never, TOGETHER } from '../helpers/modes.js'
+import { queued, stream } from '../helpers/observe.js'
 
 const BOUND = { timeout: 10_000 }
 
@@ -80,7 +80,7 @@ for (const mode of SYNC_MODES) {
   test(`${mode}Sync waits for another process, blocking this thread`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('hold', { ref: name, mode: 'write' })
     let turns = 0
     setImmediate(() => turns++)
@@ -107,7 +107,7 @@ for (const mode of SYNC_MODES) {
   test(`a synchronous wait for ${mode} ends when its timeout has passed, and not before`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
     for (const timeout of [0, 40.5, 300]) {
       const start = performance.now()
@@ -146,7 +146,7 @@ for (const mode of SYNC_MODES) {
     const lock = openLock(t, name)
     const label = () => lock.inspect().holders[0].label
     t.is(runSync[mode](lock, label, { ...BOUND, label: 'at once' }), 'at once')
-    const child = await borrowChild(t)
+    const child = await pooledChild(t)
     await child.ask('hold', { ref: name, mode: 'write' })
     releaseSoon(child)
     t.is(runSync[mode](lock, label, { ...BOUND, label: 'later' }), 'later')
@@ -209,7 +209,7 @@ for (const sync of SYNC_MODES) {
     test(`${sync}Sync goes before a pending ${pending} of the same thread, which comes afterwards`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name, { fairness: 0 })
-      const child = await borrowChild(t)
+      const child = await pooledChild(t)
       await child.ask('hold', { ref: name, mode: 'write' })
       const log = []
       const waits = [1, 2].map((n) => lock[pending](() => log.push(n)))
@@ -227,7 +227,7 @@ for (const sync of SYNC_MODES) {
 test('readSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   let written = false
   const writer = lock.write(() => {
@@ -248,7 +248,7 @@ test('readSync goes before a writer of the same thread that already waits for th
 test('writeSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const log = []
   const writer = lock.write(() => log.push('async'))
@@ -262,7 +262,7 @@ test('writeSync goes before a writer of the same thread that already waits for t
 test('a synchronous guard keeps the pending writer out until it is released', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   let written = false
   const writer = lock.write(() => {
@@ -281,7 +281,7 @@ test('a synchronous guard keeps the pending writer out until it is released', as
 test('readSync goes before an upgrade of the same thread that waits, which comes afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireUpgradable()
   const upgrade = guard.upgrade()
@@ -303,7 +303,7 @@ test('readSync goes before an upgrade of the same thread that waits, which comes
 test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, and the upgrade goes on', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const guard = await lock.acquireUpgradable()
   const upgrade = guard.upgrade()
@@ -317,7 +317,7 @@ test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, 
 test('a synchronous wait that times out leaves the pending acquisitions of its thread as they were', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   for (const held of /** @type {const} */ (['read', 'write'])) {
     await child.ask('hold', { ref: name, mode: held })
     const log = []
@@ -338,7 +338,7 @@ test('a synchronous wait that times out leaves the pending acquisitions of its t
 test('pending acquisitions whose time passes during a synchronous wait are told so afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write' })
   const late = lock.read(never, { timeout: 20 })
   await queued(lock, process)

@@ -2,10 +2,10 @@
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { LockError } from 'process-rwlock'
-import { borrowChild } from './api/borrow.js'
-import { queued, timed } from './api/look.js'
-import { acquire, isFree, MODES, never } from './api/modes.js'
-import { openLock, spawnThread, test, uniqueName, waitFor } from './kit/index.js'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, isFree, MODES, never } from '../helpers/modes.js'
+import { queued, timed } from '../helpers/observe.js'
 
 // ---- timeout
 
@@ -100,7 +100,7 @@ test('a timeout that has passed as soon as the wait begins is one like any other
 test('after a writer timed out, the readers behind it go on beside the reader before it', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const [holder, writer, reader] = await Promise.all([borrowChild(t), borrowChild(t), borrowChild(t)])
+  const [holder, writer, reader] = await Promise.all([pooledChild(t), pooledChild(t), pooledChild(t)])
   await holder.ask('hold', { ref: name, mode: 'read' })
   await Promise.all([writer.ask('open', { ref: name }), reader.ask('open', { ref: name })])
   const waits = timed(() => writer.ask('acquireWrite', { options: { timeout: 400 } }))
@@ -116,7 +116,7 @@ test('after a writer timed out, the readers behind it go on beside the reader be
 test('after a writer of this thread timed out, the readers behind it go on', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const holder = await borrowChild(t)
+  const holder = await pooledChild(t)
   await holder.ask('hold', { ref: name, mode: 'read' })
   const writer = lock.acquireWrite({ timeout: 100 })
   const reader = lock.read((guard) => guard.mode)
@@ -171,7 +171,7 @@ test('a grant that comes together with the timeout is either given or given back
 test('the error of a timeout says who holds the lock, in which mode and for how long', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
   const error = await t.throwsAsync(lock.read(never, { timeout: 30 }), { instanceOf: LockError })
   t.is(error.name, 'LockError')
@@ -187,7 +187,7 @@ test('the error of a timeout says who holds the lock, in which mode and for how 
 test('the message tells seconds once there are any', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'write' })
   await waitFor(() => lock.inspect().holders[0].ms >= 1000)
   await t.throwsAsync(lock.read(never, { timeout: 0 }), { message: /for \d+ s/ })
@@ -196,7 +196,7 @@ test('the message tells seconds once there are any', async (t) => {
 test('the error of a timeout names every holder', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const children = await Promise.all([borrowChild(t), borrowChild(t), borrowChild(t)])
+  const children = await Promise.all([pooledChild(t), pooledChild(t), pooledChild(t)])
   await Promise.all(children.map((child) => child.ask('hold', { ref: name, mode: 'read' })))
   for (const timeout of [0, 20]) {
     const error = await t.throwsAsync(lock.write(never, { timeout }), { instanceOf: LockError })
@@ -287,7 +287,7 @@ test('a hold of another thread of this process is not said to be of this one', a
 test('a read that waits behind a queued writer names that one, and whom it waits for', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
-  const [reader, writer] = await Promise.all([borrowChild(t), borrowChild(t)])
+  const [reader, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
   await reader.ask('hold', { ref: name, mode: 'read' })
   writer.tell('hold', { ref: name, mode: 'write' })
   await waitFor(() => lock.inspect().waiters.some(({ pid, ms }) => pid === writer.pid && ms >= 20))
@@ -417,9 +417,9 @@ test('a signal that is aborted after the grant does nothing', async (t) => {
 test('after an abort those behind it go on, here and in other processes', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
-  const other = await borrowChild(t)
+  const other = await pooledChild(t)
   await other.ask('open', { ref: name })
   const controller = new AbortController()
   const writer = lock.acquireWrite({ signal: controller.signal })
@@ -464,7 +464,7 @@ test('one signal ends all the waits that share it', async (t) => {
 test('one signal ends all the waits that share it, also those that the end of another would let in', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
-  const child = await borrowChild(t)
+  const child = await pooledChild(t)
   await child.ask('hold', { ref: name, mode: 'read' })
   const controller = new AbortController()
   const { signal } = controller

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../bench/check.js'
-import { ratiosTo } from '../bench/inprocess/measure.js'
-import { goals } from '../bench/report/goals.js'
-import { Histogram, summary } from '../bench/statistics.js'
-import { handoffs } from '../bench/workloads/handoff.js'
-import { PROMISE } from '../bench/workloads/pairs.js'
+import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../../bench/check.js'
+import { ratiosTo } from '../../bench/inprocess/measure.js'
+import { goals } from '../../bench/report/goals.js'
+import { Histogram, summary } from '../../bench/statistics.js'
+import { handoffs } from '../../bench/workloads/handoff.js'
+import { PROMISE } from '../../bench/workloads/pairs.js'
 
 test('a summary is of the samples themselves', (t) => {
   const samples = Array.from({ length: 100 }, (_, index) => 100 - index)

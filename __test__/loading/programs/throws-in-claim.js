@@ -1,8 +1,8 @@
 // A copy whose claims throw: what becomes of the grant, and of the error.
 import { RWLock } from 'process-rwlock'
-import { opening } from './opening.js'
+import { opening } from '../opening.js'
 
-const { binding } = await import(new URL('../../dist/binding.js', import.meta.url).href)
+const { binding } = await import(new URL('../../../dist/binding.js', import.meta.url).href)
 const [name = ''] = process.argv.slice(2)
 const lock = new RWLock(name)
 /** @type {number[]} */

@@ -2,7 +2,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import vm from 'node:vm'
 import { RWLock } from 'process-rwlock'
-import { evaluate } from './evaluate.js'
+import { evaluate } from '../evaluate.js'
 
 const [what = '', name = '', ...rest] = process.argv.slice(2)
 const say = (/** @type {string} */ type, value = {}) => process.send?.({ type, ...value })

@@ -1,7 +1,7 @@
 // Opens many locks of one folder, and counts up the word that each of them protects.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
-import { mapPage } from '../kit/page.js'
+import { mapPage } from '../../helpers/shared-page.js'
 
 const { dir, page, handles } = JSON.parse(process.argv[2])
 const memory = mapPage(page, 8 * (handles + 1))

@@ -3,7 +3,9 @@ import { Worker } from 'node:worker_threads'
 
 const { ref, ways } = JSON.parse(process.argv[2])
 for (const way of ways) {
-  const worker = new Worker(new URL('./doomed.js', import.meta.url), { workerData: { ref, way } })
+  const worker = new Worker(new URL('./dies-holding-or-waiting.js', import.meta.url), {
+    workerData: { ref, way },
+  })
   await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
 }
 process.once('message', () => process.exit(7))

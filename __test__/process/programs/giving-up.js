@@ -1,8 +1,8 @@
 // An actor that gives up most of what it asks for, by timeout or by abort, at random moments around the grant.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
-import { random } from './random.js'
-import { SharedRecord } from './record.js'
+import { random } from '../../helpers/random.js'
+import { SharedRecord } from '../../helpers/shared-record.js'
 
 const { ref, page, actor, seed, tasks, times } = JSON.parse(process.argv[2])
 const ABORTED = new Error('aborted by the test')
@@ -45,7 +45,7 @@ async function run(dice) {
 }
 
 /** Limits a wait to about the time that others hold the lock. */
-function impatience(dice) {
+function waitLimit(dice) {
   if (dice.chance(0.5)) return { timeout: dice.next() * 4 }
   const controller = new AbortController()
   const abort = () => controller.abort(ABORTED)
@@ -66,7 +66,7 @@ async function withFunction(dice, mode) {
     await lock[mode](() => {
       ran = true
       return hold(dice, mode)
-    }, impatience(dice))
+    }, waitLimit(dice))
   } catch (error) {
     if (ran) violations.push('a function ran, and its acquisition was rejected')
     throw error
@@ -76,15 +76,15 @@ async function withFunction(dice, mode) {
 
 async function withGuard(dice, mode) {
   const acquire = { read: 'acquireRead', write: 'acquireWrite', upgradable: 'acquireUpgradable' }[mode]
-  const guard = await lock[acquire](impatience(dice))
+  const guard = await lock[acquire](waitLimit(dice))
   await hold(dice, mode)
   guard.release()
 }
 
 async function upgrading(dice) {
-  const guard = await lock.acquireUpgradable(impatience(dice))
+  const guard = await lock.acquireUpgradable(waitLimit(dice))
   try {
-    await guard.upgrade(impatience(dice))
+    await guard.upgrade(waitLimit(dice))
     await hold(dice, 'write')
   } catch (error) {
     if (guard.mode !== 'upgradable') violations.push(`an upgrade failed and left mode ${guard.mode}`)

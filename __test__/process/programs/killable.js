@@ -2,8 +2,8 @@
 // others left who died. Tells its writes when the record's stop signal comes.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
-import { random } from './random.js'
-import { SharedRecord } from './record.js'
+import { random } from '../../helpers/random.js'
+import { SharedRecord } from '../../helpers/shared-record.js'
 
 const { ref, page, seed } = JSON.parse(process.argv[2])
 const record = new SharedRecord(page)

@@ -3,8 +3,8 @@
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { random } from './random.js'
-import { SharedRecord } from './record.js'
+import { random } from '../../helpers/random.js'
+import { SharedRecord } from '../../helpers/shared-record.js'
 
 /**
  * @typedef Job

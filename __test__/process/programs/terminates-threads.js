@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { random } from './random.js'
+import { random } from '../../helpers/random.js'
 
 const WAYS = [
   ...['holds read', 'holds write', 'holds upgradable', 'upgrades', 'waits for read', 'waits for write'],
@@ -24,7 +24,9 @@ let begun = 0
 async function terminateSome(share) {
   for (let i = 0; i < share; i++) {
     const way = WAYS[begun++ % WAYS.length]
-    const worker = new Worker(new URL('./doomed.js', import.meta.url), { workerData: { ref, way } })
+    const worker = new Worker(new URL('./dies-holding-or-waiting.js', import.meta.url), {
+      workerData: { ref, way },
+    })
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
     const pause = dice.below(4)
     if (pause > 0) await sleep(pause)

@@ -1,7 +1,7 @@
 // Writes a shared record some times, and tells which values it wrote and which it reads in the end.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
-import { SharedRecord } from './record.js'
+import { SharedRecord } from '../../helpers/shared-record.js'
 
 const { ref, page, actor, times } = JSON.parse(process.argv[2])
 const record = new SharedRecord(page, actor)

@@ -3,17 +3,17 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import { LockError, RWLock } from 'process-rwlock'
 
-/** Places in the room's book. */
-export const BOOK = { readers: 0, writers: 1, violations: 2, most: 3, visits: 4, failures: 5, closing: 6 }
+/** Places in the room's counters. */
+export const FIELDS = { readers: 0, writers: 1, violations: 2, most: 3, visits: 4, failures: 5, closing: 6 }
 
 /**
- * @typedef {{ ref: any, book: Int32Array, readers: number, writers: number, rounds: number, gather?: number, chaos?: number, rival?: number }} Visit
+ * @typedef {{ ref: any, counters: Int32Array, readers: number, writers: number, rounds: number, gather?: number, chaos?: number, rival?: number }} Visit
  *   `gather`: readers that a reader waits for inside; `chaos`: the seed of those who fail inside;
  *   `rival`: so many times a writer leaves only when somebody waits for it
  */
 
 /** @param {Visit} visit */
-export async function visit({ ref, book, readers, writers, rounds, gather = 0, chaos = 0, rival = 0 }) {
+export async function visit({ ref, counters, readers, writers, rounds, gather = 0, chaos = 0, rival = 0 }) {
   const lock = new RWLock(ref)
   let state = chaos
   const fails = () => {
@@ -23,42 +23,43 @@ export async function visit({ ref, book, readers, writers, rounds, gather = 0, c
   }
 
   const reader = async () => {
-    note(Atomics.add(book, BOOK.readers, 1) + 1, BOOK.most)
-    if (Atomics.load(book, BOOK.writers) !== 0) Atomics.add(book, BOOK.violations, 1)
+    note(Atomics.add(counters, FIELDS.readers, 1) + 1, FIELDS.most)
+    if (Atomics.load(counters, FIELDS.writers) !== 0) Atomics.add(counters, FIELDS.violations, 1)
     const deadline = performance.now() + 10_000
-    while (gather > 0 && Atomics.load(book, BOOK.most) < gather && performance.now() < deadline)
+    while (gather > 0 && Atomics.load(counters, FIELDS.most) < gather && performance.now() < deadline)
       await setTimeout(1)
     await setImmediate()
-    if (Atomics.load(book, BOOK.writers) !== 0) Atomics.add(book, BOOK.violations, 1)
-    Atomics.sub(book, BOOK.readers, 1)
-    Atomics.add(book, BOOK.visits, 1)
+    if (Atomics.load(counters, FIELDS.writers) !== 0) Atomics.add(counters, FIELDS.violations, 1)
+    Atomics.sub(counters, FIELDS.readers, 1)
+    Atomics.add(counters, FIELDS.visits, 1)
     if (fails()) throw new Error('chaos')
   }
   const writer = async () => {
-    const alone = () => Atomics.load(book, BOOK.writers) === 1 && Atomics.load(book, BOOK.readers) === 0
-    Atomics.add(book, BOOK.writers, 1)
-    if (!alone()) Atomics.add(book, BOOK.violations, 1)
+    const alone = () =>
+      Atomics.load(counters, FIELDS.writers) === 1 && Atomics.load(counters, FIELDS.readers) === 0
+    Atomics.add(counters, FIELDS.writers, 1)
+    if (!alone()) Atomics.add(counters, FIELDS.violations, 1)
     do await setImmediate()
-    while (rival > 0 && lock.inspect().waiters.length === 0 && Atomics.load(book, BOOK.closing) === 0)
-    if (!alone()) Atomics.add(book, BOOK.violations, 1)
+    while (rival > 0 && lock.inspect().waiters.length === 0 && Atomics.load(counters, FIELDS.closing) === 0)
+    if (!alone()) Atomics.add(counters, FIELDS.violations, 1)
     rival--
-    Atomics.sub(book, BOOK.writers, 1)
-    Atomics.add(book, BOOK.visits, 1)
+    Atomics.sub(counters, FIELDS.writers, 1)
+    Atomics.add(counters, FIELDS.visits, 1)
     if (fails()) throw new Error('chaos')
   }
   const note = (count, place) => {
-    for (let most = Atomics.load(book, place); count > most; most = Atomics.load(book, place)) {
-      Atomics.compareExchange(book, place, most, count)
+    for (let most = Atomics.load(counters, place); count > most; most = Atomics.load(counters, place)) {
+      Atomics.compareExchange(counters, place, most, count)
     }
   }
 
   const actor = async (enter) => {
-    for (let round = 0; round < rounds && Atomics.load(book, BOOK.closing) === 0; round++) {
+    for (let round = 0; round < rounds && Atomics.load(counters, FIELDS.closing) === 0; round++) {
       try {
         await enter()
       } catch (error) {
         if (error instanceof LockError || error.message !== 'chaos') throw error
-        Atomics.add(book, BOOK.failures, 1)
+        Atomics.add(counters, FIELDS.failures, 1)
       }
     }
   }

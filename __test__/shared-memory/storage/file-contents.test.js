@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LockError, RWLock } from 'process-rwlock'
-import { linuxTest, openLock, spawnChild, spawnNode, tempDir, test, waitFor } from './kit/index.js'
-import { AT, BYTES, GATE, noise, peek, poke, u32, u64 } from './storage/memory.js'
-import { endOf, refused } from './storage/refusal.js'
+import { linuxTest, openLock, spawnChild, spawnNode, tempDir, test, waitFor } from '../../helpers/index.js'
+import { endOf, refused } from '../../helpers/refused.js'
+import { AT, BYTES, GATE, noise, peek, poke, u32, u64 } from './layout.js'
 
 const ADVICE = /remove|another path|other path/i
 /** How soon a wait must have ended that cannot go on; far longer than it takes. */
@@ -414,7 +414,7 @@ test('random bytes written again and again into a lock in use neither crash nor 
   const path = join(tempDir(t), 'lock')
   openLock(t, { path }).close()
   const users = [1, 2, 3].map(() =>
-    spawnNode(t, new URL('./storage/use-damaged.js', import.meta.url), [path]),
+    spawnNode(t, new URL('./programs/uses-damaged-lock.js', import.meta.url), [path]),
   )
   for (const user of users) await user.next('ready')
   const bytes = noise(64_000)

@@ -30,9 +30,9 @@ import {
   tempDir,
   test,
   usersTest,
-} from './kit/index.js'
-import { BYTES } from './storage/memory.js'
-import { refused } from './storage/refusal.js'
+} from '../../helpers/index.js'
+import { refused } from '../../helpers/refused.js'
+import { BYTES } from './layout.js'
 
 const NOBODY = 65534
 

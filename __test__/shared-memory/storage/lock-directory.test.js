@@ -1,8 +1,8 @@
 // PROCESS_RWLOCK_DIR: named locks of machines whose /dev/shm is missing or cannot be written to.
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sandbox, sandboxTest, spawnChild, tempDir, test } from './kit/index.js'
-import { refused } from './storage/refusal.js'
+import { sandbox, sandboxTest, spawnChild, tempDir, test } from '../../helpers/index.js'
+import { refused } from '../../helpers/refused.js'
 
 const NAME = 'a lock'
 const at = (dir) => ({ env: { PROCESS_RWLOCK_DIR: dir } })

@@ -15,9 +15,18 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { RWLock } from 'process-rwlock'
-import { openLock, sandbox, sandboxTest, tempDir, test, uniqueName, usersTest, waitFor } from './kit/index.js'
-import { AT, BYTES, noise, poke, u32, u64 } from './storage/memory.js'
-import { endOf, refused } from './storage/refusal.js'
+import {
+  openLock,
+  sandbox,
+  sandboxTest,
+  tempDir,
+  test,
+  uniqueName,
+  usersTest,
+  waitFor,
+} from '../../helpers/index.js'
+import { endOf, refused } from '../../helpers/refused.js'
+import { AT, BYTES, noise, poke, u32, u64 } from './layout.js'
 
 const NOBODY = 65534
 const NAME = 'a lock'

@@ -2,11 +2,19 @@
 // that each adds to: read from a file and written back, with nothing but the lock to protect it.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { linuxTest, PATIENCE, sandbox, sandboxTest, spawnNode, tempDir, waitFor } from './kit/index.js'
-import { BYTES } from './storage/memory.js'
+import {
+  linuxTest,
+  sandbox,
+  sandboxTest,
+  spawnNode,
+  tempDir,
+  timeoutFactor,
+  waitFor,
+} from '../../helpers/index.js'
+import { BYTES } from './layout.js'
 
-const storm = new URL('./storage/storm.js', import.meta.url)
-const churn = new URL('./storage/churn.js', import.meta.url)
+const storm = new URL('./programs/opens-and-counts.js', import.meta.url)
+const churn = new URL('./programs/opens-and-closes.js', import.meta.url)
 /** ms; for what waits for the start of 50 processes on a loaded machine. */
 const LATE = { bound: 60_000 }
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -20,7 +28,7 @@ function counterIn(dir) {
 sandboxTest(
   '50 processes that make one lock at once get one lock, by name or by path, and leave nothing',
   async (t) => {
-    t.timeout(90_000 * PATIENCE)
+    t.timeout(90_000 * timeoutFactor)
     const box = await sandbox(t)
     const dir = tempDir(t)
     const children = Array.from({ length: 50 }, () => box.spawnNode(storm))
@@ -49,7 +57,7 @@ sandboxTest(
 )
 
 sandboxTest('60 processes that open and close one lock again and again at once are all served', async (t) => {
-  t.timeout(90_000 * PATIENCE)
+  t.timeout(90_000 * timeoutFactor)
   const box = await sandbox(t)
   const dir = tempDir(t)
   const children = Array.from({ length: 60 }, () => box.spawnNode(storm))

@@ -15,8 +15,8 @@ import {
   test,
   uniqueName,
   usersTest,
-} from './kit/index.js'
-import { refused } from './storage/refusal.js'
+} from '../../helpers/index.js'
+import { refused } from '../../helpers/refused.js'
 
 const NAME = 'app/cache'
 const NOBODY = 65534
@@ -159,7 +159,9 @@ sandboxTest('a directory or shared memory that is open to others', async (t) => 
 
 linuxTest('too many open files', async (t) => {
   for (const ref of [uniqueName(t), { path: join(tempDir(t), 'lock') }]) {
-    const child = spawnNode(t, '../storage/exhausted.js', [JSON.stringify(ref)])
+    const child = spawnNode(t, new URL('./programs/exhausts-descriptors.js', import.meta.url), [
+      JSON.stringify(ref),
+    ])
     const { said } = await child.next('ended')
     const act = () => {
       throw Object.assign(new Error(said.message), said)
@@ -172,9 +174,14 @@ linuxTest('a lock that cannot be made for want of descriptors leaves nothing beh
   let refusals = 0
   for (let spare = 0; spare < 4; spare++) {
     const dir = tempDir(t)
-    const child = spawnNode(t, '../storage/exhausted.js', ['"made"', String(spare)], {
-      env: { PROCESS_RWLOCK_DIR: dir },
-    })
+    const child = spawnNode(
+      t,
+      new URL('./programs/exhausts-descriptors.js', import.meta.url),
+      ['"made"', String(spare)],
+      {
+        env: { PROCESS_RWLOCK_DIR: dir },
+      },
+    )
     const { said } = await child.next('ended')
     refusals += said ? 1 : 0
     const left = readdirSync(join(dir, `process-rwlock-${userInfo().uid}`))
