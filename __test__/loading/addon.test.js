@@ -295,7 +295,7 @@ test('import and require() of each entry give the same objects', async (t) => {
     const imported = await import(name)
     t.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), name)
     // What Node.js finds in the CommonJS itself, without running it.
-    const found = await import(new URL(`../dist/${entry}.js`, import.meta.url).href)
+    const found = await import(new URL(`../../dist/${entry}.js`, import.meta.url).href)
     for (const key of Object.keys(required)) {
       t.is(imported[key], required[key], key)
       if (key !== 'default') t.is(found[key], required[key], key)

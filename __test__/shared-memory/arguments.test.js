@@ -330,7 +330,7 @@ test('a LockError has name, code, message and stack, and says so when printed', 
   t.true(error.message.includes(name))
   t.true(`${error}`.startsWith('LockError: '))
   t.true(error.stack.startsWith('LockError: '))
-  t.regex(error.stack, /api-arguments\.test\.js/)
+  t.regex(error.stack, /arguments\.test\.js/)
   t.regex(inspect(error), /ERR_LOCK_CLOSED/)
   t.false('holders' in error)
 })

@@ -314,7 +314,7 @@ test('the error of a timeout has the stack of the caller', async (t) => {
     const [heading, ...frames] = error?.stack?.split('\n') ?? []
     t.is(heading, `LockError: ${error?.message}`)
     t.true(
-      frames.some((frame) => frame.includes('api-waiting')),
+      frames.some((frame) => frame.includes('waiting.test.js')),
       `${name}: ${error?.stack}`,
     )
     t.false(Object.keys(error ?? {}).includes('stack'))
