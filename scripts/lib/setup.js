@@ -34,7 +34,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
   ])
   await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts', 'scripts/build-library.js'])
   if (testkit) {
-    await build('build:testkit', '__test__/kit/testkit.node', [
+    await build('build:testkit', '__test__/helpers/testkit.node', [
       'Cargo.toml',
       'Cargo.lock',
       'crates/testkit',
