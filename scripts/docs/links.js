@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { replaceOnce } from '../mutants.js'
+import { replaceOnce } from '../../verify/mutants/run.js'
 import { root } from '../run.js'
 import { documents } from './documents.js'
 import { BASE, REPOSITORY, SITE, slug } from './site.js'

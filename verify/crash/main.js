@@ -1,13 +1,13 @@
-// npm run crash: kills, stops and ends processes at every step of the lock (crates/rwlock/tests/crash).
+// npm run crash: kills, stops and ends processes at every step of the lock (verify/crash).
 //
 //   npm run crash                 every label in every scenario once, each way; what CI runs
 //   npm run crash -- --full       and every step up to the third time and the last
 //   npm run crash -- --only write-timeout:publish:1:kill    one scenario; one label; one time; one action
 //   npm run crash -- --mutants [part of a name]    shows that it can fail: breaks a copy of the lock, one way after the other
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from '../crates/rwlock/tests/crash/mutants.js'
-import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
+import { capture, root, run } from '../../scripts/run.js'
+import { MUTANTS } from '../mutants/lists/crash.js'
+import { showMutants, takeMutants } from '../mutants/run.js'
 
 const CRASH = ['--package', 'process-rwlock', '--features', 'crash-injection', '--test', 'crash']
 

@@ -1,4 +1,4 @@
-// npm run fuzz: hostile memory against the lock; fuzz/src/lib.rs says what is tried and what is checked.
+// npm run fuzz: hostile memory against the lock; verify/fuzz/src/lib.rs says what is tried and what is checked.
 //
 //   npm run fuzz -- open                one target: open, named or running; without one, each of them
 //   npm run fuzz -- --seconds 600       how long for each; 60 unless said
@@ -10,10 +10,10 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from '../fuzz/mutants.js'
-import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
-import { fail, HOST, requireCpp, requireRust, say } from './setup.js'
+import { capture, root, run } from '../../scripts/run.js'
+import { fail, HOST, requireCpp, requireRust, say } from '../../scripts/setup.js'
+import { MUTANTS } from '../mutants/lists/fuzz.js'
+import { showMutants, takeMutants } from '../mutants/run.js'
 
 const TARGETS = ['open', 'named', 'running']
 
@@ -52,7 +52,7 @@ requireRust()
 await requireCpp('libFuzzer needs a C++ compiler')
 if (part !== undefined) {
   const mutants = MUTANTS.filter(({ target }) => targets.includes(target))
-  const also = ['fuzz/Cargo.toml', 'fuzz/Cargo.lock', 'fuzz/src', 'fuzz/fuzz_targets']
+  const also = ['Cargo.toml', 'Cargo.lock', 'src', 'fuzz_targets'].map((name) => `verify/fuzz/${name}`)
   await showMutants({ check: 'fuzz', mutants, part, also, find })
 } else {
   await build(here, targets)
@@ -72,7 +72,7 @@ if (part !== undefined) {
 async function build(checkout, targets) {
   const bins = targets.flatMap((target) => ['--bin', target])
   await run('cargo', ['build', '--release', '--target', HOST, '--target-dir', 'target', ...bins], {
-    cwd: join(checkout, 'fuzz'),
+    cwd: join(checkout, 'verify/fuzz'),
     env: { ...process.env, ...RUSTC },
   })
 }
@@ -87,7 +87,7 @@ async function build(checkout, targets) {
 function command(target, args, checkout = here) {
   const found = join(kept, 'found')
   mkdirSync(found, { recursive: true })
-  const program = join(checkout, 'fuzz/target', HOST, 'release', target)
+  const program = join(checkout, 'verify/fuzz/target', HOST, 'release', target)
   return [program, [...LIMITS, `-artifact_prefix=${found}/${target}-`, ...args]]
 }
 
@@ -113,12 +113,12 @@ async function search(target) {
  * @param {string} target
  */
 function known(target) {
-  return ['corpus', 'regressions'].map((kind) => join(here, 'fuzz', kind, target)).filter(existsSync)
+  return ['corpus', 'regressions'].map((kind) => join(here, 'verify/fuzz', kind, target)).filter(existsSync)
 }
 
 /** @param {string} target */
 async function minimize(target) {
-  const corpus = join(here, 'fuzz/corpus', target)
+  const corpus = join(here, 'verify/fuzz/corpus', target)
   const smallest = join(kept, `${target}-smallest`)
   rmSync(smallest, { recursive: true, force: true })
   mkdirSync(smallest, { recursive: true })
@@ -145,7 +145,7 @@ async function find(copy, { target }) {
   const fresh = join(copy, 'fresh')
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh)
-  const args = [`-max_total_time=${MUTANT_TIME}`, '-seed=1', fresh, join(here, 'fuzz/corpus', target)]
+  const args = [`-max_total_time=${MUTANT_TIME}`, '-seed=1', fresh, join(here, 'verify/fuzz/corpus', target)]
   const start = Date.now()
   const { code, output } = await capture(...command(target, args, copy))
   const seconds = ((Date.now() - start) / 1000).toFixed(1)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use ::loom::model::Builder;
 use ::loom::thread;
 
-use super::kit::{Lock, PATIENT, Party};
+use super::helpers::{Lock, PATIENT, Party};
 use crate::attachment::{HoldEnd, UNLISTING};
 use crate::liveness::slot_byte;
 use crate::park;

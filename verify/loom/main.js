@@ -1,13 +1,13 @@
 // npm run loom: the crate's code under the model checker loom, which tries the interleavings of two or three threads and,
-// for every load, the values that its memory ordering allows (crates/rwlock/tests/orderings).
+// for every load, the values that its memory ordering allows (verify/loom/loom.rs).
 //
 //   npm run loom -- --preemptions 4   switches of threads in the midst of things, 3 unless said; each costs about ten times
 //   npm run loom -- --mutants [part of a name]   weakens one ordering at a time: a check must find it
 //   npm run loom -- name              one check, or those whose names begin so
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from '../crates/rwlock/tests/orderings/mutants.js'
-import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
+import { capture, root, run } from '../../scripts/run.js'
+import { MUTANTS } from '../mutants/lists/loom.js'
+import { showMutants, takeMutants } from '../mutants/run.js'
 
 const args = process.argv.slice(2)
 

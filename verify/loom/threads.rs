@@ -1,7 +1,7 @@
 //! Real threads on one mapping. Alone they check little; under ThreadSanitizer and Miri each acquisition and release must
 //! carry what the protected memory needs, since these derive what happened before what from the orderings.
 
-use super::kit::{Lock, PATIENT, Party};
+use super::helpers::{Lock, PATIENT, Party};
 use crate::attachment::HoldEnd;
 use crate::slot::Mode::{self, Read, Upgradable, Write};
 

@@ -9,9 +9,9 @@
 // it is what an Acquire load becomes where there is FEAT_LRCPC.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { showMutants, takeMutants } from './mutants.js'
-import { attempt, root } from './run.js'
-import { weaker } from './weaker.js'
+import { attempt, root } from '../../scripts/run.js'
+import { showMutants, takeMutants } from '../mutants/run.js'
+import { weaker } from '../mutants/weaker.js'
 
 /** @typedef {{ target: string, flags: string, kinds: [string, RegExp][], functions: Record<string, string> }} Machine */
 

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { source } from './search.js'
 
-const code = new URL('../crates/rwlock/src/', import.meta.url)
+const code = new URL('../../crates/rwlock/src/', import.meta.url)
 
 /** Steps of the code that the model does without, and why. What lies below `segment/` may be in it or not. */
 export const exceptions = {

@@ -1,16 +1,16 @@
-// npm run model: the protocol's model (model/README.md) is searched by Spin, and compared with the code's labels.
+// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and compared with the code's labels.
 //
 //   npm run model                 the quick set: labels, small searches, the quick mutants
 //   npm run model -- --full       every search; with --seconds N, none for longer
 //   npm run model -- --mutants [part of a name]    every mutant must be found out
 //   npm run model -- --only 'a death'    those whose name contains the text, of all of them
 import { parseArgs } from 'node:util'
-import { differences, labelsOfModel } from '../model/labels.js'
-import { mutants } from '../model/mutants.js'
-import { run as search, source } from '../model/search.js'
-import { full, quick } from '../model/searches.js'
-import { takeMutants } from './mutants.js'
-import { requireSpin } from './setup.js'
+import { requireSpin } from '../../scripts/setup.js'
+import { mutants } from '../mutants/lists/model.js'
+import { takeMutants } from '../mutants/run.js'
+import { differences, labelsOfModel } from './labels.js'
+import { run as search, source } from './search.js'
+import { full, quick } from './searches.js'
 
 const args = process.argv.slice(2)
 const part = takeMutants(args)
@@ -31,7 +31,7 @@ const rest = unfinished > 0 ? `, ${unfinished} not finished` : ''
 console.log(`\n${passed} passed, ${failed} failed${rest}`)
 process.exitCode = failed > 0 ? 1 : 0
 
-/** @returns {[import('../model/search.js').Search[], typeof mutants]} */
+/** @returns {[import('./search.js').Search[], typeof mutants]} */
 function selected() {
   const named =
     (/** @type {string} */ part) =>
@@ -53,7 +53,7 @@ function labels() {
   report(differences(renamed).length === 2, 'a label that one side lacks is seen')
 }
 
-/** @param {import('../model/search.js').Search} each */
+/** @param {import('./search.js').Search} each */
 async function unchanged(each) {
   const result = await search(asked.seconds ? { ...each, seconds: Number(asked.seconds) } : each)
   if (asked.seconds && result.verdict === 'unfinished') {
@@ -76,14 +76,14 @@ async function mutant(each) {
 }
 
 /**
- * @param {import('../model/search.js').Search} each
- * @param {import('../model/search.js').Result} result
+ * @param {import('./search.js').Search} each
+ * @param {import('./search.js').Result} result
  */
 function line({ name, bounds }, { verdict, states, seconds, megabytes }) {
   return `${name} (${bounds}): ${verdict}; ${states} states, ${seconds} s, ${Math.round(megabytes)} MB`
 }
 
-/** @param {import('../model/search.js').Result} result */
+/** @param {import('./search.js').Result} result */
 function explain({ verdict, what, trail }) {
   if (verdict === 'ok') return
   console.log(`    ${what}`)

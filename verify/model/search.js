@@ -1,9 +1,9 @@
-// One search: the model with some bounds, by Spin. Everything is made in a temporary directory and removed.
+// One search: the model with some bounds, by Spin, in a temporary directory that is removed afterwards.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { replaceOnce } from '../scripts/mutants.js'
+import { replaceOnce } from '../mutants/run.js'
 
 export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8')
 
@@ -134,7 +134,7 @@ function steps(trail, lines) {
   let last = ''
   for (const [, process, line] of trail.matchAll(/proc +(\d+) \(\w+:\d+\) rwlock\.pml:(\d+)/g)) {
     const label = /step: (\w+)/.exec(lines[Number(line) - 1] ?? '')?.[1]
-    const step = `${process} ${label} (model/rwlock.pml:${line})`
+    const step = `${process} ${label} (verify/model/rwlock.pml:${line})`
     if (label && step !== last) steps.push(step)
     last = step
   }

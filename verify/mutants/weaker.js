@@ -7,7 +7,7 @@
  * @param {string} place
  * @param {'AcqRel' | 'Acquire' | 'Release' | 'Relaxed'} order
  * @param {{ nth?: number, times?: number, survives?: string }} [options] `survives`: why the check is right not to find it
- * @returns {import('./mutants.js').Mutant}
+ * @returns {import('./run.js').Mutant}
  */
 export function weaker(file, place, order, { nth = 0, times = 1, survives } = {}) {
   const name = `${file} ${place.replace('fn ', '')}${nth > 0 ? ' (failing)' : ''}: ${order}`

@@ -15,10 +15,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
-import { fail, HOST, requireLinker, requireRust, say } from './setup.js'
-import { weaker } from './weaker.js'
+import { capture, root, run } from '../../scripts/run.js'
+import { fail, HOST, requireLinker, requireRust, say } from '../../scripts/setup.js'
+import { showMutants, takeMutants } from '../mutants/run.js'
+import { weaker } from '../mutants/weaker.js'
 
 /** What is shown by many processes in many seconds. */
 const LONG = ['chaos', 'exclusion', 'fairness', 'recovery']
@@ -29,7 +29,7 @@ const PROTOCOL = ['orderings::threads']
 /**
  * Each with a test that meets it.
  *
- * @type {(import('./mutants.js').Mutant & { kind: string, tests: string[] })[]}
+ * @type {(import('../mutants/run.js').Mutant & { kind: string, tests: string[] })[]}
  */
 const MUTANTS = [
   ...[
@@ -142,7 +142,7 @@ function tester(kind, tests) {
         // Stable compilers hide these options.
         RUSTC_BOOTSTRAP: '1',
         RUSTFLAGS: [`-Zsanitizer=${sanitizer}`, ...more].join(' '),
-        TSAN_OPTIONS: `suppressions="${join(here, `scripts/${kind}-sanitizer.supp`)}"`,
+        TSAN_OPTIONS: `suppressions="${join(here, `verify/sanitize/${kind}.supp`)}"`,
       },
     },
   }

@@ -1,9 +1,10 @@
-// One thread that takes the lock in every way there is, at random, in several tasks side by side.
+// One thread that acquires the lock in every possible way, at random, in several concurrent tasks.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
-import { RWLock } from '../dist/index.js'
+import { RWLock } from '../../dist/index.js'
 import {
   ABORTED,
   CLOSED,
+  CONSISTENT,
   DEADLOCK,
   FAILED,
   READ,
@@ -13,15 +14,14 @@ import {
   TRY,
   UPGRADABLE,
   WAIT,
-  WHOLE,
   WRITE,
 } from './numbers.js'
 
-/** @typedef {ReturnType<typeof import('../__test__/process/random.js').random>} Dice */
-/** @typedef {import('../dist/index.js').Guard} Guard */
+/** @typedef {ReturnType<typeof import('../../__test__/process/random.js').random>} Dice */
+/** @typedef {import('../../dist/index.js').Guard} Guard */
 
-const ABORT = new Error('aborted by the storm')
-const THROWN = new Error('thrown by the storm')
+const ABORT = new Error('aborted by the stress test')
+const THROWN = new Error('thrown by the stress test')
 const MODES = { read: READ, upgradable: UPGRADABLE, write: WRITE }
 const OUTCOMES = { ERR_LOCK_TIMEOUT: TIMED_OUT, ERR_LOCK_CLOSED: CLOSED, ERR_LOCK_DEADLOCK: DEADLOCK }
 const METHODS = {
@@ -30,7 +30,7 @@ const METHODS = {
   write: { acquire: 'acquireWrite', try: 'tryWrite', sync: 'acquireWriteSync' },
 }
 
-/** A hold that this thread has, as the witness knows it. */
+/** A hold of this thread, with its number in the record. */
 class Held {
   /** The lock was closed meanwhile. */
   ended = false
@@ -50,7 +50,7 @@ class Held {
 }
 
 export class Actor {
-  #witness
+  #recorder
   #ref
   #options
   #lock
@@ -58,14 +58,14 @@ export class Actor {
   #held = new Set()
 
   /**
-   * @param {any} witness
-   * @param {import('../dist/index.js').RWLockRef} ref
+   * @param {any} recorder
+   * @param {import('../../dist/index.js').RWLockRef} ref
    * @param {number} fairness
    */
-  constructor(witness, ref, fairness) {
-    this.#witness = witness
+  constructor(recorder, ref, fairness) {
+    this.#recorder = recorder
     this.#ref = ref
-    this.#options = { fairness, label: 'storm' }
+    this.#options = { fairness, label: 'stress' }
     this.#lock = new RWLock(ref, this.#options)
   }
 
@@ -73,7 +73,7 @@ export class Actor {
   async run(dice) {
     /** @type {('read' | 'upgradable' | 'write')[]} */
     const modes = ['read', 'read', 'upgradable', 'write', 'write']
-    while (!this.#witness.isOver) {
+    while (!this.#recorder.isOver) {
       const mode = dice.pick(modes)
       const kind = dice.below(20)
       if (kind < 6) await this.#withGuard(dice, mode)
@@ -83,7 +83,7 @@ export class Actor {
       else if (kind < 19) this.#lock.inspect()
       else if (dice.chance(0.3)) this.#reopen(dice)
       await this.#pause(dice)
-      if (this.#witness.isCalm) await sleep(10 + dice.below(50))
+      if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
       // A thread that always has something to do would never look at its timers.
       else await (dice.chance(0.3) ? sleep(dice.below(8)) : tick())
     }
@@ -97,14 +97,14 @@ export class Actor {
 
   /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
   async #withGuard(dice, mode) {
-    const op = this.#witness.acquire(MODES[mode], WAIT)
+    const op = this.#recorder.acquire(MODES[mode], WAIT)
     let guard
     try {
       guard = await this.#lock[METHODS[mode].acquire](impatience(dice))
     } catch (error) {
       return this.#denied(op, error)
     }
-    if (guard.released) return this.#witness.denied(op, CLOSED)
+    if (guard.released) return this.#recorder.denied(op, CLOSED)
     const held = this.#granted(op, guard)
     await this.#use(dice, held)
     if (!held.ended) this.#release(held)
@@ -112,7 +112,7 @@ export class Actor {
 
   /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
   async #withFunction(dice, mode) {
-    const op = this.#witness.acquire(MODES[mode], WAIT)
+    const op = this.#recorder.acquire(MODES[mode], WAIT)
     /** @type {Held | undefined} */
     let held
     let release = 0
@@ -123,21 +123,21 @@ export class Actor {
         if (held.ended) return
         this.#held.delete(held)
         const fails = dice.chance(0.1)
-        release = this.#witness.release(held.id, held.mode, fails ? FAILED : WHOLE)
+        release = this.#recorder.release(held.id, held.mode, fails ? FAILED : CONSISTENT)
         if (fails) throw THROWN
       }, impatience(dice))
     } catch (error) {
       if (!held) return this.#denied(op, error)
       if (error !== THROWN) throw error
     }
-    if (release !== 0) this.#witness.done(release)
+    if (release !== 0) this.#recorder.done(release)
   }
 
   /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
   async #try(dice, mode) {
-    const op = this.#witness.acquire(MODES[mode], TRY)
+    const op = this.#recorder.acquire(MODES[mode], TRY)
     const guard = this.#lock[METHODS[mode].try]()
-    if (!guard) return this.#witness.denied(op, REFUSED)
+    if (!guard) return this.#recorder.denied(op, REFUSED)
     const held = this.#granted(op, guard)
     await this.#use(dice, held)
     if (!held.ended) this.#release(held)
@@ -145,7 +145,7 @@ export class Actor {
 
   /** @param {Dice} dice @param {'read' | 'write'} mode */
   async #sync(dice, mode) {
-    const op = this.#witness.acquire(MODES[mode], SYNC)
+    const op = this.#recorder.acquire(MODES[mode], SYNC)
     let guard
     try {
       guard = this.#lock[METHODS[mode].sync](dice.chance(0.7) ? { timeout: dice.next() * 5 } : undefined)
@@ -161,7 +161,7 @@ export class Actor {
   #granted(op, guard) {
     const held = new Held(op, guard)
     this.#held.add(held)
-    this.#witness.granted(op, held.mode, guard.token, guard.ownerDied ?? undefined)
+    this.#recorder.granted(op, held.mode, guard.token, guard.ownerDied ?? undefined)
     return held
   }
 
@@ -169,15 +169,15 @@ export class Actor {
   #denied(op, error) {
     const outcome = error === ABORT ? ABORTED : OUTCOMES[error.code]
     if (outcome === undefined) throw error
-    this.#witness.denied(op, outcome)
+    this.#recorder.denied(op, outcome)
   }
 
   /** @param {Held} held */
   #release(held) {
     this.#held.delete(held)
-    const op = this.#witness.release(held.id, held.mode, WHOLE)
+    const op = this.#recorder.release(held.id, held.mode, CONSISTENT)
     held.guard.release()
-    this.#witness.done(op)
+    this.#recorder.done(op)
   }
 
   /**
@@ -201,11 +201,11 @@ export class Actor {
   #close() {
     const ends = [...this.#held].map((held) => {
       held.ended = true
-      return this.#witness.release(held.id, held.mode, WHOLE)
+      return this.#recorder.release(held.id, held.mode, CONSISTENT)
     })
     this.#held.clear()
     this.#lock.close()
-    for (const op of ends) this.#witness.done(op)
+    for (const op of ends) this.#recorder.done(op)
   }
 
   // ---- inside
@@ -230,7 +230,7 @@ export class Actor {
     const kind = dice.below(4)
     if (kind === 0) return this.#downgrade(dice, held)
     if (kind === 1) return this.#tryUpgrade(dice, held)
-    const op = this.#witness.upgrade(held.id, WAIT)
+    const op = this.#recorder.upgrade(held.id, WAIT)
     try {
       await held.guard.upgrade(impatience(dice))
     } catch (error) {
@@ -238,51 +238,51 @@ export class Actor {
       if (!held.ended) await this.#read(dice, held)
       return
     }
-    if (held.ended) return this.#witness.denied(op, CLOSED)
-    this.#witness.upgraded(op, UPGRADABLE, held.guard.token, held.guard.ownerDied ?? undefined)
+    if (held.ended) return this.#recorder.denied(op, CLOSED)
+    this.#recorder.upgraded(op, UPGRADABLE, held.guard.token, held.guard.ownerDied ?? undefined)
     await this.#write(dice, held)
   }
 
   /** @param {Dice} dice @param {Held} held */
   async #tryUpgrade(dice, held) {
     const { mode } = held
-    const op = this.#witness.upgrade(held.id, TRY)
-    if (!held.guard.tryUpgrade()) return this.#witness.denied(op, REFUSED)
-    this.#witness.upgraded(op, mode, held.guard.token, held.guard.ownerDied ?? undefined)
+    const op = this.#recorder.upgrade(held.id, TRY)
+    if (!held.guard.tryUpgrade()) return this.#recorder.denied(op, REFUSED)
+    this.#recorder.upgraded(op, mode, held.guard.token, held.guard.ownerDied ?? undefined)
     await this.#write(dice, held)
   }
 
   /** @param {Dice} dice @param {Held} held */
   async #downgrade(dice, held) {
     const to = held.guard.mode === 'write' ? dice.pick(/** @type {const} */ (['read', 'upgradable'])) : 'read'
-    const canary = this.#witness.canary()
-    const op = this.#witness.downgrade(held.id, held.mode, MODES[to])
+    const canary = this.#recorder.canary()
+    const op = this.#recorder.downgrade(held.id, held.mode, MODES[to])
     held.guard.downgrade(to)
-    this.#witness.done(op)
+    this.#recorder.done(op)
     await this.#pause(dice)
     if (held.ended) return
-    this.#witness.checkCanary(canary)
+    this.#recorder.checkCanary(canary)
   }
 
   /** @param {Dice} dice @param {Held} held */
   async #read(dice, held) {
-    const canary = this.#witness.canary()
+    const canary = this.#recorder.canary()
     await this.#pause(dice)
-    if (!held.ended) this.#witness.checkCanary(canary)
+    if (!held.ended) this.#recorder.checkCanary(canary)
   }
 
   /** @param {Dice} dice @param {Held} held */
   async #write(dice, held) {
-    const rest = dice.below(this.#witness.steps)
-    for (let step = 0; step < this.#witness.steps; step++) {
+    const rest = dice.below(this.#recorder.steps)
+    for (let step = 0; step < this.#recorder.steps; step++) {
       if (step === rest) {
         if (dice.chance(0.001)) {
-          this.#witness.ends()
+          this.#recorder.ends()
           process.exit(0)
         }
         await this.#pause(dice)
       }
-      this.#witness.writeCanary(step, held.guard.token)
+      this.#recorder.writeCanary(step, held.guard.token)
     }
   }
 

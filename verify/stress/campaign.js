@@ -1,47 +1,47 @@
-// The kill storm: Node and Rust processes use one lock at random while they are killed and stopped.
-//
-//   npm run storm -- --minutes N | --seconds S     how long; 60 s
-//                    --seed X                       to decide again what was decided then; the kernel's scheduling differs
-//                    --processes N                  up to 16
-//                    --nodes N                      how many of them run Node; half
+// The rounds of a stress test, one after the other, and what they found.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Figures } from './figures.js'
 import { Round } from './round.js'
 import { endOnSignal } from './signals.js'
 
-const ROUND = 30 // s: a lock's life, after which its histories are checked and removed
-const WORKER = fileURLToPath(new URL('../target/release/process-rwlock-storm', import.meta.url))
+const ROUND = 30 // s; then the histories of the round's lock are checked and removed
+const WORKER = fileURLToPath(new URL('../../target/release/process-rwlock-stress', import.meta.url))
 
-const { seconds, seed, processes, nodes } = asked()
-const figures = new Figures()
-/** @type {Round | undefined} */
-let round
+/** @param {string[]} args */
+export async function campaign(args) {
+  const { seconds, seed, processes, nodes } = parse(args)
+  const figures = new Figures()
+  /** @type {Round | undefined} */
+  let round
 
-endOnSignal(() => round)
+  endOnSignal(() => round)
 
-for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
-  const length = Math.min(ROUND, seconds - done)
-  round = new Round({ seed: seed + number, ms: length * 1000, processes, nodes, worker: WORKER })
-  console.log(round.title)
-  const { violations, folder, figures: found } = await round.run()
-  if (found) figures.add(found)
-  if (violations.length > 0) {
-    round.removeLock()
-    console.error(`\nVIOLATED with seed ${seed + number}:\n${violations.join('\n')}`)
-    console.error(`\nThe histories are in ${folder}; look again: ${WORKER} check ${folder}`)
-    console.error(
-      `Again: npm run storm -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`,
-    )
-    process.exit(1)
+  for (let done = 0, number = 0; done < seconds; done += ROUND, number++) {
+    const length = Math.min(ROUND, seconds - done)
+    round = new Round({ seed: seed + number, ms: length * 1000, processes, nodes, worker: WORKER })
+    console.log(round.title)
+    const { violations, folder, figures: found } = await round.run()
+    if (found) figures.add(found)
+    if (violations.length > 0) {
+      round.removeLock()
+      console.error(`\nVIOLATED with seed ${seed + number}:\n${violations.join('\n')}`)
+      console.error(`\nThe histories are in ${folder}; to check them again: ${WORKER} check ${folder}`)
+      console.error(
+        `To repeat: npm run stress -- --seconds ${length} --seed ${seed + number} --processes ${processes} --nodes ${nodes}`,
+      )
+      process.exit(1)
+    }
+    round.remove()
   }
-  round.remove()
+  console.log(`\n${figures.text}\n\nNo violation.`)
 }
-console.log(`\n${figures.text}\n\nNothing was violated.`)
 
-function asked() {
+/** @param {string[]} args */
+function parse(args) {
   try {
     const { values } = parseArgs({
+      args,
       options: {
         minutes: { type: 'string' },
         seconds: { type: 'string' },
@@ -66,7 +66,7 @@ function asked() {
     }
   } catch (error) {
     console.error(
-      `${error.message}\nUsage: npm run storm [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`,
+      `${error.message}\nUsage: npm run stress [-- --minutes N | --seconds S] [--seed X] [--processes N] [--nodes N]`,
     )
     process.exit(2)
   }

@@ -1,6 +1,6 @@
-// What a storm prints in the end.
+// The summary that a stress test prints at the end.
 
-/** What the checks of the rounds' histories told, added up. */
+/** The sums of what the checks of the rounds' histories counted. */
 export class Figures {
   lives = 0
   kills = 0
@@ -38,10 +38,10 @@ export class Figures {
       `${count(operations)} operations:`,
       ...lines,
       `${count(this.lives)} actors lived; ${count(this.kills)} kills, ${count(this.stops)} stops; ${count(this.late)} times the machine was late by 100 ms`,
-      `recovery, from a kill inside an exclusive hold that somebody waited for to the next grant (${this.fromKill.length} times):`,
+      `recovery, from a kill inside an exclusive hold that a process waited for to the next grant (${this.fromKill.length} times):`,
       `  from the kill                    ${quantiles(this.fromKill)}`,
       `  from the kernel's release        ${quantiles(this.fromRelease)}`,
-      `longest wait that was granted, whoever was stopped: ${(this.longestWait / 1e6).toFixed(0)} ms`,
+      `longest wait that was granted, with processes being stopped: ${(this.longestWait / 1e6).toFixed(0)} ms`,
     ].join('\n')
   }
 }

@@ -1,4 +1,4 @@
-// What the witness calls modes, ways and outcomes: the numbers of crates/storm/src/record.rs.
+// What the recorder calls modes, ways and outcomes: the numbers of crates/stress/src/record.rs.
 export const READ = 1
 export const UPGRADABLE = 2
 export const WRITE = 3
@@ -6,7 +6,7 @@ export const WRITE = 3
 export const WAIT = 1
 export const TRY = 2
 export const SYNC = 3
-export const WHOLE = 4
+export const CONSISTENT = 4
 export const FAILED = 5
 
 export const REFUSED = 2

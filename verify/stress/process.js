@@ -1,4 +1,4 @@
-// One place among the processes of a storm: a process, and after its end the next one.
+// One of the numbered processes of a stress test: a process, and after its end the next one.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url'
 const NODE_WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 const STDERR_KEPT = 4000
 
-// Windows has no signals. The killer ends processes with the one; the other is STATUS_STACK_BUFFER_OVERRUN, by which a program
-// in Rust aborts.
+// Exit codes on Windows, which has no signals: the killer's, and STATUS_STACK_BUFFER_OVERRUN, with which a Rust program aborts.
 const [KILLED, ABORTED] = process.platform === 'win32' ? [137, 0xc0000409] : []
 
-/** Starts a program, whose end is to be waited for. @param {string} program @param {(string | number)[]} args */
+/** Starts a program. The caller waits for its end. @param {string} program @param {(string | number)[]} args */
 export function start(program, args) {
   const child = spawn(program, args.map(String), { stdio: ['pipe', 'pipe', 'pipe'] })
   const started = { child, stderr: '', ended: once(child, 'exit') }
@@ -22,7 +21,7 @@ export function start(program, args) {
   return started
 }
 
-export class StormProcess {
+export class StressProcess {
   life = 0
   isRunning = false
   isStopped = false
@@ -33,8 +32,8 @@ export class StormProcess {
   /**
    * @param {number} number
    * @param {any} killer
-   * @param {{ worker: string | undefined, folder: string, place: string, fairness: number }} job `worker`: the program in
-   *   Rust; without, it runs Node
+   * @param {{ worker: string | undefined, folder: string, location: string, fairness: number }} job `worker`: the Rust
+   *   program; without it, the process runs Node
    */
   constructor(number, killer, job) {
     this.number = number
@@ -51,15 +50,15 @@ export class StormProcess {
   }
 
   /**
-   * Begins the next life. Resolves when it is over, with what is wrong about its end, if anything is.
+   * Begins the next life. Resolves at its end, with what is wrong about the end, if anything.
    *
    * @param {number} seed
    * @returns {Promise<string | undefined>}
    */
   async live(seed) {
-    const { worker, folder, place, fairness } = this.#job
+    const { worker, folder, location, fairness } = this.#job
     this.life++
-    const args = [folder, place, fairness, this.number, this.life, seed]
+    const args = [folder, location, fairness, this.number, this.life, seed]
     const started = this.isNode
       ? start(process.execPath, [NODE_WORKER, ...args])
       : start(/** @type {string} */ (worker), ['work', ...args])
@@ -70,7 +69,7 @@ export class StormProcess {
     this.isStopped = false
     this.#killer.ended(this.number, this.life)
     const killed = signal === 'SIGKILL' || code === KILLED
-    // Some end by themselves, inside a hold.
+    // Some processes abort by themselves, inside a hold.
     const aborted = signal === 'SIGABRT' || code === ABORTED
     if (code === 0 || killed || (aborted && started.stderr === '')) return undefined
     return `process ${this.number} (pid ${started.child.pid}) ended with ${signal ?? `code ${code}`}:\n${started.stderr}`

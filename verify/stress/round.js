@@ -1,5 +1,5 @@
-// One round of the storm: a lock, its processes, and who kills them. Everything that is decided comes from the seed; when
-// the kernel runs whom does not.
+// One round of a stress test: a lock, its processes, and the killer. All decisions come from the seed; the scheduling of the
+// kernel does not.
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -8,18 +8,18 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { random } from '../__test__/process/random.js'
-import { RWLock } from '../dist/index.js'
-import { StormProcess, start } from './process.js'
+import { random } from '../../__test__/process/random.js'
+import { RWLock } from '../../dist/index.js'
+import { StressProcess, start } from './process.js'
 
 const THREADS = 2
-const END_BOUND = 20_000 // ms for everybody to end when told to
-const WAIT_BOUND = 15_000 // ms that a wait may last while nobody is stopped
-const LOOK = 50 // ms between two looks at the page
-const RESUMING = 200 // ms for those who were stopped to take their places again
+const END_BOUND = 20_000 // ms for all processes to end after the request
+const WAIT_BOUND = 15_000 // ms that a wait may last while no process is stopped
+const CHECK_INTERVAL = 50 // ms between two checks of the oracle page
+const RESUMING = 200 // ms for resumed processes to join again
 const MOST_STOPPED = 3
-const KINDS = /** @type {const} */ (['killing', 'barging', 'stopping', 'calm']) // of weather, in turn
-const BARGERS = 3 // processes: some of their threads run on every core of a small machine
+const FAULT_PROFILES = /** @type {const} */ (['killing', 'barging', 'stopping', 'calm']) // in turn
+const BARGERS = 3 // processes: enough threads to occupy each core of a small machine
 
 /**
  * @typedef {object} RoundOptions
@@ -40,19 +40,19 @@ const BARGERS = 3 // processes: some of their threads run on every core of a sma
 export class Round {
   #options
   #dice
-  #folder = mkdtempSync(join(tmpdir(), 'process-rwlock-storm-'))
-  #place
+  #folder = mkdtempSync(join(tmpdir(), 'process-rwlock-stress-'))
+  #location
   #fairness
   #killer
   #keeper
-  /** @type {StormProcess[]} */
+  /** @type {StressProcess[]} */
   #processes = []
   /** @type {Promise<void>[]} */
   #lives = []
   #ending = false
   /** @type {string[]} */
   #violations = []
-  /** For how long waits have lasted while nobody was stopped, in ms. @type {Map<string, number>} */
+  /** How long each wait has lasted while no process was stopped, in ms. @type {Map<string, number>} */
   #waits = new Map()
   #disturbed = 0
   #phases = 0
@@ -61,40 +61,40 @@ export class Round {
   constructor(options) {
     this.#options = options
     this.#dice = random(options.seed)
-    this.#place = options.seed % 2 ? `path:${join(this.#folder, 'lock')}` : `name:storm/${randomUUID()}`
+    this.#location = options.seed % 2 ? `path:${join(this.#folder, 'lock')}` : `name:stress/${randomUUID()}`
     this.#fairness = this.#dice.pick([1, 1, 1, 0, 5])
-    const { StormKiller } = createRequire(import.meta.url)('../__test__/kit/testkit.node')
-    this.#killer = new StormKiller(this.#folder, this.#fairness)
+    const { StressKiller } = createRequire(import.meta.url)('../../__test__/kit/testkit.node')
+    this.#killer = new StressKiller(this.#folder, this.#fairness)
   }
 
   get title() {
     const { seed, ms, processes, nodes } = this.#options
     return (
       `seed ${seed}: ${ms / 1000} s, ${nodes} Node and ${processes - nodes} Rust processes, ` +
-      `a lock by ${this.#place.slice(0, 4)}, fairness ${this.#fairness} ms`
+      `a lock by ${this.#location.slice(0, 4)}, fairness ${this.#fairness} ms`
     )
   }
 
   /** @returns {Promise<Result>} */
   async run() {
     const { processes, nodes, worker, ms } = this.#options
-    this.#keeper = start(worker, ['keep', this.#folder, this.#place, processes * THREADS + 1])
+    this.#keeper = start(worker, ['keep-lock', this.#folder, this.#location, processes * THREADS + 1])
     await Promise.race([once(this.#keeper.child.stdout, 'data'), this.#keeper.ended])
     const end = performance.now() + ms
     for (let number = 0; number < processes; number++) {
-      const job = { folder: this.#folder, place: this.#place, fairness: this.#fairness }
-      const one = new StormProcess(number, this.#killer, {
+      const job = { folder: this.#folder, location: this.#location, fairness: this.#fairness }
+      const one = new StressProcess(number, this.#killer, {
         ...job,
         worker: number < nodes ? undefined : worker,
       })
       this.#processes.push(one)
       this.#lives.push(this.#keepAlive(one))
     }
-    const watch = setInterval(() => this.#look(), LOOK)
+    const watch = setInterval(() => this.#check(), CHECK_INTERVAL)
     try {
       while (performance.now() < end && !this.#hasFailed) await this.#phase(end)
     } catch (error) {
-      this.#violations.push(`the storm itself failed: ${error.stack}`)
+      this.#violations.push(`the stress test itself failed: ${error.stack}`)
     } finally {
       clearInterval(watch)
     }
@@ -103,7 +103,7 @@ export class Round {
     return this.#result()
   }
 
-  /** Ends every process at once. */
+  /** Kills all processes. */
   async kill() {
     this.#ending = true
     for (const one of this.#processes) one.kill()
@@ -112,63 +112,64 @@ export class Round {
     await this.#keeper?.ended
   }
 
-  /** Removes what is in files and memory. Every process must have ended. */
+  /** Removes all files and shared memory. All processes must have ended. */
   remove() {
     this.removeLock()
     this.#killer.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Also when the histories are kept. */
+  /** Separate, because it happens even if the histories are kept. */
   removeLock() {
-    if (this.#place.startsWith('name:')) RWLock.remove(this.#place.slice(5))
+    if (this.#location.startsWith('name:')) RWLock.remove(this.#location.slice(5))
   }
 
   get #hasFailed() {
     return this.#violations.length > 0 || this.#killer.isFailed
   }
 
-  /** @param {StormProcess} one */
+  /** @param {StressProcess} one */
   async #keepAlive(one) {
     while (!this.#ending) {
       const wrong = await one.live(Math.floor(this.#dice.next() * 2 ** 31))
       if (wrong) this.#violations.push(wrong)
       if (this.#hasFailed) return
-      // Mostly at once. Sometimes late, so that others have to see to what was left behind.
+      // Mostly at once. Sometimes late, so that other processes must recover what is left.
       await sleep(this.#dice.chance(0.9) ? this.#dice.below(30) : this.#dice.below(4000))
     }
   }
 
   /**
-   * A time of its own kind of weather. Only in the third are processes stopped: a bound on waiting means nothing then.
+   * A phase with one fault profile. Only `stopping` stops processes: a bound on waiting means nothing then.
    *
    * @param {number} end
    */
   async #phase(end) {
-    const kind = KINDS[this.#phases++ % KINDS.length]
-    // A bound of a second is to be overrun by far, were the queue not closed: by those who live that long.
-    const least = kind === 'barging' ? 4000 : 1500
+    const profile = FAULT_PROFILES[this.#phases++ % FAULT_PROFILES.length]
+    // Long enough to exceed the bound of a second by far if the queue were not closed.
+    const least = profile === 'barging' ? 4000 : 1500
     const until = Math.min(end, performance.now() + least + this.#dice.below(1500))
-    const bargers = kind === 'barging' ? this.#processes.filter((one) => !one.isNode).slice(0, BARGERS) : []
+    const bargers =
+      profile === 'barging' ? this.#processes.filter((one) => !one.isNode).slice(0, BARGERS) : []
     this.#killer.bargers = bargers.reduce((bits, { number }) => bits | (1 << number), 0)
-    // Those who do not barge leave them the processors.
-    this.#killer.calm = kind === 'calm' || kind === 'barging'
-    if (kind !== 'stopping') for (const one of this.#processes) one.resume()
+    // The other processes leave the processors to those that barge.
+    this.#killer.calm = profile === 'calm' || profile === 'barging'
+    if (profile !== 'stopping') for (const one of this.#processes) one.resume()
     while (performance.now() < until && !this.#hasFailed) {
       await sleep(5 + this.#dice.below(120))
       const any = this.#dice.pick(this.#processes)
-      // Often one that is in the middle of something.
+      // Often one that holds the lock.
       const inside = this.#dice.chance(0.5) ? this.#killer.insideExclusively() : null
       const one = this.#processes[inside ?? any.number] ?? any
       const stops = this.#dice.chance(0.6)
       const stopped = this.#dice.below(this.#dice.chance(0.8) ? 40 : 800)
-      if (kind === 'stopping' && stops) this.#stopFor(one, stopped)
-      else if (kind !== 'barging') one.kill()
+      if (profile === 'stopping' && stops) this.#stopFor(one, stopped)
+      else if (profile !== 'barging') one.kill()
     }
     this.#killer.bargers = 0
   }
 
-  /** @param {StormProcess} one @param {number} ms */
+  /** @param {StressProcess} one @param {number} ms */
   #stopFor(one, ms) {
     if (this.#processes.filter(({ isStopped }) => isStopped).length >= MOST_STOPPED) return
     const { life } = one
@@ -178,23 +179,23 @@ export class Round {
     }, ms)
   }
 
-  /** Whether somebody waits for too long. The time when anybody is stopped does not count, since that may be who holds. */
-  #look() {
+  /** Reports a wait that is too long. Time while a process is stopped does not count, because that process may be the holder. */
+  #check() {
     const now = performance.now()
     if (this.#processes.some(({ isStopped }) => isStopped)) this.#disturbed = now
     const counts = now - this.#disturbed > RESUMING
     const waits = new Map()
     for (const { process, since } of this.#killer.waits()) {
       const key = `${process} since ${since} ns`
-      waits.set(key, (this.#waits.get(key) ?? 0) + (counts ? LOOK : 0))
+      waits.set(key, (this.#waits.get(key) ?? 0) + (counts ? CHECK_INTERVAL : 0))
     }
     this.#waits = waits
     for (const [key, ms] of waits) {
-      if (ms > WAIT_BOUND) this.#violations.push(`a wait of process ${key} is not over after ${ms} ms`)
+      if (ms > WAIT_BOUND) this.#violations.push(`a wait of process ${key} has not ended after ${ms} ms`)
     }
   }
 
-  /** Everybody ends in peace; then nothing may be left. */
+  /** All processes end by themselves; then nothing may be left. */
   async #finish() {
     this.#ending = true
     for (const one of this.#processes) one.resume()
@@ -209,12 +210,14 @@ export class Round {
       const left = this.#processes
         .filter(({ isRunning }) => isRunning)
         .map(({ number, pid }) => `${number} (pid ${pid})`)
-      this.#violations.push(`told to end, and still there after ${END_BOUND} ms: process ${left.join(', ')}`)
+      this.#violations.push(
+        `still running ${END_BOUND} ms after the request to end: process ${left.join(', ')}`,
+      )
       return this.kill()
     }
-    this.#keeper.child.stdin.end('look\n')
+    this.#keeper.child.stdin.end('check\n')
     const [code] = await this.#keeper.ended
-    if (code !== 0) this.#violations.push(`who looks in the end failed: ${this.#keeper.stderr}`)
+    if (code !== 0) this.#violations.push(`the lock keeper failed: ${this.#keeper.stderr}`)
   }
 
   /** @returns {Result} */

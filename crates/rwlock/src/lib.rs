@@ -82,7 +82,7 @@ pub use wait::{Outcome, RequestId, Terms, now};
 pub use watcher::{Watch, Watcher};
 
 #[cfg(all(test, target_os = "linux"))]
-#[path = "../tests/orderings/mod.rs"]
+#[path = "../../../verify/loom/mod.rs"]
 mod orderings;
 
 #[cfg(doctest)]

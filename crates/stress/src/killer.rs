@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::log::Log;
-use crate::page::Page;
+use crate::oracle_page::OraclePage;
 use crate::record::{Kind, Record};
 use crate::system::{self, has_byte};
 
@@ -14,19 +14,19 @@ const DEATH_BOUND: u64 = 10_000_000_000;
 
 /// Kills and stops.
 pub struct Killer {
-    page: Page,
+    page: OraclePage,
     file: File,
     log: Log,
 }
 
 impl Killer {
-    /// The killer of the storm in `folder`, whose lock has this fairness in ns.
+    /// The killer of the stress test in `folder`, whose lock has this fairness in ns.
     ///
     /// # Errors
     /// If the page or the log cannot be made.
     pub fn new(folder: &Path, fairness: u64) -> io::Result<Self> {
-        let page = Page::open(folder)?;
-        let file = File::options().read(true).write(true).open(folder.join("page"))?;
+        let page = OraclePage::open(folder)?;
+        let file = File::options().read(true).write(true).open(folder.join("oracle-page"))?;
         let mut log = Log::create(&folder.join("killer.log"))?;
         let mut begin = Record::new(Kind::Begin, crate::now());
         begin.token = fairness;
@@ -36,7 +36,7 @@ impl Killer {
 
     /// The page.
     #[must_use]
-    pub fn page(&self) -> &Page {
+    pub fn page(&self) -> &OraclePage {
         &self.page
     }
 

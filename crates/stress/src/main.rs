@@ -1,15 +1,15 @@
-//! The processes of the kill storm that are written in Rust; see `storm/main.js`, which starts them.
+//! The processes of the stress test that are written in Rust. `verify/stress/main.js` starts them.
 //!
 //! ```text
-//! process-rwlock-storm work FOLDER PLACE FAIRNESS PROCESS LIFE SEED   use the lock at random until told to end, or killed
-//! process-rwlock-storm keep FOLDER PLACE CAPACITY                     make the lock; look whether all is well in the end
-//! process-rwlock-storm check FOLDER                                   check the histories in FOLDER
+//! process-rwlock-stress work FOLDER LOCATION FAIRNESS PROCESS LIFE SEED   use the lock at random until the end of the round
+//! process-rwlock-stress keep-lock FOLDER LOCATION CAPACITY                make the lock, keep it, check it at the end
+//! process-rwlock-stress check FOLDER                                      check the histories in FOLDER
 //! ```
 //!
-//! PLACE is `name:` or `path:` and what follows; FAIRNESS is in ms.
+//! LOCATION is `name:NAME` or `path:PATH`. FAIRNESS is in ms.
 
 mod check;
-mod keep;
+mod lock_keeper;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -22,28 +22,30 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |word: &str| word.parse::<u64>().expect("a number");
     match words[..] {
-        ["work", folder, place, fairness, process, life, seed] => work::run(&work::Job {
+        ["work", folder, location, fairness, process, life, seed] => work::run(&work::Job {
             folder: PathBuf::from(folder),
-            place: place.into(),
+            location: location.into(),
             fairness: std::time::Duration::from_millis(number(fairness)),
             process: number(process) as usize,
             life: number(life) as u32,
             seed: number(seed),
         }),
-        ["keep", folder, place, capacity] => return keep::run(Path::new(folder), place, number(capacity) as u32),
+        ["keep-lock", folder, location, capacity] => {
+            return lock_keeper::run(Path::new(folder), location, number(capacity) as u32);
+        }
         ["check", folder] => return check::run(Path::new(folder)),
         _ => {
-            eprintln!("see the head of crates/storm/src/main.rs");
+            eprintln!("unknown arguments; crates/stress/src/main.rs lists the commands");
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
 }
 
-fn open(place: &str, options: &OpenOptions) -> Result<RwLock> {
-    match place.split_once(':') {
+fn open(location: &str, options: &OpenOptions) -> Result<RwLock> {
+    match location.split_once(':') {
         Some(("name", name)) => options.open(name),
         Some(("path", path)) => options.open_path(path),
-        _ => panic!("where is {place:?}?"),
+        _ => panic!("a location begins with `name:` or `path:`: {location:?}"),
     }
 }

@@ -1,5 +1,5 @@
-//! The page that all processes of the storm share: who believes to be inside, a canary that only holders touch, and what the
-//! driver has to say. Nothing of the lock under test protects it, nor is needed to read it.
+//! The page that all processes of a stress test share: which actors believe that they hold the lock, a canary that only
+//! holders touch, and what the driver requests. Nothing of the lock under test protects it or is needed to read it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -14,7 +14,7 @@ use crate::system::is_gone;
 
 /// Threads of a process that are actors.
 pub const THREADS: usize = 2;
-/// Actors that the page has room for: 16 processes, and who checks in the end.
+/// Actors that the page has room for: 16 processes, and the lock keeper.
 pub const ACTORS: usize = 17 * THREADS;
 /// Waits of one actor that are watched at once.
 const WAITS: usize = 8;
@@ -25,11 +25,11 @@ pub(crate) const CANARY: usize = 8;
 /// What is shared. All zero at first.
 #[repr(C)]
 pub(crate) struct Shared {
-    /// Not zero: somebody found a violation, and has written it down.
+    /// Not zero: a process found a violation and has recorded it.
     pub failed: AtomicU32,
     /// Not zero: every process shall end by itself.
     pub stop: AtomicU32,
-    /// Not zero: a calm sea. Actors pause long between operations.
+    /// Not zero: the calm fault profile. Actors pause long between operations.
     pub calm: AtomicU32,
     /// A bit for every process that takes the lock as often as it can without waiting.
     pub bargers: AtomicU32,
@@ -112,15 +112,15 @@ impl Inside {
 }
 
 /// The page, mapped.
-pub struct Page(MmapRaw);
+pub struct OraclePage(MmapRaw);
 
-impl Page {
-    /// Maps the page of the storm in `folder`, made if it is missing.
+impl OraclePage {
+    /// Maps the page of the stress test in `folder`, and makes it if it is missing.
     ///
     /// # Errors
     /// If it cannot be mapped.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join("page");
+        let path = folder.join("oracle-page");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(size_of::<Shared>() as u64)?;
         Ok(Self(MmapRaw::map_raw(&file)?))
@@ -261,10 +261,10 @@ mod tests {
     use super::*;
 
     /// A page in a folder of its own.
-    fn with_page(name: &str, test: impl Fn(&Page)) {
-        let folder = std::env::temp_dir().join(format!("storm-page-{name}-{}", std::process::id()));
+    fn with_page(name: &str, test: impl Fn(&OraclePage)) {
+        let folder = std::env::temp_dir().join(format!("stress-oracle-page-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let page = Page::open(&folder).unwrap();
+        let page = OraclePage::open(&folder).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         test(&page);
     }

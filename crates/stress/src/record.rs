@@ -60,7 +60,7 @@ pub enum Way {
     /// Waits before everything else of its thread.
     Sync,
     /// A release: what the lock protects is whole.
-    Whole,
+    Consistent,
     /// A release: its function threw.
     Failed,
 }
@@ -136,7 +136,7 @@ macro_rules! from_number {
 from_number!(Kind: Begin, Invoke, Return, End, Terminate, Kill, Dead, Stop, Continue, Late);
 from_number!(What: Acquire, Upgrade, Downgrade, Release);
 from_number!(Mode: Read, Upgradable, Write);
-from_number!(Way: Wait, Try, Sync, Whole, Failed);
+from_number!(Way: Wait, Try, Sync, Consistent, Failed);
 from_number!(Outcome: Granted, Refused, TimedOut, Aborted, Closed, Deadlock);
 
 impl Record {

@@ -1,4 +1,4 @@
-//! What an actor tells about each step that it takes with the lock: it goes to its log, and to the page.
+//! Records each operation of an actor on the lock, in the actor's log and on the oracle page.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 
 use crate::log::Log;
-use crate::page::{CANARY, Page, THREADS};
+use crate::oracle_page::{CANARY, OraclePage, THREADS};
 use crate::record::{Died, Kind, Mode, Outcome, Record, Way, What};
 use crate::system::{bind_to_parent, lock_byte};
 
@@ -20,28 +20,28 @@ pub fn actor_log(folder: &Path, process: usize, life: u32, thread: usize) -> Pat
     folder.join(format!("actor-{process}-{life}-{thread}.log"))
 }
 
-/// An actor, as others get to know it.
-pub struct Witness {
-    page: Page,
+/// Records what one actor does.
+pub struct Recorder {
+    page: OraclePage,
     log: Log,
     actor: usize,
     folder: PathBuf,
-    /// What [`Page::wait_begins`] gave for the operations that wait.
+    /// What [`OraclePage::wait_begins`] gave for the operations that wait.
     waits: HashMap<u32, usize>,
     last_op: u32,
     /// Its byte of the page is locked while the process lives, so that the driver sees when the kernel has freed it.
     _life: File,
 }
 
-impl Witness {
+impl Recorder {
     /// The actor that thread `thread` of `process` is in its life number `life`. The process ends with its parent.
     ///
     /// # Errors
     /// If the page or the log cannot be made.
     pub fn new(folder: &Path, process: usize, life: u32, thread: usize) -> io::Result<Self> {
         bind_to_parent();
-        let page = Page::open(folder)?;
-        let byte_of_life = OpenOptions::new().read(true).write(true).open(folder.join("page"))?;
+        let page = OraclePage::open(folder)?;
+        let byte_of_life = OpenOptions::new().read(true).write(true).open(folder.join("oracle-page"))?;
         if thread == 0 {
             lock_byte(&byte_of_life, process)?;
         }
@@ -57,7 +57,7 @@ impl Witness {
 
     /// What the actors share.
     #[must_use]
-    pub fn page(&self) -> &Page {
+    pub fn page(&self) -> &OraclePage {
         &self.page
     }
 
@@ -162,16 +162,16 @@ impl Witness {
         self.page.set_canary_word(step, token);
     }
 
-    /// Is about to make `hold`, which is in mode `from`, one in mode `to`. Follow it with [`Witness::done`].
+    /// Is about to make `hold`, which is in mode `from`, one in mode `to`. Follow it with [`Recorder::done`].
     pub fn downgrade(&mut self, hold: u32, from: Mode, to: Mode) -> u32 {
         let overlap = self.page.change(self.actor, |inside| inside.without(from).with(to));
         if let Some(overlap) = overlap {
             self.violation(&overlap);
         }
-        self.invoke(What::Downgrade, to, Way::Whole, hold)
+        self.invoke(What::Downgrade, to, Way::Consistent, hold)
     }
 
-    /// Is about to end `hold`, which is in `mode`. Follow it with [`Witness::done`].
+    /// Is about to end `hold`, which is in `mode`. Follow it with [`Recorder::done`].
     pub fn release(&mut self, hold: u32, mode: Mode, way: Way) -> u32 {
         self.page.change(self.actor, |inside| inside.without(mode));
         self.invoke(What::Release, mode, way, hold)

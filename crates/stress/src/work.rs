@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use process_rwlock::{Error, ErrorKind, OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
-use process_rwlock_storm::{CANARY_STEPS, Mode, Outcome, Way, Witness, system};
+use process_rwlock_stress::{CANARY_STEPS, Mode, Outcome, Recorder, Way, system};
 
-use crate::keep::died;
+use crate::lock_keeper::died;
 
 pub struct Job {
     pub folder: PathBuf,
-    pub place: String,
+    pub location: String,
     pub fairness: Duration,
     pub process: usize,
     pub life: u32,
@@ -30,18 +30,19 @@ const BARGES: u32 = 1000;
 pub fn run(job: &Job) {
     system::leave_no_dump();
     // One after the other, since the first locks the byte by which the driver sees the process' end.
-    let witnesses =
-        [0, 1].map(|thread| Witness::new(&job.folder, job.process, job.life, thread).expect("a page and a log"));
+    let recorders = [0, 1]
+        .map(|thread| Recorder::new(&job.folder, job.process, job.life, thread).expect("the oracle page and a log"));
     thread::scope(|scope| {
-        for (index, witness) in witnesses.into_iter().enumerate() {
+        for (index, recorder) in recorders.into_iter().enumerate() {
             scope.spawn(move || {
                 let random = Rng::with_seed(job.seed.wrapping_add(index as u64));
-                let mut worker = Worker { witness, random, process: job.process };
-                while !worker.witness.is_over() {
-                    let options = OpenOptions::new().fairness(job.fairness).label(format!("storm {}", job.process));
-                    if let Err(error) = crate::open(&job.place, &options).and_then(|lock| worker.use_for_a_while(&lock))
+                let mut worker = Worker { recorder, random, process: job.process };
+                while !worker.recorder.is_over() {
+                    let options = OpenOptions::new().fairness(job.fairness).label(format!("stress {}", job.process));
+                    if let Err(error) =
+                        crate::open(&job.location, &options).and_then(|lock| worker.use_for_a_while(&lock))
                     {
-                        worker.witness.violation(&format!("an error: {error:?}"));
+                        worker.recorder.violation(&format!("an error: {error:?}"));
                         break;
                     }
                 }
@@ -51,7 +52,7 @@ pub fn run(job: &Job) {
 }
 
 struct Worker {
-    witness: Witness,
+    recorder: Recorder,
     random: Rng,
     process: usize,
 }
@@ -61,15 +62,15 @@ type Done = Result<(), Error>;
 impl Worker {
     fn use_for_a_while(&mut self, lock: &RwLock) -> Done {
         for _ in 0..=self.random.u64(..300) {
-            if self.witness.is_over() {
+            if self.recorder.is_over() {
                 break;
             }
-            if self.witness.page().barges(self.process) {
+            if self.recorder.page().barges(self.process) {
                 self.barge(lock);
             }
             self.step(lock)?;
             self.pause();
-            if self.witness.page().is_calm() {
+            if self.recorder.page().is_calm() {
                 thread::sleep(Duration::from_millis(5 + self.random.u64(..30)));
             }
         }
@@ -105,7 +106,7 @@ impl Worker {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind() == ErrorKind::Timeout => {
-                self.witness.denied(op, Outcome::TimedOut);
+                self.recorder.denied(op, Outcome::TimedOut);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -120,10 +121,10 @@ impl Worker {
         then: impl for<'a> FnOnce(&mut Self, (u32, ReadGuard<'a>)) -> Option<(u32, ReadGuard<'a>)>,
     ) -> Done {
         let timeout = self.timeout();
-        let op = self.witness.acquire(Mode::Read, Way::Wait);
+        let op = self.recorder.acquire(Mode::Read, Way::Wait);
         let result = timeout.map_or_else(|| lock.read(), |timeout| lock.read_timeout(timeout));
         let Some(guard) = self.denied(op, result)? else { return Ok(()) };
-        self.witness.granted(op, Mode::Read, 0, died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Read, 0, died(guard.owner_died()));
         self.reading();
         if let Some((op, guard)) = then(self, (op, guard)) {
             self.release_read(op, guard);
@@ -141,55 +142,55 @@ impl Worker {
     /// A write hold in which everything was written.
     fn acquire_write<'a>(&mut self, lock: &'a RwLock) -> Result<Option<(u32, WriteGuard<'a>)>, Error> {
         let timeout = self.timeout();
-        let op = self.witness.acquire(Mode::Write, Way::Wait);
+        let op = self.recorder.acquire(Mode::Write, Way::Wait);
         let result = timeout.map_or_else(|| lock.write(), |timeout| lock.write_timeout(timeout));
         let Some(guard) = self.denied(op, result)? else { return Ok(None) };
-        self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
         self.writing(&guard);
         Ok(Some((op, guard)))
     }
 
     fn upgradable(&mut self, lock: &RwLock) -> Done {
         let timeout = self.timeout();
-        let op = self.witness.acquire(Mode::Upgradable, Way::Wait);
+        let op = self.recorder.acquire(Mode::Upgradable, Way::Wait);
         let result = timeout.map_or_else(|| lock.upgradable(), |timeout| lock.upgradable_timeout(timeout));
         let Some(guard) = self.denied(op, result)? else { return Ok(()) };
-        self.witness.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
         self.reading();
         self.go_on_from_upgradable(op, guard)
     }
 
     fn try_read(&mut self, lock: &RwLock) -> Done {
-        let op = self.witness.acquire(Mode::Read, Way::Try);
+        let op = self.recorder.acquire(Mode::Read, Way::Try);
         let Some(guard) = lock.try_read() else {
-            self.witness.denied(op, Outcome::Refused);
+            self.recorder.denied(op, Outcome::Refused);
             return Ok(());
         };
-        self.witness.granted(op, Mode::Read, 0, died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Read, 0, died(guard.owner_died()));
         self.reading();
         self.release_read(op, guard);
         Ok(())
     }
 
     fn try_write(&mut self, lock: &RwLock) -> Done {
-        let op = self.witness.acquire(Mode::Write, Way::Try);
+        let op = self.recorder.acquire(Mode::Write, Way::Try);
         let Some(guard) = lock.try_write() else {
-            self.witness.denied(op, Outcome::Refused);
+            self.recorder.denied(op, Outcome::Refused);
             return Ok(());
         };
-        self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
         self.writing(&guard);
         self.release_write(op, guard);
         Ok(())
     }
 
     fn try_upgradable(&mut self, lock: &RwLock) -> Done {
-        let op = self.witness.acquire(Mode::Upgradable, Way::Try);
+        let op = self.recorder.acquire(Mode::Upgradable, Way::Try);
         let Some(guard) = lock.try_upgradable() else {
-            self.witness.denied(op, Outcome::Refused);
+            self.recorder.denied(op, Outcome::Refused);
             return Ok(());
         };
-        self.witness.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+        self.recorder.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
         self.reading();
         self.go_on_from_upgradable(op, guard)
     }
@@ -197,20 +198,20 @@ impl Worker {
     /// Takes the lock whenever that needs no waiting, with hardly a gap between those who barge: whoever waits
     /// depends on the queue's being closed.
     fn barge(&mut self, lock: &RwLock) {
-        while self.witness.page().barges(self.process) && !self.witness.is_over() {
-            let op = self.witness.acquire(Mode::Write, Way::Try);
+        while self.recorder.page().barges(self.process) && !self.recorder.is_over() {
+            let op = self.recorder.acquire(Mode::Write, Way::Try);
             let Some(guard) = (0..BARGES).find_map(|_| {
                 (0..50).for_each(|_| spin_loop());
                 lock.try_write()
             }) else {
-                self.witness.denied(op, Outcome::Refused);
+                self.recorder.denied(op, Outcome::Refused);
                 thread::sleep(Duration::from_micros(50));
                 continue;
             };
-            self.witness.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
-            (0..CANARY_STEPS).for_each(|step| self.witness.write_canary(step, guard.token()));
-            let end = process_rwlock_storm::now() + BARGE.as_nanos() as u64;
-            while process_rwlock_storm::now() < end {
+            self.recorder.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
+            (0..CANARY_STEPS).for_each(|step| self.recorder.write_canary(step, guard.token()));
+            let end = process_rwlock_stress::now() + BARGE.as_nanos() as u64;
+            while process_rwlock_stress::now() < end {
                 spin_loop();
             }
             self.release_write(op, guard);
@@ -219,13 +220,13 @@ impl Worker {
 
     /// While it reads already.
     fn nested(&mut self, lock: &RwLock) -> Done {
-        let outer_op = self.witness.acquire(Mode::Read, Way::Wait);
+        let outer_op = self.recorder.acquire(Mode::Read, Way::Wait);
         let outer = lock.read()?;
-        self.witness.granted(outer_op, Mode::Read, 0, died(outer.owner_died()));
+        self.recorder.granted(outer_op, Mode::Read, 0, died(outer.owner_died()));
         self.pause();
-        let inner_op = self.witness.acquire(Mode::Read, Way::Wait);
+        let inner_op = self.recorder.acquire(Mode::Read, Way::Wait);
         let inner = lock.read()?;
-        self.witness.granted(inner_op, Mode::Read, 0, died(inner.owner_died()));
+        self.recorder.granted(inner_op, Mode::Read, 0, died(inner.owner_died()));
         self.reading();
         self.release_read(outer_op, outer);
         self.reading();
@@ -236,30 +237,30 @@ impl Worker {
     // ---- changing it
 
     fn upgrade_read<'a>(&mut self, (hold, guard): (u32, ReadGuard<'a>)) -> Option<(u32, ReadGuard<'a>)> {
-        let before = self.witness.canary();
-        let op = self.witness.upgrade(hold, Way::Try);
+        let before = self.recorder.canary();
+        let op = self.recorder.upgrade(hold, Way::Try);
         match guard.try_upgrade() {
             Ok(guard) => {
-                self.witness.check_canary(before);
-                self.witness.upgraded(op, Mode::Read, guard.token(), died(guard.owner_died()));
+                self.recorder.check_canary(before);
+                self.recorder.upgraded(op, Mode::Read, guard.token(), died(guard.owner_died()));
                 self.writing(&guard);
                 self.release_write(hold, guard);
                 None
             }
             Err(guard) => {
-                self.witness.denied(op, Outcome::Refused);
-                self.witness.check_canary(before);
+                self.recorder.denied(op, Outcome::Refused);
+                self.recorder.check_canary(before);
                 Some((hold, guard))
             }
         }
     }
 
     fn go_on_from_upgradable(&mut self, hold: u32, guard: UpgradableGuard<'_>) -> Done {
-        let before = self.witness.canary();
+        let before = self.recorder.canary();
         let guard = match self.random.u64(..8) {
             0..3 => {
                 let timeout = self.timeout();
-                let op = self.witness.upgrade(hold, Way::Wait);
+                let op = self.recorder.upgrade(hold, Way::Wait);
                 match guard.upgrade(timeout) {
                     Ok(guard) => return self.write_after_upgrade(op, hold, guard, before),
                     Err((guard, error)) => {
@@ -269,37 +270,37 @@ impl Worker {
                 }
             }
             3..5 => {
-                let op = self.witness.upgrade(hold, Way::Try);
+                let op = self.recorder.upgrade(hold, Way::Try);
                 match guard.try_upgrade() {
                     Ok(guard) => return self.write_after_upgrade(op, hold, guard, before),
                     Err(guard) => {
-                        self.witness.denied(op, Outcome::Refused);
+                        self.recorder.denied(op, Outcome::Refused);
                         guard
                     }
                 }
             }
             5 => {
-                let op = self.witness.downgrade(hold, Mode::Upgradable, Mode::Read);
+                let op = self.recorder.downgrade(hold, Mode::Upgradable, Mode::Read);
                 let guard = guard.downgrade()?;
-                self.witness.done(op);
-                self.witness.check_canary(before);
+                self.recorder.done(op);
+                self.recorder.check_canary(before);
                 self.reading();
                 self.release_read(hold, guard);
                 return Ok(());
             }
             _ => guard,
         };
-        self.witness.check_canary(before);
+        self.recorder.check_canary(before);
         self.reading();
-        let op = self.witness.release(hold, Mode::Upgradable, Way::Whole);
+        let op = self.recorder.release(hold, Mode::Upgradable, Way::Consistent);
         drop(guard);
-        self.witness.done(op);
+        self.recorder.done(op);
         Ok(())
     }
 
     fn write_after_upgrade(&mut self, op: u32, hold: u32, guard: WriteGuard<'_>, before: [u64; CANARY_STEPS]) -> Done {
-        self.witness.check_canary(before);
-        self.witness.upgraded(op, Mode::Upgradable, guard.token(), died(guard.owner_died()));
+        self.recorder.check_canary(before);
+        self.recorder.upgraded(op, Mode::Upgradable, guard.token(), died(guard.owner_died()));
         self.writing(&guard);
         self.release_write(hold, guard);
         Ok(())
@@ -307,24 +308,24 @@ impl Worker {
 
     fn downgrade_to_read(&mut self, lock: &RwLock) -> Done {
         let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
-        let before = self.witness.canary();
-        let op = self.witness.downgrade(hold, Mode::Write, Mode::Read);
+        let before = self.recorder.canary();
+        let op = self.recorder.downgrade(hold, Mode::Write, Mode::Read);
         let guard = guard.downgrade()?;
-        self.witness.done(op);
+        self.recorder.done(op);
         self.pause();
-        self.witness.check_canary(before);
+        self.recorder.check_canary(before);
         self.release_read(hold, guard);
         Ok(())
     }
 
     fn downgrade_to_upgradable(&mut self, lock: &RwLock) -> Done {
         let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
-        let before = self.witness.canary();
-        let op = self.witness.downgrade(hold, Mode::Write, Mode::Upgradable);
+        let before = self.recorder.canary();
+        let op = self.recorder.downgrade(hold, Mode::Write, Mode::Upgradable);
         let guard = guard.downgrade_to_upgradable()?;
-        self.witness.done(op);
+        self.recorder.done(op);
         self.pause();
-        self.witness.check_canary(before);
+        self.recorder.check_canary(before);
         self.go_on_from_upgradable(hold, guard)
     }
 
@@ -332,9 +333,9 @@ impl Worker {
 
     fn reading(&mut self) {
         self.maybe_end();
-        let canary = self.witness.canary();
+        let canary = self.recorder.canary();
         self.pause();
-        self.witness.check_canary(canary);
+        self.recorder.check_canary(canary);
     }
 
     fn writing(&mut self, guard: &WriteGuard<'_>) {
@@ -344,7 +345,7 @@ impl Worker {
                 self.maybe_end();
                 self.pause();
             }
-            self.witness.write_canary(step, guard.token());
+            self.recorder.write_canary(step, guard.token());
         }
     }
 
@@ -352,11 +353,11 @@ impl Worker {
     fn maybe_end(&mut self) {
         match self.random.u64(..2 * END) {
             0 => {
-                self.witness.ends();
+                self.recorder.ends();
                 process::exit(0)
             }
             1 => {
-                self.witness.ends();
+                self.recorder.ends();
                 process::abort()
             }
             _ => {}
@@ -364,15 +365,15 @@ impl Worker {
     }
 
     fn release_read(&mut self, hold: u32, guard: ReadGuard<'_>) {
-        let op = self.witness.release(hold, Mode::Read, Way::Whole);
+        let op = self.recorder.release(hold, Mode::Read, Way::Consistent);
         drop(guard);
-        self.witness.done(op);
+        self.recorder.done(op);
     }
 
     fn release_write(&mut self, hold: u32, guard: WriteGuard<'_>) {
-        let op = self.witness.release(hold, Mode::Write, Way::Whole);
+        let op = self.recorder.release(hold, Mode::Write, Way::Consistent);
         drop(guard);
-        self.witness.done(op);
+        self.recorder.done(op);
     }
 
     fn pause(&mut self) {

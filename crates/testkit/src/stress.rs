@@ -1,5 +1,5 @@
-//! The kill storm's witness and killer, for the processes of it that Node runs. Modes, ways and outcomes are numbers: those
-//! of `process_rwlock_storm`.
+//! The recorder and the killer of the stress test, for its Node processes. Modes, ways and outcomes are the numbers of
+//! `process_rwlock_stress`.
 
 #![allow(missing_docs)] // each does what the Rust function of its name does
 
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
-use process_rwlock_storm::{CANARY_STEPS, Died, Killer, Mode, Outcome, THREADS, Way, Witness};
+use process_rwlock_stress::{CANARY_STEPS, Died, Killer, Mode, Outcome, Recorder, THREADS, Way};
 
 fn known<T>(what: Option<T>) -> Result<T> {
     what.ok_or_else(|| napi::Error::from_reason("a number that stands for nothing"))
@@ -37,13 +37,13 @@ fn number(value: &BigInt) -> u64 {
 }
 
 #[napi]
-pub struct StormWitness(Witness);
+pub struct StressRecorder(Recorder);
 
 #[napi]
-impl StormWitness {
+impl StressRecorder {
     #[napi(constructor)]
     pub fn new(folder: String, process: u32, life: u32, thread: u32) -> Result<Self> {
-        Ok(Self(Witness::new(Path::new(&folder), process as usize, life, thread as usize)?))
+        Ok(Self(Recorder::new(Path::new(&folder), process as usize, life, thread as usize)?))
     }
 
     #[napi]
@@ -146,15 +146,15 @@ impl StormWitness {
 
 /// A wait that lasts.
 #[napi(object)]
-pub struct StormWait {
+pub struct StressWait {
     pub process: u32,
     pub since: BigInt,
 }
 
 #[napi]
-pub struct StormKiller(Option<Killer>);
+pub struct StressKiller(Option<Killer>);
 
-impl StormKiller {
+impl StressKiller {
     fn open(&self) -> Result<&Killer> {
         self.0.as_ref().ok_or_else(|| napi::Error::from_reason("it is closed"))
     }
@@ -165,7 +165,7 @@ impl StormKiller {
 }
 
 #[napi]
-impl StormKiller {
+impl StressKiller {
     /// `fairness` in ms.
     #[napi(constructor)]
     pub fn new(folder: String, fairness: u32) -> Result<Self> {
@@ -223,8 +223,8 @@ impl StormKiller {
     }
 
     #[napi]
-    pub fn waits(&self) -> Result<Vec<StormWait>> {
-        let wait = |(actor, since): (usize, u64)| StormWait { process: (actor / THREADS) as u32, since: since.into() };
+    pub fn waits(&self) -> Result<Vec<StressWait>> {
+        let wait = |(actor, since): (usize, u64)| StressWait { process: (actor / THREADS) as u32, since: since.into() };
         Ok(self.open()?.page().waits().into_iter().map(wait).collect())
     }
 

@@ -1,6 +1,6 @@
 // Ways to make the lock slower, each of which the check of the ratios has to find: the native pairs alone, which build fast.
 
-/** @type {import('../scripts/mutants.js').Mutant[]} */
+/** @type {import('../run.js').Mutant[]} */
 export const mutants = [
   {
     name: 'the clock is read in every write hold',

@@ -1,6 +1,6 @@
 // Each mutant breaks one rule of the lock: `npm run crash -- --mutants` must fail on it.
 
-/** @type {import('../../../../scripts/mutants.js').Mutant[]} */
+/** @type {import('../run.js').Mutant[]} */
 export const MUTANTS = [
   {
     name: 'poison-never',

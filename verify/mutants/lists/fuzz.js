@@ -1,6 +1,6 @@
 // Ways to break the lock that `npm run fuzz -- --mutants` must find.
 
-/** @type {(import('../scripts/mutants.js').Mutant & { target: string })[]} */
+/** @type {(import('../run.js').Mutant & { target: string })[]} */
 export const MUTANTS = [
   {
     name: 'the high-water mark is believed',

@@ -1,13 +1,13 @@
 // The orderings that loom's checks are shown to need. Where none of the checks finds a weaker one, it says here why that is
 // right.
-import { weaker } from '../../../../scripts/weaker.js'
+import { weaker } from '../weaker.js'
 
 const UNUSED = 'nobody looks before the slot is in use, and the kernel gives its byte to one after the other'
 const IN_ORDER =
   'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
 const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
 
-/** @type {import('../../../../scripts/mutants.js').Mutant[]} */
+/** @type {import('../run.js').Mutant[]} */
 export const MUTANTS = [
   // Reading: publish, then look.
   weaker('attachment.rs', 'read_publish', 'AcqRel'),

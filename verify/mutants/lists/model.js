@@ -1,6 +1,6 @@
 // Each mutant breaks one rule of the protocol. The search beside it must find that; `quick` ones run with every change.
 
-/** @type {(import('./search.js').Search & { breaks: string, quick?: boolean, survives?: string })[]} */
+/** @type {(import('../../model/search.js').Search & { breaks: string, quick?: boolean, survives?: string })[]} */
 export const mutants = [
   {
     name: 'no second look',

@@ -1,9 +1,9 @@
 // Ways to break the packages, each of which the test has to find.
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceOnce } from '../mutants.js'
-import { readManifest, TARGETS, writeManifest } from '../packages.js'
-import { addonName } from '../setup.js'
+import { readManifest, TARGETS, writeManifest } from '../../../scripts/packages.js'
+import { addonName } from '../../../scripts/setup.js'
+import { replaceOnce } from '../run.js'
 
 const target = addonName().split('.')[1] ?? ''
 const library = 'process-rwlock'

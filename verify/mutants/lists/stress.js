@@ -1,23 +1,12 @@
-// Whether the storm can fail: breaks a copy of the lock in one way at a time, and sees that a storm of at most a minute finds
-// out. The processes are all in Rust, since only those are built from the copy.
-//
-//   npm run storm -- --mutants [part of a name]
-import { join } from 'node:path'
-import { showMutants } from '../scripts/mutants.js'
-import { run } from '../scripts/run.js'
-import { Round } from './round.js'
-import { endOnSignal } from './signals.js'
-
-const ROUND = 20 // s
-const ROUNDS = 3
+// Ways to break the lock, each of which `npm run stress -- --mutants` must find.
 
 /**
  * A `yield_now` makes the window that a mutant opens wide enough for a minute on two cores; on the lock as it is it would
  * change nothing.
  *
- * @type {import('../scripts/mutants.js').Mutant[]}
+ * @type {import('../run.js').Mutant[]}
  */
-const MUTANTS = [
+export const MUTANTS = [
   {
     name: 'a reader looks at the gate before it publishes its hold, and not after',
     file: 'attachment.rs',
@@ -127,43 +116,3 @@ const MUTANTS = [
     ],
   },
 ]
-
-const [part = ''] = process.argv.slice(2)
-/** @type {Round | undefined} */
-let round
-endOnSignal(() => round)
-await showMutants({ check: 'storm', mutants: MUTANTS, part, find })
-
-/**
- * Storms until something is violated. Resolves with what and when, if anything.
- *
- * @param {string} copy
- */
-async function find(copy) {
-  await build(copy)
-  const worker = join(copy, 'target/release/process-rwlock-storm')
-  const start = performance.now()
-  for (let number = 0; number < ROUNDS; number++) {
-    round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
-    try {
-      const { violations } = await round.run()
-      const [first] = violations
-      const seconds = ((performance.now() - start) / 1000).toFixed(0)
-      if (first) return `${first.split('\n')[0]?.slice(0, 200)} (${seconds} s)`
-    } finally {
-      await round.kill()
-      round.remove()
-      round = undefined
-    }
-  }
-  return undefined
-}
-
-/** @param {string} copy */
-function build(copy) {
-  const env = { ...process.env, CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16' }
-  return run('cargo', ['build', '--quiet', '--release', '--package', 'process-rwlock-storm'], {
-    cwd: copy,
-    env: { ...env, CARGO_TARGET_DIR: join(copy, 'target'), RUSTFLAGS: '-Awarnings' },
-  })
-}

@@ -1,6 +1,6 @@
 //! Holds that exclude each other do not overlap.
 
-use process_rwlock_storm::Mode;
+use process_rwlock_stress::Mode;
 
 use super::history::{History, Hold};
 

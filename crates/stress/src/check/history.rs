@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use process_rwlock_storm::{Died, Kind, Mode, Outcome, Record, Way, What, read_log};
+use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What, read_log};
 
 /// For good, or not yet.
 pub const NEVER: u64 = u64::MAX;
@@ -63,7 +63,7 @@ pub struct Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It was released or downgraded, or upgraded.
-    Whole,
+    Consistent,
     /// Its function threw.
     Failed,
     /// Its actor died inside.
@@ -295,7 +295,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
     match op.what {
         What::Upgrade if !op.is_granted() => {}
         What::Upgrade => {
-            (last.to, last.gone, last.end) = (op.returned, op.returned, End::Whole);
+            (last.to, last.gone, last.end) = (op.returned, op.returned, End::Consistent);
             hold.pieces.push(begin(Mode::Write, op.returned));
         }
         _ => {
@@ -303,7 +303,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
             last.end = match op.outcome {
                 None => End::DiedReleasing { failed },
                 Some(_) if failed => End::Failed,
-                Some(_) => End::Whole,
+                Some(_) => End::Consistent,
             };
             if op.what == What::Downgrade {
                 // What the new mode keeps out, the old one did, too: there is no gap.

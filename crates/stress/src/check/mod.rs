@@ -1,4 +1,4 @@
-//! Whether the histories of a storm are ones that a reader-writer lock can have.
+//! Whether a reader-writer lock can have the histories of a stress test.
 //!
 //! # Why this is linearizability
 //!
@@ -36,7 +36,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use history::History;
-use process_rwlock_storm::What;
+use process_rwlock_stress::What;
 
 /// So many violations of one rule are shown.
 const SHOWN: usize = 5;

@@ -1,6 +1,6 @@
 //! A death inside a write hold is reported to every holder until a write hold ends whole, and no other death is.
 
-use process_rwlock_storm::{Died, What};
+use process_rwlock_stress::{Died, What};
 
 use super::history::{End, History, Op, Piece};
 
@@ -47,7 +47,7 @@ pub fn check(history: &History) -> Vec<String> {
 fn left_by(pid: u32, write: &Piece) -> Vec<Option<Died>> {
     let own = Some(Died { pid, token: write.token });
     match write.end {
-        End::Whole => vec![None],
+        End::Consistent => vec![None],
         End::Failed => vec![write.died],
         End::Died => vec![own],
         // It was over for him, or for the lock, or not.

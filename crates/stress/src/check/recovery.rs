@@ -1,6 +1,6 @@
 //! How long the others had to wait because of a kill. Nothing is checked here: these are figures.
 
-use process_rwlock_storm::{Mode, What};
+use process_rwlock_stress::{Mode, What};
 
 use super::history::{End, History, Kill};
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use process_rwlock_storm::{Died, Kind, Mode, Outcome, Record, Way, What};
+use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
 use super::{Rule, exclusion, owner_died, recovery, tokens, tries, waiting};
@@ -58,7 +58,7 @@ impl Story {
     }
 
     fn change(&mut self, actor: u32, (asked, done): (u64, u64), what: What, mode: Mode, hold: u32, token: u64) {
-        let op = self.invoke(actor, asked, what, mode, Way::Whole, Some(hold));
+        let op = self.invoke(actor, asked, what, mode, Way::Consistent, Some(hold));
         self.returned(actor, done, op, Outcome::Granted, token, None);
     }
 
@@ -319,7 +319,7 @@ fn who_died_releasing_may_be_told_or_not_and_who_threw_settles_nothing() {
     let dies_releasing = |told| {
         move |story: &mut Story| {
             let hold = story.take(1, (0, 10), Write, 1, None);
-            story.invoke(1, 20, What::Release, Write, Way::Whole, Some(hold));
+            story.invoke(1, 20, What::Release, Write, Way::Consistent, Some(hold));
             story.kill(1, 21, 22);
             story.hold(2, [0, 40, 50, 51], Read, 1, told);
         }

@@ -1,6 +1,6 @@
 //! Fencing tokens grow by one with every write hold; a reader's is that of the last write hold before it.
 
-use process_rwlock_storm::{Mode, What};
+use process_rwlock_stress::{Mode, What};
 
 use super::history::{History, NEVER, Op};
 

@@ -1,6 +1,6 @@
 //! A try is refused only if something was in its way.
 
-use process_rwlock_storm::{Mode, Outcome, Way, What};
+use process_rwlock_stress::{Mode, Outcome, Way, What};
 
 use super::history::{History, NEVER, Op};
 

@@ -22,7 +22,7 @@
 //! A request is judged if its attachment does nothing else meanwhile: of several requests of one attachment only the first is
 //! in the queue, and a thread that already reads may read again whatever the queue says.
 
-use process_rwlock_storm::{Mode, Outcome, Way, What};
+use process_rwlock_stress::{Mode, Outcome, Way, What};
 
 use super::history::{History, NEVER, Op};
 
