@@ -1,7 +1,7 @@
 // Whether the lock became slower: ratios, not times, beside those that were saved with the results.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { capture } from '../scripts/lib/run.js'
 import { showMutants } from '../scripts/mutants.js'
-import { capture } from '../scripts/run.js'
 import { OURS } from './competitors.js'
 import { processor } from './machine.js'
 import { mutants } from './mutants.js'

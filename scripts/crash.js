@@ -6,8 +6,8 @@
 //   npm run crash -- --mutants [part of a name]    shows that it can fail: breaks a copy of the lock, one way after the other
 import { fileURLToPath } from 'node:url'
 import { MUTANTS } from '../crates/rwlock/tests/crash/mutants.js'
+import { capture, root, run } from './lib/run.js'
 import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
 
 const CRASH = ['--package', 'process-rwlock', '--features', 'crash-injection', '--test', 'crash']
 

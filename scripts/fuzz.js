@@ -11,9 +11,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'no
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MUTANTS } from '../fuzz/mutants.js'
+import { capture, root, run } from './lib/run.js'
+import { fail, HOST, requireCpp, requireRust, say } from './lib/setup.js'
 import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
-import { fail, HOST, requireCpp, requireRust, say } from './setup.js'
 
 const TARGETS = ['open', 'named', 'running']
 

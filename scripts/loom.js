@@ -6,8 +6,8 @@
 //   npm run loom -- name              one check, or those whose names begin so
 import { fileURLToPath } from 'node:url'
 import { MUTANTS } from '../crates/rwlock/tests/orderings/mutants.js'
+import { capture, root, run } from './lib/run.js'
 import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
 
 const args = process.argv.slice(2)
 

@@ -9,8 +9,8 @@ import { differences, labelsOfModel } from '../model/labels.js'
 import { mutants } from '../model/mutants.js'
 import { run as search, source } from '../model/search.js'
 import { full, quick } from '../model/searches.js'
+import { requireSpin } from './lib/setup.js'
 import { takeMutants } from './mutants.js'
-import { requireSpin } from './setup.js'
 
 const args = process.argv.slice(2)
 const part = takeMutants(args)
@@ -49,7 +49,7 @@ function labels() {
   const found = differences()
   for (const difference of found) console.log(difference)
   report(found.length === 0, `${labelsOfModel().size} labels of the model are those of the code`)
-  const renamed = source.replaceAll('step: free_gate */', 'step: no_such_step */')
+  const renamed = source.replaceAll('crash point: free_gate */', 'crash point: no_such_point */')
   report(differences(renamed).length === 2, 'a label that one side lacks is seen')
 }
 

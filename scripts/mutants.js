@@ -2,8 +2,8 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { endLike, root, SIGNALS } from './run.js'
-import { fail, say } from './setup.js'
+import { endLike, root, SIGNALS } from './lib/run.js'
+import { fail, say } from './lib/setup.js'
 
 /**
  * One way to break the lock, in a file of crates/rwlock/src.

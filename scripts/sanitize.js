@@ -15,9 +15,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { capture, root, run } from './lib/run.js'
+import { fail, HOST, requireLinker, requireRust, say } from './lib/setup.js'
 import { showMutants, takeMutants } from './mutants.js'
-import { capture, root, run } from './run.js'
-import { fail, HOST, requireLinker, requireRust, say } from './setup.js'
 import { weaker } from './weaker.js'
 
 /** What is shown by many processes in many seconds. */

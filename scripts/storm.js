@@ -1,7 +1,8 @@
 // npm run storm: from a bare checkout to the running kill storm; with `--mutants [part of a name]`, to what it must find out.
+
+import { run } from './lib/run.js'
+import { setup } from './lib/setup.js'
 import { takeMutants } from './mutants.js'
-import { run } from './run.js'
-import { setup } from './setup.js'
 
 const args = process.argv.slice(2)
 const part = takeMutants(args)

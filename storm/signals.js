@@ -1,5 +1,5 @@
 // A storm that is interrupted leaves nothing behind.
-import { SIGNALS } from '../scripts/run.js'
+import { SIGNALS } from '../scripts/lib/run.js'
 
 /**
  * Ends this process after a signal, and before it every process of the round that there is then.

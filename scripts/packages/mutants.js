@@ -1,9 +1,9 @@
 // Ways to break the packages, each of which the test has to find.
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { addonName } from '../lib/setup.js'
 import { replaceOnce } from '../mutants.js'
-import { readManifest, TARGETS, writeManifest } from '../packages.js'
-import { addonName } from '../setup.js'
+import { readManifest, TARGETS, writeManifest } from '../release/pack.js'
 
 const target = addonName().split('.')[1] ?? ''
 const library = 'process-rwlock'
@@ -98,7 +98,7 @@ export const mutants = [
   {
     name: 'a bundle is not recognized',
     foundBy: 'webpack, bundled',
-    change: inFile('dist/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
+    change: inFile('dist/shared-memory/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
   },
   {
     name: 'a built-in module is imported before a bundle is recognized',

@@ -40,9 +40,9 @@ export const MUTANTS = [
   },
   {
     name: 'a file that is not there',
-    by: 'there is no scripts/crosses.sh',
+    by: 'there is no scripts/cross/mains.sh',
     file: 'workflows/ci.yml',
-    change: ['scripts/cross.sh', 'scripts/crosses.sh'],
+    change: ['scripts/cross/main.sh', 'scripts/cross/mains.sh'],
   },
   {
     name: 'a script that an Alpine build lacks',
@@ -91,8 +91,8 @@ export const MUTANTS = [
     by: 'keeps its credentials',
     file: 'workflows/release.yml',
     change: [
-      'persist-credentials: false\n      - run: node scripts/release.js notes',
-      'persist-credentials: true\n      - run: node scripts/release.js notes',
+      'persist-credentials: false\n      - run: node scripts/release/steps.js notes',
+      'persist-credentials: true\n      - run: node scripts/release/steps.js notes',
     ],
   },
   {

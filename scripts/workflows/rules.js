@@ -1,7 +1,7 @@
 // What holds of this project's workflows beyond what holds of any.
 import { existsSync, readFileSync } from 'node:fs'
-import { MAJORS } from '../node-versions.js'
-import { root } from '../run.js'
+import { MAJORS } from '../lib/node-versions.js'
+import { root } from '../lib/run.js'
 
 /** The machines of GitHub's that are used. */
 export const RUNNERS = [
@@ -100,7 +100,7 @@ function* platforms(/** @type {Map<string, string>} */ files, /** @type {(text: 
   const { matrix } = test.strategy
   if (matrix.target.join() !== targets) yield `${name}: test: not the targets of package.json`
   if (matrix.node.join() !== MAJORS.join())
-    yield `${name}: test: not the versions of scripts/node-versions.js`
+    yield `${name}: test: not the versions of scripts/lib/node-versions.js`
   for (const [id, job] of Object.entries({ test, storm, smoke, packages })) {
     const { target: tested, include } = job.strategy.matrix
     for (const { target, runner, alpine } of include) {
