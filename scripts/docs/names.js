@@ -1,7 +1,7 @@
 // Checks that what the code spans of ARCHITECTURE.md name exists: files, functions, types and constants.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { root } from '../run.js'
+import { root } from '../lib/run.js'
 
 /** A path may begin here. */
 const FOLDERS = ['', 'src/', 'crates/rwlock/src/', 'crates/node/src/']
