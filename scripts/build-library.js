@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { root } from './run.js'
-import { fail } from './setup.js'
+import { root } from './lib/run.js'
+import { fail } from './lib/setup.js'
 
 /** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
 export const ENTRIES = ['index']

@@ -48,8 +48,8 @@ impl From<process_rwlock::OwnerDied> for OwnerDied {
     }
 }
 
-impl From<process_rwlock::Party> for Participant {
-    fn from(participant: process_rwlock::Party) -> Self {
+impl From<process_rwlock::Participant> for Participant {
+    fn from(participant: process_rwlock::Participant) -> Self {
         Self {
             pid: participant.pid,
             thread_id: participant.thread,
