@@ -34,7 +34,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     isLock = (value) => typeof value === 'object' && value !== null && #engine in value
   }
 
-  /** @internal `open` opens the lock for the object that it is given, and must not keep that alive. */
+  /** `open` opens the lock for the object that it is given, and must not keep that alive. */
   constructor(open: (lock: object) => LockEngine<Grant>) {
     this.#engine = open(this)
   }
