@@ -10,7 +10,7 @@ import { MODE_NAMES, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @import { LockEngine } from '../../../dist/engine.js'
  * @typedef {import('../../../dist/modes.js').Mode} Mode
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
- * @typedef {{ mode: Mode, token: bigint, label: string, since: number }} Grant
+ * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {{ token: bigint, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
  */
 
@@ -145,6 +145,7 @@ class InProcessEngine {
     await setImmediate()
     this.#server.grants.delete(hold.grant)
     this.advance()
+    if (hold.grant.lost) throw hold.grant.lost
   }
 
   /** @param {Hold<Grant>} hold */
