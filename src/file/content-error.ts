@@ -1,0 +1,22 @@
+import { LockError } from '../errors.js'
+
+/** The content of a file is not what it must be, from `offset` in `text` on. */
+export function invalidContent(
+  path: string,
+  text: string,
+  offset: number,
+  problem: string,
+  cause?: unknown,
+): LockError {
+  const before = text.slice(0, offset)
+  const line = before.split('\n').length
+  const column = offset - before.lastIndexOf('\n')
+  const error = new LockError(
+    'ERR_LOCK_INVALID_CONTENT',
+    `${path}:${line}:${column}: ${problem}. The file was not changed: correct it, or restore a backup`,
+  )
+  if (cause !== undefined) {
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+  }
+  return Object.assign(error, { path, line, column })
+}
