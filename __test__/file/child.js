@@ -1,27 +1,31 @@
 // A child that updates files on command, in the protocol of the child of the kit.
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { readJSON, updateFileSync, updateJSON, updateJSONSync } from 'process-rwlock/file'
 
 const ops = {
-  /** Sets `key` of the file to `value`. */
-  set: ({ file, key, value, options }) =>
-    updateJSON(file, (content) => ({ ...content, [key]: value }), { default: {}, ...options }),
-  setSync: ({ file, key, value, options }) =>
-    updateJSONSync(file, (content) => ({ ...content, [key]: value }), { default: {}, ...options }),
+  /** Sets `a` of the file to `value`. */
+  set: ({ file, value, options }) =>
+    updateJSON(file, (old) => ({ ...old, a: value }), { default: {}, ...options }),
+  setSync: ({ file, value, options }) =>
+    updateJSONSync(file, (old) => ({ ...old, a: value }), { default: {}, ...options }),
+  /** Makes the file as large as this. */
   fill: ({ file, bytes }) => void updateFileSync(file, () => Buffer.alloc(bytes), { default: '' }),
   read: ({ file }) => readJSON(file),
-  /** Writes the file in place. */
-  write: ({ file, text, mode }) => {
-    writeFileSync(file, text)
-    if (mode !== undefined) chmodSync(file, mode)
-  },
-  text: ({ file }) => readFileSync(file, 'utf8'),
+  /** Holds the lock of the file until it is killed. */
+  hold: ({ file, options }) =>
+    new Promise((resolve) => {
+      const hang = () => {
+        resolve(null)
+        return new Promise(() => {})
+      }
+      void updateJSON(file, hang, { default: {}, ...options })
+    }),
+  create: ({ file }) => writeFileSync(file, '{}'),
   stat: ({ file }) => {
     const { mode, uid, gid } = statSync(file)
     return { mode: mode & 0o7777, uid, gid }
   },
-  chmod: ({ file, mode }) => chmodSync(file, mode),
-  list: ({ dir }) => readdirSync(dir).sort(),
+  list: ({ dir }) => readdirSync(dir).toSorted(),
   umask: ({ mask }) => process.umask(mask),
 }
 

@@ -13,7 +13,7 @@ export function invalidContent(
   const column = offset - before.lastIndexOf('\n')
   const error = new LockError(
     'ERR_LOCK_INVALID_CONTENT',
-    `${path}:${line}:${column}: ${problem}. The file was not changed: correct it, or restore a backup`,
+    `${path}:${line}:${column}: ${problem}. Correct the file, or restore a backup`,
   )
   if (cause !== undefined) {
     Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
