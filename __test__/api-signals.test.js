@@ -271,3 +271,22 @@ test('a guard that cannot be upgraded for its signal is upgradable still', async
   guard.release()
   assertFree(t, lock)
 })
+
+test('a guard that is released again by the signal of the next one ends no hold but its own', async (t) => {
+  const lock = openLock(t)
+  const guard = await lock.acquireWrite()
+  let removed = 0
+  const signal = /** @type {any} */ ({
+    aborted: false,
+    addEventListener() {},
+    removeEventListener() {
+      removed++
+      guard.release()
+    },
+  })
+  const next = lock.acquireWrite({ signal })
+  guard.release()
+  t.is(removed, 1)
+  t.like(lock.inspect(), { holders: [{ mode: 'write' }] })
+  ;(await next).release()
+})

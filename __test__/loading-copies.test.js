@@ -255,6 +255,103 @@ test('with no stack left a release still ends the hold of one, and the next is g
   t.deepEqual(lock.inspect().holders, [])
 })
 
+/**
+ * Calls `act` in each frame from the deepest that the stack has room for, until it has not thrown for `enough` times.
+ *
+ * @param {() => void} act
+ */
+function fromTheEndOfTheStack(act, enough = 1) {
+  let left = enough
+  const descend = () => {
+    try {
+      descend()
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+    }
+    if (left === 0) return
+    try {
+      act()
+      left--
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+    }
+  }
+  descend()
+}
+
+test('with no stack left a wait that cannot begin rejects, and is not heard of later', async (t) => {
+  const lock = openLock(t)
+  for (let turn = 0; turn < 5; turn++) {
+    const guard = await lock.acquireWrite()
+    /** @type {Promise<any>[]} */
+    const waits = []
+    fromTheEndOfTheStack(() => {
+      waits[waits.length] = lock.acquireWrite()
+    }, 1000)
+    const ends = Promise.allSettled(waits.map((wait) => wait.then((guard) => guard.release())))
+    guard.release()
+    for (const end of await ends) {
+      if (end.status === 'rejected') t.is(end.reason.constructor, RangeError)
+    }
+    t.deepEqual(lock.inspect().holders, [])
+    t.deepEqual(lock.inspect().waiters, [])
+  }
+})
+
+for (const method of ['readSync', 'writeSync']) {
+  test(`with no stack left ${method}(fn) holds nothing afterwards`, async (t) => {
+    const lock = openLock(t)
+    for (let turn = 0; turn < 20; turn++) {
+      fromTheEndOfTheStack(() => {
+        try {
+          lock[method](() => {})
+        } catch (error) {
+          if (error.code !== 'ERR_LOCK_DEADLOCK') throw error // of the frame below, until the next turn
+        }
+      }, 1000)
+      await null
+      t.deepEqual(lock.inspect().holders, [])
+    }
+  })
+}
+
+for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (guard: any) => void][]} */ ([
+  ['a downgrade to read', (lock) => lock.tryWrite(), (guard) => guard.downgrade()],
+  ['a downgrade to upgradable', (lock) => lock.tryWrite(), (guard) => guard.downgrade('upgradable')],
+  ['an upgrade of a read hold', (lock) => lock.tryRead(), (guard) => guard.tryUpgrade()],
+  ['an upgrade of an upgradable hold', (lock) => lock.tryUpgradable(), (guard) => guard.tryUpgrade()],
+])) {
+  test(`with no stack left ${what} leaves a hold that can be released`, (t) => {
+    const lock = openLock(t)
+    for (let turn = 0; turn < 40; turn++) {
+      const guard = acquire(lock)
+      let frame = 0
+      // In one frame alone, so that also what half succeeds is seen.
+      const descend = () => {
+        try {
+          descend()
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error
+        }
+        if (frame++ !== turn) return
+        try {
+          change(guard)
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error
+        }
+      }
+      descend()
+      t.false(guard.released)
+      t.deepEqual(
+        lock.inspect().holders.map(({ mode }) => mode),
+        [guard.mode],
+      )
+      guard.release()
+      t.deepEqual(lock.inspect().holders, [])
+    }
+  })
+}
+
 test('with no stack left an acquisition that throws holds nothing', async (t) => {
   const lock = openLock(t)
   for (const acquire of [

@@ -103,7 +103,7 @@ function labelsOfCode() {
   )) {
     const text = readFileSync(new URL(file, code), 'utf8').replace(/^\s*\/\/.*$/gm, '')
     for (const [, label] of text.matchAll(/\bstep!\((\w+)\)/g)) {
-      const labels = file.startsWith('segment') ? segment : protocol
+      const labels = file.startsWith('shm') ? segment : protocol
       labels.add(label)
     }
   }

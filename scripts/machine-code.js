@@ -92,23 +92,23 @@ const MACHINES = [
 ]
 
 const MUTANTS = [
-  weaker('attachment.rs', 'read_publish', 'Release'),
-  weaker('attachment.rs', 'list', 'Release'),
-  weaker('attachment.rs', 'retract_read', 'Acquire'),
-  weaker('attachment.rs', 'release_read', 'Release'),
-  weaker('queue.rs', 'fn load', 'Acquire'),
+  weaker('attachment/mod.rs', 'read_publish', 'Release'),
+  weaker('attachment/mod.rs', 'list', 'Release'),
+  weaker('attachment/mod.rs', 'retract_read', 'Acquire'),
+  weaker('attachment/mod.rs', 'release_read', 'Release'),
+  weaker('protocol/queue.rs', 'fn load', 'Acquire'),
   // (Both its orders, since one instruction serves the stronger of the two.)
-  weaker('queue.rs', 'fn swap', 'Acquire', { times: 2 }),
-  weaker('queue.rs', 'scan_bound', 'Acquire'),
-  weaker('queue.rs', 'scan_listing', 'Acquire'),
-  weaker('queue.rs', 'scan_reads', 'Acquire'),
-  weaker('wait.rs', 'publish_look', 'Acquire'),
-  weaker('wait.rs', 'publish', 'Release'),
-  weaker('wait.rs', 'leave_queue', 'Release'),
-  weaker('park/mod.rs', 'wake_mark', 'Relaxed'),
-  weaker('park/mod.rs', 'take_wake', 'Relaxed'),
-  weaker('park/doorbell/mod.rs', 'doorbell_look', 'Acquire'),
-  weaker('park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
+  weaker('protocol/queue.rs', 'fn swap', 'Acquire', { times: 2 }),
+  weaker('protocol/queue.rs', 'scan_bound', 'Acquire'),
+  weaker('protocol/queue.rs', 'scan_listing', 'Acquire'),
+  weaker('protocol/queue.rs', 'scan_reads', 'Acquire'),
+  weaker('attachment/requests.rs', 'publish_look', 'Acquire'),
+  weaker('attachment/requests.rs', 'publish', 'Release'),
+  weaker('attachment/requests.rs', 'leave_queue', 'Release'),
+  weaker('sys/park/mod.rs', 'wake_mark', 'Relaxed'),
+  weaker('sys/park/mod.rs', 'take_wake', 'Relaxed'),
+  weaker('sys/park/doorbell/mod.rs', 'doorbell_look', 'Acquire'),
+  weaker('sys/park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
 ]
 
 const part = takeMutants(process.argv)

@@ -79,8 +79,10 @@ export class Hold implements Guard {
   readonly lock: object
   /** See `lost-guards.ts`. */
   grip: object
-  #mode: Mode
-  #released = false
+  /** The mode. A field, and not only a getter, as `ended`: they are read where no stack may be left for a call. */
+  held: Mode
+  /** Ended by this guard; it also ends with its handle. */
+  ended = false
   #hold: number
   #ownerDied: OwnerDied | null
   #extras: Extras | undefined
@@ -90,7 +92,7 @@ export class Hold implements Guard {
     this.lock = lock
     this.grip = handle.grip
     this.#handle = handle
-    this.#mode = mode
+    this.held = mode
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(handle) : null
     if (label !== undefined) {
@@ -106,11 +108,11 @@ export class Hold implements Guard {
   }
 
   get mode(): 'read' | 'write' | 'upgradable' {
-    return MODE_NAMES[this.#mode] as 'read' | 'write' | 'upgradable'
+    return MODE_NAMES[this.held] as 'read' | 'write' | 'upgradable'
   }
 
   get released(): boolean {
-    return this.#released || this.#handle.closed
+    return this.ended || this.#handle.closed
   }
 
   get token(): bigint {
@@ -152,21 +154,22 @@ export class Hold implements Guard {
 
   #end(end: typeof WHOLE | typeof FAILED): void {
     if (this.released) return
-    this.#extras?.shown?.drop()
     const handle = this.#handle
-    if (this.#mode === READ) {
-      handle.releaseRead()
-    } else {
-      this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
-      try {
+    // Before: on the way the next one is granted, and what that calls may release this again.
+    this.ended = true
+    try {
+      this.#extras?.shown?.drop()
+      if (this.held === READ) {
+        handle.releaseRead()
+      } else {
+        this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
         handle.releaseExclusive(end)
-      } catch (error) {
-        this.#released = handle.exclusive === 0
-        throw error
       }
+    } catch (error) {
+      // Not the binding's: the stack ended on the way. So nothing is called here. It is held still, and can be released again.
+      if ((error as LockError).code === undefined) this.ended = false
+      throw error
     }
-    // Only now: where the stack ends on the way, it is held still, and can be released again.
-    this.#released = true
   }
 
   /** A reader's name is shown elsewhere than a writer's. */
@@ -174,7 +177,7 @@ export class Hold implements Guard {
     const extras = this.#extras
     if (extras?.label === undefined) return
     extras.shown?.drop()
-    extras.shown = new Label(this.#handle, this.#mode === READ, extras.label)
+    extras.shown = new Label(this.#handle, this.held === READ, extras.label)
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
@@ -182,8 +185,8 @@ export class Hold implements Guard {
     const terms = options === undefined ? {} : checkAcquireOptions(options)
     this.#assertHeld()
     const handle = this.#handle
-    if (this.#mode === WRITE) return
-    if (this.#mode === READ) {
+    if (this.held === WRITE) return
+    if (this.held === READ) {
       throw new LockError(
         'ERR_LOCK_DEADLOCK',
         `a read hold of ${handle.text} cannot wait to become a writer, since two of them would wait for each other: ` +
@@ -217,17 +220,22 @@ export class Hold implements Guard {
   tryUpgrade(): boolean {
     Hold.#check(this, 'tryUpgrade')
     this.#assertHeld()
-    if (this.#mode === WRITE) return true
+    if (this.held === WRITE) return true
     if (this.#extras?.upgrading) return false
     const hold = binding.tryUpgrade(this.#handle.attachment)
     if (hold === 0) return false
-    if (this.#mode === READ) this.#handle.reads--
+    // Without a call: no stack may be left for one, and it writes.
+    const handle = this.#handle
+    if (this.held === READ) handle.reads--
+    this.held = WRITE
+    handle.exclusive = WRITE
+    this.#hold = hold
     this.#becomeWriter(hold)
     return true
   }
 
   #becomeWriter(hold: number): void {
-    this.#mode = WRITE
+    this.held = WRITE
     this.#handle.exclusive = WRITE
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
@@ -243,8 +251,8 @@ export class Hold implements Guard {
     }
     this.#assertHeld()
     const target = to === 'read' ? READ : UPGRADABLE
-    if (target === this.#mode) return
-    if (this.#mode === READ) {
+    if (target === this.held) return
+    if (this.held === READ) {
       throw invalidValue(
         'to',
         to,
@@ -256,17 +264,18 @@ export class Hold implements Guard {
     try {
       handle.downgrade(target)
     } catch (error) {
-      this.#released = true // nothing is left to hold
+      if ((error as LockError).code === undefined) throw error // no stack was left to get there: nothing has changed
+      this.ended = true // nothing is left to hold
       this.#extras?.shown?.drop()
       throw error
     }
-    this.#mode = target
+    this.held = target
     this.#showLabel()
   }
 
   #assertHeld(): void {
     if (this.#handle.closed) this.#handle.assertOpen()
-    if (this.#released) throw closed(`this hold of ${this.#handle.text} was released: acquire the lock again`)
+    if (this.ended) throw closed(`this hold of ${this.#handle.text} was released: acquire the lock again`)
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 import { binding } from './binding.js'
-import { LockError, translated } from './errors.js'
+import { LockError, translate } from './errors.js'
 import { releaseExclusive, releaseRead } from './hot.js'
 import { dropLabels, type Label } from './labels.js'
 import type { Place } from './options.js'
@@ -76,8 +76,14 @@ export class Handle {
   }
 
   downgrade(to: typeof READ | typeof UPGRADABLE): void {
+    const { exclusive } = this
     this.exclusive = 0
-    translated(() => binding.downgrade(this.attachment, to))
+    try {
+      binding.downgrade(this.attachment, to)
+    } catch (error) {
+      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left to get there
+      throw translate(error)
+    }
     if (to === READ) this.reads++
     else this.exclusive = to
   }

@@ -13,7 +13,9 @@ interface Watched {
   hold: number
 }
 
-const lost = new FinalizationRegistry<Watched>(warn)
+const lost = new FinalizationRegistry<Watched>(({ handle, hold }) => {
+  if (handle.exclusive === WRITE && holdOf(handle) === hold) warnOfLoss(handle)
+})
 /** Of objects that nothing refers to: it hears of the next garbage collection. */
 const collections = new FinalizationRegistry<undefined>(() => {
   listening = false
@@ -42,13 +44,15 @@ function watch(handle: Handle): void {
 
 const holdOf = (handle: Handle) => Math.abs(binding.presentHold(handle.attachment))
 
-function warn({ handle, hold }: Watched): void {
-  if (warned || handle.exclusive !== WRITE || holdOf(handle) !== hold) return
+/** Nothing can release the write hold of `handle` any more. */
+export function warnOfLoss(handle: Handle): void {
+  if (warned || handle.closed) return
   warned = true
   const label = binding.inspect(handle.attachment).holders.find(({ mode }) => mode === 'write')?.label
   emitWarning(
     `${handle.text} is held for write ('${label}') by a guard that was garbage-collected: nothing can release it before this ` +
-      'thread or process ends. Keep the guard as long as the hold shall last, and release it, or use lock.write(). ' +
+      'thread or process ends. Keep the guard as long as the hold shall last, and release it, or use lock.write() with a ' +
+      'function whose promise settles. ' +
       'Further lost guards are not reported.',
     { code: 'RWLOCK_GUARD_LOST' },
   )

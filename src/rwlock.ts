@@ -5,9 +5,10 @@ import { binding } from './binding.js'
 import { ensure } from './ensure.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
+import { Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
 import { tryRead, tryWrite } from './hot.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
+import { warnOfLoss } from './lost-guards.js'
 import {
   type AcquireOptions,
   checkAcquireOptions,
@@ -52,7 +53,10 @@ const { then } = Promise.prototype
 
 /** Closes what nobody can close any more. */
 const collected = new FinalizationRegistry<Handle>((handle) => {
-  if (!handle.closed) handle.leave()
+  if (handle.closed) return
+  // While it was held its guard referred to the lock: so that is lost as well.
+  if (handle.exclusive === WRITE) warnOfLoss(handle)
+  handle.leave()
 })
 
 let isLock: (value: unknown) => boolean
@@ -254,14 +258,14 @@ export class RWLock implements Disposable {
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     check(this, 'readSync')
     checkFunction('fn', fn)
-    return runSync(this.acquireReadSync(options) as Hold, fn, 'read')
+    return this.#scopedSync(READ, fn, options)
   }
 
   /** As {@link RWLock.readSync}, alone. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     check(this, 'writeSync')
     checkFunction('fn', fn)
-    return runSync(this.acquireWriteSync(options) as Hold, fn, 'write')
+    return this.#scopedSync(WRITE, fn, options)
   }
 
   /** Waits for a read hold, blocking this thread. @throws as {@link RWLock.readSync} */
@@ -410,6 +414,27 @@ export class RWLock implements Disposable {
       return new Hold(this, handle, mode, hold, label)
     } catch (error) {
       binding.giveBack(handle.attachment, mode) // as in #try
+      throw error
+    }
+  }
+
+  #scopedSync<T>(
+    mode: typeof READ | typeof WRITE,
+    fn: (guard: Guard) => T,
+    options: AcquireOptions | undefined,
+  ): T {
+    const handle = this.#handle
+    const hold = this.#block(mode, options)
+    try {
+      return runSync(hold, fn, MODE_NAMES[mode])
+    } catch (error) {
+      if (!hold.ended && !handle.closed) {
+        // No stack was left to end it: so nothing is called here but the binding.
+        hold.ended = true
+        if (hold.held === READ) handle.reads--
+        else handle.exclusive = 0
+        binding.giveBack(handle.attachment, hold.held)
+      }
       throw error
     }
   }

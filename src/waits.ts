@@ -49,6 +49,8 @@ export class Wait<T> implements Abortable {
       this.#resolve = resolve
       this.#reject = reject
     })
+    // No stack was left to call that function: then the promise has rejected already.
+    if (this.#reject === undefined) return
     if (request.timeout !== Number.POSITIVE_INFINITY) {
       // Takes 3 µs, more than a wait for this same thread. Made into text only if it is looked at.
       this.#caller = {}
@@ -66,6 +68,7 @@ export class Wait<T> implements Abortable {
       }
       this.#id = ask(this.#token)
     } catch (error) {
+      this.abandoned = true // before a call, for which no stack may be left
       this.#end()
       throw error
     }

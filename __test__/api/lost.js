@@ -36,6 +36,7 @@ const losses = {
     lock.write(() => new Promise(() => {}))
   },
   synchronous: (lock) => lock.acquireWriteSync(),
+  'dropped with its lock': () => new RWLock(`${name}/dropped`).tryWrite(),
 }
 
 const things = {

@@ -8,13 +8,15 @@ import { fileURLToPath } from 'node:url'
 import { RWLock } from 'process-rwlock'
 
 const ROUNDS = 6
+/** On each lock. */
+const WAITS = 10
 const locks = process.argv.slice(2).map((name) => new RWLock(name))
 const threads = () => readdirSync('/proc/self/task').length
 
-/** Ten waits on each lock: of every kind, with and without a timeout. */
+/** Waits on each lock: of every kind, with and without a timeout. */
 function pend(signal) {
   return locks.flatMap((lock) =>
-    Array.from({ length: 10 }, (_, n) => {
+    Array.from({ length: WAITS }, (_, n) => {
       const options = n % 2 ? { signal } : { signal, timeout: 600_000 }
       return n % 3 === 0 ? lock.acquireRead(options) : lock.acquireWrite(options)
     }),
@@ -84,15 +86,16 @@ globalThis.gc?.()
 idle.beside = await idling(5)
 process.send?.({ type: 'measured', ...measured, idle, before, during })
 
-const tokens = new Set()
-for (const wait of waits) {
+// Tokens are those of their lock: two locks may give the same one.
+const tokens = locks.map(() => new Set())
+waits.forEach((wait, n) => {
   wait.then((guard) => {
-    if (guard.mode === 'write') tokens.add(guard.token)
+    if (guard.mode === 'write') tokens[Math.floor(n / WAITS)]?.add(guard.token)
     guard.release()
   })
-}
+})
 await Promise.all(waits)
-process.send?.({ type: 'granted', writes: tokens.size })
+process.send?.({ type: 'granted', writes: tokens.reduce((sum, { size }) => sum + size, 0) })
 const end = performance.now() + 10_000
 while (threads() > before && performance.now() < end) await setTimeout(20)
 process.send?.({ type: 'quiet', after: threads() })

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::attachment::requests::{Terms, now};
+use crate::attachment::snapshot::{OwnerDied, Snapshot};
 use crate::attachment::{Attachment, HoldEnd, LockRef, Options};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::inspect::{OwnerDied, Snapshot};
-use crate::slot::Mode;
-use crate::wait::{Terms, now};
+use crate::protocol::slot::Mode;
 
 /// How long newcomers may overtake a waiter, unless said otherwise: long enough that most contended acquisitions need no
 /// context switch, short enough that nobody notices.

@@ -10,10 +10,10 @@ use plain::UnsafeCell;
 #[cfg(not(loom))]
 use std::thread;
 
+use crate::attachment::requests::Terms;
 use crate::attachment::{Attachment, HoldEnd};
-use crate::segment::heap::Heap;
-use crate::slot::Mode;
-use crate::wait::Terms;
+use crate::protocol::slot::Mode;
+use crate::shm::heap::Heap;
 
 pub const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
 

@@ -9,16 +9,16 @@ use ::loom::model::Builder;
 use ::loom::thread;
 
 use super::kit::{Lock, PATIENT, Party};
+use crate::attachment::requests::{Outcome, Terms};
 use crate::attachment::{HoldEnd, UNLISTING};
-use crate::liveness::slot_byte;
-use crate::park;
-use crate::park::doorbell::Doorbell;
-use crate::segment::Segment;
-use crate::segment::removal::Attempt;
-use crate::slot::Mode::{self, Read, Upgradable, Write};
-use crate::slot::Reads;
+use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
+use crate::protocol::slot::Reads;
+use crate::shm::Segment;
+use crate::shm::removal::Attempt;
 use crate::sync::AtomicU64;
-use crate::wait::{Outcome, Terms};
+use crate::sys::byte_lock::slot_byte;
+use crate::sys::park;
+use crate::sys::park::doorbell::Doorbell;
 
 /// What came out of a model's runs. A model whose runs all end alike checks less than it seems to.
 struct Ends(Arc<Mutex<(BTreeSet<String>, usize)>>);

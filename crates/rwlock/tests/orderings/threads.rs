@@ -3,7 +3,7 @@
 
 use super::kit::{Lock, PATIENT, Party};
 use crate::attachment::HoldEnd;
-use crate::slot::Mode::{self, Read, Upgradable, Write};
+use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
 
 const THREADS: u64 = 4;
 /// Miri is some thousand times slower, and tries another schedule and other values with each seed.
