@@ -25,7 +25,7 @@ export async function ensure<T>(
   if (found !== undefined) return found
   return lock.upgradable(waits.until(loadOrMake), waits.options)
 
-  /** What a dead maker left may be half of it, which `load` need not detect. */
+  /** A dead maker may have left a half-made thing, which `load` need not detect. */
   async function loadUnlessHalfMade(guard: Guard): Promise<T | undefined> {
     return guard.ownerDied === null ? load(guard) : undefined
   }
@@ -44,7 +44,7 @@ export async function ensure<T>(
   }
 }
 
-/** One timeout for several waits: it passes only while the lock is waited for. */
+/** One timeout for several waits. Time between the waits does not count. */
 class Waits {
   readonly #options: AcquireOptions
   #left: number | undefined
@@ -61,7 +61,7 @@ class Waits {
     return this.#left === undefined ? this.#options : { ...this.#options, timeout: this.#left }
   }
 
-  /** `fn`, whose call ends the wait. */
+  /** A function that ends the wait, and calls `fn`. */
   until<R>(fn: (guard: Guard) => R): (guard: Guard) => R {
     return (guard) => {
       if (this.#left) this.#left = Math.max(0, this.#left - (performance.now() - this.#began))

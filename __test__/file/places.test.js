@@ -174,6 +174,24 @@ posixTest(
   },
 )
 
+test('a relative path is that of the working directory at the call', async (t) => {
+  const [dir, elsewhere] = [newDir(t), newDir(t)]
+  const before = process.cwd()
+  const lock = openLock(t, nameOf(join(dir, 'a.json')))
+  const guard = await lock.acquireWrite()
+  try {
+    process.chdir(dir)
+    const updated = updateJSON('a.json', () => 1, { default: 0 })
+    await waitFor(() => lock.inspect().waiters.length === 1)
+    process.chdir(elsewhere)
+    guard.release()
+    await updated
+  } finally {
+    process.chdir(before)
+  }
+  t.deepEqual([readdirSync(dir), readdirSync(elsewhere)], [['a.json'], []])
+})
+
 posixTest('a hard link keeps the old content', async (t) => {
   const dir = newDir(t)
   writeFileSync(join(dir, 'a.json'), '1')

@@ -7,7 +7,7 @@ import { checkFile } from './target.js'
 import { decode } from './text.js'
 import { type Change, call, update, updateSync } from './update.js'
 
-/** Content that a function gives for a file; nothing: the argument, which it may have changed. */
+/** The new content of a file; `undefined` stands for the argument, which may have been changed. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
 type NewContent = string | Uint8Array | undefined | void
 type Fn<C> = (content: C) => NewContent | PromiseLike<NewContent>
@@ -53,7 +53,7 @@ export function updateFileSync(
   return edit.result
 }
 
-/** A change of a file, and what resulted. */
+/** One change of a file, and its result. */
 class Edit {
   result: Buffer | string = ''
   readonly options: UpdateFileOptions | undefined

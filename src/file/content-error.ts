@@ -1,6 +1,6 @@
 import { LockError } from '../errors.js'
 
-/** The content of a file is not what it must be, from `offset` in `text` on. */
+/** An error for a file whose content is invalid from `offset` on. */
 export function invalidContent(
   path: string,
   text: string,

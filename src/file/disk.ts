@@ -64,8 +64,8 @@ const SHARING_TIMEOUT = 5000 // ms
 const MAX_SHARING_DELAY = 100 // ms
 
 /**
- * Windows refuses to replace a file while another program has it open without sharing deletion, and to open a file that is
- * being replaced. Both last for moments (a virus scanner, a search index), so the call is repeated.
+ * Windows refuses to replace a file that another program has open without sharing deletion, and to open a file that is being
+ * replaced. Both conditions are short (a virus scanner, a search index), so the call is repeated.
  */
 export function* retryWhileShared<T>(attempt: () => Steps<T>): Steps<T> {
   const deadline = performance.now() + SHARING_TIMEOUT
@@ -80,7 +80,7 @@ export function* retryWhileShared<T>(attempt: () => Steps<T>): Steps<T> {
   }
 }
 
-/** Runs the steps; an error that has one of these codes is no error. */
+/** Runs the steps, and ignores an error that has one of these codes, or any error. */
 export function* ignoring<T>(steps: Steps<T>, codes?: string[]): Steps<T | undefined> {
   try {
     return yield* steps

@@ -88,7 +88,7 @@ export function updateJSONSync<T = Parsed>(
 // biome-ignore lint/suspicious/noConfusingVoidType: as above.
 type Fn<T> = (value: T) => T | void | PromiseLike<T | void>
 
-/** A change of a JSON file, and what resulted. */
+/** One change of a JSON file, and its result. */
 class JSONEdit<T> {
   result: T | undefined
   readonly change: Change = (before) => this.#change(before)
@@ -119,7 +119,7 @@ class JSONEdit<T> {
   }
 }
 
-/** The value as a file would give it back, so that no call changes the caller's object. */
+/** The value that a file would give back. A copy, because `fn` may change its argument. */
 function copyOf<T>(value: T): T {
   const text = JSON.stringify(value) as string | undefined
   if (text === undefined)

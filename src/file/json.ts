@@ -2,14 +2,14 @@ import { invalidContent } from './content-error.js'
 import { invalidOffset } from './json-position.js'
 import { decode } from './text.js'
 
-/** What `JSON.parse` returns: of whatever type its user says. */
+/** The type of the results of `JSON.parse`. */
 export type Parsed = ReturnType<JSON['parse']>
 
 /** How a JSON text is written, apart from its value. */
 interface Style {
   indent: string | number
   lineEnd: '\n' | '\r\n'
-  /** What precedes and what follows the value. */
+  /** The text before and after the value. */
   start: '' | '\uFEFF'
   end: string
 }
@@ -17,7 +17,7 @@ interface Style {
 const DEFAULT_INDENT = 2
 const NEW_FILE: Style = { indent: DEFAULT_INDENT, lineEnd: '\n', start: '', end: '\n' }
 
-/** A JSON text as it is in a file. */
+/** The JSON text in a file. */
 export class JSONText {
   readonly text: string
   readonly #path: string
@@ -67,7 +67,7 @@ const MAX_END = 100
 function indentOf(text: string): string | number {
   const [, indent] = /^[[{][ \t]*\r?\n([ \t]+)/.exec(text) ?? []
   if (indent !== undefined) return indent
-  // One line: written without white space, unless it has nothing that could be indented.
+  // A text of one line stays compact, unless it has nothing to indent.
   const isCompact = /^[[{]\s*[^\s\]}]/.test(text) && !text.includes('\n')
   return isCompact ? 0 : DEFAULT_INDENT
 }

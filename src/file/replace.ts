@@ -22,7 +22,7 @@ export function* replaceFile(
 ): Steps<void> {
   const temporary = temporaryFile(target)
   try {
-    // Private until it has its owner.
+    // Private until its owner is set.
     const fd = yield* disk.open(temporary, 'wx', like === null ? mode : 0o600)
     try {
       yield* disk.write(fd, bytes)
@@ -48,7 +48,7 @@ function* setOwnerAndMode(fd: number, like: Stats): Steps<void> {
     yield* disk.ignoring(disk.fchown(fd, own.uid, like.gid), refused)
     yield* disk.ignoring(disk.fchown(fd, like.uid, like.gid), refused)
     const { uid, gid } = yield* disk.fstat(fd)
-    // Permissions of the old group are not for another group.
+    // Another group must not get the permissions of the old group.
     if (gid !== like.gid) mode = (mode & ~0o070) | ((mode & 0o007) << 3)
     if (uid !== like.uid || gid !== like.gid) mode &= 0o777
   }
@@ -58,8 +58,8 @@ function* setOwnerAndMode(fd: number, like: Stats): Steps<void> {
 
 /** Makes the rename durable, where the system can. */
 function* syncFolder(folder: string): Steps<void> {
-  if (process.platform === 'win32') return // it has no such call
-  // A folder may be writable but not readable; some file systems cannot sync folders.
+  if (process.platform === 'win32') return // Windows cannot open folders
+  // The folder may be writable but not readable, and some file systems cannot sync folders.
   const refused = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
   const fd = yield* disk.ignoring(disk.open(folder, 'r'), refused)
   if (fd === undefined) return
@@ -70,7 +70,7 @@ function* syncFolder(folder: string): Steps<void> {
   }
 }
 
-/** Removes the temporary files that killed processes left. For the holder of the file's lock: no other process has one. */
+/** Removes the temporary files of killed processes. The caller holds the lock of the file, so none is in use. */
 export function* removeLeftovers(target: string): Steps<void> {
   const folder = dirname(target)
   const prefix = temporaryPrefix(target)
@@ -82,8 +82,8 @@ export function* removeLeftovers(target: string): Steps<void> {
 }
 
 /**
- * A name that no other process uses. With a fixed name, two processes that do not share the lock (two containers without
- * `beside`) would write into one temporary file.
+ * The name is unique. With a fixed name, two processes that do not share the lock (two containers without `beside`) would write
+ * into one temporary file.
  */
 function temporaryFile(target: string): string {
   const unique = `${process.pid}-${randomBytes(6).toString('hex')}`
@@ -97,7 +97,7 @@ function temporaryPrefix(target: string): string {
   return `.${createHash('sha256').update(name, 'utf16le').digest('hex').slice(0, 32)}.`
 }
 
-/** Adds the path to an error of a call that has a file descriptor only, such as `ENOSPC` of `write`. */
+/** Adds the path to an error of a call that gets only a file descriptor, such as `ENOSPC` from `write`. */
 function withPath(error: unknown, path: string): unknown {
   const { syscall, path: known } = error as NodeJS.ErrnoException
   if (syscall !== undefined && known === undefined) {

@@ -1,12 +1,12 @@
-// Which file a path leads to, and how its lock is called.
+// The file that a path leads to, and the name of its lock.
 import { createHash } from 'node:crypto'
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
-import { basename, dirname, isAbsolute, join, parse, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, parse, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
 import { codeOf } from './disk.js'
 
-/** A file that is locked. */
+/** A file, and the name of its lock. */
 export interface Target {
   /** Its real path. */
   path: string
@@ -26,7 +26,14 @@ export function checkFile(file: unknown): string {
   return path
 }
 
-/** As Node.js does, which accepts the URL objects of other contexts. */
+/** The path that stays the same when the working directory changes. */
+export function absolute(path: string): string {
+  if (process.platform === 'win32') return resolve(path)
+  // Not `resolve()`: it would remove the `..` that follows a link.
+  return isAbsolute(path) ? path : `${process.cwd()}/${path}`
+}
+
+/** Like Node.js, this accepts the URL objects of other contexts. */
 function isURL(value: unknown): value is URL {
   return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value
 }
@@ -97,12 +104,12 @@ function entryIgnoresCase(folder: string, name: string): boolean | undefined {
   }
 }
 
-/** Upper case first: it unites letters that have several lower case forms. */
+/** Upper case first, because some letters have several lower case forms. */
 function foldCase(name: string): string {
   return name.normalize('NFD').toUpperCase().toLowerCase().normalize('NFC')
 }
 
-/** The path itself, so that `inspect()` shows it; for a path that cannot be a name, its hash and the end of it. */
+/** The path itself, because `inspect()` shows it; its hash and its end if the path cannot be the name of a lock. */
 function nameOf(path: string): string {
   const name = `file:${path}`
   if (Buffer.byteLength(name) <= MAX_NAME_BYTES && !/\p{Surrogate}/u.test(name)) return name

@@ -8,7 +8,7 @@ import { openLock } from './lock.js'
 import type { CheckedUpdate } from './options.js'
 import { removeLeftovers, replaceFile } from './replace.js'
 import { runAsync, runSync, type Steps, step } from './steps.js'
-import { findTarget, type Target } from './target.js'
+import { absolute, findTarget, type Target } from './target.js'
 
 /** The content of a file before an update. */
 export interface Before {
@@ -25,13 +25,11 @@ export type Change = (before: Before) => Steps<Uint8Array | null>
 /** The path led to another file when the lock was granted. */
 const MOVED = Symbol()
 
-/**
- * A lock that this makes need not report a dead writer after its last close (`durable`): a killed update leaves the old or the
- * new content.
- */
+/** A killed update leaves the old or the new content, so no later process needs to know of it. */
 const OPEN_OPTIONS = { durable: false }
 
-export async function update(file: string, change: Change, options: CheckedUpdate): Promise<void> {
+export async function update(given: string, change: Change, options: CheckedUpdate): Promise<void> {
+  const file = absolute(given)
   for (const left = timeLeft(options.timeout); ; ) {
     const target = findTarget(file)
     const lock = openLock(target, options.beside, OPEN_OPTIONS)
@@ -44,7 +42,8 @@ export async function update(file: string, change: Change, options: CheckedUpdat
   }
 }
 
-export function updateSync(file: string, change: Change, options: CheckedUpdate): void {
+export function updateSync(given: string, change: Change, options: CheckedUpdate): void {
+  const file = absolute(given)
   for (const left = timeLeft(options.timeout); ; ) {
     const target = findTarget(file)
     const lock = openLock(target, options.beside, OPEN_OPTIONS)
@@ -57,7 +56,7 @@ export function updateSync(file: string, change: Change, options: CheckedUpdate)
   }
 }
 
-/** One timeout for all the locks that an update waits for. */
+/** The rest of a timeout that covers every lock for which one update waits. */
 function timeLeft(timeout: number | undefined): () => number | undefined {
   const deadline = performance.now() + (timeout ?? 0)
   return () => timeout && Math.max(0, deadline - performance.now())
@@ -69,7 +68,7 @@ function* updateLocked(
   change: Change,
   { mode, backup, signal }: CheckedUpdate,
 ): Steps<typeof MOVED | undefined> {
-  // While the call waited, a link may have been changed; or the file was created, and its name is spelled otherwise.
+  // During the wait, a link may have been changed, or the file may have been created with another spelling.
   const { name, path } = findTarget(file)
   if (name !== locked.name) return MOVED
 
@@ -79,7 +78,7 @@ function* updateLocked(
     throw invalidValue('file', path, 'must be a regular file') // reading a pipe or a device may never end
   }
   const bytes = stats === null ? null : yield* disk.retryWhileShared(() => disk.readFile(path))
-  // Before `change`, which may do more than to return a value. A rename needs no permission to write the file itself.
+  // Before `change`, which may have side effects. A rename would not need permission to write the file.
   if (stats !== null) yield* disk.access(path, constants.W_OK)
   yield* disk.access(dirname(path), constants.W_OK)
 
