@@ -20,11 +20,13 @@ export const mutants = [
   {
     name: 'a reader lists itself each time',
     file: 'attachment/mod.rs',
-    change: [['(self.is_listed() || self.enlist_while(open))', 'self.enlist_while(open)']],
+    change: [
+      ['(self.is_registered() || self.register_reader_while(open))', 'self.register_reader_while(open)'],
+    ],
   },
   {
     name: 'a writer drains though nobody else reads',
     file: 'attachment/mod.rs',
-    change: [['if self.segment.lists_beside(self.index) {', 'if true {']],
+    change: [['if self.segment.has_other_registered(self.index) {', 'if true {']],
   },
 ]

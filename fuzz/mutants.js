@@ -46,7 +46,7 @@ export const MUTANTS = [
     name: 'the watcher leaves what nobody should have written in a wake word',
     target: 'open',
     file: 'sys/park/mod.rs',
-    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!POKED, SeqCst)']],
+    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!INTERRUPTED, SeqCst)']],
   },
   {
     name: 'nobody asks whether the gate names himself',
@@ -68,7 +68,7 @@ export const MUTANTS = [
   {
     name: "a damaged lock's token is remembered for all",
     target: 'named',
-    file: 'shm/fence.rs',
+    file: 'shm/token_floor.rs',
     change: [['.max(sane(token, now))', '.max(token)']],
   },
 ]

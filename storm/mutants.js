@@ -22,10 +22,10 @@ const MUTANTS = [
     name: 'a reader looks at the gate before it publishes its hold, and not after',
     file: 'attachment/mod.rs',
     change: [
-      ['step!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
+      ['crash_point!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
       [
-        'if open(self.load_gate()) && (self.is_listed() || self.enlist_while(open)) {',
-        'if admitted && (self.is_listed() || self.enlist_while(|_| true)) {',
+        'if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {',
+        'if admitted && (self.is_registered() || self.register_reader_while(|_| true)) {',
       ],
     ],
   },
@@ -34,12 +34,12 @@ const MUTANTS = [
     file: 'attachment/mod.rs',
     change: [
       [
-        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
         'fn write_drained(&self) -> bool {\n',
       ],
       [
-        '        let _trying = Trying::of(self.slot());\n        let writes = self.claim_gate',
-        '        let _trying = Trying::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
+        '        let _trying = TryMark::of(self.slot());\n        let writes = self.claim_gate',
+        '        let _trying = TryMark::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
       ],
     ],
   },
@@ -48,8 +48,8 @@ const MUTANTS = [
     file: 'attachment/requests.rs',
     change: [
       [
-        'self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained()',
-        'self.reads.get() == 0 && (drain.upgrade || self.segment.reader_beside(self.index).is_none()) && self.claim_drained()',
+        'self.reads.get() == 0 && self.segment.find_other_reader(self.index).is_none() && self.claim_drained()',
+        'self.reads.get() == 0 && (drain.upgrade || self.segment.find_other_reader(self.index).is_none()) && self.claim_drained()',
       ],
     ],
   },
@@ -58,15 +58,17 @@ const MUTANTS = [
     file: 'attachment/mod.rs',
     change: [
       [
-        'self.reads.set(1);\n            step!(downgrade_publish);',
-        'let _ = self.release_exclusive(HoldEnd::Whole); std::thread::yield_now(); self.reads.set(1);',
+        'self.reads.set(1);\n            crash_point!(downgrade_publish);',
+        'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now(); self.reads.set(1);',
       ],
     ],
   },
   {
-    name: 'the fence does not grow',
+    name: 'the last token does not grow',
     file: 'attachment/mod.rs',
-    change: [['self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);']],
+    change: [
+      ['self.gate().last_token.load(Relaxed).wrapping_add(1);', 'self.gate().last_token.load(Relaxed);'],
+    ],
   },
   {
     name: 'a death inside is not remembered',
@@ -78,8 +80,8 @@ const MUTANTS = [
     file: 'attachment/mod.rs',
     change: [
       [
-        'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()',
-        'HoldEnd::Whole if mode == Mode::Write => gate.freed()',
+        'HoldEnd::Consistent if mode == Mode::Write => gate.freed().poison_cleared()',
+        'HoldEnd::Consistent if mode == Mode::Write => gate.freed()',
       ],
     ],
   },
@@ -123,7 +125,7 @@ const MUTANTS = [
     file: 'protocol/queue.rs',
     change: [
       ['if turn && Some(slot) != me {', 'if turn && Some(slot) == me {'],
-      ['self.next_poll(now).min(vigil.next);', 'self.next_poll(now);', 'attachment/requests.rs'],
+      ['self.next_poll(now).min(peer_check.next);', 'self.next_poll(now);', 'attachment/requests.rs'],
     ],
   },
 ]

@@ -20,7 +20,7 @@ export const MUTANTS = [
     file: 'protocol/recovery.rs',
     change: [
       [
-        'self.slots()[slot].token.load(Relaxed) == self.gate().fence.load(Relaxed)',
+        'self.slots()[slot].token.load(Relaxed) == self.gate().last_token.load(Relaxed)',
         'let _ = slot;\n        true',
       ],
     ],
@@ -60,10 +60,10 @@ export const MUTANTS = [
     file: 'protocol/recovery.rs',
     change: [
       [
-        'self.see_to(reader, &mut before);\n                            false',
+        'self.handle_blocker(reader, &mut before);\n                            false',
         'let _ = reader;\n                            false',
       ],
-      ['self.see_to(reader, before); // in case', 'let _ = reader; // in case'],
+      ['self.handle_blocker(reader, before); // in case', 'let _ = reader; // in case'],
     ],
   },
   {
@@ -72,8 +72,8 @@ export const MUTANTS = [
     file: 'protocol/recovery.rs',
     change: [
       [
-        'let until = since + (PATIENCE << passes);',
-        'let until = if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { since + (PATIENCE << passes) };',
+        'let until = since + (SKIP_GRACE << skip_count);',
+        'let until = if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { since + (SKIP_GRACE << skip_count) };',
       ],
     ],
   },
@@ -83,20 +83,20 @@ export const MUTANTS = [
     file: 'protocol/recovery.rs',
     change: [
       [
-        'let until = since + (PATIENCE << passes);',
-        'let until = if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { since + (PATIENCE << passes) };',
+        'let until = since + (SKIP_GRACE << skip_count);',
+        'let until = if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { since + (SKIP_GRACE << skip_count) };',
       ],
     ],
   },
   {
-    name: 'fence-at-the-end',
+    name: 'token-stored-at-the-end',
     breaks: "the token is noted at the release: a dead writer's is handed out again",
     file: 'attachment/mod.rs',
     change: [
-      ['        self.gate().fence.store(token, Relaxed);\n', ''],
+      ['        self.gate().last_token.store(token, Relaxed);\n', ''],
       [
         'else { return Ok(()) };\n        match mode',
-        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().fence.store(self.slot().token.load(Relaxed), Relaxed); }\n        match mode',
+        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().last_token.store(self.slot().token.load(Relaxed), Relaxed); }\n        match mode',
       ],
     ],
   },
@@ -104,7 +104,7 @@ export const MUTANTS = [
     name: 'failure-heals',
     breaks: 'a write hold that failed settles the death before it',
     file: 'attachment/mod.rs',
-    change: [['HoldEnd::Whole if mode', 'HoldEnd::Whole | HoldEnd::Failed if mode']],
+    change: [['HoldEnd::Consistent if mode', 'HoldEnd::Consistent | HoldEnd::Failed if mode']],
   },
   {
     name: 'died-slot-reused',
@@ -148,7 +148,7 @@ export const MUTANTS = [
     file: 'attachment/mod.rs',
     change: [
       [
-        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
         'fn write_drained(&self) -> bool {\n',
       ],
     ],
@@ -159,8 +159,8 @@ export const MUTANTS = [
     file: 'attachment/mod.rs',
     change: [
       [
-        '            if !open(gate) {\n                return false;\n            }\n            step!(list_gate);',
-        '            if !open(Gate(0)) {\n                return false;\n            }\n            step!(list_gate);',
+        '            if !open(gate) {\n                return false;\n            }\n            crash_point!(register_gate);',
+        '            if !open(Gate(0)) {\n                return false;\n            }\n            crash_point!(register_gate);',
       ],
     ],
   },
@@ -168,7 +168,12 @@ export const MUTANTS = [
     name: 'downgraded-unlisted',
     breaks: 'who reads after it wrote is not listed, and no writer looks at it',
     file: 'attachment/mod.rs',
-    change: [['            if !self.is_listed() {\n                self.enlist();\n            }\n', '']],
+    change: [
+      [
+        '            if !self.is_registered() {\n                self.register_reader();\n            }\n',
+        '',
+      ],
+    ],
   },
   {
     name: 'death-forgotten',
@@ -182,8 +187,8 @@ export const MUTANTS = [
     file: 'shm/mod.rs',
     change: [
       [
-        '        step!(create_header);\n',
-        '        header.magic.store(MAGIC, Release);\n        step!(create_header);\n',
+        '        crash_point!(create_header);\n',
+        '        header.magic.store(MAGIC, Release);\n        crash_point!(create_header);\n',
       ],
     ],
   },

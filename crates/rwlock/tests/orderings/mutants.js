@@ -11,8 +11,8 @@ const KERNEL = 'it keeps the look before the question to the kernel, which no mo
 export const MUTANTS = [
   // Reading: publish, then look.
   weaker('attachment/mod.rs', 'read_publish', 'AcqRel'),
-  weaker('attachment/mod.rs', 'list', 'AcqRel'),
-  weaker('attachment/mod.rs', 'list', 'Relaxed'),
+  weaker('attachment/mod.rs', 'register_reader', 'AcqRel'),
+  weaker('attachment/mod.rs', 'register_reader', 'Relaxed'),
   weaker('attachment/mod.rs', 'retract_read', 'AcqRel'),
   weaker('attachment/mod.rs', 'release_read', 'AcqRel'),
   weaker('attachment/mod.rs', 'release_read', 'Acquire'),
@@ -25,19 +25,19 @@ export const MUTANTS = [
   // (A false alarm: C++20 lets no later load return what is older than the swap of the release.)
   weaker('attachment/mod.rs', 'downgrade_publish', 'Relaxed'),
   // Attaching and closing.
-  weaker('attachment/mod.rs', 'attach_look', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment/mod.rs', 'attach_load', 'Relaxed', { survives: UNUSED }),
   weaker('attachment/mod.rs', 'attach_reads', 'Relaxed', {
     survives: 'the word says already that nobody reads there: only the generation is new',
   }),
   weaker('attachment/mod.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attachment/mod.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
-  weaker('attachment/mod.rs', 'attach_unlist', 'Relaxed', { survives: UNUSED }),
+  weaker('attachment/mod.rs', 'attach_unregister', 'Relaxed', { survives: UNUSED }),
   weaker('attachment/mod.rs', 'attach_high_water', 'AcqRel'),
-  weaker('attachment/mod.rs', 'attach_high_water_look', 'Relaxed', {
+  weaker('attachment/mod.rs', 'attach_high_water_load', 'Relaxed', {
     survives: 'the exchange that follows fails if it is old',
   }),
-  weaker('attachment/mod.rs', 'tidy_look', 'Relaxed'),
-  weaker('attachment/mod.rs', 'tidy_high_water', 'Relaxed', {
+  weaker('attachment/mod.rs', 'lower_high_water_load', 'Relaxed'),
+  weaker('attachment/mod.rs', 'lower_high_water', 'Relaxed', {
     survives: 'who attaches after it raises the mark again, in one order with it',
   }),
   weaker('shm/removal.rs', 'fn removal', 'Relaxed'),
@@ -52,10 +52,10 @@ export const MUTANTS = [
     survives: 'what a failed exchange found is not used, the gate is loaded anew',
   }),
   weaker('protocol/queue.rs', 'scan_bound', 'Acquire'),
-  weaker('protocol/queue.rs', 'scan_listing', 'Acquire'),
-  weaker('protocol/queue.rs', 'scan_listing', 'Relaxed'),
+  weaker('protocol/queue.rs', 'scan_reader_bitmap', 'Acquire'),
+  weaker('protocol/queue.rs', 'scan_reader_bitmap', 'Relaxed'),
   // (A false alarm, since loom lets a later load return this one's value though the bit was set in the order S since.)
-  weaker('protocol/queue.rs', 'unlist', 'Relaxed'),
+  weaker('protocol/queue.rs', 'prune_readers', 'Relaxed'),
   weaker('protocol/queue.rs', 'scan_reads', 'Acquire'),
   weaker('protocol/queue.rs', 'scan_reads', 'Relaxed'),
   weaker('protocol/queue.rs', 'scan_queue', 'Acquire'),
@@ -64,7 +64,7 @@ export const MUTANTS = [
   weaker('attachment/requests.rs', 'take_ticket', 'Relaxed', {
     survives: 'whoever asks later, in time, gets the greater number from any order',
   }),
-  weaker('attachment/requests.rs', 'publish_look', 'Relaxed', {
+  weaker('attachment/requests.rs', 'publish_load', 'Relaxed', {
     survives: 'whoever marks the word wakes its owner after that',
   }),
   weaker('attachment/requests.rs', 'publish_back', 'Release'),
@@ -73,7 +73,7 @@ export const MUTANTS = [
   weaker('attachment/requests.rs', 'leave_queue', 'Release'),
   weaker('sys/park/mod.rs', 'wake_mark', 'Relaxed', { survives: IN_ORDER }),
   weaker('sys/park/mod.rs', 'take_wake', 'Relaxed', { survives: IN_ORDER }),
-  weaker('sys/park/doorbell/mod.rs', 'doorbell_look', 'Relaxed', { survives: IN_ORDER }),
+  weaker('sys/park/doorbell/mod.rs', 'doorbell_load', 'Relaxed', { survives: IN_ORDER }),
   weaker('sys/park/doorbell/mod.rs', 'doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
   {
     name: 'unmuted',
@@ -82,11 +82,11 @@ export const MUTANTS = [
     change: [['let doorbell = self.mute();', 'let doorbell = 0;']],
   },
   // The dead, and those who do not come.
-  weaker('protocol/recovery.rs', 'repair_look_queued', 'Relaxed', { survives: KERNEL }),
-  weaker('protocol/recovery.rs', 'repair_look_reads', 'Relaxed', { survives: KERNEL }),
+  weaker('protocol/recovery.rs', 'repair_load_queued', 'Relaxed', { survives: KERNEL }),
+  weaker('protocol/recovery.rs', 'repair_load_reads', 'Relaxed', { survives: KERNEL }),
   weaker('protocol/recovery.rs', 'repair_queued', 'AcqRel'),
   weaker('protocol/recovery.rs', 'repair_reads', 'AcqRel'),
-  weaker('protocol/recovery.rs', 'vigil_queued', 'Relaxed', { survives: 'it is the own word' }),
-  weaker('protocol/recovery.rs', 'pass_queued', 'AcqRel'),
-  weaker('protocol/recovery.rs', 'pass_queued', 'Relaxed'),
+  weaker('protocol/recovery.rs', 'check_queued', 'Relaxed', { survives: 'it is the own word' }),
+  weaker('protocol/recovery.rs', 'skip_queued', 'AcqRel'),
+  weaker('protocol/recovery.rs', 'skip_queued', 'Relaxed'),
 ]

@@ -12,9 +12,9 @@ use memmap2::{MmapOptions, MmapRaw};
 use super::{directory, disk, unix_nanos};
 
 /// Its file, in the user's directory.
-pub(super) const FILE: &str = "fence";
+pub(super) const FILE: &str = "token-floor";
 
-/// A century in ns. A fence that lies further ahead is damaged, and following it would end in a wrap to zero.
+/// A century in ns. A token floor that lies further ahead is damaged, and following it would end in a wrap to zero.
 const ABSURD: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 
 /// Where a new lock's tokens begin: Unix time in ns, which is above every token of an earlier life, since a lock hands out
@@ -45,12 +45,12 @@ impl LastToken {
         let directory =
             directory::existing().transpose().unwrap_or_else(directory::ensure).map_err(io::Error::other)?;
         let path = directory.join(FILE);
-        step!(open_last_fence);
+        crash_point!(open_token_floor);
         let file = disk::private().create(true).truncate(false).open(path)?;
         // A page that the system has no room for is an error here, and a signal when it is written to.
-        step!(reserve_last_fence);
+        crash_point!(reserve_token_floor);
         disk::reserve(&file, size_of::<u64>())?;
-        step!(map_last_fence);
+        crash_point!(map_token_floor);
         MmapOptions::new().len(size_of::<u64>()).map_raw(&file).map(Self)
     }
 
@@ -60,17 +60,17 @@ impl LastToken {
     }
 
     fn load(&self) -> u64 {
-        step!(read_last_fence);
+        crash_point!(read_token_floor);
         u64::from_le(self.word().load(SeqCst))
     }
 
     fn raise(&self, token: u64, now: u64) {
         let word = self.word();
         loop {
-            step!(raise_last_fence_look);
+            crash_point!(raise_token_floor_load);
             let seen = word.load(SeqCst);
             let raised = sane(u64::from_le(seen), now).max(sane(token, now)).to_le();
-            step!(raise_last_fence);
+            crash_point!(raise_token_floor);
             if raised == seen || word.compare_exchange(seen, raised, SeqCst, SeqCst).is_ok() {
                 return;
             }
