@@ -242,13 +242,13 @@ export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDis
   /** Waits for the upgradable hold. Like {@link AsyncRWLock.acquireRead}. */
   acquireUpgradable(options?: AcquireOptions): Promise<G>
   /** A read hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryRead(): Awaitable<G | null>
+  tryRead(): G | null | Promise<G | null>
   /** The write hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryWrite(): Awaitable<G | null>
+  tryWrite(): G | null | Promise<G | null>
   /** The upgradable hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryUpgradable(): Awaitable<G | null>
+  tryUpgradable(): G | null | Promise<G | null>
   /** The holders, the waiters, and the writer that died during its hold. Fails with `ERR_LOCK_CLOSED`. */
-  inspect(): Awaitable<LockSnapshot>
+  inspect(): LockSnapshot | Promise<LockSnapshot>
   /** Closes the lock: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. No effect if it is closed. */
   close(): void | Promise<void>
 }
