@@ -1,7 +1,6 @@
 // npm test: the tests of the crates, then the ava suite on every supported Node.js.
 import { delimiter, dirname } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { Parser } from 'tap-parser'
 import { readArguments, usageError } from './lib/arguments.js'
 import { MAJORS, nodeOf } from './lib/node-versions.js'
 import { attempt, endLike, SIGNALS } from './lib/run.js'
@@ -87,6 +86,7 @@ async function ava(major) {
     ...values.match.flatMap((title) => ['--match', title]),
     ...files,
   ]
+  const { Parser } = await import('tap-parser') // installed by setup()
   const parser = new Parser()
   /** @type {Promise<import('tap-parser').FinalResults>} */
   const finished = new Promise((resolve) => parser.once('complete', resolve))

@@ -21,7 +21,7 @@ export function readArguments(help, options, { positionals = false, args = proce
     console.log(help.trim())
     process.exit(0)
   }
-  return parsed
+  return { values: parsed.values, positionals: /** @type {string[]} */ (parsed.positionals) }
 }
 
 /**
