@@ -4,7 +4,7 @@
 export const mutants = [
   {
     name: 'the clock is read in every write hold',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
         'self.exclusive.set(Some(Mode::Write));\n    }\n\n    /// For whoever finds',
@@ -14,17 +14,19 @@ export const mutants = [
   },
   {
     name: 'a writer looks at every slot',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [['            word.load(SeqCst)\n', '            word.load(SeqCst) | u64::MAX\n']],
   },
   {
     name: 'a reader lists itself each time',
-    file: 'attachment.rs',
-    change: [['(self.is_listed() || self.enlist_while(open))', 'self.enlist_while(open)']],
+    file: 'attachment/mod.rs',
+    change: [
+      ['(self.is_registered() || self.register_reader_while(open))', 'self.register_reader_while(open)'],
+    ],
   },
   {
     name: 'a writer drains though nobody else reads',
-    file: 'attachment.rs',
-    change: [['if self.segment.lists_beside(self.index) {', 'if true {']],
+    file: 'attachment/mod.rs',
+    change: [['if self.segment.has_other_registered(self.index) {', 'if true {']],
   },
 ]

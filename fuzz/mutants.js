@@ -5,13 +5,13 @@ export const MUTANTS = [
   {
     name: 'the high-water mark is believed',
     target: 'open',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [['.min(slots.len())', '']],
   },
   {
     name: 'the listing is believed',
     target: 'open',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [
       [
         'self.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)',
@@ -22,19 +22,19 @@ export const MUTANTS = [
   {
     name: "the gate's owner is believed",
     target: 'open',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [['Some(_) if gate.owner() < self.slots().len() =>', 'Some(_) =>']],
   },
   {
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
-    file: 'segment/mod.rs',
+    file: 'shm/mod.rs',
     change: [['!backing.fits(expected) || said', 'said']],
   },
   {
     name: 'a wait sleeps only on a word that is zero',
     target: 'open',
-    file: 'wait.rs',
+    file: 'attachment/requests.rs',
     change: [
       [
         'park::wait_for_news(&self.slot().waiting.wake, until)',
@@ -45,19 +45,19 @@ export const MUTANTS = [
   {
     name: 'the watcher leaves what nobody should have written in a wake word',
     target: 'open',
-    file: 'park/mod.rs',
-    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!POKED, SeqCst)']],
+    file: 'sys/park/mod.rs',
+    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!INTERRUPTED, SeqCst)']],
   },
   {
     name: 'nobody asks whether the gate names himself',
     target: 'open',
-    file: 'wait.rs',
+    file: 'attachment/requests.rs',
     change: [['if ours { Ok(()) }', 'if true { Ok(()) }']],
   },
   {
     name: "a read that is taken back wakes one's own writer",
     target: 'running',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
         'if !gate.is_owned_by(self.index) {\n            self.segment.wake_writer',
@@ -68,7 +68,7 @@ export const MUTANTS = [
   {
     name: "a damaged lock's token is remembered for all",
     target: 'named',
-    file: 'segment/fence.rs',
+    file: 'shm/token_floor.rs',
     change: [['.max(sane(token, now))', '.max(token)']],
   },
 ]

@@ -1,5 +1,5 @@
-// The model and the code name the same steps: `step!(label)` before an access in crates/rwlock/src,
-// `/* step: label */` beside it in rwlock.pml. A label that one side alone has is a difference between the two.
+// The model and the code name the same steps: `crash_point!(label)` before an access in crates/rwlock/src,
+// `/* crash point: label */` beside it in rwlock.pml. A label that one side alone has is a difference between the two.
 import { readdirSync, readFileSync } from 'node:fs'
 import { source } from './search.js'
 
@@ -11,7 +11,7 @@ export const exceptions = {
     'attach_identity',
     'label',
     'label_hold',
-    'note_pending',
+    'store_pending',
     'stamp_drain',
     'stamp_exclusive',
     'stamp_read',
@@ -19,48 +19,48 @@ export const exceptions = {
     'drain_since',
   ],
   'who asks only looks, and the answer is old when it arrives': [
-    'died_look',
+    'died_load',
     'inspect_died',
     'inspect_gate',
     'inspect_identity',
     'inspect_queued',
     'inspect_reads',
-    'poison_look',
-    'token_look',
+    'poison_load',
+    'token_load',
   ],
-  'removing a lock needs nobody in it': ['in_use_look'],
+  'removing a lock needs nobody in it': ['in_use_load'],
   'patience may be over at any look, so how much is due does not matter': [
-    'drain_passes',
-    'pass_count',
-    'pass_look_count',
+    'drain_skip_count',
+    'skip_count',
+    'skip_load_count',
   ],
   'the watcher sleeps in the place of the attachment; its own bell is no part of the lock': [
-    'poke_call',
-    'poke_mark',
+    'interrupt_call',
+    'interrupt_mark',
     'sleep_any',
-    'take_poke',
-    'wake_look_mark',
+    'take_interrupt',
+    'wake_load_mark',
   ],
   'a ring stands for the call that wakes a sleeper; whoever it does not reach finds the mark': [
-    'doorbell_look',
+    'doorbell_load',
     'doorbell_mute',
     'doorbell_set',
     'doorbell_unmute',
     'ring',
   ],
   'a death that is told brings a look forward, which may come at any time': [
-    'follow_wake_look',
-    'notice_pid',
+    'exit_wake_load',
+    'exit_notice_pid',
   ],
   'the order in which slots are tried is free in the model, and how often': [
     'attach_again',
     'attach_begin',
     'attach_vacant',
-    'leftover_look',
+    'leftover_load',
   ],
   'whether the owner of the gate knows of it is asked for damage, which the model has not': [
-    'know_upgradable',
-    'knows_look',
+    'mark_upgradable',
+    'owner_knows_load',
   ],
 }
 
@@ -91,7 +91,7 @@ export function differences(model = source) {
 
 export function labelsOfModel(model = source) {
   return new Set(
-    [...model.matchAll(/\/\* step: ([\w, ]+) \*\//g)].flatMap(([, labels]) => labels.split(', ')),
+    [...model.matchAll(/\/\* crash point: ([\w, ]+) \*\//g)].flatMap(([, labels]) => labels.split(', ')),
   )
 }
 
@@ -102,8 +102,8 @@ function labelsOfCode() {
     name.endsWith('.rs'),
   )) {
     const text = readFileSync(new URL(file, code), 'utf8').replace(/^\s*\/\/.*$/gm, '')
-    for (const [, label] of text.matchAll(/\bstep!\((\w+)\)/g)) {
-      const labels = file.startsWith('segment') ? segment : protocol
+    for (const [, label] of text.matchAll(/\bcrash_point!\((\w+)\)/g)) {
+      const labels = file.startsWith('shm') ? segment : protocol
       labels.add(label)
     }
   }

@@ -62,8 +62,8 @@ export const mutants = [
     breaks: 'a reader that leaves does not wake the writer',
     edits: [
       [
-        'reads[s] = READS(0) };             /* step: release_read */\n     g = gate;                                                                       /* step: release_look */\n     wake_writer(g);',
-        'reads[s] = READS(0) };             /* step: release_read */\n',
+        'reads[s] = READS(0) };             /* crash point: release_read */\n     g = gate;                                                                       /* crash point: release_load */\n     wake_writer(g);',
+        'reads[s] = READS(0) };             /* crash point: release_read */\n',
       ],
     ],
     bounds: 'KINDS=31',
@@ -100,14 +100,19 @@ export const mutants = [
   {
     name: 'no wake by who gives up',
     breaks: 'who leaves the queue does not wake the next',
-    edits: [['/* step: leave_queue */\n     wake_next(s)', '/* step: leave_queue */\n     skip']],
+    edits: [
+      ['/* crash point: leave_queue */\n     wake_next(s)', '/* crash point: leave_queue */\n     skip'],
+    ],
     bounds: 'N=3 KINDS=313 CANCEL',
   },
   {
     name: 'no wake by who stops draining',
     breaks: 'a writer to be that gives the gate back does not wake the next',
     edits: [
-      ['/* step: give_back */\n  g = 0; ok = 0;\n  wake_next(s)', '/* step: give_back */\n  g = 0; ok = 0'],
+      [
+        '/* crash point: abort_drain */\n  g = 0; ok = 0;\n  wake_next(s)',
+        '/* crash point: abort_drain */\n  g = 0; ok = 0',
+      ],
     ],
     bounds: 'N=3 KINDS=313 CANCEL',
   },
@@ -119,10 +124,10 @@ export const mutants = [
         '     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi',
         '     if :: ok -> ok = 0; wake_next(NONE) :: else fi',
       ],
-      ['#define ITS_TURN ((q & PASSED) || KIND(q) == R', '#define ITS_TURN (!(q & PASSED) && KIND(q) == R'],
+      ['#define ITS_TURN ((q & SKIPPED) || KIND(q) == R', '#define ITS_TURN (!(q & SKIPPED) && KIND(q) == R'],
       [
         '                  KIND(q) > R && MODE(a)',
-        '                  !(q & PASSED) && KIND(q) > R && MODE(a)',
+        '                  !(q & SKIPPED) && KIND(q) > R && MODE(a)',
       ],
     ],
     bounds: 'N=3 KINDS=333 LOOKS=1',
@@ -166,7 +171,7 @@ export const mutants = [
     breaks: 'who closes the queue says only afterwards that his time has come',
     edits: [
       [
-        '     late[s] = 1;                                                                    /* step: mark_overdue */\n',
+        '     late[s] = 1;                                                                    /* crash point: mark_overdue */\n',
         '',
       ],
       [
@@ -222,12 +227,12 @@ export const mutants = [
     breaks: 'a reader looks at the gate before it stores its mark',
     edits: [
       [
-        '     reads[s] = READS(1);                                                            /* step: read_publish */\n',
+        '     reads[s] = READS(1);                                                            /* crash point: read_publish */\n',
         '',
       ],
       [
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     if\n     :: ok ->\n',
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     reads[s] = READS(1);\n     if\n     :: ok ->\n',
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     if\n     :: ok ->\n',
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     reads[s] = READS(1);\n     if\n     :: ok ->\n',
       ],
     ],
     bounds: 'KINDS=31',
@@ -235,13 +240,13 @@ export const mutants = [
   {
     name: 'one look at the readers',
     breaks: 'a try does not look at the readers again once it drains',
-    edits: [['inline write_drained() {\n  reader_beside(s);', 'inline write_drained() {\n  v = NONE;']],
+    edits: [['inline write_drained() {\n  find_other_reader(s);', 'inline write_drained() {\n  v = NONE;']],
     bounds: 'KINDS=31 NOPS=2',
   },
   {
     name: 'writing at once',
     breaks: 'the gate says "writing" before anybody has looked who reads',
-    edits: [['     :: l -> l = 0; write_beside_listed(); break', '     :: false -> break']],
+    edits: [['     :: l -> l = 0; write_with_others_registered(); break', '     :: false -> break']],
     bounds: 'KINDS=31',
     quick: true,
   },
@@ -259,7 +264,7 @@ export const mutants = [
     breaks: 'who takes a slot leaves it listed',
     edits: [
       [
-        '     listing = listing & ~LISTED(s);                                                 /* step: attach_unlist */\n',
+        '     listing = listing & ~LISTED(s);                                                 /* crash point: attach_unregister */\n',
         '',
       ],
     ],
@@ -270,7 +275,7 @@ export const mutants = [
     breaks: 'who claims the gate for writing, since nobody else was listed, does not look again',
     edits: [
       [
-        '        :: ok ->\n           reader_beside(s);\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
+        '        :: ok ->\n           find_other_reader(s);\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
         '        :: ok ->\n           v = NONE;\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
       ],
     ],
@@ -283,7 +288,7 @@ export const mutants = [
     breaks: 'from write to read, the gate is freed before the mark of the reader is stored',
     edits: [
       [
-        '     atomic { reads[s] = READS(1); count = 1 };                                      /* step: downgrade_publish */\n',
+        '     atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */\n',
         '     count = 1;\n',
       ],
       [
@@ -299,7 +304,7 @@ export const mutants = [
     breaks: 'who reads for the first time does not list its slot',
     edits: [
       [
-        '           listing = listing | LISTED(s);                                            /* step: list */\n',
+        '           listing = listing | LISTED(s);                                            /* crash point: register_reader */\n',
         '',
       ],
     ],
@@ -310,7 +315,7 @@ export const mutants = [
     breaks: 'who has listed its slot does not look at the gate once more',
     edits: [
       [
-        'g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* step: list_look */',
+        'g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */',
         'g = gate; ok = 1 };',
       ],
     ],
@@ -322,7 +327,7 @@ export const mutants = [
     breaks: 'a reader looks at the listing before it looks at the gate',
     edits: [
       [
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */\n     if\n     :: ok ->\n        atomic {\n          ok = (listing & LISTED(s)) != 0;                                           /* step: listed_look */\n          if :: ok -> count',
+        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     if\n     :: ok ->\n        atomic {\n          ok = (listing & LISTED(s)) != 0;                                           /* crash point: registered_load */\n          if :: ok -> count',
         '     found = (listing & LISTED(s)) != 0;\n     atomic { g = gate; ok = !(against); g = 0 };\n     if\n     :: ok ->\n        atomic {\n          ok = found; found = 0;\n          if :: ok -> count',
       ],
     ],
@@ -344,8 +349,8 @@ export const mutants = [
         '#if false\n  if\n  :: atomic { unlistings > 0',
       ],
       [
-        '     reader_beside(s);\n     if\n     :: v == NONE ->\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
-        '     reader_beside(s);\n     if\n     :: v == NONE ->\n        unlist_idle();\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
+        '     find_other_reader(s);\n     if\n     :: v == NONE ->\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
+        '     find_other_reader(s);\n     if\n     :: v == NONE ->\n        prune_idle_readers();\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
       ],
     ],
     bounds: 'KINDS=31 NOPS=2 LOOKS=1',
@@ -360,7 +365,7 @@ export const mutants = [
       ],
       [
         '  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
-        '  unlist_idle();\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
+        '  prune_idle_readers();\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
       ],
     ],
     bounds: 'KINDS=31 NOPS=2',
@@ -370,7 +375,7 @@ export const mutants = [
     breaks: 'from write to read, the slot is not listed',
     edits: [
       [
-        '     :: else -> listing = listing | LISTED(s)                                        /* step: list */',
+        '     :: else -> listing = listing | LISTED(s)                                        /* crash point: register_reader */',
         '     :: else',
       ],
     ],
@@ -381,11 +386,11 @@ export const mutants = [
     breaks: 'a writer takes the listing that it saw before it had the gate',
     edits: [
       [
-        'inline write_drained() {\n  reader_beside(s);',
+        'inline write_drained() {\n  find_other_reader(s);',
         'inline write_drained() {\n  l = before & ~LISTED(s); v = NONE; do :: l == 0 -> break :: else -> next_listed(); if :: COUNT(reads[j]) -> v = j :: else fi; j = 0 od;',
       ],
       [
-        '     trying[s] = 1;                                                                  /* step: try_mark */\n     claim_gate',
+        '     trying[s] = 1;                                                                  /* crash point: try_mark */\n     claim_gate',
         '     trying[s] = 1; before = listing;\n     claim_gate',
       ],
       ['  byte v, j, l, idle,', '  byte before;\n  byte v, j, l, idle,'],
@@ -397,7 +402,7 @@ export const mutants = [
     breaks: 'a writer reads the last token before it has the gate',
     edits: [
       [
-        '  f = fence + 1;                                                                     /* step: fence_look */\n',
+        '  f = fence + 1;                                                                     /* crash point: last_token_load */\n',
         '',
       ],
       ['inline write_now() {\n', 'inline write_now() {\n  f = fence + 1;\n'],
@@ -445,7 +450,7 @@ export const mutants = [
     breaks: 'the slot gets the token before the fence does',
     edits: [
       [
-        '  fence = f;                                                                         /* step: fence_store */\n',
+        '  fence = f;                                                                         /* crash point: last_token_store */\n',
         '',
       ],
       [
@@ -462,7 +467,7 @@ export const mutants = [
     bounds: 'N=3 KINDS=133 ACTS=256',
   },
   {
-    name: 'not healed',
+    name: 'not poison_cleared',
     breaks: 'a write hold that ends well does not settle an earlier death',
     edits: [['gate = HEALED(FREED(g)); poison = 0', 'gate = FREED(g); poison = 0']],
     bounds: 'NOPS=2 KINDS=33 DEATHS=1',
@@ -472,11 +477,11 @@ export const mutants = [
     breaks: 'recovery asks whether the owner lives before it reads the gate',
     edits: [
       [
-        '  do\n  :: atomic {\n       a = gate;                                                                     /* step: free_gate_look */\n       if :: OWNED_BY(a, v) ::',
+        '  do\n  :: atomic {\n       a = gate;                                                                     /* crash point: free_gate_load */\n       if :: OWNED_BY(a, v) ::',
         '  do\n  :: atomic { if :: DEAD(v) :: else -> a = 0; break fi };\n     atomic {\n       a = gate;\n       if :: OWNED_BY(a, v) ::',
       ],
       [
-        '     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* step: probe */\n',
+        '     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* crash point: probe */\n',
         '',
       ],
     ],
@@ -487,7 +492,7 @@ export const mutants = [
     breaks: 'recovery asks whether the owner lives before it reads what he reads',
     edits: [
       [
-        '  atomic {\n    r = reads[v];                                                                    /* step: repair_look_reads */',
+        '  atomic {\n    r = reads[v];                                                                    /* crash point: repair_load_reads */',
         '  repaired = DEAD(v);\n  atomic {\n    r = reads[v];',
       ],
       [
@@ -566,7 +571,7 @@ export const mutants = [
       'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
     edits: [
       [
-        '     vacant[s] = 0;                                                                  /* step: attach_pid */\n',
+        '     vacant[s] = 0;                                                                  /* crash point: attach_pid */\n',
         '',
       ],
       ['MARK(high))); high = 0; break\n', 'MARK(high))); high = 0; ok = 1; break\n'],

@@ -199,8 +199,8 @@ inline cas(word, was, new) {                      /* ok: done */
 /* Changes the gate while `condition` holds of it. g: what was there last; ok: changed. */
 inline change_gate(condition, new) {
   do
-  :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* step: gate_look */
-     atomic {                                                                        /* step: gate_swap */
+  :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
        if :: gate == g -> gate = new; break :: else -> ok = 0 fi
      }
   od
@@ -208,7 +208,7 @@ inline change_gate(condition, new) {
 
 inline used_slots() {
 #if OPENS
-  high = MARK(high_water)                                                            /* step: scan_bound */
+  high = MARK(high_water)                                                            /* crash point: scan_bound */
 #else
   skip
 #endif
@@ -225,9 +225,9 @@ inline used_slots() {
 #ifdef CALLS
 inline wake_up(slot) {
   if
-  :: atomic { wake[slot] -> skip }                                                   /* step: wake_mark */
+  :: atomic { wake[slot] -> skip }                                                   /* crash point: wake_mark */
   :: atomic { !wake[slot] -> wake[slot] = 1 };
-     sleeping[slot] = 0                                                              /* step: wake_call */
+     sleeping[slot] = 0                                                              /* crash point: wake_call */
   fi
 }
 #define WAKES(guard, slot) guard -> wake_up(slot)
@@ -238,7 +238,7 @@ inline wake_up(slot) { wake[slot] = 1 }
 
 inline wake_writer(seen) {
   if
-  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                            /* step: wake_writer */
+  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                            /* crash point: wake_writer */
   :: else
   fi
 }
@@ -246,7 +246,7 @@ inline wake_writer(seen) {
 /* l: the listed slots. One word is enough here; where there are more, each is looked at as this one. */
 inline listed() {
   used_slots();
-  l = listing & (LISTED(USED) - 1)                                                   /* step: scan_listing */
+  l = listing & (LISTED(USED) - 1)                                                   /* crash point: scan_reader_bitmap */
 }
 
 inline next_listed() {
@@ -264,7 +264,7 @@ inline reader_beside(me) {
        :: l == 0 -> break
        :: else ->
           next_listed();
-          if :: COUNT(reads[j]) -> v = j; j = 0; l = 0; break :: else -> j = 0 fi;   /* step: scan_reads */
+          if :: COUNT(reads[j]) -> v = j; j = 0; l = 0; break :: else -> j = 0 fi;   /* crash point: scan_reads */
           if :: l == 0 -> break :: else fi
        fi
      }
@@ -280,13 +280,13 @@ inline unlist_idle() {
        :: l == 0 -> break
        :: else ->
           next_listed();
-          if :: COUNT(reads[j]) == 0 -> idle = idle | LISTED(j) :: else fi;          /* step: scan_reads */
+          if :: COUNT(reads[j]) == 0 -> idle = idle | LISTED(j) :: else fi;          /* crash point: scan_reads */
           j = 0;
           if :: l == 0 -> break :: else fi
        fi
      }
   od;
-  atomic { listing = listing & ~idle; idle = 0 }                                     /* step: unlist */
+  atomic { listing = listing & ~idle; idle = 0 }                                     /* crash point: prune_readers */
 }
 
 /* v: whom a request must let go first, or NONE; w: his word. */
@@ -298,7 +298,7 @@ inline ahead_of(mode, tick) {
        if
        :: j >= USED -> j = 0; break
        :: else ->
-          q = queued[j];                                                             /* step: scan_queue */
+          q = queued[j];                                                             /* crash point: scan_queue */
           if
           :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KIND(q) != R) && (v == NONE || TICKET(q) < TICKET(w)) ->
              v = j; w = q
@@ -322,7 +322,7 @@ inline nobody_closes() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_C
 inline wake_next(me) {
   do
   :: atomic {
-       a = gate;                                                                     /* step: wake_look */
+       a = gate;                                                                     /* crash point: wake_load */
        if
        :: EXCLUDES_READERS(a) || !(a & WAITING) -> a = 0; break
        :: else
@@ -332,11 +332,11 @@ inline wake_next(me) {
      used_slots();
      do
      :: atomic {
-          q = queued[j];                                                             /* step: scan_queue */
+          q = queued[j];                                                             /* crash point: scan_queue */
           any = any || KIND(q);
           if
           :: IN_TURN(q) ->
-             any_late = any_late || late[j];                                         /* step: scan_overdue */
+             any_late = any_late || late[j];                                         /* crash point: scan_overdue */
              if :: TICKET(q) < first -> first = TICKET(q) :: else fi;
              if :: KIND(q) != R && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
           :: else
@@ -347,14 +347,14 @@ inline wake_next(me) {
      od;
      if
      :: atomic {
-          !any ->                                                                    /* step: clear_queue */
+          !any ->                                                                    /* crash point: clear_queue */
           if :: gate == a -> gate = WITHOUT_QUEUE(a); a = 0; first = 0; first_exclusive = 0; break :: else fi
         }
      :: else ->
 #ifdef CLOSE
         if
         :: atomic {
-             (a & CLOSED) && !any_late ->                                            /* step: reopen_queue */
+             (a & CLOSED) && !any_late ->                                            /* crash point: reopen_queue */
              if :: gate == a -> gate = a & ~CLOSED; nobody_closes() :: else fi
            }
         :: else
@@ -364,12 +364,12 @@ inline wake_next(me) {
         do
         :: atomic {
              !ok ->
-             q = queued[j];                                                          /* step: scan_queue */
+             q = queued[j];                                                          /* crash point: scan_queue */
              ok = j != (me) && ITS_TURN;
              q = 0;
              if :: ok :: else -> j++; if :: j >= USED -> break :: else fi fi
            }
-        :: WAKES(ok, j); atomic { ok = 0; j++; if :: j >= USED -> break :: else fi } /* step: wake_waiter */
+        :: WAKES(ok, j); atomic { ok = 0; j++; if :: j >= USED -> break :: else fi } /* crash point: wake_waiter */
         od;
         atomic { a = 0; j = 0; first = 0; first_exclusive = 0; any = 0; any_late = 0; break }
      fi
@@ -380,29 +380,29 @@ inline wake_next(me) {
 
 /* Repairs what slot v left behind if its owner died. repaired: there was something. */
 inline repair() {
-  atomic { q2 = queued[v]; repaired = 1 };                                           /* step: repair_look_queued */
+  atomic { q2 = queued[v]; repaired = 1 };                                           /* crash point: repair_load_queued */
   atomic {
-    r = reads[v];                                                                    /* step: repair_look_reads */
+    r = reads[v];                                                                    /* crash point: repair_load_reads */
     if :: COUNT(r) == 0 -> r = 0 :: else fi
   };
   if
   :: q2 || r
-  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }                   /* step: repair_look_gate */
+  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }                   /* crash point: repair_load_gate */
   fi;
-  atomic { repaired = repaired && DEAD(v); if :: repaired :: else -> q2 = 0; r = 0 fi }; /* step: probe */
+  atomic { repaired = repaired && DEAD(v); if :: repaired :: else -> q2 = 0; r = 0 fi }; /* crash point: probe */
   if
   :: repaired ->
      if
-     :: q2 -> atomic { if :: queued[v] == q2 -> queued[v] = 0 :: else fi; q2 = 0 }   /* step: repair_queued */
+     :: q2 -> atomic { if :: queued[v] == q2 -> queued[v] = 0 :: else fi; q2 = 0 }   /* crash point: repair_queued */
      :: else
      fi;
      if
-     :: r -> atomic { if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0 } /* step: repair_reads */
+     :: r -> atomic { if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0 } /* crash point: repair_reads */
      :: else
      fi;
      free_gate_of();
      wake_next(NONE);
-     a = gate;                                                                       /* step: repair_wake_look */
+     a = gate;                                                                       /* crash point: repair_wake_load */
      wake_writer(a);
      a = 0
   :: else
@@ -412,15 +412,15 @@ inline repair() {
 inline free_gate_of() {
   do
   :: atomic {
-       a = gate;                                                                     /* step: free_gate_look */
+       a = gate;                                                                     /* crash point: free_gate_load */
        if :: OWNED_BY(a, v) :: else -> a = 0; break fi
      };
-     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* step: probe */
+     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* crash point: probe */
      if
-     :: MODE(a) == WRITING -> inside = token[v] == fence                             /* step: free_gate_look_token */
+     :: MODE(a) == WRITING -> inside = token[v] == fence                             /* crash point: free_gate_load_token */
      :: else
      fi;
-     atomic {                                                                        /* step: free_gate */
+     atomic {                                                                        /* crash point: free_gate */
        if
        :: gate == a ->
           if :: inside -> gate = POISONED_BY(FREED(a), v) :: else -> gate = FREED(a) fi;
@@ -438,7 +438,7 @@ inline look_for(mode, tick) {
   :: if
      :: phase == 0 ->
         atomic {
-          g = gate;                                                                  /* step: way_look */
+          g = gate;                                                                  /* crash point: blocker_load */
           v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE)
         }
      :: phase == 1 && TO_BE_WRITER(g) -> reader_beside(s)
@@ -453,16 +453,16 @@ inline look_for(mode, tick) {
   od;
   atomic {
     phase = 0; repaired = 0;
-    g = gate;                                                                        /* step: turn_look */
+    g = gate;                                                                        /* crash point: turn_load */
     found = v == NONE && FREE_FOR(mode, g)
   };
   if
   :: found
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
-     cas(queued[v], w, PASSED_OVER(w));                                              /* step: pass_queued */
-     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* step: wake_mark */
+     cas(queued[v], w, PASSED_OVER(w));                                              /* crash point: skip_queued */
+     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
-     ok = trying[OWNER(g)];                                                          /* step: pass_look_trying */
+     ok = trying[OWNER(g)];                                                          /* crash point: skip_load_in_try */
      if
      :: ok -> ok = 0; v = NONE
      :: else -> reader_beside(NONE)
@@ -470,12 +470,12 @@ inline look_for(mode, tick) {
      if
      :: v == NONE ->
         d = g;
-        atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* step: pass_look */
+        atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* crash point: skip_load */
         if
         :: ok ->
-           cas(gate, g, GIVEN_BACK(g));                                              /* step: pass_drain */
+           cas(gate, g, GIVEN_BACK(g));                                              /* crash point: skip_drain */
            if
-           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)                       /* step: wake_mark */
+           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)                       /* crash point: wake_mark */
            :: else
            fi
         :: else
@@ -490,7 +490,7 @@ inline look_for(mode, tick) {
 /* What a sleeper does when nobody wakes it. */
 inline look() {
   atomic {
-    g = gate;                                                                        /* step: vigil_gate */
+    g = gate;                                                                        /* crash point: check_gate */
     ok = OWNED_BY(g, s)
   };
   if
@@ -504,14 +504,14 @@ inline look() {
      v = 0
   :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was passed over */
   :: !ok ->
-     atomic { d = queued[s]; found = !d };                                           /* step: vigil_queued */
+     atomic { d = queued[s]; found = !d };                                           /* crash point: check_queued */
      if
      :: !found -> look_for(want, ticket)
      :: else
      fi
   fi;
   atomic { g = 0; d = 0 };
-  if :: found -> found = 0; wake_up(s) :: else fi                                    /* step: wake_mark */
+  if :: found -> found = 0; wake_up(s) :: else fi                                    /* crash point: wake_mark */
 }
 
 /* ---- attachment.rs: read -------------------------------------------------------------------------------- */
@@ -522,21 +522,21 @@ inline look() {
 inline read_unless(against) {
   if
   :: count == 0 ->
-     reads[s] = READS(1);                                                            /* step: read_publish */
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: read_look */
+     reads[s] = READS(1);                                                            /* crash point: read_publish */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */
      if
      :: ok ->
         atomic {
-          ok = (listing & LISTED(s)) != 0;                                           /* step: listed_look */
+          ok = (listing & LISTED(s)) != 0;                                           /* crash point: registered_load */
           if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
         };
         if
         :: ok
         :: else ->
-           listing = listing | LISTED(s);                                            /* step: list */
+           listing = listing | LISTED(s);                                            /* crash point: register_reader */
            do
-           :: atomic { g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* step: list_look */
-              atomic {                                                               /* step: list_gate */
+           :: atomic { g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */
+              atomic {                                                               /* crash point: register_gate */
                 if
                 :: gate == g -> gate = NEXT(g); g = 0; count = 1; enter(READER | MODE_HELD); break
                 :: else -> g = 0; ok = 0
@@ -549,27 +549,27 @@ inline read_unless(against) {
      if
      :: ok
      :: else ->
-        reads[s] = READS(0);                                                         /* step: retract_read */
-        g = gate;                                                                    /* step: retract_look */
+        reads[s] = READS(0);                                                         /* crash point: retract_read */
+        g = gate;                                                                    /* crash point: retract_load */
         if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;
         g = 0
      fi
   :: else ->
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* step: join_look */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: join_load */
      if :: ok -> join_readers() :: else fi
   fi
 }
 
 inline join_readers() {
-  atomic { count++; reads[s] = READS(count) }                                        /* step: join_readers */
+  atomic { count++; reads[s] = READS(count) }                                        /* crash point: join_readers */
 }
 
 inline release_read() {
   if
-  :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* step: leave_readers */
+  :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* crash point: leave_readers */
   :: else ->
-     atomic { count = 0; holds[_pid] = MODE_HELD; reads[s] = READS(0) };             /* step: release_read */
-     g = gate;                                                                       /* step: release_look */
+     atomic { count = 0; holds[_pid] = MODE_HELD; reads[s] = READS(0) };             /* crash point: release_read */
+     g = gate;                                                                       /* crash point: release_load */
      wake_writer(g);
      g = 0
   fi
@@ -577,10 +577,10 @@ inline release_read() {
 
 /* ---- attachment.rs: upgradable and write ----------------------------------------------------------------- */
 
-inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* step: claim_look, claim_gate */
+inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* crash point: claim_load, claim_gate */
 
 inline give_gate_back() {
-  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));                 /* step: give_back */
+  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));                 /* crash point: abort_drain */
   g = 0; ok = 0;
   wake_next(s)
 }
@@ -588,13 +588,13 @@ inline give_gate_back() {
 /* ok: writes. Where nobody else is listed, the claim fails if somebody lists himself meanwhile. */
 inline write_now() {
   do
-  :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* step: claim_look */
+  :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* crash point: claim_load */
      used_slots();
-     l = listing & (LISTED(USED) - 1) & ~LISTED(s);                                  /* step: scan_listing */
+     l = listing & (LISTED(USED) - 1) & ~LISTED(s);                                  /* crash point: scan_reader_bitmap */
      if
      :: l -> l = 0; write_beside_listed(); break
      :: else ->
-        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* step: claim_gate */
+        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* crash point: claim_gate */
         if
         :: ok ->
            reader_beside(s);
@@ -615,10 +615,10 @@ inline write_beside_listed() {
   ok = v == NONE;
   if
   :: ok ->
-     trying[s] = 1;                                                                  /* step: try_mark */
+     trying[s] = 1;                                                                  /* crash point: try_mark */
      claim_gate(DRAINING, ADMITS_EXCLUSIVE(g));
      if :: ok -> write_drained() :: else fi;
-     trying[s] = 0                                                                   /* step: try_unmark */
+     trying[s] = 0                                                                   /* crash point: try_unmark */
   :: else
   fi
 }
@@ -631,7 +631,7 @@ inline write_drained() {
      claim_drained();
      if
      :: ok ->
-        if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;         /* step: end_read_in_place */
+        if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;         /* crash point: end_read_in_place */
         begin_write();
         ok = 1
      :: else
@@ -641,16 +641,16 @@ inline write_drained() {
 }
 
 inline begin_write() {
-  f = fence + 1;                                                                     /* step: fence_look */
+  f = fence + 1;                                                                     /* crash point: last_token_load */
 #if UNLISTINGS > 0
   if
   :: atomic { unlistings > 0 -> unlistings-- }; unlist_idle()
   :: true
   fi;
 #endif
-  fence = f;                                                                         /* step: fence_store */
+  fence = f;                                                                         /* crash point: last_token_store */
   atomic {
-    token[s] = f;                                                                    /* step: token_store */
+    token[s] = f;                                                                    /* crash point: token_store */
     held = W; enter(WRITER);
     assert(f > last_token); last_token = f; f = 0
   }
@@ -658,25 +658,25 @@ inline begin_write() {
 
 /* after: what is held from here on. */
 inline end_write(after) {
-  atomic { token[s] = 0; holds[_pid] = after }                                       /* step: end_write */
+  atomic { token[s] = 0; holds[_pid] = after }                                       /* crash point: end_write */
 }
 
-inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* step: claim_drained */
+inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* crash point: claim_drained */
 
-inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }        /* step: claim_upgrade */
+inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }        /* crash point: claim_upgrade */
 
 inline upgrade_now() {                                                               /* ok: writes */
   reader_beside(s);
   ok = v == NONE;
   if
   :: ok ->
-     trying[s] = 1;                                                                  /* step: try_mark */
+     trying[s] = 1;                                                                  /* crash point: try_mark */
      if
      :: held == U -> claim_upgrade()
      :: else -> claim_gate(DRAINING, ADMITS_EXCLUSIVE(g))
      fi;
      if :: ok -> write_drained() :: else fi;
-     trying[s] = 0                                                                   /* step: try_unmark */
+     trying[s] = 0                                                                   /* crash point: try_unmark */
   :: else
   fi;
   v = 0; g = 0
@@ -691,9 +691,9 @@ inline release_exclusive() {                                                    
   :: else
   fi;
   /* The code's first look is not at the gate but at its memory of it, which is right or the swap fails. */
-  do                                                                                 /* step: release_exclusive */
-  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: gate_look */
-     atomic {                                                                        /* step: gate_swap */
+  do                                                                                 /* crash point: release_exclusive */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
        if
        :: gate == g ->
           if
@@ -714,10 +714,10 @@ inline release_exclusive() {                                                    
 inline downgrade_to_read() {
   if
   :: count == 0 ->
-     atomic { reads[s] = READS(1); count = 1 };                                      /* step: downgrade_publish */
+     atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */
      if
-     :: listing & LISTED(s)                                                          /* step: listed_look */
-     :: else -> listing = listing | LISTED(s)                                        /* step: list */
+     :: listing & LISTED(s)                                                          /* crash point: registered_load */
+     :: else -> listing = listing | LISTED(s)                                        /* crash point: register_reader */
      fi
   :: else -> join_readers()
   fi;
@@ -726,9 +726,9 @@ inline downgrade_to_read() {
 
 inline downgrade_to_upgradable() {
   end_write(UPGRADER);
-  do                                                                                 /* step: downgrade_gate */
-  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* step: gate_look */
-     atomic {                                                                        /* step: gate_swap */
+  do                                                                                 /* crash point: downgrade_gate */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
        if
        :: gate == g ->
           if
@@ -773,12 +773,12 @@ inline make_way(mode) {
 /* ---- wait.rs --------------------------------------------------------------------------------------------- */
 
 inline request(mode) {
-  atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* step: take_ticket */
+  atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* crash point: take_ticket */
 }
 
 inline continue_drain() {
   atomic {
-    g = gate;                                                                        /* step: drain_look */
+    g = gate;                                                                        /* crash point: drain_load */
     assert(!upgrade || OWNED_BY(g, s));
     if
     :: claimed && !DRAINED_BY(g, s) ->
@@ -849,19 +849,19 @@ inline admit_nested() {
 inline publish_head() {                                                              /* ok: look once more */
   if
   :: want && want == published ->
-     atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* step: publish_look */
-     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0 } :: else fi;          /* step: publish_back */
+     atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
+     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0 } :: else fi;          /* crash point: publish_back */
      q2 = 0
   :: !want && !published -> ok = 0
   :: want && want != published ->
-     atomic { published = want; late[s] = 0; closes[s] = 0; due = 0 };               /* step: publish_times */
-     queued[s] = QUEUED(want, ticket);                                               /* step: publish */
-     change_gate(true, WITH_WAITING(g));                                             /* step: join_queue */
+     atomic { published = want; late[s] = 0; closes[s] = 0; due = 0 };               /* crash point: publish_times */
+     queued[s] = QUEUED(want, ticket);                                               /* crash point: publish */
+     change_gate(true, WITH_WAITING(g));                                             /* crash point: join_queue */
      g = 0; ok = 0;
      wake_next(s);
      ok = 1
   :: !want && published ->
-     atomic { published = 0; queued[s] = 0 };                                        /* step: leave_queue */
+     atomic { published = 0; queued[s] = 0 };                                        /* crash point: leave_queue */
      wake_next(s)
   fi
 }
@@ -870,10 +870,10 @@ inline close_queue() {
 #ifdef CLOSE
   if
   :: want && due ->
-     late[s] = 1;                                                                    /* step: mark_overdue */
-     do                                                                              /* step: close_queue */
-     :: atomic { g = gate; ok = !(g & CLOSED) || !closes[s]; if :: ok :: else -> break fi }; /* step: gate_look */
-        atomic {                                                                     /* step: gate_swap */
+     late[s] = 1;                                                                    /* crash point: mark_overdue */
+     do                                                                              /* crash point: close_queue */
+     :: atomic { g = gate; ok = !(g & CLOSED) || !closes[s]; if :: ok :: else -> break fi }; /* crash point: gate_load */
+        atomic {                                                                     /* crash point: gate_swap */
           if :: gate == g -> gate = NEXT(g) | CLOSED; closes[s] = 1; assert(g & WAITING); break :: else fi
         }
      od;
@@ -889,8 +889,8 @@ inline close_queue() {
 #define MODE_KNOWN ((held == W) * WRITING + (held == U) * UPGRADABLE + claimed * DRAINING)
 
 inline poll() {
-  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 };      /* step: poll_look */
-  wake[s] = 0;                                                                       /* step: take_wake */
+  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 };      /* crash point: poll_load */
+  wake[s] = 0;                                                                       /* crash point: take_wake */
   do
   :: if :: drain -> continue_drain() :: else fi;
      if :: want -> grant_in_turn() :: else -> ok = 0 fi;
@@ -936,9 +936,9 @@ inline nap() {
 inline sleep() {
   do
   :: atomic {
-       asleep[_pid] = s + 1;                                                         /* step: sleep_look */
+       asleep[_pid] = s + 1;                                                         /* crash point: sleep_load */
 #ifdef CALLS
-       sleeping[s] = !wake[s];                                                       /* step: sleep */
+       sleeping[s] = !wake[s];                                                       /* crash point: sleep */
 #endif
        if
        :: AWAKE(s) -> asleep[_pid] = 0; break
@@ -958,7 +958,7 @@ inline sleep() {
 #else
 inline sleep() {
   if
-  :: wake[s]                                                                         /* step: sleep */
+  :: wake[s]                                                                         /* crash point: sleep */
   :: IS_NESTED -> nested = 1
   fi
 }
@@ -974,10 +974,10 @@ inline open() {
   :: else ->
      atomic { s = phase % SLOTS; phase++; ok = 1 };
 #if SPARE
-     if :: s == SLOTS - 1 -> atomic { g = gate; ok = (g & POISONED) != 0; g = 0 } :: else fi; /* step: attach_lock */
+     if :: s == SLOTS - 1 -> atomic { g = gate; ok = (g & POISONED) != 0; g = 0 } :: else fi; /* crash point: attach_lock */
 #endif
      if
-     :: ok -> atomic { ok = lock[s] == 0; if :: ok -> lock[s] = _pid :: else fi }    /* step: attach_lock */
+     :: ok -> atomic { ok = lock[s] == 0; if :: ok -> lock[s] = _pid :: else fi }    /* crash point: attach_lock */
      :: else
      fi;
      if
@@ -986,24 +986,24 @@ inline open() {
         repair();
         atomic {
           repaired = 0; v = 0;
-          g = gate;                                                                  /* step: attach_died_look */
+          g = gate;                                                                  /* crash point: attach_died_load */
           if :: !HAS_DIED(g, s) -> g = 0; phase = 0; ok = 1; break :: else -> g = 0 fi
         };
-        lock[s] = 0                                                                  /* step: attach_unlock */
+        lock[s] = 0                                                                  /* crash point: attach_unlock */
      :: else
      fi
   od;
   if
   :: ok ->
-     atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* step: attach_look */
-     reads[s] = READS(0);                                                            /* step: attach_reads */
-     queued[s] = 0;                                                                  /* step: attach_queued */
-     atomic { wake[s] = 0; trying[s] = 0 };                                          /* step: attach_wake */
-     listing = listing & ~LISTED(s);                                                 /* step: attach_unlist */
-     vacant[s] = 0;                                                                  /* step: attach_pid */
+     atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* crash point: attach_load */
+     reads[s] = READS(0);                                                            /* crash point: attach_reads */
+     queued[s] = 0;                                                                  /* crash point: attach_queued */
+     atomic { wake[s] = 0; trying[s] = 0 };                                          /* crash point: attach_wake */
+     listing = listing & ~LISTED(s);                                                 /* crash point: attach_unregister */
+     vacant[s] = 0;                                                                  /* crash point: attach_pid */
      do
-     :: high = high_water;                                                           /* step: attach_high_water_look */
-        atomic {                                                                     /* step: attach_high_water */
+     :: high = high_water;                                                           /* crash point: attach_high_water_load */
+        atomic {                                                                     /* crash point: attach_high_water */
           if
           :: high_water == high ->
              high_water = CHANGED(high, (MARK(high) < s + 1 -> s + 1 : MARK(high))); high = 0; break
@@ -1016,15 +1016,15 @@ inline open() {
 }
 
 inline drop() {
-  atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* step: close_look */
-  if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* step: close_pid */
-  atomic { lock[s] = 0; closings++ };                                                /* step: close_unlock */
-  atomic { high = high_water; v = MARK(high) };                                      /* step: tidy_look */
+  atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* crash point: close_load */
+  if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* crash point: close_pid */
+  atomic { lock[s] = 0; closings++ };                                                /* crash point: close_unlock */
+  atomic { high = high_water; v = MARK(high) };                                      /* crash point: lower_high_water_load */
   do
-  :: v > 0 && vacant[v - 1] -> v--                                                   /* step: tidy_scan */
+  :: v > 0 && vacant[v - 1] -> v--                                                   /* crash point: lower_high_water_scan */
   :: else -> break
   od;
-  atomic {                                                                           /* step: tidy_high_water */
+  atomic {                                                                           /* crash point: lower_high_water */
     if :: v < MARK(high) && high_water == high -> high_water = CHANGED(high, v) :: else fi;
     high = 0; v = 0
   }
@@ -1095,7 +1095,7 @@ inline act() {
   :: atomic { more && (!held && count || held == U && !count) -> more-- }; request(R)
 #endif
 #if ACTS & UPGRADE
-  :: atomic { more && held == U && !count -> more--; tickets++; drain = 1; upgrade = 1 } /* step: take_ticket */
+  :: atomic { more && held == U && !count -> more--; tickets++; drain = 1; upgrade = 1 } /* crash point: take_ticket */
 #endif
 #if ACTS & TRY_UPGRADE
   :: atomic { more && held == U && !count -> more-- }; upgrade_now(); ok = 0

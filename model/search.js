@@ -133,7 +133,7 @@ function steps(trail, lines) {
   const steps = []
   let last = ''
   for (const [, process, line] of trail.matchAll(/proc +(\d+) \(\w+:\d+\) rwlock\.pml:(\d+)/g)) {
-    const label = /step: (\w+)/.exec(lines[Number(line) - 1] ?? '')?.[1]
+    const label = /crash point: (\w+)/.exec(lines[Number(line) - 1] ?? '')?.[1]
     const step = `${process} ${label} (model/rwlock.pml:${line})`
     if (label && step !== last) steps.push(step)
     last = step

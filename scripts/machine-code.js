@@ -51,11 +51,11 @@ const ON_ARM64 = {
   swap_gate: 'cas',
   claim_gate: 'load cas',
   used_slots: 'load',
-  reader_beside: 'load load load',
+  find_other_reader: 'load load load',
   // List oneself, then look again.
-  enlist: 'or',
-  enlist_while: 'or load cas',
-  unlist_idle: '(?=.*clear)(load.*){3}', // in whatever order its branches come
+  register_reader: 'or',
+  register_reader_while: 'or load cas',
+  prune_idle_readers: '(?=.*clear)(load.*){3}', // in whatever order its branches come
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
@@ -74,8 +74,8 @@ const ON_X64 = {
   release_read: 'swap',
   swap_gate: 'cas',
   mute: 'swap',
-  enlist: 'or',
-  enlist_while: 'or cas',
+  register_reader: 'or',
+  register_reader_while: 'or cas',
   publish_head: '(?=.*cas)(.*swap){3}.*',
 }
 
@@ -92,23 +92,23 @@ const MACHINES = [
 ]
 
 const MUTANTS = [
-  weaker('attachment.rs', 'read_publish', 'Release'),
-  weaker('attachment.rs', 'list', 'Release'),
-  weaker('attachment.rs', 'retract_read', 'Acquire'),
-  weaker('attachment.rs', 'release_read', 'Release'),
-  weaker('queue.rs', 'fn load', 'Acquire'),
+  weaker('attachment/mod.rs', 'read_publish', 'Release'),
+  weaker('attachment/mod.rs', 'register_reader', 'Release'),
+  weaker('attachment/mod.rs', 'retract_read', 'Acquire'),
+  weaker('attachment/mod.rs', 'release_read', 'Release'),
+  weaker('protocol/queue.rs', 'fn load', 'Acquire'),
   // (Both its orders, since one instruction serves the stronger of the two.)
-  weaker('queue.rs', 'fn swap', 'Acquire', { times: 2 }),
-  weaker('queue.rs', 'scan_bound', 'Acquire'),
-  weaker('queue.rs', 'scan_listing', 'Acquire'),
-  weaker('queue.rs', 'scan_reads', 'Acquire'),
-  weaker('wait.rs', 'publish_look', 'Acquire'),
-  weaker('wait.rs', 'publish', 'Release'),
-  weaker('wait.rs', 'leave_queue', 'Release'),
-  weaker('park/mod.rs', 'wake_mark', 'Relaxed'),
-  weaker('park/mod.rs', 'take_wake', 'Relaxed'),
-  weaker('park/doorbell/mod.rs', 'doorbell_look', 'Acquire'),
-  weaker('park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
+  weaker('protocol/queue.rs', 'fn swap', 'Acquire', { times: 2 }),
+  weaker('protocol/queue.rs', 'scan_bound', 'Acquire'),
+  weaker('protocol/queue.rs', 'scan_reader_bitmap', 'Acquire'),
+  weaker('protocol/queue.rs', 'scan_reads', 'Acquire'),
+  weaker('attachment/requests.rs', 'publish_load', 'Acquire'),
+  weaker('attachment/requests.rs', 'publish', 'Release'),
+  weaker('attachment/requests.rs', 'leave_queue', 'Release'),
+  weaker('sys/park/mod.rs', 'wake_mark', 'Relaxed'),
+  weaker('sys/park/mod.rs', 'take_wake', 'Relaxed'),
+  weaker('sys/park/doorbell/mod.rs', 'doorbell_load', 'Acquire'),
+  weaker('sys/park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
 ]
 
 const part = takeMutants(process.argv)
@@ -137,7 +137,7 @@ async function faults(tree, machines, show = () => {}) {
     const listing = functionsOf(await compiled(tree, machine))
     for (const [name, expected] of Object.entries(machine.functions)) {
       // One name may stand for two functions, and a function that is not there at all is a fault.
-      const bodies = [...listing].filter(([symbol]) =>
+      const bodies = [...reader_bitmap].filter(([symbol]) =>
         new RegExp(`process_rwlock.*\\D${name.length}${name}(B\\w*_)?$`).test(symbol),
       )
       if (bodies.length === 0) found.push(`${title}: there is no ${name}`)
@@ -193,7 +193,7 @@ function functionsOf(assembly) {
 function eventsOf(body, kinds, listing) {
   return body.split('\n').flatMap((line) => {
     const called =
-      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|listed|reads|enlist)(?:B\w*_)?)\b/.exec(
+      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|listed|reads|register_reader)(?:B\w*_)?)\b/.exec(
         line,
       )?.[1]
     if (called) return eventsOf(listing.get(called) ?? '', kinds, listing)

@@ -49,7 +49,7 @@ function labels() {
   const found = differences()
   for (const difference of found) console.log(difference)
   report(found.length === 0, `${labelsOfModel().size} labels of the model are those of the code`)
-  const renamed = source.replaceAll('step: free_gate */', 'step: no_such_step */')
+  const renamed = source.replaceAll('crash point: free_gate */', 'crash point: no_such_point */')
   report(differences(renamed).length === 2, 'a label that one side lacks is seen')
 }
 

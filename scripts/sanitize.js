@@ -33,16 +33,16 @@ const PROTOCOL = ['orderings::threads']
  */
 const MUTANTS = [
   ...[
-    weaker('queue.rs', 'fn swap', 'Acquire'),
-    weaker('queue.rs', 'fn load', 'Relaxed'),
-    weaker('attachment.rs', 'release_read', 'Acquire'),
-    weaker('queue.rs', 'scan_reads', 'Relaxed'),
+    weaker('protocol/queue.rs', 'fn swap', 'Acquire'),
+    weaker('protocol/queue.rs', 'fn load', 'Relaxed'),
+    weaker('attachment/mod.rs', 'release_read', 'Acquire'),
+    weaker('protocol/queue.rs', 'scan_reads', 'Relaxed'),
   ].map((mutant) => ({ ...mutant, kind: 'protocol', tests: PROTOCOL })),
   {
     name: 'a label is read past its end',
     kind: 'address',
     tests: ['a_label_is_cut'],
-    file: 'layout.rs',
+    file: 'shm/layout.rs',
     change: [
       [
         'bytes.get(index * 8..).unwrap_or(&[])',
@@ -54,7 +54,7 @@ const MUTANTS = [
     name: 'a lock stays mapped',
     kind: 'address',
     tests: ['an_upgrader_that_was_passed_over'],
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
         'let _ = self.withdraw_all();\n        if',
@@ -66,7 +66,7 @@ const MUTANTS = [
     name: 'the watcher reads its list without the mutex',
     kind: 'thread',
     tests: ['watch'],
-    file: 'watcher.rs',
+    file: 'monitor/watcher.rs',
     change: [
       [
         'let entries = lock(&self.watched).entries.clone();',

@@ -11,7 +11,7 @@
  */
 export function weaker(file, place, order, { nth = 0, times = 1, survives } = {}) {
   const name = `${file} ${place.replace('fn ', '')}${nth > 0 ? ' (failing)' : ''}: ${order}`
-  const code = place.startsWith('fn ') ? `${place}(` : `step!(${place})`
+  const code = place.startsWith('fn ') ? `${place}(` : `crash_point!(${place})`
   const change = (/** @type {string} */ text) => {
     const start = text.indexOf(code)
     if (start < 0) throw new Error(`there is no ${code}`)

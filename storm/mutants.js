@@ -20,110 +20,112 @@ const ROUNDS = 3
 const MUTANTS = [
   {
     name: 'a reader looks at the gate before it publishes its hold, and not after',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
-      ['step!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
+      ['crash_point!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
       [
-        'if open(self.load_gate()) && (self.is_listed() || self.enlist_while(open)) {',
-        'if admitted && (self.is_listed() || self.enlist_while(|_| true)) {',
+        'if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {',
+        'if admitted && (self.is_registered() || self.register_reader_while(|_| true)) {',
       ],
     ],
   },
   {
     name: 'a writer does not look for readers once it has the gate',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
-        'fn write_drained(&self) -> bool {\n        if self.has_readers_beside() {\n            self.give_gate_back();\n            return false;\n        }\n',
+        'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
         'fn write_drained(&self) -> bool {\n',
       ],
       [
-        '        let _trying = Trying::of(self.slot());\n        let writes = self.claim_gate',
-        '        let _trying = Trying::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
+        '        let _trying = TryMark::of(self.slot());\n        let writes = self.claim_gate',
+        '        let _trying = TryMark::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
       ],
     ],
   },
   {
     name: 'an upgrade does not wait for the readers',
-    file: 'wait.rs',
+    file: 'attachment/requests.rs',
     change: [
       [
-        'self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained()',
-        'self.reads.get() == 0 && (drain.upgrade || self.segment.reader_beside(self.index).is_none()) && self.claim_drained()',
+        'self.reads.get() == 0 && self.segment.find_other_reader(self.index).is_none() && self.claim_drained()',
+        'self.reads.get() == 0 && (drain.upgrade || self.segment.find_other_reader(self.index).is_none()) && self.claim_drained()',
       ],
     ],
   },
   {
     name: 'a downgrade frees the gate before it reads',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
-        'self.reads.set(1);\n            step!(downgrade_publish);',
-        'let _ = self.release_exclusive(HoldEnd::Whole); std::thread::yield_now(); self.reads.set(1);',
+        'self.reads.set(1);\n            crash_point!(downgrade_publish);',
+        'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now(); self.reads.set(1);',
       ],
     ],
   },
   {
-    name: 'the fence does not grow',
-    file: 'attachment.rs',
-    change: [['self.gate().fence.load(Relaxed).wrapping_add(1);', 'self.gate().fence.load(Relaxed);']],
+    name: 'the last token does not grow',
+    file: 'attachment/mod.rs',
+    change: [
+      ['self.gate().last_token.load(Relaxed).wrapping_add(1);', 'self.gate().last_token.load(Relaxed);'],
+    ],
   },
   {
     name: 'a death inside is not remembered',
-    file: 'recovery.rs',
+    file: 'protocol/recovery.rs',
     change: [['gate.freed().poisoned_by(index)', 'gate.freed()']],
   },
   {
     name: 'a whole write does not settle a death',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [
       [
-        'HoldEnd::Whole if mode == Mode::Write => gate.freed().healed()',
-        'HoldEnd::Whole if mode == Mode::Write => gate.freed()',
+        'HoldEnd::Consistent if mode == Mode::Write => gate.freed().poison_cleared()',
+        'HoldEnd::Consistent if mode == Mode::Write => gate.freed()',
       ],
     ],
   },
   {
     name: 'whoever is asked about counts as dead',
-    file: 'recovery.rs',
+    file: 'protocol/recovery.rs',
     change: [['self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)']],
   },
   {
     name: 'a dead reader is never cleared',
-    file: 'recovery.rs',
+    file: 'protocol/recovery.rs',
     change: [['if reads.count() != 0 {\n', 'if false {\n']],
   },
   {
     name: 'a dead waiter is never cleared',
-    file: 'recovery.rs',
+    file: 'protocol/recovery.rs',
     change: [['if queued != Queued::NONE {\n', 'if false {\n']],
   },
   {
     name: 'a dead owner keeps the gate',
-    file: 'recovery.rs',
+    file: 'protocol/recovery.rs',
     change: [['        self.free_gate_of(index, is_dead);\n', '']],
   },
   {
     name: 'the places of the dead are lost',
-    file: 'attachment.rs',
+    file: 'attachment/mod.rs',
     change: [['.chain((0..spare).filter(|index| !is_vacant(index)))', '']],
   },
   {
     name: 'the queue is never closed',
-    file: 'wait.rs',
+    file: 'attachment/requests.rs',
     change: [['&& now >= head.close_at\n', '&& now >= u64::MAX\n']],
   },
   {
     name: 'a queue without waiters stays as it is',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [['gate.without_queue()', 'gate.with_closed()']],
   },
   {
     name: 'the wake of the next is lost, and nobody looks by himself',
-    file: 'queue.rs',
+    file: 'protocol/queue.rs',
     change: [
       ['if turn && Some(slot) != me {', 'if turn && Some(slot) == me {'],
-      ['self.next_poll(now).min(vigil.next);', 'self.next_poll(now);', 'wait.rs'],
+      ['self.next_poll(now).min(peer_check.next);', 'self.next_poll(now);', 'attachment/requests.rs'],
     ],
   },
 ]

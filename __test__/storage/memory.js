@@ -1,4 +1,4 @@
-// Where things lie in the memory of a lock, for tests that damage it; crates/rwlock/src/layout.rs says what they mean.
+// Where things lie in the memory of a lock, for tests that damage it; crates/rwlock/src/shm/layout.rs says what they mean.
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 
 export const AT = {
@@ -13,7 +13,7 @@ export const AT = {
   highWater: 304,
   removal: 312,
   gate: 384,
-  fence: 392,
+  lastToken: 392,
   ticket: 512,
   /** @param {number} slot */
   reads: (slot) => 1152 + slot * 256,
@@ -21,7 +21,7 @@ export const AT = {
   queued: (slot) => 1152 + slot * 256 + 128,
 }
 
-/** The gate's word; crates/rwlock/src/gate.rs. */
+/** The gate's word; crates/rwlock/src/protocol/gate.rs. */
 export const GATE = {
   mode: 0b111n,
   upgradable: 0b001n,

@@ -1,4 +1,4 @@
-//! A named lock whose record, memory and fence are not what was written. See the crate.
+//! A named lock whose record, memory and token floor are not what was written. See the crate.
 #![no_main]
 
 use std::cell::OnceCell;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use libfuzzer_sys::fuzz_target;
-use process_rwlock::{Attachment, LockRef, Mode, Options, Outcome, Terms, now};
+use process_rwlock::{Attachment, LockRef, Mode, Options, Outcome, WaitOptions, now};
 use process_rwlock_fuzz::driver::{Driver, Place};
 use process_rwlock_fuzz::image::Damage;
 use process_rwlock_fuzz::input::Input;
@@ -33,7 +33,7 @@ impl Whole {
         let options = Options { capacity: Some(11), ..Options::default() };
         let lock = Attachment::open(LockRef::Name(NAME), &options).unwrap();
         let records = fs::read_dir(world::directory()).unwrap().map(|entry| entry.unwrap().path());
-        let record = { records }.find(|path| !path.ends_with("fence")).unwrap().join("record");
+        let record = { records }.find(|path| !path.ends_with("token-floor")).unwrap().join("record");
         let memory = Place::Name(NAME).memory().unwrap();
         let (text, bytes) = (fs::read(&record).unwrap(), fs::read(&memory).unwrap());
         drop(lock);
@@ -53,8 +53,8 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     fs::set_permissions(world::directory(), mode).unwrap();
 
-    let fence = fence(input);
-    fs::write(world::directory().join("fence"), &fence).unwrap();
+    let floor = token_floor(input);
+    fs::write(world::directory().join("token-floor"), &floor).unwrap();
     record(input, &mut whole.text);
     memory(input, &mut whole.bytes);
     let folder = whole.record.parent().unwrap();
@@ -86,12 +86,12 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
 
     let before = world::descriptors();
     Driver::new(Place::Name(NAME), true).run(input);
-    other_locks_are_untouched(&fence);
+    other_locks_are_untouched(&floor);
     world::leave(before);
 });
 
-/// What the file of the fence says.
-fn fence(input: &mut Input) -> Vec<u8> {
+/// What the file of the token floor says.
+fn token_floor(input: &mut Input) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     match input.below(4) {
         // The clock was set back by an hour.
@@ -147,11 +147,11 @@ fn memory(input: &mut Input, bytes: &mut Vec<u8>) {
 }
 
 /// What damage does is bounded to its lock: tokens of another one begin above those of all that were removed.
-fn other_locks_are_untouched(fence: &[u8]) {
+fn other_locks_are_untouched(floor: &[u8]) {
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let last = <[u8; 8]>::try_from(fence.get(..8).unwrap_or(&[])).map_or(0, u64::from_le_bytes);
+    let last = <[u8; 8]>::try_from(floor.get(..8).unwrap_or(&[])).map_or(0, u64::from_le_bytes);
     let other = Attachment::open(LockRef::Name(OTHER), &Options::default()).unwrap();
-    let request = other.request(Mode::Write, Terms { deadline: now() + 1_000_000_000, fairness: 0 });
+    let request = other.request(Mode::Write, WaitOptions { deadline: now() + 1_000_000_000, fairness: 0 });
     other.poll(now()).unwrap();
     assert_eq!(other.take_settled(), [(request, Outcome::Granted)]);
     let hour_ahead = now_unix + 2 * 3_600_000_000_000;

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, Terms, Watch, Watcher, list, now, remove,
+    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, WaitOptions, Watch, Watcher, list, now,
+    remove,
 };
 
 use crate::image::Damage;
@@ -160,7 +161,7 @@ impl Driver {
 
     fn use_seat(&mut self, seat: usize, action: usize, input: &mut Input) {
         let own = &self.seats[seat].attachment;
-        let end = || [HoldEnd::Whole, HoldEnd::Failed, HoldEnd::Abandoned];
+        let end = || [HoldEnd::Consistent, HoldEnd::Failed, HoldEnd::Abandoned];
         match action {
             6 => {
                 let end = input.pick(&end());
@@ -240,15 +241,15 @@ impl Driver {
         if kind & 2 == 0 {
             self.wait_damaged(seat, kind, input);
         } else {
-            own.request(mode(input), Terms { deadline: u64::MAX, fairness: 0 });
+            own.request(mode(input), WaitOptions { deadline: u64::MAX, fairness: 0 });
             only_corrupt(own.poll(now()));
             holder.release_read();
-            only_corrupt(holder.release_exclusive(HoldEnd::Whole));
+            only_corrupt(holder.release_exclusive(HoldEnd::Consistent));
             self.wait_damaged(other, kind, input);
         }
         let holder = &self.seats[other].attachment;
         holder.release_read();
-        only_corrupt(holder.release_exclusive(HoldEnd::Whole));
+        only_corrupt(holder.release_exclusive(HoldEnd::Consistent));
     }
 
     fn wait_damaged(&mut self, seat: usize, kind: u8, input: &mut Input) {
@@ -277,7 +278,7 @@ impl Driver {
         self.slept(looks, ms);
     }
 
-    fn judge(&self, result: Result<(), Error>, terms: Terms, deadlock: bool) {
+    fn judge(&self, result: Result<(), Error>, terms: WaitOptions, deadlock: bool) {
         let Err(error) = result else { return assert!(!deadlock, "granted in spite of itself") };
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Interrupted => {}
@@ -335,11 +336,11 @@ impl Driver {
         while own.reads() != 0 {
             own.release_read();
         }
-        only_corrupt(own.release_exclusive(HoldEnd::Whole));
-        let terms = Terms { deadline: now() + 2000 * MS, fairness: 0 };
+        only_corrupt(own.release_exclusive(HoldEnd::Consistent));
+        let terms = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
         match bounded("the last wait", 2000, || own.wait(Mode::Write, terms, || false)) {
             Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "nobody else is there, and yet: {error}"),
-            Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Whole)),
+            Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Consistent)),
         }
     }
 }
@@ -349,9 +350,9 @@ fn mode(input: &mut Input) -> Mode {
 }
 
 /// And the milliseconds that it may take.
-fn terms(input: &mut Input) -> (Terms, u64) {
+fn terms(input: &mut Input) -> (WaitOptions, u64) {
     let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
-    (Terms { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
+    (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
 }
 
 #[track_caller]

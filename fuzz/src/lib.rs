@@ -1,7 +1,7 @@
 //! Hostile memory: what the lock does with bytes that it never wrote. Three targets, one oracle.
 //!
 //! - `open`: a lock file made of arbitrary bytes, or of a valid lock with damage, and then used.
-//! - `named`: the same for a named lock, with the text of its record and the file of the fence.
+//! - `named`: the same for a named lock, with the text of its record and the file of the token floor.
 //! - `running`: a lock in use by two threads while a third writes into its memory.
 //!
 //! The oracle ([`driver`]): only the errors of the contract, each only where it may come; never a panic or a crash (every

@@ -1,4 +1,4 @@
-//! A `/dev/shm` of the fuzzer's own: named locks, the fence and the files of path locks are this process' alone, and vanish
+//! A `/dev/shm` of the fuzzer's own: named locks, the token floor and the files of path locks are this process' alone, and vanish
 //! with it, however it ends.
 
 use std::ffi::CStr;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
 mod copies;
 mod deliver;
@@ -80,8 +80,8 @@ fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
 
-fn terms(timeout: f64, fairness: f64) -> Terms {
-    Terms { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
+fn terms(timeout: f64, fairness: f64) -> WaitOptions {
+    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
 }
 
 /// The present hold as one number.
@@ -92,7 +92,7 @@ fn hold(attachment: &Attachment) -> f64 {
 
 fn end_of_hold(code: u32) -> HoldEnd {
     match code {
-        0 => HoldEnd::Whole,
+        0 => HoldEnd::Consistent,
         1 => HoldEnd::Failed,
         _ => HoldEnd::Abandoned,
     }

@@ -405,7 +405,7 @@ impl Realm {
     /// deliver.
     pub fn advance(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
-            self.see_to(index);
+            self.handle_blocker(index);
         }
         !self.outcomes.is_empty()
     }
@@ -415,7 +415,7 @@ impl Realm {
         let rung = self.signal.as_ref().map(|signal| signal.take()).unwrap_or_default();
         for index in rung {
             // It may have been closed, and even opened anew, since: then this finds nothing to do.
-            self.see_to(index);
+            self.handle_blocker(index);
         }
     }
 
@@ -423,12 +423,12 @@ impl Realm {
     /// deliver.
     pub fn answer(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting) {
-            self.see_to(index);
+            self.handle_blocker(index);
         }
         !self.outcomes.is_empty()
     }
 
-    fn see_to(&mut self, index: u32) {
+    fn handle_blocker(&mut self, index: u32) {
         let notified = self.prepare_notice(index);
         let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
         let time = now();

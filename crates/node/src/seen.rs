@@ -49,8 +49,8 @@ impl From<process_rwlock::OwnerDied> for OwnerDied {
     }
 }
 
-impl From<process_rwlock::Party> for Party {
-    fn from(party: process_rwlock::Party) -> Self {
+impl From<process_rwlock::Participant> for Party {
+    fn from(party: process_rwlock::Participant) -> Self {
         Self {
             pid: party.pid,
             thread_id: party.thread,

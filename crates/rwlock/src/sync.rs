@@ -2,7 +2,7 @@
 //! tries every interleaving, and for every load each value that its ordering allows (`tests/orderings`).
 
 /// For words that are only told to people. They steer nothing, so their orders need not be tried.
-pub(crate) use std::sync::atomic::{AtomicU32 as NoteU32, AtomicU64 as NoteU64};
+pub(crate) use std::sync::atomic::{AtomicU32 as InfoU32, AtomicU64 as InfoU64};
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};

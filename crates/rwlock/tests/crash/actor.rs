@@ -9,19 +9,19 @@ use std::thread;
 use std::time::Duration;
 
 use process_rwlock::{
-    Attachment, Doorbell, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, Terms, Watcher, list,
-    now, prune, remove,
+    Attachment, Doorbell, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, RequestId, WaitOptions, Watcher,
+    list, now, prune, remove,
 };
 
 use crate::inject::{self, Action, Target};
 use crate::labels;
-use crate::memory::{Memory, Place};
+use crate::memory::{LockLocation, Memory};
 use crate::stage::{self, Actor as Mailbox, Inside, Phase, Stage, letter};
 
 /// Of a lock that nobody asked another of.
 const CAPACITY: u64 = 6;
 /// See `attachment.rs`.
-const UNLISTING: u64 = 1024;
+const PRUNE_INTERVAL: u64 = 1024;
 /// As in `RwLock`.
 const FAIRNESS: u64 = 1_000_000;
 
@@ -33,7 +33,7 @@ thread_local! {
 pub struct Actor {
     stage: &'static Stage,
     me: usize,
-    place: Place,
+    location: LockLocation,
     attachment: Option<Attachment>,
     others: Vec<Attachment>,
     requests: Vec<(RequestId, Mode)>,
@@ -42,10 +42,10 @@ pub struct Actor {
 }
 
 /// The rest of this process' life. `target` is for the victim's operation.
-pub fn live(stage: &'static Stage, me: usize, place: Place, target: Option<Target>) {
-    inject::hook(stage, place.clone(), me);
+pub fn live(stage: &'static Stage, me: usize, location: LockLocation, target: Option<Target>) {
+    inject::hook(stage, location.clone(), me);
     let mut actor =
-        Actor { stage, me, place, attachment: None, others: Vec::new(), requests: Vec::new(), doorbell: None };
+        Actor { stage, me, location, attachment: None, others: Vec::new(), requests: Vec::new(), doorbell: None };
     let mailbox = &stage.actors[me];
     let lived = catch_unwind(AssertUnwindSafe(|| {
         for done in mailbox.done.load(SeqCst).. {
@@ -95,7 +95,7 @@ impl Actor {
     fn carry_out(&mut self, words: &[&str]) -> String {
         let option =
             |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok());
-        let terms = Terms {
+        let options = WaitOptions {
             deadline: option("timeout").map_or(u64::MAX, |ms| now() + ms * 1_000_000),
             fairness: option("fairness").map_or(FAIRNESS, |ms| ms * 1_000_000),
         };
@@ -115,7 +115,7 @@ impl Actor {
                 self.begin_leave();
                 self.stage.leave(self.me, Inside::Nobody);
                 self.end_as_owner_died();
-                self.attachment.take().expect("an open lock").close(HoldEnd::Whole);
+                self.attachment.take().expect("an open lock").close(HoldEnd::Consistent);
                 self.others.clear();
                 KEPT.set(None);
                 self.stage.set_phase(self.me, Phase::Outside);
@@ -138,26 +138,26 @@ impl Actor {
             "list" => return answered(list()),
             "read" | "upgradable" | "write" => {
                 return self.acquire(mode_of(words[0]), |a, mode| {
-                    if tried(a, mode) { Ok(()) } else { a.wait(mode, terms, || false).map_err(said) }
+                    if tried(a, mode) { Ok(()) } else { a.wait(mode, options, || false).map_err(said) }
                 });
             }
             "wait-read" | "wait-upgradable" | "wait-write" => {
-                return self.acquire(mode_of(&words[0][5..]), |a, mode| a.wait(mode, terms, || false).map_err(said));
+                return self.acquire(mode_of(&words[0][5..]), |a, mode| a.wait(mode, options, || false).map_err(said));
             }
             "interrupted" => {
-                return self.acquire(mode_of(argument), |a, mode| a.wait(mode, terms, || true).map_err(said));
+                return self.acquire(mode_of(argument), |a, mode| a.wait(mode, options, || true).map_err(said));
             }
             "try-read" | "try-upgradable" | "try-write" => {
                 return self.acquire(mode_of(&words[0][4..]), |a, mode| or_refused(tried(a, mode)));
             }
-            "upgrade" => return self.acquire(Mode::Write, |a, _| a.wait_upgrade(terms, || false).map_err(said)),
+            "upgrade" => return self.acquire(Mode::Write, |a, _| a.wait_upgrade(options, || false).map_err(said)),
             "try-upgrade" => return self.acquire(Mode::Write, |a, _| or_refused(a.try_upgrade())),
             "request" => {
-                let id = self.attachment().request(mode_of(argument), terms);
+                let id = self.attachment().request(mode_of(argument), options);
                 self.requested(id, mode_of(argument));
             }
             "request-upgrade" => {
-                let id = self.attachment().request_upgrade(terms).expect("an upgradable hold");
+                let id = self.attachment().request_upgrade(options).expect("an upgradable hold");
                 self.requested(id, Mode::Write);
             }
             "poll" => return self.poll(),
@@ -176,7 +176,7 @@ impl Actor {
             "down-upgradable" => return self.give_up(Inside::Upgradable, Attachment::downgrade_to_upgradable),
             "release" if self.attachment().exclusive().is_some() => {
                 let rest = if self.attachment().reads() > 0 { Inside::Read } else { Inside::Nobody };
-                return self.give_up(rest, |a| a.release_exclusive(HoldEnd::Whole));
+                return self.give_up(rest, |a| a.release_exclusive(HoldEnd::Consistent));
             }
             "release" => {
                 if self.attachment().reads() == 1 {
@@ -210,8 +210,8 @@ impl Actor {
             "write-to-unlisting" => loop {
                 assert!(self.attachment().try_write());
                 let token = self.attachment().token();
-                self.attachment().release_exclusive(HoldEnd::Whole).unwrap();
-                if (token + 1).is_multiple_of(UNLISTING) {
+                self.attachment().release_exclusive(HoldEnd::Consistent).unwrap();
+                if (token + 1).is_multiple_of(PRUNE_INTERVAL) {
                     break;
                 }
             },
@@ -223,9 +223,9 @@ impl Actor {
     }
 
     fn lock(&self) -> LockRef<'_> {
-        match &self.place {
-            Place::Named(name) => LockRef::Name(name),
-            Place::Path(path) => LockRef::Path(path),
+        match &self.location {
+            LockLocation::Named(name) => LockRef::Name(name),
+            LockLocation::Path(path) => LockRef::Path(path),
         }
     }
 
@@ -391,7 +391,7 @@ impl Actor {
                 return format!("{}: {answer}", words[0]);
             }
         }
-        if let Some(remains) = Memory::read(&self.place).expect("an open lock has memory").remains() {
+        if let Some(remains) = Memory::read(&self.location).expect("an open lock has memory").remains() {
             return remains;
         }
         let capacity = self.attachment().capacity();
@@ -410,7 +410,7 @@ impl Actor {
             return format!("one attachment more than {capacity}: {full:?}");
         }
         self.carry_out(&["close"]);
-        if let (Place::Path(path), removed) = (&self.place, remove(self.lock()))
+        if let (LockLocation::Path(path), removed) = (&self.location, remove(self.lock()))
             && (!matches!(removed, Ok(true)) || path.exists())
         {
             return format!("removed: {removed:?}");

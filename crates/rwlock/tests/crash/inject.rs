@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
-use process_rwlock::on_step;
+use process_rwlock::on_crash_point;
 
 use crate::labels;
-use crate::memory::{Memory, Place};
+use crate::memory::{LockLocation, Memory};
 use crate::stage::{Phase, Stage, VICTIM, letter};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub struct Target {
 
 struct Hooked {
     stage: &'static Stage,
-    place: Place,
+    location: LockLocation,
     me: usize,
 }
 
@@ -44,9 +44,9 @@ static WRITES: AtomicUsize = AtomicUsize::new(0);
 /// The victim has come past the end of its write hold, and has begun no other.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-pub fn hook(stage: &'static Stage, place: Place, me: usize) {
-    HOOKED.get_or_init(|| Hooked { stage, place, me });
-    on_step(reached);
+pub fn hook(stage: &'static Stage, location: LockLocation, me: usize) {
+    HOOKED.get_or_init(|| Hooked { stage, location, me });
+    on_crash_point(reached);
 }
 
 /// From here on steps are noted, and `target` is looked for.
@@ -95,10 +95,10 @@ fn reached(label: &'static str) {
 }
 
 fn act(action: Action) {
-    let Hooked { stage, place, me } = HOOKED.get().unwrap();
+    let Hooked { stage, location, me } = HOOKED.get().unwrap();
     if matches!(action, Action::Kill | Action::Exit) {
         let claims = WRITES.load(SeqCst);
-        note_death(stage, place, *me, std::process::id());
+        note_death(stage, location, *me, std::process::id());
         let told = stage.expected.load(SeqCst) == std::process::id();
         if told && claims == 0 && stage.is_in_phase(*me, Phase::Entering) {
             stage.fail("the gate says that it writes, and it has not yet reached for the gate");
@@ -134,8 +134,8 @@ fn is_actor() -> bool {
 
 /// Notes, just before `actor` dies, whose death those who come after it must be told: its own if it is inside a write
 /// hold, as the gate and its token say, which nobody else changes then. What the actor knows itself must agree.
-pub fn note_death(stage: &Stage, place: &Place, actor: usize, pid: u32) {
-    let told = Memory::read(place).and_then(|memory| memory.told_after(pid));
+pub fn note_death(stage: &Stage, location: &LockLocation, actor: usize, pid: u32) {
+    let told = Memory::read(location).and_then(|memory| memory.told_after(pid));
     if let Some(told) = told {
         stage.expected.store(told, SeqCst);
     }

@@ -1,4 +1,4 @@
-//! The labels that exist: every `step!(label)` in the sources.
+//! The labels that exist: every `crash_point!(label)` in the sources.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ pub fn all() -> &'static BTreeMap<String, usize> {
     LABELS.get_or_init(|| {
         let mut found = BTreeMap::new();
         scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-        assert!(!found.is_empty(), "no step!(…) in the sources");
+        assert!(!found.is_empty(), "no crash_point!(…) in the sources");
         for (number, entry) in found.values_mut().enumerate() {
             *entry = number;
         }
@@ -33,7 +33,7 @@ fn scan(folder: &Path, found: &mut BTreeMap<String, usize>) {
         }
         let text = fs::read_to_string(&path).unwrap();
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            for rest in line.split("step!(").skip(1) {
+            for rest in line.split("crash_point!(").skip(1) {
                 found.insert(rest.split(')').next().unwrap().into(), 0);
             }
         }

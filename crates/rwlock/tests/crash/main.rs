@@ -1,5 +1,5 @@
 //! Kills, stops and ends a process at every step that it takes, in every state of its peers, and sees to it that the others
-//! go on: `step!(label)` in the sources marks the steps, `scenarios.rs` says who does what.
+//! go on: `crash_point!(label)` in the sources marks the steps, `scenarios.rs` says who does what.
 //!
 //! Each scenario is played once to note the steps of its victim's operation, and then once more for each of them and each way
 //! to go.
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use inject::{Action, Target};
-use memory::Place;
+use memory::LockLocation;
 use play::{Played, play};
 use scenarios::{SCENARIOS, Scenario, Where};
 use stage::{Shared, Stage};
@@ -90,11 +90,11 @@ fn work(wanted: &Wanted, tally: &Tally) {
         {
             continue;
         }
-        let place = match scenario.at {
-            Where::Path => Place::Path(folder.join("lock")),
-            Where::Name => Place::Named("crash/lock".into()),
+        let location = match scenario.at {
+            Where::Path => LockLocation::Path(folder.join("lock")),
+            Where::Name => LockLocation::Named("crash/lock".into()),
         };
-        Case { wanted, tally, stage, place: &place, scenario }.play_all();
+        Case { wanted, tally, stage, location: &location, scenario }.play_all();
     }
     let _ = fs::remove_dir_all(&folder);
 }
@@ -169,14 +169,14 @@ struct Case<'a> {
     wanted: &'a Wanted,
     tally: &'a Tally,
     stage: &'static Stage,
-    place: &'a Place,
+    location: &'a LockLocation,
     scenario: &'a Scenario,
 }
 
 impl Case<'_> {
     fn play_all(&self) {
         self.tally.scenarios.fetch_add(1, SeqCst);
-        let steps = match play(self.stage, self.place, self.scenario.script, None) {
+        let steps = match play(self.stage, self.location, self.scenario.script, None) {
             Ok(Played { steps, .. }) => steps,
             Err(why) => return self.fail(None, &why),
         };
@@ -185,7 +185,7 @@ impl Case<'_> {
                 return;
             }
             self.tally.cases[target.action as usize].fetch_add(1, SeqCst);
-            match play(self.stage, self.place, self.scenario.script, Some(target)) {
+            match play(self.stage, self.location, self.scenario.script, Some(target)) {
                 Ok(Played { halted: true, recovery, .. }) => {
                     self.tally.hit[target.label].store(1, SeqCst);
                     self.tally.slowest.fetch_max(recovery.as_micros() as u32, SeqCst);
@@ -207,7 +207,7 @@ impl Case<'_> {
         let last: Vec<_> = steps[steps.len().saturating_sub(12)..].iter().map(|label| labels::name(*label)).collect();
         println!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
         self.tally.failed.fetch_add(1, SeqCst);
-        play::clean(self.place);
+        play::clean(self.location);
     }
 }
 

@@ -17,7 +17,7 @@ const REMOVED: u64 = 2;
 
 /// Where the lock of the cases is.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum LockLocation {
     Named(String),
     Path(PathBuf),
 }
@@ -26,14 +26,14 @@ pub struct Memory(Vec<u8>);
 
 impl Memory {
     /// `None` if there is no lock, or one that is removed and not deleted yet.
-    pub fn read(place: &Place) -> Option<Self> {
+    pub fn read(location: &LockLocation) -> Option<Self> {
         let is_lock = |memory: &Self| {
             memory.0.len() > SLOTS + SLOT && memory.0.starts_with(b"PRWLOCK1") && memory.word(REMOVAL) & 3 != REMOVED
         };
-        match place {
-            Place::Path(path) => Some(Self(fs::read(path).ok()?)).filter(is_lock),
+        match location {
+            LockLocation::Path(path) => Some(Self(fs::read(path).ok()?)).filter(is_lock),
             // The first, of those that a stopped maker did not publish, is the one that others use if they use one.
-            Place::Named(name) => fs::read_dir("/dev/shm")
+            LockLocation::Named(name) => fs::read_dir("/dev/shm")
                 .ok()?
                 .filter_map(|entry| Some(Self(fs::read(entry.ok()?.path()).ok()?)))
                 .filter(is_lock)

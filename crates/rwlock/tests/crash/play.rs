@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::actor;
 use crate::inject::{Action, Target, note_death};
-use crate::memory::{Memory, Place};
+use crate::memory::{LockLocation, Memory};
 use crate::stage::{ACTORS, Actor, BOUND, OBSERVER, Stage, VICTIM, letter};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Played {
 
 pub struct Play<'a> {
     stage: &'static Stage,
-    place: &'a Place,
+    location: &'a LockLocation,
     target: Option<Target>,
     processes: [(libc::pid_t, State); ACTORS.len()],
     /// Whom a command was given that is not carried out yet.
@@ -46,10 +46,10 @@ const SWEEPS: u32 = 5;
 type Result<T = ()> = std::result::Result<T, String>;
 
 /// `script` is that of a scenario. Every process is gone when this returns.
-pub fn play(stage: &'static Stage, place: &Place, script: &str, target: Option<Target>) -> Result<Played> {
+pub fn play(stage: &'static Stage, location: &LockLocation, script: &str, target: Option<Target>) -> Result<Played> {
     stage.clear();
     let processes = [(0, State::Absent); ACTORS.len()];
-    let mut play = Play { stage, place, target, processes, busy: [false; ACTORS.len()], begun: false };
+    let mut play = Play { stage, location, target, processes, busy: [false; ACTORS.len()], begun: false };
     play.run(script)
 }
 
@@ -109,11 +109,11 @@ impl Play<'_> {
             }
             // Of a lock by path.
             "empty-file" => {
-                let Place::Path(path) = self.place else { panic!("it has a name") };
+                let LockLocation::Path(path) = self.location else { panic!("it has a name") };
                 fs::write(path, "").map_err(|error| error.to_string())
             }
             "link-file" => {
-                let Place::Path(path) = self.place else { panic!("it has a name") };
+                let LockLocation::Path(path) = self.location else { panic!("it has a name") };
                 let target = path.with_extension("linked");
                 let _ = fs::remove_file(&target);
                 std::os::unix::fs::symlink(target, path).map_err(|error| error.to_string())
@@ -150,7 +150,7 @@ impl Play<'_> {
         }
         if self.processes[VICTIM].1 == State::Stopped {
             // Nobody waits for who stopped in the middle of opening or closing, but where it has the setup byte of a file.
-            if !has_setup_byte(self.place, script) {
+            if !has_setup_byte(self.location, script) {
                 self.go_on_beside_the_stopped()?;
             }
             if !self.go_on()? {
@@ -160,7 +160,7 @@ impl Play<'_> {
         let start = Instant::now();
         self.until_all_done(|_| false)?;
         let recovery = start.elapsed();
-        if script.contains("! remove") && Memory::read(self.place).is_none() {
+        if script.contains("! remove") && Memory::read(self.location).is_none() {
             self.stage.expected.store(0, SeqCst); // who removes a lock removes what it had to tell
         }
         let alive: Vec<usize> = (0..ACTORS.len()).filter(|&actor| self.processes[actor].1 == State::Runs).collect();
@@ -172,7 +172,7 @@ impl Play<'_> {
             self.tell(OBSERVER, "examine")?;
             self.until("a fresh one looks at it", |play| !play.busy[OBSERVER])?;
             (0..ACTORS.len()).for_each(|actor| self.end(actor));
-            match nothing_left(self.place) {
+            match nothing_left(self.location) {
                 Ok(()) => break,
                 // A first opener looks for left-overs, but not for longer than a few ms: on a busy machine it finds none.
                 Err(_) if looks < SWEEPS => self.processes[OBSERVER].1 = State::Absent,
@@ -185,7 +185,7 @@ impl Play<'_> {
     /// Where the stopped victim holds nothing, nobody has to wait for it for good. Where it does, they wait, and look.
     fn go_on_beside_the_stopped(&mut self) -> Result {
         let pid = self.processes[VICTIM].0 as u32;
-        if !Memory::read(self.place).is_some_and(|memory| memory.is_held_by(pid)) {
+        if !Memory::read(self.location).is_some_and(|memory| memory.is_held_by(pid)) {
             return self
                 .until_all_done(|_| false)
                 .map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
@@ -281,7 +281,7 @@ impl Play<'_> {
                 continue;
             }
             let halts = self.stage.actors[actor].halts.load(SeqCst) != 0;
-            if let Some((state, status)) = look(pid, !halts) {
+            if let Some((state, status)) = check(pid, !halts) {
                 self.processes[actor].1 = state;
                 // Asked again: it may have said so after the question above.
                 if self.stage.actors[actor].halts.load(SeqCst) == 0 {
@@ -329,7 +329,7 @@ impl Play<'_> {
 
     fn start(&mut self, actor: usize) {
         let target = self.target.filter(|_| actor == VICTIM);
-        let pid = fork(|| actor::live(self.stage, actor, self.place.clone(), target));
+        let pid = fork(|| actor::live(self.stage, actor, self.location.clone(), target));
         self.processes[actor] = (pid, State::Runs);
     }
 
@@ -343,7 +343,7 @@ impl Play<'_> {
         if self.processes[actor].1 == State::Dead {
             return Ok(());
         }
-        note_death(self.stage, self.place, actor, pid as u32);
+        note_death(self.stage, self.location, actor, pid as u32);
         self.end(actor);
         Ok(())
     }
@@ -352,7 +352,7 @@ impl Play<'_> {
         let (pid, state) = self.processes[actor];
         if state == State::Runs && !(actor == VICTIM && self.victim_is_halted()) {
             send(pid, libc::SIGSTOP);
-            match look(pid, false) {
+            match check(pid, false) {
                 Some((State::Stopped, _)) => self.processes[actor].1 = State::Stopped,
                 // It came to its own end first.
                 Some(_) if actor == VICTIM => self.processes[actor].1 = State::Dead,
@@ -375,7 +375,7 @@ impl Play<'_> {
         let (pid, state) = self.processes[actor];
         if matches!(state, State::Runs | State::Stopped) {
             send(pid, libc::SIGKILL);
-            while !matches!(look(pid, false), Some((State::Dead, _))) {}
+            while !matches!(check(pid, false), Some((State::Dead, _))) {}
             self.processes[actor].1 = State::Dead;
         }
         self.busy[actor] = false;
@@ -383,9 +383,9 @@ impl Play<'_> {
 }
 
 /// Whether the victim may have it, and others want it.
-fn has_setup_byte(place: &Place, script: &str) -> bool {
+fn has_setup_byte(location: &LockLocation, script: &str) -> bool {
     let lays_out = script.contains("empty-file") || script.contains("link-file") || script.contains("! remove");
-    matches!(place, Place::Path(_)) && lays_out && script.contains("&&")
+    matches!(location, LockLocation::Path(_)) && lays_out && script.contains("&&")
 }
 
 /// A child, which ends after `life`, or with this process.
@@ -404,7 +404,7 @@ pub fn fork(life: impl FnOnce()) -> libc::pid_t {
 }
 
 pub fn ends_well(pid: libc::pid_t) -> bool {
-    look(pid, false) == Some((State::Dead, 0))
+    check(pid, false) == Some((State::Dead, 0))
 }
 
 fn actor_of(word: &str) -> usize {
@@ -417,7 +417,7 @@ fn send(pid: libc::pid_t, signal: i32) {
 }
 
 /// Whether a child has stopped or ended; `at_once`: without waiting for that.
-fn look(pid: libc::pid_t, at_once: bool) -> Option<(State, i32)> {
+fn check(pid: libc::pid_t, at_once: bool) -> Option<(State, i32)> {
     let mut status = 0;
     let flags = libc::WUNTRACED | if at_once { libc::WNOHANG } else { 0 };
     // SAFETY: `status` is valid for writes.
@@ -432,16 +432,16 @@ fn files() -> Vec<PathBuf> {
         true => entries(&path).collect(),
         false => vec![path],
     });
-    files.filter(|path| !path.ends_with("fence")).collect()
+    files.filter(|path| !path.ends_with("token-floor")).collect()
 }
 
 fn remove(path: &Path) {
     let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
-fn nothing_left(place: &Place) -> Result {
-    let left = match place {
-        Place::Path(path) => {
+fn nothing_left(location: &LockLocation) -> Result {
+    let left = match location {
+        LockLocation::Path(path) => {
             let _ = fs::remove_file(path.with_extension("linked"));
             // Removing removes the file, and not the link that leads to it.
             if path.is_symlink() {
@@ -449,15 +449,15 @@ fn nothing_left(place: &Place) -> Result {
             }
             path.exists().then(|| path.clone()).into_iter().collect()
         }
-        Place::Named(_) => files(),
+        LockLocation::Named(_) => files(),
     };
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left:?}")) }
 }
 
 /// After a failure: what it left would make the next case fail.
-pub fn clean(place: &Place) {
-    match place {
-        Place::Path(path) => remove(path),
-        Place::Named(_) => files().iter().for_each(|path| remove(path)),
+pub fn clean(location: &LockLocation) {
+    match location {
+        LockLocation::Path(path) => remove(path),
+        LockLocation::Named(_) => files().iter().for_each(|path| remove(path)),
     }
 }

@@ -287,7 +287,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "dies-between-free-and-wake",
-        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_look release",
+        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_load release",
     ),
     path("inspect-after-writer", "d open, write\n v open\n b open\n b write, release &\n kill d\n ! inspect"),
     path("inspect-after-reader", "d open, read\n v open\n b open\n kill d\n ! inspect"),
@@ -509,19 +509,19 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path(
         "told-of-one-that-was-to-wake",
-        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
     // Several times, since a look that comes in between leaves nothing to be told.
     path(
         "told-of-one-that-was-to-wake-a-reader",
-        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
     path(
         "told-of-one-that-was-to-wake-again",
-        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
     path(
         "told-of-one-that-was-to-wake-a-reader-again",
-        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_look release",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
 ];

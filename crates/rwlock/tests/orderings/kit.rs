@@ -10,21 +10,21 @@ use plain::UnsafeCell;
 #[cfg(not(loom))]
 use std::thread;
 
+use crate::attachment::requests::WaitOptions;
 use crate::attachment::{Attachment, HoldEnd};
-use crate::segment::heap::Heap;
-use crate::slot::Mode;
-use crate::wait::Terms;
+use crate::protocol::slot::Mode;
+use crate::shm::heap::Heap;
 
-pub const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+pub const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
 
 /// Who uses the lock, and what the lock protects: the token of the last write hold, as memory that is no atomic. Whoever
 /// gets at it unprotected is found by loom, ThreadSanitizer or Miri.
-pub struct Party {
+pub struct Participant {
     pub own: ManuallyDrop<Attachment>,
     protected: Arc<Protected>,
 }
 
-impl Drop for Party {
+impl Drop for Participant {
     fn drop(&mut self) {
         // loom cannot go on after a failure, and closing would fail again.
         if !std::thread::panicking() {
@@ -51,16 +51,16 @@ impl Lock {
         Self { heap: Heap::new(capacity), protected: Arc::new(Protected(UnsafeCell::new(0))) }
     }
 
-    pub fn attach(&self) -> Party {
-        Party { own: ManuallyDrop::new(self.heap.attach()), protected: self.protected.clone() }
+    pub fn attach(&self) -> Participant {
+        Participant { own: ManuallyDrop::new(self.heap.attach()), protected: self.protected.clone() }
     }
 
-    pub fn parties<const N: usize>(&self) -> [Party; N] {
+    pub fn parties<const N: usize>(&self) -> [Participant; N] {
         std::array::from_fn(|_| self.attach())
     }
 }
 
-impl Party {
+impl Participant {
     /// Acts on a thread of its own. The party comes back with the join, so that it closes when all is over.
     pub fn spawn(self, act: impl FnOnce(&Self) + Send + 'static) -> thread::JoinHandle<Self> {
         thread::spawn(move || {
@@ -85,7 +85,7 @@ impl Party {
         self.protected.0.with_mut(|protected| {
             // SAFETY: under a write hold, if the lock is right.
             let last = unsafe { protected.replace(token) };
-            assert!(last < token, "the fence does not grow: {token} after {last}");
+            assert!(last < token, "the last token does not grow: {token} after {last}");
         });
     }
 
@@ -104,7 +104,7 @@ impl Party {
         if mode == Mode::Read {
             self.own.release_read();
         } else {
-            self.own.release_exclusive(HoldEnd::Whole).unwrap();
+            self.own.release_exclusive(HoldEnd::Consistent).unwrap();
         }
     }
 
@@ -136,8 +136,8 @@ mod plain {
             Self(value.into())
         }
 
-        pub fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
-            look(self.0.get())
+        pub fn with<R>(&self, check: impl FnOnce(*const T) -> R) -> R {
+            check(self.0.get())
         }
 
         pub fn with_mut<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {

@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex};
 use ::loom::model::Builder;
 use ::loom::thread;
 
-use super::kit::{Lock, PATIENT, Party};
-use crate::attachment::{HoldEnd, UNLISTING};
-use crate::liveness::slot_byte;
-use crate::park;
-use crate::park::doorbell::Doorbell;
-use crate::segment::Segment;
-use crate::segment::removal::Attempt;
-use crate::slot::Mode::{self, Read, Upgradable, Write};
-use crate::slot::Reads;
+use super::kit::{Lock, PATIENT, Participant};
+use crate::attachment::requests::{Outcome, WaitOptions};
+use crate::attachment::{HoldEnd, PRUNE_INTERVAL};
+use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
+use crate::protocol::slot::Reads;
+use crate::shm::Segment;
+use crate::shm::removal::Attempt;
 use crate::sync::AtomicU64;
-use crate::wait::{Outcome, Terms};
+use crate::sys::byte_lock::slot_byte;
+use crate::sys::park;
+use crate::sys::park::doorbell::Doorbell;
 
 /// What came out of a model's runs. A model whose runs all end alike checks less than it seems to.
 struct Ends(Arc<Mutex<(BTreeSet<String>, usize)>>);
@@ -77,9 +77,9 @@ impl End for () {
 }
 
 /// What a party's thread says at its end.
-struct Said(thread::JoinHandle<Party>, Arc<Mutex<String>>);
+struct Said(thread::JoinHandle<Participant>, Arc<Mutex<String>>);
 
-fn go<E: End>(party: Party, act: impl FnOnce(&Party) -> E + Send + 'static) -> Said {
+fn go<E: End>(party: Participant, act: impl FnOnce(&Participant) -> E + Send + 'static) -> Said {
     let said = Arc::new(Mutex::new(String::new()));
     let says = said.clone();
     Said(party.spawn(move |party| *says.lock().unwrap() = act(party).text()), said)
@@ -90,10 +90,10 @@ fn ends<const N: usize>(threads: [Said; N]) -> String {
     joined.iter().map(|(_, said)| said.lock().unwrap().clone()).collect::<Vec<_>>().join(" ")
 }
 
-impl Party {
+impl Participant {
     /// Queues, and takes what can be had at once.
-    fn ask(&self, mode: Mode, terms: Terms) -> u32 {
-        let id = self.own.request(mode, terms);
+    fn ask(&self, mode: Mode, options: WaitOptions) -> u32 {
+        let id = self.own.request(mode, options);
         self.own.poll(0).unwrap();
         id
     }
@@ -120,7 +120,7 @@ impl Party {
 
     /// The next write hold, whoever has it, takes out of the listing who does not read.
     fn next_write_unlists(&self) {
-        self.own.segment.gate().fence.store(UNLISTING - 2, SeqCst);
+        self.own.segment.gate().last_token.store(PRUNE_INTERVAL - 2, SeqCst);
         assert!(self.pass(Write));
     }
 
@@ -140,11 +140,11 @@ fn the_model_knows_dekkers_scheme_and_each_of_its_four_orders() {
     let both_miss = |orders: [std::sync::atomic::Ordering; 4]| {
         let ends = check(move || {
             let words = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-            let [swap, load, exchange, look] = orders;
+            let [swap, load, exchange, check] = orders;
             let theirs = words.clone();
             let other = thread::spawn(move || {
                 theirs[1].compare_exchange(0, 1, exchange, Relaxed).unwrap();
-                theirs[0].load(look)
+                theirs[0].load(check)
             });
             words[0].swap(1, swap);
             let seen = words[1].load(load);
@@ -278,7 +278,7 @@ fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
         let [holder, reader, writer] = lock.parties();
         assert!(reader.pass(Read)); // listed: else the writer does not look
         assert!(holder.own.try_write());
-        writer.ask(Write, Terms { fairness: 0, ..PATIENT });
+        writer.ask(Write, WaitOptions { fairness: 0, ..PATIENT });
         holder.use_up(Write);
         ends([
             go(reader, |reader| tried(reader.pass(Read))),
@@ -377,7 +377,7 @@ fn of_two_who_leave_one_wakes_the_next() {
         assert!(holder.own.try_upgradable());
         let asked = [first.ask(Write, PATIENT), second.ask(Write, PATIENT)];
         reader.ask(Read, PATIENT);
-        let leave = |party: Party, id| {
+        let leave = |party: Participant, id| {
             go(party, move |party| {
                 assert!(party.own.cancel(id));
                 party.own.poll(0).unwrap();
@@ -396,7 +396,7 @@ fn a_timeout_wakes_the_next() {
         let lock = Lock::new(3);
         let [holder, late, waiter] = lock.parties();
         assert!(holder.own.try_read());
-        late.ask(Write, Terms { deadline: 5, ..PATIENT });
+        late.ask(Write, WaitOptions { deadline: 5, ..PATIENT });
         waiter.ask(Read, PATIENT);
         let late = go(late, |late| {
             late.own.poll(10).unwrap();
@@ -415,7 +415,7 @@ fn a_closed_queue_opens_again() {
         let lock = Lock::new(3);
         let [holder, writer, reader] = lock.parties();
         assert!(holder.own.try_read());
-        let strict = Terms { fairness: 0, ..PATIENT };
+        let strict = WaitOptions { fairness: 0, ..PATIENT };
         let asked = writer.ask(Write, strict);
         let holder = go(holder, |holder| holder.use_up(Read));
         let writer = go(writer, move |writer| {
@@ -482,7 +482,7 @@ fn an_upgrade_waits_for_the_readers_and_keeps_writers_out() {
 fn of_two_readers_one_may_become_the_writer() {
     check(|| {
         let lock = Lock::new(3);
-        let upgrade = |party: Party| {
+        let upgrade = |party: Participant| {
             go(party, |party| {
                 if !party.own.try_read() {
                     return "none";
@@ -576,9 +576,9 @@ fn a_writer_that_drains_comes_while_it_is_passed_over() {
                 slow.use_up(Write);
             }),
             go(other, |other| {
-                let mut vigil = other.own.vigil();
-                vigil.look(0, 1);
-                vigil.look(LATE, 1);
+                let mut peer_check = other.own.peer_check();
+                peer_check.check(0, 1);
+                peer_check.check(LATE, 1);
                 other.drive();
                 other.use_up(Write);
             }),
@@ -601,9 +601,9 @@ fn a_waiter_comes_while_it_is_passed_over() {
                 slow.use_up(Write);
             }),
             go(other, |other| {
-                let mut vigil = other.own.vigil();
-                vigil.look(0, 1);
-                vigil.look(LATE, 1);
+                let mut peer_check = other.own.peer_check();
+                peer_check.check(0, 1);
+                peer_check.check(LATE, 1);
                 other.drive();
                 other.use_up(Write);
             }),
@@ -641,7 +641,7 @@ fn a_dead_writer_is_cleared_away_by_two_at_once() {
         dead.write();
         dead.dies();
         let index = dead.own.index;
-        let find = |party: Party, mode| {
+        let find = |party: Participant, mode| {
             go(party, move |party| {
                 party.own.segment.recover(index);
                 if !party.try_mode(mode) {

@@ -1,16 +1,16 @@
 //! Real threads on one mapping. Alone they check little; under ThreadSanitizer and Miri each acquisition and release must
 //! carry what the protected memory needs, since these derive what happened before what from the orderings.
 
-use super::kit::{Lock, PATIENT, Party};
+use super::kit::{Lock, PATIENT, Participant};
 use crate::attachment::HoldEnd;
-use crate::slot::Mode::{self, Read, Upgradable, Write};
+use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
 
 const THREADS: u64 = 4;
 /// Miri is some thousand times slower, and tries another schedule and other values with each seed.
 const ROUNDS: u64 = if cfg!(miri) { 10 } else { 3_000 };
 
 /// Each thread does `act`, which is given an ever other number, again and again.
-fn all_at_once(act: fn(&Party, u64)) {
+fn all_at_once(act: fn(&Participant, u64)) {
     let lock = Lock::new(THREADS as u32);
     let parties: Vec<_> = (0..THREADS).map(|_| lock.attach()).collect();
     let threads: Vec<_> =
@@ -20,7 +20,7 @@ fn all_at_once(act: fn(&Party, u64)) {
     }
 }
 
-fn rounds(party: &Party, seed: u64, act: fn(&Party, u64)) {
+fn rounds(party: &Participant, seed: u64, act: fn(&Participant, u64)) {
     let mut number = seed;
     for _ in 0..ROUNDS {
         // Knuth's MMIX generator; its upper bits are the good ones.
