@@ -1,9 +1,11 @@
 // Changing what a hold is: upgrade, tryUpgrade, downgrade; and what a guard says after its end.
 import { setImmediate } from 'node:timers/promises'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, isFree, MODES, ops, TOGETHER, tryTo } from '../helpers/modes.js'
 import { queued, stream } from '../helpers/observe.js'
+
+const pooledChild = childPool()
 
 // ---- upgrade
 
