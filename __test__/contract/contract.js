@@ -22,16 +22,13 @@ class Bench {
   }
 
   /**
-   * Declares a test of the contract, which is skipped if the engine lacks a capability that it needs.
-   *
-   * @param {string} title
-   * @param {(t: Test) => void | Promise<void>} body
-   * @param {Capability[]} needs
+   * What declares tests that need these capabilities: they are skipped over an engine that lacks one.
    */
-  test = (title, body, ...needs) => {
+  testWith = (/** @type {Capability[]} */ ...needs) => {
     const lacked = needs.find((capability) => !this.#engine.capabilities.includes(capability))
     const declare = lacked ? testUnless(`the engine has no ${lacked}`) : testWithBound
-    declare(`${this.#engine.name}: ${title}`, body)
+    return (/** @type {string} */ title, /** @type {(t: Test) => void | Promise<void>} */ body) =>
+      declare(`${this.#engine.name}: ${title}`, body)
   }
 
   /** The modes that its locks can be held in. */

@@ -1,7 +1,10 @@
 // The fencing token of a hold.
 import { contract } from './contract.js'
 
-contract(({ test, open, newRef, refs, otherProcess }) => {
+contract(({ testWith, open, newRef, refs, otherProcess }) => {
+  const test = testWith()
+  const upgradableTest = testWith('upgradable')
+
   test('the token of a write hold is greater than the tokens of all earlier write holds', async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
@@ -19,22 +22,18 @@ contract(({ test, open, newRef, refs, otherProcess }) => {
     for (let i = 1; i < tokens.length; i++) t.true(tokens[i] > tokens[i - 1], `token ${i}`)
   })
 
-  test(
-    'an upgrade gives a greater token than all earlier write holds have',
-    async (t) => {
-      const lock = open(t)
-      let last = await lock.write((guard) => guard.token)
-      for (let round = 0; round < 10; round++) {
-        const guard = await lock.acquireUpgradable()
-        await guard.upgrade()
-        t.true(guard.token > last)
-        await guard.release()
-        last = await lock.write((guard) => guard.token)
-        t.true(last > guard.token)
-      }
-    },
-    'upgradable',
-  )
+  upgradableTest('an upgrade gives a greater token than all earlier write holds have', async (t) => {
+    const lock = open(t)
+    let last = await lock.write((guard) => guard.token)
+    for (let round = 0; round < 10; round++) {
+      const guard = await lock.acquireUpgradable()
+      await guard.upgrade()
+      t.true(guard.token > last)
+      await guard.release()
+      last = await lock.write((guard) => guard.token)
+      t.true(last > guard.token)
+    }
+  })
 
   test('the token of a reader is that of the last write hold', async (t) => {
     const lock = open(t)
@@ -44,15 +43,11 @@ contract(({ test, open, newRef, refs, otherProcess }) => {
     t.is((await lock.inspect()).token, written)
   })
 
-  test(
-    'the token of an upgradable hold is that of the last write hold',
-    async (t) => {
-      const lock = open(t)
-      const written = await lock.write((guard) => guard.token)
-      t.is(await lock.upgradable((guard) => guard.token), written)
-    },
-    'upgradable',
-  )
+  upgradableTest('the token of an upgradable hold is that of the last write hold', async (t) => {
+    const lock = open(t)
+    const written = await lock.write((guard) => guard.token)
+    t.is(await lock.upgradable((guard) => guard.token), written)
+  })
 
   test('a guard keeps its token after its release, and while others write', async (t) => {
     const lock = open(t)
