@@ -14,5 +14,5 @@ const library = {
 await run('cargo', ['build', '--package', 'process-rwlock-testkit'])
 copyFileSync(
   new URL(`target/debug/${library[process.platform] ?? 'libprocess_rwlock_testkit.so'}`, root),
-  new URL('__test__/kit/testkit.node', root),
+  new URL('__test__/helpers/testkit.node', root),
 )

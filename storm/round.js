@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { random } from '../__test__/process/random.js'
+import { random } from '../__test__/helpers/random.js'
 import { RWLock } from '../dist/index.js'
 import { StormProcess, start } from './process.js'
 
@@ -63,7 +63,7 @@ export class Round {
     this.#dice = random(options.seed)
     this.#place = options.seed % 2 ? `path:${join(this.#folder, 'lock')}` : `name:storm/${randomUUID()}`
     this.#fairness = this.#dice.pick([1, 1, 1, 0, 5])
-    const { StormKiller } = createRequire(import.meta.url)('../__test__/kit/testkit.node')
+    const { StormKiller } = createRequire(import.meta.url)('../__test__/helpers/testkit.node')
     this.#killer = new StormKiller(this.#folder, this.#fairness)
   }
 

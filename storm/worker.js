@@ -4,13 +4,13 @@
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, Worker } from 'node:worker_threads'
-import { random } from '../__test__/process/random.js'
+import { random } from '../__test__/helpers/random.js'
 import { Actor } from './actor.js'
 
 const TASKS = 3
 
 const [folder, place, fairness, process_, life, seed] = process.argv.slice(2)
-const { StormWitness } = createRequire(import.meta.url)('../__test__/kit/testkit.node')
+const { StormWitness } = createRequire(import.meta.url)('../__test__/helpers/testkit.node')
 const witness = new StormWitness(folder, Number(process_), Number(life), isMainThread ? 0 : 1)
 const dice = random(Number(seed) + (isMainThread ? 0 : 1))
 

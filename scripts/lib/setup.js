@@ -13,7 +13,7 @@ export const HOST = 'x86_64-unknown-linux-gnu'
 /** Nothing is built: CI tests a build on other machines than the one that made it. */
 const PREBUILT = Boolean(process.env.PROCESS_RWLOCK_PREBUILT)
 
-const TESTKIT = '__test__/kit/testkit.node'
+const TESTKIT = '__test__/helpers/testkit.node'
 
 const XCODE = 'on macOS: xcode-select --install'
 

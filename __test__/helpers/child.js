@@ -1,0 +1,177 @@
+// A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value | error }.
+// `lock` and `guard` are numbers that earlier answers gave out; left out, they mean the latest.
+//   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
+import { RWLock } from 'process-rwlock'
+
+const engine = process.argv[2] === undefined ? undefined : await import(process.argv[2])
+
+/** @type {RWLock[]} */
+const locks = []
+/** @type {import('process-rwlock').Guard[]} */
+const guards = []
+
+const ops = {
+  open({ ref, options }) {
+    return open(ref, options)
+  },
+  async close({ lock }) {
+    await lockOf(lock).close()
+  },
+  /** Closes every lock, for the next use of the child. */
+  async reset() {
+    for (const lock of locks.splice(0)) await lock?.close()
+    guards.length = 0
+  },
+  /** Loses a lock, or a guard, without closing it. */
+  forget({ lock, guard }) {
+    if (guard !== undefined) guards[guard] = /** @type {any} */ (undefined)
+    if (lock !== undefined) locks[lock] = /** @type {any} */ (undefined)
+  },
+  /** Collects garbage; wants --expose-gc. What is collected closes itself soon after. */
+  async collect() {
+    globalThis.gc?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  },
+  toJSON({ lock }) {
+    return lockOf(lock).toJSON()
+  },
+
+  /** Opens a lock and acquires it in one go. */
+  async hold({ ref, mode, options }) {
+    const lock = open(ref)
+    return keep(await acquire[mode](locks[lock], options))
+  },
+  async acquireRead({ lock, options }) {
+    return keep(await lockOf(lock).acquireRead(options))
+  },
+  async acquireWrite({ lock, options }) {
+    return keep(await lockOf(lock).acquireWrite(options))
+  },
+  async acquireUpgradable({ lock, options }) {
+    return keep(await lockOf(lock).acquireUpgradable(options))
+  },
+  acquireReadSync({ lock, options }) {
+    return keep(lockOf(lock).acquireReadSync(options))
+  },
+  acquireWriteSync({ lock, options }) {
+    return keep(lockOf(lock).acquireWriteSync(options))
+  },
+  async tryRead({ lock }) {
+    return keep(await lockOf(lock).tryRead())
+  },
+  async tryWrite({ lock }) {
+    return keep(await lockOf(lock).tryWrite())
+  },
+  async tryUpgradable({ lock }) {
+    return keep(await lockOf(lock).tryUpgradable())
+  },
+
+  async release({ guard }) {
+    await guardOf(guard).release()
+  },
+  async upgrade({ guard, options }) {
+    await guardOf(guard).upgrade(options)
+    return describe(guardOf(guard))
+  },
+  tryUpgrade({ guard }) {
+    return guardOf(guard).tryUpgrade()
+  },
+  async downgrade({ guard, to }) {
+    await guardOf(guard).downgrade(to)
+    return describe(guardOf(guard))
+  },
+  describe({ guard }) {
+    return describe(guardOf(guard))
+  },
+
+  inspect({ lock }) {
+    return lockOf(lock).inspect()
+  },
+  /** @param {{ options?: import('process-rwlock').PruneOptions }} [asked] */
+  prune({ options } = {}) {
+    return RWLock.prune(options)
+  },
+
+  list() {
+    return RWLock.list()
+  },
+  remove({ ref }) {
+    return RWLock.remove(ref)
+  },
+
+  setEnv({ name, value }) {
+    process.env[name] = value
+  },
+  chdir({ to }) {
+    process.chdir(to)
+  },
+  umask({ mask }) {
+    process.umask(mask)
+  },
+
+  /** Keeps the event loop busy for `ms`. Sends "busy" first. */
+  busy({ ms }) {
+    process.send?.({ type: 'busy' })
+    const end = performance.now() + ms
+    while (performance.now() < end);
+  },
+  /** Ends by process.exit(), which runs no cleanup hooks. Never answers. */
+  exit({ code = 0 }) {
+    process.exit(code)
+  },
+  /** Ends by an uncaught error. Answers first. */
+  throw({ message = 'thrown on command' }) {
+    setImmediate(() => {
+      throw new Error(message)
+    })
+  },
+  /** Ends by itself, with nothing left to do. Answers first. */
+  finish() {
+    setImmediate(() => process.disconnect())
+  },
+}
+
+const acquire = {
+  read: (lock, options) => lock.acquireRead(options),
+  write: (lock, options) => lock.acquireWrite(options),
+  upgradable: (lock, options) => lock.acquireUpgradable(options),
+}
+
+function open(ref, options) {
+  return locks.push(engine?.open(ref, options) ?? new RWLock(ref, options)) - 1
+}
+
+function lockOf(index = locks.length - 1) {
+  return locks[index]
+}
+
+function guardOf(index = guards.length - 1) {
+  return guards[index]
+}
+
+function keep(guard) {
+  return guard && { guard: guards.push(guard) - 1, ...describe(guard) }
+}
+
+function describe({ mode, released, token, ownerDied }) {
+  return { mode, released, token, ownerDied }
+}
+
+process.on('message', async ({ id, op, args }) => {
+  try {
+    process.send?.({ type: 'answer', id, value: await ops[op](args) })
+  } catch (error) {
+    const { name, code, message, holders, errno, syscall, cause } = error
+    const said = {
+      name,
+      code,
+      message,
+      holders,
+      errno,
+      syscall,
+      cause: cause && { ...cause, message: cause.message },
+    }
+    process.send?.({ type: 'answer', id, error: said })
+  }
+})
+process.send?.({ type: 'ready' })

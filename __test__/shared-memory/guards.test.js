@@ -1,0 +1,47 @@
+// What only this engine can show of upgrade and downgrade: its tokens count write holds one by one, so none can have been in
+// between. What every engine does is in ../contract.
+import { setImmediate } from 'node:timers/promises'
+import { childPool } from '../helpers/child-pool.js'
+import { openLock, test, uniqueName } from '../helpers/index.js'
+import { queued, stream } from '../helpers/observe.js'
+
+const pooledChild = childPool()
+
+test('no write hold is between an upgradable hold, its upgrade and the writer that waited meanwhile', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  const guard = await lock.acquireUpgradable()
+  const { token } = guard
+  const writer = child.ask('acquireWrite')
+  await queued(lock, child)
+  await guard.upgrade()
+  t.is(guard.token, token + 1n)
+  guard.release()
+  t.is((await writer).token, token + 2n)
+})
+
+test('no writer gets in between while processes write as fast as they can', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const writers = await Promise.all(
+    [0, 1].map((fairness) => stream(t, { ref: name, mode: 'write', lanes: 2, hold: 0, fairness })),
+  )
+  for (let round = 0; round < 60; round++) {
+    // Every write hold raises the token of the lock.
+    const guard = await lock.acquireUpgradable()
+    await guard.upgrade()
+    const { token } = guard
+    guard.downgrade('upgradable')
+    await setImmediate()
+    if (lock.inspect().token !== token) return t.fail('write to upgradable')
+    await guard.upgrade()
+    if (guard.token !== token + 1n) return t.fail('upgradable to write')
+    guard.downgrade('read')
+    await setImmediate()
+    if (lock.inspect().token !== token + 1n) return t.fail('write to read')
+    guard.release()
+  }
+  for (const writer of writers) t.true((await writer.stop()) > 0)
+})
