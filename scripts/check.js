@@ -25,7 +25,14 @@ let passed = 0
 const node = process.execPath
 const typesBefore = readTypes()
 await check('cargo fmt', 'cargo', 'fmt', '--all', '--check')
-await check('cargo fmt of the fuzzers', 'cargo', 'fmt', '--manifest-path', 'fuzz/Cargo.toml', '--check')
+await check(
+  'cargo fmt of the fuzzers',
+  'cargo',
+  'fmt',
+  '--manifest-path',
+  'verify/fuzz/Cargo.toml',
+  '--check',
+)
 await check('biome', node, 'node_modules/@biomejs/biome/bin/biome', 'check', '.')
 await check(
   'cargo clippy',

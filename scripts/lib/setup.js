@@ -23,10 +23,10 @@ const XCODE = 'on macOS: xcode-select --install'
  * @param {object} [options]
  * @param {'release' | 'dev'} [options.profile] of the addon; `dev` compiles several times faster
  * @param {boolean} [options.testkit] the addon of the tests
- * @param {boolean} [options.storm] the worker of the stress test
+ * @param {boolean} [options.stress] the worker of the stress test
  * @param {boolean} [options.bench] the native driver of the benchmarks
  */
-export async function setup({ profile = 'release', testkit = false, storm = false, bench = false } = {}) {
+export async function setup({ profile = 'release', testkit = false, stress = false, bench = false } = {}) {
   requireNode()
   if (!PREBUILT) {
     requireRust()
@@ -38,7 +38,7 @@ export async function setup({ profile = 'release', testkit = false, storm = fals
   await build('build:ts', 'dist/index.js')
   if (testkit) await build('build:testkit', TESTKIT)
   if (bench) await build('build:bench', program('process-rwlock-bench'))
-  if (storm) await build('build:storm', program('process-rwlock-storm'))
+  if (stress) await build('build:stress', program('process-rwlock-stress'))
 }
 
 /** Installs the development dependencies, unless they are those of package-lock.json already. */

@@ -27,7 +27,7 @@ function* places() {
     yield [path, JSON.parse(read(path)).version]
   }
   yield ['Cargo.toml', WORKSPACE_VERSION.exec(read('Cargo.toml'))?.[2]]
-  for (const path of ['Cargo.lock', 'fuzz/Cargo.lock']) {
+  for (const path of ['Cargo.lock', 'verify/fuzz/Cargo.lock']) {
     for (const [, name, itsVersion] of read(path).matchAll(LOCKED_VERSION)) {
       if (name !== 'process-rwlock-fuzz') yield [`${path}, ${name}`, itsVersion]
     }
@@ -55,7 +55,7 @@ export function disagreements({ release = false } = {}) {
 async function main() {
   readArguments('npm version VERSION   runs this: it writes the version into every file that has it', {})
   writeFileSync(join(checkout, 'Cargo.toml'), read('Cargo.toml').replace(WORKSPACE_VERSION, `$1${version()}`))
-  for (const manifest of ['Cargo.toml', 'fuzz/Cargo.toml']) {
+  for (const manifest of ['Cargo.toml', 'verify/fuzz/Cargo.toml']) {
     await run('cargo', ['update', '--workspace', '--quiet', '--manifest-path', manifest])
   }
   await npm('exec', '--', 'napi', 'create-npm-dirs')

@@ -6,11 +6,11 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { MUTANTS } from '../../verify/mutants/lists/workflows.js'
+import { replaceOnce } from '../../verify/mutants/run.js'
 import { readArguments } from '../lib/arguments.js'
 import { npm, root } from '../lib/run.js'
 import { fail, installFromPyPI, say } from '../lib/setup.js'
-import { replaceOnce } from '../mutants.js'
-import { MUTANTS } from './mutants.js'
 import { RUNNERS, rules } from './rules.js'
 
 const HELP = `
