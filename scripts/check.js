@@ -10,8 +10,8 @@ npm run check   formats, lints, types, the unit tests of the crates, and the qui
 npm run format  repairs what the formatters and linters can
 `
 
-/** Without those that wait for many processes, for deadlines or for a measurement. */
-const QUICK_TESTS = ['__test__/*.test.js', '!__test__/{process,container,event-loop,fairness,bench}*.test.js']
+/** The others wait for many processes, for deadlines, or for a measurement. */
+const QUICK_TESTS = ['contract', 'shared-memory', 'tools'].map((folder) => `__test__/${folder}/*.test.js`)
 
 readArguments(HELP, {})
 requireRust()
