@@ -19,15 +19,16 @@ const { positionals: files } = readArguments(HELP, {}, { positionals: true })
 const changed = new Set()
 /** @type {NodeJS.Timeout | undefined} */
 let timer
-let isRunning = false
+let isRunning = true
 
 for (const folder of ['crates', 'src', '__test__']) {
   watch(new URL(folder, root), { recursive: true }, (_, name) => {
     if (name && /\.(rs|toml|js|ts)$/.test(name)) noteChange(`${folder}/${name.replaceAll('\\', '/')}`)
   })
 }
-if (files.length > 0) await test(files)
-console.log('Waiting for a change.')
+await test(files)
+isRunning = false
+await runChanged()
 
 /** @param {string} file */
 function noteChange(file) {
