@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { targets } from '../../src/platform.js'
+import { targets } from '../../src/shared-memory/platform.js'
 import { npm, root, run } from './run.js'
 
 /** The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and macros without them. */

@@ -35,7 +35,7 @@ export async function foldersAreGenerated() {
 }
 
 /** What a package may hold, besides package.json, README.md and LICENSE. */
-const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|[a-z-]+\.(m?js|d\.m?ts)))$/
+const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|([a-z-]+\/)?[a-z-]+\.(m?js|d\.m?ts)))$/
 const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 
 /**
@@ -60,7 +60,7 @@ export function files(name, file, contents) {
     if (manifest.scripts?.[script]) problems.push(`a script runs at ${script}`)
   }
   for (const addon of Object.keys(manifest.optionalDependencies ?? {})) {
-    for (const path of ['dist/binding.js', 'dist/addons.mjs']) {
+    for (const path of ['dist/shared-memory/binding.js', 'dist/addons.mjs']) {
       if (!contents.get(path)?.includes(`require('${addon}')`))
         problems.push(`${path} does not know ${addon}`)
     }

@@ -98,7 +98,7 @@ export const mutants = [
   {
     name: 'a bundle is not recognized',
     foundBy: 'webpack, bundled',
-    change: inFile('dist/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
+    change: inFile('dist/shared-memory/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
   },
   {
     name: 'a built-in module is imported before a bundle is recognized',

@@ -1,11 +1,11 @@
+import { translate } from '../errors.js'
 import { binding } from './binding.js'
-import { translate } from './errors.js'
 
-const hot = binding.hot()
+const fastPath = binding.fastPath()
 
 /** What a call is given and what it tells, where the binding reads and writes it, too. */
-const words = new Uint32Array(hot.words)
-const numbers = new Float64Array(hot.words)
+const words = new Uint32Array(fastPath.words)
+const numbers = new Float64Array(fastPath.words)
 const ATTACHMENT = 0
 const END = 1
 /** In `numbers`. */
@@ -14,21 +14,21 @@ const HOLD = 1
 /** A read hold if that needs no waiting, else 0. */
 export function tryRead(attachment: number): number {
   words[ATTACHMENT] = attachment
-  hot.tryRead()
+  fastPath.tryRead()
   return numbers[HOLD] as number
 }
 
 /** The write hold if that needs no waiting, else 0. */
 export function tryWrite(attachment: number): number {
   words[ATTACHMENT] = attachment
-  hot.tryWrite()
+  fastPath.tryWrite()
   return numbers[HOLD] as number
 }
 
 /** Ends one read hold. */
 export function releaseRead(attachment: number): void {
   words[ATTACHMENT] = attachment
-  hot.releaseRead()
+  fastPath.releaseRead()
 }
 
 /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed. */
@@ -36,7 +36,7 @@ export function releaseExclusive(attachment: number, end: number): void {
   words[ATTACHMENT] = attachment
   words[END] = end
   try {
-    hot.releaseExclusive()
+    fastPath.releaseExclusive()
   } catch (error) {
     throw translate(error)
   }

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, JsValue, Status, check_status, sys};
 
-use crate::deliver::on_ring;
+use crate::delivery::on_ring;
 
 /// Weak: does not keep the event loop alive by itself.
 pub(crate) type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// One per JavaScript thread: many attachments may ring before it comes to look.
 #[derive(Default)]
-pub(crate) struct Signal(Mutex<Rung>);
+pub(crate) struct RingQueue(Mutex<Rung>);
 
 #[derive(Default)]
 struct Rung {
@@ -25,13 +25,13 @@ struct Rung {
     called: bool,
 }
 
-impl Signal {
+impl RingQueue {
     fn lock(&self) -> MutexGuard<'_, Rung> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on it rings there; what rang before rings again.
-    pub fn set(&self, ring: Option<Arc<Ring>>) {
+    pub fn set_notifier(&self, ring: Option<Arc<Ring>>) {
         let mut rung = self.lock();
         rung.called = false;
         let before = std::mem::replace(&mut rung.ring, ring);
@@ -78,7 +78,7 @@ impl Rung {
 pub(crate) struct Notifier {
     env: Env,
     ring: Arc<Ring>,
-    on_ring: OnRing,
+    on_ring: RingCallback,
 }
 
 impl Notifier {
@@ -88,14 +88,14 @@ impl Notifier {
         // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
         check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
         let ring = function.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
-        Ok(Self { env, ring: Arc::new(ring), on_ring: OnRing { env, function: reference } })
+        Ok(Self { env, ring: Arc::new(ring), on_ring: RingCallback { env, function: reference } })
     }
 
     pub fn ring(&self) -> Arc<Ring> {
         self.ring.clone()
     }
 
-    pub fn on_ring(&self) -> OnRing {
+    pub fn on_ring(&self) -> RingCallback {
         self.on_ring
     }
 
@@ -115,12 +115,12 @@ impl Notifier {
 
 /// [`on_ring`] as JavaScript's loop calls it.
 #[derive(Clone, Copy)]
-pub(crate) struct OnRing {
+pub(crate) struct RingCallback {
     env: Env,
     function: sys::napi_ref,
 }
 
-impl OnRing {
+impl RingCallback {
     /// On the JavaScript thread, while no JavaScript runs: calls it, and then whoever waited for a promise that was resolved.
     pub fn call(self) {
         let env = self.env.raw();
@@ -145,20 +145,5 @@ impl OnRing {
         }
         // SAFETY: the scope opened above.
         unsafe { sys::napi_close_handle_scope(env, scope) };
-    }
-}
-
-/// Whether this JavaScript thread is being terminated: then it must not block any longer.
-pub(crate) fn must_stop(env: Env) -> bool {
-    let mut global = std::ptr::null_mut();
-    // SAFETY: on the environment's own thread; `global` is valid for writes.
-    if unsafe { sys::napi_get_global(env.raw(), &raw mut global) } != sys::Status::napi_ok {
-        return true;
-    }
-    let mut found = false;
-    // Reading the global object runs no JavaScript, but Node refuses it where JavaScript can no longer run.
-    // SAFETY: as above; the name is a C string, `found` is valid for writes.
-    unsafe {
-        sys::napi_has_named_property(env.raw(), global, c"process".as_ptr(), &raw mut found) != sys::Status::napi_ok
     }
 }

@@ -1,9 +1,9 @@
+import { LockError, translate } from '../errors.js'
+import type { LockLocation } from '../options.js'
 import { binding } from './binding.js'
-import { LockError, translate } from './errors.js'
-import { releaseExclusive, releaseRead } from './hot.js'
+import { releaseExclusive, releaseRead } from './fast-path.js'
 import { dropLabels, type Label } from './labels.js'
-import type { Place } from './options.js'
-import { type AnyWait, copy, withdrawAll } from './waits.js'
+import { type AnyWait, copy, withdrawAll } from './pending.js'
 
 /** How a lock is held; the numbers are the binding's. */
 export const READ = 1
@@ -13,7 +13,7 @@ export type Mode = typeof READ | typeof UPGRADABLE | typeof WRITE
 export const MODE_NAMES = ['', 'read', 'upgradable', 'write'] as const
 
 /** How an exclusive hold ends; the numbers are the binding's. */
-export const WHOLE = 0
+export const CONSISTENT = 0
 /** The function that held the lock threw. */
 export const FAILED = 1
 
@@ -30,7 +30,7 @@ export class Handle {
   reads = 0
   exclusive: typeof UPGRADABLE | typeof WRITE | 0 = 0
   /** See `lost-guards.ts`. */
-  grip = {}
+  lossToken = {}
   /** The write hold whose loss is noticed. */
   watched = 0
   /** Its requests that wait. */
@@ -39,7 +39,7 @@ export class Handle {
   readonly labels = new Set<Label>()
 
   constructor(
-    readonly place: Place,
+    readonly location: LockLocation,
     /** The binding's number for it. */
     readonly number: number,
     readonly attachment: number,
@@ -50,7 +50,7 @@ export class Handle {
   }
 
   get text(): string {
-    return this.place.name === undefined ? `lock ${this.place.path}` : `lock '${this.place.name}'`
+    return this.location.name === undefined ? `lock ${this.location.path}` : `lock '${this.location.name}'`
   }
 
   assertOpen(): void {
@@ -63,7 +63,7 @@ export class Handle {
     this.reads--
   }
 
-  releaseExclusive(end: typeof WHOLE | typeof FAILED): void {
+  releaseExclusive(end: typeof CONSISTENT | typeof FAILED): void {
     const { exclusive } = this
     // Before: the next one may be granted on the way.
     this.exclusive = 0

@@ -11,14 +11,14 @@ use libloading::os::windows::Library;
 use napi::{Env, sys};
 use process_rwlock::Doorbell;
 
-use crate::realm::{Realm, with_realm};
-use crate::signal::OnRing;
+use crate::environment::{Environment, with_environment};
+use crate::notifier::RingCallback;
 
 /// Rings that are answered before the loop does something else. It comes again at once for the rest.
 const AT_ONCE: usize = 64;
 
 /// The first field of every handle is its user's `data`; the rest is libuv's.
-type Handle = *mut *mut Inside;
+type Handle = *mut *mut State;
 
 /// The functions of libuv that are needed.
 struct Uv {
@@ -55,22 +55,22 @@ impl Uv {
 }
 
 /// Open until the environment ends.
-pub(crate) struct Door(NonNull<Inside>);
+pub(crate) struct LoopDoorbell(NonNull<State>);
 
 /// Belongs to the loop, which may use it until the handle is closed.
-struct Inside {
+struct State {
     uv: Uv,
     /// Room for a `uv_poll_t`.
     handle: Box<[u128]>,
     doorbell: Doorbell,
-    on_ring: OnRing,
+    on_ring: RingCallback,
     hook: sys::napi_async_cleanup_hook_handle,
 }
 
-impl Door {
+impl LoopDoorbell {
     /// `on_ring` is called when requests have been settled.
-    pub fn open(env: Env, on_ring: OnRing) -> Option<Self> {
-        if is_there(env, c"Bun") || is_there(env, c"Deno") {
+    pub fn open(env: Env, on_ring: RingCallback) -> Option<Self> {
+        if has_global(env, c"Bun") || has_global(env, c"Deno") {
             return None;
         }
         let mut uv_loop = ptr::null_mut();
@@ -83,23 +83,23 @@ impl Door {
         // SAFETY: asks for a number.
         let size = unsafe { (uv.handle_size)(POLL) };
         let handle = vec![0; size.div_ceil(size_of::<u128>())].into();
-        let mut inside = Box::new(Inside { uv, handle, doorbell, on_ring, hook: ptr::null_mut() });
-        let handle: Handle = inside.handle.as_mut_ptr().cast();
-        let uv = &inside.uv;
+        let mut state = Box::new(State { uv, handle, doorbell, on_ring, hook: ptr::null_mut() });
+        let handle: Handle = state.handle.as_mut_ptr().cast();
+        let uv = &state.uv;
         // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
-        if unsafe { (uv.poll_init)(uv_loop, handle, inside.doorbell.descriptor()) } != 0 {
+        if unsafe { (uv.poll_init)(uv_loop, handle, state.doorbell.descriptor()) } != 0 {
             return None;
         }
         // SAFETY: an initialised handle of this thread. From here on only its close callback may free it.
         unsafe { (uv.unref)(handle) };
-        let inside = NonNull::from(Box::leak(inside));
+        let state = NonNull::from(Box::leak(state));
         // SAFETY: not shared yet.
-        let door = unsafe { &mut *inside.as_ptr() };
+        let door = unsafe { &mut *state.as_ptr() };
         // SAFETY: its first field.
-        unsafe { handle.write(inside.as_ptr()) };
+        unsafe { handle.write(state.as_ptr()) };
         // SAFETY: on the environment's thread. The environment does not end before the hook is removed: in `closed`.
         let hooked = unsafe {
-            sys::napi_add_async_cleanup_hook(env.raw(), Some(end), inside.as_ptr().cast(), &raw mut door.hook)
+            sys::napi_add_async_cleanup_hook(env.raw(), Some(end), state.as_ptr().cast(), &raw mut door.hook)
         };
         // SAFETY: as above; `ring` can be called from now on, on this thread.
         if hooked != sys::Status::napi_ok || unsafe { (door.uv.poll_start)(handle, READABLE, ring) } != 0 {
@@ -107,11 +107,11 @@ impl Door {
             unsafe { (door.uv.close)(handle, closed) };
             return None;
         }
-        Some(Self(inside))
+        Some(Self(state))
     }
 
-    pub fn doorbell(&self) -> &Doorbell {
-        // SAFETY: the realm forgets the door before it is closed.
+    pub fn core(&self) -> &Doorbell {
+        // SAFETY: the environment forgets the door before it is closed.
         unsafe { &self.0.as_ref().doorbell }
     }
 }
@@ -119,47 +119,47 @@ impl Door {
 /// Somebody rang.
 unsafe extern "C" fn ring(handle: Handle, _status: c_int, _events: c_int) {
     // SAFETY: `data`, as set when the door was opened.
-    let inside = unsafe { *handle };
+    let state = unsafe { *handle };
     // SAFETY: freed by `closed` alone.
-    let inside = unsafe { &*inside };
+    let state = unsafe { &*state };
     let mut rings = 0;
     let mut events = false;
     while rings < AT_ONCE
-        && let Some(attachment) = inside.doorbell.next_ring()
+        && let Some(attachment) = state.doorbell.next_ring()
     {
         rings += 1;
-        events |= with_realm(|realm| realm.answer(attachment));
+        events |= with_environment(|environment| environment.on_ring(attachment));
     }
     if events {
-        inside.on_ring.call();
+        state.on_ring.call();
     }
 }
 
 /// The environment ends: on its thread, before its loop does.
-unsafe extern "C" fn end(_hook: sys::napi_async_cleanup_hook_handle, inside: *mut c_void) {
-    with_realm(Realm::forget_door);
-    let inside: *mut Inside = inside.cast();
+unsafe extern "C" fn end(_hook: sys::napi_async_cleanup_hook_handle, state: *mut c_void) {
+    with_environment(Environment::forget_loop_doorbell);
+    let state: *mut State = state.cast();
     // SAFETY: freed by `closed` alone.
-    let inside = unsafe { &mut *inside };
+    let state = unsafe { &mut *state };
     // SAFETY: an open handle of this thread.
-    unsafe { (inside.uv.close)(inside.handle.as_mut_ptr().cast(), closed) };
+    unsafe { (state.uv.close)(state.handle.as_mut_ptr().cast(), closed) };
 }
 
 unsafe extern "C" fn closed(handle: Handle) {
     // SAFETY: `data`, as set when the door was opened.
-    let inside = unsafe { *handle };
+    let state = unsafe { *handle };
     // SAFETY: made of a box, and nobody uses it any more.
-    let inside = unsafe { Box::from_raw(inside) };
-    if !inside.hook.is_null() {
+    let state = unsafe { Box::from_raw(state) };
+    if !state.hook.is_null() {
         // SAFETY: it was added, and has not been removed.
-        unsafe { sys::napi_remove_async_cleanup_hook(inside.hook) };
+        unsafe { sys::napi_remove_async_cleanup_hook(state.hook) };
     }
 }
 
 /// Whether the global object has a property of this name. Bun and Deno, which are known by theirs, export libuv's names too: with
 /// functions that end the process in Bun, and in Deno with a poll that calls back only once, while the end of a cleanup hook
 /// frees it twice.
-fn is_there(env: Env, name: &CStr) -> bool {
+fn has_global(env: Env, name: &CStr) -> bool {
     let mut global = ptr::null_mut();
     let mut found = false;
     // SAFETY: on the environment's own thread; `global` is valid for writes.

@@ -12,17 +12,17 @@ use std::ptr;
 use napi::bindgen_prelude::{Function, JsObjectValue, Object, ToNapiValue};
 use napi::{Env, JsValue, check_status, sys};
 
-use crate::realm::Realm;
+use crate::environment::Environment;
 
 /// Never used twice in a thread.
 pub(crate) type CopyId = u32;
 /// One `new RWLock()`; never used twice in a thread.
 pub(crate) type HandleId = u32;
 
-pub(crate) struct Copy {
+pub(crate) struct LibraryCopy {
     env: Env,
-    claim: sys::napi_ref,
-    /// Requests that wait or whose outcome was not delivered. While there are any, `claim` is strong.
+    on_outcome: sys::napi_ref,
+    /// Requests that wait or whose outcome was not delivered. While there are any, `on_outcome` is strong.
     requests: usize,
     pub handles: BTreeMap<HandleId, Handle>,
 }
@@ -35,23 +35,23 @@ pub(crate) struct Handle {
 }
 
 /// What became of an outcome that was offered to its copy.
-pub(crate) enum Claim {
-    Claimed,
+pub(crate) enum Delivery {
+    Accepted,
     /// The copy does not know the request, or is gone.
     Refused,
     /// Its function threw.
     Threw,
 }
 
-impl Copy {
-    /// The copy whose outcomes the function `claim` takes, and the object that JavaScript keeps as long as the copy lives.
-    pub fn new(env: Env, id: CopyId, claim: Function<'_>) -> napi::Result<(Self, Object<'static>)> {
+impl LibraryCopy {
+    /// The copy whose outcomes the function `on_outcome` takes, and the object that JavaScript keeps as long as the copy lives.
+    pub fn new(env: Env, id: CopyId, on_outcome: Function<'_>) -> napi::Result<(Self, Object<'static>)> {
         let mut object = Object::new(&env)?;
         object.set_named_property("number", id)?;
-        // So that `claim` lives as long as the object: here it is weak.
-        object.set_named_property("claim", claim)?;
+        // So that `on_outcome` lives as long as the object: here it is weak.
+        object.set_named_property("onOutcome", on_outcome)?;
         let mut reference = ptr::null_mut();
-        let (raw, function) = (env.raw(), claim.raw());
+        let (raw, function) = (env.raw(), on_outcome.raw());
         // SAFETY: on the environment's thread, with a value of it; `reference` is valid for writes.
         check_status!(unsafe { sys::napi_create_reference(raw, function, 0, &raw mut reference) })?;
         let (data, hint, none) = (ptr::without_provenance_mut(id as usize), ptr::null_mut(), ptr::null_mut());
@@ -59,7 +59,7 @@ impl Copy {
         check_status!(unsafe { sys::napi_add_finalizer(raw, function, data, Some(collected), hint, none) })?;
         // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime it had.
         let object = unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(object) };
-        Ok((Self { env, claim: reference, requests: 0, handles: BTreeMap::new() }, object))
+        Ok((Self { env, on_outcome: reference, requests: 0, handles: BTreeMap::new() }, object))
     }
 
     pub fn env(&self) -> Env {
@@ -71,7 +71,7 @@ impl Copy {
         self.requests += 1;
         if self.requests == 1 {
             // SAFETY: on the environment's thread; the reference is deleted with the copy alone. Nothing is written.
-            unsafe { sys::napi_reference_ref(self.env.raw(), self.claim, ptr::null_mut()) };
+            unsafe { sys::napi_reference_ref(self.env.raw(), self.on_outcome, ptr::null_mut()) };
         }
     }
 
@@ -80,7 +80,7 @@ impl Copy {
         self.requests -= 1;
         if self.requests == 0 {
             // SAFETY: as in `begin_request`.
-            unsafe { sys::napi_reference_unref(self.env.raw(), self.claim, ptr::null_mut()) };
+            unsafe { sys::napi_reference_unref(self.env.raw(), self.on_outcome, ptr::null_mut()) };
         }
     }
 
@@ -115,9 +115,9 @@ impl Copy {
         })
     }
 
-    /// What calls `claim`, for use while nothing of the thread's state is borrowed.
-    pub fn claimant(&self) -> Claimant {
-        Claimant { env: self.env, claim: self.claim }
+    /// What calls `on_outcome`, for use while nothing of the thread's state is borrowed.
+    pub fn outcome_callback(&self) -> OutcomeCallback {
+        OutcomeCallback { env: self.env, on_outcome: self.on_outcome }
     }
 
     /// Ends a copy whose environment goes on.
@@ -126,39 +126,40 @@ impl Copy {
             self.remove_handle(id);
         }
         // SAFETY: on the environment's thread; the reference was made for this copy, which is no more.
-        unsafe { sys::napi_delete_reference(self.env.raw(), self.claim) };
+        unsafe { sys::napi_delete_reference(self.env.raw(), self.on_outcome) };
     }
 }
 
-pub(crate) struct Claimant {
+pub(crate) struct OutcomeCallback {
     env: Env,
-    claim: sys::napi_ref,
+    on_outcome: sys::napi_ref,
 }
 
-impl Claimant {
-    /// Offers the outcome of the request `token` to the copy. `report`: what its function throws is an uncaught exception.
-    pub fn offer(&self, token: f64, hold: f64, report: bool) -> Claim {
+impl OutcomeCallback {
+    /// Offers the outcome of the request `key` to the copy. `report`: what its function throws is an uncaught exception.
+    pub fn offer(&self, key: f64, hold: f64, report: bool) -> Delivery {
         let raw = self.env.raw();
         in_scope(raw, || {
-            let (mut claim, mut this, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            let (mut on_outcome, mut this, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
             // SAFETY: on the environment's thread, with a reference of it; what is passed to write to is valid for that.
-            unsafe { sys::napi_get_reference_value(raw, self.claim, &raw mut claim) };
+            unsafe { sys::napi_get_reference_value(raw, self.on_outcome, &raw mut on_outcome) };
             // SAFETY: as above.
             unsafe { sys::napi_get_undefined(raw, &raw mut this) };
-            if claim.is_null() {
-                return Claim::Refused;
+            if on_outcome.is_null() {
+                return Delivery::Refused;
             }
             // SAFETY: as above.
-            let arguments = [token, hold].map(|number| unsafe { f64::to_napi_value(raw, number) });
-            let [Ok(token), Ok(hold)] = arguments else { return Claim::Refused };
-            let arguments = [token, hold];
+            let arguments = [key, hold].map(|number| unsafe { f64::to_napi_value(raw, number) });
+            let [Ok(key), Ok(hold)] = arguments else { return Delivery::Refused };
+            let arguments = [key, hold];
             // SAFETY: as above, with values of this scope.
-            let status = unsafe { sys::napi_call_function(raw, this, claim, 2, arguments.as_ptr(), &raw mut result) };
+            let status =
+                unsafe { sys::napi_call_function(raw, this, on_outcome, 2, arguments.as_ptr(), &raw mut result) };
             if status == sys::Status::napi_ok {
-                let mut claimed = false;
-                // SAFETY: as above. What is no boolean leaves `claimed` as it is.
-                unsafe { sys::napi_get_value_bool(raw, result, &raw mut claimed) };
-                return if claimed { Claim::Claimed } else { Claim::Refused };
+                let mut accepted = false;
+                // SAFETY: as above. What is no boolean leaves `accepted` as it is.
+                unsafe { sys::napi_get_value_bool(raw, result, &raw mut accepted) };
+                return if accepted { Delivery::Accepted } else { Delivery::Refused };
             }
             let mut exception = ptr::null_mut();
             // SAFETY: as above.
@@ -167,7 +168,7 @@ impl Claimant {
                 // SAFETY: as above; no JavaScript is on the stack.
                 unsafe { sys::napi_fatal_exception(raw, exception) };
             }
-            Claim::Threw
+            Delivery::Threw
         })
     }
 }
@@ -188,5 +189,5 @@ fn in_scope<T>(env: sys::napi_env, act: impl FnOnce() -> T) -> T {
 /// The copy whose number is in `data` was collected.
 unsafe extern "C" fn collected(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
     let id = data.addr() as CopyId;
-    Realm::try_with(|realm| realm.forget_copy(id));
+    Environment::try_with(|environment| environment.forget_copy(id));
 }

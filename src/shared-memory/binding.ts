@@ -1,6 +1,6 @@
 // The addon: the one built in this checkout, or else that of the package for this platform.
-import type * as Binding from '../index.js'
-import { LockError } from './errors.js'
+import type * as Binding from '../../index.js'
+import { LockError } from '../errors.js'
 import { targets } from './platform.js'
 
 const FROM_SOURCE = 'To build it from source: https://github.com/process-rwlock/process-rwlock#development'
@@ -34,7 +34,7 @@ function load(): typeof Binding {
     'win32-arm64-msvc': () => require('process-rwlock-win32-arm64-msvc'),
   }
 
-  const { name, version } = manifest('../package.json') ?? {}
+  const { name, version } = manifest('../../package.json') ?? {}
   if (name !== 'process-rwlock') throw bundled()
   const wanted = targets()
   const failures: LockError[] = []
@@ -54,7 +54,7 @@ function load(): typeof Binding {
 
   /** The addon for a target; `undefined` if there is none here. */
   function ofTarget(target: string): unknown {
-    const built = join(dirname(file), '..', `process-rwlock.${target}.node`)
+    const built = join(dirname(file), '..', '..', `process-rwlock.${target}.node`)
     if (existsSync(built)) return loaded(built, () => require(built))
     const addon = packages[target]
     if (addon === undefined) return undefined

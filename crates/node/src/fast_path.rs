@@ -13,8 +13,8 @@ use napi::bindgen_prelude::{JsObjectValue, Object, Unknown};
 use napi::{Env, JsValue, check_status, sys};
 use process_rwlock::Attachment;
 
-use crate::deliver::{From, deliver};
-use crate::realm::{with_attachment, with_realm};
+use crate::delivery::{DeliveredFrom, deliver_outcomes};
+use crate::environment::{with_attachment, with_environment};
 use crate::{end_of_hold, hold};
 
 /// What a call is given and what it tells. JavaScript sees the same memory; only one of the two runs at a time.
@@ -31,7 +31,7 @@ struct Words {
 /// environment, and belongs to that environment's own context.
 pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
-    let known = with_realm(|realm| realm.hot(env).map(|hot| *hot))?;
+    let known = with_environment(|environment| environment.fast_path(env).map(|functions| *functions))?;
     let mut value = ptr::null_mut();
     if let Some(reference) = known {
         // SAFETY: on the environment's thread, with a reference of it; `value` is valid for writes.
@@ -43,7 +43,7 @@ pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     // Never given back: so the memory stays as long as the environment, and with it as long as a function can be called.
     // SAFETY: on the environment's thread, with a value of it; `reference` is valid for writes.
     check_status!(unsafe { sys::napi_create_reference(raw, object.raw(), 1, &raw mut reference) })?;
-    with_realm(|realm| realm.hot(env).map(|hot| *hot = Some(reference)))?;
+    with_environment(|environment| environment.fast_path(env).map(|functions| *functions = Some(reference)))?;
     Ok(object)
 }
 
@@ -83,7 +83,7 @@ unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Wo
     // SAFETY: called from a callback with its own `env` and `info`; the null ones are not asked for.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
     // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number. It stays where
-    // it is as long as the environment: a reference keeps the object with the buffer, and `src/hot.ts`, which alone has it,
+    // it is as long as the environment: a reference keeps the object with the buffer, and `src/shared-memory/fast-path.ts`, which alone has it,
     // never transfers it. JavaScript does not write there meanwhile, since it waits for this call.
     unsafe { &*words.cast::<Words>() }
 }
@@ -142,14 +142,14 @@ unsafe extern "C" fn release_read(env: sys::napi_env, info: sys::napi_callback_i
     // SAFETY: called as one of `functions`.
     let attachment = unsafe { words(env, info) }.attachment.get();
     guarded(env, || {
-        let outcomes = with_realm(|realm| {
-            if let Some(open) = realm.get(attachment) {
+        let outcomes = with_environment(|environment| {
+            if let Some(open) = environment.get(attachment) {
                 open.attachment.release_read();
             }
-            realm.advance(attachment)
+            environment.advance(attachment)
         });
         if outcomes {
-            deliver(From::Call);
+            deliver_outcomes(DeliveredFrom::Call);
         }
         ptr::null_mut()
     })
@@ -162,17 +162,17 @@ unsafe extern "C" fn release_exclusive(env: sys::napi_env, info: sys::napi_callb
     let attachment = words.attachment.get();
     guarded(env, || {
         let mut lost = None;
-        let outcomes = with_realm(|realm| {
+        let outcomes = with_environment(|environment| {
             let end = end_of_hold(words.end.get());
-            if let Some(open) = realm.get(attachment)
+            if let Some(open) = environment.get(attachment)
                 && let Err(error) = open.attachment.release_exclusive(end)
             {
                 lost = Some(Box::new(error));
             }
-            realm.advance(attachment)
+            environment.advance(attachment)
         });
         if outcomes {
-            deliver(From::Call);
+            deliver_outcomes(DeliveredFrom::Call);
         }
         if let Some(error) = lost {
             let code = CString::new(error.kind().code()).unwrap_or_default();

@@ -1,8 +1,8 @@
 // A write guard that was garbage-collected before its release: nothing can release the hold any more, so there is a warning.
 //
-// To register each hold would cost several times what the lock does. So each hold refers to its handle's *grip*, an object with no
-// other purpose. Only a grip whose hold still writes at a garbage collection is registered, and the handle takes a new one: from
-// then on nothing but the hold refers to the grip, and it is collected with the hold.
+// To register each hold would cost several times what the lock does. So each hold refers to its handle's *lossToken*, an object with no
+// other purpose. Only a lossToken whose hold still writes at a garbage collection is registered, and the handle takes a new one: from
+// then on nothing but the hold refers to the lossToken, and it is collected with the hold.
 import { emitWarning } from 'node:process'
 import { binding } from './binding.js'
 import { type Handle, handles, WRITE } from './handle.js'
@@ -38,8 +38,8 @@ function watch(handle: Handle): void {
   const hold = holdOf(handle)
   if (handle.watched === hold) return
   handle.watched = hold
-  lost.register(handle.grip, { handle, hold })
-  handle.grip = {}
+  lost.register(handle.lossToken, { handle, hold })
+  handle.lossToken = {}
 }
 
 const holdOf = (handle: Handle) => Math.abs(binding.presentHold(handle.attachment))

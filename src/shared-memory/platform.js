@@ -1,4 +1,4 @@
-// The platforms that this process can load an addon of. Plain JavaScript: scripts/setup.js needs it before there is a build.
+// The platforms that this process can load an addon of. Plain JavaScript: scripts/lib/setup.js needs it before there is a build.
 
 /** @typedef {'gnu' | 'musl'} Libc */
 

@@ -1,7 +1,7 @@
+import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from '../abort.js'
+import { LockError, type LockErrorCode, translated, withSystemError } from '../errors.js'
 import { binding } from './binding.js'
-import { LockError, type LockErrorCode, translated, withSystemError } from './errors.js'
 import type { Handle, Mode } from './handle.js'
-import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './signals.js'
 
 /** What is asked for, and on which terms. */
 export interface Request {
@@ -18,13 +18,13 @@ export type AnyWait = Pick<Wait<unknown>, 'settle' | 'withdraw'>
 
 /** Those that the binding has not settled yet, by what it calls them. */
 const waits = new Map<number, AnyWait>()
-let lastToken = 0
+let lastKey = 0
 
 /**
  * This copy of the package, to the binding: it may be there several times in one thread. When the object is collected, nothing of
  * this copy can be used any more, and the binding closes what it has open.
  */
-export const copy = binding.register((token, hold) => waits.get(token)?.settle(hold) ?? false)
+export const copy = binding.register((key, hold) => waits.get(key)?.settle(hold) ?? false)
 
 /** A request on its way. Its fields, and not closures: a process may wait a thousand times at once. */
 export class Wait<T> implements Abortable {
@@ -33,7 +33,7 @@ export class Wait<T> implements Abortable {
   readonly request: Request
   /** Nobody has the promise: what is granted is given back. */
   abandoned = false
-  readonly #token = ++lastToken
+  readonly #key = ++lastKey
   readonly #grant: (hold: number) => T
   /** Has the stack of whoever waits, if that may time out. */
   readonly #caller: { stack?: unknown } | undefined
@@ -41,8 +41,8 @@ export class Wait<T> implements Abortable {
   #resolve!: (value: T) => void
   #reject!: (reason: unknown) => void
 
-  /** `ask` makes the request of that token, and returns the binding's number for it. */
-  constructor(request: Request, ask: (token: number) => number, grant: (hold: number) => T) {
+  /** `ask` makes the request of that key, and returns the binding's number for it. */
+  constructor(request: Request, ask: (key: number) => number, grant: (hold: number) => T) {
     this.request = request
     this.#grant = grant
     this.promise = new Promise<T>((resolve, reject) => {
@@ -58,15 +58,15 @@ export class Wait<T> implements Abortable {
     }
     const { handle, signal } = request
     // Before it asks: it may be granted on the way.
-    waits.set(this.#token, this)
+    waits.set(this.#key, this)
     handle.waits.add(this)
     try {
       if (signal !== undefined) {
         onAbort(signal, this)
         if (isAborted(signal)) this.withdraw(reasonOf(signal))
-        if (!waits.has(this.#token)) return
+        if (!waits.has(this.#key)) return
       }
-      this.#id = ask(this.#token)
+      this.#id = ask(this.#key)
     } catch (error) {
       this.abandoned = true // before a call, for which no stack may be left
       this.#end()
@@ -83,7 +83,7 @@ export class Wait<T> implements Abortable {
       else this.#resolve(this.#grant(hold))
     }
     // From here on nothing may throw: the hold has its owner.
-    waits.delete(this.#token)
+    waits.delete(this.#key)
     handle.waits.delete(this)
     try {
       if (signal !== undefined) offAbort(signal, this)
@@ -106,7 +106,7 @@ export class Wait<T> implements Abortable {
   }
 
   withdraw(reason: unknown): void {
-    if (!waits.has(this.#token)) return
+    if (!waits.has(this.#key)) return
     this.#end()
     binding.cancel(this.request.handle.attachment, this.#id)
     if (!this.abandoned) this.#reject(reason)
@@ -118,7 +118,7 @@ export class Wait<T> implements Abortable {
 
   #end(): void {
     const { handle, signal } = this.request
-    waits.delete(this.#token)
+    waits.delete(this.#key)
     handle.waits.delete(this)
     if (signal !== undefined) offAbort(signal, this)
   }

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use napi::sys;
 use process_rwlock::{HoldEnd, Mode, RequestId};
 
-use crate::copies::{Claim, CopyId};
-use crate::realm::{Realm, with_realm};
+use crate::environment::{Environment, with_environment};
+use crate::library_copy::{CopyId, Delivery};
 
-/// What a copy asked for.
+/// The copy that made a request, and what it asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct RequestOrigin {
     pub copy: CopyId,
     /// What the copy calls the request.
-    pub token: f64,
+    pub key: f64,
     pub grant: Grant,
 }
 
@@ -29,13 +29,13 @@ pub(crate) enum Grant {
 }
 
 /// Requests of an attachment that wait.
-pub(crate) type Requests = BTreeMap<RequestId, Asked>;
+pub(crate) type Requests = BTreeMap<RequestId, RequestOrigin>;
 
 /// A settled request that was not delivered.
 pub(crate) struct Outcome {
     pub attachment: u32,
     pub request: RequestId,
-    pub asked: Asked,
+    pub origin: RequestOrigin,
     /// As `tryRead` tells it; 0: timed out; NaN: failed.
     pub hold: f64,
 }
@@ -48,7 +48,7 @@ impl Outcome {
 
 /// Where a delivery comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum DeliveredFrom {
     /// A call of JavaScript, which may have little stack left: what cannot be claimed now is offered again by the loop.
     Call,
     /// The event loop.
@@ -56,22 +56,23 @@ pub(crate) enum From {
 }
 
 /// Offers every outcome to its copy. Nothing of the thread's state may be borrowed: this runs JavaScript.
-pub(crate) fn deliver(from: From) {
-    while let Some((outcome, claimant)) = with_realm(Realm::next_outcome) {
-        let Asked { token, .. } = outcome.asked;
-        let claim = claimant.map_or(Claim::Refused, |copy| copy.offer(token, outcome.hold, from == From::Loop));
-        let again = with_realm(|realm| match claim {
-            Claim::Threw if from == From::Call => {
-                realm.offer_later(outcome);
+pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
+    while let Some((outcome, callback)) = with_environment(Environment::next_outcome) {
+        let RequestOrigin { key, .. } = outcome.origin;
+        let delivery =
+            callback.map_or(Delivery::Refused, |copy| copy.offer(key, outcome.hold, from == DeliveredFrom::Loop));
+        let again = with_environment(|environment| match delivery {
+            Delivery::Threw if from == DeliveredFrom::Call => {
+                environment.offer_later(outcome);
                 true
             }
-            Claim::Claimed => {
-                realm.end_request(outcome.asked.copy);
+            Delivery::Accepted => {
+                environment.end_request(outcome.origin.copy);
                 false
             }
-            Claim::Refused | Claim::Threw => {
-                realm.end_request(outcome.asked.copy);
-                realm.give_back(&outcome);
+            Delivery::Refused | Delivery::Threw => {
+                environment.end_request(outcome.origin.copy);
+                environment.return_grant(&outcome);
                 false
             }
         });
@@ -85,17 +86,17 @@ pub(crate) fn deliver(from: From) {
 pub(crate) unsafe extern "C" fn on_ring(_env: sys::napi_env, _info: sys::napi_callback_info) -> sys::napi_value {
     // A panic must not cross into Node. What it leaves undone is offered when the loop comes again.
     let _ = std::panic::catch_unwind(|| {
-        with_realm(Realm::poll_rung);
-        deliver(From::Loop);
+        with_environment(Environment::poll_rung);
+        deliver_outcomes(DeliveredFrom::Loop);
     });
     std::ptr::null_mut()
 }
 
-impl Realm {
+impl Environment {
     /// Ends what a request was granted that nobody claims. No function has run under the hold.
-    pub fn give_back(&mut self, outcome: &Outcome) {
+    pub fn return_grant(&mut self, outcome: &Outcome) {
         if outcome.is_grant() {
-            self.end_unused(outcome.attachment, outcome.asked.grant);
+            self.end_unused(outcome.attachment, outcome.origin.grant);
         }
     }
 

@@ -11,40 +11,40 @@ use process_rwlock::{
     now,
 };
 
-use crate::copies::{Claimant, Copy, CopyId, HandleId};
-use crate::deliver::{Asked, Outcome, Requests};
-use crate::door::Door;
+use crate::delivery::{Outcome, RequestOrigin, Requests};
 use crate::labels::HoldLabels;
-use crate::signal::{Notifier, Signal};
+use crate::library_copy::{CopyId, HandleId, LibraryCopy, OutcomeCallback};
+use crate::loop_doorbell::LoopDoorbell;
+use crate::notifier::{Notifier, RingQueue};
 
-pub(crate) struct Realm {
+pub(crate) struct Environment {
     attachments: Vec<Option<Open>>,
     by_identity: BTreeMap<Identity, u32>,
-    copies: BTreeMap<CopyId, Copy>,
+    copies: BTreeMap<CopyId, LibraryCopy>,
     last_copy: CopyId,
     last_handle: HandleId,
     outcomes: VecDeque<Outcome>,
     /// Attachments with requests that wait, and outcomes not delivered: while there are any, the event loop stays alive.
     busy: usize,
-    /// Node makes an environment of its own for each file that the addon is loaded from. They end together, with the thread.
-    environments: Vec<Environment>,
-    thread: Option<Thread>,
-    /// Stays when `thread` is made anew: the watcher has it.
-    signal: Option<Arc<Signal>>,
+    /// Node makes one for each file that the addon is loaded from. They end together, with the thread.
+    instances: Vec<AddonInstance>,
+    event_loop: Option<EventLoop>,
+    /// Stays when `event_loop` is made anew: the watcher has it.
+    rings: Option<Arc<RingQueue>>,
 }
 
-struct Environment {
+struct AddonInstance {
     env: sys::napi_env,
     /// The functions of the hot path, for every copy that asks.
-    hot: Option<sys::napi_ref>,
+    fast_path: Option<sys::napi_ref>,
 }
 
 /// What wakes the event loop.
-struct Thread {
+struct EventLoop {
     env: Env,
     notifier: Notifier,
     /// Made at the first wait. `None` in it: this loop can have none.
-    door: OnceCell<Option<Door>>,
+    doorbell: OnceCell<Option<LoopDoorbell>>,
 }
 
 pub(crate) struct Open {
@@ -56,7 +56,7 @@ pub(crate) struct Open {
     handles: u32,
     waiting: bool,
     /// Others know where to ring for it.
-    answers: bool,
+    has_doorbell: bool,
     /// Why its requests failed, if they did.
     pub failure: Option<Failure>,
 }
@@ -65,16 +65,16 @@ pub(crate) struct Open {
 pub(crate) type Failure = (&'static str, String, Option<String>);
 
 thread_local! {
-    static REALM: RefCell<Realm> = const { RefCell::new(Realm::new()) };
+    static ENVIRONMENT: RefCell<Environment> = const { RefCell::new(Environment::new()) };
 }
 
-pub(crate) fn with_realm<T>(act: impl FnOnce(&mut Realm) -> T) -> T {
-    REALM.with_borrow_mut(act)
+pub(crate) fn with_environment<T>(act: impl FnOnce(&mut Environment) -> T) -> T {
+    ENVIRONMENT.with_borrow_mut(act)
 }
 
 /// The fast paths: no bookkeeping follows.
 pub(crate) fn with_attachment<T>(index: u32, missing: T, act: impl FnOnce(&Attachment) -> T) -> T {
-    REALM.with_borrow(|realm| match realm.attachments.get(index as usize) {
+    ENVIRONMENT.with_borrow(|environment| match environment.attachments.get(index as usize) {
         Some(Some(open)) => act(&open.attachment),
         _ => missing,
     })
@@ -88,7 +88,7 @@ pub(crate) fn watcher() -> &'static Arc<Watcher> {
 
 /// When the thread ends or the process exits, but not when it is killed, which the kernel tells the others. A hold that is
 /// still there was not released.
-impl Drop for Realm {
+impl Drop for Environment {
     fn drop(&mut self) {
         if is_process_ending() {
             std::mem::forget(std::mem::take(&mut self.attachments));
@@ -97,7 +97,7 @@ impl Drop for Realm {
             open.abandon();
         }
         // Where the environment's own hook did not run (`process.exit()`), Node can no longer be called.
-        std::mem::forget((self.thread.take(), self.signal.take()));
+        std::mem::forget((self.event_loop.take(), self.rings.take()));
     }
 }
 
@@ -114,7 +114,7 @@ impl Open {
     }
 }
 
-impl Realm {
+impl Environment {
     const fn new() -> Self {
         Self {
             attachments: Vec::new(),
@@ -124,15 +124,16 @@ impl Realm {
             last_handle: 0,
             outcomes: VecDeque::new(),
             busy: 0,
-            environments: Vec::new(),
-            thread: None,
-            signal: None,
+            instances: Vec::new(),
+            event_loop: None,
+            rings: None,
         }
     }
 
     /// For what may come when the thread has ended, or in the middle of something else.
     pub fn try_with(act: impl FnOnce(&mut Self)) {
-        let _ = REALM.try_with(|realm| realm.try_borrow_mut().map(|mut realm| act(&mut realm)));
+        let _ = ENVIRONMENT
+            .try_with(|environment| environment.try_borrow_mut().map(|mut environment| act(&mut environment)));
     }
 
     pub fn get(&self, index: u32) -> Option<&Open> {
@@ -145,40 +146,40 @@ impl Realm {
 
     // ---- environments
 
-    fn environment(&mut self, env: Env) -> napi::Result<&mut Environment> {
-        let place = match self.environments.iter().position(|environment| environment.env == env.raw()) {
-            Some(place) => place,
+    fn instance(&mut self, env: Env) -> napi::Result<&mut AddonInstance> {
+        let index = match self.instances.iter().position(|instance| instance.env == env.raw()) {
+            Some(index) => index,
             None => {
                 // Runs when the thread ends by itself or is terminated.
-                env.add_env_cleanup_hook(env, |env| Self::try_with(|realm| realm.end_environment(env)))?;
-                self.environments.push(Environment { env: env.raw(), hot: None });
-                self.environments.len() - 1
+                env.add_env_cleanup_hook(env, |env| Self::try_with(|environment| environment.end_instance(env)))?;
+                self.instances.push(AddonInstance { env: env.raw(), fast_path: None });
+                self.instances.len() - 1
             }
         };
-        Ok(&mut self.environments[place])
+        Ok(&mut self.instances[index])
     }
 
     /// Where the functions of the hot path are kept for this environment: made once, since each copy uses the same.
-    pub fn hot(&mut self, env: Env) -> napi::Result<&mut Option<sys::napi_ref>> {
-        Ok(&mut self.environment(env)?.hot)
+    pub fn fast_path(&mut self, env: Env) -> napi::Result<&mut Option<sys::napi_ref>> {
+        Ok(&mut self.instance(env)?.fast_path)
     }
 
     /// Its copies end, and with them what they have open. Other environments that live on in this thread keep theirs.
-    fn end_environment(&mut self, env: Env) {
-        let ended = |copy: &Copy| copy.env().raw() == env.raw();
+    fn end_instance(&mut self, env: Env) {
+        let ended = |copy: &LibraryCopy| copy.env().raw() == env.raw();
         for (id, copy) in self.copies.extract_if(.., |_, copy| ended(copy)).collect::<Vec<_>>() {
             self.end_requests(id);
             for handle in copy.handles.values() {
                 self.drop_handle(handle.attachment);
             }
         }
-        if let Some(thread) = self.thread.take_if(|thread| thread.env.raw() == env.raw()) {
-            if let Some(signal) = &self.signal {
-                signal.set(None);
+        if let Some(event_loop) = self.event_loop.take_if(|event_loop| event_loop.env.raw() == env.raw()) {
+            if let Some(rings) = &self.rings {
+                rings.set_notifier(None);
             }
-            drop(thread);
+            drop(event_loop);
         }
-        self.environments.retain(|environment| environment.env != env.raw());
+        self.instances.retain(|instance| instance.env != env.raw());
         // Also holds that were lost: nobody is left who has them.
         for index in 0..self.attachments.len() {
             if let Some(open) = self.attachments[index].take_if(|open| open.handles == 0) {
@@ -190,39 +191,39 @@ impl Realm {
     }
 
     /// What wakes the loop. Made by the first copy; anew if that copy's environment has ended.
-    fn thread(&mut self) -> Option<&Thread> {
-        if self.thread.is_none() {
+    fn event_loop(&mut self) -> Option<&EventLoop> {
+        if self.event_loop.is_none() {
             let env = self.copies.values().next()?.env();
             let notifier = Notifier::new(env).ok()?;
-            self.signal().set(Some(notifier.ring()));
+            self.rings().set_notifier(Some(notifier.ring()));
             notifier.keep_alive(self.busy != 0);
-            self.thread = Some(Thread { env, notifier, door: OnceCell::new() });
+            self.event_loop = Some(EventLoop { env, notifier, doorbell: OnceCell::new() });
         }
-        self.thread.as_ref()
+        self.event_loop.as_ref()
     }
 
-    fn signal(&mut self) -> &Arc<Signal> {
-        self.signal.get_or_insert_default()
+    fn rings(&mut self) -> &Arc<RingQueue> {
+        self.rings.get_or_insert_default()
     }
 
-    pub fn forget_door(&mut self) {
-        if let Some(thread) = &mut self.thread {
-            thread.door = OnceCell::from(None);
+    pub fn forget_loop_doorbell(&mut self) {
+        if let Some(event_loop) = &mut self.event_loop {
+            event_loop.doorbell = OnceCell::from(None);
         }
     }
 
     // ---- copies and their handles
 
-    pub fn register(&mut self, env: Env, claim: Function<'_>) -> napi::Result<Object<'static>> {
-        self.environment(env)?;
+    pub fn register(&mut self, env: Env, on_outcome: Function<'_>) -> napi::Result<Object<'static>> {
+        self.instance(env)?;
         self.last_copy += 1;
-        let (copy, object) = Copy::new(env, self.last_copy, claim)?;
+        let (copy, object) = LibraryCopy::new(env, self.last_copy, on_outcome)?;
         self.copies.insert(self.last_copy, copy);
-        self.thread(); // while there are descriptors
+        self.event_loop(); // while there are descriptors
         Ok(object)
     }
 
-    pub fn copy(&self, id: CopyId) -> Option<&Copy> {
+    pub fn copy(&self, id: CopyId) -> Option<&LibraryCopy> {
         self.copies.get(&id)
     }
 
@@ -240,15 +241,15 @@ impl Realm {
     /// Nobody will claim what this copy asked for.
     fn end_requests(&mut self, id: CopyId) {
         let outcomes = std::mem::take(&mut self.outcomes).into_iter();
-        let (unclaimed, others): (VecDeque<_>, _) = outcomes.partition(|outcome| outcome.asked.copy == id);
+        let (unclaimed, others): (VecDeque<_>, _) = outcomes.partition(|outcome| outcome.origin.copy == id);
         self.outcomes = others;
         self.count_busy(-(unclaimed.len() as isize));
         for outcome in &unclaimed {
-            self.give_back(outcome);
+            self.return_grant(outcome);
         }
         for index in 0..self.attachments.len() as u32 {
             let Some(open) = self.get_mut(index) else { continue };
-            let ended: Vec<_> = open.requests.extract_if(.., |_, asked| asked.copy == id).collect();
+            let ended: Vec<_> = open.requests.extract_if(.., |_, origin| origin.copy == id).collect();
             for (request, _) in &ended {
                 open.attachment.cancel(*request);
             }
@@ -290,9 +291,9 @@ impl Realm {
         let index = free.unwrap_or(self.attachments.len());
         let number = u32::try_from(index).expect("fewer attachments than memory");
         self.by_identity.insert(attachment.identity(), number);
-        let signal = self.signal().clone();
-        let watch = watcher().watch(&attachment, move || signal.ring(number));
-        self.tell_memory(attachment.mapped_bytes() as i64);
+        let rings = self.rings().clone();
+        let watch = watcher().watch(&attachment, move || rings.ring(number));
+        self.report_memory(attachment.mapped_bytes() as i64);
         let open = Open {
             attachment,
             requests: Requests::new(),
@@ -300,7 +301,7 @@ impl Realm {
             watch,
             handles: 0,
             waiting: false,
-            answers: false,
+            has_doorbell: false,
             failure: None,
         };
         if free.is_none() {
@@ -332,13 +333,13 @@ impl Realm {
                 self.by_identity.remove(&identity);
             }
             self.forget_waiting(&open);
-            self.tell_memory(-(open.attachment.mapped_bytes() as i64));
+            self.report_memory(-(open.attachment.mapped_bytes() as i64));
         }
     }
 
     fn forget_waiting(&mut self, open: &Open) {
-        for asked in open.requests.values() {
-            self.end_request(asked.copy);
+        for origin in open.requests.values() {
+            self.end_request(origin.copy);
         }
         if open.waiting {
             self.count_busy(-1);
@@ -346,7 +347,7 @@ impl Realm {
     }
 
     /// So that the collector knows what a dropped lock would give back.
-    fn tell_memory(&self, bytes: i64) {
+    fn report_memory(&self, bytes: i64) {
         if let Some(copy) = self.copies.values().next() {
             let _ = copy.env().adjust_external_memory(bytes);
         }
@@ -355,11 +356,11 @@ impl Realm {
     // ---- requests
 
     /// Notes whose request this is.
-    pub fn begin_request(&mut self, index: u32, request: RequestId, asked: Asked) {
+    pub fn begin_request(&mut self, index: u32, request: RequestId, origin: RequestOrigin) {
         if let Some(open) = self.get_mut(index) {
-            open.requests.insert(request, asked);
+            open.requests.insert(request, origin);
         }
-        if let Some(copy) = self.copies.get_mut(&asked.copy) {
+        if let Some(copy) = self.copies.get_mut(&origin.copy) {
             copy.begin_request();
         }
     }
@@ -373,63 +374,64 @@ impl Realm {
     /// Withdraws a request; if it was settled and not delivered, what it was granted is given back.
     pub fn cancel(&mut self, index: u32, request: RequestId) {
         let Some(open) = self.get_mut(index) else { return };
-        if let Some(asked) = open.requests.remove(&request) {
+        if let Some(origin) = open.requests.remove(&request) {
             open.attachment.cancel(request);
-            self.end_request(asked.copy);
+            self.end_request(origin.copy);
             return;
         }
         let of_it = |outcome: &Outcome| (outcome.attachment, outcome.request) == (index, request);
-        if let Some(outcome) = self.outcomes.iter().position(of_it).and_then(|place| self.outcomes.remove(place)) {
+        if let Some(outcome) = self.outcomes.iter().position(of_it).and_then(|position| self.outcomes.remove(position))
+        {
             self.count_busy(-1);
-            self.end_request(outcome.asked.copy);
-            self.give_back(&outcome);
+            self.end_request(outcome.origin.copy);
+            self.return_grant(&outcome);
         }
     }
 
     /// The next outcome, and who claims it, if the copy is there still.
-    pub fn next_outcome(&mut self) -> Option<(Outcome, Option<Claimant>)> {
+    pub fn next_outcome(&mut self) -> Option<(Outcome, Option<OutcomeCallback>)> {
         let outcome = self.outcomes.pop_front()?;
         self.count_busy(-1);
-        let claimant = self.copies.get(&outcome.asked.copy).map(Copy::claimant);
-        Some((outcome, claimant))
+        let callback = self.copies.get(&outcome.origin.copy).map(LibraryCopy::outcome_callback);
+        Some((outcome, callback))
     }
 
     /// Has the loop offer it.
     pub fn offer_later(&mut self, outcome: Outcome) {
         self.outcomes.push_front(outcome);
         self.count_busy(1);
-        self.signal().ring_loop();
+        self.rings().ring_loop();
     }
 
     /// After a step that may have let a request of this thread go on: sees to it at once. Returns whether there is something to
     /// deliver.
     pub fn advance(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
-            self.handle_blocker(index);
+            self.poll_requests(index);
         }
         !self.outcomes.is_empty()
     }
 
     /// Sees to every attachment that rang.
     pub fn poll_rung(&mut self) {
-        let rung = self.signal.as_ref().map(|signal| signal.take()).unwrap_or_default();
+        let rung = self.rings.as_ref().map(|rings| rings.take()).unwrap_or_default();
         for index in rung {
             // It may have been closed, and even opened anew, since: then this finds nothing to do.
-            self.handle_blocker(index);
+            self.poll_requests(index);
         }
     }
 
     /// Somebody rang at the door, or pretends that there are news of this attachment. Returns whether there is something to
     /// deliver.
-    pub fn answer(&mut self, index: u32) -> bool {
+    pub fn on_ring(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting) {
-            self.handle_blocker(index);
+            self.poll_requests(index);
         }
         !self.outcomes.is_empty()
     }
 
-    fn handle_blocker(&mut self, index: u32) {
-        let notified = self.prepare_notice(index);
+    fn poll_requests(&mut self, index: u32) {
+        let notified = self.prepare_wakeup(index);
         let Some(Some(open)) = self.attachments.get_mut(index as usize) else { return };
         let time = now();
         let attachment = &open.attachment;
@@ -459,25 +461,26 @@ impl Realm {
         let before = self.outcomes.len();
         for (request, hold) in settled {
             // What nobody asked for was a synchronous call's, and was not granted.
-            if let Some(asked) = open.requests.remove(&request) {
-                self.outcomes.push_back(Outcome { attachment: index, request, asked, hold });
+            if let Some(origin) = open.requests.remove(&request) {
+                self.outcomes.push_back(Outcome { attachment: index, request, origin, hold });
             }
         }
         self.count_busy(change + (self.outcomes.len() - before) as isize);
     }
 
     /// Once it waits, the loop can be woken, and others may ring for it. Returns whether it can.
-    fn prepare_notice(&mut self, index: u32) -> bool {
-        if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.thread().is_none() {
+    fn prepare_wakeup(&mut self, index: u32) -> bool {
+        if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.event_loop().is_none() {
             return false;
         }
-        let (Some(thread), Some(Some(open))) = (&self.thread, self.attachments.get_mut(index as usize)) else {
+        let (Some(event_loop), Some(Some(open))) = (&self.event_loop, self.attachments.get_mut(index as usize)) else {
             return false;
         };
-        if !std::mem::replace(&mut open.answers, true)
-            && let Some(door) = thread.door.get_or_init(|| Door::open(thread.env, thread.notifier.on_ring()))
+        if !std::mem::replace(&mut open.has_doorbell, true)
+            && let Some(doorbell) =
+                event_loop.doorbell.get_or_init(|| LoopDoorbell::open(event_loop.env, event_loop.notifier.on_ring()))
         {
-            open.attachment.answer(door.doorbell(), index);
+            open.attachment.answer(doorbell.core(), index);
         }
         true
     }
@@ -486,9 +489,9 @@ impl Realm {
         let before = self.busy;
         self.busy = before.saturating_add_signed(change);
         if (before == 0) != (self.busy == 0)
-            && let Some(thread) = &self.thread
+            && let Some(event_loop) = &self.event_loop
         {
-            thread.notifier.keep_alive(self.busy != 0);
+            event_loop.notifier.keep_alive(self.busy != 0);
         }
     }
 }

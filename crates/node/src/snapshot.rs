@@ -2,7 +2,6 @@
 
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
-use process_rwlock::Snapshot;
 
 /// A writer whose hold ended without release.
 #[napi(object)]
@@ -15,7 +14,7 @@ pub struct OwnerDied {
 
 /// A holder or a waiter.
 #[napi(object)]
-pub struct Party {
+pub struct Participant {
     pub pid: u32,
     pub thread_id: u32,
     pub mode: String,
@@ -28,18 +27,18 @@ pub struct Party {
 #[napi(object)]
 pub struct TimedOut {
     pub message: String,
-    pub holders: Vec<Party>,
+    pub holders: Vec<Participant>,
 }
 
 /// A lock at one moment.
 #[napi(object)]
-pub struct Seen {
+pub struct Snapshot {
     pub name: Option<String>,
     pub path: Option<String>,
     pub capacity: u32,
     pub token: BigInt,
-    pub holders: Vec<Party>,
-    pub waiters: Vec<Party>,
+    pub holders: Vec<Participant>,
+    pub waiters: Vec<Participant>,
     pub owner_died: Option<OwnerDied>,
 }
 
@@ -49,29 +48,29 @@ impl From<process_rwlock::OwnerDied> for OwnerDied {
     }
 }
 
-impl From<process_rwlock::Participant> for Party {
-    fn from(party: process_rwlock::Participant) -> Self {
+impl From<process_rwlock::Participant> for Participant {
+    fn from(participant: process_rwlock::Participant) -> Self {
         Self {
-            pid: party.pid,
-            thread_id: party.thread,
-            mode: party.mode.name().into(),
-            count: party.count,
-            label: party.label,
-            ms: party.ms as f64,
+            pid: participant.pid,
+            thread_id: participant.thread,
+            mode: participant.mode.name().into(),
+            count: participant.count,
+            label: participant.label,
+            ms: participant.ms as f64,
         }
     }
 }
 
-impl From<Snapshot> for Seen {
-    fn from(seen: Snapshot) -> Self {
+impl From<process_rwlock::Snapshot> for Snapshot {
+    fn from(snapshot: process_rwlock::Snapshot) -> Self {
         Self {
-            name: seen.name,
-            path: seen.path.map(|path| path.to_string_lossy().into_owned()),
-            capacity: seen.capacity,
-            token: seen.token.into(),
-            holders: seen.holders.into_iter().map(Into::into).collect(),
-            waiters: seen.waiters.into_iter().map(Into::into).collect(),
-            owner_died: seen.owner_died.map(Into::into),
+            name: snapshot.name,
+            path: snapshot.path.map(|path| path.to_string_lossy().into_owned()),
+            capacity: snapshot.capacity,
+            token: snapshot.token.into(),
+            holders: snapshot.holders.into_iter().map(Into::into).collect(),
+            waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
+            owner_died: snapshot.owner_died.map(Into::into),
         }
     }
 }
