@@ -234,14 +234,25 @@ test('the longest name of a file', async (t) => {
   t.deepEqual(readdirSync(dir), [name])
 })
 
-test('a killed update leaves no lock behind once the next process opens one', async (t) => {
+test('no lock stays behind: after an update, after the end of a process, after a kill', async (t) => {
   const dir = newDir(t)
   const file = join(dir, 'a.json')
+  const lockName = nameOf(file)
+  const isOpen = () => RWLock.list().some(({ name }) => name === lockName)
+  await updateJSON(file, () => 1, { default: 0 })
+  await waitFor(() => !isOpen(), { what: 'the lock is closed soon after the update' })
+
+  const ended = await ready(spawnNode(t, CHILD))
+  await ended.ask('set', { file, value: 2 })
+  await ended.ask('finish')
+  t.deepEqual(await ended.exited, { code: 0, signal: null })
+  t.false(isOpen())
+
   const child = await ready(spawnNode(t, CHILD))
   await child.ask('hold', { file })
   await child.kill()
-  t.is(await updateJSON(file, () => 1, { default: 0 }), 1)
-  t.false(RWLock.list().some(({ name }) => name === nameOf(file)))
+  updateJSONSync(file, () => 3)
+  await waitFor(() => !isOpen())
   t.deepEqual(readdirSync(dir), ['a.json'])
 })
 
