@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
-import { openLock, spawnNode, tempDir, test, uniqueName, waitFor } from './kit/index.js'
+import { openLock, spawnNode, tempDir, test, uniqueName, waitFor } from './helpers/index.js'
 
 const MAKER = new URL('./ensure/maker.js', import.meta.url)
 

@@ -1,4 +1,4 @@
-import './binding.js' // before any other: see there
+import './shared-memory/binding.js' // before any other: see there
 
 export { updateFile, updateFileSync } from './file/any-file.js'
 export { readJSON, readJSONSync, updateJSON, updateJSONSync } from './file/json-file.js'

@@ -1,4 +1,4 @@
-// A child that updates files on command, in the protocol of the child of the kit.
+// A child that updates files on command, in the protocol of the helper child.
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { readJSON, updateFileSync, updateJSON, updateJSONSync } from 'process-rwlock/file'
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readJSON, updateJSON } from 'process-rwlock/file'
-import { linuxTest, spawnNode, tempDir, test } from '../kit/index.js'
+import { linuxTest, spawnNode, tempDir, test } from '../helpers/index.js'
 
 const PROCESSES = 8
 const UPDATES = 200

@@ -30,7 +30,7 @@ import {
   testUnless,
   usersTest,
   waitFor,
-} from '../kit/index.js'
+} from '../helpers/index.js'
 
 const posixTest = testUnless(process.platform === 'win32' && 'not on Windows')
 const CHILD = new URL('./child.js', import.meta.url)

@@ -12,7 +12,7 @@ import {
   updateJSON,
   updateJSONSync,
 } from 'process-rwlock/file'
-import { tempDir, test, waitFor } from '../kit/index.js'
+import { tempDir, test, waitFor } from '../helpers/index.js'
 
 const forms = {
   async: updateJSON,

@@ -1,8 +1,8 @@
 // One update: lock, read, change, replace, unlock.
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
+import { throwIfAborted } from '../abort.js'
 import { invalidValue } from '../errors.js'
-import { throwIfAborted } from '../signals.js'
 import * as disk from './disk.js'
 import { borrowLock } from './lock.js'
 import type { CheckedUpdate } from './options.js'
