@@ -33,7 +33,7 @@ import {
 } from '../helpers/index.js'
 
 const posixTest = testUnless(process.platform === 'win32' && 'not on Windows')
-const CHILD = new URL('./child.js', import.meta.url)
+const CHILD = new URL('./programs/child.js', import.meta.url)
 
 async function ready(child) {
   await child.next('ready')
@@ -261,12 +261,12 @@ for (const form of ['async', 'sync']) {
     const file = join(newDir(t), 'a.json')
     for (const code of ['EPERM', 'EBUSY', 'EACCES']) {
       writeFileSync(file, '1')
-      const child = spawnNode(t, new URL('./windows.js', import.meta.url), [file, form, code, '4'])
+      const child = spawnNode(t, new URL('./programs/windows.js', import.meta.url), [file, form, code, '4'])
       const { attempts, code: failed } = await child.next('ended')
       t.deepEqual([attempts, failed, text(file)], [5, undefined, '2'])
     }
     writeFileSync(file, '1')
-    const child = spawnNode(t, new URL('./windows.js', import.meta.url), [file, form, 'ENOSPC', '4'])
+    const child = spawnNode(t, new URL('./programs/windows.js', import.meta.url), [file, form, 'ENOSPC', '4'])
     const { attempts, code } = await child.next('ended')
     t.deepEqual([attempts, code, text(file)], [1, 'ENOSPC', '1'])
     t.deepEqual(readdirSync(join(file, '..')), ['a.json'])
@@ -276,7 +276,7 @@ for (const form of ['async', 'sync']) {
 linuxTest('on a volume that ignores case, every spelling gives the same lock', async (t) => {
   const volume = newDir(t)
   mkdirSync(join(volume, 'Folder'))
-  const child = await ready(spawnNode(t, new URL('./ignores-case.js', import.meta.url), [volume]))
+  const child = await ready(spawnNode(t, new URL('./programs/ignores-case.js', import.meta.url), [volume]))
   const files = ['Folder/Ä.json', 'Folder/ä.JSON', 'FOLDER/a\u0308.json'].map((name) => join(volume, name))
   for (const exists of [false, true]) {
     if (exists) writeFileSync(/** @type {string} */ (files[0]), '1')
