@@ -174,6 +174,22 @@ posixTest(
   },
 )
 
+posixTest('a timeout covers the locks of the old and of the new file together', async (t) => {
+  const dir = newDir(t)
+  const [a, b, link] = ['a.json', 'b.json', 'link'].map((name) => join(dir, name))
+  symlinkSync('a.json', link)
+  const [lockA, lockB] = [openLock(t, nameOf(a)), openLock(t, nameOf(b))]
+  const [holdA] = await Promise.all([lockA.acquireWrite(), lockB.acquireWrite()])
+  const began = performance.now()
+  const updated = updateJSON(link, () => t.fail(), { default: 0, timeout: 800 })
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  unlinkSync(link)
+  symlinkSync('b.json', link)
+  holdA.release()
+  await t.throwsAsync(updated, { code: 'ERR_LOCK_TIMEOUT', message: /b\.json/ })
+  t.true(performance.now() - began < 1300)
+})
+
 test('a relative path is that of the working directory at the call', async (t) => {
   const [dir, elsewhere] = [newDir(t), newDir(t)]
   const before = process.cwd()
