@@ -8,7 +8,7 @@ import { root } from './lib/run.js'
 import { fail } from './lib/setup.js'
 
 /** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
-export const ENTRIES = ['index']
+export const ENTRIES = ['index', 'file']
 
 const checkout = fileURLToPath(root)
 
