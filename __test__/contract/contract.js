@@ -2,6 +2,7 @@
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { spawnThread, testUnless, test as testWithBound } from '../helpers/index.js'
+import { stream } from '../helpers/observe.js'
 import { engines } from './engines.js'
 import { MODES } from './modes.js'
 
@@ -41,6 +42,11 @@ class Bench {
     return Object.entries(this.#engine.refs)
   }
 
+  /** ms within which the exit of a process is noticed, at most. */
+  get exitDetection() {
+    return this.#engine.exitDetection
+  }
+
   /** A reference of a lock that no other test uses. @param {Test} t */
   newRef = (t) => this.refs[0][1](t)
 
@@ -56,6 +62,9 @@ class Bench {
     cleanUp(t, 'locks', () => lock.close())
     return lock
   }
+
+  /** A process that uses a lock over and over; see `stream`. @param {Test} t @param {any} what */
+  stream = (t, what) => stream(t, { engine: this.#engine.module.href, ...what })
 
   /** Another process, with no lock open (`helpers/child.js`). @param {Test} t */
   otherProcess = (t) => this.#pool(t)

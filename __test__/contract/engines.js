@@ -14,6 +14,7 @@ import { tempDir, uniqueName } from '../helpers/index.js'
  * @property {URL} module exports `open(ref, options)`, which every process and thread of a test opens its locks with
  * @property {Record<string, (t: Test) => any>} refs kinds of references: each makes one of a lock that no other test uses
  * @property {Capability[]} capabilities
+ * @property {number} exitDetection ms within which the exit of a process is noticed, at most
  */
 
 /** @type {EngineUnderTest[]} */
@@ -26,6 +27,7 @@ const ENGINES = [
       path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
     },
     capabilities: ['upgradable', 'ownerDied', 'fairness', 'threads'],
+    exitDetection: 100,
   },
 ]
 

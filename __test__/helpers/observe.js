@@ -50,8 +50,8 @@ export async function timed(begin) {
  * A process that takes the lock over and over, in lanes that overlap.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number }} what
- *   `hold` in ms
+ * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number, engine?: string }} what
+ *   `hold` in ms; `engine`: see `child.js`
  */
 export async function stream(t, { lanes = 1, hold = 2, ...what }) {
   const child = spawnNode(t, new URL('./programs/takes-repeatedly.js', import.meta.url), [
