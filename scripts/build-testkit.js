@@ -1,6 +1,6 @@
 // Builds crates/testkit and puts it where the tests load it from.
 import { copyFileSync } from 'node:fs'
-import { root, run } from './run.js'
+import { root, run } from './lib/run.js'
 
 const library = {
   darwin: 'libprocess_rwlock_testkit.dylib',

@@ -87,16 +87,16 @@ class Sandbox {
     return within('').toSorted()
   }
 
-  /** What is there of `uid`'s locks, apart from the directory and the fence that always stay. */
+  /** What is there of `uid`'s locks, apart from the directory and the token floor that always stay. */
   leftOvers() {
-    return this.files().filter((file) => !/^process-rwlock-\d+(\/fence)?$/.test(file))
+    return this.files().filter((file) => !/^process-rwlock-\d+(\/token-floor)?$/.test(file))
   }
 
   /** The lock files of a user, seen from outside. */
   records(uid = process.geteuid?.()) {
     const directory = this.directory(uid)
     return readdirSync(directory)
-      .filter((name) => name !== 'fence')
+      .filter((name) => name !== 'token-floor')
       .map((name) => join(directory, name, 'record'))
   }
 

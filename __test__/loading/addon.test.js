@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ENTRIES, frontOf } from '../../scripts/build-library.js'
-import { addonName } from '../../scripts/setup.js'
+import { addonName } from '../../scripts/lib/setup.js'
 import { linuxTest, tempDir, test } from '../helpers/index.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -257,12 +257,14 @@ test('what runs before a bundle is recognized imports no built-in module, which 
   const code = (/** @type {string} */ file) => readFileSync(join(root, 'dist', file), 'utf8')
   const required = (/** @type {string} */ file) =>
     [...code(file).matchAll(/\brequire\("(.*?)"\)/g)].map(([, its = '']) => its)
-  for (const entry of ENTRIES) t.is(required(`${entry}.js`)[0], './binding.js')
-  const files = ['./binding.js']
+  const first = 'shared-memory/binding.js'
+  for (const entry of ENTRIES) t.is(required(`${entry}.js`)[0], `./${first}`)
+  const files = [first]
   for (const file of files) {
     for (const other of required(file)) {
-      t.regex(other, /^\.\//, file)
-      if (!files.includes(other)) files.push(other)
+      t.regex(other, /^\.\.?\//, file)
+      const its = posix.join(posix.dirname(file), other)
+      if (!files.includes(its)) files.push(its)
     }
   }
   t.true(files.length > 1)

@@ -17,7 +17,7 @@ import {
 import { evaluate } from './evaluate.js'
 import { opening } from './opening.js'
 
-const { binding } = await import(new URL('../../dist/binding.js', import.meta.url).href)
+const { binding } = await import(new URL('../../dist/shared-memory/binding.js', import.meta.url).href)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const script = new URL('./programs/uses-copies.js', import.meta.url)
 const addon = readdirSync(root).find((file) => /^process-rwlock\..*\.node$/.test(file)) ?? ''
@@ -231,7 +231,7 @@ test('an upgrade that nobody claims leaves an upgradable hold, and who died befo
   t.not(binding.tryUpgradable(attachment), 0)
   binding.requestUpgrade(copy.number, 1, attachment, NEVER)
   t.like(lock.inspect(), { holders: [{ mode: 'upgradable' }], ownerDied: { pid: doomed.pid } })
-  binding.giveBack(attachment, UPGRADABLE)
+  binding.returnGrant(attachment, UPGRADABLE)
   t.like(lock.inspect(), { holders: [], ownerDied: { pid: doomed.pid } })
   close()
 })

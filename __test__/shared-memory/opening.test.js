@@ -376,10 +376,10 @@ const isFull = (error) => {
 test('code that is loaded twice over one addon has its calls to itself', (t) => {
   const require = createRequire(import.meta.url)
   const load = (/** @type {string} */ file) => require(file)
-  const { binding } = load('../../dist/binding.js')
+  const { binding } = load('../../dist/shared-memory/binding.js')
   const [one, other] = [1, 2].map(() => {
-    delete require.cache[require.resolve('../../dist/hot.js')]
-    return load('../../dist/hot.js')
+    delete require.cache[require.resolve('../../dist/shared-memory/fast-path.js')]
+    return load('../../dist/shared-memory/fast-path.js')
   })
   t.not(one.tryRead, other.tryRead)
   const copy = binding.register(() => true)

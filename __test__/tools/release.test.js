@@ -1,5 +1,5 @@
 import test from 'ava'
-import { obstacles, publishMissing, section } from '../../scripts/release.js'
+import { obstacles, publishMissing, section } from '../../scripts/release/steps.js'
 
 const CHANGELOG = `# Changelog
 

@@ -33,7 +33,7 @@ suite() {
 # The addon of this checkout.
 own_addon() {
   env -u RUSTFLAGS -u RUSTC_BOOTSTRAP -u CARGO_TARGET_DIR node --input-type=module \
-    -e 'import { setup } from "./scripts/setup.js"; await setup()' >&2
+    -e 'import { setup } from "./scripts/lib/setup.js"; await setup()' >&2
 }
 
 # The target's Node.js and this system's own, with the addon of this checkout, have the same locks; either hears of the other's death.

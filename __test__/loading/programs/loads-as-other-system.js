@@ -38,7 +38,7 @@ function load() {
     if (file.startsWith(dist + sep)) delete require.cache[file]
   }
   try {
-    require(join(dist, 'binding.js'))
+    require(join(dist, 'shared-memory', 'binding.js'))
     return { loaded: true }
   } catch ({ name, code, message, cause }) {
     return { name, code, message, cause: cause?.code }

@@ -2,7 +2,7 @@
 import { RWLock } from 'process-rwlock'
 import { opening } from '../opening.js'
 
-const { binding } = await import(new URL('../../../dist/binding.js', import.meta.url).href)
+const { binding } = await import(new URL('../../../dist/shared-memory/binding.js', import.meta.url).href)
 const [name = ''] = process.argv.slice(2)
 const lock = new RWLock(name)
 /** @type {number[]} */

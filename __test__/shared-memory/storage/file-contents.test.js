@@ -50,7 +50,7 @@ test('the layout that these tests damage is that of the library', async (t) => {
   t.is(peek(path, AT.gate) & GATE.mode, 0n)
   const write = await lock.acquireWrite()
   t.is(peek(path, AT.gate) & (GATE.mode | GATE.owner(0xfff)), GATE.writing | GATE.owner(0))
-  t.is(peek(path, AT.fence), write.token)
+  t.is(peek(path, AT.lastToken), write.token)
   write.release()
   const upgradable = lock.tryUpgradable()
   t.is(peek(path, AT.gate) & GATE.mode, GATE.upgradable)
@@ -203,7 +203,7 @@ test('a file that is found as it was earlier gives no token twice, and later one
   // A lock that was made two years ago: tokens are Unix times in ns, too great for a number.
   const then = BigInt(Date.now() - 2 * 365 * 24 * 3_600_000) * 1_000_000n
   poke(path, AT.created, u64(then))
-  poke(path, AT.fence, u64(then))
+  poke(path, AT.lastToken, u64(then))
   const lock = openLock(t, { path })
   let last = (await lock.write((guard) => guard.token)) ?? 0n
   t.true(last > BigInt(Date.now() - 60_000) * 1_000_000n)

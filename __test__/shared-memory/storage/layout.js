@@ -13,7 +13,7 @@ export const AT = {
   highWater: 304,
   removal: 312,
   gate: 384,
-  fence: 392,
+  lastToken: 392,
   ticket: 512,
   /** @param {number} slot */
   reads: (slot) => 1152 + slot * 256,

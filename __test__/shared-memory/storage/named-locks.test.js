@@ -36,9 +36,19 @@ const NAME = 'a lock'
 test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) => {
   // So that nobody else has these names.
   const own = uniqueName(t)
-  const names = ['../x', '/etc/passwd', 'a/b', '..', ' ', '\n', '%s%n', 'fence', 'con', '名前', '🔒'].map(
-    (name) => name + own,
-  )
+  const names = [
+    '../x',
+    '/etc/passwd',
+    'a/b',
+    '..',
+    ' ',
+    '\n',
+    '%s%n',
+    'token-floor',
+    'con',
+    '名前',
+    '🔒',
+  ].map((name) => name + own)
   names.push(`naïve ${own}`.normalize('NFC'), `naïve ${own}`.normalize('NFD'))
   for (const filler of ['a', 'é', '界', '🔒']) {
     names.push(own + filler.repeat((255 - own.length) / Buffer.byteLength(filler)))
@@ -77,7 +87,7 @@ sandboxTest('names of any characters make files of fixed names in two places onl
   const box = await sandbox(t)
   const dir = tempDir(t)
   const child = await box.spawnChild({ cwd: dir })
-  for (const name of ['../x', '/etc/passwd', 'a/b', '..', 'fence', '🔒', 'a'.repeat(255)]) {
+  for (const name of ['../x', '/etc/passwd', 'a/b', '..', 'token-floor', '🔒', 'a'.repeat(255)]) {
     await child.ask('open', { ref: name })
   }
   for (const file of box.leftOvers())
@@ -793,7 +803,7 @@ sandboxTest('tokens grow across the end of a lock though the clock was set back 
     const life = await open()
     // It was made, and written to, when the clock was ahead of what it is now.
     const then = ahead()
-    poke(box.segments()[0], AT.fence, u64(then))
+    poke(box.segments()[0], AT.lastToken, u64(then))
     await end(life)
     const next = await open()
     t.true(next.token > then, `${what}: ${next.token} after ${then}`)
@@ -811,7 +821,7 @@ sandboxTest(
     const first = await child.ask('open', { ref: { path } })
     await child.ask('close', { lock: first })
     const then = ahead()
-    poke(path, AT.fence, u64(then))
+    poke(path, AT.lastToken, u64(then))
     t.true(await child.ask('remove', { ref: { path } }))
     const lock = await child.ask('open', { ref: { path } })
     const { token } = await child.ask('tryWrite', { lock })
@@ -819,39 +829,42 @@ sandboxTest(
   },
 )
 
-sandboxTest('tokens are above what the fence file says, though that is ahead of the clock', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  await child.ask('open', { ref: NAME })
-  await child.ask('close')
-  let last = ahead()
-  writeFileSync(join(box.directory(), 'fence'), u64(last))
-  for (let life = 0; life < 5; life++) {
-    await child.ask('open', { ref: life % 2 ? NAME : 'another lock' })
-    const { token } = await child.ask('tryWrite')
-    t.true(token > last)
-    t.true(token < last + AN_HOUR)
-    last = token
+sandboxTest(
+  'tokens are above what the token-floor file says, though that is ahead of the clock',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    await child.ask('open', { ref: NAME })
     await child.ask('close')
-  }
-})
+    let last = ahead()
+    writeFileSync(join(box.directory(), 'token-floor'), u64(last))
+    for (let life = 0; life < 5; life++) {
+      await child.ask('open', { ref: life % 2 ? NAME : 'another lock' })
+      const { token } = await child.ask('tryWrite')
+      t.true(token > last)
+      t.true(token < last + AN_HOUR)
+      last = token
+      await child.ask('close')
+    }
+  },
+)
 
-sandboxTest('a damaged fence file stops neither locks nor their tokens from growing', async (t) => {
+sandboxTest('a damaged token-floor file stops neither locks nor their tokens from growing', async (t) => {
   const box = await sandbox(t)
   const child = await box.spawnChild()
   await child.ask('open', { ref: NAME })
   await child.ask('close')
-  const fence = join(box.directory(), 'fence')
+  const floor = join(box.directory(), 'token-floor')
   for (const [what, put] of Object.entries({
-    'it is gone': () => rmSync(fence),
-    'it is empty': () => writeFileSync(fence, ''),
-    'it is cut off': () => writeFileSync(fence, 'abc'),
-    'it is zeroed': () => writeFileSync(fence, Buffer.alloc(8)),
-    'it is a text': () => writeFileSync(fence, 'To be, or not to be\n'),
-    'it is as great as can be': () => writeFileSync(fence, u64(2n ** 64n - 1n)),
+    'it is gone': () => rmSync(floor),
+    'it is empty': () => writeFileSync(floor, ''),
+    'it is cut off': () => writeFileSync(floor, 'abc'),
+    'it is zeroed': () => writeFileSync(floor, Buffer.alloc(8)),
+    'it is a text': () => writeFileSync(floor, 'To be, or not to be\n'),
+    'it is as great as can be': () => writeFileSync(floor, u64(2n ** 64n - 1n)),
     'it is a directory': () => {
-      rmSync(fence, { force: true })
-      mkdirSync(fence)
+      rmSync(floor, { force: true })
+      mkdirSync(floor)
     },
   })) {
     put()
@@ -868,6 +881,6 @@ sandboxTest('a damaged fence file stops neither locks nor their tokens from grow
       }
       await child.ask('close', { lock })
     }
-    rmSync(fence, { recursive: true, force: true })
+    rmSync(floor, { recursive: true, force: true })
   }
 })

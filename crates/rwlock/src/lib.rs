@@ -28,7 +28,7 @@
 //! - **Write:** compare-and-swap the gate to *draining*, wait until the `reads` of every listed slot is zero,
 //!   compare-and-swap to *writing*. Both sides store first and look second, with sequentially consistent operations: Dekker's
 //!   scheme. Acquire and release would let each miss the other.
-//! - **Listing:** a bit for each slot that may read, so that attachments that do not read cost a writer nothing. Who finds its
+//! - **ReaderBitmap:** a bit for each slot that may read, so that attachments that do not read cost a writer nothing. Who finds its
 //!   bit not set, after it found the gate open, sets it and looks at the gate again: the same scheme. Now and then a writer,
 //!   inside, clears the bits of those who do not read. A bit too many costs a look, so no death leaves anything to repair.
 //! - **Wait** ([`protocol::queue`], [`attachment::requests`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
@@ -61,11 +61,11 @@ mod shm;
 mod sync;
 mod sys;
 
-pub use attachment::requests::{Outcome, RequestId, Terms, now};
-pub use attachment::snapshot::{OwnerDied, Party, Snapshot, list, prune, remove};
+pub use attachment::requests::{Outcome, RequestId, WaitOptions, now};
+pub use attachment::snapshot::{OwnerDied, Participant, Snapshot, list, prune, remove};
 pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
 #[cfg(feature = "crash-injection")]
-pub use crash_point::on_step;
+pub use crash_point::on_crash_point;
 pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
 pub use protocol::slot::Mode;
@@ -75,7 +75,7 @@ pub use sys::park::doorbell::Doorbell;
 pub use sys::park::is_process_ending;
 
 #[cfg(all(test, target_os = "linux"))]
-#[path = "../tests/orderings/mod.rs"]
+#[path = "../../../verify/loom/mod.rs"]
 mod orderings;
 
 #[cfg(doctest)]

@@ -13,11 +13,11 @@ use std::time::Duration;
 use crate::attachment::requests::Pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::gate::{Gate, Hold};
-use crate::protocol::recovery::{MAX_REPAIRS, Vigil};
+use crate::protocol::recovery::{MAX_REPAIRS, PeerCheck};
 use crate::protocol::slot::{HighWater, Mode, Queued, Reads};
 use crate::shm::layout::{GateLine, MAX_CAPACITY, Slot, bytes_of};
-use crate::shm::{self, Place, Segment};
-use crate::sync::{AtomicU32, AtomicU64, NoteU64};
+use crate::shm::{self, LockLocation, Segment};
+use crate::sync::{AtomicU32, AtomicU64, InfoU64};
 use crate::sys::byte_lock::slot_byte;
 use crate::sys::exit_watch;
 use crate::sys::park;
@@ -32,7 +32,7 @@ const CLAIM_ROUNDS: u32 = 16;
 
 /// Each writer whose token is a multiple of this takes out of the listing who does not read: often enough that idle readers
 /// do not cost writers much, seldom enough that listing them anew costs readers nothing.
-pub(crate) const UNLISTING: u64 = 1024;
+pub(crate) const PRUNE_INTERVAL: u64 = 1024;
 
 /// What a lock is called.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldEnd {
     /// What the lock protects is whole: an earlier writer's death is settled.
-    Whole,
+    Consistent,
     /// The holder failed: an earlier writer's death stays reported.
     Failed,
     /// The holder went away inside the hold, as if it had been killed there.
@@ -113,7 +113,7 @@ pub struct Attachment {
     // These three point into `segment`, for the fast paths.
     slot: NonNull<Slot>,
     gate: NonNull<GateLine>,
-    listing: NonNull<AtomicU64>,
+    reader_bitmap: NonNull<AtomicU64>,
     /// The slot's bit in `listing`.
     listed: u64,
     pub(crate) segment: Arc<Segment>,
@@ -128,9 +128,9 @@ pub struct Attachment {
     pub(crate) pending: RefCell<Pending>,
     /// When a failed try last looked who is in the way, and whom it awaits; and the first slot whose owner it probes next though
     /// he may not be in the way.
-    looked_at: Cell<u64>,
+    checked_at: Cell<u64>,
     recovers_next: Cell<usize>,
-    try_vigil: RefCell<Vigil>,
+    try_check: RefCell<PeerCheck>,
     identity: Identity,
     /// The lock's last token when this attachment was made.
     token_base: u64,
@@ -165,49 +165,49 @@ impl Attachment {
 
     /// Settles in the slot `index` of `segment`, whose byte its lock file has.
     pub(crate) fn attach(segment: Segment, index: usize, options: &Options) -> Result<Self> {
-        let identity = match &segment.place {
-            Place::Named { name, .. } => Identity::Name(name.clone()),
-            Place::File { .. } => shm::disk::identity(segment.lock.file())
-                .map_err(|error| segment.place.refused("look at", "fstat", error))?,
+        let identity = match &segment.location {
+            LockLocation::Named { name, .. } => Identity::Name(name.clone()),
+            LockLocation::File { .. } => shm::disk::identity(segment.lock.file())
+                .map_err(|error| segment.location.refused("look at", "fstat", error))?,
         };
         let slot = &segment.slots()[index];
-        step!(attach_look);
+        crash_point!(attach_load);
         let generation = Reads(slot.reads.load(SeqCst)).generation().wrapping_add(1);
-        step!(attach_reads);
+        crash_point!(attach_reads);
         slot.reads.store(Reads::new(generation, 0).0, SeqCst);
-        step!(attach_queued);
+        crash_point!(attach_queued);
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
-        step!(attach_wake);
+        crash_point!(attach_wake);
         slot.waiting.wake.reset();
         slot.waiting.doorbell.store(doorbell::NONE, SeqCst);
         // Listed by an earlier owner: as such its first read would change nothing that a writer notices who does not know yet
         // that the slot is in use.
-        let (listing, listed) = segment.listing().place_of(index);
-        step!(attach_unlist);
-        listing.fetch_and(!listed, SeqCst);
-        step!(attach_identity);
+        let (reader_bitmap, listed) = segment.reader_bitmap().place_of(index);
+        crash_point!(attach_unregister);
+        reader_bitmap.fetch_and(!listed, SeqCst);
+        crash_point!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
-        slot.waiting.passes.store(0, Relaxed);
-        slot.waiting.trying.store(0, Relaxed);
+        slot.waiting.skip_count.store(0, Relaxed);
+        slot.waiting.in_try.store(0, Relaxed);
         slot.waiting.upgradable.store(0, Relaxed);
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
         slot.waiting.thread.store(options.thread, Relaxed);
         slot.waiting.namespace.store(exit_watch::namespace(), Relaxed);
-        step!(attach_pid);
+        crash_point!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
         // Before anything can be acquired: scans end there.
         segment.raise_high_water(index + 1);
         segment.raise_tokens(index);
-        let token_base = segment.gate().fence.load(Relaxed);
+        let token_base = segment.gate().last_token.load(Relaxed);
         let (slot, gate) = (NonNull::from(slot), NonNull::from(segment.gate()));
-        let listing = NonNull::from(listing);
+        let reader_bitmap = NonNull::from(reader_bitmap);
         let segment = Arc::new(segment);
         Ok(Self {
             slot,
             gate,
-            listing,
+            reader_bitmap,
             listed,
             index,
             generation,
@@ -215,13 +215,13 @@ impl Attachment {
             exclusive: Cell::new(None),
             claimed: Cell::new(Gate(0)),
             pending: RefCell::default(),
-            looked_at: Cell::new(0),
+            checked_at: Cell::new(0),
             recovers_next: Cell::new(0),
-            try_vigil: RefCell::new(Vigil::new(segment.clone(), index)),
+            try_check: RefCell::new(PeerCheck::new(segment.clone(), index)),
             segment,
             identity,
             token_base,
-            end: HoldEnd::Whole,
+            end: HoldEnd::Consistent,
         })
     }
 
@@ -241,9 +241,9 @@ impl Attachment {
         unsafe { self.gate.as_ref() }
     }
 
-    fn listing(&self) -> &AtomicU64 {
+    fn reader_bitmap(&self) -> &AtomicU64 {
         // SAFETY: as in `slot`.
-        unsafe { self.listing.as_ref() }
+        unsafe { self.reader_bitmap.as_ref() }
     }
 
     fn load_gate(&self) -> Gate {
@@ -296,32 +296,32 @@ impl Attachment {
 
     /// Changes what the attachment is called when somebody inspects the lock.
     pub fn set_label(&self, label: &str) {
-        step!(label);
+        crash_point!(label);
         self.slot().waiting.label.store(label);
     }
 
     /// What the present read hold, or else the exclusive one, is called. Empty: no name of its own.
     pub fn set_hold_label(&self, of_read: bool, label: &str) {
         let slot = self.slot();
-        step!(label_hold);
+        crash_point!(label_hold);
         if of_read { slot.read_label.store(label) } else { slot.exclusive_label.store(label) }
     }
 
     /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
     #[must_use]
     pub fn token(&self) -> u64 {
-        step!(token_look);
+        crash_point!(token_load);
         if self.exclusive.get() == Some(Mode::Write) {
             self.slot().token.load(Relaxed)
         } else {
-            self.gate().fence.load(Relaxed)
+            self.gate().last_token.load(Relaxed)
         }
     }
 
     /// Whether an earlier write hold ended without release, and none has ended whole since. Meant for holders.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        step!(poison_look);
+        crash_point!(poison_load);
         self.load_gate().died().is_some()
     }
 
@@ -329,7 +329,7 @@ impl Attachment {
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
-            step!(stamp_read);
+            crash_point!(stamp_read);
             self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
         }
     }
@@ -338,7 +338,7 @@ impl Attachment {
     #[inline]
     pub fn stamp_exclusive(&self) {
         if self.exclusive.get().is_some() {
-            step!(stamp_exclusive);
+            crash_point!(stamp_exclusive);
             self.slot().exclusive_since.store(park::shared(park::coarse_now()), Relaxed);
         }
     }
@@ -348,7 +348,7 @@ impl Attachment {
     /// Takes a read hold if that needs no waiting.
     #[inline]
     pub fn try_read(&self) -> bool {
-        self.read_now() || (self.make_way(Mode::Read) && self.read_now())
+        self.read_now() || (self.clear_blockers(Mode::Read) && self.read_now())
     }
 
     #[inline]
@@ -364,15 +364,15 @@ impl Attachment {
     #[inline]
     fn read_while(&self, open: fn(Gate) -> bool) -> bool {
         if self.reads.get() != 0 {
-            step!(join_look);
+            crash_point!(join_load);
             return open(self.load_gate()) && self.join_readers();
         }
-        step!(read_publish);
+        crash_point!(read_publish);
         unstamp(&self.slot().read_since);
         // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
-        step!(read_look);
-        if open(self.load_gate()) && (self.is_listed() || self.enlist_while(open)) {
+        crash_point!(read_load);
+        if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {
             self.reads.set(1);
             return true;
         }
@@ -383,49 +383,49 @@ impl Attachment {
     /// Whether a writer looks at our slot. Asked after the look at an open gate: so whoever took us out of the listing before
     /// is seen to have done so, and who takes the gate from then on sees what we read, and leaves us in it.
     #[inline]
-    fn is_listed(&self) -> bool {
-        step!(listed_look);
-        self.listing().load(Relaxed) & self.listed != 0
+    fn is_registered(&self) -> bool {
+        crash_point!(registered_load);
+        self.reader_bitmap().load(Relaxed) & self.listed != 0
     }
 
     /// Who took the gate before we were listed did not look at our slot. So the gate is looked at again: Dekker's scheme
     /// once more, with our bit in the place of our read. And it is changed: so who has looked at the listing before, and
     /// found nobody, does not get the gate after it.
     #[cold]
-    fn enlist_while(&self, open: fn(Gate) -> bool) -> bool {
-        self.enlist();
+    fn register_reader_while(&self, open: fn(Gate) -> bool) -> bool {
+        self.register_reader();
         loop {
-            step!(list_look);
+            crash_point!(register_load);
             let gate = self.load_gate();
             if !open(gate) {
                 return false;
             }
-            step!(list_gate);
+            crash_point!(register_gate);
             if self.gate().swap(gate, gate.with_next_sequence()) {
                 return true;
             }
         }
     }
 
-    fn enlist(&self) {
-        step!(list);
-        self.listing().fetch_or(self.listed, SeqCst);
+    fn register_reader(&self) {
+        crash_point!(register_reader);
+        self.reader_bitmap().fetch_or(self.listed, SeqCst);
     }
 
     /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
     pub(crate) fn join_readers(&self) -> bool {
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
-        step!(join_readers);
+        crash_point!(join_readers);
         self.slot().reads.store(Reads::new(self.generation, reads).0, Relaxed);
         true
     }
 
     #[cold]
     fn retract_read(&self) {
-        step!(retract_read);
+        crash_point!(retract_read);
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
-        step!(retract_look);
+        crash_point!(retract_load);
         let gate = self.load_gate();
         // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
         if !gate.is_owned_by(self.index) {
@@ -439,13 +439,13 @@ impl Attachment {
         let reads = self.reads.get();
         if reads > 1 {
             self.reads.set(reads - 1);
-            step!(leave_readers);
+            crash_point!(leave_readers);
             self.slot().reads.store(Reads::new(self.generation, reads - 1).0, Relaxed);
         } else if reads == 1 {
             self.reads.set(0);
-            step!(release_read);
+            crash_point!(release_read);
             self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
-            step!(release_look);
+            crash_point!(release_load);
             let gate = self.load_gate();
             if gate.excludes_readers() {
                 self.segment.wake_writer(gate);
@@ -458,7 +458,7 @@ impl Attachment {
     /// Takes the lock for upgradable reading if that needs no waiting.
     pub fn try_upgradable(&self) -> bool {
         let granted = self.claim_gate(Hold::Upgradable, Gate::admits_exclusive)
-            || (self.make_way(Mode::Upgradable) && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
+            || (self.clear_blockers(Mode::Upgradable) && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
         if granted {
             self.begin_upgradable();
         }
@@ -468,7 +468,7 @@ impl Attachment {
     /// Takes the lock for writing if that needs no waiting. Leaves no trace if it does.
     #[inline]
     pub fn try_write(&self) -> bool {
-        self.write_now() || (self.make_way(Mode::Write) && self.write_now())
+        self.write_now() || (self.clear_blockers(Mode::Write) && self.write_now())
     }
 
     /// The gate says "writing" only for whoever has the lock, since nobody takes it from him who stops there. Where no other
@@ -479,26 +479,26 @@ impl Attachment {
             return false;
         }
         loop {
-            step!(claim_look);
+            crash_point!(claim_load);
             let gate = self.load_gate();
             if !gate.admits_exclusive() {
                 return false;
             }
-            if self.segment.lists_beside(self.index) {
-                return self.write_beside_listed();
+            if self.segment.has_other_registered(self.index) {
+                return self.write_with_others_registered();
             }
             let claimed = gate.acquired(Hold::Writing, self.index);
-            step!(claim_gate);
+            crash_point!(claim_gate);
             if self.gate().swap(gate, claimed) {
                 self.claimed.set(claimed);
                 break;
             }
         }
-        if self.segment.lists_beside(self.index) && self.is_read_after_all() {
+        if self.segment.has_other_registered(self.index) && self.is_read_after_all() {
             return false;
         }
         self.begin_write();
-        step!(stamp_write);
+        crash_point!(stamp_write);
         unstamp(&self.slot().exclusive_since); // the caller may stamp it: the clock would cost a third of all this
         true
     }
@@ -507,9 +507,9 @@ impl Attachment {
     /// is stopped. Exclusion does not: whoever is found here reads, or has listed itself too late and will see our claim.
     #[cold]
     fn is_read_after_all(&self) -> bool {
-        let is_read = self.has_readers_beside();
+        let is_read = self.has_other_readers();
         if is_read {
-            self.give_gate_back();
+            self.abort_claim();
         }
         is_read
     }
@@ -517,14 +517,14 @@ impl Attachment {
     /// Some slots may read. The readers are looked at before, so that a loop of failing tries does not turn newcomers away each
     /// time; and again when none can come in any more.
     #[cold]
-    fn write_beside_listed(&self) -> bool {
-        if self.has_readers_beside() {
+    fn write_with_others_registered(&self) -> bool {
+        if self.has_other_readers() {
             return false;
         }
-        let _trying = Trying::of(self.slot());
+        let _trying = TryMark::of(self.slot());
         let writes = self.claim_gate(Hold::Draining, Gate::admits_exclusive) && self.write_drained();
         if writes {
-            step!(stamp_write);
+            crash_point!(stamp_write);
             unstamp(&self.slot().exclusive_since);
         }
         writes
@@ -532,15 +532,15 @@ impl Attachment {
 
     /// The gate says that we drain, and the try ends here: it writes if nobody else reads.
     fn write_drained(&self) -> bool {
-        if self.has_readers_beside() {
-            self.give_gate_back();
+        if self.has_other_readers() {
+            self.abort_claim();
             return false;
         }
         if !self.claim_drained() {
             return false;
         }
         if self.reads.take() != 0 {
-            step!(end_read_in_place);
+            crash_point!(end_read_in_place);
             self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
         }
         self.begin_write();
@@ -548,8 +548,8 @@ impl Attachment {
     }
 
     #[inline]
-    fn has_readers_beside(&self) -> bool {
-        self.segment.reader_beside(self.index).is_some()
+    fn has_other_readers(&self) -> bool {
+        self.segment.find_other_reader(self.index).is_some()
     }
 
     /// Makes the gate ours while it is `open`. SeqCst, so that the scan of the readers that follows cannot miss one who
@@ -557,13 +557,13 @@ impl Attachment {
     #[inline]
     pub(crate) fn claim_gate(&self, hold: Hold, open: fn(Gate) -> bool) -> bool {
         loop {
-            step!(claim_look);
+            crash_point!(claim_load);
             let gate = self.load_gate();
             if !open(gate) {
                 return false;
             }
             let claimed = gate.acquired(hold, self.index);
-            step!(claim_gate);
+            crash_point!(claim_gate);
             if self.gate().swap(gate, claimed) {
                 self.claimed.set(claimed);
                 return true;
@@ -573,66 +573,66 @@ impl Attachment {
 
     /// The gate from a writer that does not write yet: back to free, or to upgradable. Nothing if others went past and took
     /// it: then it is theirs, or upgradable already.
-    pub(crate) fn give_gate_back(&self) {
-        self.give_back_if(|gate| gate.is_owned_by(self.index) && gate.excludes_readers());
+    pub(crate) fn abort_claim(&self) {
+        self.free_gate_if(|gate| gate.is_owned_by(self.index) && gate.excludes_readers());
     }
 
     /// Of a writer to be. It may have been passed over, and the gate be a later hold's.
-    pub(crate) fn give_drain_back(&self) {
-        self.give_back_if(|gate| gate.is_drained_by(self.index));
+    pub(crate) fn abort_drain(&self) {
+        self.free_gate_if(|gate| gate.is_drained_by(self.index));
     }
 
-    fn give_back_if(&self, ours: impl Fn(Gate) -> bool) {
-        step!(give_back);
-        self.segment.change_gate(|gate| ours(gate).then(|| gate.given_back()));
+    fn free_gate_if(&self, ours: impl Fn(Gate) -> bool) {
+        crash_point!(abort_drain);
+        self.segment.change_gate(|gate| ours(gate).then(|| gate.with_drain_aborted()));
         self.segment.wake_next(Some(self.index));
     }
 
     pub(crate) fn begin_upgradable(&self) {
-        self.know_upgradable(true);
+        self.mark_upgradable(true);
         self.exclusive.set(Some(Mode::Upgradable));
         self.stamp_exclusive();
     }
 
     /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
     pub(crate) fn claim_drained(&self) -> bool {
-        step!(claim_drained);
+        crash_point!(claim_drained);
         let turned = |gate: Gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing));
         let claimed = turned(self.segment.change_gate(turned));
         let Some(claimed) = claimed else { return false };
         self.claimed.set(claimed);
         if self.exclusive.get() == Some(Mode::Upgradable) {
-            self.know_upgradable(false);
+            self.mark_upgradable(false);
         }
         true
     }
 
-    /// The gate says that we write, and nobody reads. Only now is the fence ours; a death before the store skips nothing,
+    /// The gate says that we write, and nobody reads. Only now is the last token ours; a death before the store skips nothing,
     /// one after it a token that nobody saw. The hold has begun when the slot has the token: who dies earlier changed nothing.
     #[inline]
     pub(crate) fn begin_write(&self) {
         let slot = self.slot();
-        step!(fence_look);
-        let token = self.gate().fence.load(Relaxed).wrapping_add(1);
-        if token.is_multiple_of(UNLISTING) {
-            self.segment.unlist_idle();
+        crash_point!(last_token_load);
+        let token = self.gate().last_token.load(Relaxed).wrapping_add(1);
+        if token.is_multiple_of(PRUNE_INTERVAL) {
+            self.segment.prune_idle_readers();
         }
-        step!(fence_store);
-        self.gate().fence.store(token, Relaxed);
-        step!(token_store);
+        crash_point!(last_token_store);
+        self.gate().last_token.store(token, Relaxed);
+        crash_point!(token_store);
         slot.token.store(token, Relaxed);
         self.exclusive.set(Some(Mode::Write));
     }
 
     /// For whoever finds that the gate says so: it is no damage.
-    fn know_upgradable(&self, held: bool) {
-        step!(know_upgradable);
+    fn mark_upgradable(&self, held: bool) {
+        crash_point!(mark_upgradable);
         self.slot().waiting.upgradable.store(held.into(), Relaxed);
     }
 
     /// What the lock protects is whole again, or said not to be: a death from here on is no death inside.
     fn end_write(&self) {
-        step!(end_write);
+        crash_point!(end_write);
         self.slot().token.store(0, Relaxed);
     }
 
@@ -646,24 +646,24 @@ impl Attachment {
         match mode {
             Mode::Write if end == HoldEnd::Abandoned => {}
             Mode::Write => self.end_write(),
-            _ => self.know_upgradable(false),
+            _ => self.mark_upgradable(false),
         }
         let free = |gate: Gate| {
             gate.is_owned_by(self.index).then(|| match end {
-                HoldEnd::Whole if mode == Mode::Write => gate.freed().healed(),
+                HoldEnd::Consistent if mode == Mode::Write => gate.freed().poison_cleared(),
                 HoldEnd::Abandoned if mode == Mode::Write => gate.freed().poisoned_by(self.index),
                 _ => gate.freed(),
             })
         };
         let claimed = self.claimed.get();
-        step!(release_exclusive);
+        crash_point!(release_exclusive);
         // Without a look before: the exchange would have to wait for it. It fails if somebody has joined the queue meanwhile.
         let gate = match free(claimed) {
             Some(freed) if self.gate().swap(claimed, freed) => claimed,
             _ => self.segment.change_gate(free),
         };
         if !gate.is_owned_by(self.index) {
-            return Err(self.lost_gate(gate));
+            return Err(self.gate_lost_error(gate));
         }
         if gate.is_waiting() {
             self.segment.wake_next(Some(self.index));
@@ -672,28 +672,28 @@ impl Attachment {
     }
 
     #[cold]
-    pub(crate) fn lost_gate(&self, gate: Gate) -> Error {
+    pub(crate) fn gate_lost_error(&self, gate: Gate) -> Error {
         if self.segment.is_forked() {
             return self.segment.forked();
         }
         Error::corrupt(format!(
             "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
              protects may have been changed by two at once",
-            self.segment.place, gate.0
+            self.segment.location, gate.0
         ))
     }
 
     /// From an upgradable hold, or from a read hold that is this attachment's only one, to a write hold, if that needs no
     /// waiting. Otherwise the hold stays what it was.
     pub fn try_upgrade(&self) -> bool {
-        self.upgrade_now() || (self.make_way(Mode::Write) && self.upgrade_now())
+        self.upgrade_now() || (self.clear_blockers(Mode::Write) && self.upgrade_now())
     }
 
     fn upgrade_now(&self) -> bool {
-        if self.has_readers_beside() {
+        if self.has_other_readers() {
             return false;
         }
-        let _trying = Trying::of(self.slot());
+        let _trying = TryMark::of(self.slot());
         match (self.exclusive.get(), self.reads.get()) {
             (Some(Mode::Upgradable), 0) => self.claim_upgrade(),
             (None, 1) if self.claim_gate(Hold::Draining, Gate::admits_exclusive) => {}
@@ -708,7 +708,7 @@ impl Attachment {
 
     /// The gate from upgradable on the way to write: newcomers stay out, readers inside may finish.
     pub(crate) fn claim_upgrade(&self) {
-        step!(claim_upgrade);
+        crash_point!(claim_upgrade);
         self.segment
             .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.acquired(Hold::Upgrading, self.index)));
     }
@@ -723,19 +723,19 @@ impl Attachment {
         }
         if self.reads.get() == 0 {
             self.reads.set(1);
-            step!(downgrade_publish);
+            crash_point!(downgrade_publish);
             // Before the gate is freed, so that there is no moment without a hold.
             self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
             // The same holds for the listing, from which only who has the gate takes anybody.
-            if !self.is_listed() {
-                self.enlist();
+            if !self.is_registered() {
+                self.register_reader();
             }
         } else {
             self.join_readers();
         }
         self.stamp_read();
         // If the gate was lost, so is the hold.
-        self.release_exclusive(HoldEnd::Whole).inspect_err(|_| self.release_read())
+        self.release_exclusive(HoldEnd::Consistent).inspect_err(|_| self.release_read())
     }
 
     /// From write to upgradable: readers may come in, nobody else.
@@ -743,7 +743,7 @@ impl Attachment {
     /// # Errors
     /// As [`Attachment::release_exclusive`].
     pub fn downgrade_to_upgradable(&self) -> Result<()> {
-        self.turn_upgradable(Gate::healed)
+        self.turn_upgradable(Gate::poison_cleared)
     }
 
     /// Takes back an upgrade that nothing has used: the hold is upgradable again, and an earlier writer's death stays reported.
@@ -759,14 +759,14 @@ impl Attachment {
             return Ok(());
         }
         self.end_write();
-        self.know_upgradable(true);
-        step!(downgrade_gate);
+        self.mark_upgradable(true);
+        crash_point!(downgrade_gate);
         let gate =
             self.segment.change_gate(|gate| gate.is_owned_by(self.index).then(|| end(gate.turned(Hold::Upgradable))));
         if !gate.is_owned_by(self.index) {
             self.exclusive.set(None);
-            self.know_upgradable(false);
-            return Err(self.lost_gate(gate));
+            self.mark_upgradable(false);
+            return Err(self.gate_lost_error(gate));
         }
         self.exclusive.set(Some(Mode::Upgradable));
         if gate.is_waiting() {
@@ -778,13 +778,13 @@ impl Attachment {
     /// A try failed: perhaps only because of somebody dead or stopped. Looks every few milliseconds at most, since failing is
     /// often part of somebody's loop. Returns whether it is worth another try.
     #[cold]
-    fn make_way(&self, mode: Mode) -> bool {
+    fn clear_blockers(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
-        now != self.looked_at.replace(now) && !self.segment.is_forked() && {
+        now != self.checked_at.replace(now) && !self.segment.is_forked() && {
             let (repaired, next) = self.segment.recover_some(self.index, self.recovers_next.get());
             self.recovers_next.set(next);
             // As the last in the queue would.
-            let free = self.try_vigil.borrow_mut().look_for(mode, now);
+            let free = self.try_check.borrow_mut().check_for(mode, now);
             if free {
                 self.segment.wake_next(Some(self.index)); // which reopens a queue that need not be closed
             }
@@ -797,7 +797,7 @@ impl Attachment {
     fn recover_readers(&self) -> bool {
         let mut repaired = false;
         for _ in 0..MAX_REPAIRS {
-            match self.segment.reader_beside(self.index) {
+            match self.segment.find_other_reader(self.index) {
                 Some(reader) if self.segment.recover(reader) => repaired = true,
                 _ => break,
             }
@@ -820,38 +820,38 @@ impl Attachment {
         self.segment.is_forked()
     }
 
-    pub(crate) fn vigil(&self) -> Vigil {
-        self.try_vigil.borrow().another()
+    pub(crate) fn peer_check(&self) -> PeerCheck {
+        self.try_check.borrow().another()
     }
 
     /// Whether one who waits here has found that nobody holds the gate, although it says so.
     pub(crate) fn has_found_damage(&self, gate: Gate) -> bool {
-        self.try_vigil.borrow().has_found_damage(gate)
+        self.try_check.borrow().has_found_damage(gate)
     }
 }
 
 /// While it lives, where the gate says that the owner of the slot drains, it does not wait for the readers inside: who finds
 /// it so for long need not wait for them either.
-pub(crate) struct Trying<'a>(&'a AtomicU32);
+pub(crate) struct TryMark<'a>(&'a AtomicU32);
 
-impl<'a> Trying<'a> {
+impl<'a> TryMark<'a> {
     pub fn of(slot: &'a Slot) -> Self {
-        step!(try_mark);
-        slot.waiting.trying.store(1, Relaxed);
-        Self(&slot.waiting.trying)
+        crash_point!(try_mark);
+        slot.waiting.in_try.store(1, Relaxed);
+        Self(&slot.waiting.in_try)
     }
 }
 
-impl Drop for Trying<'_> {
+impl Drop for TryMark<'_> {
     fn drop(&mut self) {
-        step!(try_unmark);
+        crash_point!(try_unmark);
         self.0.store(0, Relaxed);
     }
 }
 
 /// No earlier hold's time shows. Seldom is there one, and a store that changes nothing costs all the same.
 #[inline]
-fn unstamp(since: &NoteU64) {
+fn unstamp(since: &InfoU64) {
     if since.load(Relaxed) != 0 {
         since.store(0, Relaxed);
     }
@@ -870,12 +870,12 @@ impl Drop for Attachment {
         // A damaged gate cannot be told to anybody here.
         let _ = self.release_exclusive(self.end);
         let segment = &*self.segment;
-        step!(close_look);
+        crash_point!(close_load);
         if segment.load_gate().died() != Some(self.index) {
-            step!(close_pid);
+            crash_point!(close_pid);
             self.slot().waiting.pid.store(0, Relaxed);
         }
-        step!(close_unlock);
+        crash_point!(close_unlock);
         let _ = segment.lock.unlock(slot_byte(self.index));
         segment.remove_if_last();
         segment.lower_high_water();
@@ -886,13 +886,13 @@ impl Segment {
     /// Takes the byte of a slot that nobody lives in, and cleans up what its last owner left. `None`: they are all in use.
     pub(crate) fn claim_slot(&self) -> Result<Option<usize>> {
         for _ in 0..CLAIM_ROUNDS {
-            step!(attach_begin);
+            crash_point!(attach_begin);
             let seen = self.header().high_water.load(SeqCst);
             if let Some(slot) = self.try_claim_slot()? {
                 return Ok(Some(slot));
             }
             // Whoever attached meanwhile may have left one slot behind us for one before us.
-            step!(attach_again);
+            crash_point!(attach_again);
             if self.header().high_water.load(SeqCst) == seen {
                 break;
             }
@@ -901,9 +901,9 @@ impl Segment {
     }
 
     fn try_claim_slot(&self) -> Result<Option<usize>> {
-        let cannot = |error| shm::cannot_lock(&self.place, error);
+        let cannot = |error| shm::cannot_lock(&self.location, error);
         let is_vacant = |index: &usize| {
-            step!(attach_vacant);
+            crash_point!(attach_vacant);
             self.slots()[*index].waiting.pid.load(Relaxed) == 0
         };
         let spare = self.capacity() as usize;
@@ -915,20 +915,20 @@ impl Segment {
         // the kernel a time that grows with their number.)
         let kept = Cell::new(false);
         for index in candidates().chain(candidates().take_while(|_| kept.get())) {
-            step!(attach_lock);
+            crash_point!(attach_lock);
             if (index == spare && self.load_gate().died().is_none())
                 || !self.lock.try_lock(slot_byte(index)).map_err(cannot)?
             {
                 continue;
             }
             self.repair(index, || true);
-            step!(attach_died_look);
+            crash_point!(attach_died_load);
             if self.load_gate().died() != Some(index) {
                 return Ok(Some(index));
             }
             // Its last owner died inside a write hold: who that was is written here, until it is settled.
             kept.set(true);
-            step!(attach_unlock);
+            crash_point!(attach_unlock);
             self.lock.unlock(slot_byte(index)).map_err(cannot)?;
         }
         Ok(None)
@@ -940,7 +940,7 @@ impl Segment {
             ErrorKind::Full,
             format!(
                 "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
-                self.place,
+                self.location,
                 self.capacity()
             ),
         )
@@ -949,9 +949,9 @@ impl Segment {
     fn raise_high_water(&self, count: usize) {
         let word = &self.header().high_water;
         loop {
-            step!(attach_high_water_look);
+            crash_point!(attach_high_water_load);
             let seen = HighWater(word.load(SeqCst));
-            step!(attach_high_water);
+            crash_point!(attach_high_water);
             if word.compare_exchange(seen.0, seen.changed_to(seen.count().max(count)).0, SeqCst, SeqCst).is_ok() {
                 return;
             }
@@ -961,14 +961,14 @@ impl Segment {
     /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
     fn lower_high_water(&self) {
         let word = &self.header().high_water;
-        step!(tidy_look);
+        crash_point!(lower_high_water_load);
         let seen = HighWater(word.load(SeqCst));
-        step!(tidy_scan);
+        crash_point!(lower_high_water_scan);
         let used = &self.slots()[..seen.count().min(self.slots().len())];
         // Who had raised the mark before had also left its pid in its slot.
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
         if top < seen.count() {
-            step!(tidy_high_water);
+            crash_point!(lower_high_water);
             let _ = word.compare_exchange(seen.0, seen.changed_to(top).0, SeqCst, SeqCst);
         }
     }
@@ -977,7 +977,7 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attachment::requests::{Outcome, Terms};
+    use crate::attachment::requests::{Outcome, WaitOptions};
 
     #[test]
     fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
@@ -987,13 +987,13 @@ mod tests {
         assert!(upgrader.try_upgradable());
         upgrader.claim_upgrade();
         // What somebody does who waited too long for the upgrader, while that was stopped.
-        other.segment.change_gate(|gate| Some(gate.given_back()));
+        other.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
         assert!(other.try_read());
-        upgrader.give_drain_back();
-        let granted_beside = other.try_upgradable();
+        upgrader.abort_drain();
+        let granted_to_both = other.try_upgradable();
         drop((upgrader, other));
         std::fs::remove_file(&path).unwrap();
-        assert!(!granted_beside, "two upgradable holds at once");
+        assert!(!granted_to_both, "two upgradable holds at once");
     }
 
     /// A writer that was passed over and does not know yet, and another task of its thread that takes the lock meanwhile.
@@ -1002,17 +1002,17 @@ mod tests {
         let path = std::env::temp_dir().join(format!("passed-writer-{}", std::process::id()));
         let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
         let (late, reader) = (open(), open());
-        let terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+        let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
         assert!(reader.try_read());
-        let write = late.request(Mode::Write, terms);
+        let write = late.request(Mode::Write, options);
         late.poll(park::now()).unwrap();
-        reader.segment.change_gate(|gate| Some(gate.given_back()));
+        reader.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
         assert!(late.try_upgradable());
-        let upgrade = late.request_upgrade(terms);
+        let upgrade = late.request_upgrade(options);
         reader.release_read();
         late.poll(park::now()).unwrap();
         let first = late.take_settled();
-        late.release_exclusive(HoldEnd::Whole).unwrap();
+        late.release_exclusive(HoldEnd::Consistent).unwrap();
         late.poll(park::now()).unwrap();
         let second = late.take_settled();
         drop((late, reader));
@@ -1029,14 +1029,14 @@ mod tests {
         let beside = [Mode::Write, Mode::Upgradable].map(|mode| {
             let (late, reader) = (open(), open());
             assert!(reader.try_read());
-            let write = late.request(Mode::Write, Terms { deadline: u64::MAX, fairness: u64::MAX });
+            let write = late.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
             late.poll(park::now()).unwrap();
-            reader.segment.change_gate(|gate| Some(gate.given_back()));
+            reader.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
             reader.release_read();
             assert!(if mode == Mode::Write { late.try_write() } else { late.try_upgradable() });
             assert!(late.cancel(write));
             let beside = reader.try_upgradable();
-            late.release_exclusive(HoldEnd::Whole).unwrap();
+            late.release_exclusive(HoldEnd::Consistent).unwrap();
             beside
         });
         std::fs::remove_file(&path).unwrap();
@@ -1065,17 +1065,17 @@ mod tests {
         let (reader, stopped, other) = (open(), open(), open());
         assert!(reader.try_read() && stopped.try_read());
         stopped.release_read();
-        let terms = || Terms { deadline: park::now() + 5_000_000_000, fairness: 0 };
+        let options = || WaitOptions { deadline: park::now() + 5_000_000_000, fairness: 0 };
         let mut let_in = Vec::new();
-        std::mem::forget(Trying::of(stopped.slot()));
+        std::mem::forget(TryMark::of(stopped.slot()));
         assert!(stopped.claim_gate(Hold::Draining, Gate::admits_exclusive));
-        let_in.push(other.wait(Mode::Read, terms(), || false).is_ok());
+        let_in.push(other.wait(Mode::Read, options(), || false).is_ok());
         other.release_read();
         assert!(stopped.try_upgradable());
         stopped.claim_upgrade();
-        let_in.push(other.wait(Mode::Read, terms(), || false).is_ok());
+        let_in.push(other.wait(Mode::Read, options(), || false).is_ok());
         other.release_read();
-        let upgradable = stopped.release_exclusive(HoldEnd::Whole).is_ok();
+        let upgradable = stopped.release_exclusive(HoldEnd::Consistent).is_ok();
         drop((reader, stopped, other));
         std::fs::remove_file(&path).unwrap();
         assert_eq!((let_in, upgradable), (vec![true, true], true));
@@ -1117,7 +1117,7 @@ mod tests {
             assert!(victim.claim_gate(Hold::Writing, Gate::admits_exclusive));
             reported.push(dies());
             // The second time its last token is the lock's last token, too.
-            assert!(victim.try_write() && victim.release_exclusive(HoldEnd::Whole).is_ok());
+            assert!(victim.try_write() && victim.release_exclusive(HoldEnd::Consistent).is_ok());
         }
         assert!(victim.try_write() && victim.downgrade_to_upgradable().is_ok());
         victim.claim_upgrade();

@@ -16,7 +16,7 @@ use crate::sys::park;
 /// A read asked for while this attachment reads already may be part of that very read ("nested"), which a queued writer
 /// would then wait for in vain. So it is let in after this time (ns), and the next one after double that: a nested read
 /// always goes on, and a stream of independent ones cannot keep a writer out.
-const NESTED_PATIENCE: u64 = 100_000_000;
+const NESTED_READ_GRACE: u64 = 100_000_000;
 
 /// Names a request of an attachment.
 pub type RequestId = u32;
@@ -32,7 +32,7 @@ pub enum Outcome {
 
 /// What the requester allows. Times are those of [`now`].
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct WaitOptions {
     /// When to give up (monotonic ns); `u64::MAX`: never.
     pub deadline: u64,
     /// How long newcomers may overtake it, in ns.
@@ -79,7 +79,7 @@ pub(crate) struct Pending {
     next_deadline: u64,
     /// When the reads that may be nested are let in, and the patience with the next ones.
     nested_at: Option<u64>,
-    nested_patience: u64,
+    nested_grace: u64,
 }
 
 impl Default for Pending {
@@ -94,24 +94,24 @@ impl Default for Pending {
             last_id: 0,
             next_deadline: u64::MAX,
             nested_at: None,
-            nested_patience: NESTED_PATIENCE,
+            nested_grace: NESTED_READ_GRACE,
         }
     }
 }
 
 impl Attachment {
     /// Asks for the lock. Follow it with [`Attachment::poll`].
-    pub fn request(&self, mode: Mode, terms: Terms) -> RequestId {
+    pub fn request(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
-        let request = self.new_request(pending, mode, terms);
+        let request = self.new_request(pending, mode, options);
         pending.requests.push_back(request);
-        self.note_pending(pending);
+        self.store_pending(pending);
         request.id
     }
 
     /// Asks for the upgradable hold of this attachment to become a write hold. Readers may still leave; none comes in.
     /// Follow it with [`Attachment::poll`]. `None` if there is no such hold, or it is being upgraded already.
-    pub fn request_upgrade(&self, terms: Terms) -> Option<RequestId> {
+    pub fn request_upgrade(&self, options: WaitOptions) -> Option<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
         if self.exclusive.get() != Some(Mode::Upgradable) {
             return None;
@@ -122,24 +122,24 @@ impl Attachment {
             None if pending.drain.is_some() => return None,
             None => {}
         }
-        let request = self.new_request(pending, Mode::Write, terms);
+        let request = self.new_request(pending, Mode::Write, options);
         pending.drain = Some(Drain { request, upgrade: true, claimed: false });
         Some(request.id)
     }
 
-    fn new_request(&self, pending: &mut Pending, mode: Mode, terms: Terms) -> Request {
+    fn new_request(&self, pending: &mut Pending, mode: Mode, options: WaitOptions) -> Request {
         let since = park::now();
         pending.last_id = pending.last_id.wrapping_add(1).max(1);
-        pending.next_deadline = pending.next_deadline.min(terms.deadline);
-        step!(take_ticket);
+        pending.next_deadline = pending.next_deadline.min(options.deadline);
+        crash_point!(take_ticket);
         let ticket = self.segment.tickets().next.fetch_add(1, SeqCst);
         Request {
             id: pending.last_id,
             mode,
             ticket: Queued::new(mode, 0, ticket).ticket(), // cut to what the word holds
             since,
-            deadline: terms.deadline,
-            close_at: since.saturating_add(terms.fairness),
+            deadline: options.deadline,
+            close_at: since.saturating_add(options.fairness),
         }
     }
 
@@ -147,12 +147,12 @@ impl Attachment {
     pub fn cancel(&self, id: RequestId) -> bool {
         let pending = &mut *self.pending.borrow_mut();
         if pending.drain.as_ref().is_some_and(|drain| drain.request.id == id) {
-            self.give_up_drain(pending);
+            self.cancel_drain(pending);
             return true;
         }
         let Some(place) = pending.requests.iter().position(|request| request.id == id) else { return false };
         pending.requests.remove(place);
-        self.note_pending(pending);
+        self.store_pending(pending);
         true
     }
 
@@ -161,10 +161,10 @@ impl Attachment {
     pub fn withdraw_all(&self) -> Vec<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
         let mut withdrawn: Vec<_> = pending.drain.iter().map(|drain| drain.request.id).collect();
-        self.give_up_drain(pending);
+        self.cancel_drain(pending);
         withdrawn.extend(pending.requests.drain(..).map(|request| request.id));
         self.publish_head(pending);
-        self.note_pending(pending);
+        self.store_pending(pending);
         withdrawn
     }
 
@@ -223,19 +223,19 @@ impl Attachment {
             }
         }
         self.close_queue(pending, now);
-        self.note_pending(pending);
+        self.store_pending(pending);
         Ok(())
     }
 
     /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
     fn check_gate(&self, pending: &Pending) -> Result<()> {
-        step!(poll_look);
+        crash_point!(poll_load);
         let gate = self.segment.load_gate();
         match self.segment.gate_owner(gate)? {
             Some(owner) if owner == self.index => {}
             // (Who has died meanwhile leaves it to whoever comes.)
             Some(owner) if self.has_found_damage(gate) && !self.segment.recover(owner) => {
-                return Err(self.segment.held_by_nobody(gate));
+                return Err(self.segment.phantom_hold_error(gate));
             }
             _ => return Ok(()),
         }
@@ -273,7 +273,7 @@ impl Attachment {
             Mode::Read => self.stamp_read(),
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
-                step!(stamp_drain);
+                crash_point!(stamp_drain);
                 self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it waits still
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
@@ -290,10 +290,10 @@ impl Attachment {
         if pending.sync.is_some_and(|id| id != request.id) {
             return Ok(());
         }
-        step!(drain_look);
+        crash_point!(drain_load);
         let gate = self.segment.load_gate();
         if drain.upgrade && !gate.is_owned_by(self.index) {
-            return Err(self.lost_gate(gate));
+            return Err(self.gate_lost_error(gate));
         }
         if drain.claimed && !gate.is_drained_by(self.index) {
             // It took us too long to come, and the others went past.
@@ -306,14 +306,14 @@ impl Attachment {
         }
         if !drain.claimed {
             drain.claimed = true;
-            step!(drain_since);
+            crash_point!(drain_since);
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0 && self.segment.reader_beside(self.index).is_none() && self.claim_drained() {
+        if self.reads.get() == 0 && self.segment.find_other_reader(self.index).is_none() && self.claim_drained() {
             pending.drain = None;
-            step!(drain_passes);
-            self.slot().waiting.passes.store(0, Relaxed);
+            crash_point!(drain_skip_count);
+            self.slot().waiting.skip_count.store(0, Relaxed);
             self.begin_write();
             self.stamp_exclusive();
             Self::settle(pending, request.id, Outcome::Granted);
@@ -321,9 +321,9 @@ impl Attachment {
         Ok(())
     }
 
-    fn give_up_drain(&self, pending: &mut Pending) {
+    fn cancel_drain(&self, pending: &mut Pending) {
         if pending.drain.take().is_some_and(|drain| drain.claimed) {
-            self.give_drain_back();
+            self.abort_drain();
         }
     }
 
@@ -335,7 +335,7 @@ impl Attachment {
             && drain.request.deadline <= now
         {
             let id = drain.request.id;
-            self.give_up_drain(pending);
+            self.cancel_drain(pending);
             Self::settle(pending, id, Outcome::TimedOut);
         }
         let mut next = pending.drain.as_ref().map_or(u64::MAX, |drain| drain.request.deadline);
@@ -355,22 +355,22 @@ impl Attachment {
         pending.next_deadline = next;
     }
 
-    /// See [`NESTED_PATIENCE`].
+    /// See [`NESTED_READ_GRACE`].
     fn admit_nested(&self, pending: &mut Pending, now: u64) {
         let shares =
             self.reads.get() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
         if !shares {
-            pending.nested_patience = NESTED_PATIENCE;
+            pending.nested_grace = NESTED_READ_GRACE;
         }
         if !shares || !pending.requests.iter().any(|request| request.mode == Mode::Read) {
             pending.nested_at = None;
             return;
         }
-        if now < *pending.nested_at.get_or_insert(now.saturating_add(pending.nested_patience)) {
+        if now < *pending.nested_at.get_or_insert(now.saturating_add(pending.nested_grace)) {
             return;
         }
         pending.nested_at = None;
-        pending.nested_patience = pending.nested_patience.saturating_mul(2);
+        pending.nested_grace = pending.nested_grace.saturating_mul(2);
         let mut admitted = Vec::new();
         pending.requests.retain(|request| {
             // Where this attachment reads, no writer is inside, nor can one come in: one reader more changes nothing.
@@ -392,31 +392,31 @@ impl Attachment {
         let head = pending.requests.front().copied();
         let publish = head.map(|head| (head.ticket, head.mode));
         if publish == pending.published {
-            step!(publish_look);
+            crash_point!(publish_load);
             let published = Queued(word.queued.load(SeqCst));
             let own = head.map_or(Queued::NONE, |head| Queued::new(head.mode, self.generation, head.ticket));
-            if published == own.with_passes_of(published) {
+            if published == own.with_skips_of(published) {
                 return false;
             }
             pending.closed = false;
-            step!(publish_back);
+            crash_point!(publish_back);
             // We were passed over and are here after all, or something else wrote here.
-            word.queued.store(own.with_passes_of(published).0, SeqCst);
+            word.queued.store(own.with_skips_of(published).0, SeqCst);
             return true;
         }
         pending.published = publish;
         pending.closed = false;
         if let Some(head) = head {
-            step!(publish_times);
+            crash_point!(publish_times);
             word.overdue.store(0, Relaxed);
             word.since.store(park::shared(head.since), Relaxed);
-            step!(publish);
+            crash_point!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
-            step!(join_queue);
+            crash_point!(join_queue);
             // After the publication: a clearing of the queue that missed it fails on the new sequence.
             self.segment.change_gate(|gate| Some(gate.with_waiting()));
         } else {
-            step!(leave_queue);
+            crash_point!(leave_queue);
             word.queued.store(Queued::NONE.0, SeqCst);
         }
         self.segment.wake_next(Some(self.index));
@@ -432,9 +432,9 @@ impl Attachment {
         if let Some(head) = pending.requests.front()
             && now >= head.close_at
         {
-            step!(mark_overdue);
+            crash_point!(mark_overdue);
             self.slot().waiting.overdue.store(1, Relaxed);
-            step!(close_queue);
+            crash_point!(close_queue);
             let again = pending.closed;
             self.segment
                 .change_gate(|gate| (!gate.is_closed() || !again).then(|| gate.with_next_sequence().with_closed()));
@@ -442,9 +442,9 @@ impl Attachment {
         }
     }
 
-    fn note_pending(&self, pending: &Pending) {
+    fn store_pending(&self, pending: &Pending) {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
-        step!(note_pending);
+        crash_point!(store_pending);
         self.slot().waiting.pending.store(count as u32, Relaxed);
     }
 
@@ -454,7 +454,7 @@ impl Attachment {
     /// # Errors
     /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
     /// [`ErrorKind::Corrupt`].
-    pub fn wait(&self, mode: Mode, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+    pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
         let held = self.exclusive.get();
         let shares = self.reads.get() != 0;
@@ -471,10 +471,10 @@ impl Attachment {
             self.pause_drain(&mut self.pending.borrow_mut());
             return if shares { self.join_readers() } else { self.read_in_turn() }
                 .then_some(())
-                .ok_or_else(|| self.lost_gate(self.segment.load_gate()));
+                .ok_or_else(|| self.gate_lost_error(self.segment.load_gate()));
         }
-        let id = self.request_first(mode, terms);
-        self.block(id, mode, false, terms.deadline, interrupted)
+        let id = self.request_first(mode, options);
+        self.block(id, mode, false, options.deadline, interrupted)
     }
 
     /// As [`Attachment::request_upgrade`], blocking this thread.
@@ -482,13 +482,13 @@ impl Attachment {
     /// # Errors
     /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
     /// [`Attachment::wait`].
-    pub fn wait_upgrade(&self, terms: Terms, interrupted: impl FnMut() -> bool) -> Result<()> {
+    pub fn wait_upgrade(&self, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
         if self.reads.get() != 0 {
             return Err(self.deadlock(Mode::Write));
         }
-        let id = self.request_upgrade(terms).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, true, terms.deadline, interrupted)
+        let id = self.request_upgrade(options).ok_or_else(|| self.deadlock(Mode::Write))?;
+        self.block(id, Mode::Write, true, options.deadline, interrupted)
     }
 
     fn block(
@@ -512,9 +512,9 @@ impl Attachment {
         deadline: u64,
         mut interrupted: impl FnMut() -> bool,
     ) -> Result<()> {
-        let mut vigil = self.vigil();
+        let mut peer_check = self.peer_check();
         let start = park::now();
-        vigil.begin(start);
+        peer_check.begin(start);
         let end = loop {
             let now = park::now();
             if let Err(error) = self.poll(now) {
@@ -529,11 +529,11 @@ impl Attachment {
             if interrupted() {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
             }
-            let until = self.next_poll(now).min(vigil.next);
+            let until = self.next_poll(now).min(peer_check.next);
             park::wait_for_news(&self.slot().waiting.wake, until);
             let now = park::now();
-            if now >= vigil.next {
-                vigil.look(now, 1);
+            if now >= peer_check.next {
+                peer_check.check(now, 1);
             }
         };
         self.pending.borrow_mut().sync = None;
@@ -549,10 +549,10 @@ impl Attachment {
     }
 
     /// Puts a request before all others of this attachment. A writer of ours that drains gives way: its thread is here.
-    fn request_first(&self, mode: Mode, terms: Terms) -> RequestId {
+    fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
         self.pause_drain(pending);
-        let mut request = self.new_request(pending, mode, terms);
+        let mut request = self.new_request(pending, mode, options);
         if let Some(first) = pending.requests.front() {
             request.ticket = first.ticket; // it takes that one's place
         }
@@ -564,7 +564,7 @@ impl Attachment {
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
         if std::mem::take(&mut drain.claimed) {
-            self.give_drain_back();
+            self.abort_drain();
         }
         if drain.upgrade {
             pending.drain = Some(drain);
@@ -583,7 +583,7 @@ impl Attachment {
             format!(
                 "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
                  an upgradable hold, or wait without blocking",
-                self.segment.place,
+                self.segment.location,
                 mode.name()
             ),
         )
@@ -600,7 +600,7 @@ impl Attachment {
         let ms = timeout.saturating_add(500_000) / 1_000_000;
         let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
         let seen = self.inspect();
-        let (place, blockers) = (&self.segment.place, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let (place, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
         let text = if is_upgrade {
             format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
         } else {

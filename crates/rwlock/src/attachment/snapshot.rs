@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Queued, Reads, place_of};
 use crate::shm::layout::{Label, Slot};
-use crate::shm::{self, Place, Segment};
-use crate::sync::NoteU64;
+use crate::shm::{self, LockLocation, Segment};
+use crate::sync::InfoU64;
 use crate::sys::park;
 
 /// A writer whose hold ended without release: what the lock protects may be half-written.
@@ -28,7 +28,7 @@ pub struct OwnerDied {
 
 /// One attachment that holds the lock, or waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Party {
+pub struct Participant {
     /// Process id, as its own pid namespace counts.
     pub pid: u32,
     /// The number its thread gave itself.
@@ -57,9 +57,9 @@ pub struct Snapshot {
     /// The last fencing token handed out.
     pub token: u64,
     /// Who holds it.
-    pub holders: Vec<Party>,
+    pub holders: Vec<Participant>,
     /// Who waits for it, longest first.
-    pub waiters: Vec<Party>,
+    pub waiters: Vec<Participant>,
     /// The writer whose hold ended without release, until one ends whole.
     pub owner_died: Option<OwnerDied>,
 }
@@ -74,7 +74,7 @@ impl Attachment {
     /// The writer whose hold ended without release, if none has ended whole since. Meant for holders.
     #[must_use]
     pub fn owner_died(&self) -> Option<OwnerDied> {
-        step!(died_look);
+        crash_point!(died_load);
         self.segment.owner_died(self.segment.load_gate())
     }
 }
@@ -117,10 +117,10 @@ pub fn prune(owner_died: bool) -> Result<usize> {
 impl Segment {
     /// It cannot be removed now.
     pub(crate) fn in_use(&self) -> Error {
-        step!(in_use_look);
+        crash_point!(in_use_load);
         let users: Vec<String> = self.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         let users = if users.is_empty() { "another process".into() } else { format!("process {}", users.join(", ")) };
-        Error::new(ErrorKind::Busy, format!("{} is open in {users}: close it there first", self.place))
+        Error::new(ErrorKind::Busy, format!("{} is open in {users}: close it there first", self.location))
     }
 
     fn attached(&self) -> impl Iterator<Item = &Slot> {
@@ -132,17 +132,17 @@ impl Segment {
         self.recover_for_inspection(me);
         let now = park::shared(park::now());
         let next = self.tickets().next.load(Relaxed);
-        step!(inspect_gate);
+        crash_point!(inspect_gate);
         let gate = self.load_gate();
         let (mut holders, mut waiters) = (Vec::new(), Vec::new());
         for (index, slot) in self.used_slots().iter().enumerate() {
-            step!(inspect_reads);
+            crash_point!(inspect_reads);
             let count = Reads(slot.reads.load(Relaxed)).count();
             if count != 0 {
-                holders.push(Party { is_own: index == me, ..holder(slot, Mode::Read, count, now) });
+                holders.push(Participant { is_own: index == me, ..holder(slot, Mode::Read, count, now) });
             }
             let pending = slot.waiting.pending.load(Relaxed).max(1);
-            let own = |party| Party { is_own: index == me, ..party };
+            let own = |party| Participant { is_own: index == me, ..party };
             if gate.is_owned_by(index) {
                 match gate.hold() {
                     Some(Hold::Writing) => holders.push(own(holder(slot, Mode::Write, 1, now))),
@@ -158,7 +158,7 @@ impl Segment {
                     _ => {}
                 }
             }
-            step!(inspect_queued);
+            crash_point!(inspect_queued);
             let queued = Queued(slot.waiting.queued.load(Relaxed));
             if let Some(mode) = queued.mode() {
                 let place = place_of(queued.ticket(), next);
@@ -166,15 +166,15 @@ impl Segment {
             }
         }
         waiters.sort_by_key(|(place, _)| *place);
-        let (name, path) = match &self.place {
-            Place::Named { name, .. } => (Some(name.clone()), None),
-            Place::File { path } => (None, Some(path.clone())),
+        let (name, path) = match &self.location {
+            LockLocation::Named { name, .. } => (Some(name.clone()), None),
+            LockLocation::File { path } => (None, Some(path.clone())),
         };
         Snapshot {
             name,
             path,
             capacity: self.capacity(),
-            token: self.gate().fence.load(Relaxed),
+            token: self.gate().last_token.load(Relaxed),
             holders,
             waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
             owner_died: self.owner_died(gate),
@@ -183,7 +183,7 @@ impl Segment {
 
     fn owner_died(&self, gate: Gate) -> Option<OwnerDied> {
         let slot = self.slots().get(gate.died()?)?;
-        step!(inspect_died);
+        crash_point!(inspect_died);
         Some(OwnerDied {
             pid: slot.waiting.pid.load(Relaxed),
             thread: slot.waiting.thread.load(Relaxed),
@@ -198,7 +198,7 @@ fn label(slot: &Slot, of_hold: &Label) -> String {
     Some(of_hold.load()).filter(|label| !label.is_empty()).unwrap_or_else(|| slot.waiting.label.load())
 }
 
-fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
+fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Participant {
     let (since, of_hold) = match mode {
         Mode::Read => (&slot.read_since, &slot.read_label),
         _ => (&slot.exclusive_since, &slot.exclusive_label),
@@ -206,13 +206,13 @@ fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Party {
     party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
 }
 
-fn waiter(slot: &Slot, mode: Mode, count: u32, since: &NoteU64, now: u64) -> Party {
+fn waiter(slot: &Slot, mode: Mode, count: u32, since: &InfoU64, now: u64) -> Participant {
     party(slot, mode, count, slot.waiting.label.load(), since.load(Relaxed), now)
 }
 
-fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Party {
-    step!(inspect_identity);
-    Party {
+fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Participant {
+    crash_point!(inspect_identity);
+    Participant {
         pid: slot.waiting.pid.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),
         mode,
@@ -260,7 +260,7 @@ impl Snapshot {
     /// What keeps a request of the attachment that looked from being granted, in words, and what to do if it is that
     /// attachment itself. `waited`: for how long it has waited, in ms.
     pub(crate) fn blockers_text(&self, wanted: Mode, is_upgrade: bool, waited: u64) -> String {
-        let upgrades = |holder: &Party| is_upgrade && holder.is_own && holder.mode == Mode::Upgradable;
+        let upgrades = |holder: &Participant| is_upgrade && holder.is_own && holder.mode == Mode::Upgradable;
         let others: Vec<_> = self.holders.iter().filter(|holder| !upgrades(holder)).collect();
         let blockers: Vec<_> = others.iter().copied().filter(|holder| wanted.conflicts_with(holder.mode)).collect();
         if let Some(held) = held_text(&blockers) {
@@ -284,7 +284,7 @@ impl Snapshot {
 }
 
 /// The advice if one of `holders` is the attachment that waits.
-fn own_hold_text(holders: &[&Party], wanted: Mode, is_upgrade: bool) -> &'static str {
+fn own_hold_text(holders: &[&Participant], wanted: Mode, is_upgrade: bool) -> &'static str {
     let Some(own) = holders.iter().find(|holder| holder.is_own) else { return "" };
     match own.mode {
         _ if is_upgrade => {
@@ -302,12 +302,12 @@ fn own_hold_text(holders: &[&Party], wanted: Mode, is_upgrade: bool) -> &'static
     }
 }
 
-fn held_text(holders: &[&Party]) -> Option<String> {
+fn held_text(holders: &[&Participant]) -> Option<String> {
     parties_text(holders, |mode| format!("held for {} by", mode.name()))
 }
 
 /// Each of `parties` after what `says` of its mode; the asking attachment first, then the longest. `None`: there is none.
-fn parties_text(parties: &[&Party], says: impl Fn(Mode) -> String) -> Option<String> {
+fn parties_text(parties: &[&Participant], says: impl Fn(Mode) -> String) -> Option<String> {
     let mut parties = parties.to_vec();
     parties.sort_by_key(|party| (!party.is_own, std::cmp::Reverse(party.ms)));
     let mut text = String::new();
@@ -331,7 +331,7 @@ fn parties_text(parties: &[&Party], says: impl Fn(Mode) -> String) -> Option<Str
     said.map(|_| text)
 }
 
-fn party_text(party: &Party) -> String {
+fn party_text(party: &Participant) -> String {
     let mut text = if party.is_own { "this very thread, ".into() } else { String::new() };
     text += &process_text(party);
     if !party.label.is_empty() {
@@ -345,7 +345,7 @@ fn party_text(party: &Party) -> String {
     text
 }
 
-fn process_text(party: &Party) -> String {
+fn process_text(party: &Participant) -> String {
     match party.thread {
         0 => format!("pid {}", party.pid),
         thread => format!("pid {} thread {thread}", party.pid),
@@ -356,11 +356,11 @@ fn process_text(party: &Party) -> String {
 mod tests {
     use super::*;
 
-    fn party(pid: u32, mode: Mode, ms: u64) -> Party {
-        Party { pid, thread: 0, mode, count: 1, label: String::new(), ms, is_own: pid == 1 }
+    fn party(pid: u32, mode: Mode, ms: u64) -> Participant {
+        Participant { pid, thread: 0, mode, count: 1, label: String::new(), ms, is_own: pid == 1 }
     }
 
-    fn seen(holders: Vec<Party>, waiters: Vec<Party>) -> Snapshot {
+    fn seen(holders: Vec<Participant>, waiters: Vec<Participant>) -> Snapshot {
         Snapshot { name: None, path: None, capacity: 9, token: 0, holders, waiters, owner_died: None }
     }
 

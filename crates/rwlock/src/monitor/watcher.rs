@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::attachment::Attachment;
-use crate::protocol::recovery::{FIRST_LOOK, Vigil};
+use crate::protocol::recovery::{FIRST_CHECK, PeerCheck};
 use crate::shm::Segment;
 use crate::sync::AtomicU64;
 use crate::sys::park::doorbell;
@@ -18,19 +18,19 @@ use crate::sys::park::{self, Word};
 
 /// How long a thread without work stays, in ns.
 const IDLE_TIME: u64 = 1_000_000_000;
-/// Vigils that are kept at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core; more where each
+/// PeerChecks that are kept at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core; more where each
 /// has a thread of its own, which wakes for it.
 const FULL_PACE: usize = 32;
 
 /// Sleeps on behalf of attachments. Usually one per process; a forked child needs its own.
 pub struct Watcher {
-    posts: Mutex<Vec<Arc<Post>>>,
+    posts: Mutex<Vec<Arc<WatcherThread>>>,
     /// Wake words one thread can sleep on.
     limit: usize,
 }
 
 /// One thread and what it watches.
-struct Post {
+struct WatcherThread {
     watched: Mutex<Watched>,
     /// What the thread sleeps on besides the wake words; a word of this process alone.
     bell: Word,
@@ -49,7 +49,7 @@ struct Watched {
 /// An attachment as the watcher knows it.
 struct Entry {
     sleeper: Sleeper,
-    vigil: Mutex<Vigil>,
+    peer_check: Mutex<PeerCheck>,
     /// When to ring at the latest; `u64::MAX`: only for news. 0: not watched now.
     due: AtomicU64,
     /// The watch was begun since the thread looked last: it will soon be begun again.
@@ -79,7 +79,7 @@ impl Sleeper {
 pub struct Watch {
     watcher: Arc<Watcher>,
     entry: Arc<Entry>,
-    post: Option<Arc<Post>>,
+    post: Option<Arc<WatcherThread>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -102,7 +102,7 @@ impl Watcher {
     pub fn watch(self: &Arc<Self>, attachment: &Attachment, ring: impl Fn() + Send + Sync + 'static) -> Watch {
         let entry = Entry {
             sleeper: Sleeper { segment: attachment.segment.clone(), slot: attachment.index },
-            vigil: Mutex::new(attachment.vigil()),
+            peer_check: Mutex::new(attachment.peer_check()),
             due: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             posted: AtomicBool::new(false),
@@ -118,13 +118,16 @@ impl Watcher {
     }
 
     /// A post with room, which `entry` joins.
-    fn assign(self: &Arc<Self>, entry: &Arc<Entry>) -> std::io::Result<Arc<Post>> {
+    fn assign(self: &Arc<Self>, entry: &Arc<Entry>) -> std::io::Result<Arc<WatcherThread>> {
         let mut posts = lock(&self.posts);
         if let Some(post) = posts.iter().find(|post| post.admit(entry, self.limit)) {
             return Ok(post.clone());
         }
-        let post =
-            Arc::new(Post { watched: Mutex::default(), bell: Word::default(), sleeps_until: AtomicU64::new(AWAKE) });
+        let post = Arc::new(WatcherThread {
+            watched: Mutex::default(),
+            bell: Word::default(),
+            sleeps_until: AtomicU64::new(AWAKE),
+        });
         post.admit(entry, self.limit);
         let (watcher, kept) = (self.clone(), post.clone());
         thread::Builder::new().name("rwlock-watcher".into()).stack_size(128 * 1024).spawn(move || {
@@ -149,7 +152,7 @@ impl Watch {
         if set != 0 && set <= due {
             return Ok(()); // it rings, if anything too early
         }
-        let look = lock(&self.entry.vigil).begin(now);
+        let check = lock(&self.entry.peer_check).begin(now);
         self.entry.busy.store(true, SeqCst);
         self.entry.due.store(due.max(1), SeqCst);
         let post = match self.post.take().filter(|post| post.admit(&self.entry, self.watcher.limit)) {
@@ -157,7 +160,7 @@ impl Watch {
             None => self.watcher.assign(&self.entry)?,
         };
         // After `due`: the thread sees that, or we see how long it sleeps.
-        let in_time = post.sleeps_until.load(SeqCst) <= due.min(look);
+        let in_time = post.sleeps_until.load(SeqCst) <= due.min(check);
         self.post = Some(post);
         if !in_time || !self.entry.sleeper.has_doorbell() {
             self.interrupt(); // the thread sleeps without us, or for too long
@@ -173,9 +176,9 @@ impl Watch {
 
     fn interrupt(&self) {
         let Some(post) = &self.post else { return };
-        park::poke(&post.bell);
+        park::interrupt(&post.bell);
         if self.watcher.limit == 1 {
-            park::poke(self.entry.sleeper.word()); // where its thread sleeps
+            park::interrupt(self.entry.sleeper.word()); // where its thread sleeps
         }
     }
 }
@@ -191,7 +194,7 @@ impl Drop for Watch {
     }
 }
 
-impl Post {
+impl WatcherThread {
     /// Takes `entry` in, unless it is in already. `false`: there is no room, or the thread has ended.
     fn admit(&self, entry: &Arc<Entry>, limit: usize) -> bool {
         let mut watched = lock(&self.watched);
@@ -211,7 +214,7 @@ impl Post {
             let stays = entry.due.load(SeqCst) != 0;
             entry.posted.store(stays, Relaxed);
             if !stays {
-                lock(&entry.vigil).end();
+                lock(&entry.peer_check).end();
             }
             stays
         });
@@ -222,7 +225,7 @@ impl Post {
         loop {
             // Before looking: who changes something from here on keeps us from falling asleep.
             self.sleeps_until.store(AWAKE, SeqCst);
-            park::take_poke(&self.bell);
+            park::take_interrupt(&self.bell);
             let entries = lock(&self.watched).entries.clone();
             let now = park::now();
             if entries.is_empty() {
@@ -251,29 +254,29 @@ impl Post {
         for entry in entries {
             let word = entry.sleeper.word();
             // A poke is for us, not for the attachment. Taken back before looking, like the bell.
-            park::take_poke(word);
+            park::take_interrupt(word);
             let busy = entry.busy.swap(false, SeqCst);
             let due = entry.due.load(SeqCst);
             if due == 0 {
                 if busy {
-                    next = next.min(now + FIRST_LOOK);
+                    next = next.min(now + FIRST_CHECK);
                 } else {
                     ended = true;
                 }
                 continue;
             }
-            let next_look = {
-                let mut vigil = lock(&entry.vigil);
-                if vigil.next <= now {
-                    vigil.look(now, share);
+            let next_check = {
+                let mut peer_check = lock(&entry.peer_check);
+                if peer_check.next <= now {
+                    peer_check.check(now, share);
                 }
-                vigil.next
+                peer_check.next
             };
             if !park::is_woken(word) && due > now {
-                next = next.min(due).min(next_look);
+                next = next.min(due).min(next_check);
             } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
                 (entry.ring)();
-                next = next.min(now + FIRST_LOOK); // is it begun again?
+                next = next.min(now + FIRST_CHECK); // is it begun again?
             } else {
                 next = now; // renewed just now
             }
@@ -291,7 +294,7 @@ impl Post {
         if limit > 1 || words.is_empty() {
             words.push((&self.bell, park::IDLE));
         }
-        step!(sleep_any);
+        crash_point!(sleep_any);
         park::wait_any(&words, until);
     }
 
@@ -315,7 +318,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::attachment::requests::{Outcome, Terms};
+    use crate::attachment::requests::{Outcome, WaitOptions};
     use crate::attachment::{HoldEnd, LockRef, Options};
     use crate::protocol::slot::Mode;
 
@@ -362,13 +365,13 @@ mod tests {
             let (sender, rung) = mpsc::channel();
             let holders: Vec<_> = (0..7).map(|number| folder.open(number)).collect();
             assert!(holders.iter().all(Attachment::try_write));
-            let terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+            let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
             let mut waiters: Vec<_> = (0..7)
                 .map(|number| {
                     let waiter = folder.open(number);
                     let sender = sender.clone();
                     let mut watch = watcher.watch(&waiter, move || sender.send(number).unwrap());
-                    waiter.request(Mode::Write, terms);
+                    waiter.request(Mode::Write, options);
                     waiter.poll(park::now()).unwrap();
                     watch.begin(park::now(), waiter.next_poll(park::now())).unwrap();
                     (waiter, watch)
@@ -376,7 +379,7 @@ mod tests {
                 .collect();
             assert_eq!(watcher.threads(), 7_usize.div_ceil(limit));
             for number in [3, 0, 6, 1] {
-                holders[number].release_exclusive(HoldEnd::Whole).unwrap();
+                holders[number].release_exclusive(HoldEnd::Consistent).unwrap();
                 assert_eq!(rung.recv_timeout(BOUND), Ok(number));
                 let (waiter, watch) = &mut waiters[number];
                 waiter.poll(park::now()).unwrap();
@@ -397,7 +400,7 @@ mod tests {
             let waiter = folder.open(0);
             let (sender, rung) = mpsc::channel();
             let mut watch = watcher.watch(&waiter, move || sender.send(()).unwrap());
-            waiter.request(Mode::Read, Terms { deadline: u64::MAX, fairness: u64::MAX });
+            waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
             for _ in 0..50 {
                 waiter.poll(park::now()).unwrap();
                 watch.begin(park::now(), u64::MAX).unwrap();
@@ -423,11 +426,11 @@ mod tests {
             for round in 0..14 {
                 let times = &mut times[round / 7];
                 assert!(holder.try_write());
-                waiter.request(Mode::Read, Terms { deadline: u64::MAX, fairness: u64::MAX });
+                waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
                 waiter.poll(park::now()).unwrap();
                 watch.begin(park::now(), u64::MAX).unwrap();
                 let released = park::now();
-                holder.release_exclusive(HoldEnd::Whole).unwrap();
+                holder.release_exclusive(HoldEnd::Consistent).unwrap();
                 rung.recv_timeout(BOUND).unwrap();
                 times.push(park::now() - released);
                 waiter.poll(park::now()).unwrap();
@@ -449,7 +452,7 @@ mod tests {
     /// With a thread each as well: hundreds of them would otherwise take a tenth of a core.
     #[test]
     fn the_more_vigils_a_process_keeps_the_less_often_it_looks() {
-        const LAST_LOOK: u64 = 10_000_000; // or a multiple of that
+        const LAST_CHECK: u64 = 10_000_000; // or a multiple of that
         with_both_kinds("pace", |folder, watcher, _| {
             let holders: Vec<_> = (0..3 * FULL_PACE).map(|number| folder.open(number)).collect();
             let waiters: Vec<_> = (0..3 * FULL_PACE)
@@ -457,7 +460,7 @@ mod tests {
                     assert!(holders[number].try_write());
                     let waiter = folder.open(number);
                     let mut watch = watcher.watch(&waiter, || ());
-                    waiter.request(Mode::Write, Terms { deadline: u64::MAX, fairness: u64::MAX });
+                    waiter.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
                     waiter.poll(park::now()).unwrap();
                     watch.begin(park::now(), u64::MAX).unwrap();
                     (waiter, watch)
@@ -465,11 +468,11 @@ mod tests {
                 .collect();
             let mut looks = vec![0];
             wait_for("5 looks that are 4 times as far apart", || {
-                let next = lock(&waiters[0].1.entry.vigil).next;
+                let next = lock(&waiters[0].1.entry.peer_check).next;
                 if looks.last() != Some(&next) {
                     looks.push(next);
                 }
-                looks.len() > 5 && looks[looks.len() - 5..].iter().all(|look| look % (4 * LAST_LOOK) == 0)
+                looks.len() > 5 && looks[looks.len() - 5..].iter().all(|check| check % (4 * LAST_CHECK) == 0)
             });
         });
     }

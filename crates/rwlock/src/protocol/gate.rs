@@ -123,16 +123,16 @@ impl Gate {
     }
 
     /// A writer to be gives the gate back, or loses it: an upgradable holder keeps its hold.
-    pub fn given_back(self) -> Self {
+    pub fn with_drain_aborted(self) -> Self {
         if self.hold() == Some(Hold::Upgrading) { self.turned(Hold::Upgradable) } else { self.freed() }
     }
 
-    pub fn healed(self) -> Self {
+    pub fn poison_cleared(self) -> Self {
         Self(self.0 & !(POISONED | SLOT_MASK << DIED_SHIFT))
     }
 
     pub fn poisoned_by(self, slot: usize) -> Self {
-        Self(self.healed().0 | POISONED | (slot as u64) << DIED_SHIFT)
+        Self(self.poison_cleared().0 | POISONED | (slot as u64) << DIED_SHIFT)
     }
 
     /// What others decided on the gate as it was fails.
@@ -174,7 +174,7 @@ mod tests {
         let gate = gate.poisoned_by(1).freed();
         assert_eq!((gate.died(), gate.owner(), gate.hold()), (Some(1), 0, Some(Hold::Free)));
         assert!(!gate.admits_exclusive() && gate.without_queue().admits_exclusive());
-        assert_eq!(gate.healed().without_queue(), Gate(1 << SEQUENCE_SHIFT));
+        assert_eq!(gate.poison_cleared().without_queue(), Gate(1 << SEQUENCE_SHIFT));
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let gate = Gate(0).acquired(Hold::Draining, 1);
         assert_eq!(gate.tenure(), gate.with_waiting().with_closed().tenure());
         assert_ne!(gate.tenure(), gate.turned(Hold::Writing).tenure());
-        assert_ne!(gate.tenure(), gate.given_back().acquired(Hold::Draining, 1).tenure());
-        assert_eq!(Gate(0).acquired(Hold::Upgrading, 1).given_back().hold(), Some(Hold::Upgradable));
+        assert_ne!(gate.tenure(), gate.with_drain_aborted().acquired(Hold::Draining, 1).tenure());
+        assert_eq!(Gate(0).acquired(Hold::Upgrading, 1).with_drain_aborted().hold(), Some(Hold::Upgradable));
     }
 }

@@ -35,10 +35,10 @@ impl Segment {
     /// last `step` was given.
     pub fn change_gate(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
         loop {
-            step!(gate_look);
+            crash_point!(gate_load);
             let gate = self.load_gate();
             let Some(new) = step(gate) else { return gate };
-            step!(gate_swap);
+            crash_point!(gate_swap);
             if self.swap_gate(gate, new) {
                 return gate;
             }
@@ -46,7 +46,7 @@ impl Segment {
     }
 
     fn high_water(&self) -> usize {
-        step!(scan_bound);
+        crash_point!(scan_bound);
         HighWater(self.header().high_water.load(SeqCst)).count()
     }
 
@@ -72,31 +72,31 @@ impl Segment {
         }
         Error::corrupt(format!(
             "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
-            self.place, gate.0
+            self.location, gate.0
         ))
     }
 
     #[cold]
-    pub fn held_by_nobody(&self, gate: Gate) -> Error {
+    pub fn phantom_hold_error(&self, gate: Gate) -> Error {
         let pid = self.slots().get(gate.owner()).map_or(0, |slot| slot.waiting.pid.load(Relaxed));
         Error::corrupt(format!(
             "{} is damaged: its gate says {:#x}, that process {pid} holds it, which does not. Something else wrote into its \
              memory; stop its users and remove it",
-            self.place, gate.0
+            self.location, gate.0
         ))
     }
 
     /// The caller has just left off reading: a writer may be waiting for that.
     pub fn wake_writer(&self, gate: Gate) {
         if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.slots().get(gate.owner())) {
-            step!(wake_writer);
+            crash_point!(wake_writer);
             park::wake(&slot.waiting);
         }
     }
 
     /// The first slot other than `me` that reads. Who is not listed does not: it looks at the gate once more when it is.
     #[inline]
-    pub fn reader_beside(&self, me: usize) -> Option<usize> {
+    pub fn find_other_reader(&self, me: usize) -> Option<usize> {
         for (number, word) in self.listed().enumerate() {
             for slot in slots_in(number, word) {
                 if slot != me && self.reads(slot) {
@@ -109,39 +109,39 @@ impl Segment {
 
     /// Whether any slot other than `me` may read.
     #[inline]
-    pub fn lists_beside(&self, me: usize) -> bool {
-        self.listed().fold(0, u64::bitor) != 0 && self.lists_other_than(me)
+    pub fn has_other_registered(&self, me: usize) -> bool {
+        self.listed().fold(0, u64::bitor) != 0 && self.registers_other_than(me)
     }
 
     #[inline(never)]
-    fn lists_other_than(&self, me: usize) -> bool {
+    fn registers_other_than(&self, me: usize) -> bool {
         self.listed().enumerate().flat_map(|(number, word)| slots_in(number, word)).any(|slot| slot != me)
     }
 
     /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
     /// reading by then sees that at its look at the gate, and who had looked before is reading still, or has taken it back.
     #[cold]
-    pub fn unlist_idle(&self) {
+    pub fn prune_idle_readers(&self) {
         for (number, listed) in self.listed().enumerate() {
             let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
             let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);
-            step!(unlist);
-            self.listing().0[number].fetch_and(!idle, SeqCst);
+            crash_point!(prune_readers);
+            self.reader_bitmap().0[number].fetch_and(!idle, SeqCst);
         }
     }
 
     /// The words of the listing that may have a bit set.
     #[inline]
     fn listed(&self) -> impl Iterator<Item = u64> {
-        self.listing().0.iter().take(self.high_water().div_ceil(SLOTS_OF_WORD)).map(|word| {
-            step!(scan_listing);
+        self.reader_bitmap().0.iter().take(self.high_water().div_ceil(SLOTS_OF_WORD)).map(|word| {
+            crash_point!(scan_reader_bitmap);
             word.load(SeqCst)
         })
     }
 
     #[inline]
     fn reads(&self, slot: usize) -> bool {
-        step!(scan_reads);
+        crash_point!(scan_reads);
         // A bit beyond the slots is damage, and nobody.
         self.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)
     }
@@ -166,7 +166,7 @@ impl Segment {
             .iter()
             .enumerate()
             .map(|(index, slot)| {
-                step!(scan_queue);
+                crash_point!(scan_queue);
                 (index, Queued(slot.waiting.queued.load(SeqCst)))
             })
             .filter(|(_, queued)| queued.mode().is_some())
@@ -178,7 +178,7 @@ impl Segment {
     pub fn wake_next(&self, me: Option<usize>) {
         // Each round that is not the last found that somebody had changed the gate. Should that never end it is damage.
         for _ in 0..=self.slots().len() {
-            step!(wake_look);
+            crash_point!(wake_load);
             let gate = self.load_gate();
             if gate.excludes_readers() || !gate.is_waiting() {
                 return; // the writer's release comes here again
@@ -191,8 +191,8 @@ impl Segment {
             let mut empty = true;
             for (slot, queued) in self.queue() {
                 empty = false;
-                if !queued.is_passed() {
-                    step!(scan_overdue);
+                if !queued.is_skipped() {
+                    crash_point!(scan_overdue);
                     any_overdue |= self.slots()[slot].waiting.overdue.load(Relaxed) != 0;
                     first = earlier(first, queued.ticket());
                     if queued.mode() != Some(Mode::Read) {
@@ -202,26 +202,26 @@ impl Segment {
             }
             if empty {
                 // Whoever publishes a request afterwards changes the gate's sequence, and this fails.
-                step!(clear_queue);
+                crash_point!(clear_queue);
                 if self.swap_gate(gate, gate.without_queue()) {
                     return;
                 }
                 continue;
             }
             if gate.is_closed() && !any_overdue {
-                step!(reopen_queue);
+                crash_point!(reopen_queue);
                 // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm. Whoever has
                 // closed it meanwhile has changed the gate.
                 self.swap_gate(gate, gate.reopened());
             }
             for (slot, queued) in self.queue() {
                 let turn = match queued.mode() {
-                    _ if queued.is_passed() => true, // perhaps it comes now
+                    _ if queued.is_skipped() => true, // perhaps it comes now
                     Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| is_earlier(queued.ticket(), exclusive)),
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };
                 if turn && Some(slot) != me {
-                    step!(wake_waiter);
+                    crash_point!(wake_waiter);
                     park::wake(&self.slots()[slot].waiting);
                 }
             }

@@ -14,21 +14,21 @@ use crate::protocol::slot::{Mode, Queued, Reads};
 use crate::shm::Segment;
 use crate::sys::activity::Activity;
 use crate::sys::byte_lock::slot_byte;
-use crate::sys::exit_watch::{self, Notice};
+use crate::sys::exit_watch::{self, ExitNotice};
 use crate::sys::park;
 
 /// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
-pub(crate) const FIRST_LOOK: u64 = 1_000_000;
-const LAST_LOOK: u64 = 10_000_000;
+pub(crate) const FIRST_CHECK: u64 = 1_000_000;
+const LAST_CHECK: u64 = 10_000_000;
 /// Where the kernel tells of deaths: then the looks are for who does not come, and for lost wakes.
-const LAST_LOOK_IF_TOLD: u64 = 20_000_000;
+const LAST_CHECK_IF_NOTIFIED: u64 = 20_000_000;
 /// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
-const MAX_NOTICES: usize = 3;
+const MAX_EXIT_NOTICES: usize = 3;
 /// Looks until the kernel is asked although it will tell. (To ask is most of what a look costs.)
-const LOOKS_TO_PROBE: u32 = 16;
+const CHECKS_TO_PROBE: u32 = 16;
 /// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
 /// happens to the same waiter, so that a slow one gets its turn in the end.
-const PATIENCE: u64 = 5_000_000;
+const SKIP_GRACE: u64 = 5_000_000;
 /// Of the dead that are in the way of one request, so many are seen to at one look: each costs a scan of the queue. The next
 /// look follows soon.
 pub(crate) const MAX_REPAIRS: usize = 64;
@@ -41,16 +41,16 @@ const SLOTS_OF_TRY: usize = 256;
 const PROBES_OF_INSPECTION: usize = 64;
 /// How long a gate may say that somebody holds it who does not know, while none of his threads does anything. A hold begins
 /// and ends within a few instructions.
-const UNKNOWING: u64 = 1_000_000_000;
+const PHANTOM_LIMIT: u64 = 1_000_000_000;
 /// And where it is not known what his threads do, or one of them is busy.
-const UNKNOWING_AT_MOST: u64 = 10_000_000_000;
+const PHANTOM_LIMIT_UNSEEN: u64 = 10_000_000_000;
 /// So that the patience stays below a second.
-const MAX_PASSES: u32 = 7;
+const MAX_SKIPS: u32 = 7;
 
 impl Segment {
     /// Whether the attachment in `slot` lives. Asks about other open files only: never about the caller's own slot.
     pub fn is_alive(&self, slot: usize) -> bool {
-        step!(probe);
+        crash_point!(probe);
         // If the kernel does not answer, nobody is declared dead.
         self.lock.is_locked(slot_byte(slot), 1).unwrap_or(true)
     }
@@ -112,7 +112,7 @@ impl Segment {
 
     fn leaves_something(&self, slot: usize) -> bool {
         let words = &self.slots()[slot];
-        step!(leftover_look);
+        crash_point!(leftover_load);
         words.reads.load(Relaxed) as u32 != 0
             || words.waiting.queued.load(Relaxed) != 0
             || self.load_gate().is_owned_by(slot)
@@ -120,10 +120,10 @@ impl Segment {
 
     /// The process in `slot` is said to have died. It may have been about to wake somebody, whatever it held.
     #[cfg_attr(any(loom, miri), expect(dead_code, reason = "nobody tells"))]
-    pub fn follow_death(&self, slot: usize) {
+    pub fn on_peer_exit(&self, slot: usize) {
         if !self.recover(slot) {
             self.wake_next(None);
-            step!(follow_wake_look);
+            crash_point!(exit_wake_load);
             self.wake_writer(self.load_gate());
         }
     }
@@ -131,11 +131,11 @@ impl Segment {
     /// As [`Segment::recover`], with another proof that the owner is gone.
     pub fn repair(&self, index: usize, is_dead: impl Fn() -> bool) -> bool {
         let slot = &self.slots()[index];
-        step!(repair_look_queued);
+        crash_point!(repair_load_queued);
         let queued = Queued(slot.waiting.queued.load(SeqCst));
-        step!(repair_look_reads);
+        crash_point!(repair_load_reads);
         let reads = Reads(slot.reads.load(SeqCst));
-        step!(repair_look_gate);
+        crash_point!(repair_load_gate);
         if queued == Queued::NONE && reads.count() == 0 && !self.load_gate().is_owned_by(index) {
             return false;
         }
@@ -143,17 +143,17 @@ impl Segment {
             return false;
         }
         if queued != Queued::NONE {
-            step!(repair_queued);
+            crash_point!(repair_queued);
             let _ = slot.waiting.queued.compare_exchange(queued.0, Queued::NONE.0, SeqCst, SeqCst);
         }
         if reads.count() != 0 {
             let none = Reads::new(reads.generation(), 0);
-            step!(repair_reads);
+            crash_point!(repair_reads);
             let _ = slot.reads.compare_exchange(reads.0, none.0, SeqCst, SeqCst);
         }
         self.free_gate_of(index, is_dead);
         self.wake_next(None);
-        step!(repair_wake_look);
+        crash_point!(repair_wake_load);
         self.wake_writer(self.load_gate());
         true
     }
@@ -161,16 +161,16 @@ impl Segment {
     /// Whether the writer in `slot`, which is dead, died inside its hold: after [`crate::Attachment::begin_write`], and before its
     /// release.
     fn is_inside(&self, slot: usize) -> bool {
-        step!(free_gate_look_token);
-        self.slots()[slot].token.load(Relaxed) == self.gate().fence.load(Relaxed)
+        crash_point!(free_gate_load_token);
+        self.slots()[slot].token.load(Relaxed) == self.gate().last_token.load(Relaxed)
     }
 
     /// The owner of the gate that says what he does not know: his hold has not begun, or has ended, or never was.
-    fn unknowing_owner(&self, gate: Gate) -> Option<usize> {
+    fn phantom_owner(&self, gate: Gate) -> Option<usize> {
         let slot = self.slots().get(gate.owner())?;
-        step!(knows_look);
+        crash_point!(owner_knows_load);
         let knows = match gate.hold()? {
-            Hold::Writing => slot.token.load(Relaxed) == self.gate().fence.load(Relaxed),
+            Hold::Writing => slot.token.load(Relaxed) == self.gate().last_token.load(Relaxed),
             Hold::Upgradable => slot.waiting.upgradable.load(Relaxed) != 0,
             // Nobody waits for these without limit.
             Hold::Free | Hold::Draining | Hold::Upgrading => true,
@@ -179,15 +179,15 @@ impl Segment {
     }
 
     /// Whether the one in `slot`, if it drains, would not wait for the readers inside.
-    fn is_trying(&self, slot: usize) -> bool {
-        step!(pass_look_trying);
-        self.slots().get(slot).is_some_and(|slot| slot.waiting.trying.load(Relaxed) != 0)
+    fn is_in_try(&self, slot: usize) -> bool {
+        crash_point!(skip_load_in_try);
+        self.slots().get(slot).is_some_and(|slot| slot.waiting.in_try.load(Relaxed) != 0)
     }
 
     fn free_gate_of(&self, index: usize, is_dead: impl Fn() -> bool) {
         // Others change the gate of a dead owner when they join the queue, each once: should that never end it is damage.
         for _ in 0..=self.slots().len() + MAX_REPAIRS {
-            step!(free_gate_look);
+            crash_point!(free_gate_load);
             let gate = self.load_gate();
             if !gate.is_owned_by(index) || !is_dead() {
                 return;
@@ -197,7 +197,7 @@ impl Segment {
             } else {
                 gate.freed()
             };
-            step!(free_gate);
+            crash_point!(free_gate);
             if self.swap_gate(gate, freed) {
                 return;
             }
@@ -208,7 +208,7 @@ impl Segment {
 /// What a sleeper does when nobody wakes it: looks whether what it waits for can still come.
 ///
 /// It knows its slot's request from the shared memory, so it may run on another thread than the attachment's.
-pub(crate) struct Vigil {
+pub(crate) struct PeerCheck {
     segment: Arc<Segment>,
     slot: usize,
     interval: u64,
@@ -218,7 +218,7 @@ pub(crate) struct Vigil {
     awaited: Option<(Turn, u64)>,
     looks: u32,
     /// Of the deaths of those in the way at the last look. None while a wait is short: most are.
-    notices: Vec<Notice>,
+    exit_notices: Vec<ExitNotice>,
     /// The tenure of a gate whose owner does not know of it, and since when.
     unknown: Option<(u64, u64)>,
     damage: Arc<Damage>,
@@ -239,7 +239,7 @@ enum Turn {
     Drained { slot: usize, tenure: u64 },
 }
 
-impl Vigil {
+impl PeerCheck {
     pub fn new(segment: Arc<Segment>, slot: usize) -> Self {
         Self::with(segment, slot, Arc::new(Damage(AtomicU64::new(NO_TENURE))))
     }
@@ -253,11 +253,11 @@ impl Vigil {
         Self {
             segment,
             slot,
-            interval: FIRST_LOOK,
+            interval: FIRST_CHECK,
             next: u64::MAX,
             awaited: None,
             looks: 0,
-            notices: Vec::new(),
+            exit_notices: Vec::new(),
             unknown: None,
             damage,
         }
@@ -265,13 +265,13 @@ impl Vigil {
 
     /// Whether one of this attachment's vigils has found that nobody holds the gate, although it says so.
     pub fn has_found_damage(&self, gate: Gate) -> bool {
-        gate.tenure() == self.damage.0.load(Relaxed) && self.segment.unknowing_owner(gate).is_some()
+        gate.tenure() == self.damage.0.load(Relaxed) && self.segment.phantom_owner(gate).is_some()
     }
 
     /// Finds out whether nobody holds the gate, although it says that somebody else does. Whoever is stopped where his hold
     /// begins or ends is given the time he needs.
-    fn is_unknown_to_owner(&mut self, gate: Gate, now: u64) -> bool {
-        let owner = self.segment.unknowing_owner(gate).filter(|&owner| owner != self.slot);
+    fn is_phantom_hold(&mut self, gate: Gate, now: u64) -> bool {
+        let owner = self.segment.phantom_owner(gate).filter(|&owner| owner != self.slot);
         let (Some(owner), tenure) = (owner, gate.tenure()) else {
             self.unknown = None;
             return false;
@@ -282,12 +282,12 @@ impl Vigil {
         };
         self.unknown = Some((tenure, since));
         let lasted = now.saturating_sub(since);
-        if lasted < UNKNOWING {
+        if lasted < PHANTOM_LIMIT {
             return false;
         }
         let is_damage = match exit_watch::activity_of_owner(&self.segment, owner) {
             Activity::Asleep => true,
-            Activity::Running | Activity::Unknown => lasted >= UNKNOWING_AT_MOST,
+            Activity::Running | Activity::Unknown => lasted >= PHANTOM_LIMIT_UNSEEN,
             Activity::Stopped => {
                 self.unknown = None;
                 false
@@ -295,9 +295,9 @@ impl Vigil {
         };
         // He may have gone on while he was looked at.
         let is_damage = is_damage && {
-            step!(knows_look);
+            crash_point!(owner_knows_load);
             let gate = self.segment.load_gate();
-            gate.tenure() == tenure && self.segment.unknowing_owner(gate).is_some()
+            gate.tenure() == tenure && self.segment.phantom_owner(gate).is_some()
         };
         if is_damage {
             self.damage.0.store(tenure, Relaxed);
@@ -307,32 +307,32 @@ impl Vigil {
 
     /// A wait begins, or goes on after news. Returns when to look first.
     pub fn begin(&mut self, now: u64) -> u64 {
-        self.interval = FIRST_LOOK;
+        self.interval = FIRST_CHECK;
         self.next = now + self.interval;
         self.next
     }
 
     /// Nobody waits any more.
     pub fn end(&mut self) {
-        self.notices = Vec::new();
+        self.exit_notices = Vec::new();
     }
 
     /// `slot` is in the way: repairs what it left behind if it is dead. Returns whether there was anything. Else its death
     /// shall be told, unless that was asked for `before`: then it need not be asked for at every look.
-    fn see_to(&mut self, slot: usize, before: &mut Option<Vec<Notice>>) -> bool {
+    fn handle_blocker(&mut self, slot: usize, before: &mut Option<Vec<ExitNotice>>) -> bool {
         if let Some(before) = before
-            && self.notices.len() < MAX_NOTICES
+            && self.exit_notices.len() < MAX_EXIT_NOTICES
         {
-            if let Some(place) = before.iter().position(|notice| notice.is_of(&self.segment, slot)) {
-                let notice = before.swap_remove(place);
-                let is_sure = notice.is_sure;
-                self.notices.push(notice);
-                if is_sure && !self.looks.is_multiple_of(LOOKS_TO_PROBE) {
+            if let Some(place) = before.iter().position(|exit_notice| exit_notice.is_of(&self.segment, slot)) {
+                let exit_notice = before.swap_remove(place);
+                let is_sure = exit_notice.is_sure;
+                self.exit_notices.push(exit_notice);
+                if is_sure && !self.looks.is_multiple_of(CHECKS_TO_PROBE) {
                     return false;
                 }
             } else {
                 // Before the probe, which finds who has died meanwhile.
-                self.notices.extend(Notice::of(&self.segment, slot));
+                self.exit_notices.extend(ExitNotice::of(&self.segment, slot));
             }
         }
         self.segment.recover(slot)
@@ -340,39 +340,40 @@ impl Vigil {
 
     /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
     /// who keeps many vigils.
-    pub fn look(&mut self, now: u64, share: u64) {
-        let is_told = !self.notices.is_empty() && self.notices.iter().all(|notice| notice.is_sure);
-        let mut before = (self.interval > FIRST_LOOK).then(|| std::mem::take(&mut self.notices));
+    pub fn check(&mut self, now: u64, share: u64) {
+        let is_notified =
+            !self.exit_notices.is_empty() && self.exit_notices.iter().all(|exit_notice| exit_notice.is_sure);
+        let mut before = (self.interval > FIRST_CHECK).then(|| std::mem::take(&mut self.exit_notices));
         self.looks = self.looks.wrapping_add(1);
-        let longest = if is_told { LAST_LOOK_IF_TOLD } else { LAST_LOOK };
+        let longest = if is_notified { LAST_CHECK_IF_NOTIFIED } else { LAST_CHECK };
         self.interval = (self.interval * 2).min(longest * share);
         // On multiples, so that one sleep serves all the vigils of a thread.
         self.next = (now / self.interval + 1) * self.interval;
         let segment = self.segment.clone();
         let own = &segment.slots()[self.slot].waiting;
-        step!(vigil_gate);
+        crash_point!(check_gate);
         let gate = segment.load_gate();
         let news = match segment.gate_owner(gate) {
             Err(_) => true, // to be told so
             Ok(Some(owner)) if owner == self.slot => {
                 if gate.is_drained_by(owner) {
-                    match segment.reader_beside(owner) {
+                    match segment.find_other_reader(owner) {
                         Some(reader) => {
-                            self.see_to(reader, &mut before);
+                            self.handle_blocker(reader, &mut before);
                             false
                         }
                         None => true,
                     }
                 } else {
                     // An upgrader that was passed over, by somebody who stopped before he said so. Or damage, to be told so.
-                    gate.hold() == Some(Hold::Upgradable) || segment.unknowing_owner(gate).is_some()
+                    gate.hold() == Some(Hold::Upgradable) || segment.phantom_owner(gate).is_some()
                 }
             }
             Ok(_) => {
-                step!(vigil_queued);
+                crash_point!(check_queued);
                 let queued = Queued(own.queued.load(SeqCst));
                 // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
-                queued.mode().is_none_or(|mode| self.look_ahead(mode, Some(queued.ticket()), now, &mut before))
+                queued.mode().is_none_or(|mode| self.check_ahead(mode, Some(queued.ticket()), now, &mut before))
             }
         };
         if news {
@@ -382,17 +383,17 @@ impl Vigil {
 
     /// Looks who is in the way of a request that comes after all others: repairs what the dead left, goes past who does not
     /// come. Returns whether it is worth a try now.
-    pub fn look_for(&mut self, mode: Mode, now: u64) -> bool {
-        self.look_ahead(mode, None, now, &mut None)
+    pub fn check_for(&mut self, mode: Mode, now: u64) -> bool {
+        self.check_ahead(mode, None, now, &mut None)
     }
 
-    fn look_ahead(&mut self, mode: Mode, ticket: Option<u64>, now: u64, before: &mut Option<Vec<Notice>>) -> bool {
+    fn check_ahead(&mut self, mode: Mode, ticket: Option<u64>, now: u64, before: &mut Option<Vec<ExitNotice>>) -> bool {
         let segment = self.segment.clone();
-        step!(way_look);
+        crash_point!(blocker_load);
         let gate = segment.load_gate();
         match segment.gate_owner(gate) {
             Ok(Some(owner)) if owner != self.slot => {
-                if !self.see_to(owner, before) && self.is_unknown_to_owner(gate, now) {
+                if !self.handle_blocker(owner, before) && self.is_phantom_hold(gate, now) {
                     return true; // to be told so
                 }
             }
@@ -400,24 +401,24 @@ impl Vigil {
             Err(_) => return true, // likewise
         }
         if gate.is_drained_by(gate.owner())
-            && let Some(reader) = segment.reader_beside(self.slot)
+            && let Some(reader) = segment.find_other_reader(self.slot)
         {
-            self.see_to(reader, before); // in case the one who drains cannot
+            self.handle_blocker(reader, before); // in case the one who drains cannot
         }
         let mut ahead = segment.ahead_of(self.slot, mode, ticket);
         // No more often than there are slots, whoever else writes there.
         let mut left = segment.slots().len().min(MAX_REPAIRS);
         while let Some((slot, _)) = ahead
-            && self.see_to(slot, before)
+            && self.handle_blocker(slot, before)
         {
             if left == 0 {
-                self.next = self.next.min(now + FIRST_LOOK);
+                self.next = self.next.min(now + FIRST_CHECK);
                 break;
             }
             left -= 1;
             ahead = segment.ahead_of(self.slot, mode, ticket);
         }
-        step!(turn_look);
+        crash_point!(turn_load);
         let gate = segment.load_gate();
         let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
         let turn = match ahead {
@@ -430,7 +431,7 @@ impl Vigil {
             }
             _ if gate.is_drained_by(gate.owner())
                 && gate.owner() != self.slot
-                && (segment.is_trying(gate.owner()) || segment.reader_beside(usize::MAX).is_none()) =>
+                && (segment.is_in_try(gate.owner()) || segment.find_other_reader(usize::MAX).is_none()) =>
             {
                 Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
             }
@@ -447,14 +448,14 @@ impl Vigil {
             _ => now,
         };
         let slots = self.segment.slots();
-        let passes = match turn {
-            Turn::Queued { request, .. } => request.passes(),
+        let skip_count = match turn {
+            Turn::Queued { request, .. } => request.skip_count(),
             Turn::Drained { slot, .. } => {
-                step!(pass_look_count);
-                slots.get(slot)?.waiting.passes.load(Relaxed).min(MAX_PASSES)
+                crash_point!(skip_load_count);
+                slots.get(slot)?.waiting.skip_count.load(Relaxed).min(MAX_SKIPS)
             }
         };
-        let until = since + (PATIENCE << passes);
+        let until = since + (SKIP_GRACE << skip_count);
         if now < until {
             self.next = self.next.min(until);
             return Some((turn, since));
@@ -462,21 +463,21 @@ impl Vigil {
         match turn {
             Turn::Queued { slot, request, .. } => {
                 let word = &slots[slot].waiting;
-                step!(pass_queued);
-                if word.queued.compare_exchange(request.0, request.passed_over().0, SeqCst, SeqCst).is_ok() {
+                crash_point!(skip_queued);
+                if word.queued.compare_exchange(request.0, request.skipped().0, SeqCst, SeqCst).is_ok() {
                     // After the mark, so that he finds it: then he takes his place back.
                     park::wake(word);
                     self.segment.wake_next(None);
                 }
             }
             Turn::Drained { slot, tenure } => {
-                step!(pass_look);
+                crash_point!(skip_load);
                 let gate = self.segment.load_gate();
-                step!(pass_drain);
+                crash_point!(skip_drain);
                 // Should he come just now, his own step from draining to writing makes this fail, or this his.
-                if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.given_back()) {
-                    step!(pass_count);
-                    slots[slot].waiting.passes.store(passes + 1, Relaxed);
+                if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.with_drain_aborted()) {
+                    crash_point!(skip_count);
+                    slots[slot].waiting.skip_count.store(skip_count + 1, Relaxed);
                     park::wake(&slots[slot].waiting);
                     self.segment.wake_next(None);
                 }
@@ -494,7 +495,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::attachment::requests::Terms;
+    use crate::attachment::requests::WaitOptions;
     use crate::attachment::{Attachment, LockRef, Options};
 
     const BOUND: Duration = Duration::from_secs(20);
@@ -538,7 +539,7 @@ mod tests {
         };
         beside_a_scribbler("scribbled-queue", publish, |own| {
             for _ in 0..20 {
-                own.vigil().look_for(Mode::Write, park::now());
+                own.peer_check().check_for(Mode::Write, park::now());
             }
         });
     }
@@ -548,7 +549,7 @@ mod tests {
         let damage = |segment: &Segment| segment.slots()[0].waiting.queued.store(3 | 9 << 20, SeqCst);
         beside_a_scribbler("scribbled-request", damage, |own| {
             own.segment.change_gate(|gate| Some(gate.acquired(Hold::Writing, 1)));
-            own.request(Mode::Write, Terms { deadline: u64::MAX, fairness: 0 });
+            own.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 });
             for _ in 0..200 {
                 own.poll(park::now()).unwrap();
             }
@@ -622,13 +623,13 @@ mod tests {
         assert!(holder.try_write());
         holder.segment.tickets().next.store((1 << 44) - 2, SeqCst);
         let waiters: Vec<_> = (0..4).map(|_| open()).collect();
-        let terms = Terms { deadline: u64::MAX, fairness: 0 };
+        let options = WaitOptions { deadline: u64::MAX, fairness: 0 };
         for waiter in &waiters {
-            waiter.request(Mode::Write, terms);
+            waiter.request(Mode::Write, options);
             waiter.poll(park::now()).unwrap();
         }
         let shown: Vec<_> = holder.segment.queue().map(|(slot, queued)| (slot, queued.ticket())).collect();
-        holder.release_exclusive(crate::attachment::HoldEnd::Whole).unwrap();
+        holder.release_exclusive(crate::attachment::HoldEnd::Consistent).unwrap();
         let mut order = Vec::new();
         for _ in 0..4 {
             // In the wrong order: only whose turn it is gets it.
@@ -636,7 +637,7 @@ mod tests {
                 waiter.poll(park::now()).unwrap();
                 if !waiter.take_settled().is_empty() {
                     order.push(place);
-                    waiter.release_exclusive(crate::attachment::HoldEnd::Whole).unwrap();
+                    waiter.release_exclusive(crate::attachment::HoldEnd::Consistent).unwrap();
                 }
             }
         }

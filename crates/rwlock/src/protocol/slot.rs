@@ -43,9 +43,9 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Queued(pub u64);
 
-const PASSED: u64 = 1 << 2;
-const PASSES_SHIFT: u32 = 3;
-const PASSES_MASK: u64 = 0b111;
+const SKIPPED: u64 = 1 << 2;
+const SKIPS_SHIFT: u32 = 3;
+const SKIPS_MASK: u64 = 0b111;
 const GENERATION_SHIFT: u32 = 6;
 const GENERATION_MASK: u64 = 0x3fff;
 const TICKET_SHIFT: u32 = 20;
@@ -72,27 +72,27 @@ impl Queued {
         self.0 >> TICKET_SHIFT
     }
 
-    pub fn is_passed(self) -> bool {
-        self.0 & PASSED != 0
+    pub fn is_skipped(self) -> bool {
+        self.0 & SKIPPED != 0
     }
 
-    pub fn passes(self) -> u32 {
-        ((self.0 >> PASSES_SHIFT) & PASSES_MASK) as u32
+    pub fn skip_count(self) -> u32 {
+        ((self.0 >> SKIPS_SHIFT) & SKIPS_MASK) as u32
     }
 
-    pub fn passed_over(self) -> Self {
-        let passes = u64::from(self.passes() + 1).min(PASSES_MASK);
-        Self(self.0 & !(PASSES_MASK << PASSES_SHIFT) | PASSED | passes << PASSES_SHIFT)
+    pub fn skipped(self) -> Self {
+        let skip_count = u64::from(self.skip_count() + 1).min(SKIPS_MASK);
+        Self(self.0 & !(SKIPS_MASK << SKIPS_SHIFT) | SKIPPED | skip_count << SKIPS_SHIFT)
     }
 
     /// It came after all: a waiter like the others again, and with more patience due to it.
-    pub fn with_passes_of(self, passed_over: Self) -> Self {
-        Self(self.0 | passed_over.0 & PASSES_MASK << PASSES_SHIFT)
+    pub fn with_skips_of(self, skipped: Self) -> Self {
+        Self(self.0 | skipped.0 & SKIPS_MASK << SKIPS_SHIFT)
     }
 
     /// Waits, and was not passed over.
     pub fn is_in_turn(self) -> bool {
-        self.mode().is_some() && !self.is_passed()
+        self.mode().is_some() && !self.is_skipped()
     }
 
     /// Waits in turn, ahead of a request with `ticket`.
@@ -161,11 +161,11 @@ mod tests {
     fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {
         let mut queued = Queued::new(Mode::Write, 3, 77);
         assert!(queued.is_ahead_of(78) && !queued.is_ahead_of(77));
-        for passes in [1, 2, 3, 4, 5, 6, 7, 7] {
-            queued = queued.passed_over();
-            assert!(queued.is_passed() && !queued.is_ahead_of(78));
-            assert_eq!((queued.mode(), queued.ticket(), queued.passes()), (Some(Mode::Write), 77, passes));
-            queued = Queued::new(Mode::Write, 3, 77).with_passes_of(queued);
+        for skip_count in [1, 2, 3, 4, 5, 6, 7, 7] {
+            queued = queued.skipped();
+            assert!(queued.is_skipped() && !queued.is_ahead_of(78));
+            assert_eq!((queued.mode(), queued.ticket(), queued.skip_count()), (Some(Mode::Write), 77, skip_count));
+            queued = Queued::new(Mode::Write, 3, 77).with_skips_of(queued);
             assert!(queued.is_ahead_of(78));
         }
     }

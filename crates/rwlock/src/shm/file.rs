@@ -11,7 +11,7 @@ use memmap2::MmapRaw;
 use super::disk::Unfit;
 use super::removal::Attempt;
 use super::unfinished::{accept, create, create_unnamed, is_begun, is_unfinished, not_to_be_followed, refuse_readers};
-use super::{Backing, New, Place, Segment, disk, fence, no_such_file, not_a_lock, setup};
+use super::{Backing, LockLocation, New, Segment, disk, no_such_file, not_a_lock, setup, token_floor};
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::byte_lock::LockFile;
@@ -21,29 +21,29 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Opens the lock at `path`, making it if the file is missing or empty, and takes a slot of it.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
-    let place = Place::File { path: path.to_path_buf() };
+    let location = LockLocation::File { path: path.to_path_buf() };
     loop {
-        let Some(lock) = open_lock(path, &place)? else {
-            match make(path, &place, options)? {
+        let Some(lock) = open_lock(path, &location)? else {
+            match make(path, &location, options)? {
                 Some(made) => return Ok(made),
                 None => continue, // another process was faster
             }
         };
-        if is_unfinished(&lock, &place)? {
-            match finish(lock, &place, options)? {
+        if is_unfinished(&lock, &location)? {
+            match finish(lock, &location, options)? {
                 Some(finished) => return Ok(finished),
                 None => continue,
             }
         }
-        let segment = map(lock, place.clone())?;
+        let segment = map(lock, location.clone())?;
         if segment.is_removed() {
-            setup::enter(&segment.lock, &place, options.setup_timeout)?;
+            setup::enter(&segment.lock, &location, options.setup_timeout)?;
             // Whoever removed it has died, if it is still there.
             delete(segment, path)?;
             continue;
         }
         segment.check_capacity(options.capacity)?;
-        refuse_readers(&segment.lock, &segment.place)?;
+        refuse_readers(&segment.lock, &segment.location)?;
         if let Some(slot) = segment.enter()? {
             return Ok((segment, slot));
         }
@@ -52,20 +52,20 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
 
 /// Removes the lock at `path`. `false` if there is none.
 pub(crate) fn remove(path: &Path) -> Result<bool> {
-    let place = Place::File { path: path.to_path_buf() };
+    let location = LockLocation::File { path: path.to_path_buf() };
     loop {
-        let Some(lock) = open_lock(path, &place)? else { return Ok(false) };
-        setup::enter(&lock, &place, REMOVAL_TIMEOUT)?;
-        if !is_at(&lock, path, &place)? {
+        let Some(lock) = open_lock(path, &location)? else { return Ok(false) };
+        setup::enter(&lock, &location, REMOVAL_TIMEOUT)?;
+        if !is_at(&lock, path, &location)? {
             continue;
         }
         // What its maker began, and died.
-        if is_begun(&lock, &place)? && matches!(lock.is_in_use(), Ok(false)) {
-            step!(remove_begun);
-            return remove_file(&lock, path, &place).map(|()| true);
+        if is_begun(&lock, &location)? && matches!(lock.is_in_use(), Ok(false)) {
+            crash_point!(remove_begun);
+            return remove_file(&lock, path, &location).map(|()| true);
         }
-        let segment = map(lock, place.clone())?;
-        let cannot = |error| place.refused("remove", "fcntl", error);
+        let segment = map(lock, location.clone())?;
+        let cannot = |error| location.refused("remove", "fcntl", error);
         match segment.try_remove(|_| true).map_err(cannot)? {
             Attempt::Removed | Attempt::WasRemoved => return delete(segment, path).map(|()| true),
             Attempt::InUse | Attempt::Kept => return Err(segment.in_use()),
@@ -76,58 +76,58 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
 
 /// Removes the file of a removed lock, if it is still there. The setup byte must be held.
 fn delete(segment: Segment, path: &Path) -> Result<()> {
-    fence::note(segment.gate().fence.load(Relaxed));
-    let place = segment.place.clone();
+    token_floor::note(segment.gate().last_token.load(Relaxed));
+    let location = segment.location.clone();
     // Some systems do not remove what is mapped.
     let lock = segment.into_lock();
-    if is_at(&lock, path, &place)? { remove_file(&lock, path, &place) } else { Ok(()) }
+    if is_at(&lock, path, &location)? { remove_file(&lock, path, &location) } else { Ok(()) }
 }
 
 /// Not the symbolic links that lead to it, nor its other names.
-fn remove_file(lock: &LockFile, path: &Path, place: &Place) -> Result<()> {
+fn remove_file(lock: &LockFile, path: &Path, location: &LockLocation) -> Result<()> {
     let removed = (|| {
         let file = fs::canonicalize(path)?;
         if disk::identity_at(&file)? != disk::identity(lock.file())? {
             return Err(io::ErrorKind::NotFound.into()); // another file has taken its place
         }
-        step!(remove_file);
+        crash_point!(remove_file);
         disk::patiently(|| fs::remove_file(&file))
     })();
-    removed.map_err(|error| place.not_removed("unlink", error))
+    removed.map_err(|error| location.not_removed("unlink", error))
 }
 
 /// `None` if there is no file.
-fn open_lock(path: &Path, place: &Place) -> Result<Option<LockFile>> {
-    let irregular = || not_a_lock(place, "it is not a regular file");
+fn open_lock(path: &Path, location: &LockLocation) -> Result<Option<LockFile>> {
+    let irregular = || not_a_lock(location, "it is not a regular file");
     let cannot = |error| match fs::metadata(path) {
         Ok(there) if !there.is_file() => irregular(),
-        _ => place.refused("open", "open", error),
+        _ => location.refused("open", "open", error),
     };
     // Without O_CREAT, which Linux refuses for another user's file in a folder like /tmp (fs.protected_regular, proc_sys_fs(5)).
-    step!(open_file);
+    crash_point!(open_file);
     let opened = no_such_file(disk::patiently(|| LockFile::open(|| disk::shared().open(path)))).map_err(cannot)?;
     let Some(lock) = opened else { return Ok(None) };
-    if !metadata(lock.file(), place)?.is_file() {
+    if !metadata(lock.file(), location)?.is_file() {
         return Err(irregular());
     }
-    refuse_unfit(lock.file(), place)?;
+    refuse_unfit(lock.file(), location)?;
     Ok(Some(lock))
 }
 
-pub(super) fn metadata(file: &File, place: &Place) -> Result<fs::Metadata> {
-    file.metadata().map_err(|error| place.refused("look at", "fstat", error))
+pub(super) fn metadata(file: &File, location: &LockLocation) -> Result<fs::Metadata> {
+    file.metadata().map_err(|error| location.refused("look at", "fstat", error))
 }
 
 /// Whether `lock` is still the file that `path` leads to.
-pub(super) fn is_at(lock: &LockFile, path: &Path, place: &Place) -> Result<bool> {
-    disk::is_at(lock.file(), path).map_err(|error| place.refused("look at", "stat", error))
+pub(super) fn is_at(lock: &LockFile, path: &Path, location: &LockLocation) -> Result<bool> {
+    disk::is_at(lock.file(), path).map_err(|error| location.refused("look at", "stat", error))
 }
 
 /// Makes a file that is a lock from its first moment on. `None`: there is one already.
-fn make(path: &Path, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
-    let target = disk::own_target(path).map_err(|why| not_to_be_followed(place, why))?;
+fn make(path: &Path, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
+    let target = disk::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    step!(make_file);
+    crash_point!(make_file);
     let mut is_possible = true;
     let unnamed = LockFile::open(|| {
         let unnamed = disk::unnamed(folder)?;
@@ -136,68 +136,69 @@ fn make(path: &Path, place: &Place, options: &Options) -> Result<Option<(Segment
     });
     let lock = match unnamed {
         Ok(lock) => lock,
-        Err(_) if !is_possible => return make_in_place(&target, place, options),
-        Err(error) => return Err(place.not_made("open", error)),
+        Err(_) if !is_possible => return make_in_place(&target, location, options),
+        Err(error) => return Err(location.not_made("open", error)),
     };
-    refuse_unfit(lock.file(), place)?;
-    step!(mode_file);
+    refuse_unfit(lock.file(), location)?;
+    crash_point!(mode_file);
     // Where the file system keeps no modes, what it shows instead is looked at later.
     let _ = disk::give_mode(lock.file());
-    refuse_readers(&lock, place)?;
-    let (segment, slot) = create_unnamed(lock, place, New::of(options))?;
-    step!(link_file);
+    refuse_readers(&lock, location)?;
+    let (segment, slot) = create_unnamed(lock, location, New::of(options))?;
+    crash_point!(link_file);
     match disk::link(segment.lock.file(), &target) {
         Ok(()) => Ok(Some((segment, slot))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(_) => make_in_place(&target, place, options), // it cannot be linked from here
+        Err(_) => make_in_place(&target, location, options), // it cannot be linked from here
     }
 }
 
 /// Makes the file, and then a lock of it, as everybody else may do who finds it empty.
-fn make_in_place(target: &Path, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
-    step!(make_file);
+fn make_in_place(target: &Path, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
+    crash_point!(make_file);
     match disk::patiently(|| LockFile::open(|| disk::make(target))) {
         Ok(lock) => {
             // What we made and nobody can use goes again.
             let unmade = |_: &Error| drop(fs::remove_file(target));
-            refuse_unfit(lock.file(), place).inspect_err(unmade)?;
-            finish(lock, place, options)
+            refuse_unfit(lock.file(), location).inspect_err(unmade)?;
+            finish(lock, location, options)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(place.not_made("open", error)),
+        Err(error) => Err(location.not_made("open", error)),
     }
 }
 
 /// Makes a lock of an unfinished file, while nobody else does. `None` if somebody did already.
-fn finish(lock: LockFile, place: &Place, options: &Options) -> Result<Option<(Segment, usize)>> {
-    let Place::File { path } = place else { return Ok(None) };
-    setup::enter(&lock, place, options.setup_timeout)?;
-    if !is_at(&lock, path, place)? || !is_unfinished(&lock, place)? {
+fn finish(lock: LockFile, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
+    let LockLocation::File { path } = location else { return Ok(None) };
+    setup::enter(&lock, location, options.setup_timeout)?;
+    if !is_at(&lock, path, location)? || !is_unfinished(&lock, location)? {
         return Ok(None);
     }
-    accept(&lock, place)?;
-    let (segment, slot) = create(lock, place, New::of(options))?;
+    accept(&lock, location)?;
+    let (segment, slot) = create(lock, location, New::of(options))?;
     setup::leave(&segment.lock);
     Ok(Some((segment, slot)))
 }
 
-fn map(lock: LockFile, place: Place) -> Result<Segment> {
-    let length = metadata(lock.file(), &place)?.len();
+fn map(lock: LockFile, location: LockLocation) -> Result<Segment> {
+    let length = metadata(lock.file(), &location)?.len();
     if length == 0 {
-        return Err(not_a_lock(&place, "the file is empty"));
+        return Err(not_a_lock(&location, "the file is empty"));
     }
-    step!(map_file);
-    let map = MmapRaw::map_raw(lock.file()).map_err(|error| place.refused("map", "mmap", error))?;
-    Segment::existing(Backing::File(map), lock, place).map_err(|(error, _)| error)
+    crash_point!(map_file);
+    let map = MmapRaw::map_raw(lock.file()).map_err(|error| location.refused("map", "mmap", error))?;
+    Segment::existing(Backing::File(map), lock, location).map_err(|(error, _)| error)
 }
 
 /// Memory mapped from a network file system is not shared between machines, and its byte locks may not be the kernel's.
-fn refuse_unfit(file: &File, place: &Place) -> Result<()> {
-    match disk::unfit_file_system(file).map_err(|error| place.refused("look at", "statfs", error))? {
+fn refuse_unfit(file: &File, location: &LockLocation) -> Result<()> {
+    match disk::unfit_file_system(file).map_err(|error| location.refused("look at", "statfs", error))? {
         None => Ok(()),
-        Some(Unfit { what, why }) => {
-            Err(Error::new(ErrorKind::Access, format!("{place} lies on {what}: {why}; choose a path on a local disk")))
-        }
+        Some(Unfit { what, why }) => Err(Error::new(
+            ErrorKind::Access,
+            format!("{location} lies on {what}: {why}; choose a path on a local disk"),
+        )),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 
-use super::{Backing, New, Place, Segment};
+use super::{Backing, LockLocation, New, Segment};
 use crate::attachment::{Attachment, Options};
 use crate::shm::layout::{Preamble, SLOTS_OFFSET, Slot, bytes_of, slots_of};
 use crate::sys::byte_lock::LockFile;
@@ -44,7 +44,7 @@ impl Heap {
         let heap = Arc::new(Self { base, capacity, file: unnamed_file() });
         let lock = heap.lock();
         let new = New { capacity, flags: 0, seed: 0 };
-        drop(Segment::create(Backing::Heap(heap.clone()), lock, place(), new));
+        drop(Segment::create(Backing::Heap(heap.clone()), lock, location(), new));
         heap
     }
 
@@ -57,7 +57,7 @@ impl Heap {
 
     /// The lock, opened by one who has no slot yet.
     pub fn segment(self: &Arc<Self>) -> Segment {
-        Segment::existing(Backing::Heap(self.clone()), self.lock(), place()).map_err(|(error, _)| error).unwrap()
+        Segment::existing(Backing::Heap(self.clone()), self.lock(), location()).map_err(|(error, _)| error).unwrap()
     }
 
     pub fn base(&self) -> *mut u8 {
@@ -87,8 +87,8 @@ impl Drop for Heap {
     }
 }
 
-fn place() -> Place {
-    Place::File { path: "in the heap".into() }
+fn location() -> LockLocation {
+    LockLocation::File { path: "in the heap".into() }
 }
 
 fn unnamed_file() -> File {

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! offset 0      Header   what the lock is: written once, at creation, the magic last
-//! offset 384    Gate     the gate word and the fence; the ticket counter on its own line
-//! offset 640    Listing  which slots may read
+//! offset 384    Gate     the gate word and the last token; the ticket counter on its own line
+//! offset 640    ReaderBitmap  which slots may read
 //! offset 1152   Slot 0   reading line, waiting line (128 bytes each)
 //! offset 1408   Slot 1   …
 //! ```
@@ -12,7 +12,7 @@
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::sync::{AtomicU32, AtomicU64, NoteU32, NoteU64};
+use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
 
 /// Two cache lines: the unit that adjacent-line prefetchers move, and the line size of Apple silicon.
@@ -44,12 +44,12 @@ pub(crate) struct Header {
     pub capacity: AtomicU32,
     /// Bytes of the whole segment.
     pub bytes: AtomicU64,
-    /// Unix time of creation in ns; also the seed of the fence.
+    /// Unix time of creation in ns; also the seed of the last token.
     pub created: AtomicU64,
     /// What its creator asked for, see [`TRANSIENT`] and [`ANONYMOUS`]; and [`FRESH`].
     pub flags: AtomicU32,
-    pub name_bytes: NoteU32,
-    pub name: [NoteU64; 32],
+    pub name_bytes: InfoU32,
+    pub name: [InfoU64; 32],
     /// See [`crate::protocol::slot::HighWater`].
     pub high_water: AtomicU64,
     /// See [`crate::shm::removal`].
@@ -71,7 +71,7 @@ pub(crate) struct GateLine {
     /// See [`crate::protocol::gate::Gate`].
     pub gate: AtomicU64,
     /// The last fencing token handed out. Stored by the gate's owner alone.
-    pub fence: AtomicU64,
+    pub last_token: AtomicU64,
 }
 
 /// Only waiters touch it: kept off the gate's line.
@@ -84,18 +84,18 @@ pub(crate) struct TicketLine {
 /// A bit for each slot that may read, so that a writer need not look at the others. Changed seldom: who reads for the first
 /// time lists its slot, and now and then a writer takes out those that do not read. So every core keeps a copy.
 #[repr(C, align(128))]
-pub(crate) struct Listing(pub [AtomicU64; slots_of(MAX_CAPACITY).div_ceil(64)]);
+pub(crate) struct ReaderBitmap(pub [AtomicU64; slots_of(MAX_CAPACITY).div_ceil(64)]);
 
 /// Slots that one word lists. The checks under loom have few, and want more than one word for them.
 pub(crate) const SLOTS_OF_WORD: usize = if cfg!(loom) { 1 } else { 64 };
 
-impl Default for Listing {
+impl Default for ReaderBitmap {
     fn default() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::default()))
     }
 }
 
-impl Listing {
+impl ReaderBitmap {
     /// The word that lists `slot`, and its bit there.
     pub fn place_of(&self, slot: usize) -> (&AtomicU64, u64) {
         (&self.0[slot / SLOTS_OF_WORD], 1 << (slot % SLOTS_OF_WORD))
@@ -108,7 +108,7 @@ pub(crate) struct Preamble {
     pub header: Header,
     pub gate: GateLine,
     pub ticket: TicketLine,
-    pub listing: Listing,
+    pub reader_bitmap: ReaderBitmap,
 }
 
 /// One attachment: a thread that has the lock open. The reading line is written by its owner alone (and by recovery
@@ -121,8 +121,8 @@ pub(crate) struct Slot {
     /// The fencing token of this slot's write hold. Not that of the lock: no write hold has begun, or it has ended.
     pub token: AtomicU64,
     /// When the present read hold and the present exclusive hold began, for people; see [`crate::sys::park::shared`]. 0: not known.
-    pub read_since: NoteU64,
-    pub exclusive_since: NoteU64,
+    pub read_since: InfoU64,
+    pub exclusive_since: InfoU64,
     /// What the present holds are called, if they were given names of their own.
     pub read_label: Label,
     pub exclusive_label: Label,
@@ -138,20 +138,20 @@ pub(crate) struct WaitLine {
     /// The word the owner sleeps on; see [`crate::sys::park`].
     pub wake: Word,
     /// How many requests wait behind this slot, for people.
-    pub pending: NoteU32,
+    pub pending: InfoU32,
     /// Where `pid` is a number of; see [`crate::sys::exit_watch::namespace`].
-    pub namespace: NoteU32,
+    pub namespace: InfoU32,
     /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
-    pub passes: AtomicU32,
+    pub skip_count: AtomicU32,
     /// Not 0: the published request has been overtaken for long enough, and wants the queue closed to newcomers.
     pub overdue: AtomicU32,
     /// Not 0: the owner tries for the gate, and where this says that it drains, it does not wait for the readers inside.
-    pub trying: AtomicU32,
+    pub in_try: AtomicU32,
     /// When the published request was made; see [`crate::sys::park::shared`].
-    pub since: NoteU64,
+    pub since: InfoU64,
     /// Identity, for people. `pid` 0: nobody attached.
     pub pid: AtomicU32,
-    pub thread: NoteU32,
+    pub thread: InfoU32,
     pub label: Label,
     /// Where the owner's event loop is woken, and what is said there; see [`crate::sys::park::doorbell`]. 0: it sleeps on `wake`.
     pub doorbell: AtomicU64,
@@ -163,7 +163,7 @@ pub(crate) struct WaitLine {
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
 #[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([NoteU64; 6]);
+pub(crate) struct Label([InfoU64; 6]);
 
 impl Label {
     pub const BYTES: usize = 48;
@@ -179,7 +179,7 @@ impl Label {
     }
 }
 
-pub(crate) fn store_bytes(words: &[NoteU64], bytes: &[u8]) {
+pub(crate) fn store_bytes(words: &[InfoU64], bytes: &[u8]) {
     for (index, word) in words.iter().enumerate() {
         let mut chunk = [0; 8];
         let rest = bytes.get(index * 8..).unwrap_or(&[]);
@@ -189,7 +189,7 @@ pub(crate) fn store_bytes(words: &[NoteU64], bytes: &[u8]) {
     }
 }
 
-pub(crate) fn load_bytes(words: &[NoteU64]) -> Vec<u8> {
+pub(crate) fn load_bytes(words: &[InfoU64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect()
 }
 
@@ -214,9 +214,9 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Header, high_water),
         offset_of!(Header, removal),
         offset_of!(Preamble, gate),
-        offset_of!(GateLine, fence),
+        offset_of!(GateLine, last_token),
         offset_of!(Preamble, ticket),
-        offset_of!(Preamble, listing),
+        offset_of!(Preamble, reader_bitmap),
         SLOTS_OFFSET,
         offset_of!(Slot, token),
         offset_of!(Slot, read_label),
@@ -243,7 +243,7 @@ const _: () = {
     assert!(size_of::<Label>() == Label::BYTES);
     assert!(size_of::<Header>() == 3 * LINE);
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
-    assert!(offset_of!(Preamble, listing) == 5 * LINE);
+    assert!(offset_of!(Preamble, reader_bitmap) == 5 * LINE);
     assert!(size_of::<Preamble>() == SLOTS_OFFSET);
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));

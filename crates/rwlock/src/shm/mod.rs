@@ -16,14 +16,13 @@ use memmap2::MmapRaw;
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::layout::{
-    ANONYMOUS, DEFAULT_CAPACITY, FRESH, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, Listing, MAGIC, MAX_CAPACITY,
-    Preamble, SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
+    ANONYMOUS, DEFAULT_CAPACITY, FRESH, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, MAX_CAPACITY, Preamble,
+    ReaderBitmap, SLOTS_OFFSET, Slot, TRANSIENT, TicketLine, bytes_of, load_bytes, slots_of, store_bytes,
 };
 use crate::sys::byte_lock::LockFile;
 
 mod directory;
 pub(crate) mod disk;
-mod fence;
 pub(crate) mod file;
 pub(crate) mod forked;
 #[cfg(all(test, target_os = "linux"))]
@@ -37,6 +36,7 @@ pub(crate) mod remedy;
 pub(crate) mod removal;
 mod setup;
 pub(crate) mod sweep;
+mod token_floor;
 mod tokens;
 mod unfinished;
 
@@ -101,7 +101,7 @@ impl Backing {
 
 /// How a lock is found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum LockLocation {
     /// `record` is the lock file, which names the shared memory `id`.
     Named {
         name: String,
@@ -113,7 +113,7 @@ pub(crate) enum Place {
     },
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for LockLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Named { name, .. } => write!(f, "lock '{}'", name.escape_debug()),
@@ -131,7 +131,7 @@ pub(crate) struct Segment {
     /// Unmaps when dropped.
     _backing: Backing,
     pub lock: LockFile,
-    pub place: Place,
+    pub location: LockLocation,
 }
 
 // SAFETY: the memory is reached through atomics only (see `layout`), stays mapped as long as the value lives, and neither
@@ -142,38 +142,38 @@ unsafe impl Sync for Segment {}
 
 impl Segment {
     /// Lays a new lock out in zeroed memory. The magic comes last: a creator that dies before it leaves no valid lock.
-    fn create(backing: Backing, lock: LockFile, place: Place, new: New) -> Self {
+    fn create(backing: Backing, lock: LockFile, location: LockLocation, new: New) -> Self {
         let New { capacity, flags, seed } = new;
-        let segment = Self::over(backing, lock, place, slots_of(capacity));
+        let segment = Self::over(backing, lock, location, slots_of(capacity));
         let header = segment.header();
-        step!(create_header);
+        crash_point!(create_header);
         header.layout_hash.store(LAYOUT_HASH, Relaxed);
         header.layout_version.store(LAYOUT_VERSION, Relaxed);
         header.capacity.store(capacity, Relaxed);
         header.flags.store(flags, Relaxed);
         header.bytes.store(bytes_of(capacity) as u64, Relaxed);
         header.created.store(seed, Relaxed);
-        step!(create_fence);
-        segment.gate().fence.store(seed, Relaxed);
-        if let Place::Named { name, .. } = &segment.place {
-            step!(create_name);
+        crash_point!(create_last_token);
+        segment.gate().last_token.store(seed, Relaxed);
+        if let LockLocation::Named { name, .. } = &segment.location {
+            crash_point!(create_name);
             store_bytes(&header.name, name.as_bytes());
             header.name_bytes.store(name.len() as u32, Relaxed);
         }
-        step!(create_magic);
+        crash_point!(create_magic);
         header.magic.store(MAGIC, Release);
         segment
     }
 
     /// Checks that `backing` is a lock of this layout and maps it. Nothing is written.
-    fn existing(backing: Backing, lock: LockFile, place: Place) -> Result<Self, (Error, LockFile)> {
-        match check(&backing, &place) {
-            Ok(slots) => Ok(Self::over(backing, lock, place, slots)),
+    fn existing(backing: Backing, lock: LockFile, location: LockLocation) -> Result<Self, (Error, LockFile)> {
+        match check(&backing, &location) {
+            Ok(slots) => Ok(Self::over(backing, lock, location, slots)),
             Err(error) => Err((error, lock)),
         }
     }
 
-    fn over(backing: Backing, lock: LockFile, place: Place, slots: usize) -> Self {
+    fn over(backing: Backing, lock: LockFile, location: LockLocation, slots: usize) -> Self {
         let base = backing.base();
         assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
@@ -182,7 +182,7 @@ impl Segment {
             Backing::Heap(_) => None,
             backing => Some(forked::Mapping::of(backing.base(), backing.len())),
         };
-        Self { base, slots, mapping, _backing: backing, lock, place }
+        Self { base, slots, mapping, _backing: backing, lock, location }
     }
 
     /// Whether this process is a forked child of the one that opened it: then nothing of the lock is here.
@@ -202,7 +202,7 @@ impl Segment {
             format!(
                 "{} was opened before this process was forked: a forked child inherits no lock and no hold. Open it again in \
                  the child",
-                self.place
+                self.location
             ),
         )
     }
@@ -221,8 +221,8 @@ impl Segment {
         &self.preamble().gate
     }
 
-    pub fn listing(&self) -> &Listing {
-        &self.preamble().listing
+    pub fn reader_bitmap(&self) -> &ReaderBitmap {
+        &self.preamble().reader_bitmap
     }
 
     pub fn tickets(&self) -> &TicketLine {
@@ -248,7 +248,7 @@ impl Segment {
                 ErrorKind::Incompatible,
                 format!(
                     "{} was made for {} attachments, not {asked}: leave the capacity out to take it as it is",
-                    self.place,
+                    self.location,
                     self.capacity()
                 ),
             )),
@@ -267,7 +267,7 @@ impl Segment {
 
     /// Nobody's death is left to be told, and nobody holds the gate, dead or alive.
     pub fn is_clean(&self) -> bool {
-        step!(clean_look);
+        crash_point!(clean_load);
         let gate = crate::protocol::gate::Gate(self.gate().gate.load(Acquire));
         gate.is_free() && gate.died().is_none()
     }
@@ -284,20 +284,20 @@ impl Segment {
 
     /// Whether the lock file is still the one that name or path leads to.
     fn is_in_place(&self) -> Result<bool> {
-        step!(place_look);
-        let (Place::Named { record: path, .. } | Place::File { path }) = &self.place;
-        file::is_at(&self.lock, path, &self.place)
+        crash_point!(location_load);
+        let (LockLocation::Named { record: path, .. } | LockLocation::File { path }) = &self.location;
+        file::is_at(&self.lock, path, &self.location)
     }
 
     fn has_flag(&self, flag: u32) -> bool {
-        step!(flags_look);
+        crash_point!(flags_load);
         self.header().flags.load(Relaxed) & flag != 0
     }
 
     /// After the caller gave its slot up, the last one perhaps: a named lock that nobody has open goes, unless it has a death
     /// to report.
     pub fn remove_if_last(&self) {
-        if matches!(self.place, Place::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
+        if matches!(self.location, LockLocation::Named { .. }) && matches!(self.lock.is_in_use(), Ok(false)) {
             // What cannot be removed is a left-over that the next opener finds.
             let _ = named::remove_if(self, named::is_settled);
         }
@@ -311,15 +311,15 @@ fn name_in(header: &Header) -> Vec<u8> {
 }
 
 /// The number of slots, if `backing` holds a lock of this layout at `place`.
-fn check(backing: &Backing, place: &Place) -> Result<usize> {
-    let corrupt = |what: String| Err(not_a_lock(place, &what));
+fn check(backing: &Backing, location: &LockLocation) -> Result<usize> {
+    let corrupt = |what: String| Err(not_a_lock(location, &what));
     let length = backing.len();
     if length < bytes_of(1) {
         return corrupt(format!("it has {length} bytes, and the smallest lock {}", bytes_of(1)));
     }
     // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and concurrent change.
     let header = unsafe { &(*backing.base().cast::<Preamble>()).header };
-    step!(check_magic);
+    crash_point!(check_magic);
     let magic = header.magic.load(Acquire);
     if magic != MAGIC {
         return corrupt(format!("it begins with {:?}", String::from_utf8_lossy(&magic.to_le_bytes())));
@@ -329,7 +329,7 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "{place} has layout {version} ({hash:016x}), this version of process-rwlock has layout {LAYOUT_VERSION} \
+                "{location} has layout {version} ({hash:016x}), this version of process-rwlock has layout {LAYOUT_VERSION} \
                  ({LAYOUT_HASH:016x}): use the same version in every process, or remove the lock when none has it open"
             ),
         ));
@@ -342,11 +342,11 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
     if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
-    if let Place::File { .. } = place
+    if let LockLocation::File { .. } = location
         && header.name_bytes.load(Relaxed) != 0
     {
         return Err(Error::corrupt(format!(
-            "{place} is the shared memory of lock '{}', whose users would not notice this one: open that by its name",
+            "{location} is the shared memory of lock '{}', whose users would not notice this one: open that by its name",
             String::from_utf8_lossy(&name_in(header)).escape_debug()
         )));
     }
@@ -354,22 +354,22 @@ fn check(backing: &Backing, place: &Place) -> Result<usize> {
 }
 
 /// The memory or file at `place` cannot be a lock.
-fn not_a_lock(place: &Place, why: &str) -> Error {
-    let advice = match place {
-        Place::Named { .. } => "stop the processes that have it open, and open it again",
-        Place::File { .. } => "choose another path, or remove the file if nobody needs it",
+fn not_a_lock(location: &LockLocation, why: &str) -> Error {
+    let advice = match location {
+        LockLocation::Named { .. } => "stop the processes that have it open, and open it again",
+        LockLocation::File { .. } => "choose another path, or remove the file if nobody needs it",
     };
-    Error::corrupt(format!("{place} is not a valid lock: {why}. Nothing was changed; {advice}"))
+    Error::corrupt(format!("{location} is not a valid lock: {why}. Nothing was changed; {advice}"))
 }
 
 /// The first byte lock of all could not be had.
-pub(crate) fn cannot_lock(place: &impl std::fmt::Display, error: io::Error) -> Error {
+pub(crate) fn cannot_lock(location: &impl std::fmt::Display, error: io::Error) -> Error {
     if !LockFile::is_unsupported(&error) {
-        return Error::access(format!("cannot lock {place}"), error).during("fcntl");
+        return Error::access(format!("cannot lock {location}"), error).during("fcntl");
     }
     Error::unsupported(
         format!(
-            "{place} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
+            "{location} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
              lock knows who is alive. WSL 1, old versions of gVisor and Linux before 3.15 lack them: use WSL 2, another \
              container runtime or a newer kernel"
         ),

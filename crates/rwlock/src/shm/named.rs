@@ -14,7 +14,8 @@ use super::record::{Content, Record, file_name};
 use super::removal::Attempt;
 use super::setup::Polling;
 use super::{
-    New, Place, Segment, cannot_lock, directory, disk, fence, file, memory, not_a_lock, records, setup, sweep,
+    LockLocation, New, Segment, cannot_lock, directory, disk, file, memory, not_a_lock, records, setup, sweep,
+    token_floor,
 };
 use crate::attachment::Options;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,14 +34,14 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
     if !SWEPT.swap(true, Relaxed) {
         sweep::sweep(&directory);
     }
-    let place = place_of(name, &directory);
+    let location = place_of(name, &directory);
     let mut settling = Polling::new(SETTLING_TIME);
     loop {
-        match look(&place)? {
-            Found::Nothing => match create(&directory, &place, name, options)? {
+        match check(&location)? {
+            Found::Nothing => match create(&directory, &location, name, options)? {
                 Some(made) => return Ok(made),
-                None if records::is_blocked(record_of(&place)) => {
-                    return Err(not_a_lock(&place, "the folder of its record contains something else"));
+                None if records::is_blocked(record_of(&location)) => {
+                    return Err(not_a_lock(&location, "the folder of its record contains something else"));
                 }
                 None => {} // another process was faster
             },
@@ -58,7 +59,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
             }
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
-            Found::Earlier(record) => sweep::remove_earlier(&record, &place)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,
         }
     }
 }
@@ -67,10 +68,10 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
 pub(crate) fn remove(name: &str) -> Result<bool> {
     check_name(name)?;
     let Some(directory) = directory::existing()? else { return Ok(false) };
-    let place = place_of(name, &directory);
+    let location = place_of(name, &directory);
     let mut settling = Polling::new(SETTLING_TIME);
     loop {
-        match look(&place)? {
+        match check(&location)? {
             Found::Nothing => return Ok(false),
             Found::Lock(segment) => match remove_if(&segment, |_| true)? {
                 Attempt::Removed => return Ok(true),
@@ -79,7 +80,7 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
             },
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
-            Found::Earlier(record) => sweep::remove_earlier(&record, &place)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,
         }
     }
 }
@@ -91,17 +92,17 @@ pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
         |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
     let found = records::all(&directory).map_err(cannot)?;
     let mut all = Vec::with_capacity(found.published.len());
-    for place in found.published.into_iter().map(unnamed) {
-        all.extend(seen(&place, &see)?);
+    for location in found.published.into_iter().map(unnamed) {
+        all.extend(seen(&location, &see)?);
     }
     Ok(all)
 }
 
 /// What `see` says of the lock of a record, as it was while that was the lock: if it was removed meanwhile, it may have been made
 /// anew, and so it is looked for once more.
-fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
     loop {
-        let lock = match look(place) {
+        let lock = match check(location) {
             Ok(Found::Lock(segment)) => {
                 let seen = see(&segment);
                 if !segment.is_removed() {
@@ -115,7 +116,7 @@ fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
             Err(error) if error.kind() == ErrorKind::Access => return Err(error),
             Err(_) => return Ok(None),
         };
-        if file::is_at(&lock, record_of(place), place)? {
+        if file::is_at(&lock, record_of(location), location)? {
             return Ok(None);
         }
     }
@@ -124,7 +125,7 @@ fn seen<T>(place: &Place, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
 /// Removes a lock that nobody has open, if `may` says so of it.
 pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
     let attempt =
-        segment.try_remove(may).map_err(|error| segment.place.refused("look who has open", "fcntl", error))?;
+        segment.try_remove(may).map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
     if attempt == Attempt::Removed {
         delete(segment)?;
     }
@@ -139,10 +140,10 @@ pub(super) fn is_settled(segment: &Segment) -> bool {
 
 /// Deletes what is left of a removed lock. Several processes may do so at once, and one go on where another one ended.
 pub(super) fn delete(segment: &Segment) -> Result<()> {
-    let Place::Named { record, id, .. } = &segment.place else { return Ok(()) };
-    fence::note(segment.gate().fence.load(Relaxed));
+    let LockLocation::Named { record, id, .. } = &segment.location else { return Ok(()) };
+    token_floor::note(segment.gate().last_token.load(Relaxed));
     let deleted = memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()));
-    deleted.map_err(|error| segment.place.refused("delete what is left of", "unlink", error))
+    deleted.map_err(|error| segment.location.refused("delete what is left of", "unlink", error))
 }
 
 pub(crate) fn check_name(name: &str) -> Result<()> {
@@ -158,33 +159,33 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, format!("the lock's name {wrong}")))
 }
 
-fn place_of(name: &str, directory: &Path) -> Place {
-    Place::Named { name: name.into(), record: records::of(directory, file_name(name)), id: String::new() }
+fn place_of(name: &str, directory: &Path) -> LockLocation {
+    LockLocation::Named { name: name.into(), record: records::of(directory, file_name(name)), id: String::new() }
 }
 
 /// A record before it was read.
-pub(super) fn unnamed(record: PathBuf) -> Place {
-    Place::Named { name: String::new(), record, id: String::new() }
+pub(super) fn unnamed(record: PathBuf) -> LockLocation {
+    LockLocation::Named { name: String::new(), record, id: String::new() }
 }
 
-pub(super) fn record_of(place: &Place) -> &Path {
-    match place {
-        Place::Named { record, .. } => record,
-        Place::File { path } => path,
+pub(super) fn record_of(location: &LockLocation) -> &Path {
+    match location {
+        LockLocation::Named { record, .. } => record,
+        LockLocation::File { path } => path,
     }
 }
 
 /// `None` if there is none, or something that no record can be in.
-pub(super) fn open_record(place: &Place) -> Result<Option<LockFile>> {
-    let record = record_of(place);
-    step!(open_record);
+pub(super) fn open_record(location: &LockLocation) -> Result<Option<LockFile>> {
+    let record = record_of(location);
+    crash_point!(open_record);
     match disk::patiently(|| LockFile::open(|| disk::private().open(record).map_err(disk::gone))) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(_) if fs::symlink_metadata(record).is_ok_and(|there| !there.is_file()) => {
-            Err(not_a_lock(place, &format!("its record, {}, is not a regular file", record.display())))
+            Err(not_a_lock(location, &format!("its record, {}, is not a regular file", record.display())))
         }
-        Err(error) => Err(place.refused(&format!("open {}, the record of", record.display()), "open", error)),
+        Err(error) => Err(location.refused(&format!("open {}, the record of", record.display()), "open", error)),
     }
 }
 
@@ -202,7 +203,7 @@ pub(super) enum Found {
 
 /// No lock that could be used.
 pub(super) struct Unusable {
-    place: Place,
+    location: LockLocation,
     lock: LockFile,
     pub error: Error,
     /// The memory that goes with it, if there is any.
@@ -212,37 +213,37 @@ pub(super) struct Unusable {
 }
 
 /// Follows the record of `place`, whose name may be unknown yet (empty).
-pub(super) fn look(place: &Place) -> Result<Found> {
-    match open_record(place)? {
-        Some(lock) => follow(lock, place),
-        None => Ok(records::earlier(record_of(place)).map_or(Found::Nothing, Found::Earlier)),
+pub(super) fn check(location: &LockLocation) -> Result<Found> {
+    match open_record(location)? {
+        Some(lock) => follow(lock, location),
+        None => Ok(records::earlier(record_of(location)).map_or(Found::Nothing, Found::Earlier)),
     }
 }
 
-pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
+pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
     let unusable = |lock, error, memory| {
-        Ok(Found::Unusable(Unusable { place: place.clone(), lock, error, memory, is_memory_gone: false }))
+        Ok(Found::Unusable(Unusable { location: location.clone(), lock, error, memory, is_memory_gone: false }))
     };
-    step!(read_record);
+    crash_point!(read_record);
     let record = match Record::read(lock.file()) {
         Ok(Content::Record(record)) => record,
         Ok(content) => {
             let why = if let Content::Empty = content { "its record is empty" } else { "its record is damaged" };
-            return unusable(lock, not_a_lock(place, why), None);
+            return unusable(lock, not_a_lock(location, why), None);
         }
-        Err(error) => return Err(place.refused("read the record of", "read", error)),
+        Err(error) => return Err(location.refused("read the record of", "read", error)),
     };
     // A copied record, or two names in one hash.
-    let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(place);
+    let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(location);
     if !is_its_place(&directory::path()?)
-        || matches!(place, Place::Named { name, .. } if !name.is_empty() && *name != record.name)
+        || matches!(location, LockLocation::Named { name, .. } if !name.is_empty() && *name != record.name)
     {
         let why = format!("its record is that of lock '{}'", record.name.escape_debug());
-        return unusable(lock, not_a_lock(place, &why), None);
+        return unusable(lock, not_a_lock(location, &why), None);
     }
     let Record { id, name } = record;
-    let place = Place::Named { name: name.clone(), record: record_of(place).into(), id: id.clone() };
-    step!(open_memory);
+    let location = LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() };
+    crash_point!(open_memory);
     let memory = match memory::open(&id) {
         Ok(memory) => memory,
         Err(unusable) => {
@@ -252,19 +253,19 @@ pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
                 memory::Unusable::Foreign(whose) => {
                     (format!("its shared memory {whose}: somebody else put it there"), None, false)
                 }
-                memory::Unusable::Open(mode) => return Err(place.memory_open_to_others(&id, mode)),
+                memory::Unusable::Open(mode) => return Err(location.memory_open_to_others(&id, mode)),
                 memory::Unusable::Refused(syscall, error) => {
-                    return Err(place.refused("map the shared memory of", syscall, error));
+                    return Err(location.refused("map the shared memory of", syscall, error));
                 }
             };
-            let error = not_a_lock(&place, &why);
-            return Ok(Found::Unusable(Unusable { place, lock, error, memory, is_memory_gone }));
+            let error = not_a_lock(&location, &why);
+            return Ok(Found::Unusable(Unusable { location, lock, error, memory, is_memory_gone }));
         }
     };
-    let segment = match Segment::existing(memory, lock, place.clone()) {
+    let segment = match Segment::existing(memory, lock, location.clone()) {
         Ok(segment) => segment,
         Err((error, lock)) => {
-            return Ok(Found::Unusable(Unusable { place, lock, error, memory: Some(id), is_memory_gone: false }));
+            return Ok(Found::Unusable(Unusable { location, lock, error, memory: Some(id), is_memory_gone: false }));
         }
     };
     let found = segment.name();
@@ -273,16 +274,21 @@ pub(super) fn follow(lock: LockFile, place: &Place) -> Result<Found> {
     }
     // Somebody else's memory: not ours to remove.
     let why = format!("its shared memory is that of lock '{}'", String::from_utf8_lossy(&found).escape_debug());
-    let error = not_a_lock(&segment.place, &why);
+    let error = not_a_lock(&segment.location, &why);
     let lock = segment.into_lock();
-    Ok(Found::Unusable(Unusable { place, lock, error, memory: None, is_memory_gone: false }))
+    Ok(Found::Unusable(Unusable { location, lock, error, memory: None, is_memory_gone: false }))
 }
 
 /// Makes the lock aside, with a slot for the caller, and publishes it. `None` if another process did so first.
-fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Result<Option<(Segment, usize)>> {
+fn create(
+    directory: &Path,
+    location: &LockLocation,
+    name: &str,
+    options: &Options,
+) -> Result<Option<(Segment, usize)>> {
     let new = New::of(options);
     let bytes = bytes_of(new.capacity);
-    let cannot = |(syscall, error)| place.no_room(bytes, syscall, error);
+    let cannot = |(syscall, error)| location.no_room(bytes, syscall, error);
     let (made, lock) = match records::make(directory) {
         Ok(made) => made,
         // Somebody tidied it away, since nobody had its setup byte yet.
@@ -295,9 +301,9 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
     };
     let backing = (|| {
         // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
-        step!(claim_record);
-        if !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))?
-            || !lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(place, error))?
+        crash_point!(claim_record);
+        if !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))?
+            || !lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))?
             || !disk::is_at(lock.file(), &made).map_err(|error| cannot(("stat", error)))?
         {
             return Ok(None);
@@ -313,9 +319,9 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
             return Err(error);
         }
     };
-    let place = Place::Named { name: name.into(), record: record_of(place).into(), id: record.id.clone() };
-    let segment = Segment::create(backing, lock, place, new);
-    match records::publish(&made, record_of(&segment.place)) {
+    let location = LockLocation::Named { name: name.into(), record: record_of(location).into(), id: record.id.clone() };
+    let segment = Segment::create(backing, lock, location, new);
+    match records::publish(&made, record_of(&segment.location)) {
         Ok(true) => {
             setup::leave(&segment.lock);
             Ok(Some((segment, 0)))
@@ -326,15 +332,15 @@ fn create(directory: &Path, place: &Place, name: &str, options: &Options) -> Res
         }
         Err(error) => {
             discard();
-            Err(segment.place.no_room(bytes, "rename", error))
+            Err(segment.location.no_room(bytes, "rename", error))
         }
     }
 }
 
 /// Removes what is no lock, unless somebody has it open.
 pub(super) fn scrap(unusable: Unusable, settling: &mut Polling) -> Result<()> {
-    let Unusable { place, lock, error, memory, is_memory_gone } = unusable;
-    let cannot = |error| place.refused("delete what is left of", "unlink", error);
+    let Unusable { location, lock, error, memory, is_memory_gone } = unusable;
+    let cannot = |error| location.refused("delete what is left of", "unlink", error);
     // Nobody can attach to what has no memory. From all else whoever can use it is kept out meanwhile.
     let everything = 1 + slots_of(MAX_CAPACITY);
     let is_free =
@@ -343,7 +349,7 @@ pub(super) fn scrap(unusable: Unusable, settling: &mut Polling) -> Result<()> {
         // Whoever is there may just turn away from it, or delete it too.
         return if settling.pause() { Ok(()) } else { Err(error) };
     }
-    step!(scrap);
+    crash_point!(discard);
     let deleted = memory.iter().try_for_each(|id| memory::unlink(id));
-    deleted.and_then(|()| records::delete(record_of(&place), lock.file())).map_err(cannot)
+    deleted.and_then(|()| records::delete(record_of(&location), lock.file())).map_err(cannot)
 }

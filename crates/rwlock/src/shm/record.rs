@@ -47,7 +47,7 @@ impl Record {
     }
 
     pub fn write(&self, file: &File) -> io::Result<()> {
-        step!(write_record);
+        crash_point!(write_record);
         write_start(file, format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes())
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use super::Place;
+use super::LockLocation;
 use super::disk::error_names;
 use crate::error::{Error, ErrorKind};
 
@@ -69,7 +69,7 @@ pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error)
         .during(syscall)
 }
 
-impl Place {
+impl LockLocation {
     /// `act` (open, read, lock …) could not be done to the lock's file, since `syscall` failed with `error`.
     pub(crate) fn refused(&self, act: &str, syscall: &'static str, error: io::Error) -> Error {
         let is_file = matches!(self, Self::File { .. });

@@ -60,19 +60,19 @@ impl Segment {
 
     /// Nobody can attach to it any more.
     pub fn is_removed(&self) -> bool {
-        step!(removed_look);
+        crash_point!(removed_load);
         self.removal().is_committed()
     }
 
     /// The caller has taken a slot's byte: from now on the lock is not removed. `false` if it was before.
     pub fn veto_removal(&self) -> bool {
         loop {
-            step!(veto_look);
+            crash_point!(veto_load);
             let seen = self.removal();
             if !seen.is_proposed() {
                 return !seen.is_committed();
             }
-            step!(veto);
+            crash_point!(veto);
             if self.swap_removal(seen, seen.next(0)) {
                 return true;
             }
@@ -81,24 +81,24 @@ impl Segment {
 
     /// Removes the lock unless somebody is attached. `may` is asked while nobody is.
     pub fn try_remove(&self, may: impl FnOnce(&Self) -> bool) -> io::Result<Attempt> {
-        step!(removal_look);
+        crash_point!(removal_load);
         let seen = self.removal();
         if seen.is_committed() {
             return Ok(Attempt::WasRemoved);
         }
         let proposed = seen.next(PROPOSED);
-        step!(removal_propose);
+        crash_point!(removal_propose);
         if !self.swap_removal(seen, proposed) {
             return Ok(Attempt::Contested);
         }
-        step!(removal_probe);
+        crash_point!(removal_probe);
         if self.lock.is_in_use()? {
             return Ok(Attempt::InUse);
         }
         if !may(self) {
             return Ok(Attempt::Kept);
         }
-        step!(removal_commit);
+        crash_point!(removal_commit);
         let removed = self.swap_removal(proposed, proposed.next(COMMITTED));
         Ok(if removed { Attempt::Removed } else { Attempt::Contested })
     }

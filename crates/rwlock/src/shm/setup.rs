@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use super::{Place, cannot_lock};
+use super::{LockLocation, cannot_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::byte_lock::{LockFile, SETUP_BYTE};
 
@@ -29,31 +29,31 @@ impl Polling {
 }
 
 /// Takes the setup byte, which who lays a file out in place or removes one has meanwhile.
-pub(super) fn enter(lock: &LockFile, place: &Place, timeout: Duration) -> Result<()> {
+pub(super) fn enter(lock: &LockFile, location: &LockLocation, timeout: Duration) -> Result<()> {
     let mut polling = Polling::new(timeout);
     loop {
-        step!(setup_lock);
+        crash_point!(setup_lock);
         // Polled, since a blocking request could not be bounded.
-        if lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(place, error))? {
+        if lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))? {
             return Ok(());
         }
         if !polling.pause() {
-            return Err(busy(place, "is making or removing", timeout));
+            return Err(busy(location, "is making or removing", timeout));
         }
     }
 }
 
 pub(super) fn leave(lock: &LockFile) {
     // Unlocking a byte that is locked cannot fail but for a closed descriptor, which would have unlocked it.
-    step!(setup_unlock);
+    crash_point!(setup_unlock);
     let _ = lock.unlock(SETUP_BYTE);
 }
 
-fn busy(place: &impl Display, does: &str, timeout: Duration) -> Error {
+fn busy(location: &impl Display, does: &str, timeout: Duration) -> Error {
     Error::new(
         ErrorKind::Busy,
         format!(
-            "another process {does} {place}, and has not finished within {} ms. Try again; if this stays, a stopped process \
+            "another process {does} {location}, and has not finished within {} ms. Try again; if this stays, a stopped process \
              (SIGSTOP, a debugger, a frozen container) has the file open: let it continue, or end it",
             timeout.as_millis()
         ),

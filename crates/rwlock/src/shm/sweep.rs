@@ -10,7 +10,7 @@ use super::named::{self, Found};
 use super::record::{Content, Record};
 use super::removal::Attempt;
 use super::setup::Polling;
-use super::{Place, Segment, directory, disk, memory, no_such_file, records};
+use super::{LockLocation, Segment, directory, disk, memory, no_such_file, records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::layout::ANONYMOUS;
 use crate::sys::byte_lock::{LockFile, SETUP_BYTE};
@@ -60,16 +60,16 @@ pub(crate) fn prune(owner_died: bool) -> Result<usize> {
 }
 
 /// Returns whether there was a lock that nobody had open, and that is gone now.
-fn remove_left_over(place: &Place, owner_died: bool) -> Result<bool> {
-    let Some(lock) = named::open_record(place)? else {
-        records::forget(named::record_of(place));
+fn remove_left_over(location: &LockLocation, owner_died: bool) -> Result<bool> {
+    let Some(lock) = named::open_record(location)? else {
+        records::forget(named::record_of(location));
         return Ok(false);
     };
     // Most are in use. (It is asked once more when the removal was proposed.)
     if lock.is_in_use().unwrap_or(true) {
         return Ok(false);
     }
-    match named::follow(lock, place)? {
+    match named::follow(lock, location)? {
         Found::Nothing | Found::Earlier(_) => Ok(false),
         Found::Lock(segment) => {
             let may = |segment: &Segment| named::is_settled(segment) || segment.has_flag(ANONYMOUS) || owner_died;
@@ -85,12 +85,12 @@ fn remove_left_over(place: &Place, owner_died: bool) -> Result<bool> {
 /// Removes a record that was not published yet, with its memory, if its maker died.
 fn remove_unpublished(record: &Path) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
-    step!(open_unpublished);
+    crash_point!(open_unpublished);
     let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
         records::forget(record);
         return Ok(());
     };
-    step!(claim_unpublished);
+    crash_point!(claim_unpublished);
     // It may have been published since.
     if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !disk::is_at(lock.file(), record).map_err(cannot)? {
         return Ok(());
@@ -100,7 +100,7 @@ fn remove_unpublished(record: &Path) -> Result<()> {
 }
 
 /// Removes a lock that an earlier version of this crate left, since a lock of this version is to be in its place.
-pub(super) fn remove_earlier(record: &Path, place: &Place) -> Result<()> {
+pub(super) fn remove_earlier(record: &Path, location: &LockLocation) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
         return Ok(());
@@ -109,7 +109,7 @@ pub(super) fn remove_earlier(record: &Path, place: &Place) -> Result<()> {
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "{place} is open in processes with an earlier version of process-rwlock: use the same version in every process"
+                "{location} is open in processes with an earlier version of process-rwlock: use the same version in every process"
             ),
         ));
     }

@@ -6,25 +6,25 @@ use std::io::{self, Read, Seek};
 use memmap2::MmapRaw;
 
 use super::file::{metadata, read_start, write_start};
-use super::{Backing, New, Place, Segment, cannot_lock, disk, not_a_lock};
+use super::{Backing, LockLocation, New, Segment, cannot_lock, disk, not_a_lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::layout::{MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of};
 use crate::sys::byte_lock::{LockFile, slot_byte};
 
 /// An empty file, or one whose maker died before it was a lock.
-pub(super) fn is_unfinished(lock: &LockFile, place: &Place) -> Result<bool> {
-    Ok(metadata(lock.file(), place)?.len() == 0 || is_begun(lock, place)?)
+pub(super) fn is_unfinished(lock: &LockFile, location: &LockLocation) -> Result<bool> {
+    Ok(metadata(lock.file(), location)?.len() == 0 || is_begun(lock, location)?)
 }
 
 /// A file whose maker began to lay it out, and died.
-pub(super) fn is_begun(lock: &LockFile, place: &Place) -> Result<bool> {
+pub(super) fn is_begun(lock: &LockFile, location: &LockLocation) -> Result<bool> {
     let mut magic = [0; 8];
-    step!(read_magic);
+    crash_point!(read_magic);
     match read_start(lock.file(), &mut magic) {
-        Ok(()) if magic == [0; 8] => is_zero_lock(lock.file()).map_err(|error| place.refused("read", "read", error)),
+        Ok(()) if magic == [0; 8] => is_zero_lock(lock.file()).map_err(|error| location.refused("read", "read", error)),
         Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(place.refused("read", "read", error)),
+        Err(error) => Err(location.refused("read", "read", error)),
     }
 }
 
@@ -44,39 +44,39 @@ fn is_zero_lock(mut file: &File) -> io::Result<bool> {
 }
 
 /// Makes a lock of an unfinished file, with a slot for the caller. The setup byte must be held.
-pub(super) fn create(lock: LockFile, place: &Place, new: New) -> Result<(Segment, usize)> {
-    if lock.is_in_use().map_err(|error| place.refused("look at", "fcntl", error))? {
-        return Err(not_a_lock(place, "it was emptied while processes had it open"));
+pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
+    if lock.is_in_use().map_err(|error| location.refused("look at", "fcntl", error))? {
+        return Err(not_a_lock(location, "it was emptied while processes had it open"));
     }
-    claim(&lock, place)?;
+    claim(&lock, location)?;
     let bytes = bytes_of(new.capacity);
     match lay_out(lock.file(), bytes) {
-        Ok(map) => Ok((Segment::create(Backing::File(map), lock, place.clone(), new), 0)),
+        Ok(map) => Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0)),
         Err((syscall, error)) => {
             // The empty file is where we began; an error here would hide the one that matters.
             let _ = lock.file().set_len(0);
-            Err(place.no_room(bytes, syscall, error))
+            Err(location.no_room(bytes, syscall, error))
         }
     }
 }
 
 /// Makes a lock of a file that has no name yet, with a slot for the caller.
-pub(super) fn create_unnamed(lock: LockFile, place: &Place, new: New) -> Result<(Segment, usize)> {
-    claim(&lock, place)?;
+pub(super) fn create_unnamed(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
+    claim(&lock, location)?;
     let bytes = bytes_of(new.capacity);
     let laid_out = disk::prepare(lock.file()).map_err(|error| ("ioctl", error));
     let map = laid_out.and_then(|()| reserve(lock.file(), bytes));
-    let map = map.map_err(|(syscall, error)| place.no_room(bytes, syscall, error))?;
-    Ok((Segment::create(Backing::File(map), lock, place.clone(), new), 0))
+    let map = map.map_err(|(syscall, error)| location.no_room(bytes, syscall, error))?;
+    Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0))
 }
 
 /// Takes the first slot.
-fn claim(lock: &LockFile, place: &Place) -> Result<()> {
-    step!(claim_file);
-    if lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(place, error))? {
+fn claim(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    crash_point!(claim_file);
+    if lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))? {
         Ok(())
     } else {
-        Err(not_a_lock(place, "it was emptied while processes had it open"))
+        Err(not_a_lock(location, "it was emptied while processes had it open"))
     }
 }
 
@@ -84,12 +84,12 @@ fn claim(lock: &LockFile, place: &Place) -> Result<()> {
 /// shows zeros where nothing was written back.) The disk takes some milliseconds for it, once in the life of a lock.
 fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     let during = |syscall| move |error| (syscall, error);
-    step!(clear_file);
+    crash_point!(clear_file);
     file.set_len(0).map_err(during("ftruncate"))?; // of an unfinished one, so that what follows is zero
     disk::prepare(file).map_err(during("ioctl"))?;
-    step!(mark_unfinished);
+    crash_point!(mark_unfinished);
     write_start(file, &MAGIC_UNFINISHED.to_le_bytes()).map_err(during("write"))?;
-    step!(sync_mark);
+    crash_point!(sync_mark);
     match file.sync_data() {
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(("fdatasync", error)),
         _ => {} // (invalid where nothing is ever written back)
@@ -98,33 +98,33 @@ fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
 }
 
 fn reserve(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
-    step!(reserve_file);
+    crash_point!(reserve_file);
     disk::reserve(file, bytes).map_err(|error| ("fallocate", error))?;
     MmapRaw::map_raw(file).map_err(|error| ("mmap", error))
 }
 
 /// Before a file is laid out: it gets the mode of a new one, and is not somebody else's that a symbolic link leads to.
-pub(super) fn accept(lock: &LockFile, place: &Place) -> Result<()> {
-    let Place::File { path } = place else { return Ok(()) };
-    let target = disk::own_target(path).map_err(|why| not_to_be_followed(place, why))?;
+pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    let LockLocation::File { path } = location else { return Ok(()) };
+    let target = disk::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
     if disk::identity_at(&target).ok() != disk::identity(lock.file()).ok() {
-        return Err(Error::new(ErrorKind::Busy, format!("{place} changed while it was opened: open it again")));
+        return Err(Error::new(ErrorKind::Busy, format!("{location} changed while it was opened: open it again")));
     }
     let given = disk::give_mode(lock.file());
-    refuse_readers(lock, place).map_err(|refused| match given {
+    refuse_readers(lock, location).map_err(|refused| match given {
         Ok(()) => refused,
-        Err(error) => place.mode_not_given(error),
+        Err(error) => location.mode_not_given(error),
     })
 }
 
 /// Nobody may only read a lock.
-pub(super) fn refuse_readers(lock: &LockFile, place: &Place) -> Result<()> {
-    let mending = disk::mending(lock.file()).map_err(|error| place.refused("look at", "fstat", error))?;
-    let (Some(mending), Place::File { path }) = (mending, place) else { return Ok(()) };
+pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    let mending = disk::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
+    let (Some(mending), LockLocation::File { path }) = (mending, location) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::Access,
         format!(
-            "{place} can be read by users who may not write to it, and who could stop all others: run chmod {mending} {}",
+            "{location} can be read by users who may not write to it, and who could stop all others: run chmod {mending} {}",
             quoted(&path.to_string_lossy())
         ),
     ))
@@ -136,10 +136,10 @@ fn quoted(path: &str) -> String {
     if is_plain { path.into() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
-pub(super) fn not_to_be_followed(place: &Place, why: io::Result<String>) -> Error {
+pub(super) fn not_to_be_followed(location: &LockLocation, why: io::Result<String>) -> Error {
     match why {
-        Ok(why) => Error::new(ErrorKind::Access, format!("{place} {why}: use the path of the file itself")),
-        Err(error) => place.refused("look at", "lstat", error),
+        Ok(why) => Error::new(ErrorKind::Access, format!("{location} {why}: use the path of the file itself")),
+        Err(error) => location.refused("look at", "lstat", error),
     }
 }
 

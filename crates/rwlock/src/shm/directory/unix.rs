@@ -48,7 +48,7 @@ pub(crate) fn of_memory() -> Option<PathBuf> {
 /// Makes the directory if it is missing, and checks that nobody else can reach into it.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let path = path()?;
-    step!(make_directory);
+    crash_point!(make_directory);
     make(&path)?;
     check(&path)?;
     if elsewhere()?.is_some() {
@@ -66,7 +66,7 @@ pub(crate) fn existing() -> Result<Option<PathBuf>> {
 
 /// Fails if anybody else can reach into the directory. `false`: it is missing.
 fn check(path: &Path) -> Result<bool> {
-    step!(check_directory);
+    crash_point!(check_directory);
     let found = no_such_file(fs::symlink_metadata(path)).map_err(|error| no_directory(path, "lstat", error))?;
     let Some(found) = found else { return Ok(false) };
     let refuse = |why: String| Err(refused(format!("the directory for lock files, {}, {why}", path.display())));

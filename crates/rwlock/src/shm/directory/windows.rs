@@ -40,7 +40,7 @@ pub(crate) fn existing() -> Result<Option<PathBuf>> {
 pub(crate) fn ensure() -> Result<PathBuf> {
     let home = home()?;
     let path = home.join(this_boot());
-    step!(make_directory);
+    crash_point!(make_directory);
     if !path.join(MEMORY).is_dir() {
         fs::create_dir_all(path.join(MEMORY)).map_err(|error| remedy::no_directory(&path, "mkdir", error))?;
         remove_earlier(&home);

@@ -93,7 +93,7 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
 }
 
 /// How long somebody may be in the way who has nothing to do with the lock, such as a scanner of files.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SKIP_GRACE: Duration = Duration::from_secs(1);
 
 /// Opens or removes a file as soon as nobody is in the way: who shares it with nobody, has it mapped, or removes it. A file
 /// that is removed keeps its name, which cannot be opened, until all have closed it.
@@ -101,7 +101,7 @@ pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result
     let start = Instant::now();
     loop {
         match act() {
-            Err(error) if is_in_the_way(&error) && start.elapsed() < PATIENCE => {
+            Err(error) if is_in_the_way(&error) && start.elapsed() < SKIP_GRACE => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             done => return done,

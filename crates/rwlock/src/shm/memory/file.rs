@@ -42,10 +42,10 @@ pub(super) fn open(path: &Path) -> Result<Backing, Unusable> {
 }
 
 pub(super) fn create(path: &Path, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
-    step!(create_memory);
+    crash_point!(create_memory);
     let file = options().create_new(true).open(path).map_err(|error| ("open", error))?;
     disk::prepare(&file).map_err(|error| ("ioctl", error))?;
-    step!(reserve_memory);
+    crash_point!(reserve_memory);
     disk::reserve(&file, bytes).map_err(|error| ("fallocate", error))?;
     map(&file).map_err(|error| ("mmap", error))
 }

@@ -54,7 +54,7 @@ pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, i
 
 /// Removes the memory `id`, which those who have mapped it keep. No error if it is gone already.
 pub(super) fn unlink(id: &str) -> io::Result<()> {
-    step!(unlink_memory);
+    crash_point!(unlink_memory);
     match directory::of_memory() {
         #[cfg(unix)]
         None => shared::unlink(id),

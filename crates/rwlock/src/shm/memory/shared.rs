@@ -51,12 +51,12 @@ pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
 }
 
 pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
-    step!(create_memory);
+    crash_point!(create_memory);
     let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
     // No process owns it: it must outlive its maker.
     memory.set_owner(false);
     let object = open_existing(id).map_err(|error| ("shm_open", error))?;
-    step!(reserve_memory);
+    crash_point!(reserve_memory);
     reserve(&object, bytes).map_err(|error| ("fallocate", error))?;
     let map = MmapRaw::map_raw(&object).map_err(|error| ("mmap", error))?;
     drop(memory);

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{directory, fence};
+use super::{directory, token_floor};
 
 #[cfg(unix)]
 mod unix;
@@ -29,14 +29,14 @@ pub(super) struct Found {
 /// None where there is no directory.
 pub(super) fn all(directory: &Path) -> io::Result<Found> {
     let mut found = Found::default();
-    step!(read_directory);
+    crash_point!(read_directory);
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
         entries => entries?,
     };
     for entry in entries {
         let name = entry?.file_name();
-        if name == *fence::FILE || name == *directory::MEMORY {
+        if name == *token_floor::FILE || name == *directory::MEMORY {
             continue;
         }
         let is_published = !name.as_encoded_bytes().starts_with(UNPUBLISHED.as_bytes());

@@ -27,9 +27,9 @@ fn folder_of(record: &Path) -> &Path {
 /// A new record that is not published yet.
 pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
-    step!(make_folder);
+    crash_point!(make_folder);
     DirBuilder::new().mode(0o700).create(folder_of(&record))?;
-    step!(make_record);
+    crash_point!(make_record);
     match LockFile::open(|| disk::private().create(true).truncate(false).open(&record)) {
         Ok(lock) => Ok((record, lock)),
         Err(error) => {
@@ -41,7 +41,7 @@ pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
 
 /// Gives a new record its place. `false`: there is one already.
 pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
-    step!(publish);
+    crash_point!(publish);
     match fs::rename(folder_of(made), folder_of(record)) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST)) => Ok(false),
@@ -53,11 +53,11 @@ pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
 pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
-    step!(open_folder);
+    crash_point!(open_folder);
     let Some(folder) = no_such_file(options.open(folder_of(record)))? else { return Ok(()) };
     // SAFETY: `stat` is plain old data; all zero is a valid value of it.
     let mut there: libc::stat = unsafe { std::mem::zeroed() };
-    step!(delete_look);
+    crash_point!(delete_load);
     // SAFETY: the descriptor is open, the name a C string, and `there` valid for writes.
     let found =
         unsafe { libc::fstatat(folder.as_raw_fd(), RECORD.as_ptr(), &raw mut there, libc::AT_SYMLINK_NOFOLLOW) };
@@ -66,11 +66,11 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
         if (there.st_dev as u64, there.st_ino as u64) != (own.dev(), own.ino()) {
             return Ok(());
         }
-        step!(unlink_record);
+        crash_point!(unlink_record);
         // SAFETY: the descriptor is open, and the name a C string.
         no_such_file(checked(unsafe { libc::unlinkat(folder.as_raw_fd(), RECORD.as_ptr(), 0) }))?;
     }
-    step!(unlink_folder);
+    crash_point!(unlink_folder);
     // An empty folder is in nobody's way, and one that is not empty is another lock's by now.
     let _ = fs::remove_dir(folder_of(record));
     Ok(())
@@ -85,7 +85,7 @@ pub(crate) fn discard(made: &Path) -> io::Result<()> {
 
 /// Removes what is left of a record that is gone.
 pub(crate) fn forget(record: &Path) {
-    step!(forget_folder);
+    crash_point!(forget_folder);
     let _ = fs::remove_dir(folder_of(record));
 }
 

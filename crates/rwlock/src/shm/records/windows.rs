@@ -28,7 +28,7 @@ pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
 /// A new record that is not published yet.
 pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
-    step!(make_record);
+    crash_point!(make_record);
     let lock = LockFile::open(|| disk::private().create(true).truncate(false).open(&record))?;
     Ok((record, lock))
 }
@@ -37,7 +37,7 @@ pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
 pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     let wide = |path: &Path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>();
     let (from, to) = (wide(made), wide(record));
-    step!(publish);
+    crash_point!(publish);
     disk::patiently(|| {
         // SAFETY: both are strings that end with a NUL. Without flags nothing is replaced.
         if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } != 0 {
@@ -55,14 +55,14 @@ pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
 pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.access_mode(DELETE);
-    step!(delete_look);
+    crash_point!(delete_load);
     let Some(there) = no_such_file(disk::patiently(|| options.open(record).map_err(disk::gone)))? else {
         return Ok(());
     };
     if disk::identity(&there)? != disk::identity(file)? {
         return Ok(());
     }
-    step!(unlink_record);
+    crash_point!(unlink_record);
     let at_once =
         FILE_DISPOSITION_INFO_EX { Flags: FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS };
     let size = size_of_val(&at_once) as u32;

@@ -17,7 +17,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::LockFile;
 
 /// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
-const PATIENCE: Duration = Duration::from_millis(100);
+const SKIP_GRACE: Duration = Duration::from_millis(100);
 
 /// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
 /// range, so no answer ever takes back the lock of an owner.
@@ -33,7 +33,7 @@ impl LockFile {
             if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
                 return Ok(true);
             }
-            if self.is_locked(byte, 1)? || start.elapsed() > PATIENCE {
+            if self.is_locked(byte, 1)? || start.elapsed() > SKIP_GRACE {
                 return Ok(false);
             }
             std::thread::yield_now();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An epoll of such descriptors.
-pub(super) struct Deaths(Arc<OwnedFd>);
+pub(super) struct ExitWatch(Arc<OwnedFd>);
 
 /// Dropping it takes it out of the epoll. To close it is not enough where a forked child has a copy of the descriptor: the
 /// epoll would report that death for ever.
@@ -41,13 +41,13 @@ fn is_readable(process: &OwnedFd) -> bool {
     unsafe { libc::poll(&raw mut asked, 1, 0) == 1 }
 }
 
-impl Deaths {
+impl ExitWatch {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no memory is involved.
         owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(|epoll| Self(Arc::new(epoll)))
     }
 
-    /// `number` is what [`Deaths::next`] says when the process has ended.
+    /// `number` is what [`ExitWatch::next`] says when the process has ended.
     pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         let process = open(pid)?;
         control(&self.0, libc::EPOLL_CTL_ADD, &process, number)?;
@@ -62,7 +62,7 @@ impl Deaths {
         (found == 1).then_some(event.u64)
     }
 
-    /// Whether it has ended, and [`Deaths::next`] will say so or has: its pid may be another one's by now.
+    /// Whether it has ended, and [`ExitWatch::next`] will say so or has: its pid may be another one's by now.
     pub fn has_ended(watched: &Watched) -> bool {
         is_readable(&watched.process)
     }

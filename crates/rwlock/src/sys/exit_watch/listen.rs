@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::system::{Deaths, Watched};
+use super::system::{ExitWatch, Watched};
 use crate::shm::Segment;
 
 /// Processes that are listened for at once. Descriptors are the application's: of more than these the looks must do.
@@ -27,7 +27,7 @@ static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 struct Register {
-    deaths: Arc<Deaths>,
+    deaths: Arc<ExitWatch>,
     /// By numbers of their own: a pid may be another process' before it is known here that the one before has ended.
     processes: BTreeMap<u64, Process>,
 }
@@ -110,7 +110,7 @@ impl Drop for Listening {
 
 impl Register {
     fn start() -> io::Result<Self> {
-        let deaths = Arc::new(Deaths::new()?);
+        let deaths = Arc::new(ExitWatch::new()?);
         let awaited = deaths.clone();
         thread::Builder::new().name("rwlock-deaths".into()).stack_size(128 * 1024).spawn(move || listen(&awaited))?;
         Ok(Self { deaths, processes: BTreeMap::new() })
@@ -119,7 +119,7 @@ impl Register {
     /// The process that has this pid now.
     fn number_of(&mut self, pid: u32) -> io::Result<u64> {
         let known =
-            self.processes.iter().find(|(_, process)| process.pid == pid && !Deaths::has_ended(&process.watched));
+            self.processes.iter().find(|(_, process)| process.pid == pid && !ExitWatch::has_ended(&process.watched));
         if let Some((&number, _)) = known {
             return Ok(number);
         }
@@ -134,12 +134,12 @@ impl Register {
 }
 
 /// The thread.
-fn listen(deaths: &Deaths) {
+fn listen(deaths: &ExitWatch) {
     loop {
         if let Some(number) = deaths.next(IDLE_TIME) {
             let dead = register().as_mut().and_then(|register| register.processes.remove(&number));
             for listener in dead.into_iter().flat_map(|process| process.listeners.into_values()) {
-                listener.segment.follow_death(listener.slot);
+                listener.segment.on_peer_exit(listener.slot);
             }
         } else {
             let mut register = register();
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::attachment::{Attachment, LockRef, Options};
-    use crate::sys::exit_watch::{Notice, namespace};
+    use crate::sys::exit_watch::{ExitNotice, namespace};
 
     const BOUND: Duration = Duration::from_secs(20);
 
@@ -170,13 +170,13 @@ mod tests {
         }
     }
 
-    struct Party {
+    struct Participant {
         attachments: Vec<Attachment>,
         path: std::path::PathBuf,
         child: Child,
     }
 
-    impl Party {
+    impl Participant {
         /// Two attachments, and a process that the slot of the second one says is its own.
         fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
@@ -196,8 +196,8 @@ mod tests {
             &self.attachments[1].slot().waiting
         }
 
-        fn notice(&self) -> Option<Notice> {
-            Notice::of(&self.attachments[0].segment, self.attachments[1].index)
+        fn exit_notice(&self) -> Option<ExitNotice> {
+            ExitNotice::of(&self.attachments[0].segment, self.attachments[1].index)
         }
 
         /// The kernel drops the byte, then tells of the death.
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    impl Drop for Party {
+    impl Drop for Participant {
         fn drop(&mut self) {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -223,12 +223,12 @@ mod tests {
         let listens_for = |pid| {
             register().as_ref().is_some_and(|register| register.processes.values().any(|process| process.pid == pid))
         };
-        let mut party = Party::new("deaths");
+        let mut party = Participant::new("deaths");
         let pid = party.child.id();
         assert!(party.attachments[1].try_write());
-        let free = |party: &Party| party.attachments[0].segment.load_gate().is_free();
+        let free = |party: &Participant| party.attachments[0].segment.load_gate().is_free();
 
-        let [first, second] = std::array::from_fn(|_| party.notice().expect("a notice"));
+        let [first, second] = std::array::from_fn(|_| party.exit_notice().expect("a notice"));
         assert!(first.is_sure && listens_for(pid));
         drop(first);
         assert!(listens_for(pid), "somebody else still listens");
@@ -237,11 +237,11 @@ mod tests {
 
         // Here it is not known whether the pid is this one.
         party.slot_of_child().namespace.store(namespace() + 1, std::sync::atomic::Ordering::Relaxed);
-        let unsure = party.notice().expect("a notice");
+        let unsure = party.exit_notice().expect("a notice");
         assert!(!unsure.is_sure);
 
         // Said to have died, and its byte says that it lives.
-        party.attachments[0].segment.follow_death(party.attachments[1].index);
+        party.attachments[0].segment.on_peer_exit(party.attachments[1].index);
         assert!(!free(&party));
 
         // While nobody has followed its death yet, somebody else may have its pid: he is not taken for it.
@@ -253,7 +253,7 @@ mod tests {
             let living = register.number_of(other.id()).unwrap();
             let again = register.number_of(other.id()).unwrap();
             other.kill().unwrap();
-            wait_for("it has ended", || Deaths::has_ended(&register.processes[&living].watched));
+            wait_for("it has ended", || ExitWatch::has_ended(&register.processes[&living].watched));
             let next = register.number_of(other.id()).unwrap();
             other.wait().unwrap();
             register.processes.retain(|number, _| *number != living && *number != next);
@@ -266,11 +266,11 @@ mod tests {
         drop(unsure);
         party.child.wait().unwrap();
         // On Windows it is there as long as somebody has a handle of it, and told of as dead.
-        assert!(cfg!(windows) || party.notice().is_none(), "there is no such process");
+        assert!(cfg!(windows) || party.exit_notice().is_none(), "there is no such process");
         party.slot_of_child().pid.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
-        assert!(party.notice().is_none(), "it is this one");
+        assert!(party.exit_notice().is_none(), "it is this one");
         party.slot_of_child().pid.store(0, std::sync::atomic::Ordering::Relaxed);
-        assert!(party.notice().is_none(), "it is nobody");
+        assert!(party.exit_notice().is_none(), "it is nobody");
         wait_for("the thread ends", || register().is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) struct Deaths(Arc<OwnedFd>);
+pub(super) struct ExitWatch(Arc<OwnedFd>);
 
 /// Dropping it takes it out of the queue.
 pub(super) struct Watched {
@@ -42,7 +42,7 @@ fn change(queue: &OwnedFd, event: &libc::kevent) -> io::Result<()> {
     if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-impl Deaths {
+impl ExitWatch {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no memory is involved.
         let queue = unsafe { libc::kqueue() };
@@ -58,7 +58,7 @@ impl Deaths {
         Ok(Self(Arc::new(queue)))
     }
 
-    /// `number` is what [`Deaths::next`] says when the process has ended.
+    /// `number` is what [`ExitWatch::next`] says when the process has ended.
     pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         change(&self.0, &event(pid, libc::EV_ADD | libc::EV_ONESHOT, number))?;
         Ok(Watched { queue: self.0.clone(), pid })

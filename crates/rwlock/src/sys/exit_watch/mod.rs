@@ -30,7 +30,7 @@ mod none;
 use none::{Listening, has_ended, own_namespace};
 
 /// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
-pub(crate) struct Notice {
+pub(crate) struct ExitNotice {
     /// It will come: the number means the same process here as there. Else it may be somebody else's.
     pub is_sure: bool,
     pid: u32,
@@ -38,7 +38,7 @@ pub(crate) struct Notice {
     _listening: Listening,
 }
 
-impl Notice {
+impl ExitNotice {
     /// `None`: there is no such process, it is this one, or the system cannot tell. It may have died before: look afterwards.
     pub fn of(segment: &Arc<Segment>, slot: usize) -> Option<Self> {
         let pid = pid_of(segment, slot);
@@ -100,6 +100,6 @@ pub(crate) fn forget_at_fork() {
 }
 
 fn pid_of(segment: &Segment, slot: usize) -> u32 {
-    step!(notice_pid);
+    crash_point!(exit_notice_pid);
     segment.slots()[slot].waiting.pid.load(Relaxed)
 }

@@ -16,7 +16,7 @@ use windows_sys::Win32::System::Threading::{
     WaitForSingleObject,
 };
 
-pub(super) struct Deaths(Arc<OwnedHandle>);
+pub(super) struct ExitWatch(Arc<OwnedHandle>);
 
 /// Dropping it ends the wait.
 pub(super) struct Watched {
@@ -52,13 +52,13 @@ fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-impl Deaths {
+impl ExitWatch {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no memory is involved.
         owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) }).map(Arc::new).map(Self)
     }
 
-    /// `number` is what [`Deaths::next`] says when the process has ended.
+    /// `number` is what [`ExitWatch::next`] says when the process has ended.
     pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         // SAFETY: no memory is involved.
         let process = owned(unsafe { OpenProcess(PROCESS_SYNCHRONIZE, 0, pid) })?;

@@ -1,7 +1,7 @@
 //! Sleeping on a word of shared memory, and waking who sleeps there. One file per platform, one signature.
 //!
 //! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
-//! sleeps on the owner's behalf ([`POKED`]). Times are monotonic nanoseconds of this process' own clock: what goes into shared
+//! sleeps on the owner's behalf ([`INTERRUPTED`]). Times are monotonic nanoseconds of this process' own clock: what goes into shared
 //! memory is converted by [`shared`].
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -82,52 +82,52 @@ pub(crate) const IDLE: u32 = 0;
 /// There is news: look at the lock again.
 const WOKEN: u32 = 1;
 /// No news of the lock; the thread that sleeps here has something else to see to.
-const POKED: u32 = 2;
+const INTERRUPTED: u32 = 2;
 
 /// Tells the owner of `line` to look again. A word already woken needs no second system call; should its waker have died
 /// between the two steps, the sleeper finds out at its next look after dead peers.
 pub(crate) fn wake(line: &WaitLine) {
-    step!(wake_mark);
+    crash_point!(wake_mark);
     // The doorbell after the mark: who has muted it, to sleep on the word, finds the mark or is not rung for.
     if line.wake.news.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !doorbell::ring(line) {
-        step!(wake_call);
+        crash_point!(wake_call);
         wake_sleeper(&line.wake);
     }
 }
 
 pub(crate) fn is_woken(word: &Word) -> bool {
-    step!(wake_look_mark);
+    crash_point!(wake_load_mark);
     word.news.load(SeqCst) & WOKEN != 0
 }
 
 /// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
 pub(crate) fn take_wake(word: &Word) {
-    step!(take_wake);
-    word.news.fetch_and(POKED, SeqCst);
+    crash_point!(take_wake);
+    word.news.fetch_and(INTERRUPTED, SeqCst);
 }
 
 /// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
 /// return early for no reason.
 pub(crate) fn wait_for_news(word: &Word, deadline: u64) {
-    step!(sleep_look);
+    crash_point!(sleep_load);
     let seen = word.news.load(SeqCst);
     if seen & WOKEN == 0 {
-        step!(sleep);
+        crash_point!(sleep);
         wait(word, seen, deadline);
     }
 }
 
 /// Interrupts the sleep of this process' own watcher without making it news.
-pub(crate) fn poke(word: &Word) {
-    step!(poke_mark);
-    if word.news.fetch_or(POKED, SeqCst) & POKED == 0 {
-        step!(poke_call);
+pub(crate) fn interrupt(word: &Word) {
+    crash_point!(interrupt_mark);
+    if word.news.fetch_or(INTERRUPTED, SeqCst) & INTERRUPTED == 0 {
+        crash_point!(interrupt_call);
         wake_sleeper(word);
     }
 }
 
 /// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
-pub(crate) fn take_poke(word: &Word) {
-    step!(take_poke);
+pub(crate) fn take_interrupt(word: &Word) {
+    crash_point!(take_interrupt);
     word.news.fetch_and(WOKEN, SeqCst);
 }

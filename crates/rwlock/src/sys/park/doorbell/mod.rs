@@ -64,10 +64,10 @@ impl Doorbell {
 /// The mark, then the look at the doorbell; its owner mutes it, then clears the mark, looks and sleeps. Dekker's scheme again: the
 /// owner finds the mark, or is not rung for.
 pub(crate) fn ring(line: &WaitLine) -> bool {
-    step!(doorbell_look);
+    crash_point!(doorbell_load);
     let name = line.doorbell.load(SeqCst);
     name != NONE && {
-        step!(ring);
+        crash_point!(ring);
         send(name, line.doorbell_key.load(Relaxed))
     }
 }
@@ -83,7 +83,7 @@ impl Attachment {
     pub fn answer(&self, doorbell: &Doorbell, number: u32) {
         let line = &self.slot().waiting;
         line.doorbell_key.store(u64::from(doorbell.secret) << 32 | u64::from(number), Relaxed);
-        step!(doorbell_set);
+        crash_point!(doorbell_set);
         line.doorbell.store(doorbell.name, SeqCst);
     }
 
@@ -92,7 +92,7 @@ impl Attachment {
         let word = &self.slot().waiting.doorbell;
         let name = word.load(Relaxed);
         if name != NONE {
-            step!(doorbell_mute);
+            crash_point!(doorbell_mute);
             word.store(NONE, SeqCst);
         }
         name
@@ -100,7 +100,7 @@ impl Attachment {
 
     pub(crate) fn unmute(&self, name: u64) {
         if name != NONE {
-            step!(doorbell_unmute);
+            crash_point!(doorbell_unmute);
             self.slot().waiting.doorbell.store(name, SeqCst);
         }
     }
