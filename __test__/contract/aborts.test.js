@@ -6,12 +6,7 @@ import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire, isFree, never } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess }) => {
-  const test = testWith()
-  const diedTest = testWith('ownerDied')
-  const fairTest = testWith('fairness')
-  const fairUpgradableTest = testWith('fairness', 'upgradable')
-
+contract(({ test, open, newRef, modes, otherProcess }) => {
   for (const mode of modes) {
     test(`a signal that was aborted before keeps ${mode} from even trying`, async (t) => {
       const lock = open(t)
@@ -97,26 +92,30 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     await guard.release()
   })
 
-  fairTest('after an abort those behind it go on, here and in other processes', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref, { fairness: 0 })
-    const child = await otherProcess(t)
-    await child.ask('hold', { ref, mode: 'read' })
-    const other = await otherProcess(t)
-    await other.ask('open', { ref })
-    const controller = new AbortController()
-    const writer = lock.acquireWrite({ signal: controller.signal })
-    await waitFor(async () => (await lock.inspect()).waiters.length === 1)
-    const here = lock.read((guard) => guard.mode)
-    const there = other.ask('acquireRead')
-    await queued(lock, other)
-    controller.abort(new Error('enough'))
-    await t.throwsAsync(writer, { message: 'enough' })
-    t.is(await here, 'read')
-    t.is((await there).mode, 'read')
-  })
+  test(
+    'after an abort those behind it go on, here and in other processes',
+    ['fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'read' })
+      const other = await otherProcess(t)
+      await other.ask('open', { ref })
+      const controller = new AbortController()
+      const writer = lock.acquireWrite({ signal: controller.signal })
+      await waitFor(async () => (await lock.inspect()).waiters.length === 1)
+      const here = lock.read((guard) => guard.mode)
+      const there = other.ask('acquireRead')
+      await queued(lock, other)
+      controller.abort(new Error('enough'))
+      await t.throwsAsync(writer, { message: 'enough' })
+      t.is(await here, 'read')
+      t.is((await there).mode, 'read')
+    },
+  )
 
-  fairTest('an abort in the middle of the queue leaves the rest of it in order', async (t) => {
+  test('an abort in the middle of the queue leaves the rest of it in order', ['fairness'], async (t) => {
     const lock = open(t, undefined, { fairness: 0 })
     const log = []
     const writer = await lock.acquireWrite()
@@ -144,8 +143,9 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.true(await isFree(lock))
   })
 
-  fairUpgradableTest(
+  test(
     'one signal ends all the waits that share it, also those that the end of another would let in',
+    ['upgradable', 'fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref, { fairness: 0 })
@@ -264,17 +264,21 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     })
   }
 
-  diedTest('an abort before fn leaves the report of a writer that died', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const victim = await otherProcess(t)
-    await victim.ask('hold', { ref, mode: 'write' })
-    await victim.kill()
-    await lock.read(() => {}, { timeout: 5000 }) // so that it is found
-    const controller = new AbortController()
-    const done = lock.write(() => {}, { signal: controller.signal })
-    controller.abort()
-    t.is(await done.catch((reason) => reason), controller.signal.reason)
-    t.is((await lock.inspect()).ownerDied?.pid, victim.pid)
-  })
+  test(
+    'an abort before fn leaves the report of a writer that died',
+    ['ownerDied', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const victim = await otherProcess(t)
+      await victim.ask('hold', { ref, mode: 'write' })
+      await victim.kill()
+      await lock.read(() => {}, { timeout: 5000 }) // so that it is found
+      const controller = new AbortController()
+      const done = lock.write(() => {}, { signal: controller.signal })
+      controller.abort()
+      t.is(await done.catch((reason) => reason), controller.signal.reason)
+      t.is((await lock.inspect()).ownerDied?.pid, victim.pid)
+    },
+  )
 })

@@ -3,35 +3,36 @@ import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess }) => {
-  const test = testWith()
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, newRef, modes, otherProcess }) => {
   // ---- who may be in together
 
   for (const held of modes) {
     for (const wanted of modes) {
       const may = TOGETHER[held][wanted]
-      test(`beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`, async (t) => {
-        const ref = newRef(t)
-        const lock = open(t, ref)
-        const child = await otherProcess(t)
-        await child.ask('open', { ref })
-        const op = ops[wanted].try
+      test(
+        `beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`,
+        ['processes'],
+        async (t) => {
+          const ref = newRef(t)
+          const lock = open(t, ref)
+          const child = await otherProcess(t)
+          await child.ask('open', { ref })
+          const op = ops[wanted].try
 
-        const guard = await acquire[held](lock)
-        const here = await tryTo[wanted](lock)
-        t.is(here?.mode, may ? wanted : undefined)
-        await here?.release()
-        t.is((await child.ask(op))?.mode, may ? wanted : undefined)
-        if (may) await child.ask('release')
+          const guard = await acquire[held](lock)
+          const here = await tryTo[wanted](lock)
+          t.is(here?.mode, may ? wanted : undefined)
+          await here?.release()
+          t.is((await child.ask(op))?.mode, may ? wanted : undefined)
+          if (may) await child.ask('release')
 
-        await guard.release()
-        const after = await tryTo[wanted](lock)
-        t.is(after?.mode, wanted)
-        await after?.release()
-        t.is((await child.ask(op))?.mode, wanted)
-      })
+          await guard.release()
+          const after = await tryTo[wanted](lock)
+          t.is(after?.mode, wanted)
+          await after?.release()
+          t.is((await child.ask(op))?.mode, wanted)
+        },
+      )
     }
   }
 
@@ -239,7 +240,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is(await third, 'third')
   })
 
-  upgradableTest('a function may take the same lock again where that is no conflict', async (t) => {
+  test('a function may take the same lock again where that is no conflict', ['upgradable'], async (t) => {
     const lock = open(t)
     t.is(await lock.read(() => lock.read(() => lock.read(() => 'deep'))), 'deep')
     t.is(await lock.upgradable(() => lock.read(() => 'beside')), 'beside')
@@ -342,7 +343,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
 
   for (const held of modes) {
     for (const wanted of modes.filter((mode) => !TOGETHER[held][mode])) {
-      test(`a failed try for ${wanted} beside ${held} leaves no trace`, async (t) => {
+      test(`a failed try for ${wanted} beside ${held} leaves no trace`, ['processes'], async (t) => {
         const ref = newRef(t)
         const lock = open(t, ref)
         const child = await otherProcess(t)
@@ -368,7 +369,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     }
   }
 
-  test('a failed try does not wake, delay or overtake those who wait', async (t) => {
+  test('a failed try does not wake, delay or overtake those who wait', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const child = await otherProcess(t)

@@ -3,10 +3,7 @@ import { inspect } from 'node:util'
 import { LockError } from 'process-rwlock'
 import { contract } from './contract.js'
 
-contract(({ testWith, open, newRef }) => {
-  const test = testWith()
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, newRef }) => {
   /** @param {any} value */
   const any = (value) => value
 
@@ -18,7 +15,7 @@ contract(({ testWith, open, newRef }) => {
   const show = (value) =>
     typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
-  test('options that are no object are ERR_INVALID_ARG_TYPE', async (t) => {
+  test('options that are no object are ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     for (const options of [null, 1, 'x', true]) {
@@ -36,7 +33,7 @@ contract(({ testWith, open, newRef }) => {
 
   // ---- acquiring
 
-  test('a function that is none is ERR_INVALID_ARG_TYPE', async (t) => {
+  test('a function that is none is ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
     const lock = open(t)
     for (const fn of [undefined, null, 1, 'x', {}, Promise.resolve()]) {
       const wrong = { ...TYPE, message: /fn must be a function\. Received/ }
@@ -57,36 +54,40 @@ contract(({ testWith, open, newRef }) => {
   }
 
   for (const [option, { type, value }] of Object.entries(ACQUIRING)) {
-    upgradableTest(`a wrong ${option} is refused by every acquisition, which leaves no trace`, async (t) => {
-      const lock = open(t)
-      const never = () => t.fail('it must not run')
-      const message = new RegExp(`options\\.${option} .*Received`)
-      const cases = [
-        ...type.map((wrong) => ({ wrong, expected: { ...TYPE, message } })),
-        ...value.map((wrong) => ({ wrong, expected: { ...VALUE, message } })),
-      ]
-      const upgradable = await lock.acquireUpgradable()
-      for (const { wrong, expected } of cases) {
-        const options = any({ [option]: wrong })
-        await t.throwsAsync(upgradable.upgrade(options), expected, show(wrong))
-      }
-      t.is(upgradable.mode, 'upgradable')
-      await upgradable.release()
-      for (const { wrong, expected } of cases) {
-        const options = any({ [option]: wrong })
-        await t.throwsAsync(lock.read(never, options), expected, show(wrong))
-        await t.throwsAsync(lock.write(never, options), expected, show(wrong))
-        await t.throwsAsync(lock.upgradable(never, options), expected, show(wrong))
-        await t.throwsAsync(lock.acquireRead(options), expected, show(wrong))
-        await t.throwsAsync(lock.acquireWrite(options), expected, show(wrong))
-        await t.throwsAsync(lock.acquireUpgradable(options), expected, show(wrong))
-      }
-      const { holders, waiters } = await lock.inspect()
-      t.deepEqual([holders, waiters], [[], []])
-    })
+    test(
+      `a wrong ${option} is refused by every acquisition, which leaves no trace`,
+      ['upgradable'],
+      async (t) => {
+        const lock = open(t)
+        const never = () => t.fail('it must not run')
+        const message = new RegExp(`options\\.${option} .*Received`)
+        const cases = [
+          ...type.map((wrong) => ({ wrong, expected: { ...TYPE, message } })),
+          ...value.map((wrong) => ({ wrong, expected: { ...VALUE, message } })),
+        ]
+        const upgradable = await lock.acquireUpgradable()
+        for (const { wrong, expected } of cases) {
+          const options = any({ [option]: wrong })
+          await t.throwsAsync(upgradable.upgrade(options), expected, show(wrong))
+        }
+        t.is(upgradable.mode, 'upgradable')
+        await upgradable.release()
+        for (const { wrong, expected } of cases) {
+          const options = any({ [option]: wrong })
+          await t.throwsAsync(lock.read(never, options), expected, show(wrong))
+          await t.throwsAsync(lock.write(never, options), expected, show(wrong))
+          await t.throwsAsync(lock.upgradable(never, options), expected, show(wrong))
+          await t.throwsAsync(lock.acquireRead(options), expected, show(wrong))
+          await t.throwsAsync(lock.acquireWrite(options), expected, show(wrong))
+          await t.throwsAsync(lock.acquireUpgradable(options), expected, show(wrong))
+        }
+        const { holders, waiters } = await lock.inspect()
+        t.deepEqual([holders, waiters], [[], []])
+      },
+    )
   }
 
-  test('an asynchronous method rejects, and never throws', (t) => {
+  test('an asynchronous method rejects, and never throws', ['upgradable'], (t) => {
     const lock = open(t)
     const methods = [
       () => lock.read(any(undefined)),
@@ -103,7 +104,7 @@ contract(({ testWith, open, newRef }) => {
     }
   })
 
-  upgradableTest('acquiring options may be left out or undefined', async (t) => {
+  test('acquiring options may be left out or undefined', ['upgradable'], async (t) => {
     const lock = open(t)
     const none = { timeout: undefined, signal: undefined, label: undefined }
     t.is(await lock.read(() => 1, none), 1)
@@ -113,17 +114,21 @@ contract(({ testWith, open, newRef }) => {
     t.is(guard.mode, 'write')
   })
 
-  test('a downgrade to anything else is ERR_INVALID_ARG_VALUE, and the hold stays', async (t) => {
-    const lock = open(t)
-    const guard = await lock.acquireWrite()
-    for (const to of ['write', 'Read', '', null, 1, {}]) {
-      const error = await t.throwsAsync(async () => guard.downgrade(any(to)), undefined, show(to))
-      t.regex(any(error).code, /^ERR_INVALID_ARG_(VALUE|TYPE)$/)
-      t.regex(error?.message ?? '', /'read' or 'upgradable'/)
-    }
-    t.is(guard.mode, 'write')
-    t.false(guard.released)
-  })
+  test(
+    'a downgrade to anything else is ERR_INVALID_ARG_VALUE, and the hold stays',
+    ['upgradable'],
+    async (t) => {
+      const lock = open(t)
+      const guard = await lock.acquireWrite()
+      for (const to of ['write', 'Read', '', null, 1, {}]) {
+        const error = await t.throwsAsync(async () => guard.downgrade(any(to)), undefined, show(to))
+        t.regex(any(error).code, /^ERR_INVALID_ARG_(VALUE|TYPE)$/)
+        t.regex(error?.message ?? '', /'read' or 'upgradable'/)
+      }
+      t.is(guard.mode, 'write')
+      t.false(guard.released)
+    },
+  )
 
   // ---- errors
 

@@ -3,12 +3,8 @@ import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess }) => {
-  const test = testWith()
-  const diedTest = testWith('ownerDied')
-  const upgradableTest = testWith('upgradable')
-
-  test('two handles exclude each other as two locks would', async (t) => {
+contract(({ test, open, newRef, modes, otherProcess }) => {
+  test('two handles exclude each other as two locks would', ['upgradable'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const log = []
@@ -22,7 +18,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.deepEqual(log, ['a releases', 'b writes'])
   })
 
-  test('closing one handle leaves the holds of the other', async (t) => {
+  test('closing one handle leaves the holds of the other', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const outsider = await otherProcess(t)
@@ -37,7 +33,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is((await outsider.ask('tryWrite')).mode, 'write')
   })
 
-  test('closing one handle leaves the waits of the other', async (t) => {
+  test('closing one handle leaves the waits of the other', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const child = await otherProcess(t)
@@ -51,23 +47,27 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is(await ofB, 'b')
   })
 
-  test('closing one handle releases its own holds, though the attachment stays open', async (t) => {
-    const ref = newRef(t)
-    const stays = open(t, ref)
-    const child = await otherProcess(t)
-    await child.ask('open', { ref })
-    for (const mode of modes) {
-      const closes = open(t, ref)
-      await acquire[mode](closes)
-      t.is(await child.ask('tryWrite'), null)
-      await closes.close()
-      t.deepEqual((await stays.inspect()).holders, [], mode)
-      t.is((await child.ask('tryWrite')).mode, 'write', mode)
-      await child.ask('release')
-    }
-  })
+  test(
+    'closing one handle releases its own holds, though the attachment stays open',
+    ['processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const stays = open(t, ref)
+      const child = await otherProcess(t)
+      await child.ask('open', { ref })
+      for (const mode of modes) {
+        const closes = open(t, ref)
+        await acquire[mode](closes)
+        t.is(await child.ask('tryWrite'), null)
+        await closes.close()
+        t.deepEqual((await stays.inspect()).holders, [], mode)
+        t.is((await child.ask('tryWrite')).mode, 'write', mode)
+        await child.ask('release')
+      }
+    },
+  )
 
-  test('a write hold of one handle survives that the other closes', async (t) => {
+  test('a write hold of one handle survives that the other closes', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const guard = await a.acquireWrite()
@@ -80,7 +80,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
 
   // ---- closing
 
-  test('closing releases the holds of the handle', async (t) => {
+  test('closing releases the holds of the handle', ['processes'], async (t) => {
     const ref = newRef(t)
     const child = await otherProcess(t)
     await child.ask('open', { ref })
@@ -95,7 +95,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     }
   })
 
-  diedTest('closing is a release: nobody is told of a dead owner', async (t) => {
+  test('closing is a release: nobody is told of a dead owner', ['ownerDied', 'processes'], async (t) => {
     const ref = newRef(t)
     const child = await otherProcess(t)
     await child.ask('open', { ref })
@@ -105,7 +105,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is((await child.ask('acquireWrite')).ownerDied, null)
   })
 
-  test('closing lets in those who wait elsewhere', async (t) => {
+  test('closing lets in those who wait elsewhere', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await lock.acquireWrite()
@@ -117,44 +117,52 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is((await waits).mode, 'write')
   })
 
-  test('closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED', async (t) => {
-    const ref = newRef(t)
-    const child = await otherProcess(t)
-    await child.ask('hold', { ref, mode: 'write' })
-    const lock = open(t, ref)
-    let ran = false
-    const body = () => {
-      ran = true
-    }
-    const pending = [
-      lock.read(body),
-      lock.write(body),
-      lock.upgradable(body),
-      lock.acquireRead(),
-      lock.acquireWrite({ timeout: 60_000 }),
-      lock.acquireUpgradable({ signal: new AbortController().signal }),
-    ]
-    const ended = pending.map((wait) => t.throwsAsync(wait, { code: 'ERR_LOCK_CLOSED', name: 'LockError' }))
-    await lock.close()
-    await Promise.all(ended)
-    await child.ask('release')
-    t.is((await child.ask('acquireWrite')).mode, 'write')
-    t.false(ran)
-  })
+  test(
+    'closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED',
+    ['upgradable', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'write' })
+      const lock = open(t, ref)
+      let ran = false
+      const body = () => {
+        ran = true
+      }
+      const pending = [
+        lock.read(body),
+        lock.write(body),
+        lock.upgradable(body),
+        lock.acquireRead(),
+        lock.acquireWrite({ timeout: 60_000 }),
+        lock.acquireUpgradable({ signal: new AbortController().signal }),
+      ]
+      const ended = pending.map((wait) => t.throwsAsync(wait, { code: 'ERR_LOCK_CLOSED', name: 'LockError' }))
+      await lock.close()
+      await Promise.all(ended)
+      await child.ask('release')
+      t.is((await child.ask('acquireWrite')).mode, 'write')
+      t.false(ran)
+    },
+  )
 
-  upgradableTest('closing rejects an upgrade that waits, and releases its hold', async (t) => {
-    const ref = newRef(t)
-    const child = await otherProcess(t)
-    await child.ask('hold', { ref, mode: 'read' })
-    const lock = open(t, ref)
-    const guard = await lock.acquireUpgradable()
-    const upgrade = guard.upgrade()
-    lock.close()
-    await t.throwsAsync(upgrade, { code: 'ERR_LOCK_CLOSED' })
-    t.true(guard.released)
-    await child.ask('release')
-    t.is((await child.ask('acquireWrite')).mode, 'write')
-  })
+  test(
+    'closing rejects an upgrade that waits, and releases its hold',
+    ['upgradable', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'read' })
+      const lock = open(t, ref)
+      const guard = await lock.acquireUpgradable()
+      const upgrade = guard.upgrade()
+      lock.close()
+      await t.throwsAsync(upgrade, { code: 'ERR_LOCK_CLOSED' })
+      t.true(guard.released)
+      await child.ask('release')
+      t.is((await child.ask('acquireWrite')).mode, 'write')
+    },
+  )
 
   test('closing while a function runs releases under it, and the function goes on', async (t) => {
     const lock = open(t)
@@ -177,26 +185,30 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.false(ran)
   })
 
-  test('every method of a closed lock says ERR_LOCK_CLOSED, and close() does nothing', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    await lock.close()
-    const closed = { code: 'ERR_LOCK_CLOSED', name: 'LockError', message: /closed/ }
-    const never = () => t.fail('it must not run')
+  test(
+    'every method of a closed lock says ERR_LOCK_CLOSED, and close() does nothing',
+    ['upgradable'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      await lock.close()
+      const closed = { code: 'ERR_LOCK_CLOSED', name: 'LockError', message: /closed/ }
+      const never = () => t.fail('it must not run')
 
-    await t.throwsAsync(lock.read(never), closed)
-    await t.throwsAsync(lock.write(never), closed)
-    await t.throwsAsync(lock.upgradable(never), closed)
-    await t.throwsAsync(lock.read(never, { timeout: 0 }), closed)
-    await t.throwsAsync(lock.acquireRead(), closed)
-    await t.throwsAsync(lock.acquireWrite(), closed)
-    await t.throwsAsync(lock.acquireUpgradable(), closed)
-    await t.throwsAsync(async () => lock.tryRead(), closed)
-    await t.throwsAsync(async () => lock.tryWrite(), closed)
-    await t.throwsAsync(async () => lock.tryUpgradable(), closed)
-    await t.throwsAsync(async () => lock.inspect(), closed)
-    await t.notThrowsAsync(async () => lock.close())
-  })
+      await t.throwsAsync(lock.read(never), closed)
+      await t.throwsAsync(lock.write(never), closed)
+      await t.throwsAsync(lock.upgradable(never), closed)
+      await t.throwsAsync(lock.read(never, { timeout: 0 }), closed)
+      await t.throwsAsync(lock.acquireRead(), closed)
+      await t.throwsAsync(lock.acquireWrite(), closed)
+      await t.throwsAsync(lock.acquireUpgradable(), closed)
+      await t.throwsAsync(async () => lock.tryRead(), closed)
+      await t.throwsAsync(async () => lock.tryWrite(), closed)
+      await t.throwsAsync(async () => lock.tryUpgradable(), closed)
+      await t.throwsAsync(async () => lock.inspect(), closed)
+      await t.notThrowsAsync(async () => lock.close())
+    },
+  )
 
   test('Symbol.dispose closes', async (t) => {
     const ref = newRef(t)

@@ -9,6 +9,7 @@ import { MODES } from './modes.js'
 /**
  * @typedef {import('./engines.js').Test} Test
  * @typedef {import('./engines.js').Capability} Capability
+ * @typedef {(t: Test) => void | Promise<void>} Body
  */
 
 /** What the tests of one engine use. */
@@ -23,13 +24,17 @@ class Bench {
   }
 
   /**
-   * What declares tests that need these capabilities: they are skipped over an engine that lacks one.
+   * Declares a test of the contract: `test(title, body)`, or `test(title, needs, body)` if the engine must be able to do more
+   * than every engine can. Over an engine that cannot, it is skipped.
+   *
+   * @param {string} title
+   * @param {[Body] | [Capability[], Body]} rest
    */
-  testWith = (/** @type {Capability[]} */ ...needs) => {
+  test = (title, ...rest) => {
+    const [needs, body] = rest.length === 1 ? [[], rest[0]] : rest
     const lacked = needs.find((capability) => !this.#engine.capabilities.includes(capability))
     const declare = lacked ? testUnless(`the engine has no ${lacked}`) : testWithBound
-    return (/** @type {string} */ title, /** @type {(t: Test) => void | Promise<void>} */ body) =>
-      declare(`${this.#engine.name}: ${title}`, body)
+    declare(`${this.#engine.name}: ${title}`, body)
   }
 
   /** The modes that its locks can be held in. */

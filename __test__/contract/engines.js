@@ -4,8 +4,9 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'fairness' | 'threads'} Capability
- *   `fairness`: the option, with which 0 means strict order; `threads`: each worker thread is an owner of its own
+ * @typedef {'upgradable' | 'ownerDied' | 'fairness' | 'processes' | 'threads'} Capability
+ *   `fairness`: the option, with which 0 means strict order; `processes`: other processes can open the lock; `threads`: so can
+ *   worker threads, each as an owner of its own
  */
 
 /**
@@ -26,7 +27,7 @@ const ENGINES = [
       name: uniqueName,
       path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
     },
-    capabilities: ['upgradable', 'ownerDied', 'fairness', 'threads'],
+    capabilities: ['upgradable', 'ownerDied', 'fairness', 'processes', 'threads'],
     exitDetection: 100,
   },
 ]

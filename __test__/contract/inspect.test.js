@@ -4,39 +4,37 @@ import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
-  const test = testWith()
-  const diedTest = testWith('ownerDied')
-  const fairUpgradableTest = testWith('fairness', 'upgradable')
-  const threadTest = testWith('threads')
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   for (const mode of modes) {
-    threadTest(`inspect() tells who holds for ${mode}: process, thread, count, label, ms`, async (t) => {
-      const ref = newRef(t)
-      const lock = open(t, ref)
-      const [child, thread] = await Promise.all([otherProcess(t), otherThread(t)])
-      for (const other of [child, thread]) {
-        await other.ask('hold', { ref, mode, options: { label: `holds for ${mode}` } })
-        const { holders, waiters } = await lock.inspect()
-        t.deepEqual(
-          holders.map(({ ms, ...rest }) => rest),
-          [
-            {
-              pid: other.pid,
-              threadId: other === thread ? thread.threadId : 0,
-              mode,
-              count: 1,
-              label: `holds for ${mode}`,
-            },
-          ],
-        )
-        t.deepEqual(waiters, [])
-        t.is(typeof holders[0].ms, 'number')
-        await other.ask('release')
-        t.deepEqual((await lock.inspect()).holders, [])
-      }
-    })
+    test(
+      `inspect() tells who holds for ${mode}: process, thread, count, label, ms`,
+      ['processes', 'threads'],
+      async (t) => {
+        const ref = newRef(t)
+        const lock = open(t, ref)
+        const [child, thread] = await Promise.all([otherProcess(t), otherThread(t)])
+        for (const other of [child, thread]) {
+          await other.ask('hold', { ref, mode, options: { label: `holds for ${mode}` } })
+          const { holders, waiters } = await lock.inspect()
+          t.deepEqual(
+            holders.map(({ ms, ...rest }) => rest),
+            [
+              {
+                pid: other.pid,
+                threadId: other === thread ? thread.threadId : 0,
+                mode,
+                count: 1,
+                label: `holds for ${mode}`,
+              },
+            ],
+          )
+          t.deepEqual(waiters, [])
+          t.is(typeof holders[0].ms, 'number')
+          await other.ask('release')
+          t.deepEqual((await lock.inspect()).holders, [])
+        }
+      },
+    )
 
     test(`the ms of a ${mode} hold grow, and begin anew with the next`, async (t) => {
       const lock = open(t)
@@ -67,7 +65,7 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     await first.release()
   })
 
-  upgradableTest('inspect() tells every holder', async (t) => {
+  test('inspect() tells every holder', ['upgradable', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const [a, b] = await Promise.all([otherProcess(t), otherProcess(t)])
@@ -86,47 +84,51 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     )
   })
 
-  upgradableTest('inspect() tells who waits, longest first, and how many of a thread', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const [a, b] = await Promise.all([otherProcess(t), otherProcess(t)])
-    const writer = await lock.acquireWrite()
-    await a.ask('open', { ref, options: { label: 'a' } })
-    await b.ask('open', { ref, options: { label: 'b' } })
-    b.tell('acquireRead')
-    await queued(lock, b)
-    a.tell('acquireWrite')
-    a.tell('acquireRead')
-    a.tell('acquireRead')
-    await queued(lock, a, 3)
-    const here = lock.acquireUpgradable()
-    const seen = (await lock.inspect()).waiters
-    t.deepEqual(
-      seen.map(({ pid, threadId, mode, count }) => ({ pid, threadId, mode, count })),
-      [
-        { pid: b.pid, threadId: 0, mode: 'read', count: 1 },
-        { pid: a.pid, threadId: 0, mode: 'write', count: 3 },
-        { pid: process.pid, threadId: 0, mode: 'upgradable', count: 1 },
-      ],
-    )
-    t.deepEqual(
-      seen.slice(0, 2).map(({ label }) => label),
-      ['b', 'a'],
-    )
-    await writer.release()
-    const holds = (child, mode) =>
-      waitFor(async () =>
-        (await lock.inspect()).holders.some((holder) => holder.pid === child.pid && holder.mode === mode),
+  test(
+    'inspect() tells who waits, longest first, and how many of a thread',
+    ['upgradable', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const [a, b] = await Promise.all([otherProcess(t), otherProcess(t)])
+      const writer = await lock.acquireWrite()
+      await a.ask('open', { ref, options: { label: 'a' } })
+      await b.ask('open', { ref, options: { label: 'b' } })
+      b.tell('acquireRead')
+      await queued(lock, b)
+      a.tell('acquireWrite')
+      a.tell('acquireRead')
+      a.tell('acquireRead')
+      await queued(lock, a, 3)
+      const here = lock.acquireUpgradable()
+      const seen = (await lock.inspect()).waiters
+      t.deepEqual(
+        seen.map(({ pid, threadId, mode, count }) => ({ pid, threadId, mode, count })),
+        [
+          { pid: b.pid, threadId: 0, mode: 'read', count: 1 },
+          { pid: a.pid, threadId: 0, mode: 'write', count: 3 },
+          { pid: process.pid, threadId: 0, mode: 'upgradable', count: 1 },
+        ],
       )
-    await holds(b, 'read')
-    await b.kill()
-    await holds(a, 'write')
-    await a.kill()
-    t.is((await here).mode, 'upgradable')
-  })
+      t.deepEqual(
+        seen.slice(0, 2).map(({ label }) => label),
+        ['b', 'a'],
+      )
+      await writer.release()
+      const holds = (child, mode) =>
+        waitFor(async () =>
+          (await lock.inspect()).holders.some((holder) => holder.pid === child.pid && holder.mode === mode),
+        )
+      await holds(b, 'read')
+      await b.kill()
+      await holds(a, 'write')
+      await a.kill()
+      t.is((await here).mode, 'upgradable')
+    },
+  )
 
   for (const blocker of modes) {
-    test(`the ms of a waiter grow while a ${blocker} hold is in its way`, async (t) => {
+    test(`the ms of a waiter grow while a ${blocker} hold is in its way`, ['processes'], async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)
       const child = await otherProcess(t)
@@ -144,7 +146,7 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     })
   }
 
-  fairUpgradableTest('inspect() changes nothing', async (t) => {
+  test('inspect() changes nothing', ['upgradable', 'fairness', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref, { fairness: 0 })
     const child = await otherProcess(t)
@@ -182,8 +184,9 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     t.is((await lock.inspect()).token, next)
   })
 
-  diedTest(
+  test(
     'a dead holder is not shown, and a dead writer is shown as ownerDied until a write hold ends normally',
+    ['ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)

@@ -2,10 +2,7 @@
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
-contract(({ testWith, open, modes }) => {
-  const test = testWith()
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, modes }) => {
   test('a hold shows its own label, and its attachment shows its label again afterwards', async (t) => {
     const lock = open(t, undefined, { label: 'worker 1' })
     const label = async () => (await lock.inspect()).holders[0].label
@@ -33,7 +30,7 @@ contract(({ testWith, open, modes }) => {
     }
   })
 
-  upgradableTest('a hold keeps its label through upgrade and downgrade', async (t) => {
+  test('a hold keeps its label through upgrade and downgrade', ['upgradable'], async (t) => {
     const lock = open(t)
     const label = async () => (await lock.inspect()).holders[0].label
     const guard = await lock.acquireUpgradable({ label: 'rebuild' })

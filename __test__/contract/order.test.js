@@ -5,17 +5,12 @@ import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { isFree, never, ops } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) => {
-  const test = testWith()
-  const fairTest = testWith('fairness')
-  const fairUpgradableTest = testWith('fairness', 'upgradable')
-  const threadTest = testWith('threads')
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
   // ---- first come, first served
 
-  fairUpgradableTest(
+  test(
     'with fairness 0 a thread is served in the order it asked in, readers side by side',
+    ['upgradable', 'fairness'],
     async (t) => {
       const lock = open(t, undefined, { fairness: 0 })
       const log = []
@@ -48,21 +43,26 @@ contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) 
     },
   )
 
-  fairUpgradableTest('an upgradable reader is served beside the readers before and after it', async (t) => {
-    const lock = open(t, undefined, { fairness: 0 })
-    const first = await lock.acquireWrite()
-    const waits = [lock.acquireRead(), lock.acquireUpgradable(), lock.acquireRead()]
-    await first.release()
-    const guards = await Promise.all(waits)
-    t.deepEqual(
-      guards.map(({ mode }) => mode),
-      ['read', 'upgradable', 'read'],
-    )
-  })
+  test(
+    'an upgradable reader is served beside the readers before and after it',
+    ['upgradable', 'fairness'],
+    async (t) => {
+      const lock = open(t, undefined, { fairness: 0 })
+      const first = await lock.acquireWrite()
+      const waits = [lock.acquireRead(), lock.acquireUpgradable(), lock.acquireRead()]
+      await first.release()
+      const guards = await Promise.all(waits)
+      t.deepEqual(
+        guards.map(({ mode }) => mode),
+        ['read', 'upgradable', 'read'],
+      )
+    },
+  )
 
   for (const held of /** @type {const} */ (['read', 'upgradable'])) {
-    fairUpgradableTest(
+    test(
       `with fairness 0 newcomers do not overtake a writer that waits for a ${held} hold to end`,
+      ['upgradable', 'fairness', 'processes'],
       async (t) => {
         const ref = newRef(t)
         const lock = open(t, ref, { fairness: 0 })
@@ -83,17 +83,21 @@ contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) 
     )
   }
 
-  fairTest('the queue is open again when the one who had it closed has left', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref, { fairness: 0 })
-    const reader = await otherProcess(t)
-    await reader.ask('hold', { ref, mode: 'read' })
-    await t.throwsAsync(lock.write(never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
-    t.is((await lock.tryRead())?.mode, 'read')
-    const other = await otherProcess(t)
-    await other.ask('open', { ref })
-    t.is((await other.ask('tryRead')).mode, 'read')
-  })
+  test(
+    'the queue is open again when the one who had it closed has left',
+    ['fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const reader = await otherProcess(t)
+      await reader.ask('hold', { ref, mode: 'read' })
+      await t.throwsAsync(lock.write(never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
+      t.is((await lock.tryRead())?.mode, 'read')
+      const other = await otherProcess(t)
+      await other.ask('open', { ref })
+      t.is((await other.ask('tryRead')).mode, 'read')
+    },
+  )
 
   // ---- nobody starves
 
@@ -108,10 +112,13 @@ contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) 
     ['upgradable', 'write'],
     ['upgradable', 'read'],
   ])) {
-    const starving = [streaming, wanted].includes('upgradable') ? upgradableTest : test
+    const needs = /** @type {import('./engines.js').Capability[]} */ (
+      [streaming, wanted].includes('upgradable') ? ['upgradable', 'processes'] : ['processes']
+    )
 
-    starving(
+    test(
       `an endless stream of ${streaming} holds of several processes does not starve ${wanted}`,
+      needs,
       async (t) => {
         const ref = newRef(t)
         const streams = await Promise.all(
@@ -127,8 +134,9 @@ contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) 
       },
     )
 
-    starving(
+    test(
       `an endless stream of ${streaming} holds of this thread does not starve ${wanted}, here or elsewhere`,
+      needs,
       async (t) => {
         const ref = newRef(t)
         const lock = open(t, ref)
@@ -158,31 +166,35 @@ contract(({ testWith, open, newRef, modes, stream, otherProcess, otherThread }) 
 
   // ---- many
 
-  threadTest('many waits of every mode, in threads and processes, are all served', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const others = await Promise.all([otherProcess(t), otherProcess(t), otherThread(t)])
-    await Promise.all(others.map((other) => other.ask('open', { ref })))
-    const writer = await lock.acquireWrite()
-    let served = 0
-    const here = Array.from({ length: 300 }, (_, i) =>
-      lock[modes[i % modes.length]](async () => {
-        if (i % 10 === 0) await setImmediate()
-        served++
-      }),
-    )
-    const elsewhere = others.map(async (other) => {
-      for (let i = 0; i < 20; i++) {
-        const { guard } = await other.ask(ops[modes[i % modes.length]].acquire)
-        await other.ask('release', { guard })
-        served++
-      }
-    })
-    await Promise.all(others.map((other) => queued(lock, other)))
-    await writer.release()
-    await Promise.all([...here, ...elsewhere])
-    t.is(served, 360)
-    t.deepEqual((await lock.inspect()).waiters, [])
-    t.true(await isFree(lock))
-  })
+  test(
+    'many waits of every mode, in threads and processes, are all served',
+    ['processes', 'threads'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const others = await Promise.all([otherProcess(t), otherProcess(t), otherThread(t)])
+      await Promise.all(others.map((other) => other.ask('open', { ref })))
+      const writer = await lock.acquireWrite()
+      let served = 0
+      const here = Array.from({ length: 300 }, (_, i) =>
+        lock[modes[i % modes.length]](async () => {
+          if (i % 10 === 0) await setImmediate()
+          served++
+        }),
+      )
+      const elsewhere = others.map(async (other) => {
+        for (let i = 0; i < 20; i++) {
+          const { guard } = await other.ask(ops[modes[i % modes.length]].acquire)
+          await other.ask('release', { guard })
+          served++
+        }
+      })
+      await Promise.all(others.map((other) => queued(lock, other)))
+      await writer.release()
+      await Promise.all([...here, ...elsewhere])
+      t.is(served, 360)
+      t.deepEqual((await lock.inspect()).waiters, [])
+      t.true(await isFree(lock))
+    },
+  )
 })

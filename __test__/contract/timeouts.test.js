@@ -5,11 +5,7 @@ import { queued, timed } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire, isFree, never } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
-  const test = testWith()
-  const fairTest = testWith('fairness')
-  const threadTest = testWith('threads')
-
+contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   for (const mode of modes) {
     test(`timeout 0 takes a free lock for ${mode}, and never waits for a held one`, async (t) => {
       const lock = open(t)
@@ -101,34 +97,42 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     t.true(await isFree(lock))
   })
 
-  fairTest('after a writer timed out, the readers behind it go on beside the reader before it', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref, { fairness: 0 })
-    const [holder, writer, reader] = await Promise.all([otherProcess(t), otherProcess(t), otherProcess(t)])
-    await holder.ask('hold', { ref, mode: 'read' })
-    await Promise.all([writer.ask('open', { ref }), reader.ask('open', { ref })])
-    const waits = timed(() => writer.ask('acquireWrite', { options: { timeout: 400 } }))
-    await queued(lock, writer)
-    const behind = reader.ask('acquireRead')
-    const here = lock.read((guard) => guard.mode)
-    await Promise.race([queued(lock, reader), waits])
-    t.is((await waits).error.code, 'ERR_LOCK_TIMEOUT')
-    t.is((await behind).mode, 'read')
-    t.is(await here, 'read')
-  })
+  test(
+    'after a writer timed out, the readers behind it go on beside the reader before it',
+    ['fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const [holder, writer, reader] = await Promise.all([otherProcess(t), otherProcess(t), otherProcess(t)])
+      await holder.ask('hold', { ref, mode: 'read' })
+      await Promise.all([writer.ask('open', { ref }), reader.ask('open', { ref })])
+      const waits = timed(() => writer.ask('acquireWrite', { options: { timeout: 400 } }))
+      await queued(lock, writer)
+      const behind = reader.ask('acquireRead')
+      const here = lock.read((guard) => guard.mode)
+      await Promise.race([queued(lock, reader), waits])
+      t.is((await waits).error.code, 'ERR_LOCK_TIMEOUT')
+      t.is((await behind).mode, 'read')
+      t.is(await here, 'read')
+    },
+  )
 
-  fairTest('after a writer of this thread timed out, the readers behind it go on', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref, { fairness: 0 })
-    const holder = await otherProcess(t)
-    await holder.ask('hold', { ref, mode: 'read' })
-    const writer = lock.acquireWrite({ timeout: 100 })
-    const reader = lock.read((guard) => guard.mode)
-    await t.throwsAsync(writer, { code: 'ERR_LOCK_TIMEOUT' })
-    t.is(await reader, 'read')
-  })
+  test(
+    'after a writer of this thread timed out, the readers behind it go on',
+    ['fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const holder = await otherProcess(t)
+      await holder.ask('hold', { ref, mode: 'read' })
+      const writer = lock.acquireWrite({ timeout: 100 })
+      const reader = lock.read((guard) => guard.mode)
+      await t.throwsAsync(writer, { code: 'ERR_LOCK_TIMEOUT' })
+      t.is(await reader, 'read')
+    },
+  )
 
-  fairTest('timeouts in the queue leave the rest of it in order', async (t) => {
+  test('timeouts in the queue leave the rest of it in order', ['fairness'], async (t) => {
     const lock = open(t, undefined, { fairness: 0 })
     const log = []
     const writer = await lock.acquireWrite()
@@ -144,8 +148,9 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     t.deepEqual(log, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  threadTest(
+  test(
     'a grant that comes together with the timeout is either given or given back, never lost',
+    ['threads'],
     async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)
@@ -175,23 +180,27 @@ contract(({ testWith, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('the error of a timeout says who holds the lock, in which mode and for how long', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const child = await otherProcess(t)
-    await child.ask('hold', { ref, mode: 'write', options: { label: 'rebuild' } })
-    const error = await t.throwsAsync(lock.read(never, { timeout: 30 }), { instanceOf: LockError })
-    t.is(error.name, 'LockError')
-    t.is(error.code, 'ERR_LOCK_TIMEOUT')
-    t.regex(error.message, new RegExp(`held for write by pid ${child.pid} \\('rebuild'\\) for \\d+ m?s`))
-    t.true(error.message.includes(ref), 'it says which lock')
-    t.regex(error.message, /\b30 ms\b/)
-    t.is(error.holders?.length, 1)
-    t.like(error.holders?.[0], { pid: child.pid, threadId: 0, mode: 'write', count: 1, label: 'rebuild' })
-    t.true((error.holders?.[0].ms ?? -1) >= 20)
-  })
+  test(
+    'the error of a timeout says who holds the lock, in which mode and for how long',
+    ['processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'write', options: { label: 'rebuild' } })
+      const error = await t.throwsAsync(lock.read(never, { timeout: 30 }), { instanceOf: LockError })
+      t.is(error.name, 'LockError')
+      t.is(error.code, 'ERR_LOCK_TIMEOUT')
+      t.regex(error.message, new RegExp(`held for write by pid ${child.pid} \\('rebuild'\\) for \\d+ m?s`))
+      t.true(error.message.includes(ref), 'it says which lock')
+      t.regex(error.message, /\b30 ms\b/)
+      t.is(error.holders?.length, 1)
+      t.like(error.holders?.[0], { pid: child.pid, threadId: 0, mode: 'write', count: 1, label: 'rebuild' })
+      t.true((error.holders?.[0].ms ?? -1) >= 20)
+    },
+  )
 
-  test('the error of a timeout names every holder', async (t) => {
+  test('the error of a timeout names every holder', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const children = await Promise.all([otherProcess(t), otherProcess(t), otherProcess(t)])
