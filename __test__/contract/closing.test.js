@@ -210,11 +210,11 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     },
   )
 
-  test('Symbol.dispose closes', async (t) => {
+  test('Symbol.asyncDispose closes', async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await lock.tryWrite()
-    lock[Symbol.dispose]()
+    await lock[Symbol.asyncDispose]()
     await t.throwsAsync(async () => lock.tryRead(), { code: 'ERR_LOCK_CLOSED' })
   })
 

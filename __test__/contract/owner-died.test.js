@@ -3,7 +3,7 @@ import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 
 contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }) => {
-  /** @typedef {import('process-rwlock').RWLock} RWLock */
+  /** @typedef {import('process-rwlock').AsyncRWLock} RWLock */
 
   test(
     'it names the process, the thread, the label and the token of the hold',
@@ -79,7 +79,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     ['a function that writes returns', (lock) => lock.write(() => {})],
     ['a writer releases', async (lock) => (await lock.acquireWrite()).release()],
     ['a writer that tried releases', async (lock) => (await lock.tryWrite())?.release()],
-    ['a writer disposes of its guard', async (lock) => (await lock.acquireWrite())[Symbol.dispose]()],
+    ['a writer disposes of its guard', async (lock) => (await lock.acquireWrite())[Symbol.asyncDispose]()],
     ['a writer downgrades to read', async (lock) => (await lock.acquireWrite()).downgrade()],
     [
       'a writer downgrades to upgradable',

@@ -18,8 +18,8 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
         code: 'ERR_LOCK_TIMEOUT',
         instanceOf: LockError,
       })
-      t.deepEqual((await lock.inspect()).waiters, [])
       await outcome
+      t.deepEqual((await lock.inspect()).waiters, [])
       await t.throwsAsync(acquire[mode](lock, { timeout: 0 }), { code: 'ERR_LOCK_TIMEOUT' })
       await writer.release()
       t.true(await isFree(lock))

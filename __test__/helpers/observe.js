@@ -2,12 +2,12 @@
 import { spawnNode } from './process.js'
 import { waitFor } from './time.js'
 
-/** @typedef {import('process-rwlock').RWLock} RWLock */
+/** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
  * Waits until a process (or one of its threads) is in the queue of a lock, or drains it as its next writer.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} waiter
  * @param {number} [count] of its requests
  */
@@ -24,7 +24,7 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
 /**
  * Waits until a process holds a lock.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} holder
  */
 export function holding(lock, { pid, threadId = 0 }) {

@@ -16,16 +16,21 @@ test('a synchronous read is told', async (t) => {
   )
 })
 
-test('it is over when a function that writes synchronously returns', async (t) => {
-  const lock = openLock(t)
-  const died = await dieInside(t, lock)
-  t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
-  lock.writeSync(() => {})
-  t.is(lock.inspect().ownerDied, null)
-  t.is(await lock.read(({ ownerDied }) => ownerDied), null)
-  const other = await spawnChild(t)
-  t.is((await other.ask('hold', { ref: lock.toJSON(), mode: 'read' })).ownerDied, null)
-})
+for (const [how, end] of /** @type {Array<[string, (lock: RWLock) => unknown]>} */ ([
+  ['a function that writes synchronously returns', (lock) => lock.writeSync(() => {})],
+  ['a writer disposes of its guard', async (lock) => (await lock.acquireWrite())[Symbol.dispose]()],
+])) {
+  test(`it is over when ${how}`, async (t) => {
+    const lock = openLock(t)
+    const died = await dieInside(t, lock)
+    t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
+    await end(lock)
+    t.is(lock.inspect().ownerDied, null)
+    t.is(await lock.read(({ ownerDied }) => ownerDied), null)
+    const other = await spawnChild(t)
+    t.is((await other.ask('hold', { ref: lock.toJSON(), mode: 'read' })).ownerDied, null)
+  })
+}
 
 test('it stays when a function that writes synchronously throws', async (t) => {
   const lock = openLock(t)

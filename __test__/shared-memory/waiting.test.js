@@ -1,9 +1,20 @@
 import { LockError } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
-import { never } from '../helpers/modes.js'
+import { MODES, never } from '../helpers/modes.js'
 
 const pooledChild = childPool()
+
+for (const mode of MODES) {
+  test(`an acquisition for ${mode} with timeout 0 never enters the queue`, async (t) => {
+    const lock = openLock(t)
+    const writer = await lock.acquireWrite()
+    const outcome = lock[mode](never, { timeout: 0 })
+    t.deepEqual(lock.inspect().waiters, [])
+    await t.throwsAsync(outcome, { code: 'ERR_LOCK_TIMEOUT' })
+    writer.release()
+  })
+}
 
 test('the message tells seconds once there are any', async (t) => {
   const name = uniqueName(t)

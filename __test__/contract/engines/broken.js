@@ -31,7 +31,8 @@ const instead = (mode, really) => {
   const disguised = (guard, asked) => guard && (asked === mode ? withMembers(guard, { mode }) : guard)
   return {
     acquire: async (lock, asked, options) => disguised(await acquire(lock, taken(asked), options), asked),
-    run: (lock, asked, fn, options) => lock[taken(asked)]((guard) => fn(disguised(guard, asked)), options),
+    run: (lock, asked, fn, options) =>
+      lock[taken(asked)](typeof fn === 'function' ? (guard) => fn(disguised(guard, asked)) : fn, options),
     tryTo: (lock, asked) => disguised(tryTo(lock, taken(asked)), asked),
   }
 }
@@ -39,7 +40,7 @@ const instead = (mode, really) => {
 /** The options without one of them. @param {string} name */
 const without = (name) => (options) => options && { ...options, [name]: undefined }
 
-/** Gives up by itself, and forgets that the lock may be granted afterwards. @type {Fault['acquire']} */
+/** Gives up by itself, and forgets that the lock may be granted afterwards. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
 async function forgetsGrant(lock, mode, { timeout, signal, ...options } = /** @type {any} */ ({})) {
   signal?.throwIfAborted()
   const now = tryTo(lock, mode)
@@ -53,7 +54,7 @@ async function forgetsGrant(lock, mode, { timeout, signal, ...options } = /** @t
   return Promise.race([granted, givesUp])
 }
 
-/** Asks again and again instead of waiting in the queue. @type {Fault['acquire']} */
+/** Asks again and again instead of waiting in the queue. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
 async function polls(lock, mode, options = {}) {
   options.signal?.throwIfAborted()
   const end = performance.now() + (options.timeout ?? 20_000)
@@ -65,7 +66,11 @@ async function polls(lock, mode, options = {}) {
   }
 }
 
-/** Acquires, calls the function and releases, and no more care than that. @type {Fault['run']} */
+/**
+ * Acquires, calls the function and releases, and no more care than that.
+ *
+ * @type {(lock: any, mode: Mode, fn: any, options?: any, how?: typeof acquire) => Promise<any>}
+ */
 async function runs(lock, mode, fn, options, how = acquire) {
   const guard = await how(lock, mode, options)
   try {
@@ -153,7 +158,7 @@ const FAULTS = {
   },
   'a downgrade releases first': {
     guard: (guard, lock) => ({
-      async downgrade(to = 'read') {
+      async downgrade(/** @type {Mode} */ to = 'read') {
         guard.release()
         const next = await acquire(lock, to)
         Object.assign(this, { mode: to, release: () => next.release() })
