@@ -477,7 +477,7 @@ impl Realm {
         if !std::mem::replace(&mut open.answers, true)
             && let Some(door) = thread.door.get_or_init(|| Door::open(thread.env, thread.notifier.on_ring()))
         {
-            open.attachment.answer(door.doorbell(), index);
+            open.attachment.set_doorbell(door.doorbell(), index);
         }
         true
     }

@@ -1,72 +1,37 @@
-//! What a user can do about an error of the system: each `ERR_LOCK_ACCESS` says it once, beside the system's own reason.
+//! Where a lock is found, and the errors that say so: what could not be done to which lock, why, and what a user can do about it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::LockLocation;
-use super::disk::error_names;
-use crate::error::{Error, ErrorKind};
+use super::lock_file::LockFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::byte_lock::ByteLockFile;
+use crate::sys::files;
+use crate::sys::os_error::{code_name, general, reason};
 
-/// The reason of the system, as part of a sentence.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or(&text).trim_end_matches('.');
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+/// How a lock is found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LockLocation {
+    /// `record` is the lock file, which names the shared memory `id`.
+    Named {
+        name: String,
+        record: PathBuf,
+        id: String,
+    },
+    File {
+        path: PathBuf,
+    },
 }
 
-/// What the system calls the error: `EACCES`.
-pub(crate) fn code_name(error: &io::Error) -> Option<&'static str> {
-    error.raw_os_error().and_then(error_names::name)
-}
-
-/// The same, for a message; a number where there is no name.
-pub(crate) fn code(error: &io::Error) -> Option<String> {
-    Some(match code_name(error) {
-        Some(name) => name.into(),
-        None => format!("os error {}", error.raw_os_error()?),
-    })
-}
-
-/// The remedy for what has the same one wherever it happens.
-pub(crate) fn general(error: &io::Error) -> &'static str {
-    match code_name(error) {
-        Some("EMFILE") => {
-            "close locks and files that this process does not need, or raise its limit of open files (ulimit -n)"
+impl Display for LockLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named { name, .. } => write!(f, "lock '{}'", name.escape_debug()),
+            Self::File { path } => write!(f, "lock {}", path.display()),
         }
-        Some("ENFILE") => {
-            "the whole machine has too many files open: close some, or raise its limit (sysctl fs.file-max)"
-        }
-        Some("ENOMEM") => {
-            "free memory, or raise the limits on it (ulimit -v, sysctl vm.max_map_count, the container's memory)"
-        }
-        Some("ENOLCK") => "the machine has no room for more file locks: close locks that are not needed",
-        Some("EFBIG") => "raise the limit on the size of files (ulimit -f), or ask for a smaller capacity",
-        Some("ENOSYS") => "this system lacks what a lock needs, or forbids it (seccomp): run it where that is allowed",
-        _ => "use { path } with a file on another local file system",
     }
-}
-
-/// The directory of the lock files could not be made or looked at.
-pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error) -> Error {
-    let (why, remedy) = match code_name(&error) {
-        Some("ENOENT") => (
-            format!("there is no {}", path.parent().unwrap_or(path).display()),
-            "mount it, set PROCESS_RWLOCK_DIR to a local directory, the same for every process that shares named locks, or use \
-             { path } with a file on a local disk",
-        ),
-        Some("EROFS" | "EACCES" | "EPERM") => (
-            reason(&error),
-            "let this user write there (mount it for writing, or correct its mode), set PROCESS_RWLOCK_DIR to a local directory, the \
-             same for every process that shares named locks, or use { path } with a file on a local disk",
-        ),
-        Some("ENOTDIR") => (reason(&error), "name a directory with PROCESS_RWLOCK_DIR"),
-        Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
-        _ => (reason(&error), general(&error)),
-    };
-    Error::system(format_args!("cannot make the directory {} for lock files", path.display()), why, error, remedy)
-        .during(syscall)
 }
 
 impl LockLocation {
@@ -149,26 +114,63 @@ impl LockLocation {
         let reason = reason(&error);
         Error::system(what, reason, error, remedy).during(syscall)
     }
+
+    pub(crate) fn metadata(&self, file: &File) -> Result<Metadata> {
+        file.metadata().map_err(|error| self.refused("look at", "fstat", error))
+    }
+
+    /// Whether `lock` is still the file that `path` leads to.
+    pub(crate) fn is_at(&self, lock: &LockFile, path: &Path) -> Result<bool> {
+        files::is_at(lock.file(), path).map_err(|error| self.refused("look at", "stat", error))
+    }
+
+    /// The memory or file there cannot be a lock.
+    pub(crate) fn not_a_lock(&self, why: &str) -> Error {
+        let advice = match self {
+            Self::Named { .. } => "stop the processes that have it open, and open it again",
+            Self::File { .. } => "choose another path, or remove the file if nobody needs it",
+        };
+        Error::corrupt(format!("{self} is not a valid lock: {why}. Nothing was changed; {advice}"))
+    }
+
+    /// The first byte lock of all could not be had.
+    pub(crate) fn cannot_lock(&self, error: io::Error) -> Error {
+        if !ByteLockFile::is_unsupported(&error) {
+            return Error::access(format!("cannot lock {self}"), error).during("fcntl");
+        }
+        Error::unsupported(
+            format!(
+                "{self} cannot be used here: this system has no open file description locks (fcntl F_OFD_SETLK), by which the \
+                 lock knows who is alive. WSL 1, old versions of gVisor and Linux before 3.15 lack them: use WSL 2, another \
+                 container runtime or a newer kernel"
+            ),
+            error,
+        )
+    }
+}
+
+/// The directory of the lock files could not be made or looked at.
+pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error) -> Error {
+    let (why, remedy) = match code_name(&error) {
+        Some("ENOENT") => (
+            format!("there is no {}", path.parent().unwrap_or(path).display()),
+            "mount it, set PROCESS_RWLOCK_DIR to a local directory, the same for every process that shares named locks, or use \
+             { path } with a file on a local disk",
+        ),
+        Some("EROFS" | "EACCES" | "EPERM") => (
+            reason(&error),
+            "let this user write there (mount it for writing, or correct its mode), set PROCESS_RWLOCK_DIR to a local directory, the \
+             same for every process that shares named locks, or use { path } with a file on a local disk",
+        ),
+        Some("ENOTDIR") => (reason(&error), "name a directory with PROCESS_RWLOCK_DIR"),
+        Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
+        _ => (reason(&error), general(&error)),
+    };
+    Error::system(format_args!("cannot make the directory {} for lock files", path.display()), why, error, remedy)
+        .during(syscall)
 }
 
 const NO_SPACE: &str = "make room on that file system, choose a path on another one, or ask for a smaller capacity";
 
 const NO_SHARED_MEMORY: &str = "make room in the shared memory (/dev/shm: remove what is not needed, or give a container more \
                                 with docker run --shm-size), ask for a smaller capacity, or use { path } on a disk";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_systems_reason_is_part_of_a_sentence() {
-        let error = io::Error::other("Something Odd.");
-        assert_eq!((reason(&error), code(&error)), ("something Odd".into(), None));
-        #[cfg(unix)]
-        {
-            let error = io::Error::from_raw_os_error(libc::EACCES);
-            assert_eq!((reason(&error), code(&error)), ("permission denied".into(), Some("EACCES".into())));
-            assert_eq!(code(&io::Error::from_raw_os_error(9999)), Some("os error 9999".into()));
-        }
-    }
-}

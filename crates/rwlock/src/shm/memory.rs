@@ -2,31 +2,17 @@
 
 use std::io;
 
-use crate::shm::{Backing, directory};
-
-mod file;
+use super::backing::Backing;
+use super::directory;
+pub(super) use crate::sys::shared_memory::Unusable;
+use crate::sys::shared_memory::file;
 #[cfg(unix)]
-mod shared;
-
-/// Why memory cannot be used.
-pub(super) enum Unusable {
-    Gone,
-    /// It was cut off.
-    Empty,
-    /// Somebody else made it.
-    #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
-    Foreign(String),
-    /// Others may open it: its mode.
-    #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
-    Open(u32),
-    /// Perhaps it is all right, and only we cannot have it: too many open files, no memory. What failed, and how.
-    Refused(&'static str, io::Error),
-}
+use crate::sys::shared_memory::unix as system;
 
 /// How an id begins, for whoever looks at the memory of a machine.
 pub(super) fn id_prefix() -> String {
     #[cfg(unix)]
-    return shared::id_prefix();
+    return system::id_prefix();
     #[cfg(windows)]
     "memory-".into()
 }
@@ -35,8 +21,8 @@ pub(super) fn id_prefix() -> String {
 pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
     match directory::of_memory() {
         #[cfg(unix)]
-        None => shared::open(id),
-        folder => file::open(&folder.unwrap_or_default().join(id)),
+        None => system::open(id).map(Backing::Shared),
+        folder => file::open(&folder.unwrap_or_default().join(id)).map(Backing::File),
     }
 }
 
@@ -45,8 +31,8 @@ pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
 pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = match directory::of_memory() {
         #[cfg(unix)]
-        None => shared::create(id, bytes),
-        folder => file::create(&folder.unwrap_or_default().join(id), bytes),
+        None => system::create(id, bytes).map(Backing::Shared),
+        folder => file::create(&folder.unwrap_or_default().join(id), bytes).map(Backing::File),
     };
     // An error of the unlinking would hide the one that matters; the record still says where the memory is.
     made.inspect_err(|_| drop(unlink(id)))
@@ -57,7 +43,7 @@ pub(super) fn unlink(id: &str) -> io::Result<()> {
     crash_point!(unlink_memory);
     match directory::of_memory() {
         #[cfg(unix)]
-        None => shared::unlink(id),
+        None => system::unlink(id),
         folder => file::unlink(&folder.unwrap_or_default().join(id)),
     }
 }

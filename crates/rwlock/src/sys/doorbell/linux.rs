@@ -81,7 +81,7 @@ fn sender() -> Option<RawFd> {
 
 /// Returns whether it has arrived. Never waits.
 #[inline(never)] // for `scripts/machine-code.js`, which reads what stands before it
-pub(super) fn send(name: u64, key: u64) -> bool {
+pub(crate) fn send(name: u64, key: u64) -> bool {
     let Some(sender) = sender() else { return false };
     let (address, length) = address_of(name);
     let key = key.to_be_bytes();
@@ -127,14 +127,10 @@ fn address_of(name: u64) -> (libc::sockaddr_un, libc::socklen_t) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::park::doorbell::Doorbell;
+    use crate::sys::doorbell::Doorbell;
 
     fn received(doorbell: &Doorbell) -> Vec<u32> {
         std::iter::from_fn(|| doorbell.next_ring()).collect()
-    }
-
-    fn key(doorbell: &Doorbell, number: u32) -> u64 {
-        u64::from(doorbell.secret) << 32 | u64::from(number)
     }
 
     fn send_bytes(name: u64, bytes: &[u8]) -> isize {
@@ -155,11 +151,11 @@ mod tests {
     #[test]
     fn it_hears_who_knows_the_secret_and_nobody_else() {
         let [doorbell, other] = std::array::from_fn(|_| Doorbell::open().unwrap());
-        assert!(send(doorbell.name, key(&doorbell, 7)) && send(doorbell.name, key(&doorbell, u32::MAX)));
+        assert!(send(doorbell.name, doorbell.key(7)) && send(doorbell.name, doorbell.key(u32::MAX)));
         assert_eq!(received(&doorbell), [7, u32::MAX]);
         assert_eq!(received(&other), []);
         // The sender of a forged one is not told, and the receiver not woken.
-        assert!(send(doorbell.name, key(&other, 7)));
+        assert!(send(doorbell.name, other.key(7)));
         for bytes in [&[][..], &[0; 1], &doorbell.secret.to_le_bytes(), &[0; 8], &[0xff; 4096]] {
             send_bytes(doorbell.name, bytes);
         }
@@ -167,7 +163,7 @@ mod tests {
         // SAFETY: `poll` is valid for reads and writes.
         assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 0) }, 0);
         // One that says more, or less, is heard as far as it makes sense.
-        let mut long = key(&doorbell, 9).to_be_bytes().to_vec();
+        let mut long = doorbell.key(9).to_be_bytes().to_vec();
         long.resize(4096, 0xff);
         send_bytes(doorbell.name, &long);
         send_bytes(doorbell.name, &doorbell.secret.to_be_bytes());
@@ -177,7 +173,7 @@ mod tests {
     #[test]
     fn a_ring_that_finds_no_room_or_nobody_is_known_not_to_have_arrived() {
         let doorbell = Doorbell::open().unwrap();
-        let (name, key) = (doorbell.name, key(&doorbell, 1));
+        let (name, key) = (doorbell.name, doorbell.key(1));
         let heard = (0..100_000).take_while(|_| send(name, key)).count();
         assert!((1..100_000).contains(&heard), "{heard} rings, and nobody came to the door");
         assert_eq!(received(&doorbell).len(), heard);

@@ -19,6 +19,6 @@ impl Socket {
     }
 }
 
-pub(super) fn send(_name: u64, _key: u64) -> bool {
+pub(crate) fn send(_name: u64, _key: u64) -> bool {
     cfg!(loom)
 }

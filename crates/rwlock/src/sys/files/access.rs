@@ -29,7 +29,7 @@ pub(crate) fn make(path: &Path) -> io::Result<File> {
 pub(crate) fn give_mode(file: &File) -> io::Result<()> {
     let mode = file.metadata()?.mode() & 0o777;
     let mut wanted = paired(mode);
-    if has_reader_in_bitmap(file) {
+    if has_reader_in_access_list(file) {
         wanted &= !0o070; // the mask of the access list
     }
     // A mode that the file has need not be ours to set.
@@ -54,7 +54,7 @@ pub(crate) fn mending(file: &File) -> io::Result<Option<String>> {
     }
     if !readers.is_empty() {
         changes.push(format!("{readers}-r"));
-    } else if has_reader_in_bitmap(file) {
+    } else if has_reader_in_access_list(file) {
         changes.push("g-r".into()); // the mask of the access list
     }
     Ok((!changes.is_empty()).then(|| changes.join(",")))
@@ -62,7 +62,7 @@ pub(crate) fn mending(file: &File) -> io::Result<Option<String>> {
 
 /// Whether the access list of `file` lets somebody read who may not write. Source: acl(5), and `posix_acl_xattr.h` of the kernel.
 #[cfg(target_os = "linux")]
-fn has_reader_in_bitmap(file: &File) -> bool {
+fn has_reader_in_access_list(file: &File) -> bool {
     use std::os::fd::AsRawFd;
 
     let mut list = [0_u8; 4096];
@@ -71,19 +71,19 @@ fn has_reader_in_bitmap(file: &File) -> bool {
         libc::fgetxattr(file.as_raw_fd(), c"system.posix_acl_access".as_ptr(), list.as_mut_ptr().cast(), list.len())
     };
     match usize::try_from(length) {
-        Ok(length) => has_registered_reader(&list[..length]),
+        Ok(length) => lists_reader(&list[..length]),
         // No list, or one that is too long to have been read.
         Err(_) => io::Error::last_os_error().raw_os_error() == Some(libc::ERANGE),
     }
 }
 
 #[cfg(target_os = "macos")]
-fn has_reader_in_bitmap(_file: &File) -> bool {
+fn has_reader_in_access_list(_file: &File) -> bool {
     false
 }
 
 #[cfg(target_os = "linux")]
-fn has_registered_reader(list: &[u8]) -> bool {
+fn lists_reader(list: &[u8]) -> bool {
     const USER: u16 = 0x02;
     const OWNING_GROUP: u16 = 0x04;
     const GROUP: u16 = 0x08;
@@ -163,11 +163,11 @@ mod tests {
                 entries.iter().flat_map(|(tag, bits)| [tag.to_le_bytes(), bits.to_le_bytes(), [0; 2], [0; 2]]);
             [2_u32.to_le_bytes().to_vec(), entries.flatten().collect()].concat()
         };
-        assert!(has_registered_reader(&list(&[(1, 6), (2, 4), (4, 6), (0x10, 6), (0x20, 0)])));
-        assert!(has_registered_reader(&list(&[(1, 6), (2, 6), (4, 4), (0x10, 6), (0x20, 0)])));
-        assert!(!has_registered_reader(&list(&[(1, 6), (2, 4), (4, 6), (0x10, 2), (0x20, 0)])));
-        assert!(!has_registered_reader(&list(&[(1, 6), (2, 6), (4, 0), (0x10, 6), (0x20, 0)])));
-        assert!(has_registered_reader(&list(&[(2, 6), (0x10, 4)])), "the mask leaves it the permission to read alone");
-        assert!(!has_registered_reader(&[]));
+        assert!(lists_reader(&list(&[(1, 6), (2, 4), (4, 6), (0x10, 6), (0x20, 0)])));
+        assert!(lists_reader(&list(&[(1, 6), (2, 6), (4, 4), (0x10, 6), (0x20, 0)])));
+        assert!(!lists_reader(&list(&[(1, 6), (2, 4), (4, 6), (0x10, 2), (0x20, 0)])));
+        assert!(!lists_reader(&list(&[(1, 6), (2, 6), (4, 0), (0x10, 6), (0x20, 0)])));
+        assert!(lists_reader(&list(&[(2, 6), (0x10, 4)])), "the mask leaves it the permission to read alone");
+        assert!(!lists_reader(&[]));
     }
 }

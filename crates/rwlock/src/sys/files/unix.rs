@@ -6,8 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::Unfit;
-use crate::attachment::Identity;
+use super::{FileId, Unfit};
 
 /// For a file in a directory that nobody else has access to.
 pub(crate) fn private() -> OpenOptions {
@@ -81,16 +80,16 @@ pub(crate) fn retried<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> i
 }
 
 /// What tells a file from every other on the machine.
-pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+pub(crate) fn identity(file: &File) -> io::Result<FileId> {
     Ok(identity_of(&file.metadata()?))
 }
 
-pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+pub(crate) fn identity_at(path: &Path) -> io::Result<FileId> {
     Ok(identity_of(&std::fs::metadata(path)?))
 }
 
-fn identity_of(metadata: &Metadata) -> Identity {
-    Identity::File(metadata.dev(), metadata.ino().into())
+fn identity_of(metadata: &Metadata) -> FileId {
+    FileId { device: metadata.dev(), number: metadata.ino().into() }
 }
 
 /// Before an empty file gets its space: that it has the space must mean that every later write finds it. Copy on write would
@@ -164,7 +163,7 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
 }
 
 /// Nobody can keep another from opening or removing a file.
-pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn with_retries<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     act()
 }
 

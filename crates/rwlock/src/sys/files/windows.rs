@@ -18,8 +18,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandleEx,
 };
 
-use super::Unfit;
-use crate::attachment::Identity;
+use super::{FileId, Unfit};
 
 /// For a file in a directory that nobody else has access to.
 pub(crate) fn private() -> OpenOptions {
@@ -66,10 +65,10 @@ pub(crate) fn prepare(_file: &File) -> io::Result<()> {
 }
 
 /// What tells a file from every other on the machine.
-pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+pub(crate) fn identity(file: &File) -> io::Result<FileId> {
     let handle = file.as_raw_handle();
     if let Ok(info) = about::<FILE_ID_INFO>(handle, FileIdInfo) {
-        return Ok(Identity::File(info.VolumeSerialNumber, u128::from_le_bytes(info.FileId.Identifier)));
+        return Ok(FileId { device: info.VolumeSerialNumber, number: u128::from_le_bytes(info.FileId.Identifier) });
     }
     // A file system without 128-bit numbers, such as FAT.
     // SAFETY: plain old data; all zero is a valid value of it.
@@ -79,10 +78,10 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
         return Err(io::Error::last_os_error());
     }
     let number = u128::from(info.nFileIndexHigh) << 32 | u128::from(info.nFileIndexLow);
-    Ok(Identity::File(info.dwVolumeSerialNumber.into(), number))
+    Ok(FileId { device: info.dwVolumeSerialNumber.into(), number })
 }
 
-pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+pub(crate) fn identity_at(path: &Path) -> io::Result<FileId> {
     // No access is asked for but to such information, which a folder has too.
     identity(&OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?)
 }
@@ -93,15 +92,15 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
 }
 
 /// How long somebody may be in the way who has nothing to do with the lock, such as a scanner of files.
-const SKIP_GRACE: Duration = Duration::from_secs(1);
+const IN_THE_WAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Opens or removes a file as soon as nobody is in the way: who shares it with nobody, has it mapped, or removes it. A file
 /// that is removed keeps its name, which cannot be opened, until all have closed it.
-pub(crate) fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn with_retries<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let start = Instant::now();
     loop {
         match act() {
-            Err(error) if is_in_the_way(&error) && start.elapsed() < SKIP_GRACE => {
+            Err(error) if is_in_the_way(&error) && start.elapsed() < IN_THE_WAY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             done => return done,

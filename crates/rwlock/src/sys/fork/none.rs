@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io;
 
+use super::Substitute;
+
 pub(crate) struct OpenFile(File);
 
 impl OpenFile {
@@ -18,7 +20,7 @@ impl OpenFile {
 pub(crate) struct Mapping;
 
 impl Mapping {
-    pub fn of(_base: *mut u8, _length: usize) -> Self {
+    pub fn of(_base: *mut u8, _length: usize, _substitute: Substitute) -> Self {
         Self
     }
 

@@ -5,14 +5,13 @@ use std::cell::UnsafeCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::mem::{ManuallyDrop, forget, offset_of, take};
+use std::mem::{ManuallyDrop, forget, take};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::protocol::gate::Gate;
-use crate::shm::layout::{GateLine, Preamble};
+use super::Substitute;
 use crate::sys::exit_watch;
 
 /// What this process has open.
@@ -22,8 +21,8 @@ static REGISTRY: Mutex<Registry> =
 struct Registry {
     has_handlers: bool,
     descriptors: BTreeSet<RawFd>,
-    /// Address and length.
-    mappings: BTreeMap<usize, usize>,
+    /// By address: the length, and what a child finds there.
+    mappings: BTreeMap<usize, (usize, Substitute)>,
 }
 
 /// How many forks lie between this process and the first that used the lock.
@@ -92,7 +91,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    pub fn of(base: *mut u8, length: usize) -> Self {
+    pub fn of(base: *mut u8, length: usize, substitute: Substitute) -> Self {
         // The fork has less to copy. Where no handler runs (a raw `clone`) the child crashes at the next use.
         #[cfg(target_os = "linux")]
         // SAFETY: changes nothing in this process.
@@ -100,7 +99,7 @@ impl Mapping {
             libc::madvise(base.cast(), length, libc::MADV_DONTFORK)
         };
         let mut registry = registry();
-        registry.mappings.insert(base.addr(), length);
+        registry.mappings.insert(base.addr(), (length, substitute));
         Self { base: base.addr(), generation: generation() }
     }
 
@@ -146,8 +145,8 @@ extern "C" fn in_child() {
     // Forgotten, not freed: freeing memory is not allowed here.
     let (descriptors, mappings) = (take(&mut registry.descriptors), take(&mut registry.mappings));
     // The mappings first: as long as the slot can be reached its byte lock should stay, too.
-    for (&base, &length) in &mappings {
-        replace_mapping(base, length);
+    for (&base, &(length, substitute)) in &mappings {
+        replace_mapping(base, length, substitute);
     }
     let dead = dead_descriptor();
     for &descriptor in &descriptors {
@@ -162,8 +161,8 @@ extern "C" fn in_child() {
     drop(registry);
 }
 
-/// Private memory in the place of shared memory, zero but for a gate that admits nobody.
-fn replace_mapping(base: usize, length: usize) {
+/// Private memory in the place of shared memory, zero but for one word.
+fn replace_mapping(base: usize, length: usize, substitute: Substitute) {
     let address = std::ptr::with_exposed_provenance_mut::<u8>(base);
     let map = |access| {
         let kind = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED | libc::MAP_NORESERVE;
@@ -174,9 +173,9 @@ fn replace_mapping(base: usize, length: usize) {
         map(libc::PROT_NONE); // a crash at the next use is better than two writers
         return;
     }
-    let gate = address.wrapping_add(offset_of!(Preamble, gate) + offset_of!(GateLine, gate));
-    // SAFETY: within the mapping, which is as long as a lock at least, and aligned.
-    unsafe { gate.cast::<u64>().write(Gate::FORKED.0) };
+    let word = address.wrapping_add(substitute.offset);
+    // SAFETY: within the mapping and aligned, as `Mapping::of` was promised.
+    unsafe { word.cast::<u64>().write(substitute.value) };
 }
 
 /// A descriptor without a file, for which no file system and no permission is needed. -1: there is no room for one.

@@ -95,7 +95,7 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
 }
 
 /// Wakes the threads that sleep on `word`, if there are any.
-pub(super) fn wake_sleeper(word: &Word) {
+pub(crate) fn wake_sleeper(word: &Word) {
     let address = word.news.as_ptr().cast();
     match kernel() {
         // SAFETY: the word is named, not accessed.

@@ -11,11 +11,11 @@ use std::path::Path;
 use memmap2::MmapRaw;
 
 use super::Unusable;
-use crate::shm::{Backing, disk};
+use crate::sys::files;
 
 #[cfg(unix)]
 fn options() -> OpenOptions {
-    disk::private()
+    files::private()
 }
 
 #[cfg(windows)]
@@ -29,8 +29,8 @@ fn options() -> OpenOptions {
     options
 }
 
-pub(super) fn open(path: &Path) -> Result<Backing, Unusable> {
-    let opened = disk::patiently(|| options().open(path).map_err(disk::gone));
+pub(crate) fn open(path: &Path) -> Result<MmapRaw, Unusable> {
+    let opened = files::with_retries(|| options().open(path).map_err(files::gone));
     let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
         _ => Unusable::Refused("open", error),
@@ -41,20 +41,20 @@ pub(super) fn open(path: &Path) -> Result<Backing, Unusable> {
     map(&file).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-pub(super) fn create(path: &Path, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
+pub(crate) fn create(path: &Path, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     crash_point!(create_memory);
     let file = options().create_new(true).open(path).map_err(|error| ("open", error))?;
-    disk::prepare(&file).map_err(|error| ("ioctl", error))?;
+    files::prepare(&file).map_err(|error| ("ioctl", error))?;
     crash_point!(reserve_memory);
-    disk::reserve(&file, bytes).map_err(|error| ("fallocate", error))?;
+    files::reserve(&file, bytes).map_err(|error| ("fallocate", error))?;
     map(&file).map_err(|error| ("mmap", error))
 }
 
-fn map(file: &File) -> io::Result<Backing> {
-    MmapRaw::map_raw(file).map(Backing::File)
+fn map(file: &File) -> io::Result<MmapRaw> {
+    MmapRaw::map_raw(file)
 }
 
-pub(super) fn unlink(path: &Path) -> io::Result<()> {
+pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => remove_at_last_close(path, error),
         _ => Ok(()),

@@ -13,23 +13,22 @@ use memmap2::MmapRaw;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::Unusable;
-use crate::shm::Backing;
-use crate::shm::disk::retried;
+use crate::sys::files::retried;
 
 #[cfg(target_os = "linux")]
-pub(super) fn id_prefix() -> String {
+pub(crate) fn id_prefix() -> String {
     // SAFETY: geteuid has no preconditions and cannot fail.
     format!("process-rwlock-{}-", unsafe { libc::geteuid() })
 }
 
 /// On macOS an id may have 31 bytes (`PSHMNAMLEN`).
 #[cfg(target_os = "macos")]
-pub(super) fn id_prefix() -> String {
+pub(crate) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
 /// Maps the memory `id`, if it is this user's alone: everybody may make some under an id that is free again.
-pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
+pub(crate) fn open(id: &str) -> Result<MmapRaw, Unusable> {
     let memory = open_existing(id).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
         // Our own we may open.
@@ -47,10 +46,10 @@ pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
     if found.len() == 0 {
         return Err(Unusable::Empty);
     }
-    MmapRaw::map_raw(&memory).map(Backing::Shared).map_err(|error| Unusable::Refused("mmap", error))
+    MmapRaw::map_raw(&memory).map_err(|error| Unusable::Refused("mmap", error))
 }
 
-pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
+pub(crate) fn create(id: &str, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     crash_point!(create_memory);
     let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
     // No process owns it: it must outlive its maker.
@@ -60,7 +59,7 @@ pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, i
     reserve(&object, bytes).map_err(|error| ("fallocate", error))?;
     let map = MmapRaw::map_raw(&object).map_err(|error| ("mmap", error))?;
     drop(memory);
-    Ok(Backing::Shared(map))
+    Ok(map)
 }
 
 /// Of its calls the first alone can be interrupted, with nothing done.
@@ -81,7 +80,7 @@ fn open_existing(id: &str) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
-pub(super) fn unlink(id: &str) -> io::Result<()> {
+pub(crate) fn unlink(id: &str) -> io::Result<()> {
     let id = CString::new(id)?;
     // SAFETY: `id` is a C string.
     if unsafe { libc::shm_unlink(id.as_ptr()) } == 0 {
@@ -93,7 +92,7 @@ pub(super) fn unlink(id: &str) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn reserve(object: &File, bytes: usize) -> io::Result<()> {
-    crate::shm::disk::reserve(object, bytes)
+    crate::sys::files::reserve(object, bytes)
 }
 
 /// On macOS shared memory has no limit of its own: it is swapped like other memory.
