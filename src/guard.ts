@@ -1,12 +1,21 @@
-import { binding } from './binding.js'
+import { throwIfAborted } from './abort.js'
 import { invalidThis, invalidValue, LockError, translated } from './errors.js'
-import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
-import { Label } from './labels.js'
-import { noticeLoss } from './lost-guards.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { throwIfAborted } from './signals.js'
-import { copy, timeoutError, Wait } from './waits.js'
+import { binding } from './shared-memory/binding.js'
+import {
+  CONSISTENT,
+  FAILED,
+  type Handle,
+  MODE_NAMES,
+  type Mode,
+  READ,
+  UPGRADABLE,
+  WRITE,
+} from './shared-memory/handle.js'
+import { Label } from './shared-memory/labels.js'
+import { noticeLoss } from './shared-memory/lost-guards.js'
+import { copy, timeoutError, Wait } from './shared-memory/pending.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -78,7 +87,7 @@ export class Hold implements Guard {
   /** Keeps the lock from being collected, and so closed, while somebody has the guard. */
   readonly lock: object
   /** See `lost-guards.ts`. */
-  grip: object
+  lossToken: object
   /** The mode. A field, and not only a getter, as `ended`: they are read where no stack may be left for a call. */
   held: Mode
   /** Ended by this guard; it also ends with its handle. */
@@ -90,7 +99,7 @@ export class Hold implements Guard {
   /** `hold` is as the binding tells it, and just granted. If this throws, nothing is counted: the grant is the caller's. */
   constructor(lock: object, handle: Handle, mode: Mode, hold: number, label: string | undefined) {
     this.lock = lock
-    this.grip = handle.grip
+    this.lossToken = handle.lossToken
     this.#handle = handle
     this.held = mode
     this.#hold = hold
@@ -141,7 +150,7 @@ export class Hold implements Guard {
 
   release(): void {
     try {
-      this.#end(WHOLE)
+      this.#end(CONSISTENT)
     } catch (error) {
       throw Hold.#explained(error, this, 'release') // to ask before would cost every release 1 ns
     }
@@ -152,7 +161,7 @@ export class Hold implements Guard {
     this.#end(FAILED)
   }
 
-  #end(end: typeof WHOLE | typeof FAILED): void {
+  #end(end: typeof CONSISTENT | typeof FAILED): void {
     if (this.released) return
     const handle = this.#handle
     // Before: on the way the next one is granted, and what that calls may release this again.
@@ -182,7 +191,7 @@ export class Hold implements Guard {
 
   async upgrade(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'upgrade')
-    const terms = options === undefined ? {} : checkAcquireOptions(options)
+    const checkedOptions = options === undefined ? {} : checkAcquireOptions(options)
     this.#assertHeld()
     const handle = this.#handle
     if (this.held === WRITE) return
@@ -200,13 +209,13 @@ export class Hold implements Guard {
         `this hold of ${handle.text} is being upgraded already: await that`,
       )
     }
-    const { timeout = Number.POSITIVE_INFINITY, signal } = terms
+    const { timeout = Number.POSITIVE_INFINITY, signal } = checkedOptions
     if (signal !== undefined) throwIfAborted(signal)
     if (this.tryUpgrade()) return
     if (timeout === 0) throw timeoutError({ handle, mode: WRITE, isUpgrade: true, timeout: 0 })
     const upgrading = new Wait(
       { handle, mode: WRITE, isUpgrade: true, timeout, signal },
-      (token) => translated(() => binding.requestUpgrade(copy.number, token, handle.attachment, timeout)),
+      (key) => translated(() => binding.requestUpgrade(copy.number, key, handle.attachment, timeout)),
       (hold) => this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading
@@ -239,7 +248,7 @@ export class Hold implements Guard {
     this.#handle.exclusive = WRITE
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
-    this.grip = this.#handle.grip
+    this.lossToken = this.#handle.lossToken
     noticeLoss()
     this.#showLabel()
   }
@@ -290,7 +299,7 @@ export class Hold implements Guard {
   [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
     return show('Guard', this, depth, options, inspect, () => {
       const { mode, released, token, ownerDied } = this
-      return { lock: this.#handle.place, mode, released, token, ownerDied }
+      return { lock: this.#handle.location, mode, released, token, ownerDied }
     })
   }
 }

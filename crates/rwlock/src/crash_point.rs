@@ -1,6 +1,6 @@
 //! The places where a process may die with a step taken and the next one not. `crash_point!(label)` stands before every access to
 //! shared memory that steers anything, and before every system call that others notice; words for people share one. The
-//! same labels mark the steps of the protocol's model (`model/`), and the crash tests kill a process at each. It compiles to
+//! same labels mark the steps of the protocol's model (`verify/model`), and the crash tests kill a process at each. It compiles to
 //! nothing but with the feature `crash-injection`.
 
 macro_rules! crash_point {

@@ -80,7 +80,7 @@ pub use sys::doorbell::Doorbell;
 pub use sys::park::is_process_ending;
 
 #[cfg(all(test, target_os = "linux"))]
-#[path = "../tests/orderings/mod.rs"]
+#[path = "../../../verify/loom/mod.rs"]
 mod orderings;
 
 #[cfg(doctest)]

@@ -119,9 +119,9 @@ fn a_list_is_whole_or_an_error() {
     let lock = TestLock::named();
     let child = lock.child();
     let _own = lock.open();
-    assert_ne!(child.ask("register_reader"), "0");
+    assert_ne!(child.ask("list"), "0");
     assert_eq!(child.ask("no_more_descriptors"), "ok");
-    assert_eq!(child.ask("register_reader"), "Access");
+    assert_eq!(child.ask("list"), "Access");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn is_registered(lock: &TestLock) -> bool {
     process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
 }
 
-// (What it does on demand would do so to the locks of other tests: see storage-named.test.js.)
+// (What it does on demand would do so to the locks of other tests: see named-locks.test.js.)
 #[test]
 fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
     let [read, written, used] = [TestLock::named(), TestLock::named(), TestLock::named()];

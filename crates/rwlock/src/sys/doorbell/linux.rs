@@ -80,7 +80,7 @@ fn sender() -> Option<RawFd> {
 }
 
 /// Returns whether it has arrived. Never waits.
-#[inline(never)] // for `scripts/machine-code.js`, which reads what stands before it
+#[inline(never)] // for `verify/machine-code`, which reads what stands before it
 pub(crate) fn send(name: u64, key: u64) -> bool {
     let Some(sender) = sender() else { return false };
     let (address, length) = address_of(name);

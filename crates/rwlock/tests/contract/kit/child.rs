@@ -268,7 +268,7 @@ impl Servant {
                 let writes = workload::run(|| open(location, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
-            "register_reader" => return Ok(process_rwlock::list()?.len().to_string()),
+            "list" => return Ok(process_rwlock::list()?.len().to_string()),
             "descriptors" => return Ok(descriptors(location, argument.parse().unwrap())),
             #[cfg(target_os = "linux")]
             "no_open_file_locks" => system::no_open_file_locks(),
