@@ -30,7 +30,7 @@ impl Attachment {
     fn recover_readers(&self) -> bool {
         let mut repaired = false;
         for _ in 0..MAX_REPAIRS {
-            match self.segment.readers().find_other(self.index) {
+            match self.segment.readers().find_other_reader(self.index) {
                 Some(reader) if self.segment.recovery().recover(reader) => repaired = true,
                 _ => break,
             }

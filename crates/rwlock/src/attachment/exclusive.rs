@@ -107,7 +107,7 @@ impl Attachment {
 
     #[inline]
     pub(super) fn has_other_readers(&self) -> bool {
-        self.segment.readers().find_other(self.index).is_some()
+        self.segment.readers().find_other_reader(self.index).is_some()
     }
 
     /// Makes the gate ours while it is `open`. SeqCst, so that the scan of the readers that follows cannot miss one who
@@ -173,7 +173,7 @@ impl Attachment {
         crash_point!(last_token_load);
         let token = self.gate().last_token.load(Relaxed).wrapping_add(1);
         if token.is_multiple_of(PRUNE_INTERVAL) {
-            self.segment.readers().prune_idle();
+            self.segment.readers().prune_idle_readers();
         }
         crash_point!(last_token_store);
         self.gate().last_token.store(token, Relaxed);

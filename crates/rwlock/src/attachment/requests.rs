@@ -232,7 +232,10 @@ impl Attachment {
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0 && self.segment.readers().find_other(self.index).is_none() && self.claim_drained() {
+        if self.reads.get() == 0
+            && self.segment.readers().find_other_reader(self.index).is_none()
+            && self.claim_drained()
+        {
             pending.drain = None;
             crash_point!(drain_skip_count);
             self.slot().waiting.skip_count.store(0, Relaxed);

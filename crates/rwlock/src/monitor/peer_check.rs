@@ -185,7 +185,7 @@ impl PeerCheck {
             Err(_) => true, // to be told so
             Ok(Some(owner)) if owner == self.slot => {
                 if gate.is_drained_by(owner) {
-                    match segment.readers().find_other(owner) {
+                    match segment.readers().find_other_reader(owner) {
                         Some(reader) => {
                             self.handle_blocker(reader, &mut before);
                             false
@@ -229,7 +229,7 @@ impl PeerCheck {
             Err(_) => return true, // likewise
         }
         if gate.is_drained_by(gate.owner())
-            && let Some(reader) = segment.readers().find_other(self.slot)
+            && let Some(reader) = segment.readers().find_other_reader(self.slot)
         {
             self.handle_blocker(reader, before); // in case the one who drains cannot
         }
@@ -259,7 +259,7 @@ impl PeerCheck {
             }
             _ if gate.is_drained_by(gate.owner())
                 && gate.owner() != self.slot
-                && (segment.is_in_try(gate.owner()) || segment.readers().find_other(usize::MAX).is_none()) =>
+                && (segment.is_in_try(gate.owner()) || segment.readers().find_other_reader(usize::MAX).is_none()) =>
             {
                 Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
             }

@@ -21,7 +21,7 @@ impl<'a> Readers<'a> {
 
     /// The first slot other than `me` that reads. Who is not listed does not: it looks at the gate once more when it is.
     #[inline]
-    pub fn find_other(self, me: usize) -> Option<usize> {
+    pub fn find_other_reader(self, me: usize) -> Option<usize> {
         for (number, word) in self.registered().enumerate() {
             for slot in slots_in(number, word) {
                 if slot != me && self.reads(slot) {
@@ -46,7 +46,7 @@ impl<'a> Readers<'a> {
     /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
     /// reading by then sees that at its look at the gate, and who had looked before is reading still, or has taken it back.
     #[cold]
-    pub fn prune_idle(self) {
+    pub fn prune_idle_readers(self) {
         for (number, listed) in self.registered().enumerate() {
             let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
             let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);

@@ -43,7 +43,7 @@ pub(crate) fn raise(segment: &Segment, slot: usize) {
     let Some(_trying) = claim_for(segment, slot) else { return };
     // A reader's token must not change. Nor may a writer's, which had to wait for us, or went past us: then it has raised
     // the last token itsegment.
-    if segment.readers().find_other(slot).is_none() {
+    if segment.readers().find_other_reader(slot).is_none() {
         crash_point!(raise_token);
         let _ = segment.gate().last_token.compare_exchange(last, least, SeqCst, Relaxed);
     }

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::Word;
 use super::clock::{NANOS, clock};
+use super::word::Word;
 
 /// The longest sleep, in ns: of how long the kernel takes nothing is said.
 const LONGEST: u64 = NANOS;

@@ -2,9 +2,7 @@
 //!
 //! Times are monotonic nanoseconds of this process' own clock: what goes into shared memory is converted by [`shared`].
 
-use std::sync::atomic::Ordering::SeqCst;
-
-use crate::sync::AtomicU32;
+mod word;
 
 #[cfg(loom)]
 mod loom;
@@ -30,6 +28,7 @@ mod windows;
 use windows as system;
 
 pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
+pub(crate) use word::Word;
 
 /// What this process calls `own`, as all processes may compare it: for people, nothing is decided by it. 0: not known.
 #[inline]
@@ -48,26 +47,4 @@ pub fn is_process_ending() -> bool {
     return windows::is_process_ending();
     #[cfg(not(all(windows, not(loom))))]
     false
-}
-
-/// What can be slept on: for one thread in [`wait`], and beside it one in [`wait_any`].
-#[derive(Default)]
-#[repr(C)]
-pub(crate) struct Word {
-    /// 0, or news: what its bits mean is the business of who sets them.
-    pub news: AtomicU32,
-    /// Where each of the two is woken, if the system cannot do so by the address of `news` (`windows`).
-    #[cfg(not(loom))]
-    sleepers: [std::sync::atomic::AtomicU32; 2],
-}
-
-impl Word {
-    /// Forgets what was said to an earlier owner.
-    pub fn reset(&self) {
-        self.news.store(0, SeqCst);
-        #[cfg(not(loom))]
-        for sleeper in &self.sleepers {
-            sleeper.store(0, SeqCst);
-        }
-    }
 }

@@ -16,7 +16,7 @@ use windows_sys::Win32::Foundation::CloseHandle;
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Threading::CreateEventW;
 
-use super::Word;
+use super::word::Word;
 
 /// The longest sleep, in ns: a tick of the system's clock, which is what its timers can tell.
 const GLANCE: u64 = 15_625_000;
