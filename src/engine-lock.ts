@@ -1,6 +1,7 @@
 // The API over an engine: the members of AsyncRWLock.
 import { throwIfAborted } from './abort.js'
 import type { LockEngine } from './engine.js'
+import { ensure } from './ensure.js'
 import { invalidThis } from './errors.js'
 import type { Hold } from './guard.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
@@ -63,6 +64,16 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     } catch (error) {
       return Promise.reject(explained(error, this, 'upgradable'))
     }
+  }
+
+  async ensure<T>(
+    load: (guard: G) => T | undefined | PromiseLike<T | undefined>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
+    make: (guard: G) => T | void | PromiseLike<T | void>,
+    options?: AcquireOptions,
+  ): Promise<T> {
+    checkLock(this, 'ensure')
+    return ensure(this, load, make, options)
   }
 
   // ---- with a guard

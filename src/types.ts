@@ -211,6 +211,30 @@ export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDis
    * excludes writers and other upgradable holds.
    */
   upgradable<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
+  /**
+   * Makes a thing once for all processes: a build, a download, a schema. Resolves with what `load(guard)` returns while the lock
+   * is held for reading. If that is `undefined`, one process holds the lock for writing and calls `make(guard)`, while the others
+   * wait; then they load.
+   *
+   * ```ts
+   * const schema = await lock.ensure(() => readIfFresh(output), () => build(source, output))
+   * ```
+   *
+   * Resolves with what `make` returned, or, if it returned nothing, with what `load` returns after it. If the process that makes
+   * it dies, another one makes it: `load` is not called, because what is left may be half of it, and `make` sees
+   * {@link AsyncGuard.ownerDied}. If `make` throws, this call rejects, and the next process calls `load` and `make`: a `make` that
+   * fails must leave nothing that `load` accepts.
+   *
+   * `timeout` is for all the waits of one call together.
+   *
+   * Rejects with what `load` or `make` throws; with `ERR_INVALID_ARG_VALUE` if both return nothing; as {@link AsyncRWLock.read}.
+   */
+  ensure<T>(
+    load: (guard: G) => T | undefined | PromiseLike<T | undefined>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
+    make: (guard: G) => T | void | PromiseLike<T | void>,
+    options?: AcquireOptions,
+  ): Promise<T>
   /** Waits for a read hold. Release it, or let `await using` release it. Rejects as {@link AsyncRWLock.read}. */
   acquireRead(options?: AcquireOptions): Promise<G>
   /** Waits for the write hold. Like {@link AsyncRWLock.acquireRead}. */
@@ -218,13 +242,13 @@ export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDis
   /** Waits for the upgradable hold. Like {@link AsyncRWLock.acquireRead}. */
   acquireUpgradable(options?: AcquireOptions): Promise<G>
   /** A read hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryRead(): Awaitable<G | null>
+  tryRead(): G | null | Promise<G | null>
   /** The write hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryWrite(): Awaitable<G | null>
+  tryWrite(): G | null | Promise<G | null>
   /** The upgradable hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
-  tryUpgradable(): Awaitable<G | null>
+  tryUpgradable(): G | null | Promise<G | null>
   /** The holders, the waiters, and the writer that died during its hold. Fails with `ERR_LOCK_CLOSED`. */
-  inspect(): Awaitable<LockSnapshot>
+  inspect(): LockSnapshot | Promise<LockSnapshot>
   /** Closes the lock: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. No effect if it is closed. */
   close(): void | Promise<void>
 }
