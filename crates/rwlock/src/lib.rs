@@ -71,8 +71,8 @@ pub use crash_point::on_crash_point;
 pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
 pub use options::{
-    DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_NAME, Options,
-    WaitOptions,
+    DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_LABEL, MAX_NAME,
+    Options, WaitOptions,
 };
 pub use protocol::slot::Mode;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};

@@ -7,6 +7,8 @@ use crate::sys::files::{self, FileId};
 
 /// The longest name, in UTF-8 bytes.
 pub const MAX_NAME: usize = 255;
+/// The bytes of UTF-8 that are kept of a label.
+pub const MAX_LABEL: usize = 48;
 /// The most attachments a lock can be made for.
 pub const MAX_CAPACITY: u32 = 4095;
 /// The capacity of a lock made without saying one.

@@ -12,7 +12,7 @@
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::options::MAX_CAPACITY;
+use crate::options::{MAX_CAPACITY, MAX_LABEL};
 use crate::protocol::gate::Gate;
 use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
@@ -182,10 +182,10 @@ pub(crate) struct WaitLine {
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
 #[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([InfoU64; 6]);
+pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
 
 impl Label {
-    pub const BYTES: usize = 48;
+    pub const BYTES: usize = MAX_LABEL;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);

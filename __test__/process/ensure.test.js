@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
-import { openLock, spawnNode, tempDir, test, uniqueName, waitFor } from './helpers/index.js'
+import { openLock, spawnNode, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
 
-const MAKER = new URL('./ensure/maker.js', import.meta.url)
+const MAKER = new URL('./programs/ensure-maker.js', import.meta.url)
 
 /** The files and the name that some makers share. */
 function shared(t) {

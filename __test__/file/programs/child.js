@@ -26,6 +26,8 @@ const ops = {
     return { mode: mode & 0o7777, uid, gid }
   },
   list: ({ dir }) => readdirSync(dir).toSorted(),
+  /** Ends with nothing left to do. Answers first. */
+  finish: () => void setImmediate(() => process.disconnect()),
   umask: ({ mask }) => process.umask(mask),
 }
 
