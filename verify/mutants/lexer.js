@@ -1,7 +1,7 @@
 // Splits source text into tokens, so that a place can be found by its words: comments and white space do not count.
 
 /**
- * @typedef {'rust' | 'promela' | 'javascript'} Language
+ * @typedef {'rust' | 'promela' | 'javascript' | 'text'} Language `text` has no tokens
  *
  * @typedef {object} Token
  * @property {'word' | 'number' | 'string' | 'punctuation'} kind
@@ -28,6 +28,7 @@ export function lex(text, language) {
   const tokens = []
   /** @type {Aside[]} */
   const asides = []
+  if (language === 'text') return { tokens, asides }
   let at = 0
   while (at < text.length) {
     const space = /\s+/y

@@ -25,7 +25,10 @@ export function mutate(tree, { name, change }) {
     /** @type {Map<string, string>} */
     const texts = new Map()
     for (const source of new Set(edits.map((edit) => edit.source))) {
-      const text = edited(source, edits.filter((edit) => edit.source === source))
+      const text = edited(
+        source,
+        edits.filter((edit) => edit.source === source),
+      )
       if (text === source.text) throw new Error(`it changes nothing in ${source.file}`)
       // It throws if brackets do not fit any more.
       new Source(source.file, text, source.language)

@@ -82,7 +82,8 @@ export function guard(label, selector) {
       const open = last + 1
       return source.textOf(open) === '{' && source.span(open, source.partners.get(open) ?? open).end >= at.end
     })
-    const [first, last] = guards.findLast(([, end]) => source.span(end, end).end < at.start) ?? missing(`guard of ${label}`)
+    const [first, last] =
+      guards.findLast(([, end]) => source.span(end, end).end < at.start) ?? missing(`guard of ${label}`)
     return source.span(first, last)
   }
 }
@@ -128,8 +129,11 @@ export function macro(name) {
   return (tree) => {
     const found = [...tree.sources.values()].flatMap((source) =>
       source.asides.flatMap(({ kind, text, start, end }) => {
-        const head = kind === 'directive' ? new RegExp(`^#define +${name}\\b(?:\\([^)]*\\))?\\s*`).exec(text) : null
-        return head ? [{ source, start: start + head[0].length, end: start + text.trimEnd().length || end }] : []
+        const head =
+          kind === 'directive' ? new RegExp(`^#define +${name}\\b(?:\\([^)]*\\))?\\s*`).exec(text) : null
+        return head
+          ? [{ source, start: start + head[0].length, end: start + text.trimEnd().length || end }]
+          : []
       }),
     )
     return one(found, undefined, `macro ${name}`)
@@ -223,6 +227,25 @@ export function swaps(first, second) {
  */
 export function returns(selector, expression) {
   return becomes(body(selector), ` ${expression} `)
+}
+
+/**
+ * Text that occurs exactly once in a file that is no source: a workflow, a document, a built file.
+ *
+ * @param {string} file
+ * @param {string} from
+ * @param {string} to
+ * @returns {Change}
+ */
+export function text(file, from, to) {
+  return (tree) => {
+    const source = tree.sources.get(file) ?? missing(file)
+    const start = source.text.indexOf(from)
+    if (start < 0 || source.text.includes(from, start + 1)) {
+      throw new Error(`it does not occur exactly once in ${file}: ${from}`)
+    }
+    return [{ source, start, end: start + from.length, text: to }]
+  }
 }
 
 /**
@@ -380,7 +403,7 @@ export function occurrences(source, first, last, pattern) {
       // A formatter that breaks lines adds it.
       if (')]}'.includes(text) && source.textOf(at) === ',') at++
       const token = at <= last ? source.tokens[at] : undefined
-      fits = token !== undefined && fit(token, text, variables)
+      fits = token !== undefined && equals(token, text, variables)
       if (!fits) break
       at++
     }
@@ -390,7 +413,7 @@ export function occurrences(source, first, last, pattern) {
 }
 
 /** @param {Token} token @param {string} text @param {Record<string, string>} variables */
-function fit(token, text, variables) {
+function equals(token, text, variables) {
   if (!/^\$\w+$/.test(text)) return token.text === text
   if (token.kind !== 'word') return false
   variables[text] ??= token.text

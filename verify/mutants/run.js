@@ -2,8 +2,8 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { endLike, root, SIGNALS } from '../../scripts/run.js'
-import { fail, say } from '../../scripts/setup.js'
+import { endLike, root, SIGNALS } from '../../scripts/lib/run.js'
+import { fail, say } from '../../scripts/lib/setup.js'
 import { mutate } from './mutate.js'
 import { Tree } from './tree.js'
 

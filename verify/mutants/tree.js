@@ -8,12 +8,12 @@ import { lex } from './lexer.js'
  * @typedef {import('./lexer.js').Token} Token
  *
  * A function, or an inline or a process of Promela. Its body is what stands between two braces, given as tokens' numbers.
- * @typedef {{ name: string, path: string[], source: Source, open: number, close: number }} Function
+ * @typedef {{ name: string, path: string[], source: Source, open: number, close: number }} Callable
  *
  * @typedef {{ source: Source, start: number, end: number }} Span
  */
 
-const ENDINGS = { rust: '.rs', promela: '.pml', javascript: '.js' }
+const ENDINGS = { rust: '.rs', promela: '.pml', javascript: '.js', text: '' }
 const PAIRS = { '(': ')', '[': ']', '{': '}' }
 /** In Promela these words enclose, too. */
 const WORD_PAIRS = { if: 'fi', do: 'od' }
@@ -33,6 +33,8 @@ export class Source {
     this.tokens = tokens
     this.asides = asides
     /** The token that closes what a token opens, and the other way round, by their numbers. */
+    /** @type {Callable[] | undefined} */
+    this.found = undefined
     this.partners = partners(tokens, file, language === 'promela' ? { ...PAIRS, ...WORD_PAIRS } : PAIRS)
   }
 
@@ -58,10 +60,10 @@ export class Source {
     return this.functions.findLast(({ open, close }) => open < token && token < close)
   }
 
-  /** @returns {Function[]} in the order of the file; one that is in another follows it */
+  /** @returns {Callable[]} in the order of the file; one that is in another follows it */
   get functions() {
-    this._functions ??= this.language === 'rust' ? rustFunctions(this) : simpleFunctions(this)
-    return this._functions
+    this.found ??= this.language === 'rust' ? rustFunctions(this) : simpleFunctions(this)
+    return this.found
   }
 }
 
@@ -86,8 +88,13 @@ export class Tree {
     const names = statSync(directory).isDirectory()
       ? readdirSync(directory, { recursive: true, encoding: 'utf8' })
       : ['']
-    const files = names.filter((name) => (name || directory).endsWith(ENDINGS[language]))
-    return new Tree(new Map(files.map((name) => [name, readFileSync(join(directory, name), 'utf8')])), language)
+    const files = names.filter(
+      (name) => (name || directory).endsWith(ENDINGS[language]) && statSync(join(directory, name)).isFile(),
+    )
+    return new Tree(
+      new Map(files.map((name) => [name, readFileSync(join(directory, name), 'utf8')])),
+      language,
+    )
   }
 
   /**
@@ -96,7 +103,7 @@ export class Tree {
    * crash point.
    *
    * @param {string} selector
-   * @returns {Function}
+   * @returns {Callable}
    */
   function(selector) {
     if (selector.startsWith('#')) return this.crashPoint(selector.slice(1)).function
@@ -119,7 +126,7 @@ export class Tree {
    *
    * @param {string} label
    * @param {string} [selector] of the function, for a label that occurs in several
-   * @returns {Span & { at: Span, from: number, function: Function }} `at`: the crash point itself; `from`: the token after it
+   * @returns {Span & { at: Span, from: number, function: Callable }} `at`: the crash point itself; `from`: the token after it
    */
   crashPoint(label, selector) {
     const found = [...this.sources.values()].flatMap((source) =>
@@ -161,10 +168,10 @@ function partners(tokens, file, pairs) {
   return found
 }
 
-/** @param {Source} source @returns {Function[]} */
+/** @param {Source} source @returns {Callable[]} */
 function rustFunctions(source) {
   const { tokens, partners } = source
-  /** @type {Function[]} */
+  /** @type {Callable[]} */
   const found = []
   const modules = source.file
     .replace(/\.rs$/, '')
@@ -227,11 +234,11 @@ function itemEnd({ tokens, partners }, at) {
  * `inline` and `proctype` of Promela; functions and methods of JavaScript that have a block.
  *
  * @param {Source} source
- * @returns {Function[]}
+ * @returns {Callable[]}
  */
 function simpleFunctions(source) {
   const { tokens, partners, language } = source
-  /** @type {Function[]} */
+  /** @type {Callable[]} */
   const found = []
   const add = (/** @type {number} */ name, /** @type {number} */ open) => {
     const close = partners.get(open)
@@ -308,7 +315,8 @@ export function statementFrom(source, first) {
   while (at < tokens.length) {
     const text = tokens[at]?.text ?? ''
     if (text === ';') return [first, at]
-    if (['}', ')', ']', ...(source.language === 'promela' ? ['fi', 'od'] : [])].includes(text)) return [first, at - 1]
+    if (['}', ')', ']', ...(source.language === 'promela' ? ['fi', 'od'] : [])].includes(text))
+      return [first, at - 1]
     if (source.language === 'promela' && text === ':' && tokens[at + 1]?.text === ':') return [first, at - 1]
     const partner = partners.get(at)
     if (partner === undefined) {
@@ -394,7 +402,9 @@ export function matches(tokens, at, texts) {
 
 /** @param {Token[]} tokens @param {number} at @param {(text: string) => boolean} is */
 function findAt(tokens, at, is) {
-  const found = tokens.findIndex((token, number) => number >= at && token.kind === 'punctuation' && is(token.text))
+  const found = tokens.findIndex(
+    (token, number) => number >= at && token.kind === 'punctuation' && is(token.text),
+  )
   return found < 0 ? tokens.length - 1 : found
 }
 

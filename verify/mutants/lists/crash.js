@@ -59,7 +59,10 @@ export const mutants = [
   {
     name: 'no-repair-for-drainer',
     breaks: 'no process checks whether the readers that a sleeping writer waits for are alive',
-    change: [omits('PeerCheck::check', 'handle_blocker'), omits('PeerCheck::check_ahead', 'handle_blocker', 1)],
+    change: [
+      omits('PeerCheck::check', 'handle_blocker'),
+      omits('PeerCheck::check_ahead', 'handle_blocker', 1),
+    ],
   },
   {
     name: 'waiter-never-skipped',
@@ -112,7 +115,8 @@ export const mutants = [
   },
   {
     name: 'no-generation',
-    breaks: 'a slot has the same reads word under its next owner: a late repair takes the hold of a live reader',
+    breaks:
+      'a slot has the same reads word under its next owner: a late repair takes the hold of a live reader',
     change: [replaces('Attachment::attach', '.generation().wrapping_add(1)', '.generation()')],
   },
   {
@@ -170,8 +174,15 @@ export const mutants = [
     name: 'memory-before-record',
     breaks: 'the shared memory is made before the record names it',
     change: [
-      before(call('named::create', 'write'), 'let memory = memory::create(&record.id, bytes).map_err(cannot)?;'),
-      replaces('named::create', 'memory::create(&record.id, bytes).map(Some).map_err(cannot)', 'Ok(Some(memory))'),
+      before(
+        call('named::create', 'write'),
+        'let memory = memory::create(&record.id, bytes).map_err(cannot)?;',
+      ),
+      replaces(
+        'named::create',
+        'memory::create(&record.id, bytes).map(Some).map_err(cannot)',
+        'Ok(Some(memory))',
+      ),
     ],
   },
   {
@@ -193,7 +204,11 @@ export const mutants = [
     name: 'veto-ignored',
     breaks: 'a removal succeeds although a process attached after its check',
     change: [
-      replaces('Segment::try_remove', 'self.swap_removal($proposed, $proposed.next(COMMITTED))', 'self.swap_removal(self.removal(), $proposed.next(COMMITTED))'),
+      replaces(
+        'Segment::try_remove',
+        'self.swap_removal($proposed, $proposed.next(COMMITTED))',
+        'self.swap_removal(self.removal(), $proposed.next(COMMITTED))',
+      ),
     ],
   },
   {

@@ -43,7 +43,11 @@ export const mutants = [
     name: 'an attachment does not check whether the gate names it as the owner',
     target: 'open',
     change: [
-      replaces('Attachment::check_gate', 'if $owner == self.index => {}', 'if $owner == self.index => return Ok(())'),
+      replaces(
+        'Attachment::check_gate',
+        'if $owner == self.index => {}',
+        'if $owner == self.index => return Ok(())',
+      ),
     ],
   },
   {

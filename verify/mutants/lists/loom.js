@@ -1,6 +1,7 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
-import { weaker, weakerIn } from '../orderings.js'
+
 import { replaces } from '../operators.js'
+import { weaker, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
 const IN_ORDER =
@@ -20,19 +21,27 @@ export const mutants = [
   weaker('release_read', 'Release'),
   weaker('release_read', 'Relaxed'),
   // Changing the mode.
-  weaker('end_read_in_place', 'Relaxed', { survives: 'the gate says writing until its release, which follows: no process reads the word before' }),
+  weaker('end_read_in_place', 'Relaxed', {
+    survives: 'the gate says writing until its release, which follows: no process reads the word before',
+  }),
   // (A false alarm: C++20 lets no later load return a value older than the swap of the release.)
   weaker('downgrade_publish', 'Relaxed'),
   // Attaching and closing.
   weaker('attach_load', 'Relaxed', { survives: UNUSED }),
-  weaker('attach_reads', 'Relaxed', { survives: 'the word already says that the slot does not read: only the generation is new' }),
+  weaker('attach_reads', 'Relaxed', {
+    survives: 'the word already says that the slot does not read: only the generation is new',
+  }),
   weaker('attach_queued', 'Relaxed', { survives: UNUSED }),
   weaker('attach_wake', 'Relaxed', { survives: UNUSED }),
   weaker('attach_unregister', 'Relaxed', { survives: UNUSED }),
   weaker('attach_high_water', 'AcqRel'),
-  weaker('attach_high_water_load', 'Relaxed', { survives: 'the exchange that follows fails if the value is old' }),
+  weaker('attach_high_water_load', 'Relaxed', {
+    survives: 'the exchange that follows fails if the value is old',
+  }),
   weaker('lower_high_water_load', 'Relaxed'),
-  weaker('lower_high_water', 'Relaxed', { survives: 'an attachment after it raises the mark again, in one order with it' }),
+  weaker('lower_high_water', 'Relaxed', {
+    survives: 'an attachment after it raises the mark again, in one order with it',
+  }),
   weakerIn('Segment::removal', 'Relaxed'),
   // The gate, and the scans.
   weakerIn('GateLine::load', 'Acquire'),

@@ -1,4 +1,4 @@
-// Ways to break the packages, each of which the test has to find.
+// Faults in the packages that `npm run test:packages -- --mutants` must find, each by the check `foundBy`.
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addonName } from '../../../scripts/lib/setup.js'
@@ -13,7 +13,7 @@ const otherTarget = TARGETS.find((other) => other !== target) ?? ''
 /**
  * @typedef {object} Mutant
  * @property {string} name
- * @property {string} foundBy the check that has to fail
+ * @property {string} foundBy the check that must fail
  * @property {(staged: string) => void} change
  */
 
@@ -68,7 +68,7 @@ export const mutants = [
     }),
   },
   {
-    name: 'there is nothing for those who do not know "exports"',
+    name: 'no entry for tools that do not know "exports"',
     foundBy: 'attw',
     change: inManifest(library, (manifest) => {
       delete manifest.main
@@ -118,7 +118,7 @@ export const mutants = [
     }),
   },
   {
-    name: 'an addon of another version is asked for',
+    name: 'an addon of another version is requested',
     foundBy: 'ESM',
     change: inManifest(library, (manifest) => {
       manifest.optionalDependencies[addon] = '0.0.1'

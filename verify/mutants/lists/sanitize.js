@@ -1,6 +1,7 @@
 // Faults that `npm run sanitize -- --mutants` must find, each by one sanitizer in one test.
-import { weaker, weakerIn } from '../orderings.js'
+
 import { after, call, replaces } from '../operators.js'
+import { weaker, weakerIn } from '../orderings.js'
 
 /** @typedef {import('../mutate.js').Mutant & { kind: string, tests: string[] }} Sanitized */
 
@@ -31,9 +32,7 @@ export const mutants = [
     name: 'a lock stays mapped',
     kind: 'address',
     tests: ['an_upgrader_that_was_passed_over'],
-    change: [
-      after(call('Attachment::drop', 'withdraw_all'), 'std::mem::forget(self.segment.clone());'),
-    ],
+    change: [after(call('Attachment::drop', 'withdraw_all'), 'std::mem::forget(self.segment.clone());')],
   },
   {
     name: 'the watcher reads its list without the mutex',
