@@ -307,20 +307,43 @@ export function replaces(selector, pattern, text, nth) {
  * @param {{ nth?: number, times?: number }} [options]
  * @returns {Change}
  *
- * @typedef {{ point: string, in?: string } | { function: string }} Weakened
+ * @typedef {{ point: string, in?: string } | { function: string } | { access: string }} Weakened `access`: such as `removal.load`,
+ *   the only one of that word in the sources
  * @typedef {'AcqRel' | 'Acquire' | 'Release' | 'Relaxed'} Order
  */
 export function weakens(place, order, { nth = 0, times = 1 } = {}) {
   return (tree) => {
-    const point = 'point' in place ? tree.crashPoint(place.point, place.in) : undefined
-    const around = 'point' in place ? point?.function : tree.function(place.function)
-    if (!around) throw new Error(`no function is around ${JSON.stringify(place)}`)
-    const { source, open, close } = around
-    const found = range(point?.from ?? open, close).filter((at) => source.textOf(at) === 'SeqCst')
+    const { source, first, last } = weakened(tree, place)
+    const found = range(first, last).filter((at) => source.textOf(at) === 'SeqCst')
     const those = found.slice(nth, nth + times)
     if (those.length < times) throw new Error(`too few of SeqCst at ${JSON.stringify(place)}`)
     return those.map((at) => ({ ...source.span(at, at), text: `std::sync::atomic::Ordering::${order}` }))
   }
+}
+
+/**
+ * Between which tokens the ordering is.
+ *
+ * @param {Tree} tree
+ * @param {Weakened} place
+ */
+function weakened(tree, place) {
+  if ('point' in place) {
+    const { source, from, function: around } = tree.crashPoint(place.point, place.in)
+    return { source, first: from, last: around.close }
+  }
+  if ('function' in place) {
+    const { source, open, close } = tree.function(place.function)
+    return { source, first: open, last: close }
+  }
+  const found = [...tree.sources.values()].flatMap((source) =>
+    occurrences(source, 0, source.tokens.length - 1, `.${place.access}(`).map(({ first, last }) => ({
+      source,
+      first,
+      last: source.partners.get(last) ?? last,
+    })),
+  )
+  return one(found, undefined, `access ${place.access}`)
 }
 
 /**

@@ -30,3 +30,14 @@ export function weakerIn(selector, order, { failure = false, both = false, survi
   const change = weakens({ function: selector }, order, { nth: failure ? 1 : 0, times: both ? 2 : 1 })
   return { name, change: [change], survives }
 }
+
+/**
+ * Where a word is accessed, for an access without a crash point of its own.
+ *
+ * @param {string} access such as `removal.load`, the only one in the sources
+ * @param {Order} order
+ * @returns {import('./mutate.js').Mutant}
+ */
+export function weakerAt(access, order) {
+  return { name: `${access}: ${order}`, change: [weakens({ access }, order)] }
+}

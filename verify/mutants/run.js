@@ -134,17 +134,6 @@ function report({ name, breaks, survives }, found) {
   return 'wrong'
 }
 
-/**
- * Replaces text that occurs exactly once: for files that are no sources.
- *
- * @param {string} text
- * @param {readonly [from: string, to: string]} change
- */
-export function replaceOnce(text, [from, to]) {
-  if (text.split(from).length !== 2) throw new Error(`it does not occur exactly once: ${from}`)
-  return text.replace(from, () => to)
-}
-
 /** A signal takes effect when the check that runs has ended. */
 function interrupted() {
   const state = {

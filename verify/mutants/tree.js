@@ -352,8 +352,7 @@ export function statementAround(source, token) {
     if (source.language === 'promela') first = promelaStart(source, first, inside)
     const [, last] = statementFrom(source, first)
     if (last >= inside) {
-      const arm = source.language === 'rust' ? armStart(source, first, inside) : first
-      return [arm, last]
+      return source.language === 'rust' ? armOf(source, first, last, inside) : [first, last]
     }
     first = last + 1
   }
@@ -379,15 +378,25 @@ function promelaStart({ tokens, partners }, first, token) {
   return start
 }
 
-/** Where the arm of a `match` begins that a token is in. @param {Source} source @param {number} first @param {number} token */
-function armStart({ tokens, partners }, first, token) {
+/**
+ * The arm of a `match` that a token is in, within a statement; or the statement.
+ *
+ * @param {Source} source
+ * @param {number} first
+ * @param {number} last
+ * @param {number} token
+ * @returns {[number, number]}
+ */
+function armOf({ tokens, partners }, first, last, token) {
   let start = first
-  for (let at = first; at < token; at++) {
+  for (let at = first; at <= last; at++) {
+    const isArrow = tokens[at]?.text === '=' && tokens[at + 1]?.text === '>'
+    if (isArrow && at + 1 < token) start = at + 2
+    else if (tokens[at]?.text === ',' && at >= token && start > first) return [start, at]
     const partner = partners.get(at)
-    if (partner !== undefined && partner > at && partner < token) at = partner
-    else if (tokens[at]?.text === '=' && tokens[at + 1]?.text === '>' && at + 1 < token) start = at + 2
+    if (partner !== undefined && partner > at && (partner < token || at >= token)) at = partner
   }
-  return start
+  return [start, last]
 }
 
 /** Whether an expression goes on behind a block of it. @param {string | undefined} next */

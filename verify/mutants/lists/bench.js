@@ -6,7 +6,7 @@ import { after, becomes, call, condition, forces, point, replaces } from '../ope
 export const mutants = [
   {
     name: 'the clock is read in every write hold',
-    change: [after(call('Attachment::begin_write', 'set'), 'self.stamp_exclusive();')],
+    change: [after(call('begin_write', 'set'), 'self.stamp_exclusive();')],
   },
   {
     name: 'a writer checks every slot',
@@ -16,7 +16,7 @@ export const mutants = [
     name: 'a reader registers at each acquisition',
     change: [
       replaces(
-        'Attachment::read_while',
+        'read_while',
         'self.is_registered() || self.register_reader_while($open)',
         'self.register_reader_while($open)',
       ),
@@ -24,6 +24,6 @@ export const mutants = [
   },
   {
     name: 'a writer drains although no other reader is registered',
-    change: [forces(condition('Attachment::write_now', 'has_other_registered', 0), 'true')],
+    change: [forces(condition('write_now', 'has_other_registered', 0), 'true')],
   },
 ]

@@ -10,6 +10,7 @@ import {
   omits,
   point,
   replaces,
+  returns,
   skips,
 } from '../operators.js'
 
@@ -18,12 +19,12 @@ export const mutants = [
   {
     name: 'poison-never',
     breaks: 'recovery frees the gate of a dead writer without poisoning it',
-    change: [forces(condition('Segment::free_gate_of', 'is_inside'), 'false')],
+    change: [forces(condition('free_gate_of', 'is_inside'), 'false')],
   },
   {
     name: 'poison-always',
     breaks: 'a death in an upgradable hold or in a drain poisons the lock',
-    change: [forces(condition('Segment::free_gate_of', 'is_inside'), 'true')],
+    change: [forces(condition('free_gate_of', 'is_inside'), 'true')],
   },
   {
     name: 'never-begun-counts',
@@ -50,7 +51,7 @@ export const mutants = [
     breaks: 'the gate of a writer that died while it drained stays taken',
     change: [
       replaces(
-        'Segment::free_gate_of',
+        'free_gate_of',
         '!$gate.is_owned_by($index)',
         '$gate.hold() == Some(Hold::Draining) || !$gate.is_owned_by($index)',
       ),
@@ -59,17 +60,14 @@ export const mutants = [
   {
     name: 'no-repair-for-drainer',
     breaks: 'no process checks whether the readers that a sleeping writer waits for are alive',
-    change: [
-      omits('PeerCheck::check', 'handle_blocker'),
-      omits('PeerCheck::check_ahead', 'handle_blocker', 1),
-    ],
+    change: [omits('PeerCheck::check', 'handle_blocker'), omits('check_ahead', 'handle_blocker', 1)],
   },
   {
     name: 'waiter-never-skipped',
     breaks: 'all waiters wait for a stopped waiter',
     change: [
       replaces(
-        'PeerCheck::still_awaited',
+        'still_awaited',
         '$since + (SKIP_GRACE << $count)',
         'if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { $since + (SKIP_GRACE << $count) }',
       ),
@@ -80,7 +78,7 @@ export const mutants = [
     breaks: 'all waiters wait for a stopped writer that does not write yet',
     change: [
       replaces(
-        'PeerCheck::still_awaited',
+        'still_awaited',
         '$since + (SKIP_GRACE << $count)',
         'if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { $since + (SKIP_GRACE << $count) }',
       ),
@@ -91,27 +89,20 @@ export const mutants = [
     breaks: 'the last token is stored at the end of a hold: the token of a dead writer is given out again',
     change: [
       skips(point('last_token_store')),
-      begins(
-        'Attachment::end_write',
-        'self.gate().last_token.store(self.slot().token.load(Relaxed), Relaxed);',
-      ),
+      begins('end_write', 'self.gate().last_token.store(self.slot().token.load(Relaxed), Relaxed);'),
     ],
   },
   {
     name: 'failure-clears-poison',
     breaks: 'a write hold that failed clears the poison of an earlier death',
     change: [
-      replaces(
-        'Attachment::release_exclusive',
-        'HoldEnd::Consistent if',
-        'HoldEnd::Consistent | HoldEnd::Failed if',
-      ),
+      replaces('release_exclusive', 'HoldEnd::Consistent if', 'HoldEnd::Consistent | HoldEnd::Failed if'),
     ],
   },
   {
     name: 'died-slot-reused',
     breaks: 'the slot of the dead writer, which names it, is given to a new attachment',
-    change: [forces(condition('Segment::try_claim_slot', 'died() !='), 'true')],
+    change: [forces(condition('#attach_died_load', 'died() !='), 'true')],
   },
   {
     name: 'no-generation',
@@ -122,37 +113,37 @@ export const mutants = [
   {
     name: 'no-tag',
     breaks: 'the gate has the same word under its next owner: a late repair takes it from a live owner',
-    change: [replaces('Gate::acquired', '.wrapping_add(1 << TAG_SHIFT)', '')],
+    change: [replaces('acquired', '.wrapping_add(1 << TAG_SHIFT)', '')],
   },
   {
     name: 'aborts-what-was-taken',
     breaks: 'an upgrader that was skipped loses its upgradable hold when it gives up the upgrade',
-    change: [replaces('Attachment::abort_drain', 'is_drained_by', 'is_owned_by')],
+    change: [replaces('abort_drain', 'is_drained_by', 'is_owned_by')],
   },
   {
     name: 'high-water-too-low',
     breaks: 'a close lowers the high-water mark to zero and so hides the other attachments',
-    change: [replaces('Segment::lower_high_water', '|$index| $index + 1', '|_| 0')],
+    change: [replaces('lower_high_water', '|$index| $index + 1', '|_| 0')],
   },
   {
     name: 'try-write-scans-once',
     breaks: 'a try to write checks for readers only before it takes the gate',
-    change: [forces(condition('Attachment::write_drained', 'has_other_readers'), 'false')],
+    change: [forces(condition('write_drained', 'has_other_readers'), 'false')],
   },
   {
     name: 'registered-unchecked',
     breaks: 'a reader that has set its bit does not check the gate again',
-    change: [forces(condition('Attachment::register_reader_while', 'open'), 'false')],
+    change: [forces(condition('register_reader_while', 'open'), 'false')],
   },
   {
     name: 'downgraded-unregistered',
     breaks: 'a writer that downgrades to read does not set its bit, so no writer sees its hold',
-    change: [forces(condition('Attachment::downgrade_to_read', 'is_registered'), 'false')],
+    change: [forces(condition('downgrade_to_read', 'is_registered'), 'false')],
   },
   {
     name: 'death-forgotten',
     breaks: 'the last close removes a lock whose owner death was not reported yet',
-    change: [replaces('Segment::is_clean', '&& $gate.died().is_none()', '')],
+    change: [replaces('is_clean', '&& $gate.died().is_none()', '')],
   },
   {
     name: 'magic-first',
@@ -188,12 +179,12 @@ export const mutants = [
   {
     name: 'left-over-kept',
     breaks: 'the shared memory of a dead creator stays',
-    change: [becomes(call('sweep::unlink_memory_of', 'unlink'), 'Ok(drop(id)),')],
+    change: [becomes(call('unlink_memory_of', 'unlink'), 'Ok(drop(id)),')],
   },
   {
     name: 'attached-unchecked',
     breaks: 'an attachment does not check whether the lock is being removed',
-    change: [replaces('Segment::enter', 'self.veto_removal() &&', '')],
+    change: [returns('#veto_load', 'true')],
   },
   {
     name: 'removed-unchecked',
@@ -201,15 +192,9 @@ export const mutants = [
     change: [skips(point('removal_probe'))],
   },
   {
-    name: 'veto-ignored',
+    name: 'veto-not-stored',
     breaks: 'a removal succeeds although a process attached after its check',
-    change: [
-      replaces(
-        'Segment::try_remove',
-        'self.swap_removal($proposed, $proposed.next(COMMITTED))',
-        'self.swap_removal(self.removal(), $proposed.next(COMMITTED))',
-      ),
-    ],
+    change: [forces(condition('#veto', 'next(0)'), 'true')],
   },
   {
     name: 'another-record-removed',
@@ -219,6 +204,6 @@ export const mutants = [
   {
     name: 'unpublished-taken',
     breaks: 'a sweep removes the unpublished record of a live creator',
-    change: [replaces('sweep::remove_unpublished', '!$lock.try_lock(SETUP_BYTE).map_err($cannot)? ||', '')],
+    change: [replaces('remove_unpublished', '!$lock.try_lock(SETUP_BYTE).map_err($cannot)? ||', '')],
   },
 ]

@@ -6,7 +6,7 @@ export const mutants = [
   {
     name: 'the high-water mark is trusted',
     target: 'open',
-    change: [replaces('Segment::used_slots', '.min($slots.len())', '')],
+    change: [replaces('used_slots', '.min($slots.len())', '')],
   },
   {
     name: 'the reader bitmap is trusted',
@@ -16,7 +16,7 @@ export const mutants = [
   {
     name: "the gate's owner is trusted",
     target: 'open',
-    change: [forces(condition('Segment::gate_owner', 'owner'), 'true')],
+    change: [forces(condition('gate_owner', 'owner'), 'true')],
   },
   {
     name: 'the length of the memory is not compared with its capacity',
@@ -26,13 +26,7 @@ export const mutants = [
   {
     name: 'a wait sleeps only on a word that is zero',
     target: 'open',
-    change: [
-      replaces(
-        'Attachment::sleep_until_settled',
-        'park::wait_for_news(&self.slot().waiting.wake, $until)',
-        'park::wait(&self.slot().waiting.wake, park::IDLE, $until)',
-      ),
-    ],
+    change: [replaces('#sleep_load', '($word, $seen, $until)', '($word, 0, $until)')],
   },
   {
     name: 'the watcher does not clear the unknown bits of a wake word',
@@ -43,17 +37,13 @@ export const mutants = [
     name: 'an attachment does not check whether the gate names it as the owner',
     target: 'open',
     change: [
-      replaces(
-        'Attachment::check_gate',
-        'if $owner == self.index => {}',
-        'if $owner == self.index => return Ok(())',
-      ),
+      replaces('check_gate', 'if $owner == self.index => {}', 'if $owner == self.index => return Ok(()),'),
     ],
   },
   {
     name: "a read that is retracted wakes the attachment's own writer",
     target: 'running',
-    change: [forces(condition('Attachment::retract_read', 'is_owned_by'), 'true')],
+    change: [forces(condition('retract_read', 'is_owned_by'), 'true')],
   },
   {
     name: "a damaged lock's token becomes the token floor of all locks",

@@ -1,13 +1,13 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
 import { replaces } from '../operators.js'
-import { weaker, weakerIn } from '../orderings.js'
+import { weaker, weakerAt, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
 const IN_ORDER =
   'loom runs an operation outside of the sequentially consistent order in its place within it: see machine-code'
 const KERNEL = 'it orders the load before the probe of the kernel, which no model shows'
-const PUBLISH = { selector: 'Attachment::publish_head' }
+const PUBLISH = { selector: 'publish_head' }
 
 /** @type {import('../mutate.js').Mutant[]} */
 export const mutants = [
@@ -42,7 +42,7 @@ export const mutants = [
   weaker('lower_high_water', 'Relaxed', {
     survives: 'an attachment after it raises the mark again, in one order with it',
   }),
-  weakerIn('Segment::removal', 'Relaxed'),
+  weakerAt('removal.load', 'Relaxed'),
   // The gate, and the scans.
   weakerIn('GateLine::load', 'Acquire'),
   weakerIn('GateLine::load', 'Relaxed'),
@@ -76,7 +76,7 @@ export const mutants = [
   {
     name: 'unmuted',
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
-    change: [replaces('Attachment::block', 'self.mute()', '0')],
+    change: [replaces('block', 'self.mute()', '0')],
   },
   // Dead and stopped processes.
   weaker('repair_load_queued', 'Relaxed', { survives: KERNEL }),

@@ -14,7 +14,7 @@ export const mutants = [
   weaker('scan_reader_bitmap', 'Acquire'),
   weaker('scan_reads', 'Acquire'),
   weaker('publish_load', 'Acquire'),
-  weaker('publish', 'Release', { selector: 'Attachment::publish_head' }),
+  weaker('publish', 'Release', { selector: 'publish_head' }),
   weaker('leave_queue', 'Release'),
   weaker('wake_mark', 'Relaxed'),
   weaker('take_wake', 'Relaxed'),

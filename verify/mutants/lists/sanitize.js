@@ -22,7 +22,7 @@ export const mutants = [
     tests: ['a_label_is_cut'],
     change: [
       replaces(
-        'layout::store_bytes',
+        'store_bytes',
         '$bytes.get($index * 8..).unwrap_or(&[])',
         'unsafe { std::slice::from_raw_parts($bytes.as_ptr().wrapping_add($index * 8), 8) }',
       ),

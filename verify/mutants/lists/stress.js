@@ -20,7 +20,7 @@ export const mutants = [
     change: [
       before(point('read_publish'), 'let admitted = open(self.load_gate()); std::thread::yield_now();'),
       becomes(
-        condition('Attachment::read_while', 'register_reader_while'),
+        condition('read_while', 'register_reader_while'),
         'admitted && (self.is_registered() || self.register_reader_while(|_| true))',
       ),
     ],
@@ -28,17 +28,17 @@ export const mutants = [
   {
     name: 'a writer does not check for readers after it took the gate',
     change: [
-      forces(condition('Attachment::write_drained', 'has_other_readers'), 'false'),
-      after(call('Attachment::write_with_others_registered', 'of'), 'std::thread::yield_now();'),
+      forces(condition('write_drained', 'has_other_readers'), 'false'),
+      after(call('write_with_others_registered', 'of'), 'std::thread::yield_now();'),
     ],
   },
   {
     name: 'an upgrade does not wait for the readers',
     change: [
       replaces(
-        'Attachment::continue_drain',
-        'self.segment.find_other_reader(self.index).is_none()',
-        '(drain.upgrade || self.segment.find_other_reader(self.index).is_none())',
+        'continue_drain',
+        '.find_other_reader(self.index).is_none()',
+        '.find_other_reader(self.index).is_none_or(|_| drain.upgrade)',
       ),
     ],
   },
@@ -46,26 +46,26 @@ export const mutants = [
     name: 'a downgrade frees the gate before it reads',
     change: [
       before(
-        call('Attachment::downgrade_to_read', 'set'),
+        call('downgrade_to_read', 'set'),
         'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now();',
       ),
     ],
   },
   {
     name: 'the last token does not grow',
-    change: [replaces('Attachment::begin_write', '.wrapping_add(1)', '')],
+    change: [replaces('begin_write', '.wrapping_add(1)', '')],
   },
   {
     name: 'a death inside is not remembered',
-    change: [replaces('Segment::free_gate_of', '.poisoned_by($index)', '')],
+    change: [replaces('free_gate_of', '.poisoned_by($index)', '')],
   },
   {
     name: 'a consistent write hold does not clear the poison',
-    change: [replaces('Attachment::release_exclusive', '.poison_cleared()', '')],
+    change: [replaces('release_exclusive', '.poison_cleared()', '')],
   },
   {
     name: 'each process that is probed counts as dead',
-    change: [replaces('Segment::recover', '!self.is_alive($slot)', 'true')],
+    change: [becomes(point('probe'), 'false')],
   },
   {
     name: 'a dead reader is never cleared',
@@ -77,13 +77,11 @@ export const mutants = [
   },
   {
     name: 'a dead owner keeps the gate',
-    change: [omits('Segment::repair', 'free_gate_of')],
+    change: [omits('repair', 'free_gate_of')],
   },
   {
     name: 'the slots of dead processes are lost',
-    change: [
-      replaces('Segment::try_claim_slot', '.chain((0..$spare).filter(|$index| !is_vacant($index)))', ''),
-    ],
+    change: [replaces('#attach_lock', '.chain((0..$spare).filter(|$index| !is_vacant($index)))', '')],
   },
   {
     name: 'the queue is never closed',
@@ -91,13 +89,13 @@ export const mutants = [
   },
   {
     name: 'a queue without waiters is not cleared',
-    change: [replaces('Segment::wake_next', '.without_queue()', '.with_closed()')],
+    change: [replaces('wake_next', '.without_queue()', '.with_closed()')],
   },
   {
     name: 'the wake of the next waiter is lost, and no waiter checks by itself',
     change: [
-      replaces('Segment::wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),
-      replaces('Attachment::sleep_until_settled', '.min($check.next)', ''),
+      replaces('wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),
+      replaces('sleep_until_settled', '.min($check.next)', ''),
     ],
   },
 ]
