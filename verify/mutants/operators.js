@@ -357,7 +357,11 @@ function weakened(tree, place) {
 function conditionsOf(source, open, close) {
   return range(open, close)
     .filter((at) => ['if', 'while'].includes(source.textOf(at) ?? ''))
-    .map((at) => [at + 1, conditionEnd(source, at + 1)])
+    .map((at) =>
+      source.language === 'javascript'
+        ? [at + 2, (source.partners.get(at + 1) ?? at + 3) - 1]
+        : [at + 1, conditionEnd(source, at + 1)],
+    )
 }
 
 /** @param {number} open @param {number} close */
@@ -393,7 +397,6 @@ function missing(what) {
  */
 function conditionEnd(source, first) {
   const { tokens, partners } = source
-  if (source.language === 'javascript') return partners.get(first) ?? first
   for (let at = first; at < tokens.length; at++) {
     const text = tokens[at]?.text
     if (text === 'let') {
