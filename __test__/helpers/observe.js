@@ -2,19 +2,21 @@
 import { spawnNode } from './process.js'
 import { waitFor } from './time.js'
 
-/** @typedef {import('process-rwlock').RWLock} RWLock */
+/** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
  * Waits until a process (or one of its threads) is in the queue of a lock, or drains it as its next writer.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} waiter
  * @param {number} [count] of its requests
  */
 export function queued(lock, { pid, threadId = 0 }, count = 1) {
   return waitFor(
-    () =>
-      lock.inspect().waiters.find((it) => it.pid === pid && it.threadId === threadId && it.count >= count),
+    async () =>
+      (await lock.inspect()).waiters.find(
+        (it) => it.pid === pid && it.threadId === threadId && it.count >= count,
+      ),
     { what: `pid ${pid} waits for the lock` },
   )
 }
@@ -22,13 +24,16 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
 /**
  * Waits until a process holds a lock.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} holder
  */
 export function holding(lock, { pid, threadId = 0 }) {
-  return waitFor(() => lock.inspect().holders.find((it) => it.pid === pid && it.threadId === threadId), {
-    what: `pid ${pid} holds the lock`,
-  })
+  return waitFor(
+    async () => (await lock.inspect()).holders.find((it) => it.pid === pid && it.threadId === threadId),
+    {
+      what: `pid ${pid} holds the lock`,
+    },
+  )
 }
 
 /** The outcome of an operation, and how many ms it took. @param {() => Promise<any>} begin */
@@ -45,8 +50,8 @@ export async function timed(begin) {
  * A process that takes the lock over and over, in lanes that overlap.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number }} what
- *   `hold` in ms
+ * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number, engine?: string }} what
+ *   `hold` in ms; `engine`: see `child.js`
  */
 export async function stream(t, { lanes = 1, hold = 2, ...what }) {
   const child = spawnNode(t, new URL('./programs/takes-repeatedly.js', import.meta.url), [

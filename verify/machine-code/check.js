@@ -158,7 +158,7 @@ function functionsOf(assembly) {
 function eventsOf(body, kinds, listing) {
   return body.split('\n').flatMap((line) => {
     const called =
-      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|listed|reads|register_reader)(?:B\w*_)?)\b/.exec(
+      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|registered|reads|register_reader)(?:B\w*_)?)\b/.exec(
         line,
       )?.[1]
     if (called) return eventsOf(listing.get(called) ?? '', kinds, listing)
