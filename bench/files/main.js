@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { versions } from '../peers/index.js'
 import { installPeers } from '../peers/install.js'
 import { fresh } from '../scratch.js'
-import { median } from '../statistics.js'
+import { median } from '../../scripts/lib/statistics.js'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 const OURS = 'process-rwlock/file'
