@@ -322,6 +322,20 @@ sandboxTest('a full disk leaves the old content, and names the file', async (t) 
   t.deepEqual(await child.ask('read', { file }), { a: 'new' })
 })
 
+sandboxTest('a file that is a mount point is an error, because it cannot be replaced', async (t) => {
+  const box = await sandbox(t)
+  const dir = newDir(t)
+  const file = join(dir, 'a.json')
+  writeFileSync(file, '{"a":"old"}')
+  box.run('mount', '--bind', file, file)
+  const child = await ready(box.spawnNode(CHILD))
+  for (const op of ['set', 'setSync']) {
+    await t.throwsAsync(child.ask(op, { file, value: 'new' }), { code: 'EBUSY' })
+  }
+  t.deepEqual(readdirSync(dir), ['a.json'])
+  t.is(text(file), '{"a":"old"}')
+})
+
 usersTest('a file or folder that is read-only is an error before the function runs', async (t) => {
   const box = await sandbox(t)
   const dir = newDir(t)
