@@ -1,7 +1,8 @@
 import { clearTimeout, setTimeout } from 'node:timers' // not the global ones, which a test may replace
 import { invalidType } from '../errors.js'
-import { checkObject, type RWLockOptions } from '../options.js'
+import { checkObject } from '../options.js'
 import { RWLock } from '../rwlock.js'
+import type { RWLockOptions } from '../types.js'
 import { checkFile, findTarget, type Target } from './target.js'
 
 /** How to open the lock of a file. */

@@ -69,8 +69,8 @@ pub use crash_point::on_crash_point;
 pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
 pub use protocol::slot::Mode;
-pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
-pub use shm::layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
+pub use rwlock::{DEFAULT_FAIRNESS, OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
+pub use shm::layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_LABEL, MAX_NAME};
 pub use sys::park::doorbell::Doorbell;
 pub use sys::park::is_process_ending;
 

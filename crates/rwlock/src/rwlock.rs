@@ -13,7 +13,7 @@ use crate::protocol::slot::Mode;
 
 /// How long newcomers may overtake a waiter, unless said otherwise: long enough that most contended acquisitions need no
 /// context switch, short enough that nobody notices.
-const DEFAULT_FAIRNESS: Duration = Duration::from_millis(1);
+pub const DEFAULT_FAIRNESS: Duration = Duration::from_millis(1);
 
 /// A reader-writer lock shared with other processes.
 ///

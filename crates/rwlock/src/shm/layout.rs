@@ -28,6 +28,8 @@ pub(crate) const LAYOUT_VERSION: u32 = 3;
 
 /// The longest name, in UTF-8 bytes.
 pub const MAX_NAME: usize = 255;
+/// The bytes of UTF-8 that are kept of a label.
+pub const MAX_LABEL: usize = 48;
 /// The most attachments a lock can be made for.
 pub const MAX_CAPACITY: u32 = 4095;
 /// The capacity of a lock made without saying one.
@@ -163,10 +165,10 @@ pub(crate) struct WaitLine {
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
 #[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([InfoU64; 6]);
+pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
 
 impl Label {
-    pub const BYTES: usize = 48;
+    pub const BYTES: usize = MAX_LABEL;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);
