@@ -272,6 +272,17 @@ test('no lock stays behind: after an update, after the end of a process, after a
   t.deepEqual(readdirSync(dir), ['a.json'])
 })
 
+test('updates of many files keep few locks open', async (t) => {
+  const dir = newDir(t)
+  const files = Array.from({ length: 50 }, (_, i) => join(dir, `${i}.json`))
+  for (const file of files) updateJSONSync(file, () => 1, { default: 0 })
+  await Promise.all(files.map((file) => updateJSON(file, () => 2)))
+  const open = () => RWLock.list().filter(({ name }) => name?.startsWith(`file:${dir}`)).length
+  t.true(open() <= 16)
+  await waitFor(() => open() === 0)
+  for (const file of files) t.is(await readJSON(file), 2)
+})
+
 for (const form of ['async', 'sync']) {
   linuxTest(`a rename that Windows refuses for a moment is repeated (${form})`, async (t) => {
     const file = join(newDir(t), 'a.json')
