@@ -4,12 +4,15 @@
 /** Advances the attachment's requests, and delivers the outcomes. */
 export declare function advance(attachment: number): void
 
-/** Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance` after it. */
+/**
+ * Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance`
+ * after it.
+ */
 export declare function cancel(attachment: number, request: number): void
 
 /**
- * Closes a handle. The last one of an attachment closes it, unless it still has holds: their guards were lost, and they stay
- * until the thread ends.
+ * Closes a handle. The last one of an attachment closes it, unless it still has holds: their
+ * guards were lost, and they stay until the thread ends.
  */
 export declare function close(copy: number, handle: number): void
 
@@ -22,13 +25,19 @@ export declare const DEFAULT_CAPACITY: number
 /** How long newcomers may overtake a waiter by default, in ms. */
 export declare const DEFAULT_FAIRNESS: number
 
-/** Turns the exclusive hold into a read hold (`to` = 1), or the write hold into the upgradable one (`to` = 2). */
+/**
+ * Turns the exclusive hold into a read hold (`to` = 1), or the write hold into the upgradable one
+ * (`to` = 2).
+ */
 export declare function downgrade(attachment: number, to: number): void
 
 /** Drops a label: its hold has ended or has changed its mode. */
 export declare function dropLabel(attachment: number, number: number, ofRead: boolean): void
 
-/** Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and holders are of one snapshot. */
+/**
+ * Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
+ * holders are of one snapshot.
+ */
 export declare function explainTimeout(attachment: number, modeCode: number, isUpgrade: boolean, timeout: number): TimeoutDetails
 
 /** Why every request of the attachment failed. */
@@ -43,7 +52,10 @@ export interface Failure {
 
 /** The functions of the fast path. */
 export declare function fastPath(): {
-  /** The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte 8: the grant. */
+  /**
+   * The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte
+   * 8: the grant.
+   */
   words: ArrayBuffer
   /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
@@ -74,9 +86,9 @@ export declare const MAX_LABEL_BYTES: number
 export declare const MAX_NAME_BYTES: number
 
 /**
- * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If this thread has the lock open,
- * its attachment gets another handle. Without `last`, returns `null` if descriptors or memory ran short: locks that the program
- * has dropped may have them.
+ * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
+ * this thread has the lock open, its attachment gets another handle. Without `last`, returns
+ * `null` if descriptors or memory ran short: locks that the program has dropped may have them.
  */
 export declare function open(copy: number, lock: object, opening: Opening): Opened | null
 
@@ -127,18 +139,18 @@ export interface Participant {
 export declare function presentHold(attachment: number): number
 
 /**
- * Removes the named locks that dead processes left and no process has open. Those whose writer died stay unless `owner_died`.
- * Returns their number.
+ * Removes the named locks that dead processes left and no process has open. Those whose writer
+ * died stay unless `owner_died`. Returns their number.
  */
 export declare function prune(ownerDied: boolean): number
 
 /**
- * Registers a copy of the library. Keep the result as long as the copy can be used: when it is collected, the copy's handles
- * close, and what it holds stays held.
+ * Registers a copy of the library. Keep the result as long as the copy can be used: when it is
+ * collected, the copy's handles close, and what it holds stays held.
  *
- * `onOutcome` is called with the outcome of each request, under the key that the request was made with: a grant, 0 for a
- * timeout, NaN for an error, which `failure` returns. It returns whether it takes the grant; if not, the grant is returned. It
- * may be called during any other call.
+ * `onOutcome` is called with the outcome of each request, under the key that the request was made
+ * with: a grant, 0 for a timeout, NaN for an error, which `failure` returns. It returns whether it
+ * takes the grant; if not, the grant is returned. It may be called during any other call.
  */
 export declare function register(onOutcome: (key: number, hold: number) => boolean): { readonly number: number }
 
@@ -146,12 +158,15 @@ export declare function register(onOutcome: (key: number, hold: number) => boole
 export declare function remove(name?: string | undefined | null, path?: string | undefined | null): boolean
 
 /**
- * Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before this returns the number of the
- * request. Times in ms, `Infinity` for none.
+ * Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before
+ * this returns the number of the request. Times in ms, `Infinity` for none.
  */
 export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number): number
 
-/** Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no upgradable hold. */
+/**
+ * Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
+ * upgradable hold.
+ */
 export declare function requestUpgrade(copy: number, key: number, attachment: number, timeout: number): number
 
 /** Returns a grant: ends a hold that nothing has used. */
@@ -181,12 +196,15 @@ export interface TimeoutDetails {
 export declare function tryUpgradable(attachment: number): number
 
 /**
- * Turns the upgradable hold, or the attachment's only read hold, into the write hold if no wait is needed. Returns its grant, or
- * else 0.
+ * Turns the upgradable hold, or the attachment's only read hold, into the write hold if no wait is
+ * needed. Returns its grant, or else 0.
  */
 export declare function tryUpgrade(attachment: number): number
 
-/** Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed. Times in ms. */
+/**
+ * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
+ * Times in ms.
+ */
 export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number
 
 /** The threads of this process that sleep on behalf of pending requests. */

@@ -64,8 +64,9 @@ const SHARING_TIMEOUT = 5000 // ms
 const MAX_SHARING_DELAY = 100 // ms
 
 /**
- * Windows refuses to replace a file that another program has open without sharing deletion, and to open a file that is being
- * replaced. Both conditions are short (a virus scanner, a search index), so the call is repeated.
+ * Windows refuses to replace a file that another program has open without sharing deletion, and to
+ * open a file that is being replaced. Both conditions are short (a virus scanner, a search index),
+ * so the call is repeated.
  */
 export function* retryWhileShared<T>(attempt: () => Steps<T>): Steps<T> {
   const deadline = performance.now() + SHARING_TIMEOUT

@@ -68,7 +68,8 @@ function* updateLocked(
   change: Change,
   { mode, backup, signal }: CheckedUpdate,
 ): Steps<typeof MOVED | undefined> {
-  // During the wait, a link may have been changed, or the file may have been created with another spelling.
+  // During the wait, a link may have been changed, or the file may have been created with another
+  // spelling.
   const { name, path } = findTarget(file)
   if (name !== locked.name) return MOVED
 
@@ -78,7 +79,8 @@ function* updateLocked(
     throw invalidValue('file', path, 'must be a regular file') // reading a pipe or a device may never end
   }
   const bytes = stats === null ? null : yield* disk.retryWhileShared(() => disk.readFile(path))
-  // Before `change`, which may have side effects. A rename would not need permission to write the file.
+  // Before `change`, which may have side effects. A rename would not need permission to write the
+  // file.
   if (stats !== null) yield* disk.access(path, constants.W_OK)
   yield* disk.access(dirname(path), constants.W_OK)
 

@@ -1,7 +1,7 @@
 //! Delivery of outcomes to the library copies that made the requests.
 //!
-//! One rule: **an outcome is passed to the copy that made the request, and a grant that the copy does not take is returned.** So
-//! a grant always has an owner in JavaScript, or is released.
+//! One rule: **an outcome is passed to the copy that made the request, and a grant that the copy
+//! does not take is returned.** So a grant always has an owner in JavaScript, or is released.
 
 use std::collections::BTreeMap;
 
@@ -49,13 +49,15 @@ impl Outcome {
 /// What delivers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveredFrom {
-    /// A call from JavaScript, which may have little stack left. If the copy's function throws, the loop delivers again.
+    /// A call from JavaScript, which may have little stack left. If the copy's function throws, the
+    /// loop delivers again.
     Call,
     /// The event loop.
     Loop,
 }
 
-/// Passes every outcome to its copy. This runs JavaScript, so no state of the thread may be borrowed.
+/// Passes every outcome to its copy. This runs JavaScript, so no state of the thread may be
+/// borrowed.
 pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
     while let Some((outcome, callback)) = with_environment(Environment::next_outcome) {
         let RequestOrigin { key, .. } = outcome.origin;
@@ -84,7 +86,8 @@ pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
 
 /// The function that the event loop calls, because of the doorbell or of another thread.
 pub(crate) unsafe extern "C" fn on_ring(_env: sys::napi_env, _info: sys::napi_callback_info) -> sys::napi_value {
-    // A panic must not unwind into Node. The outcomes that it leaves are delivered at the next call.
+    // A panic must not unwind into Node. The outcomes that it leaves are delivered at the next
+    // call.
     let _ = std::panic::catch_unwind(|| {
         with_environment(Environment::poll_rung);
         deliver_outcomes(DeliveredFrom::Loop);
@@ -100,7 +103,8 @@ impl Environment {
         }
     }
 
-    /// Ends a hold that nothing has used. Such a writer has repaired nothing, so an earlier writer's death stays reported.
+    /// Ends a hold that nothing has used. Such a writer has repaired nothing, so an earlier
+    /// writer's death stays reported.
     pub fn end_unused(&mut self, index: u32, requested: Requested) {
         let Some(open) = self.get(index) else { return };
         // The next request detects a corrupted gate.

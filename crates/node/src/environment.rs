@@ -1,4 +1,5 @@
-//! The state of one JavaScript thread: its attachments, the library copies that use them, and the outcomes to deliver.
+//! The state of one JavaScript thread: its attachments, the library copies that use them, and the
+//! outcomes to deliver.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,9 +26,11 @@ pub(crate) struct Environment {
     last_copy: CopyId,
     last_handle: HandleId,
     outcomes: VecDeque<Outcome>,
-    /// Attachments with pending requests, plus outcomes not delivered. While it is not 0, the event loop stays alive.
+    /// Attachments with pending requests, plus outcomes not delivered. While it is not 0, the event
+    /// loop stays alive.
     busy: usize,
-    /// Node creates one for each file from which the addon is loaded. They end together, with the thread.
+    /// Node creates one for each file from which the addon is loaded. They end together, with the
+    /// thread.
     instances: Vec<AddonInstance>,
     event_loop: Option<EventLoop>,
     /// Stays when `event_loop` is replaced: the watcher refers to it.
@@ -90,8 +93,8 @@ pub(crate) fn watcher() -> &'static Arc<Watcher> {
     WATCHER.get_or_init(Watcher::new)
 }
 
-/// Runs when the thread ends or the process exits, but not when it is killed: the other processes detect that. A remaining hold
-/// was not released.
+/// Runs when the thread ends or the process exits, but not when it is killed: the other processes
+/// detect that. A remaining hold was not released.
 impl Drop for Environment {
     fn drop(&mut self) {
         if is_process_ending() {
@@ -168,7 +171,8 @@ impl Environment {
         Ok(&mut self.instance(env)?.fast_path)
     }
 
-    /// Ends the copies of an instance, and closes what they have open. Other instances of this thread keep theirs.
+    /// Ends the copies of an instance, and closes what they have open. Other instances of this
+    /// thread keep theirs.
     fn end_instance(&mut self, env: Env) {
         let ended = |copy: &LibraryCopy| copy.env().raw() == env.raw();
         for (id, copy) in self.copies.extract_if(.., |_, copy| ended(copy)).collect::<Vec<_>>() {
@@ -194,7 +198,8 @@ impl Environment {
         }
     }
 
-    /// What wakes the loop. Created by the first copy, and again if the instance of that copy has ended.
+    /// What wakes the loop. Created by the first copy, and again if the instance of that copy has
+    /// ended.
     fn event_loop(&mut self) -> Option<&EventLoop> {
         if self.event_loop.is_none() {
             let env = self.copies.values().next()?.env();
@@ -263,7 +268,8 @@ impl Environment {
         }
     }
 
-    /// Opens `lock` for the object `object` of a copy. An attachment that this thread already has gets another handle.
+    /// Opens `lock` for the object `object` of a copy. An attachment that this thread already has
+    /// gets another handle.
     pub fn open(
         &mut self,
         copy: CopyId,
@@ -322,8 +328,8 @@ impl Environment {
         }
     }
 
-    /// Drops a handle of an attachment. Without handles, an attachment that still has holds has lost their guards: it stays until its
-    /// thread ends.
+    /// Drops a handle of an attachment. Without handles, an attachment that still has holds has
+    /// lost their guards: it stays until its thread ends.
     fn drop_handle(&mut self, index: u32) {
         let Some(place) = self.attachments.get_mut(index as usize) else { return };
         let Some(open) = place else { return };
@@ -408,7 +414,8 @@ impl Environment {
         self.rings().ring_loop();
     }
 
-    /// Called after a step that may have unblocked a request of this thread. Returns whether there are outcomes to deliver.
+    /// Called after a step that may have unblocked a request of this thread. Returns whether there
+    /// are outcomes to deliver.
     pub fn advance(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
             self.poll_requests(index);
@@ -471,7 +478,8 @@ impl Environment {
         self.count_busy(change + (self.outcomes.len() - before) as isize);
     }
 
-    /// Makes the loop of a waiting attachment wakeable, by this process and by others. Returns whether it is.
+    /// Makes the loop of a waiting attachment wakeable, by this process and by others. Returns
+    /// whether it is.
     fn prepare_wakeup(&mut self, index: u32) -> bool {
         if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.event_loop().is_none() {
             return false;

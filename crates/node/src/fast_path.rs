@@ -1,8 +1,9 @@
-//! The functions of every acquisition and release, as bare Node-API callbacks. The code that `#[napi]` generates around a function
-//! costs 70 ns, several times the cost of the lock itself.
+//! The functions of every acquisition and release, as bare Node-API callbacks. The code that
+//! `#[napi]` generates around a function costs 70 ns, several times the cost of the lock itself.
 //!
-//! Arguments and results are in [`Words`], memory that JavaScript has as typed arrays. JavaScript reads or writes a number there in
-//! 1 ns; as an argument of a call a number costs 8 ns, as its result 3 ns (measured on Node 20).
+//! Arguments and results are in [`Words`], memory that JavaScript has as typed arrays. JavaScript
+//! reads or writes a number there in 1 ns; as an argument of a call a number costs 8 ns, as its
+//! result 3 ns (measured on Node 20).
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -17,7 +18,8 @@ use crate::delivery::{DeliveredFrom, deliver_outcomes};
 use crate::environment::{with_attachment, with_environment};
 use crate::{end_of_hold, grant_of};
 
-/// The arguments and the result of a call. JavaScript has the same memory; only one of the two runs at a time.
+/// The arguments and the result of a call. JavaScript has the same memory; only one of the two runs
+/// at a time.
 #[repr(C)]
 struct Words {
     attachment: Cell<u32>,
@@ -27,8 +29,8 @@ struct Words {
     grant: Cell<f64>,
 }
 
-/// An object with the four functions and their `words`. All library copies of an addon instance share it. It belongs to the context
-/// of that instance.
+/// An object with the four functions and their `words`. All library copies of an addon instance
+/// share it. It belongs to the context of that instance.
 pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
     let known = with_environment(|environment| environment.fast_path(env).map(|functions| *functions))?;
@@ -40,7 +42,8 @@ pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     }
     let object = make_functions(env)?;
     let mut reference = ptr::null_mut();
-    // Never deleted: the memory stays as long as the environment, and so as long as a function can be called.
+    // Never deleted: the memory stays as long as the environment, and so as long as a function can
+    // be called.
     // SAFETY: on the environment's thread, with a value of it; `reference` is valid for writes.
     check_status!(unsafe { sys::napi_create_reference(raw, object.raw(), 1, &raw mut reference) })?;
     with_environment(|environment| environment.fast_path(env).map(|functions| *functions = Some(reference)))?;
@@ -64,27 +67,32 @@ fn make_functions(env: Env) -> napi::Result<Object<'static>> {
     for (name, callback) in functions {
         let (text, length) = (name.as_ptr().cast(), name.len() as isize);
         let mut function = ptr::null_mut();
-        // SAFETY: on the environment's thread; `text` is valid for its length, `function` for writes.
+        // SAFETY: on the environment's thread; `text` is valid for its length, `function` for
+        // writes.
         check_status!(unsafe { sys::napi_create_function(raw, text, length, callback, words, &raw mut function) })?;
         // SAFETY: a value of this environment, just made.
         object.set_named_property(name, unsafe { Unknown::from_raw_unchecked(raw, function) })?;
     }
-    // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime it had.
+    // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime
+    // it had.
     Ok(unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(object) })
 }
 
 /// The words of the called function.
 ///
 /// # Safety
-/// `env` and `info` are those of a call of one of [`functions`], and the result is not used after it.
+/// `env` and `info` are those of a call of one of [`functions`], and the result is not used after
+/// it.
 unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Words {
     let mut words = ptr::null_mut();
     let (count, arguments, this) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: called from a callback with its own `env` and `info`; null means that a value is not wanted.
+    // SAFETY: called from a callback with its own `env` and `info`; null means that a value is not
+    // wanted.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
-    // SAFETY: the data that `functions` gave to the function: memory of the size of `Words`, aligned for any number. It does not move
-    // as long as the environment exists: a reference keeps the object with the buffer, and `src/shared-memory/fast-path.ts`, its
-    // only user, never transfers it. JavaScript does not write there during this call.
+    // SAFETY: the data that `functions` gave to the function: memory of the size of `Words`,
+    // aligned for any number. It does not move as long as the environment exists: a reference keeps
+    // the object with the buffer, and `src/shared-memory/fast-path.ts`, its only user, never
+    // transfers it. JavaScript does not write there during this call.
     unsafe { &*words.cast::<Words>() }
 }
 

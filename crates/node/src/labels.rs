@@ -1,5 +1,5 @@
-//! The labels of the holds of an attachment. Its slot has room for the label of one read hold and of one exclusive hold. Of several
-//! labels the latest is shown, of whatever library copy.
+//! The labels of the holds of an attachment. Its slot has room for the label of one read hold and
+//! of one exclusive hold. Of several labels the latest is shown, of whatever library copy.
 
 use std::collections::BTreeMap;
 

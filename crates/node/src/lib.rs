@@ -1,12 +1,15 @@
-//! The Node-API binding. It contains no protocol: it keeps the attachments of each JavaScript thread, converts arguments and
-//! results, and wakes the event loop. Private to the npm package, which builds its API on it.
+//! The Node-API binding. It contains no protocol: it keeps the attachments of each JavaScript
+//! thread, converts arguments and results, and wakes the event loop. Private to the npm package,
+//! which builds its API on it.
 //!
-//! - A thread may load the JavaScript of the package several times. Each such [`library_copy`] registers, and receives the
-//!   outcomes of its own requests. [`delivery`] has the rule for outcomes that no copy takes.
-//! - An attachment is a small integer, its index in the thread's [`environment::Environment`]. The functions of the
-//!   [`fast_path`] read it from shared memory and write their result there: no argument, object or BigInt is passed.
-//! - A grant is one number: 0 is no grant; otherwise it is 1 + the fencing token less the lock's `tokenBase`, negative if an
-//!   earlier writer died during its hold.
+//! - A thread may load the JavaScript of the package several times. Each such [`library_copy`]
+//!   registers, and receives the outcomes of its own requests. [`delivery`] has the rule for
+//!   outcomes that no copy takes.
+//! - An attachment is a small integer, its index in the thread's [`environment::Environment`]. The
+//!   functions of the [`fast_path`] read it from shared memory and write their result there: no
+//!   argument, object or BigInt is passed.
+//! - A grant is one number: 0 is no grant; otherwise it is 1 + the fencing token less the lock's
+//!   `tokenBase`, negative if an earlier writer died during its hold.
 //! - Nothing here waits, except `wait`, which blocks on purpose.
 
 #![allow(missing_docs)] // the types of the API document each field
@@ -34,7 +37,8 @@ use environment::{with_attachment, with_environment};
 use library_copy::LibraryCopy;
 use snapshot::{OwnerDied, Snapshot, TimeoutDetails};
 
-/// How long opening may block the event loop, if a stopped process is creating or removing the same file.
+/// How long opening may block the event loop, if a stopped process is creating or removing the same
+/// file.
 const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The capacity of a lock that is created without one.
@@ -56,7 +60,8 @@ pub const MAX_LABEL_BYTES: u32 = process_rwlock::MAX_LABEL as u32;
 /// With an error whose `code` is one of the lock's.
 type Result<T> = napi::Result<T, &'static str>;
 
-/// The operating system's error becomes the cause, as text: errno, its name, the system call, the message.
+/// The operating system's error becomes the cause, as text: errno, its name, the system call, the
+/// message.
 fn failed(error: &Error) -> napi::Error<&'static str> {
     let mut failed = napi::Error::new(error.kind().code(), error.to_string());
     if let Some(system) = system_error(error) {
@@ -93,7 +98,8 @@ fn lock_ref<'a>(name: Option<&'a str>, path: Option<&'a str>) -> LockRef<'a> {
     }
 }
 
-/// Milliseconds of JavaScript in nanoseconds. `Infinity`, and what does not fit, is the greatest number: never.
+/// Milliseconds of JavaScript in nanoseconds. `Infinity`, and what does not fit, is the greatest
+/// number: never.
 fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
@@ -120,7 +126,10 @@ fn end_of_hold(code: u32) -> HoldEnd {
 #[napi(
     catch_unwind,
     ts_return_type = "{
-  /** The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte 8: the grant. */
+  /**
+   * The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte
+   * 8: the grant.
+   */
   words: ArrayBuffer
   /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
@@ -136,12 +145,12 @@ pub fn fast_path(env: Env) -> napi::Result<Object<'static>> {
     fast_path::functions(env)
 }
 
-/// Registers a copy of the library. Keep the result as long as the copy can be used: when it is collected, the copy's handles
-/// close, and what it holds stays held.
+/// Registers a copy of the library. Keep the result as long as the copy can be used: when it is
+/// collected, the copy's handles close, and what it holds stays held.
 ///
-/// `onOutcome` is called with the outcome of each request, under the key that the request was made with: a grant, 0 for a
-/// timeout, NaN for an error, which `failure` returns. It returns whether it takes the grant; if not, the grant is returned. It
-/// may be called during any other call.
+/// `onOutcome` is called with the outcome of each request, under the key that the request was made
+/// with: a grant, 0 for a timeout, NaN for an error, which `failure` returns. It returns whether it
+/// takes the grant; if not, the grant is returned. It may be called during any other call.
 #[napi(catch_unwind, ts_return_type = "{ readonly number: number }")]
 pub fn register(
     env: Env,
@@ -174,9 +183,9 @@ pub struct Opening {
     pub last: bool,
 }
 
-/// Opens the lock with that name or path for the object `lock`, which this does not keep alive. If this thread has the lock open,
-/// its attachment gets another handle. Without `last`, returns `null` if descriptors or memory ran short: locks that the program
-/// has dropped may have them.
+/// Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
+/// this thread has the lock open, its attachment gets another handle. Without `last`, returns
+/// `null` if descriptors or memory ran short: locks that the program has dropped may have them.
 #[napi(catch_unwind)]
 pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Opened>> {
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
@@ -204,8 +213,8 @@ fn ran_short(error: &Error) -> bool {
     matches!(error.os_code(), Some("ENFILE" | "EMFILE" | "ENOMEM" | "ENOSPC"))
 }
 
-/// Closes a handle. The last one of an attachment closes it, unless it still has holds: their guards were lost, and they stay
-/// until the thread ends.
+/// Closes a handle. The last one of an attachment closes it, unless it still has holds: their
+/// guards were lost, and they stay until the thread ends.
 #[napi(catch_unwind)]
 pub fn close(copy: u32, handle: u32) {
     with_environment(|environment| environment.close(copy, handle));
@@ -231,14 +240,15 @@ pub fn try_upgradable(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| if attachment.try_upgradable() { grant_of(attachment) } else { 0.0 })
 }
 
-/// Turns the upgradable hold, or the attachment's only read hold, into the write hold if no wait is needed. Returns its grant, or
-/// else 0.
+/// Turns the upgradable hold, or the attachment's only read hold, into the write hold if no wait is
+/// needed. Returns its grant, or else 0.
 #[napi(catch_unwind)]
 pub fn try_upgrade(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| if attachment.try_upgrade() { grant_of(attachment) } else { 0.0 })
 }
 
-/// Turns the exclusive hold into a read hold (`to` = 1), or the write hold into the upgradable one (`to` = 2).
+/// Turns the exclusive hold into a read hold (`to` = 1), or the write hold into the upgradable one
+/// (`to` = 2).
 #[napi(catch_unwind)]
 pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
     let result = with_environment(|environment| {
@@ -266,8 +276,8 @@ pub fn present_hold(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| attachment.exclusive().map_or(0.0, |_| grant_of(attachment)))
 }
 
-/// Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before this returns the number of the
-/// request. Times in ms, `Infinity` for none.
+/// Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before
+/// this returns the number of the request. Times in ms, `Infinity` for none.
 #[napi(catch_unwind)]
 pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
     let mode = mode(mode_code);
@@ -281,7 +291,8 @@ pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f6
     Ok(request)
 }
 
-/// Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no upgradable hold.
+/// Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
+/// upgradable hold.
 #[napi(catch_unwind)]
 pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Result<u32> {
     let request = with_environment(|environment| -> Result<_> {
@@ -294,7 +305,8 @@ pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Re
     Ok(request)
 }
 
-/// Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance` after it.
+/// Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance`
+/// after it.
 #[napi(catch_unwind)]
 pub fn cancel(attachment: u32, request: u32) {
     with_environment(|environment| environment.cancel(attachment, request));
@@ -306,7 +318,8 @@ pub fn advance(attachment: u32) {
     settle(attachment);
 }
 
-/// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed. Times in ms.
+/// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
+/// Times in ms.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
     let end = with_environment(|environment| {
@@ -367,7 +380,8 @@ pub fn inspect(attachment: u32) -> Result<Snapshot> {
     with_environment(|environment| Ok(environment.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and holders are of one snapshot.
+/// Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
+/// holders are of one snapshot.
 #[napi(catch_unwind)]
 pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimeoutDetails> {
     with_environment(|environment| {
@@ -402,8 +416,8 @@ pub fn list() -> Result<Vec<Snapshot>> {
     Ok(seen.into_iter().map(Into::into).collect())
 }
 
-/// Removes the named locks that dead processes left and no process has open. Those whose writer died stay unless `owner_died`.
-/// Returns their number.
+/// Removes the named locks that dead processes left and no process has open. Those whose writer
+/// died stay unless `owner_died`. Returns their number.
 #[napi(catch_unwind)]
 pub fn prune(owner_died: bool) -> Result<u32> {
     let removed = process_rwlock::prune(owner_died).map_err(|error| failed(&error))?;

@@ -1,9 +1,10 @@
-//! A *library copy* is one loaded instance of the package's JavaScript. A thread can have several: symbolic and hard links,
-//! `import` and `require()`, resets of a module registry, vm contexts. They share the thread's attachments. Each has its own
-//! requests, and a function that takes their outcomes.
+//! A *library copy* is one loaded instance of the package's JavaScript. A thread can have several:
+//! symbolic and hard links, `import` and `require()`, resets of a module registry, vm contexts.
+//! They share the thread's attachments. Each has its own requests, and a function that takes their
+//! outcomes.
 //!
-//! The binding keeps a copy alive, and with it its vm context, only while the copy has requests. A collected copy can use
-//! nothing any more, so its handles are closed.
+//! The binding keeps a copy alive, and with it its vm context, only while the copy has requests. A
+//! collected copy can use nothing any more, so its handles are closed.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -22,7 +23,8 @@ pub(crate) type HandleId = u32;
 pub(crate) struct LibraryCopy {
     env: Env,
     on_outcome: sys::napi_ref,
-    /// Requests whose outcome was not delivered. While there are any, `on_outcome` is a strong reference.
+    /// Requests whose outcome was not delivered. While there are any, `on_outcome` is a strong
+    /// reference.
     requests: usize,
     pub handles: BTreeMap<HandleId, Handle>,
 }
@@ -44,7 +46,8 @@ pub(crate) enum Delivery {
 }
 
 impl LibraryCopy {
-    /// A copy whose outcomes are passed to `on_outcome`, and the object that JavaScript must keep as long as the copy is used.
+    /// A copy whose outcomes are passed to `on_outcome`, and the object that JavaScript must keep
+    /// as long as the copy is used.
     pub fn new(env: Env, id: CopyId, on_outcome: Function<'_>) -> napi::Result<(Self, Object<'static>)> {
         let mut object = Object::new(&env)?;
         object.set_named_property("number", id)?;
@@ -57,7 +60,8 @@ impl LibraryCopy {
         let (data, hint, none) = (ptr::without_provenance_mut(id as usize), ptr::null_mut(), ptr::null_mut());
         // SAFETY: as above; `data` is a number, and `collected` reads it as one.
         check_status!(unsafe { sys::napi_add_finalizer(raw, function, data, Some(collected), hint, none) })?;
-        // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime it had.
+        // SAFETY: lives in the handle scope of the call it is returned from, like the shorter
+        // lifetime it had.
         let object = unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(object) };
         Ok((Self { env, on_outcome: reference, requests: 0, handles: BTreeMap::new() }, object))
     }
@@ -70,7 +74,8 @@ impl LibraryCopy {
     pub fn begin_request(&mut self) {
         self.requests += 1;
         if self.requests == 1 {
-            // SAFETY: on the environment's thread; the reference is deleted with the copy alone. Nothing is written.
+            // SAFETY: on the environment's thread; the reference is deleted with the copy alone.
+            // Nothing is written.
             unsafe { sys::napi_reference_ref(self.env.raw(), self.on_outcome, ptr::null_mut()) };
         }
     }
@@ -96,7 +101,8 @@ impl LibraryCopy {
     /// Removes a handle, and returns its attachment.
     pub fn remove_handle(&mut self, id: HandleId) -> Option<u32> {
         let handle = self.handles.remove(&id)?;
-        // SAFETY: on the environment's thread; the reference was made for this handle, which is removed.
+        // SAFETY: on the environment's thread; the reference was made for this handle, which is
+        // removed.
         unsafe { sys::napi_delete_reference(self.env.raw(), handle.lock) };
         Some(handle.attachment)
     }
@@ -107,7 +113,8 @@ impl LibraryCopy {
         in_scope(raw, || {
             let is_collected = |handle: &Handle| {
                 let mut lock = ptr::null_mut();
-                // SAFETY: on the environment's thread, with a reference of it; `lock` is valid for writes.
+                // SAFETY: on the environment's thread, with a reference of it; `lock` is valid for
+                // writes.
                 unsafe { sys::napi_get_reference_value(raw, handle.lock, &raw mut lock) };
                 lock.is_null()
             };
@@ -125,7 +132,8 @@ impl LibraryCopy {
         for id in self.handles.keys().copied().collect::<Vec<_>>() {
             self.remove_handle(id);
         }
-        // SAFETY: on the environment's thread; the reference was made for this copy, which is removed.
+        // SAFETY: on the environment's thread; the reference was made for this copy, which is
+        // removed.
         unsafe { sys::napi_delete_reference(self.env.raw(), self.on_outcome) };
     }
 }
@@ -136,12 +144,14 @@ pub(crate) struct OutcomeCallback {
 }
 
 impl OutcomeCallback {
-    /// Passes the outcome of the request `key` to the copy. `report`: an error of its function becomes an uncaught exception.
+    /// Passes the outcome of the request `key` to the copy. `report`: an error of its function
+    /// becomes an uncaught exception.
     pub fn offer(&self, key: f64, hold: f64, report: bool) -> Delivery {
         let raw = self.env.raw();
         in_scope(raw, || {
             let (mut on_outcome, mut this, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-            // SAFETY: on the environment's thread, with a reference of it; what is passed to write to is valid for that.
+            // SAFETY: on the environment's thread, with a reference of it; what is passed to write
+            // to is valid for that.
             unsafe { sys::napi_get_reference_value(raw, self.on_outcome, &raw mut on_outcome) };
             // SAFETY: as above.
             unsafe { sys::napi_get_undefined(raw, &raw mut this) };

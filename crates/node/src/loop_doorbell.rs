@@ -1,5 +1,6 @@
-//! The doorbell of an event loop: other processes ring it, and the loop itself receives the rings. Node gives addons its loop and the
-//! functions of libuv. Where those are missing there is no doorbell, and the watcher's thread receives all wake-ups.
+//! The doorbell of an event loop: other processes ring it, and the loop itself receives the rings.
+//! Node gives addons its loop and the functions of libuv. Where those are missing there is no
+//! doorbell, and the watcher's thread receives all wake-ups.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -86,18 +87,21 @@ impl LoopDoorbell {
         let mut state = Box::new(State { uv, handle, doorbell, on_ring, hook: ptr::null_mut() });
         let handle: Handle = state.handle.as_mut_ptr().cast();
         let uv = &state.uv;
-        // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
+        // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is
+        // closed.
         if unsafe { (uv.poll_init)(uv_loop, handle, state.doorbell.descriptor()) } != 0 {
             return None;
         }
-        // SAFETY: an initialised handle of this thread. From here on only its close callback may free it.
+        // SAFETY: an initialised handle of this thread. From here on only its close callback may
+        // free it.
         unsafe { (uv.unref)(handle) };
         let state = NonNull::from(Box::leak(state));
         // SAFETY: not shared yet.
         let owned = unsafe { &mut *state.as_ptr() };
         // SAFETY: its first field.
         unsafe { handle.write(state.as_ptr()) };
-        // SAFETY: on the environment's thread. The environment does not end before the hook is removed: in `closed`.
+        // SAFETY: on the environment's thread. The environment does not end before the hook is
+        // removed: in `closed`.
         let hooked = unsafe {
             sys::napi_add_async_cleanup_hook(env.raw(), Some(end), state.as_ptr().cast(), &raw mut owned.hook)
         };
@@ -156,8 +160,9 @@ unsafe extern "C" fn closed(handle: Handle) {
     }
 }
 
-/// Whether the global object has a property of this name. It identifies Bun and Deno, which export the names of libuv, too: in Bun
-/// these functions end the process; in Deno a poll calls back only once, and the end of a cleanup hook frees it twice.
+/// Whether the global object has a property of this name. It identifies Bun and Deno, which export
+/// the names of libuv, too: in Bun these functions end the process; in Deno a poll calls back only
+/// once, and the end of a cleanup hook frees it twice.
 fn has_global(env: Env, name: &CStr) -> bool {
     let mut global = ptr::null_mut();
     let mut found = false;

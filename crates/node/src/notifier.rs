@@ -1,6 +1,8 @@
-//! Wakes a JavaScript thread from another thread, and passes the attachments for which it was woken.
+//! Wakes a JavaScript thread from another thread, and passes the attachments for which it was
+//! woken.
 //!
-//! Node's objects for this belong to the environment. If they belonged to a library copy, they would keep its vm context alive.
+//! Node's objects for this belong to the environment. If they belonged to a library copy, they
+//! would keep its vm context alive.
 
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,7 +87,8 @@ impl Notifier {
     pub fn new(env: Env) -> napi::Result<Self> {
         let function = env.create_function::<(), ()>("processRwlockRing", on_ring)?;
         let mut reference = ptr::null_mut();
-        // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
+        // SAFETY: on the environment's thread, with a value of it. The environment frees the
+        // reference at its end.
         check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
         let ring = function.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
         Ok(Self { env, ring: Arc::new(ring), on_ring: RingCallback { env, function: reference } })
@@ -107,7 +110,8 @@ impl Notifier {
             }
             let raw = self.ring.handle.get_raw();
             let change = if keep { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
-            // SAFETY: called on the environment's own thread, with its threadsafe function, which is not finalized.
+            // SAFETY: called on the environment's own thread, with its threadsafe function, which
+            // is not finalized.
             unsafe { change(self.env.raw(), raw) };
         });
     }
@@ -121,7 +125,8 @@ pub(crate) struct RingCallback {
 }
 
 impl RingCallback {
-    /// Called on the JavaScript thread while no JavaScript runs. Calls the function, and then runs the microtasks.
+    /// Called on the JavaScript thread while no JavaScript runs. Calls the function, and then runs
+    /// the microtasks.
     pub fn call(self) {
         let env = self.env.raw();
         let (mut scope, mut function, mut global) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());

@@ -12,7 +12,8 @@ pub(crate) fn is_shutting_down(env: Env) -> bool {
         return true;
     }
     let mut found = false;
-    // Reading a property of the global object runs no JavaScript, but Node refuses it when JavaScript can no longer run.
+    // Reading a property of the global object runs no JavaScript, but Node refuses it when
+    // JavaScript can no longer run.
     // SAFETY: as above; the name is a C string, `found` is valid for writes.
     unsafe {
         sys::napi_has_named_property(env.raw(), global, c"process".as_ptr(), &raw mut found) != sys::Status::napi_ok
