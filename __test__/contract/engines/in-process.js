@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { EngineLock } from '../../../dist/engine-lock.js'
 import { LockError } from '../../../dist/errors.js'
 import { Hold } from '../../../dist/guard.js'
-import { MODE_NAMES, UPGRADABLE, WRITE } from '../../../dist/modes.js'
+import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
 
 /**
  * @import { LockEngine } from '../../../dist/engine.js'
@@ -46,8 +46,11 @@ class InProcessEngine {
   /** The requests that wait, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
   #requests = new Map()
 
-  /** @param {string} name */
-  constructor(name) {
+  #label
+
+  /** @param {string} name @param {{ label?: string }} [options] */
+  constructor(name, { label = 'in process' } = {}) {
+    this.#label = label
     this.location = { name }
     this.text = `lock '${name}'`
     this.#server = serverOf(name)
@@ -77,10 +80,18 @@ class InProcessEngine {
 
   /** @param {Request} request */
   #timeOut(request) {
+    // A request that need not wait is granted, even if its time passed before the server looked at it.
+    this.advance()
+    if (!this.#requests.has(request)) return
     const { holders } = this.#snapshot()
     this.cancel(request)
     request.timeOut(
-      lockError('ERR_LOCK_TIMEOUT', `${this.text} was not granted within ${request.timeout} ms`, holders),
+      lockError(
+        'ERR_LOCK_TIMEOUT',
+        `${this.text} was not granted within ${request.timeout} ms: it is ` +
+          holders.map(({ mode, pid, label }) => `held for ${mode} by pid ${pid} ('${label}')`).join(', '),
+        holders,
+      ),
     )
     this.advance()
   }
@@ -109,13 +120,13 @@ class InProcessEngine {
         return
       engine.cancel(request)
       if (before !== undefined) grants.delete(before)
-      const grant = this.#grant(request.mode, request.label)
+      const grant = engine.#grant(request.mode, request.label ?? before?.label)
       if (!request.grant(grant)) grants.delete(grant)
     }
   }
 
   /** @param {Mode} mode @param {string} [label] @returns {Grant} */
-  #grant(mode, label = 'in process') {
+  #grant(mode, label = this.#label) {
     const server = this.#server
     if (mode === WRITE) server.token++
     const grant = { mode, token: server.token, label, since: performance.now() }
@@ -180,18 +191,27 @@ class InProcessEngine {
 
   #snapshot() {
     const { grants, queue, token } = this.#server
-    const row = (/** @type {Mode} */ mode, /** @type {string} */ label, /** @type {number} */ ms) => ({
+    const row = (
+      /** @type {Mode} */ mode,
+      /** @type {string} */ label,
+      /** @type {number} */ ms,
+      count = 1,
+    ) => ({
       pid: process.pid,
       threadId: 0,
       mode: /** @type {'read' | 'write' | 'upgradable'} */ (MODE_NAMES[mode]),
-      count: 1,
+      count,
       label,
       ms,
     })
     return {
       ...this.location,
-      holders: [...grants].map(({ mode, label, since }) => row(mode, label, performance.now() - since)),
-      waiters: queue.map(({ request }) => row(request.mode, request.label ?? 'in process', 0)),
+      holders: /** @type {Mode[]} */ ([READ, UPGRADABLE, WRITE]).flatMap((mode) => {
+        const held = [...grants].filter((grant) => grant.mode === mode)
+        if (held.length === 0) return []
+        return row(mode, held[0].label, performance.now() - held[0].since, held.length)
+      }),
+      waiters: queue.map(({ request }) => row(request.mode, request.label ?? this.#label, 0)),
       token,
       ownerDied: null,
       capacity: 1,
@@ -210,5 +230,9 @@ class InProcessEngine {
   }
 }
 
-/** @param {string} name @returns {import('process-rwlock').AsyncRWLock} */
-export const open = (name) => new EngineLock(() => new InProcessEngine(name))
+/**
+ * @param {string} name
+ * @param {{ label?: string }} [options]
+ * @returns {import('process-rwlock').AsyncRWLock}
+ */
+export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
