@@ -1,8 +1,18 @@
 import './shared-memory/binding.js' // before any other: see there
 
-export type { Holder, LockErrorCode, Waiter } from './errors.js'
+export type { LockErrorCode } from './errors.js'
 export { LockError } from './errors.js'
-export type { Guard, OwnerDied } from './guard.js'
-export type { AcquireOptions, PruneOptions, RWLockOptions, RWLockRef } from './options.js'
-export type { LockSnapshot } from './rwlock.js'
 export { RWLock } from './rwlock.js'
+export type {
+  AcquireOptions,
+  AsyncGuard,
+  AsyncRWLock,
+  Guard,
+  Holder,
+  LockSnapshot,
+  OwnerDied,
+  PruneOptions,
+  RWLockOptions,
+  RWLockRef,
+  Waiter,
+} from './types.js'
