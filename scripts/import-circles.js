@@ -1,21 +1,22 @@
-// npm run lint: no circle of imports has more than four files, neither in crates/rwlock/src nor in src.
-//
-//   node scripts/import-circles.js      the circles, and whether one is too large
-//
-// A circle is a strongly connected component: each of its files needs every other one. Tests do not count.
+// Part of npm run lint: no circle of imports in crates/rwlock/src or src has more than four files. A circle is a strongly
+// connected component: each of its files needs all others. Tests do not count.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from './lib/arguments.js'
+import { root } from './lib/run.js'
 
 const MOST = 4
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+readArguments('node scripts/import-circles.js   lists the circles of imports; fails if one is too large', {})
+
+const checkout = fileURLToPath(root)
 
 /** @typedef {Map<string, Set<string>>} Graph by file, the files that it imports */
 
 /** @param {string} folder */
 const filesIn = (folder, /** @type {string} */ extension) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => name.replaceAll('\\', '/'))
     .filter((name) => name.endsWith(extension))
     .toSorted()
@@ -24,7 +25,7 @@ const filesIn = (folder, /** @type {string} */ extension) =>
 function rustGraph(/** @type {string} */ folder) {
   const files = filesIn(folder, '.rs')
   const sources = new Map(
-    files.map((file) => [file, productionCode(readFileSync(join(root, folder, file), 'utf8'))]),
+    files.map((file) => [file, productionCode(readFileSync(join(checkout, folder, file), 'utf8'))]),
   )
   /** @param {string} file */
   const moduleOf = (file) =>
@@ -40,7 +41,7 @@ function rustGraph(/** @type {string} */ folder) {
   /** @type {Map<string, string[]>} */
   const aliases = new Map()
   for (const file of files) {
-    const text = readFileSync(join(root, folder, file), 'utf8')
+    const text = readFileSync(join(checkout, folder, file), 'utf8')
     const named = new Set()
     // A module of another name (`#[path]`) stands for each of its files.
     for (const [, path, name] of text.matchAll(
@@ -153,10 +154,10 @@ function typeScriptGraph(/** @type {string} */ folder) {
   const graph = new Map()
   for (const file of filesIn(folder, '.ts')) {
     const imports = new Set()
-    const text = readFileSync(join(root, folder, file), 'utf8')
+    const text = readFileSync(join(checkout, folder, file), 'utf8')
     for (const [, target] of text.matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']*)'/g)) {
-      const path = resolve(root, folder, dirname(file), target.replace(/\.js$/, '.ts'))
-      if (existsSync(path)) imports.add(relative(join(root, folder), path).replaceAll('\\', '/'))
+      const path = resolve(checkout, folder, dirname(file), target.replace(/\.js$/, '.ts'))
+      if (existsSync(path)) imports.add(relative(join(checkout, folder), path).replaceAll('\\', '/'))
     }
     graph.set(posix.normalize(file), imports)
   }

@@ -1,17 +1,21 @@
-// node bench/files/main.js [-- --quick]: updates of one JSON file by 1 and by 4 processes, and what is lost when processes are
-// killed. Each figure is compared within one run. In memory (/dev/shm) where that exists, so that no disk is measured.
+// Compares updates of one JSON file with other packages: their rate, and what is lost when processes are killed. All figures of
+// a comparison are from one run, and from files in memory where possible, so that the disk does not affect them.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from '../../scripts/lib/arguments.js'
+import { median } from '../../scripts/lib/statistics.js'
 import { versions } from '../peers/index.js'
 import { installPeers } from '../peers/install.js'
 import { fresh } from '../scratch.js'
-import { median } from '../../scripts/lib/statistics.js'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+const HELP = `
+node bench/files/main.js [--quick]   measures updates of one JSON file by 1 and by 4 processes; --quick: fewer rounds
+`
+
+const { values } = readArguments(HELP, { quick: { type: 'boolean', default: false } })
 const OURS = 'process-rwlock/file'
 const SYSTEMS = [OURS, 'proper-lockfile + write-file-atomic', 'conf']
 const ROUNDS = values.quick ? 3 : 7
