@@ -1,5 +1,5 @@
 // npm run build:ts: compiles src/ to dist/. The library is CommonJS, with an ES module in front of each entry, so that
-// `import` and `require()` give the same objects.
+// `import` and `require()` return the same objects.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,14 +28,14 @@ export function buildLibrary(dist) {
 }
 
 /**
- * The ES module in front of a CommonJS one. It lists the names: bundlers, too, then know them.
+ * The ES module in front of a CommonJS module. It lists the exported names, so that bundlers know them, too.
  *
  * @param {string} name
  * @param {string} code as tsc emits it
  */
 export function frontOf(name, code) {
   const names = new Set([...code.matchAll(/\bexports\.(\w+) = /g)].map(([, exported]) => exported))
-  // To Node.js, the default export of a CommonJS module is `module.exports`.
+  // In Node.js, the default import of a CommonJS module is `module.exports`.
   const hasDefault = names.delete('default')
   return [
     `import './addons.mjs'\n`,
@@ -46,7 +46,7 @@ export function frontOf(name, code) {
 }
 
 /**
- * What package.json has to say of the entries.
+ * The fields of package.json that depend on the entries.
  *
  * @param {string[]} [entries]
  */
@@ -65,7 +65,7 @@ export function manifestOf(entries = ENTRIES) {
       ),
       './package.json': './package.json',
     },
-    // For what does not know `exports`, such as TypeScript's `moduleResolution: node10`.
+    // For tools without support for `exports`, such as TypeScript with `moduleResolution: node10`.
     main: './dist/index.js',
     types: './dist/index.d.ts',
     typesVersions:
@@ -75,7 +75,7 @@ export function manifestOf(entries = ENTRIES) {
   }
 }
 
-/** Brings package.json up to the list of entries. */
+/** Updates package.json after a change of the entries. */
 function updateManifest() {
   const file = join(checkout, 'package.json')
   const before = readFileSync(file, 'utf8')

@@ -11,7 +11,7 @@ import { BASE, REPOSITORY, SITE, slug } from './site.js'
 
 /** @typedef {Map<string, string>} Texts by path */
 
-/** What is broken on purpose, and the problem that must be found. */
+/** Deliberate faults, and the problem that the check must report. */
 const MUTANTS = [
   { of: 'documents', file: 'README.md', change: ['(docs/api.md)', '(docs/apis.md)'], by: 'no docs/apis.md' },
   {

