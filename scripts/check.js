@@ -35,6 +35,8 @@ await setup({ profile: 'dev', testkit: true })
 report(`${TYPES} is current`, readTypes() === typesBefore)
 await check('types of the library', `${TSC} -p tsconfig.json --noEmit`)
 await check('types of the JavaScript', `${TSC} -p tsconfig.check.json`)
+await check('each mutant applies', 'node verify/mutants/main.js --check')
+await check('mutant engine', 'node --test verify/mutants')
 await check('unit tests of the crates', 'cargo test --quiet --workspace --lib --bins')
 await check('quick tests', `node node_modules/ava/entrypoints/cli.mjs ${QUICK_TESTS.join(' ')}`)
 

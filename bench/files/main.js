@@ -1,5 +1,5 @@
-// Compares updates of one JSON file with other packages: their rate, and what is lost when processes are killed. All figures of
-// a comparison are from one run, and from files in memory where possible, so that the disk does not affect them.
+// node bench/files/main.js: updates of one JSON file by 1 and by 4 processes, and what is lost when processes are killed.
+// Ratios are of figures of one run. The file is in memory (/dev/shm) where that exists, so that no disk is measured.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,9 +12,9 @@ import { installPeers } from '../peers/install.js'
 import { fresh } from '../scratch.js'
 
 const HELP = `
-node bench/files/main.js [--quick]   measures updates of one JSON file by 1 and by 4 processes; --quick: fewer rounds
+node bench/files/main.js            compares updateJSON() with proper-lockfile + write-file-atomic and with conf
+node bench/files/main.js --quick    with fewer and shorter rounds
 `
-
 const { values } = readArguments(HELP, { quick: { type: 'boolean', default: false } })
 const OURS = 'process-rwlock/file'
 const SYSTEMS = [OURS, 'proper-lockfile + write-file-atomic', 'conf']
@@ -191,7 +191,7 @@ for (let round = 0; round < ROUNDS; round++) {
     for (const system of SYSTEMS) results[system][processes].push(await throughput(system, processes))
   }
 }
-console.log('| updates/s (ours is so many times as fast) | 1 process | 4 processes | lost by 4 |')
+console.log('| updates/s (ratio of ours to it) | 1 process | 4 processes | lost by 4 |')
 console.log('|---|---|---|---|')
 for (const system of SYSTEMS) {
   const cells = [1, 4].map((processes) => {
