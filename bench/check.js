@@ -1,4 +1,5 @@
-// Checks that the lock did not become slower: compares ratios, not times, with those saved with the results.
+// Checks that the lock did not become slower: compares ratios, not times, with those saved with the
+// results.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { capture } from '../scripts/lib/run.js'
 import { mutants } from '../verify/mutants/lists/bench.js'
@@ -7,7 +8,10 @@ import { OURS } from './competitors.js'
 import { processor } from './machine.js'
 import { javaScriptPairs, nativePairs, PROMISE } from './workloads/pairs.js'
 
-/** A ratio may exceed the saved one by this factor, because of noise, or because this processor has no saved ratios. */
+/**
+ * A ratio may exceed the saved one by this factor, because of noise, or because this processor has
+ * no saved ratios.
+ */
 export const TOLERANCE = 1.4
 /** Each ratio is the best of this many runs: noise makes a ratio worse, never better. */
 const ATTEMPTS = 4
@@ -18,7 +22,8 @@ const NOTHING = 'empty N-API function, twice'
 const SLOTS = [1, 16, 128]
 
 /**
- * The ratios that are compared: native pairs to `pthread_rwlock`, pairs in JavaScript to floors of the same run.
+ * The ratios that are compared: native pairs to `pthread_rwlock`, pairs in JavaScript to floors of
+ * the same run.
  *
  * @param {{ native: any, javaScript: any[] }} pairs
  * @returns {Record<string, number>}
@@ -67,7 +72,8 @@ function takeBest(best, now) {
 const file = new URL('results/ratios.json', import.meta.url)
 
 /**
- * The saved ratios, by processor: the cost of an atomic operation relative to other instructions differs between them.
+ * The saved ratios, by processor: the cost of an atomic operation relative to other instructions
+ * differs between them.
  *
  * @returns {Record<string, Record<string, number>>}
  */
@@ -83,7 +89,8 @@ export function saveRatios(ratios) {
 }
 
 /**
- * The ratios to compare with on this processor: those saved on it, or the largest of all processors.
+ * The ratios to compare with on this processor: those saved on it, or the largest of all
+ * processors.
  *
  * @param {Record<string, Record<string, number>>} all
  * @param {string} processor
@@ -145,7 +152,8 @@ export async function check(log) {
 }
 
 /**
- * Shows that the check finds a slower lock. Only native pairs are measured, because they build fast.
+ * Shows that the check finds a slower lock. Only native pairs are measured, because they build
+ * fast.
  *
  * @param {string} part of the mutants' names
  */

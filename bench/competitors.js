@@ -44,7 +44,10 @@ export const OURS = 'process-rwlock'
 export const oursNative = native(OURS, 'Rust')
 export const ours = node(OURS, { twin: oursNative })
 
-/** The floors: a byte through a pipe between event loops; a futex that two processes pass to and fro; no lock at all. */
+/**
+ * The floors: a byte through a pipe between event loops; a futex that two processes pass to and
+ * fro; no lock at all.
+ */
 export const floors = { pipe: node('pipe'), futex: native('futex'), nothing: native('nothing') }
 
 /**

@@ -16,7 +16,11 @@ export class Histogram {
     this.max = Math.max(this.max, max)
   }
 
-  /** The upper bound of the bucket that contains the percentile, which may be 9 % too high. @param {number} percent */
+  /**
+   * The upper bound of the bucket that contains the percentile, which may be 9 % too high.
+   *
+   * @param {number} percent
+   */
   percentile(percent) {
     let seen = 0
     for (const [index, count] of [...this.#buckets].sort(([a], [b]) => a - b)) {

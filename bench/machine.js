@@ -22,7 +22,10 @@ export function machine() {
   }
 }
 
-/** The model of the processor. Virtual machines hide its name, but not its family, which determines the cost of atomic operations. */
+/**
+ * The model of the processor. Virtual machines hide its name, but not its family, which determines
+ * the cost of atomic operations.
+ */
 export function processor() {
   const name = cpus()[0]?.model ?? 'unknown processor'
   if (platform() !== 'linux') return name

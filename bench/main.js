@@ -1,4 +1,5 @@
-// npm run bench: measures this lock and the locks that people use today, on this machine, in one run.
+// npm run bench: measures this lock and the locks that people use today, on this machine, in one
+// run.
 import { readArguments, usageError } from '../scripts/lib/arguments.js'
 import { setup } from '../scripts/lib/setup.js'
 import { check, checkAndSave, checkMutants } from './check.js'

@@ -30,7 +30,11 @@ export function buildLibrary(dist) {
   }
 }
 
-/** Removes the files of modules that no longer exist. They would be published. @param {string} dist */
+/**
+ * Removes the files of modules that no longer exist. They would be published.
+ *
+ * @param {string} dist
+ */
 function removeStale(dist) {
   const files = (/** @type {string} */ folder) => readdirSync(folder, { recursive: true })
   const stem = (/** @type {unknown} */ file) => String(file).replace(/(\.d)?\.m?[jt]s$/, '')

@@ -1,4 +1,5 @@
-// npm run check: what a pull request needs, in less than three minutes. `bash .ci/run` checks everything.
+// npm run check: what a pull request needs, in less than three minutes. `bash .ci/run` checks
+// everything.
 import { readFileSync } from 'node:fs'
 import { readArguments } from './lib/arguments.js'
 import { attempt, endLike, root, SIGNALS } from './lib/run.js'

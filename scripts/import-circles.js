@@ -1,5 +1,6 @@
-// Part of npm run lint: no circle of imports in crates/rwlock/src or src has more than four files. A circle is a strongly
-// connected component: each of its files needs all others. Tests do not count.
+// Part of npm run lint: no circle of imports in crates/rwlock/src or src has more than four files.
+// A circle is a strongly connected component: each of its files needs all others. Tests do not
+// count.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,7 @@ readArguments('node scripts/import-circles.js   lists the circles of imports; fa
 
 const checkout = fileURLToPath(root)
 
-/** @typedef {Map<string, Set<string>>} Graph by file, the files that it imports */
+/** @typedef {Map<string, Set<string>>} Graph the imported files of each file */
 
 /** @param {string} folder */
 const filesIn = (folder, /** @type {string} */ extension) =>
@@ -21,7 +22,10 @@ const filesIn = (folder, /** @type {string} */ extension) =>
     .filter((name) => name.endsWith(extension))
     .toSorted()
 
-/** The imports between the modules of a crate: every path that begins with `crate`, `super`, `self` or a module of the file. */
+/**
+ * The imports between the modules of a crate: every path that begins with `crate`, `super`, `self`
+ * or a module of the file.
+ */
 function rustGraph(/** @type {string} */ folder) {
   const files = filesIn(folder, '.rs')
   const sources = new Map(
@@ -43,7 +47,7 @@ function rustGraph(/** @type {string} */ folder) {
   for (const file of files) {
     const text = readFileSync(join(checkout, folder, file), 'utf8')
     const named = new Set()
-    // A module of another name (`#[path]`) stands for each of its files.
+    // With `#[path]`, one module name can mean several files.
     for (const [, path, name] of text.matchAll(
       /^(?:#\[path = "(\w+)\.rs"\]\s*)?(?:pub\([^)]*\) )?mod (\w+);/gm,
     )) {
@@ -69,7 +73,8 @@ function rustGraph(/** @type {string} */ folder) {
       tests.add([...moduleOf(file), name].join('/'))
   }
   /**
-   * The longest part of the path that is a module; several where a name stands for one on each system.
+   * The longest part of the path that is a module; several where a name stands for one on each
+   * system.
    *
    * @param {string[]} module
    * @param {string[]} rest
@@ -108,7 +113,7 @@ function rustGraph(/** @type {string} */ folder) {
   return graph
 }
 
-/** Without comments, texts, and what is compiled for tests alone. */
+/** The source without comments, strings, and code that only tests compile. */
 function productionCode(/** @type {string} */ text) {
   return text
     .replace(/\/\/.*$/gm, '')
@@ -148,7 +153,7 @@ function pathsIn(/** @type {string} */ source, /** @type {Set<string>} */ childr
   return paths.filter(([first]) => ['crate', 'super', 'self'].includes(first) || children.has(first))
 }
 
-/** The imports between TypeScript files; those of types alone count, too. */
+/** The imports between TypeScript files, including imports of types. */
 function typeScriptGraph(/** @type {string} */ folder) {
   /** @type {Graph} */
   const graph = new Map()
@@ -165,7 +170,7 @@ function typeScriptGraph(/** @type {string} */ folder) {
 }
 
 /**
- * The strongly connected components of more than one file: Tarjan's algorithm.
+ * The strongly connected components of more than one file, by Tarjan's algorithm.
  *
  * @param {Graph} graph
  */

@@ -1,4 +1,5 @@
-// npm run smoke: tests the built package in one of the runtimes that can load it (__test__/runtimes/smoke.js).
+// npm run smoke: tests the built package in one of the runtimes that can load it
+// (__test__/runtimes/smoke.js).
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -10,7 +11,9 @@ import { readArguments, usageError } from './lib/arguments.js'
 import { attempt, endLike, npm, root } from './lib/run.js'
 import { fail, say, setup } from './lib/setup.js'
 
-/** @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the npm package, and the scope of the packages with its programs */
+/**
+ * @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the npm package, and the scope of the packages with its programs
+ */
 
 /** @type {Record<string, Runtime>} */
 const RUNTIMES = {

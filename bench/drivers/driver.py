@@ -18,7 +18,8 @@ import inheritance
 
 now = time.monotonic_ns
 
-# A batch grows until it takes this long, in ns, so that reading the clock costs nothing in comparison.
+# A batch grows until it takes this long, in ns, so that reading the clock costs nothing in
+# comparison.
 BATCH = 200_000
 # A sleeping process may wake this late, in ns.
 LATE = 200_000

@@ -20,7 +20,11 @@ const { version: ourVersion } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 )
 
-/** The locks that work between processes. @type {Record<string, (path: string) => Promise<Lock>>} */
+/**
+ * The locks that work between processes.
+ *
+ * @type {Record<string, (path: string) => Promise<Lock>>}
+ */
 export const shared = {
   async 'process-rwlock'(path) {
     const { RWLock } = await import('process-rwlock')

@@ -1,18 +1,23 @@
 // node node.js <system> <path>: a process that uses one lock as the commands of the benchmark say.
 //
-// Commands arrive on standard input, answers leave on standard output, one line of JSON each; see protocol.md.
+// Commands arrive on standard input, answers leave on standard output, one line of JSON each; see
+// protocol.md.
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { shared } from './locks.js'
 import { pipe } from './pipe.js'
 
-/** A batch of pairs grows until it takes this long, in ns, so that reading the clock costs nothing in comparison. */
+/**
+ * A batch of pairs grows until it takes this long, in ns, so that reading the clock costs nothing
+ * in comparison.
+ */
 const BATCH = 100_000
 /** The end of a wait for a moment, in ns, spins, because a timer may be late. */
 const SPIN = 200_000
 
-// The clock of process.hrtime.bigint(), which all processes share, but without an allocation. The offset is the greatest of
-// many, because an interruption between the two readings makes it smaller.
+// The clock of process.hrtime.bigint(), which all processes share, but without an allocation. The
+// offset is the greatest of many, because an interruption between the two readings makes it
+// smaller.
 const offsets = Array.from({ length: 1000 }, () => Number(process.hrtime.bigint()) - performance.now() * 1e6)
 const offset = Math.max(...offsets)
 const now = () => performance.now() * 1e6 + offset

@@ -67,7 +67,8 @@ export class Driver {
         const asked = { resolve, reject }
         this.#asked.push(asked)
         timer = setTimeout(() => {
-          // A late answer would be taken for that of the next command, so this driver is of no more use.
+          // A late answer would be taken for that of the next command, so this driver is of no more
+          // use.
           reject(new TimeoutError(`${this.name} did not answer within ${bound} ms`))
           this.kill()
         }, bound)

@@ -2,9 +2,10 @@
 //
 //   node growth.js '{"locks":[…],"waiters":[…],"holds":[…],"rounds":n,"scratch":path}'
 //
-// Prints ns. For one of n locks: the time to open it, to acquire and release a read while taking turns with the others, and
-// to close it. For one of n waiters: the time to request, to be granted and finish, to be aborted, and to close a handle of
-// another lock meanwhile. For one of n labelled read holds: the time to acquire and to release it.
+// Prints ns. For one of n locks: the time to open it, to acquire and release a read while taking
+// turns with the others, and to close it. For one of n waiters: the time to request, to be granted
+// and finish, to be aborted, and to close a handle of another lock meanwhile. For one of n labelled
+// read holds: the time to acquire and to release it.
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 import { median } from '../../scripts/lib/statistics.js'

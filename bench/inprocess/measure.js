@@ -1,4 +1,5 @@
-// Measures within one process. All cases take turns, so that other load of the machine affects them equally.
+// Measures within one process. All cases take turns, so that other load of the machine affects them
+// equally.
 import { summary } from '../../scripts/lib/statistics.js'
 
 /**
@@ -26,8 +27,8 @@ export async function measure(cases, { rounds, batch }) {
 }
 
 /**
- * The repetitions of a warm case that take `batch` ms. Counts the fastest of three attempts, because a pause of the process
- * would make the case look slow.
+ * The repetitions of a warm case that take `batch` ms. Counts the fastest of three attempts,
+ * because a pause of the process would make the case look slow.
  *
  * @param {Case} each
  * @param {number} batch
@@ -51,7 +52,8 @@ async function time({ run }, times) {
 }
 
 /**
- * The ratio of each case to the case `base`: the median of the ratios in each round, because a slow moment affects both.
+ * The ratio of each case to the case `base`: the median of the ratios in each round, because a slow
+ * moment affects both.
  *
  * @param {{ name: string, times: number[] }[]} measured
  * @param {string} base

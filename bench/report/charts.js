@@ -62,7 +62,11 @@ async function svg({ title, notes = [], ...specification }, caption) {
 const SHORT_TIME =
   "datum.value >= 1e9 ? format(datum.value / 1e9, '~r') + ' s' : datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + ' ms' : datum.value >= 1e3 ? format(datum.value / 1e3, '~r') + ' µs' : format(datum.value, '~r') + ' ns'"
 
-/** The powers of ten around all of `values`: the ticks of a logarithmic scale. @param {number[]} values */
+/**
+ * The powers of ten around all of `values`: the ticks of a logarithmic scale.
+ *
+ * @param {number[]} values
+ */
 function powers(values) {
   const first = Math.floor(Math.log10(Math.min(...values)))
   const last = Math.ceil(Math.log10(Math.max(...values)))

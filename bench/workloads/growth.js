@@ -1,4 +1,5 @@
-// How costs grow with the slots and the readers of a lock, and with the locks, waiters and labelled holds of a process.
+// How costs grow with the slots and the readers of a lock, and with the locks, waiters and labelled
+// holds of a process.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
 import { rustDriver } from '../competitors.js'
@@ -31,7 +32,8 @@ export async function growth({ quick, log }) {
 }
 
 /**
- * The cost of many readers, in ns: to attach one more; of a refused tryWrite, and of the slowest one; of an inspection.
+ * The cost of many readers, in ns: to attach one more; of a refused tryWrite, and of the slowest
+ * one; of an inspection.
  *
  * @param {number[]} sizes
  * @returns {Promise<{ size: number, attach: number, refused: number, worst: number, inspect: number }[]>}

@@ -1,4 +1,5 @@
-// From the release of a writer in one process to the start of the next writer, which waits in another process.
+// From the release of a writer in one process to the start of the next writer, which waits in
+// another process.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
 import { summary } from '../../scripts/lib/statistics.js'
@@ -6,7 +7,10 @@ import { endTeams, rotated, startTeams } from './teams.js'
 
 const wake = fileURLToPath(new URL('../inprocess/wake.js', import.meta.url))
 
-/** The duration of a write and of the pause after it: long enough that the other process waits, and sleeps. */
+/**
+ * The duration of a write and of the pause after it: long enough that the other process waits, and
+ * sleeps.
+ */
 const HOLD = 2e6
 const PAUSE = 1e6
 
@@ -32,7 +36,12 @@ export async function handoff({ competitors, quick, log }) {
   ]
 }
 
-/** From a call on another thread to the start of the function: the floor for a lock that waits on a thread. @param {number} times */
+/**
+ * From a call on another thread to the start of the function: the floor for a lock that waits on a
+ * thread.
+ *
+ * @param {number} times
+ */
 async function wakes(times) {
   const { code, output } = await capture(process.execPath, [wake, String(times), String(PAUSE / 1e3)])
   if (code !== 0) throw new Error(`${wake} ended with ${code}: ${output}`)
@@ -40,7 +49,8 @@ async function wakes(times) {
 }
 
 /**
- * The durations of the handoffs between two processes: a hold counts if it was requested before the previous one ended.
+ * The durations of the handoffs between two processes: a hold counts if it was requested before the
+ * previous one ended.
  *
  * @param {number[][][]} holds of each process, as in protocol.md
  */

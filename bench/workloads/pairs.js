@@ -13,7 +13,9 @@ const inProcess = fileURLToPath(new URL('../inprocess/main.js', import.meta.url)
 /** The numbers of slots in use. */
 const SLOTS = [1, 16, 128]
 
-/** The versions of Node.js that are measured: the oldest that is supported, and one with Web Locks. */
+/**
+ * The versions of Node.js that are measured: the oldest that is supported, and one with Web Locks.
+ */
 const NODES = ['20', '24']
 
 /** The case that the others are compared with. */
@@ -78,8 +80,8 @@ export async function javaScriptPairs({ quick, nodes = NODES, peers = true, slot
 }
 
 /**
- * Compares with locks of other languages, which cannot run in one process: the drivers take turns. Our pair is the
- * synchronous one in JavaScript.
+ * Compares with locks of other languages, which cannot run in one process: the drivers take turns.
+ * Our pair is the synchronous one in JavaScript.
  *
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
  */

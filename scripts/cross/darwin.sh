@@ -5,7 +5,8 @@ x86_64-*) ARCH=x86_64 NAPI_NAME=darwin-x64 OLDEST=10.12 ;;
 aarch64-*) ARCH=arm64 NAPI_NAME=darwin-arm64 OLDEST=11.0 ;;
 esac
 
-# Uses the linker of Rust, and in place of Apple's SDK a list of the functions in its system library.
+# Uses the linker of Rust, and in place of Apple's SDK a list of the functions in its system
+# library.
 link() {
   export SDKROOT=$CACHE/macos
   LLD=$(rustc --print sysroot)/lib/rustlib/$HOST/bin/rust-lld
@@ -36,7 +37,8 @@ inspect() {
   has_all "$1" && misses_what_is_not_there
 }
 
-# Succeeds if the system library has every function that the addon imports. (The addon itself looks up those of Node.js.)
+# Succeeds if the system library has every function that the addon imports. (The addon itself looks
+# up those of Node.js.)
 has_all() { # file
   local taken
   taken=$(llvm-nm --format=darwin --undefined-only "$1") && ! grep -F '(dynamically looked up)' <<<"$taken"

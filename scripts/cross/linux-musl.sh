@@ -16,7 +16,8 @@ link() {
     need $gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
   fi
   unpack_musl || return
-  # libgcc_s is the same for musl, but its folder also contains glibc, so the link needs a separate folder.
+  # libgcc_s is the same for musl, but its folder also contains glibc, so the link needs a separate
+  # folder.
   mkdir -p "$MUSL/gcc" && ln -sf "$($gcc -print-file-name=libgcc_s.so.1)" "$MUSL/gcc/"
   # Replaces the files of glibc by those of musl, like musl-gcc, but for any processor.
   cat >"$MUSL/gcc.specs" <<END
@@ -56,7 +57,8 @@ END
   export "CARGO_TARGET_${name^^}_LINKER=$MUSL/cc"
 }
 
-# Unpacks the packages without installing them: they may be for another processor, and their loader would become the system's.
+# Unpacks the packages without installing them: they may be for another processor, and their loader
+# would become the system's.
 unpack_musl() {
   [[ -e $MUSL/complete ]] && return
   local package deb
@@ -79,7 +81,8 @@ inspect() {
     refuses_newer needs_no_glibc
 }
 
-# Uses the wheels of Node.js. They contain the C++ library under another name, so this adds the name that an addon needs.
+# Uses the wheels of Node.js. They contain the C++ library under another name, so this adds the name
+# that an addon needs.
 node() {
   local version folder libraries
   case $1 in
@@ -97,7 +100,8 @@ node() {
 enter() {
   [[ $EUID == 0 ]] || fail 'The tests need root, to mount the loader of musl.'
   local run=$MUSL/run deb
-  # These versions of Node.js crash with a musl before 1.2.5. (A program that is linked with an older musl runs with both.)
+  # These versions of Node.js crash with a musl before 1.2.5. (A program that is linked with an
+  # older musl runs with both.)
   if [[ ! -e $run/complete ]]; then
     deb=$(fetch_deb "$DEBIAN" musl '' trixie) && mkdir -p "$run/lib" && dpkg-deb -x "$deb" "$run/package" || return
     cp "$run/package/usr/lib/$ARCH-linux-musl/libc.so" "$run/lib/ld-musl-$ARCH.so.1" && touch "$run/complete" || return

@@ -5,9 +5,10 @@
 #   build   links the addon, and compares what it needs with what every system of the target has
 #   test    the tests of the crate and the ava suite, under an emulator where necessary
 #
-# Builds for another system, on Linux x64 with apt-get (Debian 12 or newer, Ubuntu), inspects the build and runs it. Without an action,
-# does as much as this machine can do for the target. The results are in .cache/cross and target/cross. Needs Rust, Node.js with npm,
-# and root if packages of the system are missing.
+# Builds for another system, on Linux x64 with apt-get (Debian 12 or newer, Ubuntu), inspects the
+# build and runs it. Without an action, does as much as this machine can do for the target. The
+# results are in .cache/cross and target/cross. Needs Rust, Node.js with npm, and root if packages
+# of the system are missing.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -25,8 +26,8 @@ TARGETS=(
   x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc
 )
 
-# The file of a family of targets defines how to link, inspect and run them: `link`, `inspect FILE`, `enter COMMAND...`. AVA has
-# additional arguments of ava.
+# The file of a family of targets defines how to link, inspect and run them: `link`, `inspect FILE`,
+# `enter COMMAND...`. AVA has additional arguments of ava.
 use_target() {
   AVA=()
   case $target in
@@ -114,7 +115,7 @@ all() { # [action]
 }
 
 usage() {
-  sed -n '2,10s/^# \{0,1\}//p' scripts/cross/main.sh
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' scripts/cross/main.sh # the comment at the top of this file
   printf '\n'
   printf '%s\n' "${TARGETS[@]}"
   exit 2

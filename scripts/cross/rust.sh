@@ -2,8 +2,8 @@
 
 HOST=x86_64-unknown-linux-gnu
 
-# Sets CARGO_FLAGS to the flags of `cargo` for $target, and PATH to the toolchain. All builds use one profile, because each profile
-# would need its own standard library.
+# Sets CARGO_FLAGS to the flags of `cargo` for $target, and PATH to the toolchain. All builds use
+# one profile, because each profile would need its own standard library.
 use_rust() {
   command -v cargo >/dev/null || PATH="$PATH:$HOME/.cargo/bin"
   CARGO_FLAGS=(--target "$target" --release)
@@ -15,7 +15,8 @@ use_rust() {
   CARGO_FLAGS+=(-Zbuild-std=std,panic_unwind)
 }
 
-# A copy of the toolchain with the source of the standard library. The original stays unchanged. Prints its path.
+# A copy of the toolchain with the source of the standard library. The original stays unchanged.
+# Prints its path.
 with_source() {
   local version sysroot copy source
   version=$(rustc --version | awk '{print $2}')

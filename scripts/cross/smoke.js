@@ -1,5 +1,6 @@
-// node smoke.js [NODE FOLDER], in a folder that contains the package: a quick test with two processes, before the suite. The other
-// process uses the same Node.js; or NODE with the package in FOLDER, to show that builds for two targets share locks.
+// node smoke.js [NODE FOLDER], in a folder that contains the package: a quick test with two
+// processes, before the suite. The other process uses the same Node.js; or NODE with the package in
+// FOLDER, to show that builds for two targets share locks.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -83,7 +84,10 @@ async function countAll() {
   apart.close()
 }
 
-/** Both processes append to one file until each has done so often enough. Returns how many appends are missing in the end. */
+/**
+ * Both processes append to one file until each has done so often enough. Returns how many appends
+ * are missing in the end.
+ */
 async function lostCounts(lock, title) {
   const text = () => (existsSync(file(title)) ? readFileSync(file(title), 'latin1') : '')
   let mine = 0

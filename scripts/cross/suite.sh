@@ -36,7 +36,8 @@ own_addon() {
     -e 'import { setup } from "./scripts/lib/setup.js"; await setup()' >&2
 }
 
-# The Node.js of the target and that of this machine, each with its own addon, share locks, and each detects the exit of the other.
+# The Node.js of the target and that of this machine, each with its own addon, share locks, and each
+# detects the exit of the other.
 share_locks() { # node folder own-node
   cd "$2" && enter "$1" scripts/cross/smoke.js "$3" "$ROOT" && cd "$ROOT" && enter "$3" scripts/cross/smoke.js "$1" "$2"
 }
@@ -47,8 +48,9 @@ crate_tests() {
   enter cargo test "${CARGO_FLAGS[@]}" --config profile.release.package.process-rwlock.debug-assertions=true --package process-rwlock
 }
 
-# Runs a command such that the kernel runs programs for arm64 in QEMU. The setting is in a user namespace, so that it does not affect
-# other processes and does not remain; unless the system has this setting already.
+# Runs a command such that the kernel runs programs for arm64 in QEMU. The setting is in a user
+# namespace, so that it does not affect other processes and does not remain; unless the system has
+# this setting already.
 with_qemu() {
   export PROCESS_RWLOCK_EMULATOR=qemu
   if grep -qsx enabled /proc/sys/fs/binfmt_misc/qemu-aarch64; then

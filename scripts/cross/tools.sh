@@ -19,7 +19,8 @@ need() {
   { apt-get update -q && apt-get install -qy --no-install-recommends "$@"; } >&2 || fail "Could not install $*"
 }
 
-# Downloads a package of Debian for another processor, or of a later Debian, without installing it. Prints its path.
+# Downloads a package of Debian for another processor, or of a later Debian, without installing it.
+# Prints its path.
 fetch_deb() { # architecture package [version [suite]]
   local apt=$CACHE/apt/${4:-own}-$1 site version
   local options=(-q -o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)

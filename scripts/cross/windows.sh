@@ -1,6 +1,8 @@
-# Windows: linked with mingw-w64, and run under Wine. The targets for MSVC would need the SDK of Microsoft, and are only checked.
+# Windows: linked with mingw-w64, and run under Wine. The targets for MSVC would need the SDK of
+# Microsoft, and are only checked.
 CHECKED=(--package process-rwlock --package process-rwlock-node)
-# The Node.js under Wine is the usual one, linked by MSVC, so the loader expects an addon with that name.
+# The Node.js under Wine is the usual one, linked by MSVC, so the loader expects an addon with that
+# name.
 case $target in
 x86_64-*) NAPI_NAME=win32-x64-msvc ;;
 aarch64-*) NAPI_NAME=win32-arm64-msvc ;;
@@ -14,7 +16,8 @@ link() {
   [[ $target == *-gnu ]] || return 0
   need $MINGW-gcc gcc-mingw-w64-x86-64
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$MINGW-gcc
-  # napi-build requires a library of Node.js for mingw. It may be empty, because the addon looks up its functions when it is loaded.
+  # napi-build requires a library of Node.js for mingw. It may be empty, because the addon looks up
+  # its functions when it is loaded.
   export LIBNODE_PATH=$CACHE/libnode
   mkdir -p "$LIBNODE_PATH"
   $MINGW-gcc -shared -nostdlib -Wl,--entry,0 -xc /dev/null -o "$LIBNODE_PATH/libnode.dll"

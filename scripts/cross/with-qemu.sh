@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# with-qemu.sh COMMAND...: runs a command in a new user namespace, in which QEMU runs programs for arm64 (Linux 6.7 or newer).
+# with-qemu.sh COMMAND...: runs a command in a new user namespace, in which QEMU runs programs for
+# arm64 (Linux 6.7 or newer).
 set -eu
 QEMU=$(command -v qemu-aarch64-static)
 
@@ -19,7 +20,8 @@ if [[ ${1:-} != --inside ]]; then
   exit
 fi
 
-# After this line the user ids are mapped, and a program that is started then is root of the namespace.
+# After this line the user ids are mapped, and a program that is started then is root of the
+# namespace.
 read -r _ <"$2"
 shift 2
 HEADER='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'

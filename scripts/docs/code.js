@@ -1,4 +1,5 @@
-// npm run test:docs: runs every example, and every code block of README.md, docs/ and examples/README.md.
+// npm run test:docs: runs every example, and every code block of README.md, docs/ and
+// examples/README.md.
 import { spawnSync } from 'node:child_process'
 import {
   existsSync,

@@ -18,7 +18,8 @@ export function codeBlocks(file = 'README.md') {
 }
 
 /**
- * The first text after `console.log(…) //` in a program that is not in its output. `…` stands for any text.
+ * The first text after `console.log(…) //` in a program that is not in its output. `…` stands for
+ * any text.
  *
  * @param {string} source
  * @param {string} printed

@@ -1,4 +1,5 @@
-// Runs other programs in place of this one: with the same terminal, the same signals and the same exit.
+// Runs other programs in place of this one: with the same terminal, the same signals and the same
+// exit.
 import { spawn } from 'node:child_process'
 
 export const root = new URL('../../', import.meta.url)
@@ -6,8 +7,8 @@ export const root = new URL('../../', import.meta.url)
 /** The signals that ask a program to end. @type {NodeJS.Signals[]} */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-// ms; output may arrive until then after its program has ended. A grandchild that is still running could keep the pipe open
-// forever.
+// ms; output may arrive until then after its program has ended. A grandchild that is still running
+// could keep the pipe open forever.
 const OUTPUT_GRACE = 1000
 
 /**

@@ -1,4 +1,5 @@
-// Prepares a checkout, even a fresh clone, so that the library can be imported: tools, dependencies, builds.
+// Prepares a checkout, even a fresh clone, so that the library can be imported: tools,
+// dependencies, builds.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { targets } from '../../src/shared-memory/platform.js'
 import { npm, root, run } from './run.js'
 
-/** The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and macros without them. */
+/**
+ * The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and
+ * macros without them.
+ */
 export const HOST = 'x86_64-unknown-linux-gnu'
 
 /** Nothing is built: CI tests a build on other machines than the one that made it. */
@@ -18,7 +22,8 @@ const TESTKIT = '__test__/helpers/testkit.node'
 const XCODE = 'on macOS: xcode-select --install'
 
 /**
- * Installs and builds what a command needs. cargo and tsc decide what is stale, so this is fast when nothing changed.
+ * Installs and builds what a command needs. cargo and tsc decide what is stale, so this is fast
+ * when nothing changed.
  *
  * @param {object} [options]
  * @param {'release' | 'dev'} [options.profile] of the addon; `dev` compiles several times faster
@@ -49,7 +54,8 @@ export async function installDependencies() {
 }
 
 /**
- * Whether node_modules has every package that package-lock.json names. Optional ones may be for another platform.
+ * Whether node_modules has every package that package-lock.json names. Optional ones may be for
+ * another platform.
  *
  * @param {string} folder
  */

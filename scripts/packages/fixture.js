@@ -1,4 +1,5 @@
-// A project with the programs of programs/. It is in this folder, so that they find the tools that are installed here.
+// A project with the programs of programs/. It is in this folder, so that they find the tools that
+// are installed here.
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { output } from './output.js'

@@ -1,6 +1,7 @@
-// npm run test:packages: makes the packages as for a release, inspects them, publishes them to a registry on this machine, and
-// installs them from there: into empty projects, which run the first example of README.md, and into one project in which test
-// runners, compilers, bundlers and frameworks use programs that wait for a lock.
+// npm run test:packages: makes the packages as for a release, inspects them, publishes them to a
+// registry on this machine, and installs them from there: into empty projects, which run the first
+// example of README.md, and into one project in which test runners, compilers, bundlers and
+// frameworks use programs that wait for a lock.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -121,8 +122,8 @@ async function check(nodes, { change, only } = {}) {
 }
 
 /**
- * Publishes the built packages, and for each other platform a package whose addon is an empty text. So the package managers
- * choose between all platforms, as after a release.
+ * Publishes the built packages, and for each other platform a package whose addon is an empty text.
+ * So the package managers choose between all platforms, as after a release.
  *
  * @param {User} user
  * @param {string} directory

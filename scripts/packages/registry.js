@@ -1,4 +1,5 @@
-// A registry of npm packages on this machine, without any other packages. It ends with this process.
+// A registry of npm packages on this machine, without any other packages. It ends with this
+// process.
 import { once } from 'node:events'
 import { join } from 'node:path'
 

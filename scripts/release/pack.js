@@ -1,5 +1,5 @@
-// npm run packages: makes the tarballs of a release in packages/: one with the library, and one for each platform with its addon.
-// The addons are those in the root, or in npm/<platform>.
+// npm run packages: makes the tarballs of a release in packages/: one with the library, and one for
+// each platform with its addon. The addons are those in the root, or in npm/<platform>.
 import {
   copyFileSync,
   existsSync,

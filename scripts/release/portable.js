@@ -1,5 +1,5 @@
-// npm run build:portable: builds the addon so that it loads with every glibc since 2.17 (2012), and checks that. Zig has the
-// symbols of old versions, so no old system is needed.
+// npm run build:portable: builds the addon so that it loads with every glibc since 2.17 (2012), and
+// checks that. Zig has the symbols of old versions, so no old system is needed.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from '../lib/arguments.js'

@@ -7,7 +7,8 @@ import { gunzipSync } from 'node:zlib'
 const BLOCK = 512
 
 /**
- * The ustar format of POSIX `pax`: for each file a header of one block, then the file in whole blocks.
+ * The ustar format of POSIX `pax`: for each file a header of one block, then the file in whole
+ * blocks.
  *
  * @param {string} file
  * @returns {Contents}

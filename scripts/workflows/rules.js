@@ -30,7 +30,10 @@ export function rules(files, parse) {
   return [...pins(files), ...commands(files), ...rights(files, parse), ...platforms(files, parse)]
 }
 
-/** Every action is pinned by its commit, with the version in a comment, and the pin is the same everywhere. */
+/**
+ * Every action is pinned by its commit, with the version in a comment, and the pin is the same
+ * everywhere.
+ */
 function* pins(/** @type {Map<string, string>} */ files) {
   /** @type {Map<string, string>} */
   const pinned = new Map()
@@ -61,7 +64,10 @@ function* commands(/** @type {Map<string, string>} */ files) {
   }
 }
 
-/** Jobs have no more rights and time than they need, and releases contain nothing that other workflows could have written. */
+/**
+ * Jobs have no more rights and time than they need, and releases contain nothing that other
+ * workflows could have written.
+ */
 function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
   for (const [name, text] of files) {
     if (!name.startsWith('workflows/')) continue

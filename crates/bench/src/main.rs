@@ -1,5 +1,5 @@
-//! The native part of the benchmarks: drivers that use one lock as they are commanded, uncontended pairs of all locks, and
-//! the cost of many readers.
+//! The native part of the benchmarks: drivers that use one lock as they are commanded, uncontended
+//! pairs of all locks, and the cost of many readers.
 //!
 //! ```text
 //! process-rwlock-bench <system> <path-prefix>
@@ -7,8 +7,9 @@
 //! process-rwlock-bench pairs [--quick] [--json] [--slots 1,10,100,1000]
 //! ```
 //!
-//! A driver opens the lock of `system` that belongs to `path-prefix`, and prints a line of JSON. Then it answers each line of
-//! its input, a [`linux::protocol::Command`], with one line: the result, or `{"error":…}`. All times are ns of
+//! A driver opens the lock of `system` that belongs to `path-prefix`, and prints a line of JSON.
+//! Then it answers each line of its input, a [`linux::protocol::Command`], with one line: the
+//! result, or `{"error":…}`. All times are ns of
 //! `CLOCK_MONOTONIC`, which all processes share. The driver ends when its input ends.
 
 #![allow(rustdoc::private_intra_doc_links)] // it is a program

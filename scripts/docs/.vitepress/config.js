@@ -129,7 +129,8 @@ function reference() {
 }
 
 /**
- * Converts links, which are relative to the repository: within docs/ to pages, all others to GitHub.
+ * Converts links, which are relative to the repository: within docs/ to pages, all others to
+ * GitHub.
  *
  * @param {any} state of markdown-it
  */

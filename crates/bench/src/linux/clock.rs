@@ -9,7 +9,8 @@ pub use process_rwlock::now;
 /// A sleeping thread may wake this late, in ns.
 const LATE: u64 = 200_000;
 
-/// Sleeps until `time`, and spins at the end, so that all processes that wait for one time start together.
+/// Sleeps until `time`, and spins at the end, so that all processes that wait for one time start
+/// together.
 pub fn sleep_until(time: u64) {
     let left = time.saturating_sub(now());
     thread::sleep(Duration::from_nanos(left.saturating_sub(LATE)));

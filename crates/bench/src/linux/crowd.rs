@@ -1,7 +1,7 @@
 //! `crowd [--json] [--readers 1,10,100,1000,4000]`: the cost of many readers, for a refused `try_write` and for an inspection.
 //!
-//! All attachments belong to this process. A refused try sometimes checks the readers that block it, so both its mean and its
-//! slowest time are printed.
+//! All attachments belong to this process. A refused try sometimes checks the readers that block
+//! it, so both its mean and its slowest time are printed.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,9 @@
-//! The cost of an uncontended pair, acquire and release, of this lock and of other process-shared locks.
+//! The cost of an uncontended pair, acquire and release, of this lock and of other process-shared
+//! locks.
 //!
-//! All contenders take turns in short batches, and each is compared with `pthread_rwlock` in the same round, so that other load
-//! affects them equally. Prints medians, and the spread from the 10th to the 90th percentile.
+//! All contenders take turns in short batches, and each is compared with `pthread_rwlock` in the
+//! same round, so that other load affects them equally. Prints medians, and the spread from the
+//! 10th to the 90th percentile.
 
 use std::fs;
 use std::mem;
@@ -77,7 +79,8 @@ pub fn main(options: &[&str]) -> Result<()> {
     let directory = Path::new("/dev/shm").join(format!("process-rwlock-bench-{}", process::id()));
     fs::create_dir(&directory)?;
     let contenders = contenders(&directory, &attached);
-    // All files stay open. They are unlinked now, so that none is left behind however this process ends.
+    // All files stay open. They are unlinked now, so that none is left behind however this process
+    // ends.
     fs::remove_dir_all(&directory)?;
     let mut groups = contenders?;
     for contender in groups.iter_mut().flat_map(|(_, contenders)| contenders) {

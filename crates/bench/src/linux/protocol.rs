@@ -1,17 +1,20 @@
-//! The commands of drivers in all languages, one line of JSON each; see `bench/drivers/protocol.md`.
+//! The commands of drivers in all languages, one line of JSON each; see
+//! `bench/drivers/protocol.md`.
 
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
-    /// Acquires and releases the lock for about `ns`, from the time `at` on: `{"pairs":n,"ns":elapsed}`.
+    /// Acquires and releases the lock for about `ns`, from the time `at` on:
+    /// `{"pairs":n,"ns":elapsed}`.
     Pair { mode: Mode, ns: u64, at: Option<u64> },
     /// Reads and writes at random, without a pause, until `ns` after `at`:
     /// `{"reads":n,"writes":n,"ns":elapsed,"waits":{"read":H,"write":H}}` with H = `{"buckets":[[index,count],…],"max":ns}`,
     /// where index = floor(8 log2(ns + 1)).
     Mix(Mix),
-    /// Writes `times` times, for `hold` ns each, with a pause of `pause` ns after each: `{"holds":[[asked,start,released],…]}`.
+    /// Writes `times` times, for `hold` ns each, with a pause of `pause` ns after each:
+    /// `{"holds":[[asked,start,released],…]}`.
     Handoff { times: usize, hold: u64, pause: u64 },
     /// Acquires the lock and holds it: `{"start":ns}`.
     Hold { mode: Mode },

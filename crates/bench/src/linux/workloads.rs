@@ -11,7 +11,8 @@ use super::histogram::{Histogram, Summary};
 use super::protocol::{Mix, Mode};
 use super::systems::Lock;
 
-/// A batch grows until it takes this long, in ns, so that reading the clock costs nothing in comparison.
+/// A batch grows until it takes this long, in ns, so that reading the clock costs nothing in
+/// comparison.
 const BATCH: u64 = 20_000;
 
 #[derive(Serialize)]

@@ -9,7 +9,8 @@ use super::Result;
 
 const PAGE: u64 = 4096;
 
-/// Maps the page in the file at `path`. The first process initialises it from zero; the others wait meanwhile.
+/// Maps the page in the file at `path`. The first process initialises it from zero; the others wait
+/// meanwhile.
 pub fn page(path: &Path, initialise: impl FnOnce(*mut u8) -> Result<()>) -> Result<MmapRaw> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     file.lock()?;

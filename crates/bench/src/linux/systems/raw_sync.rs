@@ -18,7 +18,8 @@ impl Lock for RawSync {
     type Write<'a> = LockGuard<'a>;
 
     fn open(prefix: &Path) -> Result<Self> {
-        // SAFETY: the page is zero, and large enough for lock and data. (The dropped value is a pointer to it.)
+        // SAFETY: the page is zero, and large enough for lock and data. (The dropped value is a
+        // pointer to it.)
         let page = page(prefix, |page| unsafe { RwLock::new(page, data(page)) }.map(drop))?;
         let start = page.as_mut_ptr();
         // SAFETY: initialised, and mapped as long as the lock is used.
