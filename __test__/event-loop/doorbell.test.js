@@ -21,7 +21,7 @@ function doorbells(pid) {
 const waiting = (holder, count = 1) =>
   waitFor(async () => (await holder.ask('inspect')).waiters.length === count, { what: `${count} wait` })
 
-linuxTest('a loop has a doorbell from its first wait on, and one for all its locks', async (t) => {
+linuxTest('an event loop has one doorbell for all its locks, from its first wait on', async (t) => {
   const [first, second] = [uniqueName(t), uniqueName(t)]
   const holder = await spawnChild(t)
   const waiter = await spawnChild(t)
@@ -38,7 +38,7 @@ linuxTest('a loop has a doorbell from its first wait on, and one for all its loc
   }
 })
 
-linuxTest('a process that can open nothing more waits all the same, and finds who has died', async (t) => {
+linuxTest('a process without free descriptors can wait, and detects that the owner died', async (t) => {
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   const doomed = await spawnChild(t)

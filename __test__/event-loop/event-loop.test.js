@@ -62,7 +62,7 @@ for (const [what, how] of /** @type {const} */ ([
   ['process.exit()', 'exit'],
   ['an uncaught error', 'throw'],
 ])) {
-  test(`${what} ends the process at once, whatever waits`, async (t) => {
+  test(`${what} ends the process immediately, with any waits pending`, async (t) => {
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode: 'write' })
@@ -76,7 +76,7 @@ for (const [what, how] of /** @type {const} */ ([
   })
 }
 
-test('worker.terminate() ends a worker at once that waits, or that is blocked in a synchronous call', async (t) => {
+test('worker.terminate() immediately ends a worker that waits or is blocked in a synchronous call', async (t) => {
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: name, mode: 'write' })
@@ -112,7 +112,7 @@ for (const [what, how, mode] of /** @type {const} */ ([
   ['a wait', 'timed out', 'write'],
   ['a hold that waits to be upgraded', 'upgrading', 'read'],
 ])) {
-  test(`${what} keeps the process alive until its time has passed, and no longer`, async (t) => {
+  test(`${what} keeps the process alive until its timeout, and no longer`, async (t) => {
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode })
@@ -141,7 +141,7 @@ for (const [what, how] of /** @type {const} */ ([
 
 // ---- many on one lock
 
-test('what 10,000 waits on one lock cost grows with their number, not with its square', async (t) => {
+test('the cost of 10,000 waits on one lock grows linearly with their number', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script('measures-many-waits'))
   const { times } = await child.next('measured', { bound: 50_000 })

@@ -58,7 +58,7 @@ const WAYS = {
 }
 
 for (const [way, load] of Object.entries(WAYS)) {
-  test(`${way}: a copy that is only loaded leaves the waits of the first alone`, async (t) => {
+  test(`${way}: loading a second copy does not affect the waits of the first`, async (t) => {
     const lock = openLock(t)
     const holder = await spawnChild(t)
     const { guard } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -71,7 +71,7 @@ for (const [way, load] of Object.entries(WAYS)) {
     t.deepEqual(lock.inspect().holders, [])
   })
 
-  test(`${way}: the waits of both copies are settled, whoever releases`, async (t) => {
+  test(`${way}: the waits of both copies are settled, whichever copy releases`, async (t) => {
     const lock = openLock(t)
     const { RWLock } = await load(t)
     const other = new RWLock(lock.toJSON())
@@ -100,13 +100,13 @@ for (const [way, load] of Object.entries(WAYS)) {
   })
 }
 
-test('a copy is told what another releases though nothing else keeps the process alive', async (t) => {
+test('a wait is granted by the release of another copy, even if only this wait keeps the process alive', async (t) => {
   const child = spawnNode(t, script, ['alive', uniqueName(t)])
   await child.next('granted')
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a copy that closes its handle leaves what the others hold and wait for', async (t) => {
+test('closing the handle of one copy does not affect the holds and waits of others', async (t) => {
   const lock = openLock(t)
   const other = new (evaluate().RWLock)(lock.toJSON())
   const guard = lock.tryWrite()
@@ -120,7 +120,7 @@ test('a copy that closes its handle leaves what the others hold and wait for', a
   read.release()
 })
 
-test('the label of a hold is shown again when a later one of another copy has ended', (t) => {
+test('the label of a hold is shown again after a later hold of another copy has ended', (t) => {
   const lock = openLock(t)
   const other = new (evaluate().RWLock)(lock.toJSON())
   const shown = () => /** @type {string | undefined} */ (lock.inspect().holders[0]?.label)
@@ -168,7 +168,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
   ['answers wrongly', () => undefined],
 ])) {
   for (const [mode, code] of Object.entries({ read: READ, upgradable: UPGRADABLE, write: WRITE })) {
-    test(`a ${mode} grant that its copy ${what} is given back`, async (t) => {
+    test(`a grant for ${mode} that its copy ${what} is returned`, async (t) => {
       const lock = openLock(t)
       const { copy, attachment, close } = copyThat(nameOf(lock), claim)
       // At once.
@@ -192,7 +192,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
   }
 }
 
-test('a claim that throws is made again by the event loop, and then reported, and the grant is given back', async (t) => {
+test('a claim that throws is repeated by the event loop, then reported, and the grant is returned', async (t) => {
   const name = uniqueName(t)
   const child = spawnNode(t, new URL('./programs/throws-in-claim.js', import.meta.url), [name])
   const { calls, errors, holders } = await child.next('thrown')
@@ -202,7 +202,7 @@ test('a claim that throws is made again by the event loop, and then reported, an
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a grant that was not delivered yet is given back when its request is withdrawn', async (t) => {
+test('an undelivered grant is returned when its request is withdrawn', async (t) => {
   const lock = openLock(t)
   for (const code of [READ, UPGRADABLE, WRITE]) {
     const { copy, attachment, close } = copyThat(nameOf(lock), () => {
@@ -217,7 +217,7 @@ test('a grant that was not delivered yet is given back when its request is withd
   }
 })
 
-test('an upgrade that nobody claims leaves an upgradable hold, and who died before stays reported', async (t) => {
+test('an unclaimed upgrade leaves an upgradable hold, and ownerDied stays set', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const doomed = await spawnChild(t)
@@ -236,7 +236,7 @@ test('an upgrade that nobody claims leaves an upgradable hold, and who died befo
   close()
 })
 
-test('with no stack left a release still ends the hold of one, and the next is granted', async (t) => {
+test('with no stack left, a release ends its hold, and the next request is granted', async (t) => {
   const lock = openLock(t)
   for (let turn = 0; turn < 20; turn++) {
     const guard = await lock.acquireWrite()
@@ -288,7 +288,7 @@ function fromTheEndOfTheStack(act, enough = 1) {
   descend()
 }
 
-test('with no stack left a wait that cannot begin rejects, and is not heard of later', async (t) => {
+test('with no stack left, a wait that cannot begin rejects, and is never granted later', async (t) => {
   const lock = openLock(t)
   for (let turn = 0; turn < 5; turn++) {
     const guard = await lock.acquireWrite()
@@ -308,7 +308,7 @@ test('with no stack left a wait that cannot begin rejects, and is not heard of l
 })
 
 for (const method of ['readSync', 'writeSync']) {
-  test(`with no stack left ${method}(fn) holds nothing afterwards`, async (t) => {
+  test(`with no stack left, ${method}(fn) leaves no hold`, async (t) => {
     const lock = openLock(t)
     for (let turn = 0; turn < 20; turn++) {
       fromTheEndOfTheStack(() => {
@@ -330,7 +330,7 @@ for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (g
   ['an upgrade of a read hold', (lock) => lock.tryRead(), (guard) => guard.tryUpgrade()],
   ['an upgrade of an upgradable hold', (lock) => lock.tryUpgradable(), (guard) => guard.tryUpgrade()],
 ])) {
-  test(`with no stack left ${what} leaves a hold that can be released`, (t) => {
+  test(`with no stack left, ${what} leaves a hold that can be released`, (t) => {
     const lock = openLock(t)
     for (let turn = 0; turn < 40; turn++) {
       const guard = acquire(lock)
@@ -361,7 +361,7 @@ for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (g
   })
 }
 
-test('with no stack left an acquisition that throws holds nothing', async (t) => {
+test('with no stack left, an acquisition that throws leaves no hold', async (t) => {
   const lock = openLock(t)
   for (const acquire of [
     () => lock.tryRead(),
@@ -394,7 +394,7 @@ test('with no stack left an acquisition that throws holds nothing', async (t) =>
 })
 
 for (const method of ['read', 'write', 'upgradable']) {
-  test(`with no stack left ${method}(fn) that does not come to fn holds nothing`, async (t) => {
+  test(`with no stack left, ${method}(fn) that does not reach fn leaves no hold`, async (t) => {
     const lock = openLock(t)
     /** @type {Promise<string>[]} */
     const runs = []
@@ -434,7 +434,7 @@ test('vm contexts that used the package are collected, and their locks close', a
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a vm context that loaded the package takes no more memory afterwards than one that did not', async (t) => {
+test('a collected vm context that loaded the package leaves no more memory than one that did not', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['memory', uniqueName(t), '30'], { execArgv: ['--expose-gc'] })
   const { bare, loaded } = await child.next('measured', { bound: 50_000 })
@@ -446,7 +446,7 @@ test('a vm context that loaded the package takes no more memory afterwards than 
   t.true(loaded.rss - bare.rss < 1, `${loaded.rss} and ${bare.rss} MB`)
 })
 
-test('200 copies by resets of a module registry are all collected, and their lock closes', async (t) => {
+test('200 copies from resets of a module registry are all collected, and their lock closes', async (t) => {
   const name = uniqueName(t)
   const child = spawnNode(t, script, ['resets', name, '200'], { execArgv: ['--expose-gc'] })
   t.like(await child.next('gone', { bound: 20_000 }), { gone: 200 })

@@ -22,7 +22,7 @@ const hasCompiler = process.platform === 'linux' && spawnSync('cc', ['--version'
 const clockTest = testUnless(!hasCompiler && 'no C compiler for Linux')
 
 for (const shift of [1800, -1800]) {
-  clockTest(`timeouts pass where a library moves the clock by ${shift} s`, async (t) => {
+  clockTest(`timeouts are correct when a library shifts the clock by ${shift} s`, async (t) => {
     const folder = tempDir(t)
     const [source, shim] = [join(folder, 'shim.c'), join(folder, 'shim.so')]
     writeFileSync(source, SHIM)

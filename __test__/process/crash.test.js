@@ -24,7 +24,7 @@ const REPETITIONS = 5
 const options = { label: 'victim' }
 
 for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
-  test(`who waits for a process that is killed while it holds the lock (${mode}) goes on`, async (t) => {
+  test(`a waiter is granted when the holder (${mode}) is killed`, async (t) => {
     const lock = openLock(t)
     await recovers(t, async (victim) => {
       const held = await victim.ask('hold', { ref: lock.toJSON(), mode, options })
@@ -37,7 +37,7 @@ for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
   })
 }
 
-test('readers too go on when a writer is killed', async (t) => {
+test('readers are granted when a writer is killed', async (t) => {
   const lock = openLock(t)
   await recovers(t, async (victim) => {
     const { token } = await victim.ask('hold', { ref: lock.toJSON(), mode: 'write', options })
@@ -45,7 +45,7 @@ test('readers too go on when a writer is killed', async (t) => {
   })
 })
 
-test('who waits behind a process that is killed while it waits goes on', async (t) => {
+test('a waiter behind a killed waiter is granted', async (t) => {
   const lock = openLock(t)
   const other = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -59,7 +59,7 @@ test('who waits behind a process that is killed while it waits goes on', async (
   })
 })
 
-test('who is kept out by a writer that waits for readers to leave goes on when that one is killed', async (t) => {
+test('a request blocked by a draining writer is granted when that writer is killed', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -70,7 +70,7 @@ test('who is kept out by a writer that waits for readers to leave goes on when t
   })
 })
 
-test('who is kept out by an upgrade that waits for readers to leave goes on when that one is killed', async (t) => {
+test('a request blocked by a draining upgrade is granted when its process is killed', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -84,7 +84,7 @@ test('who is kept out by an upgrade that waits for readers to leave goes on when
   })
 })
 
-test('a writer that waits for readers to leave goes on when the last of them is killed', async (t) => {
+test('a draining writer is granted when the last reader is killed', async (t) => {
   const lock = openLock(t)
   const writer = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -99,7 +99,7 @@ test('a writer that waits for readers to leave goes on when the last of them is 
   })
 })
 
-test('an upgrade that waits for readers to leave goes on when the last of them is killed', async (t) => {
+test('a draining upgrade is granted when the last reader is killed', async (t) => {
   const lock = openLock(t)
   await recovers(t, async (victim) => {
     await victim.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -108,7 +108,7 @@ test('an upgrade that waits for readers to leave goes on when the last of them i
   })
 })
 
-test('who blocks its thread for a lock goes on when the holder is killed', async (t) => {
+test('a synchronous wait is granted when the holder is killed', async (t) => {
   const lock = openLock(t)
   const waiter = await spawnChild(t)
   await waiter.ask('open', { ref: lock.toJSON() })
@@ -125,7 +125,7 @@ test('who blocks its thread for a lock goes on when the holder is killed', async
 })
 
 for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
-  test(`who only tries gets the lock of a process that was killed while it held it (${mode})`, async (t) => {
+  test(`a try is granted after the holder (${mode}) was killed`, async (t) => {
     const lock = openLock(t)
     const victim = await spawnChild(t)
     await victim.ask('hold', { ref: lock.toJSON(), mode })
@@ -135,7 +135,7 @@ for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
   })
 }
 
-test('who only tries gets past a process that was killed while it waited', async (t) => {
+test('a try is granted after a waiter was killed', async (t) => {
   const lock = openLock(t)
   const holder = await spawnChild(t)
   const victim = await spawnChild(t)
@@ -148,7 +148,7 @@ test('who only tries gets past a process that was killed while it waited', async
   t.is(lock.tryWrite(), null)
 })
 
-test('a waiting writer that is killed blocks nobody', async (t) => {
+test('a killed waiting writer does not block other requests', async (t) => {
   const lock = openLock(t)
   const [reader, victim, second] = await Promise.all([spawnChild(t), spawnChild(t), spawnChild(t)])
   await reader.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -163,7 +163,7 @@ test('a waiting writer that is killed blocks nobody', async (t) => {
   t.is(ownerDied, null)
 })
 
-test('when 10 of 12 are killed at once, holding and waiting in every mode, the other two go on', async (t) => {
+test('when 10 of 12 processes are killed at once, holding and waiting in every mode, the other two continue', async (t) => {
   const times = []
   for (const mode of ['write', 'upgradable', 'write']) {
     const lock = openLock(t)
@@ -214,7 +214,7 @@ test('when 10 of 12 are killed at once, holding and waiting in every mode, the o
   t.true(median(times) < EVER, `${shown} ms`)
 })
 
-test('6 processes of which one is killed and one stopped every moment lose no write, and none is torn without ownerDied', async (t) => {
+test('6 processes that are killed and stopped at random lose no write, and every torn write is reported as ownerDied', async (t) => {
   const seed = `SEED=${SEED} brings it back`
   const dice = random(SEED)
   const lock = openLock(t)
@@ -283,7 +283,7 @@ test('fencing tokens grow over crashes, reopening and removal', async (t) => {
   }
 })
 
-test('the slots of killed processes are used again, and who died inside is not forgotten over it', async (t) => {
+test('the slots of killed processes are reused, and ownerDied is kept', async (t) => {
   const lock = openLock(t, uniqueName(t), { capacity: 2 })
   /** @type {any} */
   let died = null

@@ -24,7 +24,7 @@ import {
 } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
-test('three readers that hold 2 ms and come back at once leave a writer its 5 locks within 15 s', async (t) => {
+test('a writer gets 5 locks within 15 s from three readers that hold for 2 ms and return at once', async (t) => {
   const lock = openLock(t)
   const readers = Array.from({ length: 3 }, () =>
     spawnNode(t, new URL('./programs/reads-repeatedly.js', import.meta.url), [JSON.stringify(lock)]),
@@ -47,7 +47,7 @@ test('three readers that hold 2 ms and come back at once leave a writer its 5 lo
   }
 })
 
-test('a writer does not get a read hold beside its write hold', async (t) => {
+test('a writer does not get a read hold while it holds for write', async (t) => {
   const lock = openLock(t)
   const other = await spawnChild(t)
   await other.ask('open', { ref: lock.toJSON() })
@@ -94,7 +94,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   }
 })
 
-test('two instances in one process do not both get it, by whichever of its paths', async (t) => {
+test('two instances in one process do not both hold the lock, by any of its paths', async (t) => {
   const dir = tempDir(t)
   const path = join(dir, 'lock')
   writeFileSync(path, '')
@@ -150,7 +150,7 @@ for (const kind of ['path', 'name']) {
   })
 }
 
-test('50 processes with 50 handles each count 50 words up without losing one, and leave the folder as it was', async (t) => {
+test('50 processes with 50 handles each increment 50 words without losing one, and leave no file behind', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const dir = join(tempDir(t), 'locks')
   mkdirSync(dir)
@@ -172,7 +172,7 @@ test('50 processes with 50 handles each count 50 words up without losing one, an
   t.is(readFileSync(join(dir, 'other'), 'utf8'), 'something else')
 })
 
-test('of many who wait for a dead holder one gets the lock, then the next', async (t) => {
+test('waiters for a dead holder get the lock one after the other', async (t) => {
   const lock = openLock(t)
   const [victim, ...others] = await Promise.all(Array.from({ length: 7 }, () => spawnChild(t)))
   const { token } = await victim.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -196,7 +196,7 @@ test('of many who wait for a dead holder one gets the lock, then the next', asyn
   t.is(new Set(holds.map((hold) => hold.token)).size, others.length)
 })
 
-test('a holder whose event loop is busy for long neither dies of it nor loses the lock', async (t) => {
+test('a holder whose event loop is busy for long keeps the lock', async (t) => {
   const lock = openLock(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -209,7 +209,7 @@ test('a holder whose event loop is busy for long neither dies of it nor loses th
   t.is(await lock.read(({ ownerDied }) => ownerDied), null)
 })
 
-test('a lock handed to a child works on when the one it was made from is closed', async (t) => {
+test('a lock passed to a child still works after the original is closed', async (t) => {
   const original = openLock(t, uniqueName(t))
   const [one, two] = [await spawnChild(t), await spawnChild(t)]
   await one.ask('open', { ref: original.toJSON() })

@@ -35,7 +35,7 @@ const absences = [
 
 for (const [absent, leave] of absences) {
   for (const mode of /** @type {const} */ (['read', 'upgradable', 'write'])) {
-    test(`who is first in the queue (${mode}) and ${absent} does not stop the others, and gets its turn`, async (t) => {
+    test(`a process that is first in the queue (${mode}) and ${absent} does not stop the others, and gets its turn`, async (t) => {
       const lock = openLock(t)
       const sleeper = await spawnChild(t)
       await sleeper.ask('open', { ref: lock.toJSON() })
@@ -65,7 +65,7 @@ for (const [absent, leave] of absences) {
   }
 
   for (const from of /** @type {const} */ (['write', 'upgrade'])) {
-    test(`who waits for readers to leave (${from}) and ${absent} does not stop the others when they have left`, async (t) => {
+    test(`a process that drains readers (${from}) and ${absent} does not stop the others after they have left`, async (t) => {
       const lock = openLock(t)
       const [sleeper, reader] = [await spawnChild(t), await spawnChild(t)]
       await sleeper.ask('open', { ref: lock.toJSON() })
@@ -97,7 +97,7 @@ for (const [absent, leave] of absences) {
     })
   }
 
-  test(`while a waiting process ${absent}, the others go on at their usual pace`, async (t) => {
+  test(`while a waiting process ${absent}, the others continue at their usual pace`, async (t) => {
     const lock = openLock(t)
     const [sleeper, other] = [await spawnChild(t), await spawnChild(t)]
     await other.ask('open', { ref: lock.toJSON() })
@@ -123,7 +123,7 @@ for (const [absent, leave] of absences) {
   })
 }
 
-test('a process that was not granted the lock when its event loop hung is no holder meanwhile', async (t) => {
+test('a process whose event loop hangs before the grant is not a holder meanwhile', async (t) => {
   const lock = openLock(t)
   const sleeper = await spawnChild(t)
   await sleeper.ask('open', { ref: lock.toJSON() })
@@ -147,7 +147,7 @@ test('a process that was not granted the lock when its event loop hung is no hol
   t.deepEqual(lock.inspect().holders, [])
 })
 
-test('a stopped holder keeps the lock, and timed waits for it end in time and say who it is', async (t) => {
+test('a stopped holder keeps the lock, and waits for it time out with an error that names it', async (t) => {
   for (const mode of ['write', 'upgradable', 'read']) {
     const lock = openLock(t)
     const [holder, blocker] = [await spawnChild(t), await spawnChild(t)]
@@ -181,7 +181,7 @@ test('a stopped holder keeps the lock, and timed waits for it end in time and sa
   }
 })
 
-test('a process that is killed while it is stopped is a dead one', async (t) => {
+test('a process that is killed while it is stopped counts as dead', async (t) => {
   const lock = openLock(t)
   const [holder, waiter] = [await spawnChild(t), await spawnChild(t)]
   const { token } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -198,7 +198,7 @@ test('a process that is killed while it is stopped is a dead one', async (t) => 
   t.like(guard.ownerDied, { pid: holder.pid, token })
 })
 
-test('who waits his turn with open eyes is not passed over, also not by readers beside an upgradable hold', async (t) => {
+test('a waiter that responds is not skipped, not even by readers during an upgradable hold', async (t) => {
   const lock = openLock(t, undefined, { fairness: 0 })
   const [upgradable, writer] = [await spawnChild(t), await spawnChild(t)]
   await upgradable.ask('hold', { ref: lock.toJSON(), mode: 'upgradable' })

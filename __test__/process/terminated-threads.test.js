@@ -6,7 +6,7 @@ import { SEED } from '../helpers/random.js'
 
 const TIMES = 200
 
-test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others go on`, async (t) => {
+test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others continue`, async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const lock = openLock(t)
   const job = { ref: lock, times: TIMES, atOnce: 4, seed: SEED }
@@ -48,7 +48,7 @@ for (const [what, op] of [
   ['is blocked in acquireReadSync', 'acquireReadSync'],
   ['waits for the lock', 'acquireWrite'],
 ]) {
-  test(`a thread that ${what} is terminated at once, and leaves nothing in the queue`, async (t) => {
+  test(`a thread that ${what} is terminated immediately, and leaves nothing in the queue`, async (t) => {
     const lock = openLock(t)
     const guard = await lock.acquireWrite()
     const times = []
@@ -70,7 +70,7 @@ for (const [what, op] of [
   })
 }
 
-test('a process that exits while its threads hold, wait and block ends at once', async (t) => {
+test('a process that exits while its threads hold, wait and block ends immediately', async (t) => {
   const lock = openLock(t)
   const job = { ref: lock, ways: ['holds read', 'waits for write', 'blocks for write', 'waits for read'] }
   const child = spawnNode(t, new URL('./programs/exits-with-threads.js', import.meta.url), [

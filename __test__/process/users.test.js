@@ -51,7 +51,7 @@ for (const [what, mode] of /** @type {Array<[string, number]>} */ ([
   })
 }
 
-test("a user goes on when another user's process is killed, and is told", async (t) => {
+test('a waiter of one user is granted, with ownerDied, when the holder of another user is killed', async (t) => {
   const path = join(openDir(t, 0o755), 'lock')
   writeFileSync(path, '')
   chmodSync(path, 0o666)
@@ -68,7 +68,7 @@ test("a user goes on when another user's process is killed, and is told", async 
   t.deepEqual(ownerDied, { pid: alice.pid, threadId: 0, label: 'rebuild', token })
 })
 
-test('a lock that one user made in a shared folder, and opened to all, is open to all', async (t) => {
+test('a lock that one user created in a shared folder with permissions for all is open to all', async (t) => {
   const path = join(openDir(t, 0o1777), 'lock')
   const [alice, bob] = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
   await alice.ask('hold', { ref: { path }, mode: 'write' })
@@ -79,7 +79,7 @@ test('a lock that one user made in a shared folder, and opened to all, is open t
   t.is((await bob.ask('tryWrite')).mode, 'write')
 })
 
-test('a file that a user may not write is no lock to him', async (t) => {
+test('a user cannot open a lock file without write permission', async (t) => {
   const path = join(openDir(t, 0o755), 'lock')
   const lock = openLock(t, { path })
   const bob = await spawnAs(t, BOB)
@@ -90,7 +90,7 @@ test('a file that a user may not write is no lock to him', async (t) => {
   t.truthy(lock.tryWrite())
 })
 
-test('equal names of different users are different locks', async (t) => {
+test('the same name is a different lock for each user', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const children = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]

@@ -140,7 +140,7 @@ for (const [what, [parts, reason, when]] of Object.entries(HOSTILE)) {
   })
 }
 
-test('options are read once: what was checked is what is used', async (t) => {
+test('options are read once: the checked values are used', async (t) => {
   const lock = openLock(t)
   for (const [name, value] of /** @type {const} */ ([
     ['timeout', 1000],
@@ -180,7 +180,7 @@ for (const [what, result] of Object.entries({
       value: Object.defineProperty(() => {}, Symbol.species, { get: thrower }),
     }),
 })) {
-  test(`a result of fn of which ${what} leaks nothing`, async (t) => {
+  test(`a result of fn where ${what} leaks nothing`, async (t) => {
     const lock = openLock(t)
     for (const method of METHODS) {
       // Whether that is an error is for the promise machinery to say: but nothing stays held.
@@ -190,7 +190,7 @@ for (const [what, result] of Object.entries({
   })
 }
 
-test('a guard that cannot be upgraded for its signal is upgradable still', async (t) => {
+test('a guard whose upgrade fails because of its signal stays upgradable', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await reader.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -208,7 +208,7 @@ test('a guard that cannot be upgraded for its signal is upgradable still', async
   assertFree(t, lock)
 })
 
-test('a guard that is released again by the signal of the next one ends no hold but its own', async (t) => {
+test('a second release of a guard, by the signal of another request, ends no other hold', async (t) => {
   const lock = openLock(t)
   const guard = await lock.acquireWrite()
   let removed = 0

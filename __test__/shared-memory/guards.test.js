@@ -8,7 +8,7 @@ import { queued, stream } from '../helpers/observe.js'
 
 const pooledChild = childPool()
 
-test('no write hold is between an upgradable hold, its upgrade and the writer that waited meanwhile', async (t) => {
+test('no write hold comes between an upgradable hold, its upgrade and the writer that waited meanwhile', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -23,7 +23,7 @@ test('no write hold is between an upgradable hold, its upgrade and the writer th
   t.is((await writer).token, token + 2n)
 })
 
-test('no writer gets in between while processes write as fast as they can', async (t) => {
+test('no writer is granted during an upgrade or a downgrade while processes write as fast as they can', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const writers = await Promise.all(

@@ -32,27 +32,24 @@ async function leavesNothing(t, thing, times, limit = 6) {
 
 const longTest = unlessEmulated('it takes minutes', { by: sandboxTest })
 
-longTest('100,000 names opened and closed leave nothing', (t) => leavesNothing(t, 'names', 100_000))
+longTest('opening and closing 100,000 names leaves nothing', (t) => leavesNothing(t, 'names', 100_000))
 
-longTest(
-  '1,000,000 acquisitions, by all methods, at once or after waiting for each other, leave nothing',
-  (t) => leavesNothing(t, 'acquisitions', 1_000_000),
+longTest('1,000,000 acquisitions, by all methods, with and without waits, leave nothing', (t) =>
+  leavesNothing(t, 'acquisitions', 1_000_000),
 )
 
 sandboxTest('10,000 waits that are given up leave nothing', (t) => leavesNothing(t, 'unfulfilled', 10_000))
 
-sandboxTest('1,000 locks by path take a descriptor each while they are open, and leave nothing', (t) =>
+sandboxTest('1,000 open locks by path use one descriptor each, and leave nothing', (t) =>
   leavesNothing(t, 'paths', 1000),
 )
 
-sandboxTest('4,000 attempts to open what is no lock, or not this one, leave nothing', (t) =>
-  leavesNothing(t, 'failures', 4000),
-)
+sandboxTest('4,000 failed attempts to open a lock leave nothing', (t) => leavesNothing(t, 'failures', 4000))
 
-longTest('100 worker threads that end or are terminated, holding and waiting, leave nothing', (t) =>
+longTest('100 worker threads that end or are terminated while they hold and wait leave nothing', (t) =>
   leavesNothing(t, 'workers', 100, 20),
 )
 
-sandboxTest('1,000 handles dropped without close() are closed once they are collected', (t) =>
+sandboxTest('1,000 handles dropped without close() are closed when they are collected', (t) =>
   leavesNothing(t, 'collected', 1000),
 )

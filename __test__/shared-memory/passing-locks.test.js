@@ -31,7 +31,7 @@ test('an anonymous lock is passed to a child process by IPC message', async (t) 
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('its reference is passed by an IPC message of structured clones', async (t) => {
+test('the reference of a lock is passed by an IPC message with structured clones', async (t) => {
   const lock = openAnonymous(t)
   const child = spawnNode(t, script, [], { serialization: 'advanced' })
   child.send({ lock: lock.toJSON() })
@@ -52,7 +52,7 @@ test('an anonymous lock is passed to a worker thread by workerData', async (t) =
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('a lock is passed on from child to grandchild', async (t) => {
+test('a lock is passed from child to grandchild', async (t) => {
   const lock = openAnonymous(t)
   const child = await pooledChild(t)
   await child.ask('open', { ref: JSON.parse(JSON.stringify(lock)) })
@@ -64,7 +64,7 @@ test('a lock is passed on from child to grandchild', async (t) => {
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('what was passed stays the same lock after the original was garbage-collected, and can be passed on again', async (t) => {
+test('a passed lock is the same lock after the original was garbage-collected, and can be passed on', async (t) => {
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
   // There is room for the original and one other.
   const original = await child.ask('open', { options: { capacity: 2 } })
@@ -91,7 +91,7 @@ test('what was passed stays the same lock after the original was garbage-collect
   t.is((await waits).mode, 'read')
 })
 
-test('a lock that is passed on after its last handle was collected is a new lock of that name', async (t) => {
+test('a reference that is opened after the last handle was collected is a new lock of that name', async (t) => {
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
   const original = await child.ask('open', {})
   const ref = await child.ask('toJSON')
@@ -109,7 +109,7 @@ test('a lock that is passed on after its last handle was collected is a new lock
   t.true((await again.write((guard) => guard.token)) > token)
 })
 
-test('a guard keeps its lock open, also when nobody refers to the lock', async (t) => {
+test('a guard keeps its lock open, even if no reference to the lock is left', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
@@ -121,7 +121,7 @@ test('a guard keeps its lock open, also when nobody refers to the lock', async (
   t.is(lock.tryWrite()?.mode, 'write')
 })
 
-test('a pending acquisition keeps its lock open, also when nobody refers to the lock', async (t) => {
+test('a pending acquisition keeps its lock open, even if no reference to the lock is left', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const guard = await lock.acquireWrite()
@@ -136,7 +136,7 @@ test('a pending acquisition keeps its lock open, also when nobody refers to the 
   t.is((await waits).mode, 'read')
 })
 
-test('one of two handles is collected, and the other stays', async (t) => {
+test('collecting one of two handles does not close the other', async (t) => {
   const name = uniqueName(t)
   // There is room for the child's attachment alone.
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
@@ -153,7 +153,7 @@ test('one of two handles is collected, and the other stays', async (t) => {
   })
 })
 
-test('a worker thread that ends gives its attachment up', async (t) => {
+test('a worker thread that ends closes its attachment', async (t) => {
   const name = uniqueName(t)
   const worker = await spawnThread(t)
   await worker.ask('open', { ref: name })

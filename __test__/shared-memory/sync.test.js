@@ -26,7 +26,7 @@ function releaseSoon(child, ms = 60) {
 }
 
 for (const mode of SYNC_MODES) {
-  test(`${mode}Sync(fn) holds the lock while fn runs, and gives its result`, (t) => {
+  test(`${mode}Sync(fn) holds the lock while fn runs, and returns its result`, (t) => {
     const lock = openLock(t)
     /** @type {import('process-rwlock').Guard | undefined} */
     let inside
@@ -46,7 +46,7 @@ for (const mode of SYNC_MODES) {
     )
   })
 
-  test(`${mode}Sync(fn) passes on what fn throws, and releases`, (t) => {
+  test(`${mode}Sync(fn) throws the error of fn, and releases`, (t) => {
     const lock = openLock(t)
     const error = new Error('thrown in fn')
     const thrown = t.throws(() =>
@@ -58,13 +58,13 @@ for (const mode of SYNC_MODES) {
     t.true(isFree(lock))
   })
 
-  test(`${mode}Sync(fn) refuses a function whose promise it would not wait for, and releases`, (t) => {
+  test(`${mode}Sync(fn) refuses a function that returns a promise, and releases`, (t) => {
     const lock = openLock(t)
     t.throws(() => runSync[mode](lock, async () => {}), { code: 'ERR_INVALID_ARG_VALUE', message: /promise/ })
     t.true(isFree(lock))
   })
 
-  test(`a guard acquired for ${mode} synchronously is a guard like any other`, async (t) => {
+  test(`a guard acquired synchronously for ${mode} works like any other guard`, async (t) => {
     const lock = openLock(t)
     const before = await lock.write((guard) => guard.token)
     const guard = acquireSync[mode](lock)
@@ -79,7 +79,7 @@ for (const mode of SYNC_MODES) {
     t.true(isFree(lock))
   })
 
-  test(`${mode}Sync waits for another process, blocking this thread`, async (t) => {
+  test(`${mode}Sync blocks this thread and waits for another process`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
     const child = await pooledChild(t)
@@ -128,7 +128,7 @@ for (const mode of SYNC_MODES) {
     t.is(acquireSync[mode](lock, { timeout: 0 }).mode, mode)
   })
 
-  test(`a signal that was aborted before keeps ${mode}Sync from even trying`, (t) => {
+  test(`with a signal that has already aborted, ${mode}Sync throws its reason and does not try`, (t) => {
     const lock = openLock(t)
     const reason = new Error('not today')
     const options = { ...BOUND, signal: AbortSignal.abort(reason) }
@@ -143,7 +143,7 @@ for (const mode of SYNC_MODES) {
     t.deepEqual(lock.inspect().holders, [])
   })
 
-  test(`${mode}Sync shows the label of its hold, also after it had to wait`, async (t) => {
+  test(`${mode}Sync shows the label of its hold, even after it had to wait`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
     const label = () => lock.inspect().holders[0].label
@@ -160,7 +160,7 @@ for (const mode of SYNC_MODES) {
 for (const held of MODES) {
   for (const wanted of SYNC_MODES) {
     const may = TOGETHER[held][wanted]
-    test(`inside a ${held} hold of this thread ${wanted}Sync ${may ? 'is granted' : 'is ERR_LOCK_DEADLOCK at once'}`, async (t) => {
+    test(`while this thread holds ${held}, ${wanted}Sync ${may ? 'is granted' : 'throws ERR_LOCK_DEADLOCK immediately'}`, async (t) => {
       const name = uniqueName(t)
       const [lock, again] = [openLock(t, name), openLock(t, name)]
       const guard = await acquire[held](lock)
@@ -187,7 +187,7 @@ for (const held of MODES) {
   }
 }
 
-test('what another thread holds is no deadlock', async (t) => {
+test('a hold of another thread is not a deadlock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const thread = await spawnThread(t)
@@ -195,7 +195,7 @@ test('what another thread holds is no deadlock', async (t) => {
   t.throws(() => lock.writeSync(never, { timeout: 30 }), { code: 'ERR_LOCK_TIMEOUT' })
 })
 
-test('functions nest where that is no conflict', (t) => {
+test('synchronous functions nest in compatible modes', (t) => {
   const lock = openLock(t)
   const depth = (n) => (n === 0 ? 'deep' : lock.readSync(() => depth(n - 1), BOUND))
   t.is(depth(50), 'deep')
@@ -208,7 +208,7 @@ test('functions nest where that is no conflict', (t) => {
 
 for (const sync of SYNC_MODES) {
   for (const pending of MODES) {
-    test(`${sync}Sync goes before a pending ${pending} of the same thread, which comes afterwards`, async (t) => {
+    test(`${sync}Sync is granted before a pending ${pending} of the same thread, which is granted afterwards`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name, { fairness: 0 })
       const child = await pooledChild(t)
@@ -226,7 +226,7 @@ for (const sync of SYNC_MODES) {
   }
 }
 
-test('readSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+test('readSync is granted before a draining writer of the same thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -247,7 +247,7 @@ test('readSync goes before a writer of the same thread that already waits for th
   t.true(isFree(lock))
 })
 
-test('writeSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+test('writeSync is granted before a draining writer of the same thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -261,7 +261,7 @@ test('writeSync goes before a writer of the same thread that already waits for t
   t.deepEqual(log, ['sync', 'async'])
 })
 
-test('a synchronous guard keeps the pending writer out until it is released', async (t) => {
+test('a synchronous guard blocks a pending writer until its release', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -280,7 +280,7 @@ test('a synchronous guard keeps the pending writer out until it is released', as
   t.true(written)
 })
 
-test('readSync goes before an upgrade of the same thread that waits, which comes afterwards', async (t) => {
+test('readSync is granted before a pending upgrade of the same thread, which is granted afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -302,7 +302,7 @@ test('readSync goes before an upgrade of the same thread that waits, which comes
   t.true(isFree(lock))
 })
 
-test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, and the upgrade goes on', async (t) => {
+test('writeSync while an upgrade of the same thread waits throws ERR_LOCK_DEADLOCK, and the upgrade continues', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -316,7 +316,7 @@ test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, 
   t.is(guard.mode, 'write')
 })
 
-test('a synchronous wait that times out leaves the pending acquisitions of its thread as they were', async (t) => {
+test('a synchronous wait that times out does not affect the pending acquisitions of its thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -337,7 +337,7 @@ test('a synchronous wait that times out leaves the pending acquisitions of its t
   }
 })
 
-test('pending acquisitions whose time passes during a synchronous wait are told so afterwards', async (t) => {
+test('pending acquisitions whose timeout passes during a synchronous wait reject afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -349,7 +349,7 @@ test('pending acquisitions whose time passes during a synchronous wait are told 
   await t.throwsAsync(late, { code: 'ERR_LOCK_TIMEOUT' })
 })
 
-test('synchronous and asynchronous callers of several processes all get the lock', async (t) => {
+test('synchronous and asynchronous callers in several processes all get the lock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const streams = await Promise.all([

@@ -42,7 +42,7 @@ async function worksAsLock(t, path) {
 
 // ---- nobody has it open
 
-test('the layout that these tests damage is that of the library', async (t) => {
+test('the memory layout in these tests is that of the library', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   t.is(statSync(path).size, BYTES)
@@ -66,7 +66,7 @@ test('an empty file becomes a lock', async (t) => {
   await worksAsLock(t, path)
 })
 
-test('a file whose maker died before it was finished becomes a lock', async (t) => {
+test('a file whose creator died before it was complete becomes a lock', async (t) => {
   const good = goodLock(t)
   const unfinished = Buffer.from('PRWLOCK0')
   const stages = {
@@ -86,7 +86,7 @@ test('a file whose maker died before it was finished becomes a lock', async (t) 
   }
 })
 
-test('a file that is no lock is refused, said why, and left as it was byte for byte', async (t) => {
+test('a file that is not a lock is refused with the reason, and not changed', async (t) => {
   const good = goodLock(t)
   const files = {
     'a single byte': 'P',
@@ -121,7 +121,7 @@ test('a file that is no lock is refused, said why, and left as it was byte for b
   }
 })
 
-test('remove() does not remove a file that is no lock', async (t) => {
+test('remove() does not remove a file that is not a lock', async (t) => {
   for (const content of ['', 'my diary', Buffer.alloc(32_768), noise(BYTES)]) {
     const path = join(tempDir(t), 'file')
     writeFileSync(path, content)
@@ -130,7 +130,7 @@ test('remove() does not remove a file that is no lock', async (t) => {
   }
 })
 
-test('remove() removes a file whose maker died before it was finished', (t) => {
+test('remove() removes a file whose creator died before it was complete', (t) => {
   for (const content of ['PRWLOCK0', Buffer.alloc(BYTES)]) {
     const path = join(tempDir(t), 'unfinished')
     writeFileSync(path, content)
@@ -139,7 +139,7 @@ test('remove() removes a file whose maker died before it was finished', (t) => {
   }
 })
 
-test('a lock of another version is refused as such, and left as it was', async (t) => {
+test('a lock of another version is refused with that reason, and not changed', async (t) => {
   const good = goodLock(t)
   const files = {
     'another layout version': changed(good, AT.layoutVersion, u32(0)),
@@ -154,7 +154,7 @@ test('a lock of another version is refused as such, and left as it was', async (
   }
 })
 
-test('another capacity than the file has is refused, and said how to go on', async (t) => {
+test('a capacity different from that of the file is refused, and the error says what to do', async (t) => {
   const path = join(tempDir(t), 'lock')
   writeFileSync(path, goodLock(t))
   const before = readFileSync(path)
@@ -170,7 +170,7 @@ test('another capacity than the file has is refused, and said how to go on', asy
   t.deepEqual(readFileSync(path), before)
 })
 
-test('a refused file that was removed makes room for a lock', async (t) => {
+test('after a refused file was removed, a lock can be created there', async (t) => {
   const path = join(tempDir(t), 'file')
   writeFileSync(path, noise(100))
   await refused(t, () => new RWLock({ path }), 'ERR_LOCK_CORRUPT')
@@ -178,7 +178,7 @@ test('a refused file that was removed makes room for a lock', async (t) => {
   await worksAsLock(t, path)
 })
 
-test('what a dead process left in the words of a file does not matter', async (t) => {
+test('leftovers of a dead process in a file have no effect', async (t) => {
   const good = goodLock(t)
   const junk = Buffer.from(good)
   // Reads, requests and a held gate, all of slots in which nobody lives.
@@ -197,7 +197,7 @@ test('what a dead process left in the words of a file does not matter', async (t
   t.deepEqual(lock.inspect().holders, [])
 })
 
-test('a file that is found as it was earlier gives no token twice, and later ones still follow each other', async (t) => {
+test('a file restored to an earlier state gives no token twice, and later tokens still grow', async (t) => {
   const path = join(tempDir(t), 'lock')
   openLock(t, { path }).close()
   // A lock that was made two years ago: tokens are Unix times in ns, too great for a number.
@@ -224,7 +224,7 @@ test('a file that is found as it was earlier gives no token twice, and later one
 // ---- somebody has it open
 
 linuxTest(
-  'a file damaged under its users is refused to newcomers, left as it is, and kills nobody',
+  'a file damaged while in use is refused to newcomers, is not changed, and crashes no process',
   async (t) => {
     const good = goodLock(t)
     const damages = {
@@ -263,16 +263,19 @@ for (const [what, ruin] of /** @type {const} */ ([
   ['emptied', (path) => truncateSync(path, 0)],
   ['put back to the unfinished state', (path) => poke(path, 0, 'PRWLOCK0')],
 ])) {
-  linuxTest(`a file ${what} under a writer is not made anew: nobody gets in beside the writer`, async (t) => {
-    const path = join(tempDir(t), 'lock')
-    const writer = await spawnChild(t)
-    await writer.ask('hold', { ref: { path }, mode: 'write' })
-    ruin(path)
-    await refused(t, () => openLock(t, { path }), 'ERR_LOCK_CORRUPT', path)
-  })
+  linuxTest(
+    `a file ${what} while a writer holds is not created again, and no other holder is granted`,
+    async (t) => {
+      const path = join(tempDir(t), 'lock')
+      const writer = await spawnChild(t)
+      await writer.ask('hold', { ref: { path }, mode: 'write' })
+      ruin(path)
+      await refused(t, () => openLock(t, { path }), 'ERR_LOCK_CORRUPT', path)
+    },
+  )
 }
 
-linuxTest('a file cut short under its users is refused to newcomers', async (t) => {
+linuxTest('a file truncated while in use is refused to newcomers', async (t) => {
   const path = join(tempDir(t), 'lock')
   const user = await spawnChild(t)
   await user.ask('open', { ref: { path } })
@@ -289,7 +292,7 @@ for (const [what, gate] of /** @type {const} */ ([
   ['an owner beyond the slots', GATE.writing | GATE.owner(4000)],
   ['nothing but ones', 2n ** 64n - 1n],
 ])) {
-  test(`a wait without a timeout rejects with ERR_LOCK_CORRUPT once the gate says ${what}`, async (t) => {
+  test(`a wait without a timeout rejects with ERR_LOCK_CORRUPT after the gate says ${what}`, async (t) => {
     const path = join(tempDir(t), 'lock')
     const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
     await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -305,7 +308,7 @@ for (const [what, gate] of /** @type {const} */ ([
   })
 }
 
-test('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', async (t) => {
+test('a synchronous wait throws ERR_LOCK_CORRUPT after the gate is damaged', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -316,7 +319,7 @@ test('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', asyn
   await asked
 })
 
-test('a wait for a holder that the damage made up ends in time', async (t) => {
+test('a wait for a holder invented by damage ends in time', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -336,7 +339,7 @@ test('a wait for a holder that the damage made up ends in time', async (t) => {
   await lives(t, waiter, lock)
 })
 
-test('readers and waiters that the damage made up, where nobody lives, are cleared away', async (t) => {
+test('readers and waiters invented by damage in unused slots are cleared', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -351,7 +354,7 @@ test('readers and waiters that the damage made up, where nobody lives, are clear
   t.is((await asked).mode, 'write')
 })
 
-test('a release that finds the gate damaged throws, and leaves no hold behind', async (t) => {
+test('a release with a damaged gate throws and leaves no hold', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const damage = () => poke(path, AT.gate, u64(GATE.writing | GATE.owner(5)))
@@ -385,7 +388,7 @@ test('a release that finds the gate damaged throws, and leaves no hold behind', 
   }
 })
 
-test('a downgrade that finds the gate damaged leaves no hold behind', async (t) => {
+test('a downgrade with a damaged gate leaves no hold', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite()
@@ -398,7 +401,7 @@ test('a downgrade that finds the gate damaged leaves no hold behind', async (t) 
   t.truthy(await other.ask('tryWrite'), 'a hold was left behind')
 })
 
-test('an upgrade that is refused at once is refused, and the hold is upgradable still', async (t) => {
+test('an upgrade that is refused immediately rejects, and the hold stays upgradable', async (t) => {
   const path = join(tempDir(t), 'lock')
   const reader = await spawnChild(t)
   await reader.ask('hold', { ref: { path }, mode: 'read' })
@@ -410,7 +413,7 @@ test('an upgrade that is refused at once is refused, and the hold is upgradable 
   t.is(guard.mode, 'write')
 })
 
-test('random bytes written again and again into a lock in use neither crash nor hang anybody', async (t) => {
+test('random bytes written repeatedly into a lock in use neither crash nor hang a process', async (t) => {
   const path = join(tempDir(t), 'lock')
   openLock(t, { path }).close()
   const users = [1, 2, 3].map(() =>

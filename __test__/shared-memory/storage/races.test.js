@@ -26,7 +26,7 @@ function counterIn(dir) {
 }
 
 sandboxTest(
-  '50 processes that make one lock at once get one lock, by name or by path, and leave nothing',
+  '50 processes that create one lock at the same time get one lock, by name or by path, and leave nothing',
   async (t) => {
     t.timeout(90_000 * timeoutFactor)
     const box = await sandbox(t)
@@ -56,7 +56,7 @@ sandboxTest(
   },
 )
 
-sandboxTest('60 processes that open and close one lock again and again at once are all served', async (t) => {
+sandboxTest('60 processes that open and close one lock repeatedly at the same time all get it', async (t) => {
   t.timeout(90_000 * timeoutFactor)
   const box = await sandbox(t)
   const dir = tempDir(t)
@@ -90,38 +90,32 @@ async function churning(t, start, ref, { removes = false } = {}) {
   t.is(count(), writes, 'a write was lost')
 }
 
-sandboxTest(
-  'opening and closing one name all the time, so that it comes and goes, never makes it two locks',
-  async (t) => {
-    const box = await sandbox(t)
-    await churning(t, (args) => box.spawnNode(churn, args), 'a lock')
-    t.deepEqual(box.leftOvers(), [])
-  },
-)
+sandboxTest('continuous opening and closing of one name never makes it two locks', async (t) => {
+  const box = await sandbox(t)
+  await churning(t, (args) => box.spawnNode(churn, args), 'a lock')
+  t.deepEqual(box.leftOvers(), [])
+})
 
-sandboxTest('removing one name all the time as well never makes it two locks', async (t) => {
+sandboxTest('continuous removal of one name never makes it two locks', async (t) => {
   const box = await sandbox(t)
   await churning(t, (args) => box.spawnNode(churn, args), 'a lock', { removes: true })
   t.deepEqual(box.leftOvers(), [])
 })
 
-linuxTest('opening and closing one path all the time never makes it two locks', async (t) => {
+linuxTest('continuous opening and closing of one path never makes it two locks', async (t) => {
   const path = join(tempDir(t), 'lock')
   await churning(t, (args) => spawnNode(t, churn, args), { path })
   t.is(statSync(path).size, BYTES)
 })
 
-linuxTest(
-  'removing one path all the time as well, so that it comes and goes, never makes it two locks',
-  async (t) => {
-    const path = join(tempDir(t), 'lock')
-    await churning(t, (args) => spawnNode(t, churn, args), { path }, { removes: true })
-    t.false(existsSync(path))
-  },
-)
+linuxTest('continuous removal of one path never makes it two locks', async (t) => {
+  const path = join(tempDir(t), 'lock')
+  await churning(t, (args) => spawnNode(t, churn, args), { path }, { removes: true })
+  t.false(existsSync(path))
+})
 
 sandboxTest(
-  'processes killed anywhere in opening, writing and closing leave a lock that works',
+  'processes killed at any point of opening, writing and closing leave a lock that works',
   async (t) => {
     const box = await sandbox(t)
     const { counter, count } = counterIn(tempDir(t))

@@ -46,7 +46,7 @@ async function refusedBySystem(t, act, code, syscall, ...says) {
   for (const part of says) t.is(error?.message.split(part).length, 2, `${part} twice`)
 }
 
-test('an error of the system is also a LockError with a cause', async (t) => {
+test('a system error is a LockError with a cause', async (t) => {
   const path = join(tempDir(t), 'missing', 'lock')
   const error = await refused(t, () => new RWLock({ path }), 'ERR_LOCK_ACCESS')
   t.true(error instanceof LockError)
@@ -57,7 +57,7 @@ test('an error of the system is also a LockError with a cause', async (t) => {
   t.deepEqual([invalid?.cause, invalid?.errno, invalid?.syscall], [undefined, undefined, undefined])
 })
 
-linuxTest('paths that lead nowhere', async (t) => {
+linuxTest('a path that leads nowhere gives ERR_LOCK_ACCESS', async (t) => {
   const dir = tempDir(t)
   writeFileSync(join(dir, 'file'), '')
   symlinkSync('loop', join(dir, 'loop'))
@@ -73,7 +73,7 @@ linuxTest('paths that lead nowhere', async (t) => {
   }
 })
 
-usersTest('files and folders of others', async (t) => {
+usersTest('a file or folder of another user gives ERR_LOCK_ACCESS', async (t) => {
   const dir = tempDir(t)
   chmodSync(dir, 0o755)
   const path = join(dir, 'lock')
@@ -87,7 +87,7 @@ usersTest('files and folders of others', async (t) => {
   await refusedBySystem(t, asked('remove', { path }), 'EACCES', 'unlink', path, /write to its folder/)
 })
 
-sandboxTest('no room for a file, and no permission to write at all', async (t) => {
+sandboxTest('a full or read-only file system gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
   box.run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir)
@@ -116,7 +116,7 @@ for (const [
     [/--shm-size/, /smaller capacity/, /\{ path \}/],
   ],
 ])) {
-  sandboxTest(`a /dev/shm that ${what}`, async (t) => {
+  sandboxTest(`a /dev/shm that ${what} gives ERR_LOCK_ACCESS`, async (t) => {
     const box = await sandbox(t)
     box.run('mount', ...mount, '/dev/shm')
     const child = await box.spawnChild()
@@ -125,7 +125,7 @@ for (const [
   })
 }
 
-sandboxTest('a /dev/shm that is missing', async (t) => {
+sandboxTest('a missing /dev/shm gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
   // What a machine without one looks like: a /dev that has none.
@@ -143,21 +143,24 @@ sandboxTest('a /dev/shm that is missing', async (t) => {
   )
 })
 
-sandboxTest('a directory or shared memory that is open to others', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  mkdirSync(box.directory())
-  chmodSync(box.directory(), 0o755)
-  const open = () => child.ask('open', { ref: NAME })
-  await refused(t, open, 'ERR_LOCK_ACCESS', /chmod 700 \/dev\/shm\/process-rwlock-\d+$/)
-  rmSync(box.directory(), { recursive: true })
-  const user = await box.spawnChild()
-  await user.ask('open', { ref: NAME })
-  chmodSync(box.segments()[0], 0o666)
-  await refused(t, open, 'ERR_LOCK_ACCESS', NAME, /chmod 600 \/dev\/shm\/process-rwlock-\d+-\w+$/)
-})
+sandboxTest(
+  'a directory or shared memory with permissions for other users gives ERR_LOCK_ACCESS',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    mkdirSync(box.directory())
+    chmodSync(box.directory(), 0o755)
+    const open = () => child.ask('open', { ref: NAME })
+    await refused(t, open, 'ERR_LOCK_ACCESS', /chmod 700 \/dev\/shm\/process-rwlock-\d+$/)
+    rmSync(box.directory(), { recursive: true })
+    const user = await box.spawnChild()
+    await user.ask('open', { ref: NAME })
+    chmodSync(box.segments()[0], 0o666)
+    await refused(t, open, 'ERR_LOCK_ACCESS', NAME, /chmod 600 \/dev\/shm\/process-rwlock-\d+-\w+$/)
+  },
+)
 
-linuxTest('too many open files', async (t) => {
+linuxTest('too many open files give ERR_LOCK_ACCESS', async (t) => {
   for (const ref of [uniqueName(t), { path: join(tempDir(t), 'lock') }]) {
     const child = spawnNode(t, new URL('./programs/exhausts-descriptors.js', import.meta.url), [
       JSON.stringify(ref),
@@ -170,7 +173,7 @@ linuxTest('too many open files', async (t) => {
   }
 })
 
-linuxTest('a lock that cannot be made for want of descriptors leaves nothing behind', async (t) => {
+linuxTest('a lock that cannot be created for lack of descriptors leaves nothing', async (t) => {
   let refusals = 0
   for (let spare = 0; spare < 4; spare++) {
     const dir = tempDir(t)
