@@ -40,7 +40,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     const controller = new AbortController()
     const waits = lock.acquireRead({ signal: controller.signal })
     controller.abort()
-    // A DOMException, which ava takes for no error.
+    // A DOMException: ava does not recognize it as an error without `any`.
     const error = await t.throwsAsync(waits, { any: true, name: 'AbortError', instanceOf: DOMException })
     t.is(error, controller.signal.reason)
     await writer.release()
@@ -163,7 +163,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         lock.acquireUpgradable({ signal }),
         lock.read(never, { signal }),
       ]
-      const beside = lock.acquireRead()
+      const other = lock.acquireRead()
       t.is((await lock.inspect()).waiters[0].count, 5)
       controller.abort(new Error('all'))
       const ends = await Promise.allSettled(waits)
@@ -171,7 +171,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         ends.map((end) => end.status === 'rejected' && end.reason.message),
         ['all', 'all', 'all', 'all'],
       )
-      t.is((await beside).mode, 'read')
+      t.is((await other).mode, 'read')
     },
   )
 
@@ -198,7 +198,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     await t.throwsAsync(pending, { code: 'ERR_LOCK_CLOSED' })
     t.is(getEventListeners(signal, 'abort').length, 0)
     t.true(again.released)
-    // Warnings are told on the next turn.
+    // Warnings are emitted on the next turn.
     await setImmediate()
     t.deepEqual(warnings, [])
   })
@@ -245,7 +245,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         },
         { signal: controller.signal },
       )
-      void guard?.release() // which grants it
+      void guard?.release() // grants the wait
       controller.abort()
       t.is(await done.catch((reason) => reason), controller.signal.reason)
       t.false(ran)
@@ -274,7 +274,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     const victim = await otherProcess(t)
     await victim.ask('hold', { ref, mode: 'write' })
     await victim.kill()
-    await lock.read(() => {}, { timeout: 5000 }) // so that it is found
+    await lock.read(() => {}, { timeout: 5000 }) // detects the death
     const controller = new AbortController()
     const done = lock.write(() => {}, { signal: controller.signal })
     controller.abort()

@@ -4,7 +4,7 @@ import { contract } from './contract.js'
 import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess }) => {
-  // ---- who may be in together
+  // ---- compatible modes
 
   for (const held of modes) {
     for (const wanted of modes) {
@@ -47,7 +47,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
           return guard
         })
         for (let turn = 0; turn < 5; turn++) await setImmediate()
-        t.false(granted, `${wanted} beside ${held}`)
+        t.false(granted, `${wanted} while ${held} is held`)
         await guard.release()
         const next = await waits
         t.is(next.mode, wanted)
@@ -112,7 +112,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         heldAtTheEnd = !(await isFree(lock))
         return mode
       })
-      // biome-ignore lint/suspicious/noThenProperty: a promise with a "then" of its own, which await does not look at either
+      // biome-ignore lint/suspicious/noThenProperty: a promise with a "then" of its own, which `await` ignores
       const deaf = Object.assign(promise, { then() {} })
       t.is(await lock[mode](() => deaf), mode)
       t.true(heldAtTheEnd)
@@ -123,7 +123,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       const lock = open(t)
       const error = new Error('thrown by a getter')
       const result = {
-        // biome-ignore lint/suspicious/noThenProperty: what looks for a thenable meets it
+        // biome-ignore lint/suspicious/noThenProperty: the getter is what the test is about
         get then() {
           throw error
         },
@@ -243,8 +243,8 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   test('a function may acquire the same lock again in a compatible mode', ['upgradable'], async (t) => {
     const lock = open(t)
     t.is(await lock.read(() => lock.read(() => lock.read(() => 'deep'))), 'deep')
-    t.is(await lock.upgradable(() => lock.read(() => 'beside')), 'beside')
-    t.is(await lock.read(() => lock.upgradable(() => 'beside')), 'beside')
+    t.is(await lock.upgradable(() => lock.read(() => 'together')), 'together')
+    t.is(await lock.read(() => lock.upgradable(() => 'together')), 'together')
     t.true(await isFree(lock))
   })
 
@@ -265,7 +265,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.is(guard.mode, mode)
       t.true(await isFree(lock))
 
-      // A second release must not take somebody else's hold away.
+      // A second release must not end the hold of another owner.
       const next = await acquire[mode](lock)
       await guard.release()
       t.false(next.released)
@@ -311,7 +311,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     /** @type {any} */
     let scenes
     try {
-      // Node.js 24 and later parse it.
+      // Node.js 24 and later can parse it.
       scenes = new Function(
         'lock',
         `return (async () => {
@@ -360,7 +360,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         t.deepEqual(waiters, [])
         t.like(holders, [{ pid: child.pid, mode: held, count: 1 }])
         t.is(holders.length, 1)
-        // Whoever may be in beside the holder still may.
+        // Compatible requests are still granted.
         if (TOGETHER[held].read) t.is(await (await lock.tryRead())?.release(), undefined)
         const third = await otherProcess(t)
         await third.ask('open', { ref })

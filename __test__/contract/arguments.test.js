@@ -1,4 +1,5 @@
-// What is wrong with an argument is said at once, in Node's own terms; and what errors look like.
+// Invalid arguments are refused immediately, with the error codes of Node.js; and the members of
+// errors.
 import { inspect } from 'node:util'
 import { LockError } from 'process-rwlock'
 import { contract } from './contract.js'

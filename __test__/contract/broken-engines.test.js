@@ -1,4 +1,5 @@
-// The contract tests can fail: over an engine with one deliberate fault (engines/broken.js), those that state what it breaks fail.
+// The contract tests can fail: over an engine with one deliberate fault (engines/broken.js) the
+// tests of what it breaks fail.
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { timeoutFactor, unlessEmulated } from '../helpers/index.js'
@@ -77,7 +78,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
  */
 function run(fault, tests, bound) {
   const files = new Set(tests.map((test) => `__test__/contract/${test.split(': ')[0]}.test.js`))
-  // As it is in a pattern, a title may have an asterisk for everything that means something there.
+  // In a pattern, `!` and `*` have a meaning of their own.
   const titles = tests.map((test) => `broken: ${titleOf(test).replace(/[!*]/g, '*')}`)
   const engine = new URL(`./engines/broken.js?${encodeURIComponent(fault)}`, import.meta.url)
   const args = [

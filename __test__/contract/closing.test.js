@@ -1,4 +1,5 @@
-// Closing a lock ends its waits and its holds; two handles of one lock are independent of each other.
+// Closing a lock ends its waits and its holds; two handles of one lock are independent of each
+// other.
 import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire } from './modes.js'

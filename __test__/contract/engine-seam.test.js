@@ -1,4 +1,4 @@
-// The API over an engine that answers later: what it does for every engine that stands on src/engine.ts.
+// The API over an engine that answers later: what it does for every engine behind src/engine.ts.
 import { LockError } from 'process-rwlock'
 import { cleanUp } from '../helpers/cleanup.js'
 import { test, uniqueName } from '../helpers/index.js'

@@ -1,4 +1,4 @@
-// Changing what a hold is: upgrade, tryUpgrade, downgrade; and what a guard says after its end.
+// Changing the mode of a hold: upgrade, tryUpgrade, downgrade; and a guard after its end.
 import { setImmediate } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -356,10 +356,10 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const guard = await lock.acquireRead()
       for (const mode of /** @type {const} */ (['read', 'upgradable'])) {
         await child.ask(ops[mode].acquire)
-        t.false(await guard.tryUpgrade(), `beside ${mode} elsewhere`)
+        t.false(await guard.tryUpgrade(), `while ${mode} is held elsewhere`)
         await child.ask('release')
         const here = await acquire[mode](lock)
-        t.false(await guard.tryUpgrade(), `beside ${mode} here`)
+        t.false(await guard.tryUpgrade(), `while ${mode} is held here`)
         await here.release()
       }
       t.is(guard.mode, 'read')
@@ -475,7 +475,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
         })
         await queued(lock, child)
         await guard.downgrade(to)
-        // It answers in order: had it the lock, it would have said so before.
+        // The child answers in order: a grant would have been answered before this.
         await child.ask('inspect')
         t.false(written)
         t.like(await lock.inspect(), { waiters: [{ pid: child.pid, mode: 'write' }] })

@@ -43,7 +43,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const ms = async () => (await lock.inspect()).holders[0].ms
       t.true((await ms()) <= performance.now() - start + 20)
       await waitFor(() => performance.now() - start > 120)
-      // Kept to the clock's tick, which may be some milliseconds.
+      // The clock may tick in steps of some milliseconds.
       t.true((await ms()) >= 100, `${await ms()} ms`)
       t.true((await ms()) <= performance.now() - start + 20, `${await ms()} ms`)
       await guard.release()

@@ -1,4 +1,4 @@
-// What holds are called.
+// The labels of holds.
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 

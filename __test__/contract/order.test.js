@@ -1,4 +1,4 @@
-// The order of grants: first come, first served if that was asked for; no starvation.
+// The order of grants: first come, first served with fairness 0; no starvation.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -99,9 +99,9 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
     },
   )
 
-  // ---- nobody starves
+  // ---- no starvation
 
-  // What a stream of others lets through in this time, at the very least; it is milliseconds where the machine is idle.
+  // A lower bound: on an idle machine each round takes milliseconds.
   const ROUNDS = 5
 
   for (const [streaming, wanted] of /** @type {const} */ ([
@@ -129,7 +129,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
           await lock[wanted]((guard) => t.is(guard.mode, wanted), { timeout: 10_000 })
           await setTimeout(2)
         }
-        // Nor does it starve the stream.
+        // The stream is not starved either.
         for (const { stop } of streams) t.true((await stop()) > 0)
       },
     )

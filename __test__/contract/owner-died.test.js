@@ -1,4 +1,5 @@
-// A write hold that ends without release is reported to every later holder, until a write hold ends normally.
+// A write hold that ends without release is reported to every later holder, until a write hold ends
+// normally.
 import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 
@@ -244,7 +245,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     /** @type {Array<[string, (victim: any) => unknown]>} */
     const ends = [
       ['calls process.exit()', (victim) => victim.tell('exit')],
-      ['throws what nobody catches', (victim) => victim.tell('throw')],
+      ['throws an uncaught error', (victim) => victim.tell('throw')],
       ['ends by itself', (victim) => victim.tell('finish')],
       what === 'thread'
         ? ['is terminated', (victim) => victim.terminate()]
@@ -274,7 +275,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
         })
         t.true(guard.token > token)
         t.true(grantedAt - (await exitedAt) < exitDetection)
-        if (how === 'throws what nobody catches') {
+        if (how === 'throws an uncaught error') {
           t.regex(victim.error?.message ?? victim.stderr, /thrown on command/)
         }
       })
@@ -291,7 +292,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
               await lock.write(async () => {
                 victim.tell('hold', { ref, mode: 'write' })
                 await queued(lock, victim)
-                // Its pending wait would keep it alive.
+                // Its pending wait would keep it alive, so it closes the lock instead.
                 if (how === 'ends by itself') return victim.tell('close')
                 end(victim)
                 await victim.exited
@@ -330,7 +331,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   )
 
   /**
-   * Has a process die inside a write hold.
+   * Kills a process during a write hold.
    *
    * @param {import('./engines.js').Test} t
    * @param {any} ref

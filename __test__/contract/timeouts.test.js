@@ -28,7 +28,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     test(`a wait for ${mode} ends when its timeout has passed, and not before`, async (t) => {
       const lock = open(t)
       const writer = await lock.acquireWrite()
-      // Others have lost the fraction of a second.
+      // Some libraries lose the fraction of a second.
       const [half, third] = await Promise.all([
         timed(() => lock[mode](never, { timeout: 500 })),
         timed(() => acquire[mode](lock, { timeout: 300.5 })),
@@ -49,7 +49,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const waits = [undefined, {}, { timeout: undefined }, { timeout: Infinity }, { timeout: 1e300 }].map(
         (options) => lock[mode](() => log.push('granted'), options),
       )
-      // A short one beside them ends, and they stay.
+      // A short wait times out, and the others stay.
       await t.throwsAsync(lock[mode](never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
       t.deepEqual(log, [])
       await writer.release()

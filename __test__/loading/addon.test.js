@@ -1,4 +1,4 @@
-// What the package says where its addon is missing, wrong or broken.
+// The errors of the package if its addon is missing, wrong or broken.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,7 +17,11 @@ const ALPINE = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /lib/ld-musl-x86_64.so
 const VOID_MUSL = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /usr/lib/libc.so\n'
 const STATIC = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /usr/bin/node\n'
 
-/** The package as npm installs it, without the package of its addon. @param {import('ava').ExecutionContext<any>} t */
+/**
+ * The package as npm installs it, without the package of its addon.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ */
 function install(t) {
   const directory = join(tempDir(t), 'node_modules', 'process-rwlock')
   mkdirSync(directory, { recursive: true })
@@ -42,7 +46,7 @@ function addPackage(directory, target, { version: its = version, addon = 'not an
   writeFileSync(join(there, main), addon)
 }
 
-/** The platform this runs on, as its package is named. @param {string} directory */
+/** The platform of this process, as in the name of its package. @param {string} directory */
 function thisTarget(directory) {
   const [{ message }] = load(directory, THIS)
   return /^process-rwlock-(\S+) /.exec(message)?.[1] ?? ''
@@ -236,7 +240,7 @@ test('under --permission, the error names the missing permission', (t) => {
   t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* by --permission, add --allow-addons/)
   t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* by --no-addons, leave that out/)
   const denied = run(permission, ...narrow, '--allow-addons')
-  // Node.js 20 tells that a file may not be read as if it were not there.
+  // Node.js 20 reports a file without read permission as missing.
   if (permission === '--permission') {
     t.regex(denied, /^ERR_LOCK_UNSUPPORTED .*--permission, which forbids reading .*: add --allow-fs-read=/)
     t.true(denied.includes(`add --allow-fs-read=${modules}`), denied)
@@ -296,7 +300,7 @@ test('import and require() of each entry give the same objects', async (t) => {
     const required = require(name)
     const imported = await import(name)
     t.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), name)
-    // What Node.js finds in the CommonJS itself, without running it.
+    // The exports that Node.js finds in the CommonJS module without running it.
     const found = await import(new URL(`../../dist/${entry}.js`, import.meta.url).href)
     for (const key of Object.keys(required)) {
       t.is(imported[key], required[key], key)

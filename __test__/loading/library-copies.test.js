@@ -1,5 +1,6 @@
-// Several copies of the package in one thread: symbolic and hard links, tsx and the like that mix `import` and `require()`, resets
-// of a module registry, vm contexts. Each copy's requests are settled by that copy, and what no copy claims is given back.
+// Several copies of the package in one thread: symbolic and hard links, tsx and the like that mix
+// `import` and `require()`, resets of a module registry, vm contexts. Each copy settles its own
+// requests, and a grant that no copy claims is returned.
 import { copyFileSync, cpSync, linkSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -39,7 +40,9 @@ async function installed(t, place) {
   return import(pathToFileURL(entry).href)
 }
 
-/** A hard link, or a copy where the directories are on different file systems: that is another addon. */
+/**
+ * A hard link, or a copy if the directories are on different file systems: that is another addon.
+ */
 function hardLink(/** @type {string} */ from, /** @type {string} */ to) {
   try {
     linkSync(from, to)
@@ -146,9 +149,9 @@ test('the label of a hold is shown again after a later hold of another copy has 
   })()
 })
 
-// ---- what nobody claims
+// ---- unclaimed grants
 
-/** A copy that does with outcomes what `claim` does, and has `name` open. */
+/** A copy that handles outcomes by `claim`, and has `name` open. */
 function copyThat(name, claim) {
   const copy = binding.register(claim)
   const object = {}
@@ -171,7 +174,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
     test(`a grant for ${mode} that its copy ${what} is returned`, async (t) => {
       const lock = openLock(t)
       const { copy, attachment, close } = copyThat(nameOf(lock), claim)
-      // At once.
+      // Immediately.
       binding.request(copy.number, 1, attachment, code, NEVER, 0)
       t.deepEqual(lock.inspect(), { ...lock.inspect(), holders: [], waiters: [] })
       // From a call of this thread.
@@ -179,7 +182,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
       binding.request(copy.number, 2, attachment, code, NEVER, 0)
       const next = lock.acquireWrite()
       guard?.release()
-      // It does not hold up those behind it.
+      // It does not delay the requests behind it.
       ;(await next).release()
       // From the event loop.
       const holder = await spawnChild(t)
@@ -248,7 +251,7 @@ test('with no stack left, a release ends its hold, and the next request is grant
       } catch (error) {
         if (!(error instanceof RangeError)) throw error
       }
-      // From the deepest frame up, until it gets through.
+      // From the deepest frame up, until it succeeds.
       if (!deepest) return
       try {
         guard.release()
@@ -265,7 +268,8 @@ test('with no stack left, a release ends its hold, and the next request is grant
 })
 
 /**
- * Calls `act` in each frame from the deepest that the stack has room for, until it has not thrown for `enough` times.
+ * Calls `act` in each frame, from the deepest that fits on the stack, until it has succeeded
+ * `enough` times.
  *
  * @param {() => void} act
  */
@@ -315,7 +319,7 @@ for (const method of ['readSync', 'writeSync']) {
         try {
           lock[method](() => {})
         } catch (error) {
-          if (error.code !== 'ERR_LOCK_DEADLOCK') throw error // of the frame below, until the next turn
+          if (error.code !== 'ERR_LOCK_DEADLOCK') throw error // caused by the frame below, until the next turn
         }
       }, 1000)
       await null
@@ -335,7 +339,7 @@ for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (g
     for (let turn = 0; turn < 40; turn++) {
       const guard = acquire(lock)
       let frame = 0
-      // In one frame alone, so that also what half succeeds is seen.
+      // In one frame only, to detect partial success.
       const descend = () => {
         try {
           descend()
@@ -421,12 +425,13 @@ for (const method of ['read', 'write', 'upgradable']) {
   })
 }
 
-// ---- what is collected
+// ---- garbage collection
 
 test('vm contexts that used the package are collected, and their locks close', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['contexts', uniqueName(t)], { execArgv: ['--expose-gc'] })
-  // Its hold stays when it has gone; the one that waits is there as long as it does.
+  // Its hold stays after the context is collected; a context with a wait is kept until the wait
+  // ends.
   const kinds = ['closed', 'holds', 'nothing', 'open', 'settled']
   t.deepEqual((await child.next('gone', { bound: 30_000 })).kinds, kinds)
   t.like(await child.next('left', { bound: 15_000 }), { write: true, holders: 1 })
@@ -441,7 +446,7 @@ test('a collected vm context that loaded the package leaves no more memory than 
   t.log(
     `heap ${bare.heap.toFixed(2)} and ${loaded.heap.toFixed(2)} MB, RSS ${bare.rss.toFixed(2)} and ${loaded.rss.toFixed(2)} MB`,
   )
-  // What is in it alone takes 2 MB.
+  // The content of each context takes 2 MB.
   t.true(loaded.heap - bare.heap < 0.5, `${loaded.heap} and ${bare.heap} MB`)
   t.true(loaded.rss - bare.rss < 1, `${loaded.rss} and ${bare.rss} MB`)
 })

@@ -1,4 +1,4 @@
-// Containers: processes of different pid namespaces, with equal pids, share a lock by a file.
+// Containers: processes of different PID namespaces, with equal pids, share a lock by a file.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import ava from 'ava'
@@ -7,7 +7,7 @@ import { queued } from '../helpers/observe.js'
 import { SEED } from '../helpers/random.js'
 import { SharedRecord } from '../helpers/shared-record.js'
 
-/** A pid namespace for each process, which ends with `unshare`. */
+/** Each process has a PID namespace, which ends with `unshare`. */
 const UNSHARE = [
   // Without privileges, as the root of a user namespace of its own.
   ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),

@@ -1,4 +1,4 @@
-// Processes die at any moment; the others go on within moments.
+// Processes die at any moment; the others continue within milliseconds.
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import {
@@ -16,7 +16,7 @@ import { queued } from '../helpers/observe.js'
 import { random, SEED } from '../helpers/random.js'
 import { SharedRecord } from '../helpers/shared-record.js'
 
-// What the rest may notice of a death: usually, and ever.
+// The longest delay of the others after a death, in ms: usual, and maximum.
 const USUAL = 20 * timeoutFactor
 const EVER = 100 * timeoutFactor
 const REPETITIONS = 5
@@ -53,7 +53,7 @@ test('a waiter behind a killed waiter is granted', async (t) => {
     victim.tell('hold', { ref: lock.toJSON(), mode: 'write' })
     await queued(lock, victim)
     await closed(lock)
-    // A read beside an upgradable hold: only the victim in the queue is in the way.
+    // A read during an upgradable hold: only the victim in the queue blocks it.
     const rest = lock.acquireRead()
     return { rest, died: null, after: () => other.ask('release', { guard }) }
   })
@@ -189,10 +189,11 @@ test('when 10 of 12 processes are killed at once, holding and waiting in every m
     for (const child of [...rest, ...survivors]) await queued(lock, child)
 
     const start = performance.now()
-    // Stopped first: who still ran while the others died could be granted the lock, and die inside.
+    // Stopped first: a process that still ran while others died could get the lock, and die during
+    // the hold.
     for (const child of children.slice(0, 10)) child.stop()
     const ends = children.slice(0, 10).map((child) => child.kill())
-    // In whichever order they came.
+    // In any order.
     const first = await Promise.race(
       granted.map((answer, index) => answer.then((guard) => ({ guard, index }))),
     )
@@ -244,7 +245,7 @@ test('6 processes that are killed and stopped at random lose no write, and every
     [],
     seed,
   )
-  // No write went over another one, and the later one always had the greater token.
+  // No write overwrote another, and later writes had greater tokens.
   const writes = reports.flatMap(({ writes }) => writes).sort(([a], [b]) => a - b)
   t.true(writes.length > 100, seed)
   for (const [index, [value, token]] of writes.entries()) {
@@ -277,7 +278,8 @@ test('fencing tokens grow over crashes, reopening and removal', async (t) => {
       }
       if (round > 0) await lock.write(({ token }) => grows(token))
       lock.close()
-      // The first round leaves a dead writer behind, which outlasts it; after the second the lock is made anew.
+      // The first round leaves a dead writer, whose report outlasts it; after the second the lock
+      // is created again.
       if (round === 1) RWLock.remove(ref)
     }
   }
@@ -296,7 +298,7 @@ test('the slots of killed processes are reused, and ownerDied is kept', async (t
     await victim.kill()
   }
   t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
-  // Those who died without having written make room without a trace.
+  // Slots of dead processes that did not write are reused without a report.
   for (const mode of ['read', 'upgradable', 'read', 'upgradable']) {
     const victim = await spawnChild(t)
     t.deepEqual((await victim.ask('hold', { ref: lock.toJSON(), mode })).ownerDied, died)
@@ -323,8 +325,8 @@ test('a lock for a single attachment can be opened again after its writer was ki
 })
 
 /**
- * Kills one process after the other in the situation that `prepare` brings about, and measures, from the kill on, when
- * `rest` is granted.
+ * Kills one process after the other in the situation that `prepare` creates, and measures the time
+ * from the kill until `rest` is granted.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {(victim: Awaited<ReturnType<typeof spawnChild>>) => Promise<{
@@ -332,7 +334,7 @@ test('a lock for a single attachment can be opened again after its writer was ki
  */
 async function recovers(t, prepare) {
   let times = await series(t, prepare)
-  // A busy machine keeps everybody waiting now and then, but hardly in the next series as well.
+  // A busy machine may delay one series, but hardly the next one as well.
   if (median(times) >= USUAL || Math.max(...times) >= EVER) times = await series(t, prepare)
   const shown = times.map((time) => time.toFixed(1)).join(', ')
   t.true(median(times) < USUAL, `${shown} ms`)
@@ -359,7 +361,11 @@ async function series(t, prepare) {
   return times
 }
 
-/** Waits until somebody has waited for long enough to keep newcomers out. @param {import('process-rwlock').RWLock} lock */
+/**
+ * Waits until a waiter has closed the queue to newcomers.
+ *
+ * @param {import('process-rwlock').RWLock} lock
+ */
 function closed(lock) {
   return waitFor(() => {
     const guard = lock.tryRead()

@@ -1,4 +1,4 @@
-// What a lock is for: a writer is alone, whoever the others are.
+// Exclusion: a writer holds the lock alone, among processes, threads and tasks.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -117,7 +117,8 @@ test('20 writers write one after the other, and readers see the last write', asy
     reports.flatMap(({ violations }) => violations),
     [],
   )
-  // Each writer saw another value, and together they saw them all: none wrote over what it had not seen.
+  // Each writer saw a different value, and together they saw all: none overwrote a value that it
+  // had not seen.
   const written = reports.flatMap(({ values }) => values).sort((a, b) => a - b)
   t.deepEqual(
     written,
@@ -132,7 +133,7 @@ test('20 writers write one after the other, and readers see the last write', asy
 const seed = `SEED=${SEED} brings it back`
 
 /**
- * Runs actors of `chaos.js` against one lock, or against a lock each.
+ * Runs actors (`random-actor.js`) with one lock, or with a lock each.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {{ ref?: any, processes: number, threads?: number, tasks?: number, ms: number,

@@ -1,4 +1,4 @@
-// Children by fork, with and without exec, get no part of what their parent holds.
+// Forked children, with and without exec, do not share the holds of their parent.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -43,7 +43,7 @@ linuxTest('a child program inherits no descriptor', async (t) => {
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
   const rest = lock.acquireWrite()
   await queued(lock, process)
-  // It listens for the holder's death when it has waited for a moment.
+  // After a moment the waiter watches for the exit of the holder.
   await new Promise((resolve) => setTimeout(resolve, 50))
   const during = await inherited()
   await holder.kill()

@@ -1,4 +1,4 @@
-// Where other locks of this kind fail between processes.
+// Cases in which other locks between processes fail.
 import {
   closeSync,
   linkSync,
@@ -39,7 +39,7 @@ test('a writer gets 5 locks within 15 s from three readers that hold for 2 ms an
   }
   t.log(`the writer waited ${times.map((time) => time.toFixed(1)).join(', ')} ms`)
   t.true(times.reduce((sum, time) => sum + time) < 15_000)
-  // What the readers hold, and not much more.
+  // The duration of the holds, and not much more.
   t.true(median(times) < 100, `${times} ms`)
   for (const reader of readers) {
     reader.send('stop')
@@ -56,7 +56,7 @@ test('a writer does not get a read hold while it holds for write', async (t) => 
   await t.throwsAsync(other.ask('acquireReadSync'), { code: 'ERR_LOCK_DEADLOCK' })
   await t.throwsAsync(other.ask('acquireRead', { options: { timeout: 50 } }), { code: 'ERR_LOCK_TIMEOUT' })
   await other.ask('release')
-  // Nothing of it is left.
+  // The request has left no trace.
   t.deepEqual(lock.inspect().holders, [])
   t.truthy(lock.tryWrite())
 })
@@ -66,7 +66,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   const [holder, blocker] = [await spawnChild(t), await spawnChild(t)]
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
   await blocker.ask('open', { ref: lock.toJSON() })
-  // All at once, at different parts of a second.
+  // All at the same time, at different fractions of a second.
   const waits = []
   for (let start = 0; start < 5; start++) {
     waits.push(
@@ -82,7 +82,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   }
   const times = [...(await Promise.all(waits)), ...blocked]
   const shown = times.map((time) => time.toFixed(1)).join(', ')
-  // A timer may round down to its own ms.
+  // A timer may round down to a full ms.
   t.true(Math.min(...times) >= 499, `${shown} ms`)
   t.true(median(times) < 530, `${shown} ms`)
   t.true(Math.max(...times) < 1000, `${shown} ms`)
@@ -141,7 +141,7 @@ for (const kind of ['path', 'name']) {
     }
     openLock(t, lock.toJSON()).close()
     t.is(await other.ask('tryWrite'), null)
-    // Nor does it look dead to who waits, and so looks for the dead.
+    // A waiter, which checks for dead holders, does not take it for dead.
     await t.throwsAsync(other.ask('acquireWrite', { options: { timeout: 200 } }), {
       code: 'ERR_LOCK_TIMEOUT',
     })
@@ -191,7 +191,7 @@ test('waiters for a dead holder get the lock one after the other', async (t) => 
   const holds = (await Promise.all(done)).sort((a, b) => Number(a.token - b.token))
   t.is(most, 1)
   t.like(holds[0].ownerDied, { pid: victim.pid, token })
-  // The first made it whole, so the others are not told.
+  // The first release cleared ownerDied, so it is not reported to the others.
   for (const { ownerDied } of holds.slice(1)) t.is(ownerDied, null)
   t.is(new Set(holds.map((hold) => hold.token)).size, others.length)
 })
@@ -223,14 +223,14 @@ test('a lock passed to a child still works after the original is closed', async 
   t.is((await answer).mode, 'read')
 })
 
-/** The files this process has open. */
+/** The open files of this process. */
 function openFiles() {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)]
     } catch {
-      return [] // the one of this very listing
+      return [] // the descriptor of this listing
     }
   })
 }

@@ -1,5 +1,5 @@
-// What is reported of a write hold that ended without release to synchronous calls, and of threads of a process that died.
-// What every engine reports is in ../contract.
+// ownerDied in synchronous calls, and of the threads of a process that died. The tests for every
+// engine are in ../contract.
 import { openLock, spawnChild, spawnNode, test } from '../helpers/index.js'
 
 /**
@@ -60,7 +60,7 @@ test('ownerDied names the thread of a process that ended while the thread held t
 })
 
 /**
- * Has a process die inside a write hold; by then everybody is told.
+ * Kills a process during a write hold.
  *
  * @param {Test} t
  * @param {RWLock} lock

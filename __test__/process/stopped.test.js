@@ -1,4 +1,5 @@
-// Processes that do not come when it is their turn, since they are stopped or busy, cost the others a moment and no more.
+// Processes that do not respond to a grant, because they are stopped or busy, delay the others only
+// for a moment.
 import { median, openLock, spawnChild, test, timeoutFactor, waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
@@ -7,11 +8,11 @@ import { queued } from '../helpers/observe.js'
  * @typedef {Awaited<ReturnType<typeof spawnChild>>} Child
  */
 
-/** What the others may notice of it, in ms. */
+/** The longest delay of the others, in ms. */
 const MOMENT = 100 * timeoutFactor
 const REPETITIONS = 3
 
-// Longer than everything that is measured meanwhile.
+// Longer than all measured times.
 const HANG = 600 * timeoutFactor
 
 /** @type {Array<[string, (child: Child) => Promise<() => unknown>]>} How a process does so, and what ends it. */
@@ -51,7 +52,7 @@ for (const [absent, leave] of absences) {
         const guard = await rest
         times.push(performance.now() - start)
         t.is(guard.ownerDied, null)
-        // It comes back while others are at it, and must not be let in beside them.
+        // It resumes while others hold the lock, and must not hold it together with them.
         await back()
         guard.release()
         const others = writeUntil(answer, lock)
@@ -77,7 +78,7 @@ for (const [absent, leave] of absences) {
         const answer = sleeper.ask(from === 'upgrade' ? 'upgrade' : 'acquireWrite')
         await queued(lock, sleeper)
         const back = await leave(sleeper)
-        // An upgradable hold that was granted keeps other writers out, but not readers.
+        // A granted upgradable hold blocks other writers, but not readers.
         const rest = from === 'upgrade' ? lock.acquireRead() : lock.acquireWrite()
         await queued(lock, { pid: process.pid })
         await reader.ask('release')
@@ -85,7 +86,7 @@ for (const [absent, leave] of absences) {
         const guard = await rest
         times.push(performance.now() - start)
         t.is(guard.ownerDied, null)
-        const notYet = answer.then(() => t.true(guard.released, 'it was let in beside the others'))
+        const notYet = answer.then(() => t.true(guard.released, 'it was granted together with the others'))
         await back()
         if (absent === 'is stopped') await new Promise((resolve) => setTimeout(resolve, 50))
         guard.release()
@@ -215,7 +216,7 @@ test('a waiter that responds is not skipped, not even by readers during an upgra
     return guard === null
   })
   const read = lock.read(() => order.push('reader'))
-  // Many times what anybody's patience is.
+  // Many times the grace period before a skip.
   await new Promise((resolve) => setTimeout(resolve, 200))
   t.deepEqual(order, [])
   await upgradable.ask('release')
@@ -226,7 +227,7 @@ test('a waiter that responds is not skipped, not even by readers during an upgra
 const ACQUIRE = { read: 'acquireRead', upgradable: 'acquireUpgradable', write: 'acquireWrite' }
 
 /**
- * Keeps a lock in demand until a promise is settled.
+ * Keeps a lock contended until a promise is settled.
  *
  * @param {Promise<unknown>} promise
  * @param {import('process-rwlock').RWLock} lock

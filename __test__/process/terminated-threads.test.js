@@ -1,4 +1,4 @@
-// Worker threads that are terminated in the middle of it.
+// Worker threads that are terminated while they use a lock.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { median, openLock, spawnNode, spawnThread, test, timeoutFactor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -26,7 +26,7 @@ test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and th
     ended = true
   })
   await others
-  // A wake-up for a thread that is no more would have aborted it.
+  // A wake-up for a terminated thread would have aborted the process.
   t.deepEqual(await child.exited, { code: 0, signal: null })
   t.is(child.stderr, '')
   t.is(

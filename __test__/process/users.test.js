@@ -1,4 +1,4 @@
-// Locks and the users of the machine.
+// Locks of several users of the machine.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, test as run, spawnChild, tempDir, uniqueName } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
-// Nobody's, hopefully.
+// User ids that are probably not in use.
 const [ALICE, BOB] = [61_217, 61_218]
 
 const why = whyNot()
@@ -17,7 +17,7 @@ const test = why === null ? run : (title) => ava.skip(`${title} (${why})`, () =>
 
 for (const [what, mode] of /** @type {Array<[string, number]>} */ ([
   ['a folder of its own', 0o755],
-  ['a folder where everybody puts files, like /tmp', 0o1777],
+  ['a folder that all users share, like /tmp', 0o1777],
 ])) {
   test(`users share a lock by a file that both may write, in ${what}`, async (t) => {
     const path = join(openDir(t, mode), 'lock')
@@ -102,14 +102,14 @@ test('the same name is a different lock for each user', async (t) => {
   }
   t.is(lock.inspect().holders.length, 1)
   guard.release()
-  // Nor can one remove the other's.
+  // A user cannot remove the lock of another.
   const late = await spawnAs(t, BOB)
   await children[1].ask('close')
   t.false(await late.ask('remove', { ref: name }))
   await t.throwsAsync(children[0].ask('remove', { ref: name }), { code: 'ERR_LOCK_BUSY' })
 })
 
-/** A process of another user, which leaves nothing of him behind. */
+/** A process of another user, which leaves no files of that user. */
 async function spawnAs(t, uid) {
   cleanUp(t, 'files', () => {
     for (const file of filesOf(uid)) rmSync(file, { recursive: true, force: true })
@@ -117,7 +117,7 @@ async function spawnAs(t, uid) {
   return spawnChild(t, { uid, gid: uid, cwd: '/' })
 }
 
-/** Where a user's named locks lie. */
+/** The files of the named locks of a user. */
 function filesOf(uid) {
   const start = `process-rwlock-${uid}`
   return readdirSync('/dev/shm')
@@ -131,9 +131,9 @@ function openDir(t, mode) {
   return dir
 }
 
-/** Why there are no other users for this test; `null` if there are. */
+/** The reason why this test cannot use other users; `null` if it can. */
 function whyNot() {
-  if (process.platform !== 'linux') return 'looks into /dev/shm'
+  if (process.platform !== 'linux') return 'it reads /dev/shm'
   if (process.getuid?.() !== 0) return 'only root can run processes as other users'
   if ([ALICE, BOB].some((uid) => filesOf(uid).length > 0)) return 'their locks are in use'
   const script = fileURLToPath(new URL('../helpers/child.js', import.meta.url))

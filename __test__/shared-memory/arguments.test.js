@@ -1,4 +1,5 @@
-// What is wrong with an argument is said at once, in Node's own terms; and what errors look like.
+// Invalid arguments are refused immediately, with the error codes of Node.js; and the members of
+// errors.
 import { cpSync, mkdirSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -158,7 +159,7 @@ test('options that are not an object give ERR_INVALID_ARG_TYPE in the constructo
   t.deepEqual(lock.inspect().holders, [])
 })
 
-/** Values that an option refuses: of the wrong type, and out of range. */
+/** The values that an option refuses: of the wrong type, and out of range. */
 const OPENING = {
   capacity: {
     type: ['1', null, {}, true, 1n, () => {}],

@@ -1,5 +1,5 @@
-// What only this engine can show of upgrade and downgrade: its tokens count write holds one by one, so none can have been in
-// between. What every engine does is in ../contract.
+// Upgrade and downgrade of this engine: its tokens count the write holds, so they show that none
+// came in between. The tests for every engine are in ../contract.
 import { setImmediate } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName } from '../helpers/index.js'
@@ -30,7 +30,7 @@ test('no writer is granted during an upgrade or a downgrade while processes writ
     [0, 1].map((fairness) => stream(t, { ref: name, mode: 'write', lanes: 2, hold: 0, fairness })),
   )
   for (let round = 0; round < 60; round++) {
-    // Every write hold raises the token of the lock.
+    // Every write hold increments the token of the lock.
     const guard = await lock.acquireUpgradable()
     await guard.upgrade()
     const { token } = guard

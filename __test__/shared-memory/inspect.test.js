@@ -1,4 +1,4 @@
-// Looking at a lock: inspect(), RWLock.list(), RWLock.remove().
+// inspect(), RWLock.list() and RWLock.remove().
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -68,7 +68,7 @@ test('a function that throws leaves ownerDied as it was when the function began'
     { message: 'thrown' },
   )
   t.is(lock.inspect().ownerDied?.pid, child.pid)
-  // Downgrading ends a write hold normally, too.
+  // A downgrade also ends a write hold normally.
   const guard = await lock.acquireWrite()
   guard.downgrade()
   t.is(lock.inspect().ownerDied, null)

@@ -1,14 +1,15 @@
-// Whatever is done often enough shows what it leaves: files, shared memory, descriptors, threads, memory.
+// Operations that are repeated many times leave no files, shared memory, descriptors, threads or
+// memory.
 import { readdirSync } from 'node:fs'
 import { sandbox, sandboxTest, tempDir, timeoutFactor, unlessEmulated } from '../helpers/index.js'
 
 /**
- * Has a process do `thing` of leaks/run.js `times` times, and checks what it has left.
+ * Runs `thing` of programs/repeats.js `times` times in a process, and checks what is left.
  *
  * @param {import('ava').ExecutionContext} t
  * @param {string} thing
  * @param {number} times
- * @param {number} limit of what the whole may leave, in MB: far less than anything that is left each time
+ * @param {number} limit the memory that all together may leave, in MB: far less than a leak in each round
  */
 async function leavesNothing(t, thing, times, limit = 6) {
   t.timeout(110_000 * timeoutFactor)
@@ -17,7 +18,7 @@ async function leavesNothing(t, thing, times, limit = 6) {
   const child = box.spawnNode(
     new URL('./programs/repeats.js', import.meta.url),
     [thing, dir, String(times), String(limit)],
-    // A small young generation, so that its size is not mistaken for what is left.
+    // With a small young generation, whose size is not mistaken for a leak.
     { execArgv: ['--expose-gc', '--max-semi-space-size=1'] },
   )
   const { before, after, megabytes, grown } = await child.next('measured', { bound: 100_000 })

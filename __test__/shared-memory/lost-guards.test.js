@@ -1,4 +1,4 @@
-// Locks and guards that a program drops: what holds something stays held, what holds nothing closes.
+// Locks and guards that a program drops: locks with holds stay held, locks without holds close.
 import {
   openLock,
   sandbox,
@@ -13,7 +13,7 @@ import {
 const collecting = { execArgv: ['--expose-gc'] }
 const script = new URL('./programs/loses-guards.js', import.meta.url)
 
-/** Collects garbage as often as it takes for what is lost to be noticed. */
+/** Collects garbage until lost objects are detected. */
 async function collect(child) {
   for (let round = 0; round < 20; round++) await child.ask('collect')
 }
@@ -29,7 +29,7 @@ for (const mode of ['read', 'write', 'upgradable']) {
       await collect(child)
       t.like(lock.inspect(), { holders: [{ pid: child.pid, mode, count: 1 }] })
       t.is(lock.tryWrite(), null)
-      // Nor does it keep the process alive.
+      // It does not keep the process alive.
       await child.ask('finish')
       t.deepEqual(await child.exited, { code: 0, signal: null })
       const guard = await lock.acquireWrite({ timeout: 5000 })
@@ -110,13 +110,13 @@ test('a hold that a worker thread lost ends with the thread', async (t) => {
   t.is((await lock.acquireWrite({ timeout: 5000 })).ownerDied?.threadId, worker.threadId)
 })
 
-// ---- when descriptors or memory run short
+// ---- few descriptors, little memory
 
-const KINDS = ['in turns of the event loop', 'at once', 'beside some that are held or kept']
+const KINDS = ['in turns of the event loop', 'at once', 'together with some that are held or kept']
 
 for (const kind of KINDS) {
   sandboxTest(`400 dropped locks can be opened ${kind} with 256 descriptors`, async (t) => {
-    const box = await sandbox(t) // so that nothing is left
+    const box = await sandbox(t) // leaves nothing behind
     const child = box.spawnNode(script, ['many', 'many', kind, '400', '256'])
     t.is((await child.next('outcome', { bound: 25_000 })).outcome, 'opened')
     t.deepEqual(await child.exited, { code: 0, signal: null })

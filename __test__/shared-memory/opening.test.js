@@ -23,10 +23,10 @@ const pooledChild = childPool()
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 
 const linkTest = unlessEmulated('there are no symbolic links', { under: ['wine'] })
-// On Windows it is that of the console.
+// On Windows it is the title of the console.
 const titleTest = unlessEmulated('a process has no title', { under: ['wine'] })
 
-// ---- what a lock is called
+// ---- references
 
 test('a string and { name } open the same lock', async (t) => {
   const name = uniqueName(t)
@@ -172,7 +172,7 @@ test('changing the result of toJSON() does not change the lock', (t) => {
 
 test('two handles of one thread are one attachment', (t) => {
   const name = uniqueName(t)
-  // There is room for one attachment only.
+  // The capacity is one attachment.
   const [a, b] = [openLock(t, name, { capacity: 1 }), openLock(t, name, { capacity: 1 })]
   const [one, two] = [a.tryRead(), b.tryRead()]
   t.truthy(one)
@@ -222,7 +222,7 @@ for (const where of ['named', 'path']) {
     await t.throwsAsync(child.ask('open', { ref, options: { capacity: 8 } }), {
       code: 'ERR_LOCK_INCOMPATIBLE',
     })
-    // Those who failed left nothing behind, and the same number is welcome.
+    // The failed attempts left nothing, and the same number can open the lock.
     t.is(await child.ask('open', { ref, options: { capacity: 7 } }), 0)
     t.is(await lock.write(() => 'works'), 'works')
   })
@@ -258,7 +258,7 @@ test('a full lock reclaims the slots of dead processes before it gives ERR_LOCK_
   await dead.ask('hold', { ref: name, mode: 'read' })
   await dead.kill()
 
-  // The kernel may take a moment to tell.
+  // The kernel may take a moment to report it.
   await waitFor(() => next.ask('open', { ref: name }).then(succeeds, isFull))
   t.is((await next.ask('tryWrite')).mode, 'write')
   t.is(lock.tryRead(), null)
@@ -405,7 +405,7 @@ test('two loaded instances of the library over one addon do not mix their calls'
     other.releaseRead(there)
     one.releaseRead(here)
   }
-  // An attachment that is none.
+  // An invalid attachment.
   t.is(one.tryRead(2 ** 32 - 1), 0)
   t.is(one.tryWrite(2 ** 32 - 1), 0)
   t.is(one.releaseRead(2 ** 32 - 1), undefined)

@@ -1,4 +1,5 @@
-// Whose turn it is: first come, first served; fairness; nobody starves; nested reads go on.
+// The order of grants between processes, fairness, and nested reads. Other tests of the order are
+// in ../contract.
 import { setTimeout } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
@@ -7,8 +8,9 @@ import { queued, timed } from '../helpers/observe.js'
 
 const pooledChild = childPool()
 
-// Who does not come within some milliseconds when it is his turn may be passed over, and on a busy machine that is
-// anybody: so these may take several goes. In any other order than that of the queue they would hardly ever succeed.
+// A waiter that does not respond within some milliseconds may be skipped, which can happen to any
+// process on a busy machine. So these tests may take several attempts. With another order than that
+// of the queue they would hardly ever succeed.
 const GOES = 12
 
 test('with fairness 0, the requests of processes are granted in their order', async (t) => {

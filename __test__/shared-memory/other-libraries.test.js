@@ -1,4 +1,5 @@
-// What the suites of older libraries check (prwlock, fasteners, multiprocessing_utils), told in this library's terms.
+// The checks in the test suites of older libraries (prwlock, fasteners, multiprocessing_utils),
+// with this API.
 import { Worker } from 'node:worker_threads'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
@@ -10,7 +11,8 @@ import { FIELDS } from './programs/meets-in-room.js'
 const pooledChild = childPool()
 
 /**
- * Sends actors into a room, spread over threads; all begin together. Resolves with the room's counters.
+ * Runs actors that enter a room, in several threads; all begin together. Resolves with the counters
+ * of the room.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {Array<{ readers?: number, writers?: number, chaos?: number }>} threads
@@ -32,11 +34,11 @@ async function visitRoom(t, threads, options) {
     threads.map(() => 0),
   )
   t.true(isFree(lock))
-  return Object.fromEntries(Object.entries(FIELDS).map(([key, place]) => [key, counters[place]]))
+  return Object.fromEntries(Object.entries(FIELDS).map(([key, index]) => [key, counters[index]]))
 }
 
 /**
- * A thread of actors (`api/room.js`). Resolves with its exit code.
+ * A thread of actors (`programs/meets-in-room.js`). Resolves with its exit code.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {import('./programs/meets-in-room.js').Visit} visit
@@ -244,7 +246,7 @@ test('fasteners: a thousand times from write to read against a writer, without a
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const counters = new Int32Array(new SharedArrayBuffer(32))
-  // At first both wait for each other at the door; then they go as they come.
+  // At first each waits for the other in turn; then they run freely.
   const rival = 50
   const end = sendIn(t, { ref: name, counters, readers: 0, writers: 1, rounds: Infinity, rival })
   for (let round = 0; round < 1000; round++) {
@@ -306,7 +308,7 @@ test('fasteners: functions under one lock nest in functions under another', asyn
   for (const lock of [a, b, c]) t.true(isFree(lock))
 })
 
-// Several locks at once need no method of their own.
+// Acquires several locks, all or none.
 async function acquireAll(locks, options) {
   const held = []
   try {
@@ -351,10 +353,10 @@ test('fasteners: of several locks acquired together, all are held or none', asyn
 test('fasteners: two tasks that acquire the same locks in opposite order both get them, with timeouts', async (t) => {
   const locks = [openLock(t), openLock(t)]
   let rounds = 0
-  const take = async (order, patience) => {
+  const take = async (order, timeout) => {
     for (let done = 0; done < 10; ) {
       try {
-        const held = await acquireAll(order, { timeout: patience })
+        const held = await acquireAll(order, { timeout })
         rounds++
         done++
         for (const guard of held) guard.release()

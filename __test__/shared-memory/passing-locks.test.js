@@ -1,4 +1,4 @@
-// How a lock gets from one process or thread to another, and what happens when its handle is lost.
+// Passing a lock to another process or thread, and losing its handle.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -66,7 +66,7 @@ test('a lock is passed from child to grandchild', async (t) => {
 
 test('a passed lock is the same lock after the original was garbage-collected, and can be passed on', async (t) => {
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
-  // There is room for the original and one other.
+  // The capacity is the original and one other attachment.
   const original = await child.ask('open', { options: { capacity: 2 } })
   const ref = await child.ask('toJSON')
   cleanUp(t, 'names', () => RWLock.remove(ref))
@@ -83,7 +83,7 @@ test('a passed lock is the same lock after the original was garbage-collected, a
   t.is(again.inspect().holders[0].pid, first.pid)
   again.close()
 
-  // The process that lost it opens it from its JSON, too.
+  // The process that lost it can also open it from its JSON.
   await child.ask('open', { ref })
   t.is(await child.ask('tryRead'), null)
   const waits = child.ask('acquireRead')
@@ -138,7 +138,7 @@ test('a pending acquisition keeps its lock open, even if no reference to the loc
 
 test('collecting one of two handles does not close the other', async (t) => {
   const name = uniqueName(t)
-  // There is room for the child's attachment alone.
+  // The capacity is the attachment of the child.
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
   await child.ask('open', { ref: name, options: { capacity: 1 } })
   await child.ask('open', { ref: name })
@@ -163,7 +163,7 @@ test('a worker thread that ends closes its attachment', async (t) => {
   t.false(isListed(name))
 })
 
-/** A handle, if there is room for one. @returns {any} */
+/** A handle, if the lock is not full. @returns {any} */
 function opens(t, ref) {
   try {
     return openLock(t, ref)

@@ -1,4 +1,4 @@
-// What locks, guards and snapshots look like where they are printed or sent, and methods that lost their object.
+// Printing and sending of locks, guards and snapshots, and methods without their object.
 import { EventEmitter, once } from 'node:events'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'

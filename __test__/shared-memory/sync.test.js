@@ -1,4 +1,5 @@
-// The calls that block their thread. Each has a timeout here: a thread that waits in vain could not be stopped otherwise.
+// Synchronous calls. Each has a timeout here, because a blocked thread cannot be stopped by the
+// test.
 import { LockError } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName } from '../helpers/index.js'
@@ -19,7 +20,7 @@ const runSync = {
 }
 const SYNC_MODES = /** @type {const} */ (['read', 'write'])
 
-/** Has a child release after this thread has been blocked for a while. */
+/** Makes a child release after this thread has been blocked for a while. */
 function releaseSoon(child, ms = 60) {
   child.tell('busy', { ms })
   child.tell('release')
@@ -155,7 +156,7 @@ for (const mode of SYNC_MODES) {
   })
 }
 
-// ---- what this very thread holds
+// ---- holds of the same thread
 
 for (const held of MODES) {
   for (const wanted of SYNC_MODES) {
@@ -204,7 +205,7 @@ test('synchronous functions nest in compatible modes', (t) => {
   t.true(isFree(lock))
 })
 
-// ---- before what this thread waits for
+// ---- pending requests of the same thread
 
 for (const sync of SYNC_MODES) {
   for (const pending of MODES) {
@@ -359,7 +360,7 @@ test('synchronous and asynchronous callers in several processes all get the lock
   let here = 0
   for (let i = 0; i < 40; i++) {
     runSync[SYNC_MODES[i % 2]](lock, () => here++)
-    // Not together: an acquisition granted at once is a hold of this thread already.
+    // Not together: an acquisition granted immediately is already a hold of this thread.
     await lock[MODES[i % 3]](() => here++)
   }
   t.is(here, 80)

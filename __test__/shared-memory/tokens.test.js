@@ -1,4 +1,5 @@
-// Fencing tokens of synchronous holds, and of files that are removed. What every engine's tokens do is in ../contract.
+// Fencing tokens of synchronous holds, and of files that are removed. The tests for every engine
+// are in ../contract.
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'

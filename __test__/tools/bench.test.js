@@ -30,11 +30,11 @@ test('a handoff is counted if the next holder waited and is another process', (t
   const first = [
     [0, 1, 10],
     [11, 30, 40],
-    [41, 45, 50], // by itself again
+    [41, 45, 50], // alone again
   ]
   const second = [
-    [5, 12, 29], // asked while the first had it
-    [60, 61, 70], // asked when it was free
+    [5, 12, 29], // requested while the first held it
+    [60, 61, 70], // requested when it was free
   ]
   t.deepEqual(handoffs([first, second]), [2, 1])
 })

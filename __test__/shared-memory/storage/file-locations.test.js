@@ -1,4 +1,4 @@
-// Where a `{ path }` lock may lie, and who may open it.
+// The location of a `{ path }` lock, and the permissions to open it.
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -36,10 +36,10 @@ import { BYTES } from './layout.js'
 
 const NOBODY = 65534
 
-/** A process of another user, whose own directory of locks is in a sandbox. */
+/** A process of another user, whose directory of locks is in a sandbox. */
 const spawnNobody = async (t) => (await sandbox(t)).spawnChild({ user: NOBODY })
 
-/** Whether two references, in two processes, lead to one lock. */
+/** Whether two references, in two processes, open the same lock. */
 async function areOneLock(t, here, there) {
   const lock = openLock(t, here)
   const other = await spawnChild(t)
@@ -108,7 +108,7 @@ test('a relative path is resolved against the working directory at the time of o
   t.is(await child.ask('tryRead', { lock: back }), null)
 })
 
-// ---- one file, several ways to it
+// ---- one file, several paths
 
 linuxTest('a symbolic link gives the lock at its target, even before the target exists', async (t) => {
   const dir = tempDir(t)
@@ -167,7 +167,7 @@ linuxTest('a file removed and created again while it is open elsewhere is a diff
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite({ timeout: 5000 })
   t.true(guard.token > hold.token)
-  // Who opens the path now, even where the old file is open still, gets the new one.
+  // Opening the path now gives the new file, even in a process that still has the old file open.
   const after = await old.ask('open', { ref: { path } })
   t.is(await old.ask('tryRead', { lock: after }), null)
   await old.ask('release', { guard: hold.guard })
@@ -195,7 +195,7 @@ sandboxTest('a bind mount gives the same lock without a shared /dev/shm', async 
   t.is(ownerDied?.pid, child.pid)
 })
 
-// ---- what is no place for a lock
+// ---- invalid locations
 
 linuxTest('anything but a regular file is refused immediately', async (t) => {
   const dir = tempDir(t)
@@ -226,9 +226,9 @@ linuxTest('a folder that does not exist, or is a file, gives ERR_LOCK_ACCESS', a
   t.deepEqual(readdirSync(dir), ['file'])
 })
 
-// ---- who may
+// ---- permissions
 
-/** A folder that everybody may look into. */
+/** A folder that all users may search. */
 function sharedDir(t, mode = 0o755) {
   const dir = tempDir(t)
   chmodSync(dir, mode)
@@ -274,7 +274,7 @@ usersTest('a folder without write or search permission gives ERR_LOCK_ACCESS', a
   t.deepEqual(readdirSync(dir), [])
   chmodSync(dir, 0o700)
   await refused(t, open, 'ERR_LOCK_ACCESS', path, /permission denied/i)
-  // In a folder that one may not write to, a file that is there will do.
+  // In a folder without write permission an existing file can be opened.
   chmodSync(dir, 0o755)
   writeFileSync(path, '')
   chmodSync(path, 0o666)
@@ -332,7 +332,7 @@ usersTest(
   },
 )
 
-// Else they could stop the others with shared byte locks, and ring their doorbells.
+// Otherwise they could block the others with shared byte locks, and ring their doorbells.
 test('a file that some users may only read gives ERR_LOCK_ACCESS with the chmod command to repair it', async (t) => {
   const path = join(tempDir(t), 'it is mine')
   openLock(t, { path }).close()
@@ -362,7 +362,7 @@ usersTest('no lock is created at the target of a symbolic link of another user',
   writeFileSync(path, '')
   await refused(t, open, 'ERR_LOCK_ACCESS', link, /symbolic link of user 65534/)
   t.is(statSync(path).size, 0)
-  // One that is there may be reached by any link.
+  // An existing lock may be reached by any link.
   openLock(t, { path }).close()
   t.notThrows(() => openLock(t, { path: link }))
 })
@@ -403,7 +403,7 @@ sandboxTest(
       'ERR_LOCK_ACCESS',
       /no space left/i,
     )
-    // What is there has all its pages: it works however full the disk is.
+    // An existing lock has all its pages: it works on a full disk.
     box.run('sh', '-c', `cat /dev/zero > ${join(dir, 'filler')} || true`)
     await child.ask('release')
     const other = await box.spawnChild()
@@ -412,13 +412,13 @@ sandboxTest(
   },
 )
 
-/** For tests that need a disk of their own with that file system. */
+/** For tests that need a separate disk with that file system. */
 const diskTest = (kind) =>
   spawnSync(`mkfs.${kind}`, ['-V']).status === 0 || spawnSync(`mkfs.${kind}`, ['--version']).status === 0
     ? usersTest
     : (title) => ava.skip(`${title} (no mkfs.${kind})`, () => {})
 
-/** Mounts a file as a disk. Says why it cannot be done here. */
+/** Mounts a file as a disk. Returns the reason if that is not possible. */
 function mounted(t, box, image, name) {
   const mount = join(dirname(image), name)
   mkdirSync(mount)
@@ -432,7 +432,7 @@ function mounted(t, box, image, name) {
   }
 }
 
-// The disk is copied as it is at that moment: what was not written back is not there.
+// The disk is copied in its present state, without what was not written back.
 diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', async (t) => {
   const box = await sandbox(t)
   const image = join(tempDir(t), 'image')
@@ -441,7 +441,10 @@ diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', as
   const disk = mounted(t, box, image, 'disk')
   if (disk === null) return
   let copies = 0
-  /** What is found at the next start. Another file was made safe before, and with it what the journal says of the lock's. */
+  /**
+   * The state at the next start. Another file was synced before, and with it the journal entries of
+   * the lock file.
+   */
   const losePower = () => {
     box.run('touch', join(disk, 'other'))
     box.run('sync', join(disk, 'other'))
@@ -468,7 +471,7 @@ diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', as
     t.true(await child.ask('remove', { ref }))
   }
   await write()
-  await worksAfter(losePower()) // just after it was made
+  await worksAfter(losePower()) // just after its creation
   box.run('sync', '-f', disk)
   for (let count = 0; count < 200; count++) await write()
   await worksAfter(losePower())
@@ -488,7 +491,7 @@ diskTest('btrfs')('a lock on btrfs outlives a full disk', async (t) => {
   for (const path of paths) locks.push(await child.ask('open', { ref: { path } }))
   t.regex(box.run('lsattr', paths[0]), /^\S*C/)
   box.run('sh', '-c', `cat /dev/zero > ${join(mount, 'filler')} || true; sync -f ${mount}`)
-  // Each write finds its page written back, and has to be given space for it.
+  // For each write its page has been written back, and needs new space.
   for (let round = 0; round < 5; round++) {
     for (const lock of locks) {
       const { guard } = await child.ask('tryWrite', { lock })

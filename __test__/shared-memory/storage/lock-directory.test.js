@@ -1,4 +1,4 @@
-// PROCESS_RWLOCK_DIR: named locks of machines whose /dev/shm is missing or cannot be written to.
+// PROCESS_RWLOCK_DIR: named locks on machines whose /dev/shm is missing or not writable.
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sandbox, sandboxTest, spawnChild, tempDir, test } from '../../helpers/index.js'

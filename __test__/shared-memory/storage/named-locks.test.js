@@ -1,5 +1,5 @@
-// Named locks: names, what is found of them in shared memory and what becomes of it. Everything happens in a sandbox with a
-// /dev/shm of its own, which is looked at and damaged from outside.
+// Named locks: their names, and their files in shared memory. Most tests run in a sandbox with a
+// private /dev/shm, which is inspected and damaged from outside.
 import {
   chmodSync,
   chownSync,
@@ -34,7 +34,7 @@ const NAME = 'a lock'
 // ---- names
 
 test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) => {
-  // So that nobody else has these names.
+  // Names that no other test uses.
   const own = uniqueName(t)
   const names = [
     '../x',
@@ -57,7 +57,7 @@ test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) =
   for (const name of names) {
     const lock = openLock(t, name)
     t.deepEqual(lock.toJSON(), { name })
-    // Were two of these one lock, the later would not get it.
+    // If two of these were one lock, the second would not get it.
     t.truthy(lock.tryWrite(), name)
   }
   const listed = RWLock.list().map((seen) => seen.name)
@@ -76,9 +76,9 @@ test('an invalid name gives ERR_INVALID_ARG_VALUE or ERR_INVALID_ARG_TYPE', asyn
   await refused(t, () => new RWLock('\ud800'), 'ERR_INVALID_ARG_VALUE', 'Unicode')
   await refused(t, () => new RWLock({ path: '' }), 'ERR_INVALID_ARG_VALUE', 'empty')
   await refused(t, () => new RWLock({ path: 'a\0b' }), 'ERR_INVALID_ARG_VALUE', 'NUL')
-  // @ts-expect-error no name
+  // @ts-expect-error not a name
   await refused(t, () => new RWLock(7), 'ERR_INVALID_ARG_TYPE', 'name')
-  // @ts-expect-error no name
+  // @ts-expect-error not a name
   await refused(t, () => new RWLock({ name: 7 }), 'ERR_INVALID_ARG_TYPE', 'name')
   await refused(t, () => RWLock.remove(''), 'ERR_INVALID_ARG_VALUE', 'empty')
 })
@@ -98,7 +98,7 @@ sandboxTest('names with any characters create files with safe names in two place
   t.deepEqual(box.leftOvers(), [])
 })
 
-// ---- from the first opener to the last
+// ---- creation and removal
 
 sandboxTest('the last close removes the shared memory and the record', async (t) => {
   const box = await sandbox(t)
@@ -156,9 +156,9 @@ usersTest('a name is a different lock for each user', async (t) => {
   }
 })
 
-// ---- found in another state
+// ---- damaged and incomplete locks
 
-/** What a process that was killed leaves of an open lock. */
+/** The files that a killed process leaves of an open lock. */
 async function leftBehind(box, options = undefined) {
   const child = await box.spawnChild()
   await child.ask('open', { ref: NAME, options })
@@ -166,7 +166,7 @@ async function leftBehind(box, options = undefined) {
   return { record: box.records()[0], segment: box.segments()[0] }
 }
 
-/** The lock works, between processes, and goes away after them. */
+/** The lock works between processes, and is removed after them. */
 async function worksAnew(t, box, what, expected = []) {
   const [a, b] = await Promise.all([box.spawnChild(), box.spawnChild()])
   await a.ask('open', { ref: NAME })
@@ -180,15 +180,15 @@ async function worksAnew(t, box, what, expected = []) {
   t.deepEqual(box.leftOvers(), expected, what)
 }
 
-/** A record as the library writes it. */
+/** A record in the format of the library. */
 const recordOf = (id, name = NAME) => `process-rwlock 1\n${id}\n${name}`
 
 sandboxTest('after a reboot the lock is created again, whatever the reboot left', async (t) => {
   const box = await sandbox(t)
   for (const [what, gone] of /** @type {const} */ ([
-    ['the record is there, the memory gone', ['segment']],
-    ['both are gone', ['record', 'segment']],
-    ['both are there', []],
+    ['the record exists, the memory does not', ['segment']],
+    ['neither exists', ['record', 'segment']],
+    ['both exist', []],
   ])) {
     const files = await leftBehind(box)
     for (const which of gone) rmSync(files[which])
@@ -212,20 +212,20 @@ const SEGMENT_DAMAGES = {
   zeroed: (path) => writeFileSync(path, Buffer.alloc(BYTES)),
   random: (path) => writeFileSync(path, noise(BYTES)),
   foreign: (path) => writeFileSync(path, 'To be, or not to be\n'.repeat(2000)),
-  'unfinished by its maker': (path) => poke(path, AT.magic, u64(0n)),
+  incomplete: (path) => poke(path, AT.magic, u64(0n)),
   'of an old layout': (path) => poke(path, AT.layoutVersion, u32(0)),
   'of a layout with another hash': (path) => poke(path, AT.layoutHash, u64(7n)),
-  'for no attachment': (path) => poke(path, AT.capacity, u32(0)),
+  'for zero attachments': (path) => poke(path, AT.capacity, u32(0)),
   'for too many attachments': (path) => poke(path, AT.capacity, u32(0xffff_ffff)),
 }
 
 sandboxTest('an unused lock is created again if its memory is damaged or has an old layout', async (t) => {
   const box = await sandbox(t)
-  const maker = await box.spawnChild()
+  const creator = await box.spawnChild()
   const user = await box.spawnChild()
   for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-    // Let go of without being tidied up, as a killed process would.
-    const { segment } = await leftOver(box, maker)
+    // Left without cleanup, as by a killed process.
+    const { segment } = await leftOver(box, creator)
     damage(segment)
     const lock = await user.ask('open', { ref: NAME })
     t.truthy(await user.ask('tryWrite', { lock }), what)
@@ -239,9 +239,9 @@ sandboxTest('an unused lock is created again if its memory is damaged or has an 
 
 sandboxTest('remove() removes a damaged lock that is not in use', async (t) => {
   const box = await sandbox(t)
-  const [maker, user] = await Promise.all([box.spawnChild(), box.spawnChild()])
+  const [creator, user] = await Promise.all([box.spawnChild(), box.spawnChild()])
   for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-    const { segment } = await leftOver(box, maker)
+    const { segment } = await leftOver(box, creator)
     damage(segment)
     await user.ask('remove', { ref: NAME })
     t.deepEqual(box.leftOvers(), [], what)
@@ -249,12 +249,12 @@ sandboxTest('remove() removes a damaged lock that is not in use', async (t) => {
   }
 })
 
-/** A lock in the state that a killed process leaves, put there without the price of a process. */
-async function leftOver(box, maker) {
-  const lock = await maker.ask('open', { ref: NAME })
+/** Creates a lock in the state that a killed process leaves, without starting a process. */
+async function leftOver(box, creator) {
+  const lock = await creator.ask('open', { ref: NAME })
   const [record, segment] = [box.records()[0], box.segments()[0]]
   const [recordBytes, segmentBytes] = [readFileSync(record), readFileSync(segment)]
-  await maker.ask('close', { lock })
+  await creator.ask('close', { lock })
   mkdirSync(dirname(record), { mode: 0o700 })
   writeFileSync(record, recordBytes, { mode: 0o600 })
   writeFileSync(segment, segmentBytes, { mode: 0o600 })
@@ -263,7 +263,7 @@ async function leftOver(box, maker) {
 
 sandboxTest('an unused lock is created again if its record is damaged', async (t) => {
   const box = await sandbox(t)
-  const maker = await box.spawnChild()
+  const creator = await box.spawnChild()
   const user = await box.spawnChild()
   const precious = join(box.shm, 'precious')
   for (const [what, content] of Object.entries({
@@ -280,7 +280,7 @@ sandboxTest('an unused lock is created again if its record is damaged', async (t
     'naming memory of another user': recordOf('process-rwlock-4711-0123456789abcdef'),
   })) {
     writeFileSync(precious, 'precious')
-    const { record, segment } = await leftOver(box, maker)
+    const { record, segment } = await leftOver(box, creator)
     rmSync(segment)
     writeFileSync(record, typeof content === 'function' ? content(readFileSync(record)) : content)
     const lock = await user.ask('open', { ref: NAME })
@@ -324,7 +324,7 @@ sandboxTest('memory that is damaged while in use is refused to newcomers, and no
   const box = await sandbox(t)
   const [user, newcomer] = await Promise.all([box.spawnChild(), box.spawnChild()])
   for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-    // Memory cut off under its users can only be told to them by a signal.
+    // Users of truncated memory can only get a signal.
     const cut = /empty|cut/.test(what)
     const lock = await user.ask('open', { ref: NAME })
     const [segment] = box.segments()
@@ -344,7 +344,7 @@ sandboxTest('memory that is damaged while in use is refused to newcomers, and no
         t.true(['done', 'ERR_LOCK_CORRUPT'].includes(await endOf(user.ask(op, { lock }))), what)
       }
     }
-    // Put right again it would go on; without that the last to close removes it.
+    // Repaired, it would continue; without repair the last close removes it.
     if (cut) writeFileSync(segment, good)
     await user.ask('close', { lock })
     const anew = await newcomer.ask('open', { ref: NAME })
@@ -426,7 +426,7 @@ sandboxTest(
   },
 )
 
-/** How a file of the sandbox's /dev/shm is called inside. */
+/** The path of a file of the sandbox's /dev/shm inside the sandbox. */
 const seenInside = (box, path) => path.replace(box.shm, '/dev/shm')
 
 sandboxTest(
@@ -470,7 +470,7 @@ usersTest('a directory of another user is refused, and the error says what to do
   const STRANGER = 4711
   for (const [what, put] of Object.entries({
     'a directory': () => mkdirSync(dir, { mode: 0o700 }),
-    'a directory for everybody': () => {
+    'a directory for all users': () => {
       mkdirSync(dir)
       chmodSync(dir, 0o777)
     },
@@ -532,12 +532,12 @@ sandboxTest(
       )
       t.deepEqual(box.files(), before)
     }
-    // A small one still fits, and all of it works.
+    // A small lock still fits, and works.
     const small = await second.ask('open', { ref: 'small', options: { capacity: 2 } })
     t.truthy(await second.ask('tryWrite', { lock: small }))
     await second.ask('close', { lock: small })
 
-    // The lock that is there has all its pages, however full it gets.
+    // The existing lock has all its pages, however full /dev/shm gets.
     box.run('sh', '-c', 'cat /dev/zero 2>/dev/null > /dev/shm/filler || true')
     await refused(t, () => second.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', NAME, /no space left/i)
     const same = await second.ask('open', { ref: 'first' })
@@ -563,7 +563,7 @@ sandboxTest(
   },
 )
 
-// ---- what killed processes left
+// ---- leftovers of killed processes
 
 sandboxTest('a later process removes the leftovers of killed processes', async (t) => {
   const box = await sandbox(t)
@@ -582,7 +582,7 @@ sandboxTest('a later process removes the leftovers of killed processes', async (
   }
   await Promise.all([one.kill(), two.kill()])
   t.is(box.records().length, 5)
-  // A process sweeps for a few milliseconds only, in which it may get no processor.
+  // The cleanup of a process lasts only a few milliseconds, in which it may get no processor time.
   await waitFor(async () => {
     await comesAndGoes(box)
     return box.leftOvers().length === 0
@@ -590,7 +590,7 @@ sandboxTest('a later process removes the leftovers of killed processes', async (
   t.deepEqual(box.leftOvers(), [])
 })
 
-/** A later process opens and closes a lock of its own. */
+/** A later process opens and closes another lock. */
 async function comesAndGoes(box) {
   const later = await box.spawnChild()
   await later.ask('open', { ref: 'another lock' })
@@ -613,7 +613,7 @@ sandboxTest('the cleanup keeps locks in use, and an unreported death of a writer
   t.is(seen.find(({ name }) => name === 'held').token, holding.token)
   const { ownerDied } = await later.ask('hold', { ref: 'written', mode: 'write' })
   t.is(ownerDied.pid, dead.pid)
-  // Told, and ended whole: now nothing is left of it.
+  // It was reported, and a write hold ended normally: now nothing is left of it.
   await later.ask('release')
   await later.ask('close')
   t.is(box.records().length, 2)
@@ -627,7 +627,7 @@ sandboxTest(
     const lock = await dead.ask('open', {})
     const { name } = await dead.ask('toJSON', { lock })
     await dead.ask('acquireWrite', { lock })
-    // While it is open anywhere it stays, with the death of its writer.
+    // While it is open anywhere it stays, with its ownerDied.
     const live = await box.spawnChild()
     await live.ask('open', { ref: name })
     await dead.kill()
@@ -641,15 +641,15 @@ sandboxTest(
 
 sandboxTest('with durable: false, the last close removes a lock even if its writer died', async (t) => {
   const box = await sandbox(t)
-  const [maker, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
-  await maker.ask('open', { ref: NAME, options: { durable: false } })
+  const [creator, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  await creator.ask('open', { ref: NAME, options: { durable: false } })
   await dead.ask('hold', { ref: NAME, mode: 'write', options: { durable: true } })
   await dead.kill()
-  t.is((await maker.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
-  await maker.ask('close')
+  t.is((await creator.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
+  await creator.ask('close')
   t.deepEqual(box.leftOvers(), [])
   t.is((await later.ask('hold', { ref: NAME, mode: 'write' })).ownerDied, null)
-  // So does the sweep after a process that closed nothing.
+  // The cleanup does the same after a process that closed nothing.
   await later.kill()
   await comesAndGoes(box)
 })
@@ -716,7 +716,10 @@ sandboxTest('the cleanup keeps the locks of another version of the package', asy
   t.is(ownerDied.pid, dead.pid)
 })
 
-/** Each process sweeps for some milliseconds at most: a few of them, until no more records are left than those in use. */
+/**
+ * Each process cleans up for some milliseconds at most. Runs some of them, until only the records
+ * in use are left.
+ */
 async function sweptBySome(box, inUse) {
   for (let process = 0; process < 20 && box.records().length > inUse; process++) await comesAndGoes(box)
 }
@@ -759,7 +762,7 @@ sandboxTest('tokens grow when a lock is created again immediately after its remo
   t.deepEqual(box.leftOvers(), [])
 })
 
-/** ns ahead of the clock: as if that had been set back since. */
+/** ns ahead of the clock, as if the clock had been set back since. */
 const AN_HOUR = 3600n * 10n ** 9n
 const ahead = () => BigInt(Date.now()) * 10n ** 6n + AN_HOUR
 
@@ -803,7 +806,7 @@ sandboxTest(
     }
     for (const [what, end] of Object.entries(ends)) {
       const life = await open()
-      // It was made, and written to, when the clock was ahead of what it is now.
+      // It was created and written when the clock was ahead of now.
       const then = ahead()
       poke(box.segments()[0], AT.lastToken, u64(then))
       await end(life)

@@ -1,5 +1,6 @@
-// Many processes make, open, close and remove one lock at the same time. That they exclude each other shows in a number
-// that each adds to: read from a file and written back, with nothing but the lock to protect it.
+// Many processes create, open, close and remove one lock at the same time. A counter shows that
+// they exclude each other: each process reads it from a file and writes it back, protected only by
+// the lock.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -15,7 +16,7 @@ import { BYTES } from './layout.js'
 
 const storm = new URL('./programs/opens-and-counts.js', import.meta.url)
 const churn = new URL('./programs/opens-and-closes.js', import.meta.url)
-/** ms; for what waits for the start of 50 processes on a loaded machine. */
+/** ms; for waits for the start of 50 processes on a loaded machine. */
 const LATE = { bound: 60_000 }
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -129,7 +130,7 @@ sandboxTest(
       await sleep(Math.random() * 40)
       await Promise.all(victims.map((child) => child.kill()))
       const before = count()
-      await waitFor(() => count() !== before, { what: 'those who live go on' })
+      await waitFor(() => count() !== before, { what: 'the live processes continue' })
     }
     for (const child of survivors) child.send('stop')
     for (const child of survivors) await child.next('stopped')

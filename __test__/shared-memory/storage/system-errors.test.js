@@ -1,5 +1,5 @@
-// What the operating system refuses: each ERR_LOCK_ACCESS says what happened to which lock and what to do, once, and has the
-// system's error in `cause`, `errno` and `syscall`.
+// Errors of the operating system: each ERR_LOCK_ACCESS says what happened, to which lock, and what
+// to do, and has the system error in `cause`, `errno` and `syscall`.
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,8 @@ const NAME = 'app/cache'
 const NOBODY = 65534
 
 /**
- * `act` is refused as the system's `code` by `syscall`; the message has `says` and the system's reason, each once.
+ * `act` fails with the system error `code` of `syscall`; the message contains `says` and the reason
+ * of the system, each once.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {() => unknown} act
@@ -52,7 +53,7 @@ test('a system error is a LockError with a cause', async (t) => {
   t.true(error instanceof LockError)
   t.true(error?.cause instanceof Error)
   t.false(Object.keys(error ?? {}).includes('cause'))
-  // Where nothing was refused by the system there is neither.
+  // Without a system error there is neither.
   const invalid = await refused(t, () => new RWLock({ path: tempDir(t) }), 'ERR_LOCK_CORRUPT')
   t.deepEqual([invalid?.cause, invalid?.errno, invalid?.syscall], [undefined, undefined, undefined])
 })
@@ -128,7 +129,7 @@ for (const [
 sandboxTest('a missing /dev/shm gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
-  // What a machine without one looks like: a /dev that has none.
+  // A machine without one: a /dev that has none.
   for (const device of ['null', 'urandom']) box.run('touch', join(dir, device))
   for (const device of ['null', 'urandom']) box.run('mount', '--bind', `/dev/${device}`, join(dir, device))
   box.run('mount', '--bind', dir, '/dev')
