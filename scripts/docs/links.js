@@ -1,5 +1,5 @@
 // Checks that every link of the documents and of the site has a target, that every error code has an anchor, and that
-// ARCHITECTURE.md names what exists. Links to other sites are not followed.
+// ARCHITECTURE.md and docs/testing.md name what exists. Links to other sites are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,7 +49,9 @@ function* documentProblems(texts, pages) {
   for (const [code] of readFileSync(new URL('src/errors.ts', root), 'utf8').matchAll(/\bERR_\w+/g)) {
     if (!/_$/.test(code) && !errors.has(slug(code))) yield `docs/errors.md: there is no ${code}`
   }
-  for (const problem of nameProblems(texts.get('ARCHITECTURE.md') ?? '')) yield `ARCHITECTURE.md: ${problem}`
+  for (const file of ['ARCHITECTURE.md', 'docs/testing.md']) {
+    for (const problem of nameProblems(texts.get(file) ?? '')) yield `${file}: ${problem}`
+  }
   for (const [file, text] of texts) {
     for (const target of linksOf(text)) {
       const problem = target.startsWith(SITE)
