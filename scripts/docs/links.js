@@ -106,6 +106,12 @@ function anchorsOf(text) {
 
 /** @param {string} site @param {Texts} pages */
 function* siteProblems(site, pages) {
+  const home = pages.get('index.html') ?? ''
+  for (const file of pages.keys()) {
+    if (!/\.html$/.test(file) || /^404|(?:^|\/)index\.html$/.test(file)) continue
+    if (!home.includes(`href="${BASE}${file.replace(/\.html$/, '')}"`))
+      yield `site/${file}: the sidebar does not list it`
+  }
   for (const [file, text] of pages) {
     if (
       /<(?:script|img|iframe|source)\b[^>]*\bsrc="(?:https?:)?\/\//.test(text) ||
