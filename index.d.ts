@@ -52,6 +52,9 @@ export declare function hot(): {
   releaseExclusive(): void
 }
 
+/** What tells the lock from every other one, in the same words in every process of this machine. */
+export declare function identity(attachment: number): string
+
 /** The lock at this moment. */
 export declare function inspect(attachment: number): Seen
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Terms, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, Terms, now};
 
 mod copies;
 mod deliver;
@@ -344,6 +344,15 @@ pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
 #[napi(catch_unwind)]
 pub fn inspect(attachment: u32) -> Result<Seen> {
     with_realm(|realm| Ok(realm.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
+}
+
+/// What tells the lock from every other one, in the same words in every process of this machine.
+#[napi(catch_unwind)]
+pub fn identity(attachment: u32) -> Result<String> {
+    with_realm(|realm| match realm.get(attachment).ok_or_else(closed)?.attachment.identity() {
+        Identity::Name(name) => Ok(format!("name:{name}")),
+        Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
+    })
 }
 
 /// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
