@@ -52,7 +52,14 @@ test('a lost write hold is reported once, with the lock, its label and what to d
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-for (const how of ['tried', 'upgraded', 'in a function that never ends', 'waited for', 'synchronous']) {
+for (const how of [
+  'tried',
+  'upgraded',
+  'in a function that never ends',
+  'waited for',
+  'synchronous',
+  'one of several',
+]) {
   test(`a write hold that was ${how} is reported when it is lost`, async (t) => {
     const child = spawnNode(t, script, ['one', uniqueName(t), how], collecting)
     t.deepEqual((await child.next('warnings')).codes, ['RWLOCK_GUARD_LOST'])

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Opened, Seen } from '../index.js'
+import { identitySymbol } from './async-lock.js'
 import { binding } from './binding.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
@@ -313,6 +314,12 @@ export class RWLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal See `async-lock.ts`. */
+  [identitySymbol](): string {
+    this.#handle.assertOpen()
+    return translated(() => binding.identity(this.#handle.attachment))
   }
 
   /** @internal For `console.log`. */

@@ -122,7 +122,7 @@ export class Wait<T> implements Abortable {
 }
 
 /** Gives `error`, which an event of the loop brought, the stack of `caller`, which it is about. */
-function setStack(error: LockError, caller: { stack?: unknown }): void {
+export function setStack(error: LockError, caller: { stack?: unknown }): void {
   Object.defineProperty(error, 'stack', {
     configurable: true,
     get() {

@@ -1,7 +1,7 @@
 // Loses guards and locks, and says what was reported:  lost.js WHAT NAME …  (guards: with --expose-gc)
 import { spawnSync } from 'node:child_process'
 import { setImmediate } from 'node:timers/promises'
-import { RWLock } from 'process-rwlock'
+import { acquireAll, RWLock } from 'process-rwlock'
 
 const [what = '', name = '', other = ''] = process.argv.slice(2)
 /** @type {any[]} */
@@ -36,6 +36,7 @@ const losses = {
     lock.write(() => new Promise(() => {}))
   },
   synchronous: (lock) => lock.acquireWriteSync(),
+  'one of several': (lock) => acquireAll([{ lock }]),
 }
 
 const things = {

@@ -1,0 +1,109 @@
+import { type AsyncLock, checkLock, checkMode, type LockMode } from './async-lock.js'
+import { invalidValue } from './errors.js'
+import { type AcquireOptions, checkAcquireOptions, checkFunction } from './options.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: any function that returns a promise, whatever its `this`.
+type AsyncFunction = (this: any, ...args: any[]) => Promise<any>
+
+/**
+ * What {@link locked} returns: decorates a method, or wraps a function. `This` is the type of `this`
+ * that the lock is found with.
+ */
+export interface Locked<This> {
+  /** Decorates a method, which must return a promise. */
+  <Method extends AsyncFunction, Class extends This>(
+    method: Method,
+    context: ClassMethodDecoratorContext<Class, Method>,
+  ): Method
+  /** Wraps a function: its result becomes a promise, unless it is one. */
+  <Self extends This, Args extends unknown[], Result>(
+    fn: (this: Self, ...args: Args) => Result,
+    context?: undefined,
+  ): (this: Self, ...args: Args) => Promise<Awaited<Result>>
+}
+
+/**
+ * Makes functions run while `lock` is held in `mode`. It wraps a function, or decorates a method:
+ *
+ * ```ts
+ * const save = locked(lock, 'write')(async (settings: Settings) => { … })
+ *
+ * class Store {
+ *   @locked(lock, 'write') async save() { … }
+ *   @locked((store: Store) => store.lock, 'read') async load() { … }   // each store has its own lock
+ * }
+ * ```
+ *
+ * Each call acquires the lock, runs the function with the same `this` and arguments, and releases the
+ * lock when the promise of the function has settled, as `lock.read()`, `lock.write()` and
+ * `lock.upgradable()` do. So it returns a promise, which also rejects with their errors. Name and
+ * `length` of the function stay.
+ *
+ * A locked function that calls another one of the same lock waits for itself: call it after the first
+ * one, or lock only the outer one.
+ *
+ * The decorator is a standard one: TypeScript 5 or newer without `experimentalDecorators`, or another
+ * compiler. Node.js 20 to 26 do not run decorators without a compiler.
+ *
+ * @param lock The lock, or a function that returns it when it is called with the `this` of each call.
+ * @param options Of each call; see {@link AcquireOptions}.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; these as well if what it wraps or decorates is
+ * not a function or method, or is a generator, whose body would run after the release.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a lock that is the same for all fits any `this`.
+export function locked<This = any>(
+  lock: AsyncLock | ((self: This) => AsyncLock),
+  mode: LockMode,
+  options?: AcquireOptions,
+): Locked<This> {
+  if (typeof lock !== 'function') checkLock('lock', lock)
+  checkMode('mode', mode)
+  const checked = options === undefined ? undefined : checkAcquireOptions(options)
+  return ((fn: unknown, context?: unknown) => {
+    checkTarget(fn, context)
+    return wrap(fn, (self) => lockOf(lock, self as This), mode, checked)
+  }) as Locked<This>
+}
+
+function wrap(
+  fn: (...args: unknown[]) => unknown,
+  find: (self: unknown) => AsyncLock,
+  mode: LockMode,
+  options: AcquireOptions | undefined,
+): (...args: unknown[]) => Promise<unknown> {
+  async function wrapped(this: unknown, ...args: unknown[]): Promise<unknown> {
+    return find(this)[mode](() => Reflect.apply(fn, this, args), options)
+  }
+  const { name, length } = Object.getOwnPropertyDescriptors(fn)
+  return Object.defineProperties(wrapped, { name, length } as PropertyDescriptorMap)
+}
+
+function lockOf<This>(lock: AsyncLock | ((self: This) => AsyncLock), self: This): AsyncLock {
+  if (typeof lock !== 'function') return lock
+  const found: unknown = lock(self)
+  checkLock('The value that lock() returns', found)
+  return found
+}
+
+function checkTarget(fn: unknown, context: unknown): asserts fn is (...args: unknown[]) => unknown {
+  const kind =
+    typeof context === 'object' && context !== null ? (context as { kind?: unknown }).kind : context
+  if (kind !== undefined && kind !== 'method') {
+    throw invalidValue(
+      '@locked()',
+      kind,
+      typeof context === 'object'
+        ? 'decorates methods only'
+        : 'is a standard decorator: compile without experimentalDecorators (TypeScript) or legacy decorators (Babel)',
+    )
+  }
+  checkFunction('fn', fn)
+  if (/Generator/.test(Object.prototype.toString.call(fn))) {
+    throw invalidValue(
+      'fn',
+      (fn as { name?: string }).name,
+      'must not be a generator function: its body would run after the lock was released',
+    )
+  }
+}
