@@ -35,11 +35,8 @@ export interface Failure {
   cause?: string
 }
 
-/** Ends a hold that was granted just now, and that nothing has used. */
-export declare function giveBack(attachment: number, modeCode: number): void
-
 /** The functions of the hot path. */
-export declare function hot(): {
+export declare function fastPath(): {
   /** What a call is given, as u32: attachment, end. What it tells, as f64 at 8: the hold. */
   words: ArrayBuffer
   /** A read hold if that needs no waiting, else 0. */
@@ -52,17 +49,17 @@ export declare function hot(): {
   releaseExclusive(): void
 }
 
-/** What tells the lock from every other one, in the same words in every process of this machine. */
+/** The identity of the lock: the same text in every process of this machine, and another one for any other lock. */
 export declare function identity(attachment: number): string
 
 /** The lock at this moment. */
-export declare function inspect(attachment: number): Seen
+export declare function inspect(attachment: number): Snapshot
 
 /** Names the latest read hold or the exclusive hold, for whoever inspects the lock. Returns what `dropLabel` takes. */
 export declare function labelHold(attachment: number, label: string, ofRead: boolean): number
 
 /** Every named lock of this user. */
-export declare function list(): Array<Seen>
+export declare function list(): Array<Snapshot>
 
 /**
  * Opens the lock called `name`, or the one at `path`, for the object `lock`, which is not kept alive. A lock that this thread has
@@ -105,7 +102,7 @@ export interface OwnerDied {
 }
 
 /** A holder or a waiter. */
-export interface Party {
+export interface Participant {
   pid: number
   threadId: number
   mode: string
@@ -127,42 +124,45 @@ export declare function prune(ownerDied: boolean): number
  * Registers a copy of the package. Keep what it returns as long as the copy can be used: when that is collected, the copy's
  * handles close, and what it holds stays held.
  *
- * `claim` is called with the outcome of each request under the token it was made with: `hold` as `tryRead` tells it; 0: timed
+ * `onOutcome` is called with the outcome of each request under the key it was made with: `hold` as `tryRead` tells it; 0: timed
  * out; NaN: see `failure`. It returns whether it knows the request: if not, what was granted is given back. It may be called
  * within any other call.
  */
-export declare function register(claim: (token: number, hold: number) => boolean): { readonly number: number }
+export declare function register(onOutcome: (key: number, hold: number) => boolean): { readonly number: number }
 
 /** Removes the lock called `name`, or the one at `path`; false if there is none. */
 export declare function remove(name?: string | undefined | null, path?: string | undefined | null): boolean
 
 /**
- * Asks for the lock; the outcome is offered to the copy's `claim` under `token`, perhaps before this returns the request's
+ * Asks for the lock; the outcome is offered to the copy's `onOutcome` under `key`, perhaps before this returns the request's
  * number. Times in ms, `Infinity` for none.
  */
-export declare function request(copy: number, token: number, attachment: number, modeCode: number, timeout: number, fairness: number): number
+export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number): number
 
 /** Asks for the upgradable hold to become the write hold. As `request`; 0 if there is no such hold. */
-export declare function requestUpgrade(copy: number, token: number, attachment: number, timeout: number): number
+export declare function requestUpgrade(copy: number, key: number, attachment: number, timeout: number): number
 
-/** A lock at one moment. */
-export interface Seen {
-  name?: string
-  path?: string
-  capacity: number
-  token: bigint
-  holders: Array<Party>
-  waiters: Array<Party>
-  ownerDied?: OwnerDied
-}
+/** Ends a hold that was granted just now, and that nothing has used. */
+export declare function returnGrant(attachment: number, modeCode: number): void
 
 /** Names the attachment, for whoever inspects the lock. */
 export declare function setLabel(attachment: number, label: string): void
 
+/** A lock at one moment. */
+export interface Snapshot {
+  name?: string
+  path?: string
+  capacity: number
+  token: bigint
+  holders: Array<Participant>
+  waiters: Array<Participant>
+  ownerDied?: OwnerDied
+}
+
 /** What a request that was not granted in time is told. */
 export interface TimedOut {
   message: string
-  holders: Array<Party>
+  holders: Array<Participant>
 }
 
 /** The upgradable hold if that needs no waiting, else 0. */

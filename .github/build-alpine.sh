@@ -9,4 +9,4 @@ export RUSTFLAGS='-Ctarget-feature=-crt-static'
 npm ci
 npm run build:native
 npm test -- --only cargo
-npm run build:storm
+npm run build:stress

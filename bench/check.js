@@ -1,10 +1,10 @@
 // Whether the lock became slower: ratios, not times, beside those that were saved with the results.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { showMutants } from '../scripts/mutants.js'
-import { capture } from '../scripts/run.js'
+import { capture } from '../scripts/lib/run.js'
+import { mutants } from '../verify/mutants/lists/bench.js'
+import { showMutants } from '../verify/mutants/run.js'
 import { OURS } from './competitors.js'
 import { processor } from './machine.js'
-import { mutants } from './mutants.js'
 import { javaScriptPairs, nativePairs, PROMISE } from './workloads/pairs.js'
 
 /** A ratio may exceed the saved one by this factor: noise, or a processor without saved ratios. */

@@ -1,6 +1,6 @@
 // Who competes: how each one's driver is started.
 import { fileURLToPath } from 'node:url'
-import { root } from '../scripts/run.js'
+import { root } from '../scripts/lib/run.js'
 import { Driver, nodeDriver } from './drivers/start.js'
 
 const rustDriver = fileURLToPath(new URL('target/release/process-rwlock-bench', root))

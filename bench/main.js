@@ -8,7 +8,7 @@
 //
 // Workloads: pairs scaling contended handoff recovery waiting growth; all unless some are named.
 import { parseArgs } from 'node:util'
-import { takeMutants } from '../scripts/mutants.js'
+import { takeMutants } from '../verify/mutants/run.js'
 import { check, checkAndSave, checkMutants } from './check.js'
 import { all, floors, OURS } from './competitors.js'
 import { python } from './drivers/python.js'

@@ -21,8 +21,8 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { documents } from '../scripts/docs/documents.js'
-import { nodeOf } from '../scripts/node-versions.js'
-import { codeBlocks, notPrinted } from '../scripts/readme.js'
+import { codeBlocks, notPrinted } from '../scripts/lib/code-blocks.js'
+import { nodeOf } from '../scripts/lib/node-versions.js'
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
 const BOUND = 20_000 // ms for one program

@@ -1,11 +1,11 @@
 // npm run build:ts: compiles src/ to dist/. The library is CommonJS, with an ES module in front of each entry, so that
 // `import` and `require()` give the same objects.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { root } from './run.js'
-import { fail } from './setup.js'
+import { root } from './lib/run.js'
+import { fail } from './lib/setup.js'
 
 /** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
 export const ENTRIES = ['index']
@@ -15,6 +15,7 @@ const checkout = fileURLToPath(root)
 /** @param {string} dist */
 export function buildLibrary(dist) {
   const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
+  rmSync(dist, { recursive: true, force: true }) // what is left of modules that were renamed would be published
   const args = [tsc, '-p', join(checkout, 'tsconfig.json'), '--outDir', dist]
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)

@@ -1,6 +1,6 @@
 // Builds crates/testkit and puts it where the tests load it from.
 import { copyFileSync } from 'node:fs'
-import { root, run } from './run.js'
+import { root, run } from './lib/run.js'
 
 const library = {
   darwin: 'libprocess_rwlock_testkit.dylib',
@@ -11,5 +11,5 @@ const library = {
 await run('cargo', ['build', '--package', 'process-rwlock-testkit'])
 copyFileSync(
   new URL(`target/debug/${library[process.platform] ?? 'libprocess_rwlock_testkit.so'}`, root),
-  new URL('__test__/kit/testkit.node', root),
+  new URL('__test__/helpers/testkit.node', root),
 )

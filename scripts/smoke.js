@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { attempt, endLike, npm, root } from './run.js'
-import { fail, say, setup } from './setup.js'
+import { attempt, endLike, npm, root } from './lib/run.js'
+import { fail, say, setup } from './lib/setup.js'
 
 /** @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the package of npm, and whose packages it needs */
 

@@ -5,9 +5,9 @@
 //   npm test -- __test__/x.test.js    what is not known here goes to ava, and ava runs alone
 import { delimiter, dirname } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { MAJORS, nodeOf } from './node-versions.js'
-import { attempt, endLike, SIGNALS } from './run.js'
-import { setup } from './setup.js'
+import { MAJORS, nodeOf } from './lib/node-versions.js'
+import { attempt, endLike, SIGNALS } from './lib/run.js'
+import { setup } from './lib/setup.js'
 
 const { majors, only, avaArgs } = parse(process.argv.slice(2))
 const total = { passed: 0, failed: 0 }

@@ -1,4 +1,4 @@
-// What binding.ts may load, for tools that collect the files of a program and find it only in ES modules. Nobody calls this.
+// What shared-memory/binding.ts may load, for tools that collect the files of a program and find it only in ES modules. Nobody calls this.
 import { createRequire } from 'node:module'
 
 /** @internal */

@@ -83,6 +83,26 @@ export class LockError extends Error {
   }
 }
 
+/** Gives `error`, which an event of the loop brought, the stack of `caller`, which it is about. */
+export function setStack(error: LockError, caller: { stack?: unknown }): void {
+  Object.defineProperty(error, 'stack', {
+    configurable: true,
+    get() {
+      const { stack } = caller
+      const frames = typeof stack === 'string' ? stack.search(/\n +at /) : -1
+      const value =
+        frames === -1
+          ? `${error.name}: ${error.message}`
+          : `${error.name}: ${error.message}${(stack as string).slice(frames)}`
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+      return value
+    },
+    set(value) {
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+    },
+  })
+}
+
 /** Runs a function of the binding; its errors become those of the API. */
 export function translated<T>(call: () => T): T {
   try {

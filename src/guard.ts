@@ -1,12 +1,21 @@
-import { binding } from './binding.js'
+import { throwIfAborted } from './abort.js'
 import { invalidThis, invalidValue, LockError, translated } from './errors.js'
-import { FAILED, type Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WHOLE, WRITE } from './handle.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
-import { Label } from './labels.js'
-import { noticeLoss } from './lost-guards.js'
 import { type AcquireOptions, checkAcquireOptions } from './options.js'
-import { throwIfAborted } from './signals.js'
-import { copy, timeoutError, Wait } from './waits.js'
+import { binding } from './shared-memory/binding.js'
+import {
+  CONSISTENT,
+  FAILED,
+  type Handle,
+  MODE_NAMES,
+  type Mode,
+  READ,
+  UPGRADABLE,
+  WRITE,
+} from './shared-memory/handle.js'
+import { Label } from './shared-memory/labels.js'
+import { noticeLoss } from './shared-memory/lost-guards.js'
+import { copy, timeoutError, Wait } from './shared-memory/pending.js'
 
 /** A writer whose hold ended without release: what the lock protects may be half-written. */
 export interface OwnerDied {
@@ -78,9 +87,11 @@ export class Hold implements Guard {
   /** Keeps the lock from being collected, and so closed, while somebody has the guard. */
   readonly lock: object
   /** See `lost-guards.ts`. */
-  grip: object
-  #mode: Mode
-  #released = false
+  lossToken: object
+  /** The mode. A field, and not only a getter, as `ended`: they are read where no stack may be left for a call. */
+  held: Mode
+  /** Ended by this guard; it also ends with its handle. */
+  ended = false
   #hold: number
   #ownerDied: OwnerDied | null
   #extras: Extras | undefined
@@ -88,9 +99,9 @@ export class Hold implements Guard {
   /** `hold` is as the binding tells it, and just granted. If this throws, nothing is counted: the grant is the caller's. */
   constructor(lock: object, handle: Handle, mode: Mode, hold: number, label: string | undefined) {
     this.lock = lock
-    this.grip = handle.grip
+    this.lossToken = handle.lossToken
     this.#handle = handle
-    this.#mode = mode
+    this.held = mode
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(handle) : null
     if (label !== undefined) {
@@ -106,11 +117,11 @@ export class Hold implements Guard {
   }
 
   get mode(): 'read' | 'write' | 'upgradable' {
-    return MODE_NAMES[this.#mode] as 'read' | 'write' | 'upgradable'
+    return MODE_NAMES[this.held] as 'read' | 'write' | 'upgradable'
   }
 
   get released(): boolean {
-    return this.#released || this.#handle.closed
+    return this.ended || this.#handle.closed
   }
 
   get token(): bigint {
@@ -139,7 +150,7 @@ export class Hold implements Guard {
 
   release(): void {
     try {
-      this.#end(WHOLE)
+      this.#end(CONSISTENT)
     } catch (error) {
       throw Hold.#explained(error, this, 'release') // to ask before would cost every release 1 ns
     }
@@ -150,23 +161,24 @@ export class Hold implements Guard {
     this.#end(FAILED)
   }
 
-  #end(end: typeof WHOLE | typeof FAILED): void {
+  #end(end: typeof CONSISTENT | typeof FAILED): void {
     if (this.released) return
-    this.#extras?.shown?.drop()
     const handle = this.#handle
-    if (this.#mode === READ) {
-      handle.releaseRead()
-    } else {
-      this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
-      try {
+    // Before: on the way the next one is granted, and what that calls may release this again.
+    this.ended = true
+    try {
+      this.#extras?.shown?.drop()
+      if (this.held === READ) {
+        handle.releaseRead()
+      } else {
+        this.#extras?.upgrading?.callOff(closed('the hold was released while it waited to be upgraded'))
         handle.releaseExclusive(end)
-      } catch (error) {
-        this.#released = handle.exclusive === 0
-        throw error
       }
+    } catch (error) {
+      // Not the binding's: the stack ended on the way. So nothing is called here. It is held still, and can be released again.
+      if ((error as LockError).code === undefined) this.ended = false
+      throw error
     }
-    // Only now: where the stack ends on the way, it is held still, and can be released again.
-    this.#released = true
   }
 
   /** A reader's name is shown elsewhere than a writer's. */
@@ -174,16 +186,16 @@ export class Hold implements Guard {
     const extras = this.#extras
     if (extras?.label === undefined) return
     extras.shown?.drop()
-    extras.shown = new Label(this.#handle, this.#mode === READ, extras.label)
+    extras.shown = new Label(this.#handle, this.held === READ, extras.label)
   }
 
   async upgrade(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'upgrade')
-    const terms = options === undefined ? {} : checkAcquireOptions(options)
+    const checkedOptions = options === undefined ? {} : checkAcquireOptions(options)
     this.#assertHeld()
     const handle = this.#handle
-    if (this.#mode === WRITE) return
-    if (this.#mode === READ) {
+    if (this.held === WRITE) return
+    if (this.held === READ) {
       throw new LockError(
         'ERR_LOCK_DEADLOCK',
         `a read hold of ${handle.text} cannot wait to become a writer, since two of them would wait for each other: ` +
@@ -197,13 +209,13 @@ export class Hold implements Guard {
         `this hold of ${handle.text} is being upgraded already: await that`,
       )
     }
-    const { timeout = Number.POSITIVE_INFINITY, signal } = terms
+    const { timeout = Number.POSITIVE_INFINITY, signal } = checkedOptions
     if (signal !== undefined) throwIfAborted(signal)
     if (this.tryUpgrade()) return
     if (timeout === 0) throw timeoutError({ handle, mode: WRITE, isUpgrade: true, timeout: 0 })
     const upgrading = new Wait(
       { handle, mode: WRITE, isUpgrade: true, timeout, signal },
-      (token) => translated(() => binding.requestUpgrade(copy.number, token, handle.attachment, timeout)),
+      (key) => translated(() => binding.requestUpgrade(copy.number, key, handle.attachment, timeout)),
       (hold) => this.#becomeWriter(hold),
     )
     extras.upgrading = upgrading
@@ -217,21 +229,26 @@ export class Hold implements Guard {
   tryUpgrade(): boolean {
     Hold.#check(this, 'tryUpgrade')
     this.#assertHeld()
-    if (this.#mode === WRITE) return true
+    if (this.held === WRITE) return true
     if (this.#extras?.upgrading) return false
     const hold = binding.tryUpgrade(this.#handle.attachment)
     if (hold === 0) return false
-    if (this.#mode === READ) this.#handle.reads--
+    // Without a call: no stack may be left for one, and it writes.
+    const handle = this.#handle
+    if (this.held === READ) handle.reads--
+    this.held = WRITE
+    handle.exclusive = WRITE
+    this.#hold = hold
     this.#becomeWriter(hold)
     return true
   }
 
   #becomeWriter(hold: number): void {
-    this.#mode = WRITE
+    this.held = WRITE
     this.#handle.exclusive = WRITE
     this.#hold = hold
     this.#ownerDied = hold < 0 ? ownerDied(this.#handle) : null
-    this.grip = this.#handle.grip
+    this.lossToken = this.#handle.lossToken
     noticeLoss()
     this.#showLabel()
   }
@@ -243,8 +260,8 @@ export class Hold implements Guard {
     }
     this.#assertHeld()
     const target = to === 'read' ? READ : UPGRADABLE
-    if (target === this.#mode) return
-    if (this.#mode === READ) {
+    if (target === this.held) return
+    if (this.held === READ) {
       throw invalidValue(
         'to',
         to,
@@ -256,17 +273,18 @@ export class Hold implements Guard {
     try {
       handle.downgrade(target)
     } catch (error) {
-      this.#released = true // nothing is left to hold
+      if ((error as LockError).code === undefined) throw error // no stack was left to get there: nothing has changed
+      this.ended = true // nothing is left to hold
       this.#extras?.shown?.drop()
       throw error
     }
-    this.#mode = target
+    this.held = target
     this.#showLabel()
   }
 
   #assertHeld(): void {
     if (this.#handle.closed) this.#handle.assertOpen()
-    if (this.#released) throw closed(`this hold of ${this.#handle.text} was released: acquire the lock again`)
+    if (this.ended) throw closed(`this hold of ${this.#handle.text} was released: acquire the lock again`)
   }
 
   [Symbol.dispose](): void {
@@ -281,7 +299,7 @@ export class Hold implements Guard {
   [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
     return show('Guard', this, depth, options, inspect, () => {
       const { mode, released, token, ownerDied } = this
-      return { lock: this.#handle.place, mode, released, token, ownerDied }
+      return { lock: this.#handle.location, mode, released, token, ownerDied }
     })
   }
 }

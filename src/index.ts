@@ -1,4 +1,4 @@
-import './binding.js' // before any other: see there
+import './shared-memory/binding.js' // before any other: see there
 
 export type { AsyncLock, LockMode } from './async-lock.js'
 export type { Holder, LockErrorCode, Waiter } from './errors.js'

@@ -6,13 +6,12 @@
 // cannot be acquired, the earlier holds therefore end as those of a function that threw: a report of
 // `ownerDied` stays, because nothing has repaired what these locks protect.
 import { performance } from 'node:perf_hooks'
+import { throwIfAborted } from './abort.js'
 import { type AsyncLock, checkLock, checkMode, identityOf, type LockMode, textOf } from './async-lock.js'
-import { invalidThis, invalidType, LockError } from './errors.js'
+import { invalidThis, invalidType, LockError, setStack } from './errors.js'
 import type { Guard } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { type AcquireOptions, checkAcquireOptions, checkFunction } from './options.js'
-import { throwIfAborted } from './signals.js'
-import { setStack } from './waits.js'
 
 /** One of several locks to acquire together. */
 export interface Want {

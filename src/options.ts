@@ -57,12 +57,12 @@ export interface AcquireOptions {
 }
 
 /** A reference, checked. */
-export type Place = { name: string; path?: never } | { path: string; name?: never }
+export type LockLocation = { name: string; path?: never } | { path: string; name?: never }
 
 const MAX_NAME_BYTES = 255
 const MAX_CAPACITY = 4095
 
-export function checkRef(ref: unknown): Place {
+export function checkRef(ref: unknown): LockLocation {
   if (typeof ref === 'string') return { name: checkName('The lock name', ref) }
   if (typeof ref === 'object' && ref !== null) {
     const { name, path } = ref as { name?: unknown; path?: unknown }

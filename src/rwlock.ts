@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
-import type { Opened, Seen } from '../index.js'
+import type { Opened, Snapshot } from '../index.js'
+import { throwIfAborted } from './abort.js'
 import { identitySymbol } from './async-lock.js'
-import { binding } from './binding.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
-import { Handle, type Mode, READ, UPGRADABLE, WRITE } from './handle.js'
-import { tryRead, tryWrite } from './hot.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
 import {
   type AcquireOptions,
@@ -19,9 +17,12 @@ import {
   type RWLockOptions,
   type RWLockRef,
 } from './options.js'
-import { reclaim } from './reclaim.js'
-import { throwIfAborted } from './signals.js'
-import { copy, timeoutError, Wait } from './waits.js'
+import { binding } from './shared-memory/binding.js'
+import { tryRead, tryWrite } from './shared-memory/fast-path.js'
+import { Handle, MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './shared-memory/handle.js'
+import { warnOfLoss } from './shared-memory/lost-guards.js'
+import { copy, timeoutError, Wait } from './shared-memory/pending.js'
+import { reclaim } from './shared-memory/reclaim.js'
 
 /** A lock at one moment; old when it arrives. `JSON.stringify` writes its tokens as strings. */
 export interface LockSnapshot {
@@ -52,7 +53,10 @@ const { then } = Promise.prototype
 
 /** Closes what nobody can close any more. */
 const collected = new FinalizationRegistry<Handle>((handle) => {
-  if (!handle.closed) handle.leave()
+  if (handle.closed) return
+  // While it was held its guard referred to the lock: so that is lost as well.
+  if (handle.exclusive === WRITE) warnOfLoss(handle)
+  handle.leave()
 })
 
 let isLock: (value: unknown) => boolean
@@ -96,12 +100,12 @@ export class RWLock implements Disposable {
    * `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(ref?: RWLockRef, options?: RWLockOptions) {
-    const place = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
+    const location = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
     const { capacity, fairness = DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
     const open = (last: boolean) =>
       translated(() =>
         binding.open(copy.number, this, {
-          ...place,
+          ...location,
           ...(capacity !== undefined && { capacity }),
           label: label ?? process.title,
           thread: threadId,
@@ -116,7 +120,7 @@ export class RWLock implements Disposable {
       opened = open(true) as Opened
     }
     if (label !== undefined) binding.setLabel(opened.attachment, label)
-    this.#handle = new Handle(place, opened.handle, opened.attachment, opened.tokenBase, fairness)
+    this.#handle = new Handle(location, opened.handle, opened.attachment, opened.tokenBase, fairness)
     collected.register(this, this.#handle, this.#handle)
   }
 
@@ -159,8 +163,8 @@ export class RWLock implements Disposable {
   /** Waits for a read hold. Release it, or let `using` do so. Rejects as {@link RWLock.read}. */
   async acquireRead(options?: AcquireOptions): Promise<Guard> {
     try {
-      const terms = checked(options)
-      return this.#now(READ, terms) ?? (await this.#wait(READ, terms).promise)
+      const checkedOptions = checked(options)
+      return this.#now(READ, checkedOptions) ?? (await this.#wait(READ, checkedOptions).promise)
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -169,8 +173,8 @@ export class RWLock implements Disposable {
   /** Waits for the write hold. As {@link RWLock.acquireRead}. */
   async acquireWrite(options?: AcquireOptions): Promise<Guard> {
     try {
-      const terms = checked(options)
-      return this.#now(WRITE, terms) ?? (await this.#wait(WRITE, terms).promise)
+      const checkedOptions = checked(options)
+      return this.#now(WRITE, checkedOptions) ?? (await this.#wait(WRITE, checkedOptions).promise)
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -179,8 +183,8 @@ export class RWLock implements Disposable {
   /** Waits for the upgradable hold. As {@link RWLock.acquireRead}. */
   async acquireUpgradable(options?: AcquireOptions): Promise<Guard> {
     try {
-      const terms = checked(options)
-      return this.#now(UPGRADABLE, terms) ?? (await this.#wait(UPGRADABLE, terms).promise)
+      const checkedOptions = checked(options)
+      return this.#now(UPGRADABLE, checkedOptions) ?? (await this.#wait(UPGRADABLE, checkedOptions).promise)
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -226,14 +230,14 @@ export class RWLock implements Disposable {
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     check(this, 'readSync')
     checkFunction('fn', fn)
-    return runSync(this.acquireReadSync(options) as Hold, fn, 'read')
+    return this.#scopedSync(READ, fn, options)
   }
 
   /** As {@link RWLock.readSync}, alone. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     check(this, 'writeSync')
     checkFunction('fn', fn)
-    return runSync(this.acquireWriteSync(options) as Hold, fn, 'write')
+    return this.#scopedSync(WRITE, fn, options)
   }
 
   /** Waits for a read hold, blocking this thread. @throws as {@link RWLock.readSync} */
@@ -296,7 +300,7 @@ export class RWLock implements Disposable {
   /** What `new RWLock()` turns back into this lock, in any process or worker thread. */
   toJSON(): { name: string } | { path: string } {
     check(this, 'toJSON')
-    return { ...this.#handle.place } as { name: string } | { path: string }
+    return { ...this.#handle.location } as { name: string } | { path: string }
   }
 
   /**
@@ -325,10 +329,10 @@ export class RWLock implements Disposable {
   /** @internal For `console.log`. */
   [inspectSymbol](depth: number, options: object, inspect?: Inspect): string {
     return show('RWLock', this, depth, options, inspect, () => {
-      const { place, closed } = this.#handle
-      if (closed) return { ...place, closed }
+      const { location, closed } = this.#handle
+      if (closed) return { ...location, closed }
       const { holders, waiters } = this.inspect()
-      return { ...place, closed, holders, waiters }
+      return { ...location, closed, holders, waiters }
     })
   }
 
@@ -348,7 +352,7 @@ export class RWLock implements Disposable {
     try {
       return new Hold(this, handle, mode, hold, label)
     } catch (error) {
-      binding.giveBack(attachment, mode) // no stack or memory was left
+      binding.returnGrant(attachment, mode) // no stack or memory was left
       throw error
     }
   }
@@ -367,9 +371,9 @@ export class RWLock implements Disposable {
     const { timeout = Number.POSITIVE_INFINITY, signal, label } = options ?? {}
     return new Wait(
       { handle, mode, timeout, signal },
-      (token) =>
+      (key) =>
         translated(() =>
-          binding.request(copy.number, token, handle.attachment, mode, timeout, handle.fairness),
+          binding.request(copy.number, key, handle.attachment, mode, timeout, handle.fairness),
         ),
       // If this throws, the binding has the grant still.
       (hold) => new Hold(this, handle, mode, hold, label),
@@ -377,17 +381,38 @@ export class RWLock implements Disposable {
   }
 
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold {
-    const terms = checked(options)
-    const now = this.#now(mode, terms)
+    const checkedOptions = checked(options)
+    const now = this.#now(mode, checkedOptions)
     if (now !== null) return now
     const handle = this.#handle
-    const { timeout = Number.POSITIVE_INFINITY, label } = terms ?? {}
+    const { timeout = Number.POSITIVE_INFINITY, label } = checkedOptions ?? {}
     const hold = translated(() => binding.wait(handle.attachment, mode, timeout, handle.fairness))
     if (Number.isNaN(hold)) throw timeoutError({ handle, mode, timeout })
     try {
       return new Hold(this, handle, mode, hold, label)
     } catch (error) {
-      binding.giveBack(handle.attachment, mode) // as in #try
+      binding.returnGrant(handle.attachment, mode) // as in #try
+      throw error
+    }
+  }
+
+  #scopedSync<T>(
+    mode: typeof READ | typeof WRITE,
+    fn: (guard: Guard) => T,
+    options: AcquireOptions | undefined,
+  ): T {
+    const handle = this.#handle
+    const hold = this.#block(mode, options)
+    try {
+      return runSync(hold, fn, MODE_NAMES[mode])
+    } catch (error) {
+      if (!hold.ended && !handle.closed) {
+        // No stack was left to end it: so nothing is called here but the binding.
+        hold.ended = true
+        if (hold.held === READ) handle.reads--
+        else handle.exclusive = 0
+        binding.returnGrant(handle.attachment, hold.held)
+      }
       throw error
     }
   }
@@ -403,19 +428,19 @@ export class RWLock implements Disposable {
     let wait: Wait<Hold> | null = null
     try {
       checkFunction('fn', fn)
-      const terms = checked(options)
-      const signal = terms?.signal
+      const checkedOptions = checked(options)
+      const signal = checkedOptions?.signal
       const body = signal === undefined ? fn : unlessAborted(signal, fn)
-      now = this.#now(mode, terms)
+      now = this.#now(mode, checkedOptions)
       if (now !== null) return runSoon(handle, now, body)
-      wait = this.#wait(mode, terms)
+      wait = this.#wait(mode, checkedOptions)
       return runOnceGranted(handle, wait.promise, body)
     } catch (error) {
       // No stack was left to go on with: so nothing is called here but the binding.
       if (now !== null) {
         if (mode === READ) handle.reads--
         else handle.exclusive = 0
-        binding.giveBack(handle.attachment, mode)
+        binding.returnGrant(handle.attachment, mode)
       } else if (wait !== null) {
         wait.abandoned = true
       }
@@ -500,7 +525,7 @@ function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-function snapshot(seen: Seen): LockSnapshot {
+function snapshot(seen: Snapshot): LockSnapshot {
   const { ownerDied = null, ...rest } = seen
   if (ownerDied !== null) writable(ownerDied)
   return writable({ ...rest, ownerDied } as LockSnapshot)

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { attempt, root } from '../../scripts/run.js'
-import { fail, requireProgram, say } from '../../scripts/setup.js'
+import { attempt, root } from '../../scripts/lib/run.js'
+import { fail, requireProgram, say } from '../../scripts/lib/setup.js'
 
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url))
 const PLACE = fileURLToPath(new URL('.cache/bench/python', root))

@@ -9,7 +9,7 @@ import { floors, ours, oursBesides, peers } from './cases.js'
 import { measure } from './measure.js'
 
 const { rounds, batch, locks, peers: withPeers, compiled, scratch } = JSON.parse(process.argv[2])
-const nothing = createRequire(import.meta.url)('../../__test__/kit/testkit.node').nothing()
+const nothing = createRequire(import.meta.url)('../../__test__/helpers/testkit.node').nothing()
 
 const opened = Object.entries(locks).map(([slots, path]) => ({ slots, lock: new RWLock({ path }) }))
 let count = 0

@@ -1,7 +1,7 @@
 // The floor of every wake-up of an event loop from another thread: a thread-safe function.  node wake.js <times> <pause in µs>
 import { createRequire } from 'node:module'
 
-const { callFromThread } = createRequire(import.meta.url)('../../__test__/kit/testkit.node')
+const { callFromThread } = createRequire(import.meta.url)('../../__test__/helpers/testkit.node')
 const [times, pause] = process.argv.slice(2).map(Number)
 
 /** @type {number[]} */

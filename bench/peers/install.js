@@ -2,8 +2,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { npm } from '../../scripts/run.js'
-import { requireCpp, requirePython, say } from '../../scripts/setup.js'
+import { npm } from '../../scripts/lib/run.js'
+import { requireCpp, requirePython, say } from '../../scripts/lib/setup.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 

@@ -1,7 +1,7 @@
 // Cost as it grows: with the slots of a lock, with its readers, with the locks of a process, with its waiters, and with its
 // labelled holds.
 import { fileURLToPath } from 'node:url'
-import { capture } from '../../scripts/run.js'
+import { capture } from '../../scripts/lib/run.js'
 import { rustDriver } from '../competitors.js'
 import { fresh } from '../scratch.js'
 import { nativePairs } from './pairs.js'

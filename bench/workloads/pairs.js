@@ -1,7 +1,7 @@
 // What it costs to acquire and release a lock that nobody else wants.
 import { fileURLToPath } from 'node:url'
-import { nodeOf } from '../../scripts/node-versions.js'
-import { capture } from '../../scripts/run.js'
+import { nodeOf } from '../../scripts/lib/node-versions.js'
+import { capture } from '../../scripts/lib/run.js'
 import { oursNative, rustDriver } from '../competitors.js'
 import { ratiosTo } from '../inprocess/measure.js'
 import { fresh } from '../scratch.js'

@@ -1,6 +1,6 @@
 // A process that waits for locks that others hold: what that costs it.
 import { fileURLToPath } from 'node:url'
-import { capture } from '../../scripts/run.js'
+import { capture } from '../../scripts/lib/run.js'
 import { OURS } from '../competitors.js'
 import { fresh } from '../scratch.js'
 import { median } from '../statistics.js'

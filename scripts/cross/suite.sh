@@ -25,7 +25,7 @@ suite() {
   enter "$node" scripts/cross/smoke.js || return
   if [[ $target == *-linux-* ]]; then share_locks "$node" "$folder" "$own" || return; fi
   cd "$ROOT" && cargo build "${CARGO_FLAGS[@]}" --package process-rwlock-testkit || return
-  cp "$CARGO_TARGET_DIR/$target/release/$(library process_rwlock_testkit)" "$folder/__test__/kit/testkit.node" || return
+  cp "$CARGO_TARGET_DIR/$target/release/$(library process_rwlock_testkit)" "$folder/__test__/helpers/testkit.node" || return
   say "ava on Node.js $major, $target"
   cd "$folder" && enter "$node" node_modules/ava/entrypoints/cli.mjs --tap --timeout 10m "${AVA[@]}" "$@"
 }
@@ -33,7 +33,7 @@ suite() {
 # The addon of this checkout.
 own_addon() {
   env -u RUSTFLAGS -u RUSTC_BOOTSTRAP -u CARGO_TARGET_DIR node --input-type=module \
-    -e 'import { setup } from "./scripts/setup.js"; await setup()' >&2
+    -e 'import { setup } from "./scripts/lib/setup.js"; await setup()' >&2
 }
 
 # The target's Node.js and this system's own, with the addon of this checkout, have the same locks; either hears of the other's death.

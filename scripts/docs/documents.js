@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { root } from '../run.js'
+import { root } from '../lib/run.js'
 
 /** @returns {string[]} paths relative to the root */
 export function documents() {

@@ -3,8 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { replaceOnce } from '../mutants.js'
-import { root } from '../run.js'
+import { replaceOnce } from '../../verify/mutants/run.js'
+import { root } from '../lib/run.js'
 import { documents } from './documents.js'
 import { BASE, REPOSITORY, SITE, slug } from './site.js'
 

@@ -8,7 +8,7 @@ import { programs } from './tools.js'
 const BOUND = 30_000 // ms until the server answers
 
 /**
- * @param {import('./workshop.js').Workshop} workshop
+ * @param {import('./fixture.js').Workshop} workshop
  * @param {string} node
  * @param {string[]} options of the build
  */
@@ -25,7 +25,7 @@ export async function next(workshop, node, options) {
 }
 
 /**
- * @param {import('./workshop.js').Workshop} workshop
+ * @param {import('./fixture.js').Workshop} workshop
  * @param {string} node
  * @param {(url: string) => Promise<void>} use
  */

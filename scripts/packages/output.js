@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { attempt } from '../run.js'
+import { attempt } from '../lib/run.js'
 
 const BOUND = 60_000 // ms for one program, unless it says otherwise
 

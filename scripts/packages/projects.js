@@ -1,5 +1,5 @@
 // Projects as users begin them, each with the first example of README.md as its program.
-import { codeBlocks } from '../readme.js'
+import { codeBlocks } from '../lib/code-blocks.js'
 
 const example = codeBlocks().find(({ mark }) => mark === 'run')?.code ?? ''
 

@@ -1,6 +1,6 @@
 // The tools in this folder, which only the test of the packages needs.
 import { join } from 'node:path'
-import * as each from '../install-tools.js'
+import * as each from '../lib/install-tools.js'
 
 /** Where they are installed. */
 export const tools = import.meta.dirname

@@ -1,6 +1,6 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { npmProgram } from '../run.js'
+import { npmProgram } from '../lib/run.js'
 import { output } from './output.js'
 
 /** Somebody with a home directory of his own, whose package managers know the one registry. */

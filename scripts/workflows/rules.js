@@ -1,7 +1,7 @@
 // What holds of this project's workflows beyond what holds of any.
 import { existsSync, readFileSync } from 'node:fs'
-import { MAJORS } from '../node-versions.js'
-import { root } from '../run.js'
+import { MAJORS } from '../lib/node-versions.js'
+import { root } from '../lib/run.js'
 
 /** The machines of GitHub's that are used. */
 export const RUNNERS = [
@@ -92,7 +92,7 @@ function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: str
 /** What is built is what is promised, and every target is tested on every Node.js. */
 function* platforms(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
   const name = 'workflows/platforms.yml'
-  const { build, test, storm, smoke, packages } = parse(files.get(name) ?? '').jobs
+  const { build, test, stress, smoke, packages } = parse(files.get(name) ?? '').jobs
   const built = build.strategy.matrix.include
   const targets = manifest.napi.targets.join()
   if (built.map(({ target }) => target).join() !== targets)
@@ -100,8 +100,8 @@ function* platforms(/** @type {Map<string, string>} */ files, /** @type {(text: 
   const { matrix } = test.strategy
   if (matrix.target.join() !== targets) yield `${name}: test: not the targets of package.json`
   if (matrix.node.join() !== MAJORS.join())
-    yield `${name}: test: not the versions of scripts/node-versions.js`
-  for (const [id, job] of Object.entries({ test, storm, smoke, packages })) {
+    yield `${name}: test: not the versions of scripts/lib/node-versions.js`
+  for (const [id, job] of Object.entries({ test, stress, smoke, packages })) {
     const { target: tested, include } = job.strategy.matrix
     for (const { target, runner, alpine } of include) {
       const its = built.find((each) => each.target === target)

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 const LOCKS: &str = "process-rwlock pthread pthread-prefer-writer raw_sync flock fcntl";
 /// How long something may take that happens at once.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SKIP_GRACE: Duration = Duration::from_secs(30);
 /// How long something is watched that must not happen.
 const MOMENT: Duration = Duration::from_millis(50);
 const MS: u64 = 1_000_000;
@@ -94,7 +94,7 @@ fn of_a_killed_driver_nothing_runs_on() {
         for driver in [&mut waiter, &mut holder] {
             driver.process.kill().unwrap();
             // Nobody has its output any more.
-            assert_eq!(driver.answers.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "{system}");
+            assert_eq!(driver.answers.recv_timeout(SKIP_GRACE), Err(RecvTimeoutError::Disconnected), "{system}");
         }
     });
 }
@@ -228,7 +228,7 @@ impl Driver {
 
     /// An error, too.
     fn raw_answer(&self) -> Value {
-        self.answer_within(PATIENCE).expect("an answer")
+        self.answer_within(SKIP_GRACE).expect("an answer")
     }
 
     fn answer_within(&self, time: Duration) -> Option<Value> {

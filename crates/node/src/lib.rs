@@ -1,9 +1,9 @@
 //! The Node-API binding. It knows no protocol: it keeps the attachments of each JavaScript thread, translates, and wakes
 //! the event loop. Private to the npm package, which builds its API on it.
 //!
-//! - The JavaScript that uses it may be there several times in one thread: each such [`copies`] registers, and is offered the
-//!   outcomes of its own requests. [`deliver`] has the rule for what nobody claims.
-//! - An attachment is a small integer, its place in the thread's [`realm::Realm`]. The functions of the [`hot`] path find
+//! - The JavaScript that uses it may be there several times in one thread: each such copy of the library ([`library_copy`]) registers, and is offered the
+//!   outcomes of its own requests. [`delivery`] has the rule for what nobody claims.
+//! - An attachment is a small integer, its place in the thread's [`environment::Environment`]. The functions of the [`fast_path`] path find
 //!   theirs in memory and leave a number there: neither argument, object nor BigInt crosses.
 //! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
 //!   an earlier writer died inside.
@@ -17,20 +17,22 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, Terms, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
 
-mod copies;
-mod deliver;
-mod door;
-mod hot;
+mod delivery;
+mod environment;
+mod fast_path;
 mod labels;
-mod realm;
-mod seen;
-mod signal;
+mod library_copy;
+mod loop_doorbell;
+mod notifier;
+mod shutdown;
+mod snapshot;
 
-use deliver::{Asked, From, Grant, deliver};
-use realm::{with_attachment, with_realm};
-use seen::{OwnerDied, Seen, TimedOut};
+use delivery::{DeliveredFrom, Grant, RequestOrigin, deliver_outcomes};
+use environment::{with_attachment, with_environment};
+use library_copy::LibraryCopy;
+use snapshot::{OwnerDied, Snapshot, TimedOut};
 
 /// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
 const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
@@ -47,7 +49,7 @@ fn failed(error: &Error) -> napi::Error<&'static str> {
     failed
 }
 
-fn failure_of(error: &Error) -> realm::Failure {
+fn failure_of(error: &Error) -> environment::Failure {
     (error.kind().code(), error.to_string(), system_error(error))
 }
 
@@ -80,8 +82,8 @@ fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
 
-fn terms(timeout: f64, fairness: f64) -> Terms {
-    Terms { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
+fn terms(timeout: f64, fairness: f64) -> WaitOptions {
+    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
 }
 
 /// The present hold as one number.
@@ -92,7 +94,7 @@ fn hold(attachment: &Attachment) -> f64 {
 
 fn end_of_hold(code: u32) -> HoldEnd {
     match code {
-        0 => HoldEnd::Whole,
+        0 => HoldEnd::Consistent,
         1 => HoldEnd::Failed,
         _ => HoldEnd::Abandoned,
     }
@@ -114,22 +116,22 @@ fn end_of_hold(code: u32) -> HoldEnd {
   releaseExclusive(): void
 }"
 )]
-pub fn hot(env: Env) -> napi::Result<Object<'static>> {
-    hot::functions(env)
+pub fn fast_path(env: Env) -> napi::Result<Object<'static>> {
+    fast_path::functions(env)
 }
 
 /// Registers a copy of the package. Keep what it returns as long as the copy can be used: when that is collected, the copy's
 /// handles close, and what it holds stays held.
 ///
-/// `claim` is called with the outcome of each request under the token it was made with: `hold` as `tryRead` tells it; 0: timed
+/// `onOutcome` is called with the outcome of each request under the key it was made with: `hold` as `tryRead` tells it; 0: timed
 /// out; NaN: see `failure`. It returns whether it knows the request: if not, what was granted is given back. It may be called
 /// within any other call.
 #[napi(catch_unwind, ts_return_type = "{ readonly number: number }")]
 pub fn register(
     env: Env,
-    #[napi(ts_arg_type = "(token: number, hold: number) => boolean")] claim: Function<'_>,
+    #[napi(ts_arg_type = "(key: number, hold: number) => boolean")] on_outcome: Function<'_>,
 ) -> napi::Result<Object<'static>> {
-    with_realm(|realm| realm.register(env, claim))
+    with_environment(|environment| environment.register(env, on_outcome))
 }
 
 /// An opened lock.
@@ -170,13 +172,13 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
         anonymous: opening.anonymous,
         setup_timeout: SETUP_TIMEOUT,
     };
-    with_realm(|realm| {
-        let (handle, attachment) = match realm.open(copy, &lock, reference, &options) {
+    with_environment(|environment| {
+        let (handle, attachment) = match environment.open(copy, &lock, reference, &options) {
             Ok(opened) => opened,
             Err(error) if !opening.last && ran_short(&error) => return Ok(None),
             Err(error) => return Err(failed(&error)),
         };
-        let base = realm.get(attachment).ok_or_else(closed)?.attachment.token_base();
+        let base = environment.get(attachment).ok_or_else(closed)?.attachment.token_base();
         Ok(Some(Opened { handle, attachment, token_base: base.into() }))
     })
 }
@@ -190,20 +192,20 @@ fn ran_short(error: &Error) -> bool {
 /// until the thread ends.
 #[napi(catch_unwind)]
 pub fn close(copy: u32, handle: u32) {
-    with_realm(|realm| realm.close(copy, handle));
-    deliver(From::Call);
+    with_environment(|environment| environment.close(copy, handle));
+    deliver_outcomes(DeliveredFrom::Call);
 }
 
 /// Handles whose lock object was collected.
 #[napi(catch_unwind)]
 pub fn collected(copy: u32) -> Vec<u32> {
-    with_realm(|realm| realm.copy(copy).map(copies::Copy::collected_handles).unwrap_or_default())
+    with_environment(|environment| environment.copy(copy).map(LibraryCopy::collected_handles).unwrap_or_default())
 }
 
 /// Sees to the attachment's requests, and delivers what was settled.
 fn settle(attachment: u32) {
-    if with_realm(|realm| realm.advance(attachment)) {
-        deliver(From::Call);
+    if with_environment(|environment| environment.advance(attachment)) {
+        deliver_outcomes(DeliveredFrom::Call);
     }
 }
 
@@ -222,8 +224,8 @@ pub fn try_upgrade(attachment: u32) -> f64 {
 /// From write or upgradable to read, or from write to upgradable.
 #[napi(catch_unwind)]
 pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
-    let result = with_realm(|realm| {
-        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
+    let result = with_environment(|environment| {
+        let attachment = &environment.get(attachment).ok_or_else(closed)?.attachment;
         let result = match mode(to) {
             Mode::Read => attachment.downgrade_to_read(),
             _ => attachment.downgrade_to_upgradable(),
@@ -236,9 +238,9 @@ pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
 
 /// Ends a hold that was granted just now, and that nothing has used.
 #[napi(catch_unwind)]
-pub fn give_back(attachment: u32, mode_code: u32) {
-    with_realm(|realm| realm.end_unused(attachment, Grant::Hold(mode(mode_code))));
-    deliver(From::Call);
+pub fn return_grant(attachment: u32, mode_code: u32) {
+    with_environment(|environment| environment.end_unused(attachment, Grant::Hold(mode(mode_code))));
+    deliver_outcomes(DeliveredFrom::Call);
 }
 
 /// The exclusive hold of the attachment as one number, if it has one.
@@ -247,14 +249,15 @@ pub fn present_hold(attachment: u32) -> f64 {
     with_attachment(attachment, 0.0, |attachment| attachment.exclusive().map_or(0.0, |_| hold(attachment)))
 }
 
-/// Asks for the lock; the outcome is offered to the copy's `claim` under `token`, perhaps before this returns the request's
+/// Asks for the lock; the outcome is offered to the copy's `onOutcome` under `key`, perhaps before this returns the request's
 /// number. Times in ms, `Infinity` for none.
 #[napi(catch_unwind)]
-pub fn request(copy: u32, token: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
+pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
     let mode = mode(mode_code);
-    let request = with_realm(|realm| -> Result<_> {
-        let request = realm.get(attachment).ok_or_else(closed)?.attachment.request(mode, terms(timeout, fairness));
-        realm.begin_request(attachment, request, Asked { copy, token, grant: Grant::Hold(mode) });
+    let request = with_environment(|environment| -> Result<_> {
+        let request =
+            environment.get(attachment).ok_or_else(closed)?.attachment.request(mode, terms(timeout, fairness));
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, grant: Grant::Hold(mode) });
         Ok(request)
     })?;
     settle(attachment);
@@ -263,11 +266,11 @@ pub fn request(copy: u32, token: f64, attachment: u32, mode_code: u32, timeout: 
 
 /// Asks for the upgradable hold to become the write hold. As `request`; 0 if there is no such hold.
 #[napi(catch_unwind)]
-pub fn request_upgrade(copy: u32, token: f64, attachment: u32, timeout: f64) -> Result<u32> {
-    let request = with_realm(|realm| -> Result<_> {
-        let open = &realm.get(attachment).ok_or_else(closed)?.attachment;
+pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Result<u32> {
+    let request = with_environment(|environment| -> Result<_> {
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
         let Some(request) = open.request_upgrade(terms(timeout, 0.0)) else { return Ok(0) };
-        realm.begin_request(attachment, request, Asked { copy, token, grant: Grant::Upgrade });
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, grant: Grant::Upgrade });
         Ok(request)
     })?;
     settle(attachment);
@@ -277,7 +280,7 @@ pub fn request_upgrade(copy: u32, token: f64, attachment: u32, timeout: f64) -> 
 /// Withdraws a request: its outcome is not offered any more, and what it was granted is given back. Follow it with `advance`.
 #[napi(catch_unwind)]
 pub fn cancel(attachment: u32, request: u32) {
-    with_realm(|realm| realm.cancel(attachment, request));
+    with_environment(|environment| environment.cancel(attachment, request));
 }
 
 /// Sees to the attachment's requests now.
@@ -289,15 +292,16 @@ pub fn advance(attachment: u32) {
 /// Takes the lock, blocking this thread. NaN: not in time.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
-    let end = with_realm(|realm| {
-        let open = realm.get(attachment).ok_or_else(closed)?;
-        let result = open.attachment.wait(mode(mode_code), terms(timeout, fairness), || signal::must_stop(env));
-        let told = hold(&open.attachment);
+    let end = with_environment(|environment| {
+        let open = environment.get(attachment).ok_or_else(closed)?;
+        let result =
+            open.attachment.wait(mode(mode_code), terms(timeout, fairness), || shutdown::is_shutting_down(env));
+        let granted = hold(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();
         }
         match result {
-            Ok(()) => Ok(told),
+            Ok(()) => Ok(granted),
             // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
             Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),
@@ -318,17 +322,17 @@ pub fn set_label(attachment: u32, label: String) {
 /// Names the latest read hold or the exclusive hold, for whoever inspects the lock. Returns what `dropLabel` takes.
 #[napi(catch_unwind)]
 pub fn label_hold(attachment: u32, label: String, of_read: bool) -> f64 {
-    with_realm(|realm| {
-        let add = |open: &mut realm::Open| open.labels.add(&open.attachment, of_read, label) as f64;
-        realm.get_mut(attachment).map_or(0.0, add)
+    with_environment(|environment| {
+        let add = |open: &mut environment::Open| open.labels.add(&open.attachment, of_read, label) as f64;
+        environment.get_mut(attachment).map_or(0.0, add)
     })
 }
 
 /// The hold of that name has ended, or has changed its mode.
 #[napi(catch_unwind)]
 pub fn drop_label(attachment: u32, number: f64, of_read: bool) {
-    with_realm(|realm| {
-        if let Some(open) = realm.get_mut(attachment) {
+    with_environment(|environment| {
+        if let Some(open) = environment.get_mut(attachment) {
             open.labels.drop(&open.attachment, of_read, number as u64);
         }
     });
@@ -342,14 +346,14 @@ pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
 
 /// The lock at this moment.
 #[napi(catch_unwind)]
-pub fn inspect(attachment: u32) -> Result<Seen> {
-    with_realm(|realm| Ok(realm.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
+pub fn inspect(attachment: u32) -> Result<Snapshot> {
+    with_environment(|environment| Ok(environment.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// What tells the lock from every other one, in the same words in every process of this machine.
+/// The identity of the lock: the same text in every process of this machine, and another one for any other lock.
 #[napi(catch_unwind)]
 pub fn identity(attachment: u32) -> Result<String> {
-    with_realm(|realm| match realm.get(attachment).ok_or_else(closed)?.attachment.identity() {
+    with_environment(|environment| match environment.get(attachment).ok_or_else(closed)?.attachment.identity() {
         Identity::Name(name) => Ok(format!("name:{name}")),
         Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
     })
@@ -358,8 +362,8 @@ pub fn identity(attachment: u32) -> Result<String> {
 /// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
 #[napi(catch_unwind)]
 pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimedOut> {
-    with_realm(|realm| {
-        let attachment = &realm.get(attachment).ok_or_else(closed)?.attachment;
+    with_environment(|environment| {
+        let attachment = &environment.get(attachment).ok_or_else(closed)?.attachment;
         let (message, seen) = attachment.explain_timeout(mode(mode_code), is_upgrade, nanos(timeout));
         Ok(TimedOut { message, holders: seen.holders.into_iter().map(Into::into).collect() })
     })
@@ -376,8 +380,8 @@ pub struct Failure {
 /// Why every request of the attachment failed.
 #[napi(catch_unwind)]
 pub fn failure(attachment: u32) -> Failure {
-    with_realm(|realm| {
-        let failure = realm.get(attachment).and_then(|open| open.failure.clone());
+    with_environment(|environment| {
+        let failure = environment.get(attachment).and_then(|open| open.failure.clone());
         let (code, message, cause) = failure.unwrap_or_else(|| ("ERR_LOCK_CLOSED", "the lock is closed".into(), None));
         Failure { code: code.into(), message, cause }
     })
@@ -385,7 +389,7 @@ pub fn failure(attachment: u32) -> Failure {
 
 /// Every named lock of this user.
 #[napi(catch_unwind)]
-pub fn list() -> Result<Vec<Seen>> {
+pub fn list() -> Result<Vec<Snapshot>> {
     let seen = process_rwlock::list().map_err(|error| failed(&error))?;
     Ok(seen.into_iter().map(Into::into).collect())
 }
@@ -407,5 +411,5 @@ pub fn remove(name: Option<String>, path: Option<String>) -> Result<bool> {
 /// Threads that sleep on behalf of waiting requests, in this process.
 #[napi(catch_unwind)]
 pub fn watcher_threads() -> u32 {
-    u32::try_from(realm::watcher().threads()).unwrap_or(u32::MAX)
+    u32::try_from(environment::watcher().threads()).unwrap_or(u32::MAX)
 }

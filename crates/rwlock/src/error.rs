@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::segment::remedy;
+use crate::shm::remedy;
 
 /// The kinds of [`Error`]; [`ErrorKind::code`] is the name the Node API gives each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::attachment::requests::{WaitOptions, now};
+use crate::attachment::snapshot::{OwnerDied, Snapshot};
 use crate::attachment::{Attachment, HoldEnd, LockRef, Options};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::inspect::{OwnerDied, Snapshot};
-use crate::slot::Mode;
-use crate::wait::{Terms, now};
+use crate::protocol::slot::Mode;
 
 /// How long newcomers may overtake a waiter, unless said otherwise: long enough that most contended acquisitions need no
 /// context switch, short enough that nobody notices.
@@ -228,11 +228,11 @@ impl RwLock {
 
     #[cold]
     fn wait(&self, mode: Mode, timeout: Option<Duration>) -> Result<()> {
-        self.attachment.wait(mode, self.terms(timeout), || false)
+        self.attachment.wait(mode, self.options(timeout), || false)
     }
 
-    fn terms(&self, timeout: Option<Duration>) -> Terms {
-        Terms {
+    fn options(&self, timeout: Option<Duration>) -> WaitOptions {
+        WaitOptions {
             deadline: timeout.map_or(u64::MAX, |timeout| now().saturating_add(nanos(timeout))),
             fairness: nanos(self.fairness),
         }
@@ -245,7 +245,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// How an exclusive hold ends with its guard: a panic on the way leaves an earlier writer's death unsettled.
 fn end() -> HoldEnd {
-    if std::thread::panicking() { HoldEnd::Failed } else { HoldEnd::Whole }
+    if std::thread::panicking() { HoldEnd::Failed } else { HoldEnd::Consistent }
 }
 
 /// A read hold; dropping it releases.
@@ -304,7 +304,7 @@ impl<'a> UpgradableGuard<'a> {
     /// [`ErrorKind::Corrupt`].
     pub fn upgrade(self, timeout: Option<Duration>) -> std::result::Result<WriteGuard<'a>, (Self, Error)> {
         let lock = self.0;
-        match lock.attachment.wait_upgrade(lock.terms(timeout), || false) {
+        match lock.attachment.wait_upgrade(lock.options(timeout), || false) {
             Ok(()) => Ok(WriteGuard(self.into_lock())),
             Err(error) => Err((self, error)),
         }

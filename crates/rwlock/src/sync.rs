@@ -1,8 +1,8 @@
 //! The atomics that the lock consists of: the standard library's, or those of the model checker `loom` (`--cfg loom`), which
-//! tries every interleaving, and for every load each value that its ordering allows (`tests/orderings`).
+//! tries every interleaving, and for every load each value that its ordering allows (`verify/loom`).
 
 /// For words that are only told to people. They steer nothing, so their orders need not be tried.
-pub(crate) use std::sync::atomic::{AtomicU32 as NoteU32, AtomicU64 as NoteU64};
+pub(crate) use std::sync::atomic::{AtomicU32 as InfoU32, AtomicU64 as InfoU64};
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -22,7 +22,7 @@ mod checked {
     //! - Weaker: a load may return a store that was not `SeqCst` though a later one was (`reads` of nested holds). That makes
     //!   false alarms only.
     //! - Stronger: an operation outside S keeps its place between those in S. So a weaker read-modify-write before a `SeqCst`
-    //!   load (`take_wake`) is not noticed: for that the machine code is looked at (`scripts/machine-code.js`).
+    //!   load (`take_wake`) is not noticed: for that the machine code is looked at (`verify/machine-code`).
 
     use std::ops::Deref;
     use std::sync::atomic::Ordering::SeqCst;

@@ -1,10 +1,10 @@
 //! Plain shared memory for the tests: pages with no protection of their own, on which processes
-//! that hold the lock wrongly leave traces; and what watches the lock in the kill storm.
+//! that hold the lock wrongly leave traces; and the recorder and killer of the stress test.
 
 pub mod floors;
 #[cfg(unix)]
 pub mod fork;
-mod storm;
+mod stress;
 
 use std::fs::OpenOptions;
 
@@ -12,7 +12,7 @@ use memmap2::MmapOptions;
 use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, Result, Uint8Array};
 use napi::{Env, check_status, sys};
 use napi_derive::napi;
-use process_rwlock_storm::system;
+use process_rwlock_stress::system;
 
 /// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
 ///

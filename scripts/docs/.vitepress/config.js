@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { root } from '../../run.js'
+import { root } from '../../lib/run.js'
 import { BASE, REPOSITORY, SITE, slug } from '../site.js'
 
 const checkout = fileURLToPath(root)

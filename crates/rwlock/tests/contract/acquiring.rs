@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use process_rwlock::{ErrorKind, Party, Result};
+use process_rwlock::{ErrorKind, Participant, Result};
 
-use crate::kit::{Child, PATIENCE, TestLock, ms, timed, until, within};
+use crate::kit::{Child, SKIP_GRACE, TestLock, ms, timed, until, within};
 
 /// What a loaded machine may add to a wait.
 const SLACK: Duration = Duration::from_secs(2);
@@ -161,7 +161,7 @@ fn a_wait_ends_with_the_release_however_long_it_may_last() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
-    for timeout in [PATIENCE * 4, Duration::MAX] {
+    for timeout in [SKIP_GRACE * 4, Duration::MAX] {
         child.hold("write");
         thread::scope(|scope| {
             let waits = scope.spawn(|| timed(|| lock.open().read_timeout(timeout).map(drop)));
@@ -169,7 +169,7 @@ fn a_wait_ends_with_the_release_however_long_it_may_last() {
             child.release();
             let (result, took) = waits.join().unwrap();
             result.unwrap();
-            assert!(took < PATIENCE, "it took {took:?}");
+            assert!(took < SKIP_GRACE, "it took {took:?}");
         });
     }
 }
@@ -228,12 +228,12 @@ fn a_wait_for_oneself_is_an_error_at_once() {
     {
         let _reading = own.read().unwrap();
         deadlocks(own.write().map(drop));
-        deadlocks(own.write_timeout(PATIENCE).map(drop));
+        deadlocks(own.write_timeout(SKIP_GRACE).map(drop));
     }
     {
         let _upgradable = own.upgradable().unwrap();
         deadlocks(own.write().map(drop));
-        deadlocks(own.upgradable_timeout(PATIENCE).map(drop));
+        deadlocks(own.upgradable_timeout(SKIP_GRACE).map(drop));
     }
     {
         let upgradable = own.upgradable().unwrap();
@@ -309,7 +309,7 @@ fn those_who_look_see_holders_and_waiters() {
     waiter.tell("read");
     until("it waits", || own.inspect().waiters.len() == 1);
     let seen = own.inspect();
-    let party = |party: &Party| (party.pid, party.mode.name(), party.count);
+    let party = |party: &Participant| (party.pid, party.mode.name(), party.count);
     assert_eq!(seen.name.as_deref(), Some(lock.name()));
     assert_eq!(seen.path, None);
     assert_eq!(seen.holders.iter().map(party).collect::<Vec<_>>(), [(holder.pid(), "write", 1)]);

@@ -1,10 +1,10 @@
 //! The level below the guards, on which the binding for Node builds: requests that are asked for and polled.
 
-use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Outcome, Terms, now};
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Outcome, WaitOptions, now};
 
 use crate::kit::{TestLock, ms, until};
 
-const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
 
 fn granted(attachment: &Attachment) -> Vec<u32> {
     attachment.poll(now()).unwrap();
@@ -13,8 +13,8 @@ fn granted(attachment: &Attachment) -> Vec<u32> {
     settled.into_iter().map(|(id, _)| id).collect()
 }
 
-fn due_in(ms: u64) -> Terms {
-    Terms { deadline: now() + ms * 1_000_000, ..PATIENT }
+fn due_in(ms: u64) -> WaitOptions {
+    WaitOptions { deadline: now() + ms * 1_000_000, ..PATIENT }
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_request_for_a_free_lock_is_granted_at_the_first_poll_and_told_once() {
         assert_eq!(own.pending(), 0);
         assert_eq!((own.reads(), own.exclusive()), if mode == Mode::Read { (1, None) } else { (0, Some(mode)) });
         own.release_read();
-        own.release_exclusive(HoldEnd::Whole).unwrap();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
     }
 }
 
@@ -41,14 +41,14 @@ fn requests_are_granted_in_the_order_in_which_they_were_made() {
     assert!(own.try_write());
     let ids = [Mode::Read, Mode::Read, Mode::Write, Mode::Write, Mode::Read].map(|mode| own.request(mode, PATIENT));
     assert_eq!(granted(&own), []);
-    own.release_exclusive(HoldEnd::Whole).unwrap();
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
     assert_eq!(granted(&own), ids[..2]);
     own.release_read();
     assert_eq!(granted(&own), [], "one of the two reads still");
     own.release_read();
     for writer in &ids[2..4] {
         assert_eq!(granted(&own), [*writer]);
-        own.release_exclusive(HoldEnd::Whole).unwrap();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
     }
     assert_eq!(granted(&own), ids[4..]);
 }
@@ -65,7 +65,7 @@ fn a_request_waits_for_another_process() {
         child.release();
         assert_eq!(granted(&own), [id]);
         own.release_read();
-        own.release_exclusive(HoldEnd::Whole).unwrap();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
     }
 }
 
@@ -111,13 +111,13 @@ fn a_request_times_out_at_its_deadline_and_says_when_that_is() {
     let child = lock.child();
     for (held, mode) in [("write", Mode::Read), ("write", Mode::Write), ("read", Mode::Write)] {
         child.hold(held);
-        let terms = due_in(60_000);
-        let id = own.request(mode, terms);
+        let options = due_in(60_000);
+        let id = own.request(mode, options);
         assert_eq!(granted(&own), []);
-        assert!(own.next_poll(now()) <= terms.deadline);
-        own.poll(terms.deadline - 1).unwrap();
+        assert!(own.next_poll(now()) <= options.deadline);
+        own.poll(options.deadline - 1).unwrap();
         assert_eq!(own.take_settled(), []);
-        own.poll(terms.deadline).unwrap();
+        own.poll(options.deadline).unwrap();
         assert_eq!(own.take_settled(), [(id, Outcome::TimedOut)]);
         assert_eq!(own.pending(), 0);
         child.release();
@@ -131,7 +131,7 @@ fn only_the_late_ones_of_many_requests_time_out() {
     let child = lock.child();
     child.hold("write");
     let soon = due_in(60_000);
-    let ids = [PATIENT, soon, PATIENT, soon].map(|terms| own.request(Mode::Read, terms));
+    let ids = [PATIENT, soon, PATIENT, soon].map(|options| own.request(Mode::Read, options));
     assert_eq!(granted(&own), []);
     own.poll(soon.deadline).unwrap();
     assert_eq!(own.take_settled(), [(ids[1], Outcome::TimedOut), (ids[3], Outcome::TimedOut)]);
@@ -202,9 +202,9 @@ fn an_upgrade_that_is_cancelled_or_late_leaves_the_hold_upgradable() {
     assert!(own.cancel(id));
     assert_eq!(granted(&own), []);
     assert_eq!((own.exclusive(), late.ask("try_read").as_str()), (Some(Mode::Upgradable), "granted"));
-    let terms = due_in(60_000);
-    let id = own.request_upgrade(terms).unwrap();
-    own.poll(terms.deadline).unwrap();
+    let options = due_in(60_000);
+    let id = own.request_upgrade(options).unwrap();
+    own.poll(options.deadline).unwrap();
     assert_eq!(own.take_settled(), [(id, Outcome::TimedOut)]);
     assert_eq!((own.exclusive(), late.ask("try_read").as_str()), (Some(Mode::Upgradable), "granted"));
 }
@@ -221,7 +221,7 @@ fn a_blocking_wait_goes_before_the_requests_of_its_own_thread() {
     own.wait(Mode::Write, PATIENT, || false).unwrap();
     assert_eq!(own.exclusive(), Some(Mode::Write));
     assert_eq!(granted(&own), [], "the request waits on");
-    own.release_exclusive(HoldEnd::Whole).unwrap();
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
     assert_eq!(granted(&own), [first]);
 }
 
@@ -320,7 +320,7 @@ fn a_hold_that_was_not_stamped_shows_no_earlier_ones_time() {
     let shown = || other.inspect().holders.iter().map(|holder| holder.ms).collect::<Vec<_>>();
     let release = || {
         own.release_read();
-        own.release_exclusive(HoldEnd::Whole).unwrap();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
     };
     for mode in [Mode::Read, Mode::Write] {
         let id = own.request(mode, PATIENT);
@@ -346,7 +346,7 @@ fn closing_ends_every_wait_and_hold() {
         assert!(hold(&own));
         own.request(Mode::Write, PATIENT);
         own.poll(now()).unwrap();
-        own.close(HoldEnd::Whole);
+        own.close(HoldEnd::Consistent);
         assert_eq!((other.inspect().holders, other.inspect().waiters), (vec![], vec![]));
         assert!(other.try_write().is_some());
     }
@@ -378,7 +378,7 @@ fn releasing_what_is_not_held_does_nothing() {
     assert!(!own.try_upgrade());
     assert_eq!((own.reads(), own.exclusive(), own.is_poisoned()), (0, None, false));
     assert!(!own.try_read(), "the other writes still");
-    other.release_exclusive(HoldEnd::Whole).unwrap();
+    other.release_exclusive(HoldEnd::Consistent).unwrap();
     assert!(own.try_read());
     own.release_read();
     own.release_read();
@@ -396,7 +396,7 @@ fn a_hold_that_failed_settles_no_death() {
     own.release_exclusive(HoldEnd::Failed).unwrap();
     assert!(own.is_poisoned());
     assert!(own.try_write());
-    own.release_exclusive(HoldEnd::Whole).unwrap();
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
     assert!(!own.is_poisoned());
     assert!(own.try_write());
     own.release_exclusive(HoldEnd::Failed).unwrap();

@@ -10,9 +10,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use process_rwlock::{Attachment, ErrorKind, HoldEnd, LockRef, Mode, OpenOptions, Options, RwLock, Terms, remove};
+use process_rwlock::{
+    Attachment, ErrorKind, HoldEnd, LockRef, Mode, OpenOptions, Options, RwLock, WaitOptions, remove,
+};
 
-use crate::kit::{Child, PATIENCE, TestLock, ms};
+use crate::kit::{Child, SKIP_GRACE, TestLock, ms};
 
 /// The byte that lays out and removes; `liveness.rs`.
 const SETUP_BYTE: i64 = 1 << 40;
@@ -30,7 +32,7 @@ fn setup_byte_of(path: &Path) -> File {
     file
 }
 
-const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
 
 /// Far less than what was waited for the setup byte, for a machine that has other things to do.
 const AT_ONCE: Duration = Duration::from_millis(250);
@@ -62,8 +64,8 @@ fn the_file_of_the_last_token_is_waited_for_by_nobody() {
     let lock = TestLock::named();
     drop(lock.open()); // which makes it
     // SAFETY: geteuid has no preconditions.
-    let fence = format!("/dev/shm/process-rwlock-{}/fence", unsafe { libc::geteuid() });
-    let _stopped = setup_byte_of(Path::new(&fence));
+    let last_token = format!("/dev/shm/process-rwlock-{}/token-floor", unsafe { libc::geteuid() });
+    let _stopped = setup_byte_of(Path::new(&last_token));
     let own = at_once(|| lock.open());
     at_once(|| drop(own));
 }
@@ -76,7 +78,7 @@ fn a_file_that_is_laid_out_in_place_is_waited_for_as_long_as_the_opener_says() {
     let options = OpenOptions::new().setup_timeout(ms(50));
     let start = Instant::now();
     let error = lock.open_with(&options).map(drop).unwrap_err();
-    assert!((ms(50)..PATIENCE / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(50)..SKIP_GRACE / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert_eq!(error.kind(), ErrorKind::Busy);
     let text = error.to_string();
     assert!(["lock ", "50 ms", "stopped", "let it continue"].iter().all(|part| text.contains(part)), "{text}");
@@ -102,7 +104,7 @@ fn sixty_that_open_and_close_one_lock_at_once_are_all_served() {
                         let seen = count.load(Relaxed);
                         thread::yield_now();
                         count.store(seen + 1, Relaxed);
-                        own.release_exclusive(HoldEnd::Whole).unwrap();
+                        own.release_exclusive(HoldEnd::Consistent).unwrap();
                         writes.fetch_add(1, Relaxed);
                     }
                 });
@@ -138,11 +140,11 @@ fn left_over(lock: &TestLock, options: &str, hold: &str) {
     child.kill();
 }
 
-fn is_listed(lock: &TestLock) -> bool {
+fn is_registered(lock: &TestLock) -> bool {
     process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
 }
 
-// (What it does on demand would do so to the locks of other tests: see storage-named.test.js.)
+// (What it does on demand would do so to the locks of other tests: see named-locks.test.js.)
 #[test]
 fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
     let [read, written, used] = [TestLock::named(), TestLock::named(), TestLock::named()];
@@ -151,7 +153,7 @@ fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
     left_over(&used, "label=x", "read");
     let own = used.open();
     process_rwlock::prune(false).unwrap();
-    assert_eq!([is_listed(&read), is_listed(&written), is_listed(&used)], [false, true, true]);
+    assert_eq!([is_registered(&read), is_registered(&written), is_registered(&used)], [false, true, true]);
     drop(own);
 }
 
@@ -162,7 +164,7 @@ fn a_lock_that_is_not_durable_goes_with_its_last_close_though_a_writer_died() {
     left_over(&lock, "durable=true", "write");
     assert!(own.read().unwrap().owner_died().is_some(), "while it is open it is reported");
     drop(own);
-    assert!(!is_listed(&lock));
+    assert!(!is_registered(&lock));
     assert_eq!(lock.open().read().unwrap().owner_died(), None);
 }
 
@@ -175,9 +177,9 @@ fn an_anonymous_lock_of_dead_processes_is_left_over_though_a_writer_died() {
     child.hold("write");
     child.kill();
     drop(own);
-    assert!(is_listed(&lock), "somebody who was given its name may open it still");
+    assert!(is_registered(&lock), "somebody who was given its name may open it still");
     process_rwlock::prune(false).unwrap();
-    assert!(!is_listed(&lock));
+    assert!(!is_registered(&lock));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use process_rwlock::{Mode, Terms, now};
+use process_rwlock::{Mode, WaitOptions, now};
 
 use crate::kit::{Child, TestLock, until};
 
@@ -30,16 +30,16 @@ fn a_queue_that_a_process_ahead_has_closed_stays_closed() {
     let Some(ahead) = child_ahead(&lock, DAYS) else { return };
     assert!(holder.try_upgradable());
     ahead.tell("write");
-    until("the queue is closed", || !passes(&newcomer));
+    until("the queue is closed", || !skip_count(&newcomer));
     // Leaving the queue, he looks whether anybody needs it closed.
-    let request = leaver.request(Mode::Upgradable, Terms { deadline: u64::MAX, fairness: u64::MAX });
+    let request = leaver.request(Mode::Upgradable, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
     leaver.poll(now()).unwrap();
     assert!(leaver.cancel(request));
     leaver.poll(now()).unwrap();
-    assert!(!passes(&newcomer), "it was overtaken");
+    assert!(!skip_count(&newcomer), "it was overtaken");
 }
 
-fn passes(reader: &process_rwlock::Attachment) -> bool {
+fn skip_count(reader: &process_rwlock::Attachment) -> bool {
     let granted = reader.try_read();
     reader.release_read();
     granted

@@ -9,11 +9,11 @@ use std::thread;
 use std::time::Instant;
 
 use fastrand::Rng;
-use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, Terms, Watch, Watcher, now};
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, WaitOptions, Watch, Watcher, now};
 
 #[cfg(any(target_os = "linux", windows))]
 use crate::kit::records_and_memories;
-use crate::kit::{PATIENCE, TestLock, ms, until};
+use crate::kit::{SKIP_GRACE, TestLock, ms, until};
 
 /// Where the header's fields and the gate lie; see `layout.rs`.
 const LAYOUT_HASH: usize = 8;
@@ -126,7 +126,7 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
             let error = writes.err().map(|error| error.kind());
             assert!(matches!(error, None | Some(ErrorKind::Corrupt)), "round {round}: {error:?}");
         }
-        assert!(start.elapsed() < PATIENCE / 3, "round {round} took {:?}", start.elapsed());
+        assert!(start.elapsed() < SKIP_GRACE / 3, "round {round} took {:?}", start.elapsed());
     }
     fs::write(lock.path(), &whole).unwrap();
 }
@@ -136,9 +136,9 @@ fn damage_gate(lock: &TestLock, gate: u64) {
     damage(lock, GATE, &gate.to_le_bytes());
 }
 
-fn damage(lock: &TestLock, place: usize, bytes: &[u8]) {
+fn damage(lock: &TestLock, offset: usize, bytes: &[u8]) {
     let mut file = OpenOptions::new().write(true).open(lock.path()).unwrap();
-    file.seek(SeekFrom::Start(place as u64)).unwrap();
+    file.seek(SeekFrom::Start(offset as u64)).unwrap();
     file.write_all(bytes).unwrap();
 }
 
@@ -177,7 +177,7 @@ fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
     let lock = TestLock::at_path();
     let own = lock.attach();
     damage_gate(&lock, NO_MODE);
-    let request = own.request(Mode::Read, Terms { deadline: u64::MAX, fairness: 0 });
+    let request = own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0 });
     assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(own.withdraw_all(), [request]);
     assert_eq!(own.take_settled(), []);
@@ -226,8 +226,8 @@ fn a_named_lock_whose_memory_is_gone_is_made_anew() {
 }
 
 /// Writes over a word of a slot while the lock is in use.
-fn damage_slot(lock: &TestLock, slot: usize, place: usize, bytes: &[u8]) {
-    damage(lock, SLOTS + slot * SLOT + place, bytes);
+fn damage_slot(lock: &TestLock, slot: usize, offset: usize, bytes: &[u8]) {
+    damage(lock, SLOTS + slot * SLOT + offset, bytes);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         let other = lock.open();
         drop(own);
-        assert!(other.write_timeout(PATIENCE).is_ok(), "his end is the end of it");
+        assert!(other.write_timeout(SKIP_GRACE).is_ok(), "his end is the end of it");
     }
 }
 
@@ -252,7 +252,7 @@ fn a_gate_that_says_more_than_its_owner_knows_is_an_error_to_him() {
         let own = lock.attach(); // in slot 0
         assert!(own.try_upgradable());
         damage_gate(&lock, gate);
-        own.request(Mode::Read, Terms { deadline: u64::MAX, fairness: 0 });
+        own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0 });
         assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
@@ -267,19 +267,19 @@ fn a_gate_that_names_an_idle_holder_is_an_error_to_who_waits() {
         let idle = lock.child(); // in slot 0
         let own = lock.attach();
         damage_gate(&lock, gate);
-        let terms = |time: u64| Terms { deadline: now() + time * 1_000_000, fairness: 0 };
+        let options = |time: u64| WaitOptions { deadline: now() + time * 1_000_000, fairness: 0 };
         let start = Instant::now();
-        assert_eq!(own.wait(Mode::Write, terms(100), || false).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(own.wait(Mode::Write, options(100), || false).unwrap_err().kind(), ErrorKind::Timeout);
         assert!(start.elapsed() < ms(1000), "its timeout holds meanwhile");
-        let error = own.wait(Mode::Write, terms(60_000), || false).unwrap_err();
+        let error = own.wait(Mode::Write, options(60_000), || false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         assert!(error.to_string().contains(&idle.pid().to_string()), "{error}");
         assert!(start.elapsed() < FOUND, "{:?}", start.elapsed());
         let (waiter, _watch, rung) = watched(&lock, Mode::Upgradable);
-        rung.recv_timeout(PATIENCE).expect("it is told");
+        rung.recv_timeout(SKIP_GRACE).expect("it is told");
         assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
         drop(idle);
-        assert!(own.wait(Mode::Write, terms(60_000), || false).is_ok(), "its end is the end of it");
+        assert!(own.wait(Mode::Write, options(60_000), || false).is_ok(), "its end is the end of it");
     }
 }
 
@@ -290,8 +290,8 @@ fn a_holder_is_not_taken_for_damage_however_long_it_holds() {
         let holder = lock.child();
         let own = lock.attach();
         let times_out = || {
-            let terms = Terms { deadline: now() + 1_500_000_000, fairness: 0 };
-            assert_eq!(own.wait(wanted, terms, || false).unwrap_err().kind(), ErrorKind::Timeout, "{mode}");
+            let options = WaitOptions { deadline: now() + 1_500_000_000, fairness: 0 };
+            assert_eq!(own.wait(wanted, options, || false).unwrap_err().kind(), ErrorKind::Timeout, "{mode}");
         };
         holder.hold(mode);
         times_out();
@@ -314,15 +314,15 @@ fn a_watched_upgrader_that_was_passed_over_finds_out_by_itself() {
     assert!(upgrader.try_upgradable() && reader.try_read());
     let (sender, rung) = channel();
     let mut watch = Watcher::new().watch(&upgrader, move || _ = sender.send(()));
-    upgrader.request_upgrade(Terms { deadline: u64::MAX, fairness: u64::MAX }).unwrap();
+    upgrader.request_upgrade(WaitOptions { deadline: u64::MAX, fairness: u64::MAX }).unwrap();
     upgrader.poll(now()).unwrap();
     damage_gate(&lock, UPGRADABLE);
     reader.release_read();
     let start = Instant::now();
     while upgrader.exclusive() != Some(Mode::Write) {
-        assert!(start.elapsed() < PATIENCE);
+        assert!(start.elapsed() < SKIP_GRACE);
         watch.begin(now(), u64::MAX).unwrap();
-        rung.recv_timeout(PATIENCE).expect("it is not forgotten");
+        rung.recv_timeout(SKIP_GRACE).expect("it is not forgotten");
         upgrader.poll(now()).unwrap();
     }
 }
@@ -337,7 +337,7 @@ fn a_watched_waiter_is_told_of_a_gate_that_names_it_as_the_writer() {
         damage_gate(&lock, WRITING | 1 << 6);
         watched
     };
-    rung.recv_timeout(PATIENCE).expect("it is told");
+    rung.recv_timeout(SKIP_GRACE).expect("it is told");
     assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
@@ -354,8 +354,8 @@ fn a_wait_sleeps_whatever_its_wake_word_says() {
             looks += 1;
             false
         };
-        let terms = Terms { deadline: now() + 300_000_000, fairness: u64::MAX };
-        assert_eq!(waiter.wait(Mode::Read, terms, count).unwrap_err().kind(), ErrorKind::Timeout);
+        let options = WaitOptions { deadline: now() + 300_000_000, fairness: u64::MAX };
+        assert_eq!(waiter.wait(Mode::Read, options, count).unwrap_err().kind(), ErrorKind::Timeout);
         assert!(looks < 300, "looked {looks} times in 300 ms");
     }
 }
@@ -365,7 +365,7 @@ fn watched(lock: &TestLock, mode: Mode) -> (Attachment, Watch, Receiver<()>) {
     let waiter = lock.attach();
     let (sender, rung) = channel();
     let mut watch = Watcher::new().watch(&waiter, move || _ = sender.send(()));
-    waiter.request(mode, Terms { deadline: u64::MAX, fairness: u64::MAX });
+    waiter.request(mode, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
     waiter.poll(now()).unwrap();
     watch.begin(now(), waiter.next_poll(now())).unwrap();
     (waiter, watch, rung)
@@ -394,7 +394,7 @@ fn a_watched_waiter_is_told_of_a_gate_that_names_him_and_makes_no_sense() {
     assert!(other.try_read());
     let (waiter, _watch, rung) = watched(&lock, Mode::Write);
     damage_gate(&lock, NO_MODE | 1 << 6);
-    rung.recv_timeout(PATIENCE).expect("it is told");
+    rung.recv_timeout(SKIP_GRACE).expect("it is told");
     assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
@@ -407,11 +407,11 @@ fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
         assert!(holder.try_write());
         let (waiter, mut watch, rung) = watched(&lock, Mode::Write); // in slot 1
         damage_slot(&lock, 1, QUEUED, &u64::to_le_bytes(word));
-        holder.release_exclusive(HoldEnd::Whole).unwrap();
+        holder.release_exclusive(HoldEnd::Consistent).unwrap();
         let start = Instant::now();
         while waiter.exclusive().is_none() {
-            rung.recv_timeout(PATIENCE).expect("it is not forgotten");
-            assert!(start.elapsed() < PATIENCE);
+            rung.recv_timeout(SKIP_GRACE).expect("it is not forgotten");
+            assert!(start.elapsed() < SKIP_GRACE);
             waiter.poll(now()).unwrap();
             watch.begin(now(), u64::MAX).unwrap();
         }
@@ -423,10 +423,10 @@ fn the_patience_with_one_who_does_not_come_is_bounded_whatever_the_memory_says()
     let lock = TestLock::at_path();
     let [reader, drains, waits] = [lock.attach(), lock.attach(), lock.attach()];
     assert!(reader.try_read());
-    drains.request(Mode::Write, Terms { deadline: u64::MAX, fairness: 0 }); // in slot 1
+    drains.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 }); // in slot 1
     drains.poll(now()).unwrap();
     reader.release_read();
     damage_slot(&lock, 1, PASSES, &u32::MAX.to_le_bytes());
-    let deadline = now() + PATIENCE.as_nanos() as u64;
-    waits.wait(Mode::Read, Terms { deadline, fairness: 0 }, || false).unwrap();
+    let deadline = now() + SKIP_GRACE.as_nanos() as u64;
+    waits.wait(Mode::Read, WaitOptions { deadline, fairness: 0 }, || false).unwrap();
 }

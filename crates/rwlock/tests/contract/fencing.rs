@@ -45,7 +45,7 @@ fn readers_see_the_token_of_the_last_write_hold() {
     let (own, other) = (lock.attach(), lock.attach());
     assert!(own.try_write());
     let token = own.token();
-    own.release_exclusive(HoldEnd::Whole).unwrap();
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
     assert!(other.try_read());
     assert_eq!(other.token(), token);
     assert!(own.try_upgradable());

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, Terms, Watch, Watcher, now};
+use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, WaitOptions, Watch, Watcher, now};
 
 use crate::kit::{TestLock, ms, until};
 
-const PATIENT: Terms = Terms { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
 /// Never gives up, and never closes the queue.
-const FOR_NEWS: Terms = Terms { deadline: u64::MAX, fairness: u64::MAX };
+const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
 
 /// An attachment that is watched, and how often it was rung for.
 struct Watched {
@@ -35,7 +35,7 @@ impl Watched {
     }
 
     /// As the binding does: polls, has itself watched while something is pending, and tells what was settled.
-    fn see_to(&mut self) -> Vec<Outcome> {
+    fn handle_blocker(&mut self) -> Vec<Outcome> {
         let time = now();
         self.attachment.poll(time).unwrap();
         if self.attachment.pending() == 0 {
@@ -49,7 +49,7 @@ impl Watched {
     /// Asks for the lock, and waits for news alone.
     fn wait(&mut self, mode: Mode) {
         self.attachment.request(mode, FOR_NEWS);
-        assert_eq!(self.see_to(), []);
+        assert_eq!(self.handle_blocker(), []);
     }
 }
 
@@ -60,7 +60,7 @@ fn a_watcher_without_work_has_no_threads() {
     let mut own = Watched::new(&watcher, &lock);
     assert_eq!(watcher.threads(), 0);
     own.attachment.request(Mode::Read, PATIENT);
-    assert_eq!(own.see_to(), [Outcome::Granted]);
+    assert_eq!(own.handle_blocker(), [Outcome::Granted]);
     assert_eq!(watcher.threads(), 0, "nothing had to be waited for");
 }
 
@@ -78,10 +78,10 @@ fn it_rings_once_when_the_lock_is_released_and_not_before() {
         assert_eq!(own.rings(), before, "there was nothing to ring for ({held})");
         child.release();
         until("it rings", || own.rings() == before + 1);
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
         assert_eq!(own.rings(), before + 1);
         own.attachment.release_read();
-        own.attachment.release_exclusive(HoldEnd::Whole).unwrap();
+        own.attachment.release_exclusive(HoldEnd::Consistent).unwrap();
     }
 }
 
@@ -97,7 +97,7 @@ fn it_rings_when_the_holder_is_killed() {
         let before = own.rings();
         child.kill();
         until("it rings", || own.rings() > before);
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
     }
 }
 
@@ -109,11 +109,11 @@ fn it_rings_at_the_time_that_was_said() {
     let child = lock.child();
     child.hold("write");
     let deadline = now() + 300_000_000;
-    own.attachment.request(Mode::Read, Terms { deadline, ..PATIENT });
+    own.attachment.request(Mode::Read, WaitOptions { deadline, ..PATIENT });
     let mut outcomes = vec![];
     let mut rings = 0;
     while outcomes.is_empty() {
-        outcomes = own.see_to();
+        outcomes = own.handle_blocker();
         if outcomes.is_empty() {
             assert!(now() < deadline + 2_000_000_000, "it did not ring");
             until("it rings", || own.rings() > rings);
@@ -138,7 +138,7 @@ fn it_does_not_ring_after_its_end() {
     child.release();
     thread::sleep(ms(50));
     assert_eq!(own.rings(), before);
-    assert_eq!(own.see_to(), [Outcome::Granted]);
+    assert_eq!(own.handle_blocker(), [Outcome::Granted]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_watch_may_be_dropped_at_any_time() {
     for _ in 0..50 {
         let mut own = Watched::new(&watcher, &lock);
         own.attachment.request(Mode::Read, PATIENT);
-        assert_eq!(own.see_to(), []);
+        assert_eq!(own.handle_blocker(), []);
     }
     child.release();
     assert_eq!(child.ask("try_write"), "granted");
@@ -167,14 +167,14 @@ fn more_attachments_than_a_thread_can_watch_share_a_few_threads() {
     let mut watched: Vec<_> = (0..ATTACHMENTS).map(|_| Watched::new(&watcher, &lock)).collect();
     for own in &mut watched {
         own.attachment.request(Mode::Read, FOR_NEWS);
-        assert_eq!(own.see_to(), []);
+        assert_eq!(own.handle_blocker(), []);
     }
     assert_eq!(watcher.threads(), ATTACHMENTS.div_ceil(per_thread));
     assert!(watched.iter().all(|own| own.rings() == 0));
     drop(writing);
     until("all have been rung for", || watched.iter().all(|own| own.rings() == 1));
     for own in &mut watched {
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
     }
     assert_eq!(holder.inspect().holders.len(), ATTACHMENTS);
     until("the threads without work end", || watcher.threads() == 0);
@@ -203,7 +203,7 @@ fn a_thread_ends_when_it_is_idle_and_another_starts_when_there_is_work() {
         let before = own.rings();
         child.release();
         until("it rings", || own.rings() > before);
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
         own.attachment.release_read();
         until("the thread ends", || watcher.threads() == 0);
     }
@@ -221,11 +221,11 @@ fn two_threads_pass_a_lock_to_and_fro_by_rings() {
                 for _ in 0..ROUNDS {
                     own.attachment.request(Mode::Write, PATIENT);
                     let mut seen = own.rings();
-                    while own.see_to().is_empty() {
+                    while own.handle_blocker().is_empty() {
                         until("it rings", || own.rings() != seen);
                         seen = own.rings();
                     }
-                    own.attachment.release_exclusive(HoldEnd::Whole).unwrap();
+                    own.attachment.release_exclusive(HoldEnd::Consistent).unwrap();
                 }
             });
         }
@@ -245,13 +245,13 @@ fn a_read_behind_ones_own_write_sleeps_while_that_waits_for_others() {
     while now() < start + 200_000_000 {
         if own.rings() != looks {
             looks = own.rings();
-            assert_eq!(own.see_to(), []);
+            assert_eq!(own.handle_blocker(), []);
         }
         thread::sleep(Duration::from_micros(100));
     }
     assert!(looks < 100, "rang {looks} times in 200 ms");
     reader.release_read();
-    until("it writes", || own.see_to() == [Outcome::Granted]);
+    until("it writes", || own.handle_blocker() == [Outcome::Granted]);
 }
 
 /// Where there are none, a watcher is all there is.
@@ -277,9 +277,9 @@ fn news_come_to_the_doorbell_without_any_thread() {
         child.release();
         until("it rings", || doorbell.next_ring() == Some(42));
         assert_eq!(doorbell.next_ring(), None, "once");
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
         own.attachment.release_read();
-        own.attachment.release_exclusive(HoldEnd::Whole).unwrap();
+        own.attachment.release_exclusive(HoldEnd::Consistent).unwrap();
     }
     assert_eq!(watcher.threads(), 0);
 }
@@ -300,7 +300,7 @@ fn a_ring_that_nobody_hears_is_made_up_for() {
         let before = own.rings();
         child.release();
         until("it rings", || own.rings() > before);
-        assert_eq!(own.see_to(), [Outcome::Granted]);
+        assert_eq!(own.handle_blocker(), [Outcome::Granted]);
         own.attachment.release_read();
         kept = None;
     }
@@ -323,7 +323,7 @@ fn who_blocks_in_a_wait_is_woken_and_has_its_doorbell_back_afterwards() {
     attachment.wait(Mode::Write, FOR_NEWS, || false).unwrap();
     let child = releases.join().unwrap();
     assert_eq!(doorbell.next_ring(), None, "it slept elsewhere");
-    attachment.release_exclusive(HoldEnd::Whole).unwrap();
+    attachment.release_exclusive(HoldEnd::Consistent).unwrap();
     child.hold("write");
     attachment.request(Mode::Read, FOR_NEWS);
     attachment.poll(now()).unwrap();

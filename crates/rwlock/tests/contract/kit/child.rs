@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 
-use super::{PATIENCE, Page, ms, system, workload};
+use super::{Page, SKIP_GRACE, ms, system, workload};
 
 /// Where a child finds the lock: `name` or `path` and what follows a colon.
 const PLACE: &str = "PROCESS_RWLOCK_TEST_PLACE";
@@ -47,13 +47,13 @@ impl Child {
 
     #[track_caller]
     fn start(mut command: Command, lock: LockRef<'_>, variables: &[(&str, &str)]) -> Self {
-        let place = match lock {
+        let location = match lock {
             LockRef::Name(name) => format!("name:{name}"),
             LockRef::Path(path) => format!("path:{}", path.display()),
         };
         command
             .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
-            .env(PLACE, place)
+            .env(PLACE, location)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
@@ -85,7 +85,8 @@ impl Child {
     /// The answer to the oldest command that was told.
     #[track_caller]
     pub fn answer(&self) -> String {
-        self.answer_within(PATIENCE).unwrap_or_else(|| panic!("child {} gave no answer in {PATIENCE:?}", self.pid()))
+        self.answer_within(SKIP_GRACE)
+            .unwrap_or_else(|| panic!("child {} gave no answer in {SKIP_GRACE:?}", self.pid()))
     }
 
     /// As [`Child::answer`]; `None` if there is none in `time`.
@@ -184,7 +185,7 @@ pub(super) struct Servant {
 #[test]
 #[ignore = "it is what child processes run"]
 fn serve() {
-    let Ok(place) = env::var(PLACE) else { return };
+    let Ok(location) = env::var(PLACE) else { return };
     let (said, commands) = channel();
     thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
@@ -194,13 +195,13 @@ fn serve() {
     });
     let mut servant = Servant::default();
     for command in commands {
-        println!("\n{ANSWER}{}", servant.answer(&command, &place));
+        println!("\n{ANSWER}{}", servant.answer(&command, &location));
     }
 }
 
 impl Servant {
-    pub(super) fn answer(&mut self, command: &str, place: &str) -> String {
-        match catch_unwind(AssertUnwindSafe(|| self.carry_out(command, place))) {
+    pub(super) fn answer(&mut self, command: &str, location: &str) -> String {
+        match catch_unwind(AssertUnwindSafe(|| self.carry_out(command, location))) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 self.message = error.to_string();
@@ -210,12 +211,12 @@ impl Servant {
         }
     }
 
-    fn carry_out(&mut self, command: &str, place: &str) -> Result<String, Error> {
+    fn carry_out(&mut self, command: &str, location: &str) -> Result<String, Error> {
         let words: Vec<&str> = command.split(' ').collect();
         let argument = words.get(1).copied().unwrap_or_default();
         let timeout = argument.parse().ok().map(ms);
         match words[0] {
-            "open" => self.lock = Some(Box::leak(Box::new(open(place, &options(&words[1..]))?))),
+            "open" => self.lock = Some(Box::leak(Box::new(open(location, &options(&words[1..]))?))),
             "read" => {
                 let lock = self.lock();
                 self.holds.push(Hold::Read(timeout.map_or_else(|| lock.read(), |time| lock.read_timeout(time))?));
@@ -260,15 +261,15 @@ impl Servant {
                 return Ok(self.lock().inspect().holders.iter().map(|holder| holder.ms).max().unwrap_or(0).to_string());
             }
             "owner_died" => return Ok(died(self.holds.last().expect("a hold").owner_died())),
-            "churn" => return Ok(churn(place, argument.parse().unwrap())),
-            "count" => count(place, words[1].parse().unwrap(), Path::new(words[2])),
+            "churn" => return Ok(churn(location, argument.parse().unwrap())),
+            "count" => count(location, words[1].parse().unwrap(), Path::new(words[2])),
             "work" => {
                 let (seed, time) = (words[1].parse().unwrap(), ms(words[2].parse().unwrap()));
-                let writes = workload::run(|| open(place, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
+                let writes = workload::run(|| open(location, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
             }
             "list" => return Ok(process_rwlock::list()?.len().to_string()),
-            "descriptors" => return Ok(descriptors(place, argument.parse().unwrap())),
+            "descriptors" => return Ok(descriptors(location, argument.parse().unwrap())),
             #[cfg(target_os = "linux")]
             "no_open_file_locks" => system::no_open_file_locks(),
             #[cfg(target_os = "linux")]
@@ -282,11 +283,11 @@ impl Servant {
                 drop(unsafe { Box::from_raw(std::ptr::from_ref(lock).cast_mut()) });
             }
             #[cfg(unix)]
-            "fork" => return Ok(super::forked::fork(self, place, argument)),
+            "fork" => return Ok(super::forked::fork(self, location, argument)),
             #[cfg(unix)]
             "fork_later" => super::forked::fork_later(Path::new(argument).into()),
             #[cfg(unix)]
-            "fork_often" => return Ok(super::forked::fork_often(place, argument.parse().unwrap())),
+            "fork_often" => return Ok(super::forked::fork_often(location, argument.parse().unwrap())),
             #[cfg(unix)]
             "processor_time" => return Ok(system::processor_time().as_millis().to_string()),
             "exit" => process::exit(0),
@@ -301,11 +302,11 @@ impl Servant {
     }
 }
 
-pub(super) fn open(place: &str, options: &OpenOptions) -> Result<RwLock, Error> {
-    match place.split_once(':') {
+pub(super) fn open(location: &str, options: &OpenOptions) -> Result<RwLock, Error> {
+    match location.split_once(':') {
         Some(("name", name)) => options.open(name),
         Some(("path", path)) => options.open_path(path),
-        _ => panic!("where is {place:?}?"),
+        _ => panic!("where is {location:?}?"),
     }
 }
 
@@ -328,9 +329,9 @@ fn died(died: Option<OwnerDied>) -> String {
 }
 
 /// Opens, uses and closes the lock `times`, and says what that left in this process.
-fn churn(place: &str, times: u32) -> String {
+fn churn(location: &str, times: u32) -> String {
     let use_it = || {
-        let lock = open(place, &OpenOptions::new()).unwrap();
+        let lock = open(location, &OpenOptions::new()).unwrap();
         drop(lock.write().unwrap());
         drop(lock.read().unwrap());
     };
@@ -349,19 +350,19 @@ fn churn(place: &str, times: u32) -> String {
 }
 
 /// How many more descriptors this process has with the lock open `times` more.
-fn descriptors(place: &str, times: usize) -> String {
+fn descriptors(location: &str, times: usize) -> String {
     let count = || system::resources().into_iter().find(|(name, _)| *name == "descriptors").unwrap().1;
-    let _first = open(place, &OpenOptions::new()).unwrap();
+    let _first = open(location, &OpenOptions::new()).unwrap();
     let before = count();
-    let _locks: Vec<_> = (0..times).map(|_| open(place, &OpenOptions::new()).unwrap()).collect();
+    let _locks: Vec<_> = (0..times).map(|_| open(location, &OpenOptions::new()).unwrap()).collect();
     (count() - before).to_string()
 }
 
 /// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.
-fn count(place: &str, times: u32, page: &Path) {
+fn count(location: &str, times: u32, page: &Path) {
     let page = Page::open(page);
     for _ in 0..times {
-        let lock = open(place, &OpenOptions::new()).unwrap();
+        let lock = open(location, &OpenOptions::new()).unwrap();
         let _writing = lock.write().unwrap();
         let value = page.get(0);
         thread::yield_now();

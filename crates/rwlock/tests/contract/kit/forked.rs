@@ -9,7 +9,7 @@ use std::thread;
 use process_rwlock::{OpenOptions, RwLock};
 
 use super::child::{Servant, open};
-use super::{Child, PATIENCE, ms, until};
+use super::{Child, SKIP_GRACE, ms, until};
 
 /// A forked child of a [`Child`]. Outlives it, and ends with this value.
 pub struct Forked {
@@ -27,7 +27,7 @@ impl Forked {
         let listener = UnixListener::bind(&socket).unwrap();
         let pid = parent.ask(&format!("fork {}", socket.display())).parse().unwrap();
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(SKIP_GRACE)).unwrap();
         Self { pid, answers: BufReader::new(stream), socket }
     }
 
@@ -58,7 +58,7 @@ impl Drop for Forked {
 // ---- inside
 
 /// Forks. The child answers at `socket`, the parent with the child's pid.
-pub(super) fn fork(servant: &mut Servant, place: &str, socket: &str) -> String {
+pub(super) fn fork(servant: &mut Servant, location: &str, socket: &str) -> String {
     // SAFETY: the other threads of this process hold nothing that is needed in the child; the allocator is usable there.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1);
@@ -72,7 +72,7 @@ pub(super) fn fork(servant: &mut Servant, place: &str, socket: &str) -> String {
         if commands.read_line(&mut command).unwrap_or(0) == 0 {
             exit(0);
         }
-        let answer = servant.answer(command.trim_end(), place);
+        let answer = servant.answer(command.trim_end(), location);
         if writeln!(commands.get_ref(), "{answer}").is_err() {
             exit(0);
         }
@@ -112,14 +112,14 @@ pub(super) fn fork_later(file: PathBuf) {
 }
 
 /// Forks `times` while other threads open, close, hold and wait. Each child opens the lock and writes.
-pub(super) fn fork_often(place: &str, times: u32) -> String {
+pub(super) fn fork_often(location: &str, times: u32) -> String {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for number in 0..4 {
             let stop = &stop;
             scope.spawn(move || {
                 while !stop.load(Relaxed) {
-                    let lock = open(place, &OpenOptions::new()).unwrap();
+                    let lock = open(location, &OpenOptions::new()).unwrap();
                     if number == 0 {
                         drop(lock.write().unwrap());
                     }
@@ -127,21 +127,21 @@ pub(super) fn fork_often(place: &str, times: u32) -> String {
                 }
             });
         }
-        let kept = open(place, &OpenOptions::new()).unwrap();
-        let failed = (0..times).filter(|_| !is_well(&kept, place)).count();
+        let kept = open(location, &OpenOptions::new()).unwrap();
+        let failed = (0..times).filter(|_| !is_well(&kept, location)).count();
         stop.store(true, Relaxed);
         format!("{failed} failed")
     })
 }
 
-fn is_well(kept: &RwLock, place: &str) -> bool {
+fn is_well(kept: &RwLock, location: &str) -> bool {
     // SAFETY: as in `fork`.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1);
     if pid == 0 {
         end_at_last();
         let is_void = kept.read().is_err() && kept.try_write().is_none();
-        let written = open(place, &OpenOptions::new()).and_then(|lock| lock.write().map(drop));
+        let written = open(location, &OpenOptions::new()).and_then(|lock| lock.write().map(drop));
         exit(i32::from(!is_void || written.is_err()));
     }
     let mut status = 0;

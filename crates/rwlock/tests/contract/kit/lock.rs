@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, OpenOptions, Options, Result, RwLock, remove};
 
-use super::{Child, PATIENCE, ms};
+use super::{Child, SKIP_GRACE, ms};
 
 /// A lock of the test's own. Declare it before what uses it: at its end it is removed, which must be possible then.
 pub struct TestLock {
-    place: Place,
+    location: LockLocation,
     directory: PathBuf,
     _bound: Sender<()>,
 }
@@ -20,7 +20,7 @@ pub struct TestLock {
 /// How long a test may take.
 const BOUND: Duration = Duration::from_secs(90);
 
-enum Place {
+enum LockLocation {
     Name(String),
     Path(PathBuf),
 }
@@ -29,18 +29,18 @@ impl TestLock {
     pub fn named() -> Self {
         let directory = directory();
         let name = format!("process-rwlock-test/{}", directory.file_name().unwrap().display());
-        Self { place: Place::Name(name), directory, _bound: bound() }
+        Self { location: LockLocation::Name(name), directory, _bound: bound() }
     }
 
     pub fn called(name: &str) -> Self {
         let mut lock = Self::named();
-        lock.place = Place::Name(name.into());
+        lock.location = LockLocation::Name(name.into());
         lock
     }
 
     pub fn at_path() -> Self {
         let directory = directory();
-        Self { place: Place::Path(directory.join("lock")), directory, _bound: bound() }
+        Self { location: LockLocation::Path(directory.join("lock")), directory, _bound: bound() }
     }
 
     /// One of each kind, for what must hold for both.
@@ -49,19 +49,19 @@ impl TestLock {
     }
 
     pub fn reference(&self) -> LockRef<'_> {
-        match &self.place {
-            Place::Name(name) => LockRef::Name(name),
-            Place::Path(path) => LockRef::Path(path),
+        match &self.location {
+            LockLocation::Name(name) => LockRef::Name(name),
+            LockLocation::Path(path) => LockRef::Path(path),
         }
     }
 
     pub fn name(&self) -> &str {
-        let Place::Name(name) = &self.place else { panic!("it has a path") };
+        let LockLocation::Name(name) = &self.location else { panic!("it has a path") };
         name
     }
 
     pub fn path(&self) -> &Path {
-        let Place::Path(path) = &self.place else { panic!("it has a name") };
+        let LockLocation::Path(path) = &self.location else { panic!("it has a name") };
         path
     }
 
@@ -76,9 +76,9 @@ impl TestLock {
     }
 
     pub fn open_with(&self, options: &OpenOptions) -> Result<RwLock> {
-        match &self.place {
-            Place::Name(name) => options.open(name),
-            Place::Path(path) => options.open_path(path),
+        match &self.location {
+            LockLocation::Name(name) => options.open(name),
+            LockLocation::Path(path) => options.open_path(path),
         }
     }
 
@@ -103,7 +103,7 @@ impl TestLock {
 impl Drop for TestLock {
     fn drop(&mut self) {
         // A killed process is attached until the kernel has closed its files.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SKIP_GRACE;
         let removed = loop {
             match self.remove() {
                 Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < deadline => thread::sleep(ms(1)),

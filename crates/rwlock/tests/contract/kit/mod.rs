@@ -16,7 +16,7 @@ pub use lock::TestLock;
 pub use page::Page;
 #[cfg(any(target_os = "linux", windows))]
 pub use system::records_and_memories;
-pub use time::{PATIENCE, ms, timed, until, within};
+pub use time::{SKIP_GRACE, ms, timed, until, within};
 
 /// Whether this runs under an emulator (`scripts/cross.sh`). There it may take longer to wake a process than the lock has patience
 /// with one whose turn it is, and the order of the queue is not kept. Says so.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen: far above what a loaded machine needs, also where that runs Windows' programs by
 /// an emulator, under which opening a file takes milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 45 } else { 15 });
+pub const SKIP_GRACE: Duration = Duration::from_secs(if cfg!(windows) { 45 } else { 15 });
 
 pub const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -13,9 +13,9 @@ pub const fn ms(ms: u64) -> Duration {
 /// Waits until `condition` holds.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + SKIP_GRACE;
     while !condition() {
-        assert!(Instant::now() < deadline, "still not so after {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "still not so after {SKIP_GRACE:?}: {what}");
         thread::sleep(ms(1));
     }
 }

@@ -1,0 +1,155 @@
+// Waiting costs neither the event loop, nor libuv's pool, nor the processor; and it keeps the process alive just as long as
+// it lasts.
+import {
+  linuxTest,
+  median,
+  spawnChild,
+  spawnNode,
+  test,
+  timeoutFactor,
+  uniqueName,
+  unlessEmulated,
+  waitFor,
+} from '../helpers/index.js'
+
+const LOCKS = 100
+/**
+ * Threads: one that sleeps for 127 waits for one lock each with futex_waitv (Linux 5.16), or for 1 without; and one that is
+ * told of deaths.
+ */
+const THREADS = [Math.ceil(LOCKS / 127) + 1, LOCKS + 1]
+const PROMPT = 2000
+
+const script = (name) => new URL(`./programs/${name}.js`, import.meta.url)
+
+unlessEmulated('it has no futex_waitv, so every lock takes a thread', { by: linuxTest, under: ['qemu'] })(
+  '1,000 waits on 100 locks leave files, timers and the processor alone, take two threads, and all end',
+  async (t) => {
+    t.timeout(60_000 * timeoutFactor)
+    const names = Array.from({ length: LOCKS }, () => uniqueName(t))
+    const holder = await spawnChild(t)
+    const guards = await Promise.all(names.map((ref) => holder.ask('hold', { ref, mode: 'write' })))
+
+    const child = spawnNode(t, script('waits-on-many-locks'), names, {
+      env: { UV_THREADPOOL_SIZE: '1' },
+      execArgv: ['--expose-gc'],
+    })
+    const measured = await child.next('measured', { bound: 40_000 })
+    const { reading, lateness, idle, before, during } = measured
+    // What others on this machine take comes and goes: the better windows tell what the waits take.
+    const good = (values) => values.toSorted((a, b) => a - b)[values.length >> 2]
+    const told = (kinds, unit, scale = 1) =>
+      `${(good(kinds.beside) * scale).toFixed(2)} ${unit} beside them, ${(good(kinds.without) * scale).toFixed(2)} without`
+    t.log(`reading a file: ${told(reading, 'ms')}`)
+    t.log(`timers late, p99: ${told(lateness, 'ms')}`)
+    t.log(`idle: ${told(idle, '% of a processor', 100)}; ${during - before} threads`)
+    t.true(good(reading.beside) < 2 * good(reading.without), `${reading.beside} / ${reading.without}`)
+    t.true(
+      good(lateness.beside) < Math.max(5, 1.5 * good(lateness.without)),
+      `${lateness.beside} / ${lateness.without}`,
+    )
+    t.true(good(idle.beside) - good(idle.without) < 0.01, `${idle.beside} / ${idle.without}`)
+    t.true(THREADS.includes(during - before), `${during - before} threads for ${LOCKS} locks`)
+
+    for (const { guard } of guards) await holder.ask('release', { guard })
+    t.is((await child.next('granted')).writes, LOCKS * 6)
+    t.is((await child.next('quiet')).after, before, 'the threads end when there is nothing to wait for')
+    t.deepEqual(await child.exited, { code: 0, signal: null })
+  },
+)
+
+for (const [what, how] of /** @type {const} */ ([
+  ['process.exit()', 'exit'],
+  ['an uncaught error', 'throw'],
+])) {
+  test(`${what} ends the process at once, whatever waits`, async (t) => {
+    const name = uniqueName(t)
+    const holder = await spawnChild(t)
+    await holder.ask('hold', { ref: name, mode: 'write' })
+    const child = spawnNode(t, script('ends-by-itself'), [how, name])
+    await child.next('leaving')
+    const began = performance.now()
+    t.is((await child.exited).code, how === 'exit' ? 7 : 1)
+    t.true(performance.now() - began < PROMPT, `${performance.now() - began} ms`)
+    // And nobody waits any more.
+    await waitFor(async () => (await holder.ask('inspect')).waiters.length === 0)
+  })
+}
+
+test('worker.terminate() ends a worker at once that waits, or that is blocked in a synchronous call', async (t) => {
+  const name = uniqueName(t)
+  const holder = await spawnChild(t)
+  await holder.ask('hold', { ref: name, mode: 'write' })
+  const child = spawnNode(t, script('ends-by-itself'), ['terminate', name])
+  const { value } = await child.next('terminated')
+  t.log(`${median(value.waits).toFixed(1)} ms waiting, ${median(value.blocks).toFixed(1)} ms blocked`)
+  for (const time of [...value.waits, ...value.blocks]) t.true(time < PROMPT, `${time} ms`)
+  t.deepEqual(await child.exited, { code: 0, signal: null })
+  await waitFor(async () => (await holder.ask('inspect')).waiters.length === 0)
+})
+
+// ---- what keeps a process alive
+
+test('a wait keeps the process alive until it is granted', async (t) => {
+  const name = uniqueName(t)
+  const holder = await spawnChild(t)
+  await holder.ask('hold', { ref: name, mode: 'write' })
+  const child = spawnNode(t, script('ends-by-itself'), ['granted', name])
+  await child.next('waiting')
+  await waitFor(async () => (await holder.ask('inspect')).waiters.length === 1)
+  const early = await Promise.race([
+    child.exited,
+    new Promise((resolve) => setTimeout(resolve, 300, 'alive')),
+  ])
+  t.is(early, 'alive')
+  await holder.ask('release')
+  t.is((await child.next('granted')).value, 'write')
+  // The hold that it did not release keeps it no longer.
+  t.deepEqual(await child.exited, { code: 0, signal: null })
+})
+
+for (const [what, how, mode] of /** @type {const} */ ([
+  ['a wait', 'timed out', 'write'],
+  ['a hold that waits to be upgraded', 'upgrading', 'read'],
+])) {
+  test(`${what} keeps the process alive until its time has passed, and no longer`, async (t) => {
+    const name = uniqueName(t)
+    const holder = await spawnChild(t)
+    await holder.ask('hold', { ref: name, mode })
+    const child = spawnNode(t, script('ends-by-itself'), [how, name])
+    t.true((await child.next('ERR_LOCK_TIMEOUT')).value >= 399)
+    t.deepEqual(await child.exited, { code: 0, signal: null })
+  })
+}
+
+for (const [what, how] of /** @type {const} */ ([
+  ['an open lock', 'idle'],
+  ['a hold', 'holding'],
+  ['a wait that has timed out or was aborted', 'settled'],
+  ['a lock that was closed with waits pending', 'closed'],
+])) {
+  test(`${what} does not keep the process alive`, async (t) => {
+    const name = uniqueName(t)
+    const holder = await spawnChild(t)
+    await holder.ask('hold', { ref: name, mode: 'write' })
+    const child = spawnNode(t, script('ends-by-itself'), [how, name, uniqueName(t)])
+    const bound = setTimeout(() => child.kill(), 10_000)
+    t.deepEqual(await child.exited, { code: 0, signal: null })
+    clearTimeout(bound)
+  })
+}
+
+// ---- many on one lock
+
+test('what 10,000 waits on one lock cost grows with their number, not with its square', async (t) => {
+  t.timeout(60_000 * timeoutFactor)
+  const child = spawnNode(t, script('measures-many-waits'))
+  const { times } = await child.next('measured', { bound: 50_000 })
+  for (const [what, by] of Object.entries(times)) {
+    const factor = by[10_000] / by[1000]
+    t.log(`${what}: ${by[1000].toFixed(1)} ms for 1,000, ${by[10_000].toFixed(1)} ms for 10,000`)
+    // 10 if it grows in proportion, 100 with the square.
+    t.true(factor < 35 || by[10_000] < 100, `${what}: ${factor.toFixed(0)} times as long`)
+    t.true(by[10_000] < 5000, what)
+  }
+})

@@ -1,0 +1,11 @@
+// What the tests share: child processes, waiting with a bound, and a clean machine afterwards.
+export { unlessEmulated } from './emulator.js'
+export { spawnChild, spawnNode } from './process.js'
+export { openLock, tempDir, uniqueName } from './resources.js'
+export { sandbox, sandboxTest, usersTest } from './sandbox.js'
+export { mapPage } from './shared-page.js'
+export { linuxTest, testUnless } from './skip.js'
+export { test } from './test.js'
+export { spawnThread } from './thread.js'
+export { median, waitFor } from './time.js'
+export { timeoutFactor } from './timeout-factor.js'

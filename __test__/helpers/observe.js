@@ -1,0 +1,64 @@
+// Waiting for what a lock shows of other processes and threads, and processes that keep it in use.
+import { spawnNode } from './process.js'
+import { waitFor } from './time.js'
+
+/** @typedef {import('process-rwlock').RWLock} RWLock */
+
+/**
+ * Waits until a process (or one of its threads) is in the queue of a lock, or drains it as its next writer.
+ *
+ * @param {RWLock} lock
+ * @param {{ pid: number, threadId?: number }} waiter
+ * @param {number} [count] of its requests
+ */
+export function queued(lock, { pid, threadId = 0 }, count = 1) {
+  return waitFor(
+    () =>
+      lock.inspect().waiters.find((it) => it.pid === pid && it.threadId === threadId && it.count >= count),
+    { what: `pid ${pid} waits for the lock` },
+  )
+}
+
+/**
+ * Waits until a process holds a lock.
+ *
+ * @param {RWLock} lock
+ * @param {{ pid: number, threadId?: number }} holder
+ */
+export function holding(lock, { pid, threadId = 0 }) {
+  return waitFor(() => lock.inspect().holders.find((it) => it.pid === pid && it.threadId === threadId), {
+    what: `pid ${pid} holds the lock`,
+  })
+}
+
+/** The outcome of an operation, and how many ms it took. @param {() => Promise<any>} begin */
+export async function timed(begin) {
+  const start = performance.now()
+  const outcome = await begin().then(
+    (value) => ({ value, error: undefined }),
+    (error) => ({ value: undefined, error }),
+  )
+  return { ...outcome, ms: performance.now() - start }
+}
+
+/**
+ * A process that takes the lock over and over, in lanes that overlap.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number }} what
+ *   `hold` in ms
+ */
+export async function stream(t, { lanes = 1, hold = 2, ...what }) {
+  const child = spawnNode(t, new URL('./programs/takes-repeatedly.js', import.meta.url), [
+    JSON.stringify({ lanes, hold, ...what }),
+  ])
+  await child.next('streaming')
+  return {
+    pid: child.pid,
+    /** Ends it, and returns how often it held the lock. @returns {Promise<number>} */
+    async stop() {
+      child.send('stop')
+      return (await child.next('stopped')).count
+    },
+  }
+}

@@ -1,0 +1,25 @@
+// A copy whose claims throw: what becomes of the grant, and of the error.
+import { RWLock } from 'process-rwlock'
+import { opening } from '../opening.js'
+
+const { binding } = await import(new URL('../../../dist/shared-memory/binding.js', import.meta.url).href)
+const [name = ''] = process.argv.slice(2)
+const lock = new RWLock(name)
+/** @type {number[]} */
+const calls = []
+const copy = binding.register((token) => {
+  calls.push(token)
+  throw new Error('claim')
+})
+/** @type {string[]} */
+const errors = []
+process.on('uncaughtException', (error) => {
+  errors.push(error.message)
+  setImmediate(() => {
+    process.send?.({ type: 'thrown', calls, errors, holders: lock.inspect().holders })
+    process.disconnect()
+  })
+})
+const opened = binding.open(copy.number, {}, opening(name))
+// It is thrown in the middle of this call, which must not notice.
+binding.request(copy.number, 1, /** @type {any} */ (opened).attachment, 3, Number.POSITIVE_INFINITY, 0)

@@ -1,0 +1,150 @@
+// Containers: processes of different pid namespaces, with equal pids, share a lock by a file.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import ava from 'ava'
+import { median, openLock, test as run, spawnChild, spawnNode, tempDir } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { SEED } from '../helpers/random.js'
+import { SharedRecord } from '../helpers/shared-record.js'
+
+/** A pid namespace for each process, which ends with `unshare`. */
+const UNSHARE = [
+  // Without privileges, as the root of a user namespace of its own.
+  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  ...['--pid', '--fork', '--mount-proc', '--kill-child'],
+]
+const probe = spawnSync('unshare', [...UNSHARE, 'true'], { encoding: 'utf8' })
+const possible = probe.status === 0
+
+/** @type {typeof run} */
+const test = possible
+  ? run
+  : (title) => ava.skip(`${title} (no pid namespaces here: ${probe.error ?? probe.stderr.trim()})`, () => {})
+
+test('processes that are all pid 1 exclude each other', async (t) => {
+  const lock = openLock(t, { path: join(tempDir(t), 'lock') })
+  const [a, b] = [await spawnContained(t), await spawnContained(t)]
+  for (const [first, second] of [
+    [a, b],
+    [b, a],
+  ]) {
+    await first.ask('open', { ref: lock.toJSON() })
+    await second.ask('open', { ref: lock.toJSON() })
+    await first.ask('acquireWrite')
+    t.like(lock.inspect().holders, [{ pid: 1, threadId: 0, mode: 'write' }])
+    for (const op of ['tryRead', 'tryWrite', 'tryUpgradable']) t.is(await second.ask(op), null)
+    const error = await t.throwsAsync(second.ask('acquireWrite', { options: { timeout: 50 } }), {
+      code: 'ERR_LOCK_TIMEOUT',
+    })
+    t.regex(error.message, /held for write by pid 1 /)
+    await first.ask('release')
+    await first.ask('acquireRead')
+    t.is((await second.ask('acquireRead')).mode, 'read')
+    t.is(lock.tryWrite(), null)
+    await first.ask('release')
+    await second.ask('release')
+    await first.ask('close')
+    await second.ask('close')
+  }
+})
+
+test('who waits in one of them is woken from another one', async (t) => {
+  const lock = openLock(t, { path: join(tempDir(t), 'lock') })
+  const [a, b] = [await spawnContained(t), await spawnContained(t)]
+  for (const child of [a, b]) await child.ask('open', { ref: lock.toJSON() })
+  for (const op of [
+    'acquireWrite',
+    'acquireRead',
+    'acquireUpgradable',
+    'acquireWriteSync',
+    'acquireReadSync',
+  ]) {
+    await a.ask('acquireWrite')
+    const answer = b.ask(op)
+    await queued(lock, { pid: 1 })
+    const start = performance.now()
+    await a.ask('release')
+    t.is((await answer).ownerDied, null)
+    t.true(performance.now() - start < 1000)
+    await b.ask('release')
+  }
+})
+
+test('who waits in one of them goes on when the holder in another one is killed, and is told', async (t) => {
+  const lock = openLock(t, { path: join(tempDir(t), 'lock') })
+  const survivor = await spawnContained(t)
+  await survivor.ask('open', { ref: lock.toJSON() })
+  const times = []
+  for (const mode of ['write', 'read', 'upgradable', 'write', 'write']) {
+    const victim = await spawnContained(t)
+    const { token } = await victim.ask('hold', { ref: lock.toJSON(), mode, options: { label: 'rebuild' } })
+    const answer = survivor.ask('acquireWrite')
+    await queued(lock, { pid: 1 })
+    const start = performance.now()
+    victim.kill()
+    const { ownerDied } = await answer
+    times.push(performance.now() - start)
+    t.deepEqual(ownerDied, mode === 'write' ? { pid: 1, threadId: 0, label: 'rebuild', token } : null)
+    await survivor.ask('release')
+  }
+  const shown = times.map((time) => time.toFixed(1)).join(', ')
+  t.log(`median ${median(times).toFixed(1)} ms of ${shown}`)
+  // The kernel ends the namespace first, process by process.
+  t.true(median(times) < 100, `${shown} ms`)
+})
+
+test('a living pid 1 is not taken for a dead one, nor a dead one for it', async (t) => {
+  const lock = openLock(t, { path: join(tempDir(t), 'lock') })
+  const [holder, victim, survivor] = [
+    await spawnContained(t),
+    await spawnContained(t),
+    await spawnContained(t),
+  ]
+  await holder.ask('hold', { ref: lock.toJSON(), mode: 'read' })
+  await victim.ask('hold', { ref: lock.toJSON(), mode: 'read' })
+  await survivor.ask('open', { ref: lock.toJSON() })
+  await victim.kill()
+  await t.throwsAsync(survivor.ask('acquireWrite', { options: { timeout: 200 } }), {
+    code: 'ERR_LOCK_TIMEOUT',
+  })
+  await holder.ask('release')
+  t.is((await survivor.ask('acquireWrite')).mode, 'write')
+})
+
+test('they lose no write of what they share', async (t) => {
+  const dir = tempDir(t)
+  const [path, page] = [join(dir, 'lock'), join(dir, 'page')]
+  const record = new SharedRecord(page)
+  const children = [0, 1, 2, 3].map((actor) => {
+    const job = { ref: { path }, page, actor, seed: SEED, tasks: 2 }
+    return spawnNode(
+      t,
+      new URL('./programs/random-actor.js', import.meta.url),
+      [JSON.stringify(job)],
+      actor < 3 ? CONTAINED : {},
+    )
+  })
+  await Promise.all(children.map((child) => child.next('ready')))
+  record.go()
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  record.stop()
+  const reports = (await Promise.all(children.map((child) => child.next('report')))).flatMap(
+    ({ reports }) => reports,
+  )
+  t.deepEqual(
+    reports.flatMap(({ violations }) => violations),
+    [],
+    `SEED=${SEED}`,
+  )
+  t.is(
+    record.value,
+    reports.reduce((sum, { writes }) => sum + writes, 0),
+    `SEED=${SEED}`,
+  )
+})
+
+const CONTAINED = { execPath: 'unshare', execArgv: [...UNSHARE, process.execPath] }
+
+function spawnContained(t) {
+  return spawnChild(t, CONTAINED)
+}

@@ -1,0 +1,254 @@
+// Processes that do not come when it is their turn, since they are stopped or busy, cost the others a moment and no more.
+import { median, openLock, spawnChild, test, timeoutFactor, waitFor } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+
+/**
+ * @typedef {import('ava').ExecutionContext<any>} Test
+ * @typedef {Awaited<ReturnType<typeof spawnChild>>} Child
+ */
+
+/** What the others may notice of it, in ms. */
+const MOMENT = 100 * timeoutFactor
+const REPETITIONS = 3
+
+// Longer than everything that is measured meanwhile.
+const HANG = 600 * timeoutFactor
+
+/** @type {Array<[string, (child: Child) => Promise<() => unknown>]>} How a process does so, and what ends it. */
+const absences = [
+  [
+    'is stopped',
+    async (child) => {
+      child.stop()
+      return () => child.resume()
+    },
+  ],
+  [
+    'has a hung event loop',
+    async (child) => {
+      child.tell('busy', { ms: HANG })
+      await child.next('busy')
+      return () => {}
+    },
+  ],
+]
+
+for (const [absent, leave] of absences) {
+  for (const mode of /** @type {const} */ (['read', 'upgradable', 'write'])) {
+    test(`who is first in the queue (${mode}) and ${absent} does not stop the others, and gets its turn`, async (t) => {
+      const lock = openLock(t)
+      const sleeper = await spawnChild(t)
+      await sleeper.ask('open', { ref: lock.toJSON() })
+      const times = []
+      for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+        const held = await lock.acquireWrite()
+        const answer = sleeper.ask(ACQUIRE[mode])
+        await queued(lock, sleeper)
+        const back = await leave(sleeper)
+        const rest = lock.acquireWrite()
+        const start = performance.now()
+        held.release()
+        const guard = await rest
+        times.push(performance.now() - start)
+        t.is(guard.ownerDied, null)
+        // It comes back while others are at it, and must not be let in beside them.
+        await back()
+        guard.release()
+        const others = writeUntil(answer, lock)
+        const { token } = await answer
+        if (mode === 'write') t.true(token > guard.token)
+        await sleeper.ask('release')
+        await others
+      }
+      inMoments(t, times)
+    })
+  }
+
+  for (const from of /** @type {const} */ (['write', 'upgrade'])) {
+    test(`who waits for readers to leave (${from}) and ${absent} does not stop the others when they have left`, async (t) => {
+      const lock = openLock(t)
+      const [sleeper, reader] = [await spawnChild(t), await spawnChild(t)]
+      await sleeper.ask('open', { ref: lock.toJSON() })
+      await reader.ask('open', { ref: lock.toJSON() })
+      const times = []
+      for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+        await reader.ask('acquireRead')
+        if (from === 'upgrade') await sleeper.ask('acquireUpgradable')
+        const answer = sleeper.ask(from === 'upgrade' ? 'upgrade' : 'acquireWrite')
+        await queued(lock, sleeper)
+        const back = await leave(sleeper)
+        // An upgradable hold that was granted keeps other writers out, but not readers.
+        const rest = from === 'upgrade' ? lock.acquireRead() : lock.acquireWrite()
+        await queued(lock, { pid: process.pid })
+        await reader.ask('release')
+        const start = performance.now()
+        const guard = await rest
+        times.push(performance.now() - start)
+        t.is(guard.ownerDied, null)
+        const notYet = answer.then(() => t.true(guard.released, 'it was let in beside the others'))
+        await back()
+        if (absent === 'is stopped') await new Promise((resolve) => setTimeout(resolve, 50))
+        guard.release()
+        await notYet
+        t.is((await sleeper.ask('describe')).mode, 'write')
+        await sleeper.ask('release')
+      }
+      inMoments(t, times)
+    })
+  }
+
+  test(`while a waiting process ${absent}, the others go on at their usual pace`, async (t) => {
+    const lock = openLock(t)
+    const [sleeper, other] = [await spawnChild(t), await spawnChild(t)]
+    await other.ask('open', { ref: lock.toJSON() })
+    const held = await lock.acquireWrite()
+    const answer = sleeper.ask('hold', { ref: lock.toJSON(), mode: 'write' })
+    await queued(lock, sleeper)
+    const back = await leave(sleeper)
+    held.release()
+    const start = performance.now()
+    for (let turn = 0; turn < 20; turn++) {
+      await other.ask(turn % 2 ? 'acquireWrite' : 'acquireUpgradable')
+      const next = lock.write(() => {})
+      await other.ask('release')
+      await next
+    }
+    const took = performance.now() - start
+    t.true(took < HANG / 2, `20 turns took ${took} ms`)
+    await back()
+    const others = writeUntil(answer, lock)
+    await answer
+    await sleeper.ask('release')
+    await others
+  })
+}
+
+test('a process that was not granted the lock when its event loop hung is no holder meanwhile', async (t) => {
+  const lock = openLock(t)
+  const sleeper = await spawnChild(t)
+  await sleeper.ask('open', { ref: lock.toJSON() })
+  const held = await lock.acquireWrite()
+  const answers = ['acquireWrite', 'acquireRead', 'acquireUpgradable', 'acquireWrite'].map((op) =>
+    sleeper.ask(op),
+  )
+  await queued(lock, sleeper, answers.length)
+  sleeper.tell('busy', { ms: HANG })
+  await sleeper.next('busy')
+  held.release()
+  const end = performance.now() + HANG / 2
+  while (performance.now() < end) {
+    t.deepEqual(
+      lock.inspect().holders.filter(({ pid }) => pid === sleeper.pid),
+      [],
+    )
+    await lock.write(() => {})
+  }
+  for (const answer of answers) await sleeper.ask('release', { guard: (await answer).guard })
+  t.deepEqual(lock.inspect().holders, [])
+})
+
+test('a stopped holder keeps the lock, and timed waits for it end in time and say who it is', async (t) => {
+  for (const mode of ['write', 'upgradable', 'read']) {
+    const lock = openLock(t)
+    const [holder, blocker] = [await spawnChild(t), await spawnChild(t)]
+    await blocker.ask('open', { ref: lock.toJSON() })
+    await holder.ask('hold', { ref: lock.toJSON(), mode, options: { label: 'rebuild' } })
+    holder.stop()
+    const timeout = 300
+    const waits = [
+      () => lock.acquireWrite({ timeout }),
+      () => blocker.ask('acquireWriteSync', { options: { timeout } }),
+    ]
+    if (mode === 'write') waits.push(() => lock.acquireRead({ timeout }))
+    if (mode !== 'read') waits.push(() => lock.acquireUpgradable({ timeout }))
+    for (const wait of waits) {
+      const start = performance.now()
+      const error = await t.throwsAsync(wait, { code: 'ERR_LOCK_TIMEOUT' })
+      const took = performance.now() - start
+      t.true(took >= timeout - 1 && took < timeout + MOMENT, `${took} ms`)
+      const by = `held for ${mode} by pid ${holder.pid} \\('rebuild'\\) for [0-9]+ (ms|s)`
+      t.regex(error.message, new RegExp(by))
+      t.like(/** @type {any} */ (error).holders, [
+        { pid: holder.pid, threadId: 0, mode, label: 'rebuild', count: 1 },
+      ])
+    }
+    const next = lock.acquireWrite()
+    holder.resume()
+    await holder.ask('release')
+    const guard = await next
+    t.is(guard.ownerDied, null)
+    lock.close()
+  }
+})
+
+test('a process that is killed while it is stopped is a dead one', async (t) => {
+  const lock = openLock(t)
+  const [holder, waiter] = [await spawnChild(t), await spawnChild(t)]
+  const { token } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
+  waiter.tell('hold', { ref: lock.toJSON(), mode: 'write' })
+  await queued(lock, waiter)
+  holder.stop()
+  waiter.stop()
+  const rest = lock.acquireWrite()
+  const start = performance.now()
+  waiter.kill()
+  holder.kill()
+  const guard = await rest
+  t.true(performance.now() - start < MOMENT)
+  t.like(guard.ownerDied, { pid: holder.pid, token })
+})
+
+test('who waits his turn with open eyes is not passed over, also not by readers beside an upgradable hold', async (t) => {
+  const lock = openLock(t, undefined, { fairness: 0 })
+  const [upgradable, writer] = [await spawnChild(t), await spawnChild(t)]
+  await upgradable.ask('hold', { ref: lock.toJSON(), mode: 'upgradable' })
+  await writer.ask('open', { ref: lock.toJSON(), options: { fairness: 0 } })
+  const order = []
+  const written = writer.ask('acquireWrite').then(async () => {
+    order.push('writer')
+    await writer.ask('release')
+  })
+  await queued(lock, writer)
+  await waitFor(() => {
+    const guard = lock.tryRead()
+    guard?.release()
+    return guard === null
+  })
+  const read = lock.read(() => order.push('reader'))
+  // Many times what anybody's patience is.
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.deepEqual(order, [])
+  await upgradable.ask('release')
+  await Promise.all([written, read])
+  t.deepEqual(order, ['writer', 'reader'])
+})
+
+const ACQUIRE = { read: 'acquireRead', upgradable: 'acquireUpgradable', write: 'acquireWrite' }
+
+/**
+ * Keeps a lock in demand until a promise is settled.
+ *
+ * @param {Promise<unknown>} promise
+ * @param {import('process-rwlock').RWLock} lock
+ */
+async function writeUntil(promise, lock) {
+  let settled = false
+  const end = () => {
+    settled = true
+  }
+  promise.then(end, end)
+  while (!settled) {
+    await lock.write(() => {})
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/**
+ * @param {Test} t
+ * @param {number[]} times
+ */
+function inMoments(t, times) {
+  const shown = times.map((time) => time.toFixed(1)).join(', ')
+  t.log(`median ${median(times).toFixed(1)} ms of ${shown}`)
+  t.true(median(times) < MOMENT, `${shown} ms`)
+}

@@ -1,0 +1,147 @@
+// Locks and the users of the machine.
+import { spawnSync } from 'node:child_process'
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ava from 'ava'
+import { cleanUp } from '../helpers/cleanup.js'
+import { openLock, test as run, spawnChild, tempDir, uniqueName } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+
+// Nobody's, hopefully.
+const [ALICE, BOB] = [61_217, 61_218]
+
+const why = whyNot()
+/** @type {typeof run} */
+const test = why === null ? run : (title) => ava.skip(`${title} (${why})`, () => {})
+
+for (const [what, mode] of /** @type {Array<[string, number]>} */ ([
+  ['a folder of its own', 0o755],
+  ['a folder where everybody puts files, like /tmp', 0o1777],
+])) {
+  test(`users share a lock by a file that both may write, in ${what}`, async (t) => {
+    const path = join(openDir(t, mode), 'lock')
+    writeFileSync(path, '')
+    chmodSync(path, 0o666)
+    const [alice, bob] = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
+    for (const child of [alice, bob]) await child.ask('open', { ref: { path } })
+    const lock = openLock(t, { path })
+    for (const [first, second] of [
+      [alice, bob],
+      [bob, alice],
+    ]) {
+      await first.ask('acquireWrite')
+      t.is(await second.ask('tryRead'), null)
+      t.is(lock.tryWrite(), null)
+      const answer = second.ask('acquireWrite')
+      await queued(lock, second)
+      await first.ask('release')
+      t.is((await answer).ownerDied, null)
+      await second.ask('release')
+    }
+    await alice.ask('acquireRead')
+    await bob.ask('acquireRead')
+    t.deepEqual(
+      lock
+        .inspect()
+        .holders.map(({ pid }) => pid)
+        .sort(),
+      [alice.pid, bob.pid].sort(),
+    )
+  })
+}
+
+test("a user goes on when another user's process is killed, and is told", async (t) => {
+  const path = join(openDir(t, 0o755), 'lock')
+  writeFileSync(path, '')
+  chmodSync(path, 0o666)
+  const [alice, bob] = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
+  const lock = openLock(t, { path })
+  await bob.ask('open', { ref: { path } })
+  const { token } = await alice.ask('hold', { ref: { path }, mode: 'write', options: { label: 'rebuild' } })
+  const answer = bob.ask('acquireWrite')
+  await queued(lock, bob)
+  const start = performance.now()
+  alice.kill()
+  const { ownerDied } = await answer
+  t.true(performance.now() - start < 100)
+  t.deepEqual(ownerDied, { pid: alice.pid, threadId: 0, label: 'rebuild', token })
+})
+
+test('a lock that one user made in a shared folder, and opened to all, is open to all', async (t) => {
+  const path = join(openDir(t, 0o1777), 'lock')
+  const [alice, bob] = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
+  await alice.ask('hold', { ref: { path }, mode: 'write' })
+  chmodSync(path, 0o666)
+  await bob.ask('open', { ref: { path } })
+  t.is(await bob.ask('tryWrite'), null)
+  await alice.ask('release')
+  t.is((await bob.ask('tryWrite')).mode, 'write')
+})
+
+test('a file that a user may not write is no lock to him', async (t) => {
+  const path = join(openDir(t, 0o755), 'lock')
+  const lock = openLock(t, { path })
+  const bob = await spawnAs(t, BOB)
+  for (const mode of [0o600, 0o644]) {
+    chmodSync(path, mode)
+    await t.throwsAsync(bob.ask('open', { ref: { path } }), { code: 'ERR_LOCK_ACCESS' })
+  }
+  t.truthy(lock.tryWrite())
+})
+
+test('equal names of different users are different locks', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const children = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
+  const guard = await lock.acquireWrite()
+  for (const child of children) {
+    t.is((await child.ask('hold', { ref: name, mode: 'write' })).mode, 'write')
+    const [snapshot] = await child.ask('list')
+    t.like(snapshot, { name, holders: [{ pid: child.pid, mode: 'write' }] })
+  }
+  t.is(lock.inspect().holders.length, 1)
+  guard.release()
+  // Nor can one remove the other's.
+  const late = await spawnAs(t, BOB)
+  await children[1].ask('close')
+  t.false(await late.ask('remove', { ref: name }))
+  await t.throwsAsync(children[0].ask('remove', { ref: name }), { code: 'ERR_LOCK_BUSY' })
+})
+
+/** A process of another user, which leaves nothing of him behind. */
+async function spawnAs(t, uid) {
+  cleanUp(t, 'files', () => {
+    for (const file of filesOf(uid)) rmSync(file, { recursive: true, force: true })
+  })
+  return spawnChild(t, { uid, gid: uid, cwd: '/' })
+}
+
+/** Where a user's named locks lie. */
+function filesOf(uid) {
+  const start = `process-rwlock-${uid}`
+  return readdirSync('/dev/shm')
+    .filter((file) => file === start || file.startsWith(`${start}-`))
+    .map((file) => join('/dev/shm', file))
+}
+
+function openDir(t, mode) {
+  const dir = tempDir(t)
+  chmodSync(dir, mode)
+  return dir
+}
+
+/** Why there are no other users for this test; `null` if there are. */
+function whyNot() {
+  if (process.platform !== 'linux') return 'looks into /dev/shm'
+  if (process.getuid?.() !== 0) return 'only root can run processes as other users'
+  if ([ALICE, BOB].some((uid) => filesOf(uid).length > 0)) return 'their locks are in use'
+  const script = fileURLToPath(new URL('../helpers/child.js', import.meta.url))
+  const { status, stderr } = spawnSync(process.execPath, [script], {
+    uid: BOB,
+    gid: BOB,
+    cwd: '/',
+    encoding: 'utf8',
+  })
+  return status === 0 ? null : `other users cannot run this checkout: ${stderr.trim().split('\n').at(-1)}`
+}

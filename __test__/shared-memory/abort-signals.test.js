@@ -1,0 +1,292 @@
+// Signals: an abort is in time until the function begins to run, and a signal of whatever origin leaks nothing.
+import { openLock, spawnChild, test } from '../helpers/index.js'
+
+const METHODS = /** @type {const} */ (['read', 'write', 'upgradable'])
+const ACQUIRE = /** @type {const} */ (['acquireRead', 'acquireWrite', 'acquireUpgradable'])
+
+/** Acquires by any method; what takes a function is given one. @returns {any} */
+function begin(/** @type {any} */ lock, method, options) {
+  return /acquire/.test(method) ? lock[method](options) : lock[method](() => {}, options)
+}
+
+/** Nobody holds the lock or waits for it. */
+function assertFree(t, lock) {
+  const { holders, waiters } = lock.inspect()
+  t.deepEqual([...holders, ...waiters], [])
+  const guard = lock.tryWrite()
+  t.truthy(guard)
+  guard.release()
+}
+
+for (const method of METHODS) {
+  test(`${method}(fn) does not run fn if its signal aborts before that, also if the lock was free`, async (t) => {
+    const lock = openLock(t)
+    const controller = new AbortController()
+    let ran = false
+    const done = lock[method](
+      () => {
+        ran = true
+      },
+      { signal: controller.signal },
+    )
+    controller.abort()
+    t.is(await done.catch((reason) => reason), controller.signal.reason)
+    t.false(ran)
+    assertFree(t, lock)
+  })
+
+  test(`${method}(fn) does not run fn if its signal aborts between the grant and fn`, async (t) => {
+    const lock = openLock(t)
+    const controller = new AbortController()
+    let ran = false
+    const guard = lock.tryWrite()
+    const done = lock[method](
+      () => {
+        ran = true
+      },
+      { signal: controller.signal },
+    )
+    guard?.release() // which grants it
+    controller.abort()
+    t.is(await done.catch((reason) => reason), controller.signal.reason)
+    t.false(ran)
+    assertFree(t, lock)
+  })
+
+  test(`${method}(fn) goes on if its signal aborts when fn has begun`, async (t) => {
+    const lock = openLock(t)
+    const controller = new AbortController()
+    const done = lock[method](
+      async () => {
+        controller.abort()
+        await null
+        return 'whole'
+      },
+      { signal: controller.signal },
+    )
+    t.is(await done, 'whole')
+    assertFree(t, lock)
+  })
+}
+
+test('an abort before fn leaves the report of a writer that died', async (t) => {
+  const lock = openLock(t)
+  const doomed = await spawnChild(t)
+  await doomed.ask('hold', { ref: lock.toJSON(), mode: 'write' })
+  await doomed.kill()
+  await lock.read(() => {}, { timeout: 5000 }) // so that it is found
+  const controller = new AbortController()
+  const done = lock.write(() => {}, { signal: controller.signal })
+  controller.abort()
+  t.is(await done.catch((reason) => reason), controller.signal.reason)
+  t.is(lock.inspect().ownerDied?.pid, doomed.pid)
+})
+
+// ---- signals of other origin
+
+/** What an old polyfill offers: neither `throwIfAborted` nor `reason`, and the listener is called without `this`. */
+class OldSignal {
+  aborted = false
+  /** @type {Set<() => void>} */
+  listeners = new Set()
+  addEventListener(_type, listener) {
+    this.listeners.add(listener)
+  }
+  removeEventListener(_type, listener) {
+    this.listeners.delete(listener)
+  }
+  abort() {
+    this.aborted = true
+    for (const listener of this.listeners) listener()
+  }
+}
+
+for (const method of ACQUIRE) {
+  test(`${method} takes a signal that has no throwIfAborted and no reason`, async (t) => {
+    const lock = openLock(t)
+    const signal = /** @type {any} */ (new OldSignal())
+    ;(await lock[method]({ signal })).release()
+    const guard = lock.tryWrite()
+    const waits = [lock[method]({ signal }), lock[method]({ signal })]
+    t.is(signal.listeners.size, 1)
+    signal.abort()
+    for (const wait of waits)
+      t.like(await wait.catch((error) => error), { name: 'AbortError', code: 'ABORT_ERR' })
+    t.is(signal.listeners.size, 0)
+    t.like(await lock[method]({ signal }).catch((error) => error), { name: 'AbortError', code: 'ABORT_ERR' })
+    guard?.release()
+    assertFree(t, lock)
+  })
+}
+
+/** Each: what the signal is like, and what the wait rejects with; `undefined`: it is granted. */
+const HOSTILE = {
+  'addEventListener throws': [{ addEventListener: thrower }, /hostile/, 'waiting'],
+  'removeEventListener throws': [{ removeEventListener: thrower }, undefined],
+  'the getter of aborted throws': [{ aborted: { get: thrower } }, /hostile/],
+  'the getter of aborted throws the second time': [
+    { aborted: { get: throwsAfter(1, false) } },
+    /hostile/,
+    'waiting',
+  ],
+  'the getter of addEventListener throws': [{ addEventListener: { get: thrower } }, /hostile/],
+  'the getter of addEventListener throws the second time': [
+    { addEventListener: { get: throwsAfter(1, () => {}) } },
+    /hostile/,
+    'waiting',
+  ],
+  'the getter of reason throws': [{ aborted: true, reason: { get: thrower } }, /hostile/],
+  'it has no addEventListener': [{ addEventListener: undefined }, 'ERR_INVALID_ARG_TYPE'],
+  'it has no removeEventListener': [{ removeEventListener: undefined }, 'ERR_INVALID_ARG_TYPE'],
+  'addEventListener calls the listener at once': [
+    { addEventListener: (_, listener) => listener(), reason: 'early' },
+    'early',
+    'waiting',
+  ],
+  'it aborts while it is listened to': [
+    {
+      addEventListener() {
+        Object.defineProperty(this, 'aborted', { value: true })
+      },
+      reason: 'meanwhile',
+    },
+    'meanwhile',
+    'waiting',
+  ],
+}
+
+function thrower() {
+  throw new Error('hostile')
+}
+
+function throwsAfter(times, value) {
+  let left = times
+  return () => {
+    if (left-- > 0) return value
+    throw new Error('hostile')
+  }
+}
+
+function hostile(parts) {
+  const signal = { aborted: false, addEventListener() {}, removeEventListener() {} }
+  for (const [name, part] of Object.entries(parts)) {
+    Object.defineProperty(
+      signal,
+      name,
+      part?.get ? { ...part, configurable: true } : { value: part, configurable: true },
+    )
+  }
+  return signal
+}
+
+for (const [what, [parts, reason, when]] of Object.entries(HOSTILE)) {
+  test(`a signal where ${what} leaks nothing`, async (t) => {
+    const lock = openLock(t)
+    for (const method of [...METHODS, ...ACQUIRE]) {
+      for (const isFree of when === 'waiting' ? [false] : [true, false]) {
+        const options = { signal: /** @type {any} */ (hostile(parts)) }
+        const guard = isFree ? null : lock.tryWrite()
+        const end = begin(lock, method, options)
+        const [outcome] = await Promise.all([
+          end.then(
+            (value) => value?.release?.(),
+            (error) => error,
+          ),
+          new Promise((resolve) => setImmediate(resolve)).then(() => guard?.release()),
+        ])
+        const shown = outcome?.code === 'ERR_INVALID_ARG_TYPE' ? outcome.code : (outcome?.message ?? outcome)
+        if (reason === undefined) t.is(shown, undefined, method)
+        else if (reason instanceof RegExp) t.regex(String(shown), reason, method)
+        else t.is(shown, reason, method)
+        assertFree(t, lock)
+      }
+    }
+  })
+}
+
+test('options are read once: what was checked is what is used', async (t) => {
+  const lock = openLock(t)
+  for (const [name, value] of /** @type {const} */ ([
+    ['timeout', 1000],
+    ['label', 'once'],
+    ['signal', new AbortController().signal],
+  ])) {
+    for (const method of [
+      ...METHODS,
+      ...ACQUIRE,
+      'readSync',
+      'writeSync',
+      'acquireReadSync',
+      'acquireWriteSync',
+    ]) {
+      const options = Object.defineProperty({}, name, { get: throwsAfter(1, value) })
+      const guard = await begin(lock, method, options)
+      guard?.release()
+      assertFree(t, lock)
+      // One that throws at once.
+      const bad = Object.defineProperty({}, name, { get: thrower })
+      await t.throwsAsync(async () => begin(lock, method, bad), {
+        message: 'hostile',
+      })
+      assertFree(t, lock)
+    }
+  }
+})
+
+for (const [what, result] of Object.entries({
+  'then throws': () => Object.defineProperty({}, 'then', { value: thrower }),
+  'the getter of then throws': () => Object.defineProperty({}, 'then', { get: thrower }),
+  'the getter of then throws the second time': () =>
+    Object.defineProperty({}, 'then', { get: throwsAfter(1, () => {}) }),
+  'its constructor throws': () => Object.defineProperty(Promise.resolve(), 'constructor', { get: thrower }),
+  'its species throws': () =>
+    Object.defineProperty(Promise.resolve(), 'constructor', {
+      value: Object.defineProperty(() => {}, Symbol.species, { get: thrower }),
+    }),
+})) {
+  test(`a result of fn of which ${what} leaks nothing`, async (t) => {
+    const lock = openLock(t)
+    for (const method of METHODS) {
+      // Whether that is an error is for the promise machinery to say: but nothing stays held.
+      await lock[method](result).catch(() => {})
+      assertFree(t, lock)
+    }
+  })
+}
+
+test('a guard that cannot be upgraded for its signal is upgradable still', async (t) => {
+  const lock = openLock(t)
+  const reader = await spawnChild(t)
+  await reader.ask('hold', { ref: lock.toJSON(), mode: 'read' })
+  const guard = await lock.acquireUpgradable()
+  for (const [parts] of Object.values(HOSTILE)) {
+    const signal = /** @type {any} */ (hostile(parts))
+    await t.throwsAsync(guard.upgrade({ signal, timeout: 5 }), { any: true })
+    t.is(guard.mode, 'upgradable')
+    t.like(lock.inspect(), { waiters: [] })
+  }
+  await reader.ask('release')
+  await guard.upgrade()
+  t.is(guard.mode, 'write')
+  guard.release()
+  assertFree(t, lock)
+})
+
+test('a guard that is released again by the signal of the next one ends no hold but its own', async (t) => {
+  const lock = openLock(t)
+  const guard = await lock.acquireWrite()
+  let removed = 0
+  const signal = /** @type {any} */ ({
+    aborted: false,
+    addEventListener() {},
+    removeEventListener() {
+      removed++
+      guard.release()
+    },
+  })
+  const next = lock.acquireWrite({ signal })
+  guard.release()
+  t.is(removed, 1)
+  t.like(lock.inspect(), { holders: [{ mode: 'write' }] })
+  ;(await next).release()
+})

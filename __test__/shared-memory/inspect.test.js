@@ -1,0 +1,409 @@
+// Looking at a lock: inspect(), RWLock.list(), RWLock.remove().
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { RWLock } from 'process-rwlock'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, MODES, ops } from '../helpers/modes.js'
+import { queued } from '../helpers/observe.js'
+
+// ---- inspect
+
+test('inspect() of a free lock', (t) => {
+  const name = uniqueName(t)
+  const { token, ...seen } = openLock(t, name).inspect()
+  t.deepEqual(seen, { name, holders: [], waiters: [], ownerDied: null, capacity: 128 })
+  t.is(typeof token, 'bigint')
+})
+
+test('inspect() of a lock by path tells the path instead of the name', (t) => {
+  const path = join(tempDir(t), 'x.lock')
+  const { token, ...seen } = openLock(t, { path }, { capacity: 9 }).inspect()
+  t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9 })
+  t.is(typeof token, 'bigint')
+})
+
+for (const mode of MODES) {
+  test(`inspect() tells who holds for ${mode}: process, thread, count, label, ms`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const [child, thread] = await Promise.all([pooledChild(t), spawnThread(t)])
+    for (const other of [child, thread]) {
+      await other.ask('hold', { ref: name, mode, options: { label: `holds for ${mode}` } })
+      const { holders, waiters } = lock.inspect()
+      t.deepEqual(
+        holders.map(({ ms, ...rest }) => rest),
+        [
+          {
+            pid: other.pid,
+            threadId: other === thread ? thread.threadId : 0,
+            mode,
+            count: 1,
+            label: `holds for ${mode}`,
+          },
+        ],
+      )
+      t.deepEqual(waiters, [])
+      t.is(typeof holders[0].ms, 'number')
+      await other.ask('release')
+      t.deepEqual(lock.inspect().holders, [])
+    }
+  })
+
+  test(`the ms of a ${mode} hold grow, and begin anew with the next`, async (t) => {
+    const lock = openLock(t)
+    const start = performance.now()
+    const guard = await acquire[mode](lock)
+    const ms = () => lock.inspect().holders[0].ms
+    t.true(ms() <= performance.now() - start + 20)
+    await waitFor(() => performance.now() - start > 120)
+    // Kept to the clock's tick, which may be some milliseconds.
+    t.true(ms() >= 100, `${ms()} ms`)
+    t.true(ms() <= performance.now() - start + 20, `${ms()} ms`)
+    guard.release()
+    const again = performance.now()
+    await acquire[mode](lock)
+    t.true(ms() <= performance.now() - again + 20, `${ms()} ms`)
+  })
+}
+
+test('the ms of many read holds are those of the longest', async (t) => {
+  const lock = openLock(t)
+  const start = performance.now()
+  const first = await lock.acquireRead()
+  await waitFor(() => performance.now() - start > 60)
+  await lock.acquireRead()
+  const [{ count, ms }] = lock.inspect().holders
+  t.is(count, 2)
+  t.true(ms >= 40, `${ms} ms`)
+  first.release()
+})
+
+test('inspect() tells every holder', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const [a, b] = await Promise.all([pooledChild(t), pooledChild(t)])
+  await a.ask('hold', { ref: name, mode: 'read' })
+  await a.ask('acquireRead')
+  await b.ask('hold', { ref: name, mode: 'upgradable' })
+  await lock.acquireRead()
+  const seen = lock.inspect().holders.map(({ pid, mode, count }) => [pid, mode, count])
+  t.deepEqual(
+    seen.sort(),
+    [
+      [a.pid, 'read', 2],
+      [b.pid, 'upgradable', 1],
+      [process.pid, 'read', 1],
+    ].sort(),
+  )
+})
+
+test('inspect() tells who waits, longest first, and how many of a thread', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const [a, b] = await Promise.all([pooledChild(t), pooledChild(t)])
+  const writer = await lock.acquireWrite()
+  await a.ask('open', { ref: name, options: { label: 'a' } })
+  await b.ask('open', { ref: name, options: { label: 'b' } })
+  b.tell('acquireRead')
+  await queued(lock, b)
+  a.tell('acquireWrite')
+  a.tell('acquireRead')
+  a.tell('acquireRead')
+  await queued(lock, a, 3)
+  const here = lock.acquireUpgradable()
+  const seen = lock.inspect().waiters
+  t.deepEqual(
+    seen.map(({ pid, threadId, mode, count }) => ({ pid, threadId, mode, count })),
+    [
+      { pid: b.pid, threadId: 0, mode: 'read', count: 1 },
+      { pid: a.pid, threadId: 0, mode: 'write', count: 3 },
+      { pid: process.pid, threadId: 0, mode: 'upgradable', count: 1 },
+    ],
+  )
+  t.deepEqual(
+    seen.slice(0, 2).map(({ label }) => label),
+    ['b', 'a'],
+  )
+  writer.release()
+  const holds = (child, mode) =>
+    waitFor(() => lock.inspect().holders.some((holder) => holder.pid === child.pid && holder.mode === mode))
+  await holds(b, 'read')
+  await b.kill()
+  await holds(a, 'write')
+  await a.kill()
+  t.is((await here).mode, 'upgradable')
+})
+
+for (const blocker of MODES) {
+  test(`the ms of a waiter grow while a ${blocker} hold is in its way`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const child = await pooledChild(t)
+    await child.ask('hold', { ref: name, mode: blocker })
+    const start = performance.now()
+    const waits = lock.acquireWrite()
+    await waitFor(() => performance.now() - start > 120)
+    const [waiter] = lock.inspect().waiters
+    await child.ask('release')
+    await waits
+    t.like(waiter, { mode: 'write', count: 1 })
+    t.true(waiter.ms >= 100, `${waiter.ms} ms`)
+    t.true(waiter.ms <= performance.now() - start)
+    t.deepEqual(lock.inspect().waiters, [])
+  })
+}
+
+test('inspect() changes nothing', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'upgradable' })
+  const waits = lock.acquireWrite()
+  const strip = ({ holders, waiters, ...rest }) => ({
+    ...rest,
+    parties: [...holders, ...waiters].map(({ ms, ...party }) => party),
+  })
+  const first = strip(lock.inspect())
+  for (let round = 0; round < 50; round++) {
+    lock.inspect()
+    await child.ask('inspect')
+  }
+  t.deepEqual(strip(lock.inspect()), first)
+  await child.ask('release')
+  t.is((await waits).mode, 'write')
+})
+
+test('what inspect() returned can be changed without changing the lock', async (t) => {
+  const lock = openLock(t)
+  await lock.acquireRead()
+  const seen = lock.inspect()
+  seen.holders.pop()
+  t.is(lock.inspect().holders.length, 1)
+})
+
+test('inspect() tells the token of the last write hold', async (t) => {
+  const lock = openLock(t)
+  const token = await lock.write((guard) => guard.token)
+  t.is(lock.inspect().token, token)
+  await lock.read(() => {})
+  t.is(lock.inspect().token, token)
+  const next = await lock.write((guard) => guard.token)
+  t.is(lock.inspect().token, next)
+})
+
+test('a dead holder is not shown, and a dead writer is shown as ownerDied until a write hold ends normally', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const child = await pooledChild(t)
+  const { token } = await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
+  t.is(lock.inspect().ownerDied, null)
+  await child.kill()
+  await waitFor(() => lock.inspect().holders.length === 0)
+  const ownerDied = { pid: child.pid, threadId: 0, label: 'rebuild', token }
+  t.deepEqual(lock.inspect().ownerDied, ownerDied)
+  await lock.read((guard) => t.deepEqual(guard.ownerDied, ownerDied))
+  t.deepEqual(lock.inspect().ownerDied, ownerDied)
+  await lock.write((guard) => t.deepEqual(guard.ownerDied, ownerDied))
+  t.is(lock.inspect().ownerDied, null)
+  await lock.read((guard) => t.is(guard.ownerDied, null))
+})
+
+test("a writer's death is told also when nobody else had the lock open", async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  const { token } = await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
+  await child.kill()
+  const ownerDied = { pid: child.pid, threadId: 0, label: 'rebuild', token }
+  const listed = () => RWLock.list().find((seen) => seen.name === name)
+  await waitFor(() => listed()?.ownerDied)
+  t.like(listed(), { name, holders: [], waiters: [], ownerDied })
+  const lock = openLock(t, name)
+  await lock.write((guard) => t.deepEqual(guard.ownerDied, ownerDied))
+  lock.close()
+  t.is(listed(), undefined)
+})
+
+test('a function that throws leaves ownerDied as it was when it began', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const thrown = () => {
+    throw new Error('thrown')
+  }
+  await t.throwsAsync(lock.write(thrown), { message: 'thrown' })
+  t.is(lock.inspect().ownerDied, null)
+  t.throws(() => lock.writeSync(thrown), { message: 'thrown' })
+  t.is(lock.inspect().ownerDied, null)
+
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
+  await child.kill()
+  await waitFor(() => lock.inspect().ownerDied !== null)
+  await t.throwsAsync(lock.write(thrown), { message: 'thrown' })
+  t.is(lock.inspect().ownerDied?.pid, child.pid)
+  t.throws(() => lock.writeSync(thrown), { message: 'thrown' })
+  t.is(lock.inspect().ownerDied?.pid, child.pid)
+  await t.throwsAsync(
+    lock.upgradable(async (guard) => {
+      await guard.upgrade()
+      t.is(guard.ownerDied?.pid, child.pid)
+      thrown()
+    }),
+    { message: 'thrown' },
+  )
+  t.is(lock.inspect().ownerDied?.pid, child.pid)
+  // Downgrading ends a write hold normally, too.
+  const guard = await lock.acquireWrite()
+  guard.downgrade()
+  t.is(lock.inspect().ownerDied, null)
+  guard.release()
+})
+
+// ---- RWLock.list
+
+test('RWLock.list() tells every named lock, as its inspect() does, and no lock by path', async (t) => {
+  const [a, b] = [uniqueName(t), uniqueName(t)]
+  const path = join(tempDir(t), 'x.lock')
+  const lock = openLock(t, a, { capacity: 3 })
+  openLock(t, { path })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: b, mode: 'write', options: { label: 'rebuild' } })
+  await lock.acquireRead()
+
+  const list = RWLock.list()
+  t.false(list.some((seen) => seen.path !== undefined || seen.name === path))
+  const strip = ({ holders, ...rest }) => ({ ...rest, holders: holders.map(({ ms, ...party }) => party) })
+  const ofA = list.filter(({ name }) => name === a)
+  t.is(ofA.length, 1)
+  t.deepEqual(strip(ofA[0]), strip(lock.inspect()))
+  t.like(
+    list.filter(({ name }) => name === b),
+    [
+      {
+        capacity: 128,
+        ownerDied: null,
+        holders: [{ pid: child.pid, mode: 'write', count: 1, label: 'rebuild' }],
+      },
+    ],
+  )
+})
+
+test('RWLock.list() does not keep a lock in existence, nor opens one', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { capacity: 1 })
+  RWLock.list()
+  const child = await pooledChild(t)
+  await child.ask('list')
+  lock.close()
+  t.false(RWLock.list().some((seen) => seen.name === name))
+})
+
+// ---- RWLock.remove
+
+test('RWLock.remove of what does not exist is false', (t) => {
+  t.false(RWLock.remove(uniqueName(t)))
+  t.false(RWLock.remove({ name: uniqueName(t) }))
+  t.false(RWLock.remove({ path: join(tempDir(t), 'nothing.lock') }))
+  t.false(RWLock.remove({ path: join(tempDir(t), 'no', 'such', 'folder', 'x.lock') }))
+})
+
+test('RWLock.remove does not open what does not exist', (t) => {
+  const name = uniqueName(t)
+  const path = join(tempDir(t), 'nothing.lock')
+  RWLock.remove(name)
+  RWLock.remove({ path })
+  t.false(RWLock.list().some((seen) => seen.name === name))
+  t.false(existsSync(path))
+})
+
+for (const where of ['named', 'path']) {
+  test(`RWLock.remove of a ${where} lock that is open anywhere is ERR_LOCK_BUSY, and says where`, async (t) => {
+    const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
+    const lock = openLock(t, ref)
+    const busy = (pid) => {
+      const error = t.throws(() => RWLock.remove(ref), { code: 'ERR_LOCK_BUSY', name: 'LockError' })
+      t.true(error?.message.includes(`${pid}`), error?.message)
+    }
+    busy(process.pid)
+    const child = await pooledChild(t)
+    await child.ask('open', { ref })
+    const thread = await spawnThread(t)
+    await thread.ask('open', { ref })
+    await t.throwsAsync(child.ask('remove', { ref }), { code: 'ERR_LOCK_BUSY' })
+    lock.close()
+    busy(child.pid)
+    await child.ask('close')
+    busy(thread.pid)
+    await thread.ask('close')
+    t.is(RWLock.remove(ref), where === 'path')
+    t.false(RWLock.remove(ref))
+  })
+
+  test(`RWLock.remove of a ${where} lock does not disturb those who hold it`, async (t) => {
+    const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
+    const lock = openLock(t, ref)
+    const child = await pooledChild(t)
+    for (const mode of MODES) {
+      const guard = await acquire[mode](lock)
+      await t.throwsAsync(child.ask('remove', { ref }), { code: 'ERR_LOCK_BUSY' })
+      t.like(lock.inspect(), { holders: [{ mode }], waiters: [] })
+      guard.release()
+    }
+    t.is(await lock.write(() => 'works'), 'works')
+  })
+
+  test(`RWLock.remove of a ${where} lock whose writer died forgets it`, async (t) => {
+    const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
+    const child = await pooledChild(t)
+    const { token } = await child.ask('hold', { ref, mode: 'write' })
+    await child.kill()
+    t.true(
+      await waitFor(() => {
+        try {
+          return RWLock.remove(ref)
+        } catch (error) {
+          if (error.code !== 'ERR_LOCK_BUSY') throw error
+          return false
+        }
+      }),
+    )
+    const lock = openLock(t, ref)
+    t.is(lock.inspect().ownerDied, null)
+    t.true((await lock.write((guard) => guard.token)) > token)
+  })
+}
+
+test('RWLock.remove of a path removes the file, given as string or URL', (t) => {
+  const path = join(tempDir(t), 'x.lock')
+  for (const ref of [{ path }, { path: pathToFileURL(path) }]) {
+    openLock(t, ref).close()
+    t.true(existsSync(path))
+    t.true(RWLock.remove(ref))
+    t.false(existsSync(path))
+  }
+})
+
+test('RWLock.remove leaves alone what is no lock', (t) => {
+  const dir = tempDir(t)
+  const file = join(dir, 'data')
+  writeFileSync(file, 'precious '.repeat(1000))
+  t.throws(() => RWLock.remove({ path: file }), { code: 'ERR_LOCK_CORRUPT' })
+  t.is(readFileSync(file, 'utf8'), 'precious '.repeat(1000))
+  mkdirSync(join(dir, 'folder'))
+  const error = t.throws(() => RWLock.remove({ path: join(dir, 'folder') }))
+  t.regex(/** @type {any} */ (error).code, /^ERR_LOCK_(CORRUPT|ACCESS)$/)
+  t.true(existsSync(join(dir, 'folder')))
+})
+
+test('after RWLock.remove the same name is a new lock', async (t) => {
+  const path = join(tempDir(t), 'x.lock')
+  openLock(t, { path }, { capacity: 3 }).close()
+  t.true(RWLock.remove({ path }))
+  const lock = openLock(t, { path }, { capacity: 5 })
+  t.is(lock.inspect().capacity, 5)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: { path } })
+  await lock.acquireWrite()
+  for (const mode of MODES) t.is(await child.ask(ops[mode].try), null)
+})

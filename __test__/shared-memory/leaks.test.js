@@ -1,0 +1,58 @@
+// Whatever is done often enough shows what it leaves: files, shared memory, descriptors, threads, memory.
+import { readdirSync } from 'node:fs'
+import { sandbox, sandboxTest, tempDir, timeoutFactor, unlessEmulated } from '../helpers/index.js'
+
+/**
+ * Has a process do `thing` of leaks/run.js `times` times, and checks what it has left.
+ *
+ * @param {import('ava').ExecutionContext} t
+ * @param {string} thing
+ * @param {number} times
+ * @param {number} limit of what the whole may leave, in MB: far less than anything that is left each time
+ */
+async function leavesNothing(t, thing, times, limit = 6) {
+  t.timeout(110_000 * timeoutFactor)
+  const box = await sandbox(t)
+  const dir = tempDir(t)
+  const child = box.spawnNode(
+    new URL('./programs/repeats.js', import.meta.url),
+    [thing, dir, String(times), String(limit)],
+    // A small young generation, so that its size is not mistaken for what is left.
+    { execArgv: ['--expose-gc', '--max-semi-space-size=1'] },
+  )
+  const { before, after, megabytes, grown } = await child.next('measured', { bound: 100_000 })
+  t.log(`${megabytes.map((value) => value.toFixed(1)).join(', ')} MB; ${after.threads} threads`)
+  t.is(after.descriptors, before.descriptors, 'descriptors')
+  t.true(after.threads <= before.threads, `${after.threads} threads, and ${before.threads} before`)
+  t.true(grown < limit, `${grown} MB more`)
+  t.deepEqual(await child.exited, { code: 0, signal: null })
+  t.deepEqual(box.leftOvers(), [])
+  t.deepEqual(readdirSync(dir), [])
+}
+
+const longTest = unlessEmulated('it takes minutes', { by: sandboxTest })
+
+longTest('100,000 names opened and closed leave nothing', (t) => leavesNothing(t, 'names', 100_000))
+
+longTest(
+  '1,000,000 acquisitions, by all methods, at once or after waiting for each other, leave nothing',
+  (t) => leavesNothing(t, 'acquisitions', 1_000_000),
+)
+
+sandboxTest('10,000 waits that are given up leave nothing', (t) => leavesNothing(t, 'unfulfilled', 10_000))
+
+sandboxTest('1,000 locks by path take a descriptor each while they are open, and leave nothing', (t) =>
+  leavesNothing(t, 'paths', 1000),
+)
+
+sandboxTest('4,000 attempts to open what is no lock, or not this one, leave nothing', (t) =>
+  leavesNothing(t, 'failures', 4000),
+)
+
+longTest('100 worker threads that end or are terminated, holding and waiting, leave nothing', (t) =>
+  leavesNothing(t, 'workers', 100, 20),
+)
+
+sandboxTest('1,000 handles dropped without close() are closed once they are collected', (t) =>
+  leavesNothing(t, 'collected', 1000),
+)

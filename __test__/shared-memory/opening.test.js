@@ -1,0 +1,594 @@
+// Opening and closing a lock: by name, by path, anonymous, twice, with limits.
+import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { RWLock } from 'process-rwlock'
+import { pooledChild } from '../helpers/child-pool.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import {
+  openLock,
+  spawnChild,
+  spawnThread,
+  tempDir,
+  test,
+  uniqueName,
+  unlessEmulated,
+  waitFor,
+} from '../helpers/index.js'
+import { acquire, MODES } from '../helpers/modes.js'
+import { opening } from '../loading/opening.js'
+
+const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
+
+const linkTest = unlessEmulated('there are no symbolic links', { under: ['wine'] })
+// On Windows it is that of the console.
+const titleTest = unlessEmulated('a process has no title', { under: ['wine'] })
+
+// ---- what a lock is called
+
+test('a string and { name } open the same lock', async (t) => {
+  const name = uniqueName(t)
+  const byString = openLock(t, name)
+  const byObject = openLock(t, { name })
+
+  const guard = await byString.acquireWrite()
+  t.is(byObject.tryRead(), null)
+  guard.release()
+  t.is(byObject.tryRead()?.mode, 'read')
+})
+
+test('a name opens the same lock in every process', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const child = await pooledChild(t)
+
+  await child.ask('hold', { ref: name, mode: 'write' })
+  t.is(lock.tryRead(), null)
+  await child.ask('release')
+  t.is(lock.tryRead()?.mode, 'read')
+})
+
+test('a name opens the same lock in every worker thread', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const worker = await spawnThread(t)
+
+  await worker.ask('hold', { ref: name, mode: 'write' })
+  t.is(lock.tryRead(), null)
+  await worker.ask('release')
+  t.is(lock.tryRead()?.mode, 'read')
+})
+
+test('different names are different locks', async (t) => {
+  const [a, b] = [openLock(t), openLock(t)]
+  const guard = await a.acquireWrite()
+  t.is(b.tryWrite()?.mode, 'write')
+  guard.release()
+})
+
+test('a path as string and as URL is the same lock, in every process', async (t) => {
+  const path = join(tempDir(t), 'file.lock')
+  const byString = openLock(t, { path })
+  const byUrl = openLock(t, { path: pathToFileURL(path) })
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: { path } })
+
+  const guard = await byString.acquireWrite()
+  t.is(byUrl.tryRead(), null)
+  t.is(await child.ask('tryRead'), null)
+  guard.release()
+  t.is(byUrl.tryRead()?.mode, 'read')
+  t.is((await child.ask('tryRead')).mode, 'read')
+})
+
+test('a relative path means the file in the working directory of whoever opens it', async (t) => {
+  const dir = tempDir(t)
+  const lock = openLock(t, { path: join(dir, 'here.lock') })
+  const child = await spawnChild(t, { cwd: dir })
+  await child.ask('open', { ref: { path: 'here.lock' } })
+
+  t.deepEqual(await child.ask('toJSON'), { path: join(dir, 'here.lock') })
+  const guard = await lock.acquireWrite()
+  t.is(await child.ask('tryRead'), null)
+  guard.release()
+})
+
+linkTest('a path that leads through a symbolic link is the lock it leads to', async (t) => {
+  const dir = tempDir(t)
+  const lock = openLock(t, { path: join(dir, 'real.lock') })
+  symlinkSync(join(dir, 'real.lock'), join(dir, 'link.lock'))
+  const link = openLock(t, { path: join(dir, 'link.lock') })
+
+  const guard = await lock.acquireWrite()
+  t.is(link.tryRead(), null)
+  guard.release()
+})
+
+test('the lock file is made if it is missing, and stays when the lock closes', async (t) => {
+  const path = join(tempDir(t), 'file.lock')
+  const lock = openLock(t, { path })
+  t.true(statSync(path).isFile())
+  await lock.write(() => {})
+  lock.close()
+  t.true(statSync(path).isFile())
+  t.is(await openLock(t, { path }).read(() => 'opened again'), 'opened again')
+})
+
+test('a lock file does not touch its neighbours', async (t) => {
+  const dir = tempDir(t)
+  writeFileSync(join(dir, 'data'), 'precious')
+  const lock = openLock(t, { path: join(dir, 'file.lock') })
+  await lock.write(() => {})
+  await lock.read(() => {})
+  lock.close()
+  t.deepEqual(readdirSync(dir).sort(), ['data', 'file.lock'])
+  t.is(readFileSync(join(dir, 'data'), 'utf8'), 'precious')
+})
+
+// ---- anonymous
+
+test('without a reference every lock is another one', (t) => {
+  const [a, b] = [openAnonymous(t), openAnonymous(t)]
+  t.notDeepEqual(a.toJSON(), b.toJSON())
+  t.is(a.tryWrite()?.mode, 'write')
+  t.is(b.tryWrite()?.mode, 'write')
+})
+
+test('an anonymous lock takes options, too', (t) => {
+  const lock = openAnonymous(t, { capacity: 3 })
+  t.is(lock.inspect().capacity, 3)
+})
+
+test('toJSON tells what opens the lock again', (t) => {
+  const name = uniqueName(t)
+  const path = join(tempDir(t), 'file.lock')
+  t.deepEqual(openLock(t, name).toJSON(), { name })
+  t.deepEqual(openLock(t, { name }).toJSON(), { name })
+  t.deepEqual(openLock(t, { path }).toJSON(), { path })
+  t.deepEqual(openLock(t, { path: pathToFileURL(path) }).toJSON(), { path })
+  t.deepEqual(Object.keys(openAnonymous(t).toJSON()), ['name'])
+})
+
+test('JSON.stringify(lock) is a lock that new RWLock() turns back', async (t) => {
+  const lock = openAnonymous(t)
+  const text = JSON.stringify({ lock })
+  const again = openLock(t, JSON.parse(text).lock)
+  const guard = await lock.acquireWrite()
+  t.is(again.tryRead(), null)
+  guard.release()
+  t.is(again.tryRead()?.mode, 'read')
+})
+
+test('what toJSON returned can be changed without changing the lock', (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  Object.assign(lock.toJSON(), { name: 'something else' })
+  t.deepEqual(lock.toJSON(), { name })
+})
+
+// ---- the same lock twice in one thread
+
+test('two handles of one thread are one attachment', (t) => {
+  const name = uniqueName(t)
+  // There is room for one attachment only.
+  const [a, b] = [openLock(t, name, { capacity: 1 }), openLock(t, name, { capacity: 1 })]
+  const [one, two] = [a.tryRead(), b.tryRead()]
+  t.truthy(one)
+  t.truthy(two)
+  t.like(a.inspect(), { holders: [{ mode: 'read', count: 2, pid: process.pid, threadId: 0 }], waiters: [] })
+})
+
+test('two handles of one file in one thread are one attachment, whatever the path says', (t) => {
+  const dir = tempDir(t)
+  const a = openLock(t, { path: join(dir, 'x.lock') }, { capacity: 1 })
+  const b = openLock(t, { path: `${dir}/../${basename(dir)}/./x.lock` }, { capacity: 1 })
+  a.tryRead()
+  t.like(b.inspect(), { holders: [{ count: 1 }] })
+})
+
+test('two handles exclude each other as two locks would', async (t) => {
+  const name = uniqueName(t)
+  const [a, b] = [openLock(t, name), openLock(t, name)]
+  const log = []
+  const first = await a.acquireWrite()
+  const second = b.write(() => log.push('b writes'))
+  t.is(b.tryRead(), null)
+  t.is(b.tryUpgradable(), null)
+  log.push('a releases')
+  first.release()
+  await second
+  t.deepEqual(log, ['a releases', 'b writes'])
+})
+
+test('closing one handle leaves the holds of the other', async (t) => {
+  const name = uniqueName(t)
+  const [a, b] = [openLock(t, name), openLock(t, name)]
+  const outsider = await pooledChild(t)
+  await outsider.ask('open', { ref: name })
+  const [ofA, ofB] = [await a.acquireRead(), await b.acquireRead()]
+
+  a.close()
+  t.true(ofA.released)
+  t.false(ofB.released)
+  t.is(await outsider.ask('tryWrite'), null)
+  ofB.release()
+  t.is((await outsider.ask('tryWrite')).mode, 'write')
+})
+
+test('closing one handle leaves the waits of the other', async (t) => {
+  const name = uniqueName(t)
+  const [a, b] = [openLock(t, name), openLock(t, name)]
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
+  const ofA = a.read(() => 'a')
+  const ofB = b.read(() => 'b')
+
+  a.close()
+  await t.throwsAsync(ofA, { code: 'ERR_LOCK_CLOSED' })
+  await child.ask('release')
+  t.is(await ofB, 'b')
+})
+
+test('closing one handle releases its own holds, though the attachment stays open', async (t) => {
+  const name = uniqueName(t)
+  const stays = openLock(t, name)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  for (const mode of MODES) {
+    const closes = openLock(t, name)
+    await acquire[mode](closes)
+    t.is(await child.ask('tryWrite'), null)
+    closes.close()
+    t.deepEqual(stays.inspect().holders, [], mode)
+    t.is((await child.ask('tryWrite')).mode, 'write', mode)
+    await child.ask('release')
+  }
+})
+
+test('a write hold of one handle survives that the other closes', async (t) => {
+  const name = uniqueName(t)
+  const [a, b] = [openLock(t, name), openLock(t, name)]
+  const guard = await a.acquireWrite()
+  b.close()
+  t.false(guard.released)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  t.is(await child.ask('tryRead'), null)
+})
+
+// ---- capacity
+
+test('the capacity is 128 unless said otherwise', (t) => {
+  t.is(openLock(t).inspect().capacity, 128)
+  t.is(openLock(t, { path: join(tempDir(t), 'x.lock') }).inspect().capacity, 128)
+})
+
+test('the capacity can be anything from 1 to 4095', async (t) => {
+  for (const capacity of [1, 2, 4095]) {
+    const lock = openLock(t, uniqueName(t), { capacity })
+    t.is(lock.inspect().capacity, capacity)
+    t.is(await lock.write(() => 'works'), 'works')
+  }
+})
+
+test("the creator's capacity wins", async (t) => {
+  const name = uniqueName(t)
+  openLock(t, name, { capacity: 7 })
+  t.is(openLock(t, name).inspect().capacity, 7)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  t.is((await child.ask('inspect')).capacity, 7)
+})
+
+for (const where of ['named', 'path']) {
+  test(`asking explicitly for another capacity of a ${where} lock is ERR_LOCK_INCOMPATIBLE`, async (t) => {
+    const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
+    const lock = openLock(t, ref, { capacity: 7 })
+    const error = t.throws(() => new RWLock(ref, { capacity: 8 }), { code: 'ERR_LOCK_INCOMPATIBLE' })
+    t.regex(error?.message ?? '', /7.*8/)
+    const child = await pooledChild(t)
+    await t.throwsAsync(child.ask('open', { ref, options: { capacity: 8 } }), {
+      code: 'ERR_LOCK_INCOMPATIBLE',
+    })
+    // Those who failed left nothing behind, and the same number is welcome.
+    t.is(await child.ask('open', { ref, options: { capacity: 7 } }), 0)
+    t.is(await lock.write(() => 'works'), 'works')
+  })
+}
+
+test('a lock that is full is ERR_LOCK_FULL for another process, until somebody closes', async (t) => {
+  const name = uniqueName(t)
+  openLock(t, name, { capacity: 2 })
+  const [second, third] = await Promise.all([pooledChild(t), pooledChild(t)])
+  await second.ask('open', { ref: name })
+
+  const error = await t.throwsAsync(third.ask('open', { ref: name }), { code: 'ERR_LOCK_FULL' })
+  t.regex(error?.message ?? '', /\b2\b/)
+  await second.ask('close')
+  t.is(await third.ask('open', { ref: name }), 0)
+})
+
+test('a lock that is full is ERR_LOCK_FULL for another thread', async (t) => {
+  const name = uniqueName(t)
+  openLock(t, name, { capacity: 2 })
+  const [second, third] = await Promise.all([spawnThread(t), spawnThread(t)])
+  await second.ask('open', { ref: name })
+
+  await t.throwsAsync(third.ask('open', { ref: name }), { code: 'ERR_LOCK_FULL' })
+  await second.ask('close')
+  t.is(await third.ask('open', { ref: name }), 0)
+})
+
+test('a full lock reclaims the places of the dead before it is ERR_LOCK_FULL', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { capacity: 2 })
+  const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
+  await dead.ask('hold', { ref: name, mode: 'read' })
+  await dead.kill()
+
+  // The kernel may take a moment to tell.
+  await waitFor(() => next.ask('open', { ref: name }).then(succeeds, isFull))
+  t.is((await next.ask('tryWrite')).mode, 'write')
+  t.is(lock.tryRead(), null)
+})
+
+test('a writer that died costs no place', async (t) => {
+  const name = uniqueName(t)
+  openLock(t, name, { capacity: 2 })
+  const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
+  await dead.ask('hold', { ref: name, mode: 'write' })
+  await dead.kill()
+
+  await waitFor(() => next.ask('open', { ref: name }).then(succeeds, isFull))
+  t.is((await next.ask('acquireWrite')).ownerDied.pid, dead.pid)
+})
+
+// ---- label
+
+titleTest('the label shows who holds; it is the title of the process unless said otherwise', async (t) => {
+  const name = uniqueName(t)
+  const child = await spawnChild(t, { execArgv: ['--title=the child'] })
+  await child.ask('hold', { ref: name, mode: 'read' })
+  const lock = openLock(t, name, { label: 'the parent' })
+  lock.tryRead()
+
+  const labels = Object.fromEntries(lock.inspect().holders.map(({ pid, label }) => [pid, label]))
+  t.deepEqual(labels, { [process.pid]: 'the parent', [child.pid]: 'the child' })
+})
+
+test('a label may be any text, and its first 48 bytes are kept', (t) => {
+  for (const [label, shown] of [
+    ['Ünïcödé ✓', 'Ünïcödé ✓'],
+    ['a\nb', 'a\nb'],
+    ['x'.repeat(48), 'x'.repeat(48)],
+    ['x'.repeat(49), 'x'.repeat(48)],
+    ['é'.repeat(60), 'é'.repeat(24)],
+    [`x${'é'.repeat(60)}`, `x${'é'.repeat(23)}`],
+  ]) {
+    const lock = openLock(t, uniqueName(t), { label })
+    lock.tryRead()
+    t.is(lock.inspect().holders[0].label, shown)
+  }
+})
+
+// ---- closing
+
+test('closing releases the holds of the handle', async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  for (const mode of MODES) {
+    const lock = openLock(t, name)
+    const guard = await acquire[mode](lock)
+    t.is(await child.ask('tryWrite'), null, mode)
+    lock.close()
+    t.true(guard.released)
+    t.is((await child.ask('tryWrite')).mode, 'write', mode)
+    await child.ask('release')
+  }
+})
+
+test('closing is a release: nobody is told of a dead owner', async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  const lock = openLock(t, name)
+  await lock.acquireWrite()
+  lock.close()
+  t.is((await child.ask('acquireWrite')).ownerDied, null)
+})
+
+test('closing lets in those who wait elsewhere', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  await lock.acquireWrite()
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  const waits = child.ask('acquireWrite')
+  await waitFor(() => lock.inspect().waiters.length === 1)
+  lock.close()
+  t.is((await waits).mode, 'write')
+})
+
+test('closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED', async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
+  const lock = openLock(t, name)
+  let ran = false
+  const body = () => {
+    ran = true
+  }
+  const pending = [
+    lock.read(body),
+    lock.write(body),
+    lock.upgradable(body),
+    lock.acquireRead(),
+    lock.acquireWrite({ timeout: 60_000 }),
+    lock.acquireUpgradable({ signal: new AbortController().signal }),
+  ]
+  lock.close()
+  for (const wait of pending) await t.throwsAsync(wait, { code: 'ERR_LOCK_CLOSED', name: 'LockError' })
+  await child.ask('release')
+  t.is((await child.ask('acquireWrite')).mode, 'write')
+  t.false(ran)
+})
+
+test('closing rejects an upgrade that waits, and releases its hold', async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  const lock = openLock(t, name)
+  const guard = await lock.acquireUpgradable()
+  const upgrade = guard.upgrade()
+  lock.close()
+  await t.throwsAsync(upgrade, { code: 'ERR_LOCK_CLOSED' })
+  t.true(guard.released)
+  await child.ask('release')
+  t.is((await child.ask('acquireWrite')).mode, 'write')
+})
+
+test('closing while a function runs releases under it, and the function goes on', async (t) => {
+  const lock = openLock(t)
+  const result = await lock.write((guard) => {
+    lock.close()
+    t.true(guard.released)
+    return 'done'
+  })
+  t.is(result, 'done')
+})
+
+test('a hold granted but not yet seen does not run its function after close()', async (t) => {
+  const lock = openLock(t)
+  let ran = false
+  const read = lock.read(() => {
+    ran = true
+  })
+  lock.close()
+  await t.throwsAsync(read, { code: 'ERR_LOCK_CLOSED' })
+  t.false(ran)
+})
+
+test('every method of a closed lock says ERR_LOCK_CLOSED, and close() does nothing', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  lock.close()
+  const closed = { code: 'ERR_LOCK_CLOSED', name: 'LockError', message: /closed/ }
+  const never = () => t.fail('it must not run')
+
+  await t.throwsAsync(lock.read(never), closed)
+  await t.throwsAsync(lock.write(never), closed)
+  await t.throwsAsync(lock.upgradable(never), closed)
+  await t.throwsAsync(lock.read(never, { timeout: 0 }), closed)
+  await t.throwsAsync(lock.acquireRead(), closed)
+  await t.throwsAsync(lock.acquireWrite(), closed)
+  await t.throwsAsync(lock.acquireUpgradable(), closed)
+  t.throws(() => lock.tryRead(), closed)
+  t.throws(() => lock.tryWrite(), closed)
+  t.throws(() => lock.tryUpgradable(), closed)
+  t.throws(() => lock.readSync(never), closed)
+  t.throws(() => lock.writeSync(never), closed)
+  t.throws(() => lock.acquireReadSync(), closed)
+  t.throws(() => lock.acquireWriteSync({ timeout: 10 }), closed)
+  t.throws(() => lock.inspect(), closed)
+  t.notThrows(() => lock.close())
+  // What it was called is still known: the JSON that was handed out stays true.
+  t.deepEqual(lock.toJSON(), { name })
+})
+
+test('Symbol.dispose closes', (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  lock.tryWrite()
+  lock[Symbol.dispose]()
+  t.throws(() => lock.tryRead(), { code: 'ERR_LOCK_CLOSED' })
+  t.false(isListed(name))
+})
+
+test('a lock can be opened again after it was closed', async (t) => {
+  const name = uniqueName(t)
+  for (let round = 0; round < 20; round++) {
+    const lock = openLock(t, name)
+    t.is(await lock.write(() => round), round)
+    lock.close()
+  }
+})
+
+test('the shared memory is removed when the last handle anywhere closes, and not before', async (t) => {
+  const name = uniqueName(t)
+  const [a, b] = [openLock(t, name), openLock(t, name)]
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  const worker = await spawnThread(t)
+  await worker.ask('open', { ref: name })
+
+  t.true(isListed(name))
+  a.close()
+  t.true(isListed(name))
+  b.close()
+  t.true(isListed(name))
+  await child.ask('close')
+  t.true(isListed(name))
+  await worker.ask('close')
+  t.false(isListed(name))
+})
+
+test('the shared memory is removed when the last process ends by itself, without close()', async (t) => {
+  const name = uniqueName(t)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  t.true(isListed(name))
+  await child.ask('finish')
+  t.deepEqual(await child.exited, { code: 0, signal: null })
+  t.false(isListed(name))
+})
+
+function openAnonymous(t, options) {
+  const lock = new RWLock(undefined, options)
+  cleanUp(t, 'locks', () => lock.close())
+  cleanUp(t, 'names', () => RWLock.remove(/** @type {{ name: string }} */ (lock.toJSON())))
+  return lock
+}
+
+const succeeds = () => true
+const isFull = (error) => {
+  if (error.code === 'ERR_LOCK_FULL') return false
+  throw error
+}
+
+test('code that is loaded twice over one addon has its calls to itself', (t) => {
+  const require = createRequire(import.meta.url)
+  const load = (/** @type {string} */ file) => require(file)
+  const { binding } = load('../../dist/shared-memory/binding.js')
+  const [one, other] = [1, 2].map(() => {
+    delete require.cache[require.resolve('../../dist/shared-memory/fast-path.js')]
+    return load('../../dist/shared-memory/fast-path.js')
+  })
+  t.not(one.tryRead, other.tryRead)
+  const copy = binding.register(() => true)
+  const open = () => binding.open(copy.number, {}, opening(uniqueName(t)))
+  const opened = [open(), open()]
+  const attachments = opened.map(({ attachment }) => attachment)
+  cleanUp(t, 'locks', () => {
+    for (const { handle } of opened) binding.close(copy.number, handle)
+  })
+  for (const [here, there] of [attachments, attachments.toReversed()]) {
+    t.true(one.tryWrite(here) > 0)
+    t.true(other.tryWrite(there) > 0)
+    t.is(other.tryRead(here), 0)
+    t.is(one.tryRead(there), 0)
+    one.releaseExclusive(here, 0)
+    t.is(one.tryRead(there), 0)
+    other.releaseExclusive(there, 0)
+    t.true(one.tryRead(there) > 0)
+    t.true(other.tryRead(here) > 0)
+    other.releaseRead(there)
+    one.releaseRead(here)
+  }
+  // An attachment that is none.
+  t.is(one.tryRead(2 ** 32 - 1), 0)
+  t.is(one.tryWrite(2 ** 32 - 1), 0)
+  t.is(one.releaseRead(2 ** 32 - 1), undefined)
+  t.is(one.releaseExclusive(2 ** 32 - 1, 0), undefined)
+})

@@ -1,0 +1,366 @@
+// The calls that block their thread. Each has a timeout here: a thread that waits in vain could not be stopped otherwise.
+import { LockError } from 'process-rwlock'
+import { pooledChild } from '../helpers/child-pool.js'
+import { openLock, spawnThread, test, uniqueName } from '../helpers/index.js'
+import { acquire, isFree, MODES, never, TOGETHER } from '../helpers/modes.js'
+import { queued, stream } from '../helpers/observe.js'
+
+const BOUND = { timeout: 10_000 }
+
+const acquireSync = {
+  read: (lock, options = BOUND) => lock.acquireReadSync(options),
+  write: (lock, options = BOUND) => lock.acquireWriteSync(options),
+}
+const runSync = {
+  read: (lock, fn, options = BOUND) => lock.readSync(fn, options),
+  write: (lock, fn, options = BOUND) => lock.writeSync(fn, options),
+}
+const SYNC_MODES = /** @type {const} */ (['read', 'write'])
+
+/** Has a child release after this thread has been blocked for a while. */
+function releaseSoon(child, ms = 60) {
+  child.tell('busy', { ms })
+  child.tell('release')
+}
+
+for (const mode of SYNC_MODES) {
+  test(`${mode}Sync(fn) holds the lock while fn runs, and gives its result`, (t) => {
+    const lock = openLock(t)
+    /** @type {import('process-rwlock').Guard | undefined} */
+    let inside
+    const result = runSync[mode](lock, (guard) => {
+      inside = guard
+      t.is(guard.mode, mode)
+      t.false(guard.released)
+      t.like(lock.inspect(), { holders: [{ mode, count: 1 }] })
+      return 'result'
+    })
+    t.is(result, 'result')
+    t.true(inside?.released)
+    t.true(isFree(lock))
+    t.is(
+      lock[`${mode}Sync`](() => 'without options'),
+      'without options',
+    )
+  })
+
+  test(`${mode}Sync(fn) passes on what fn throws, and releases`, (t) => {
+    const lock = openLock(t)
+    const error = new Error('thrown in fn')
+    const thrown = t.throws(() =>
+      runSync[mode](lock, () => {
+        throw error
+      }),
+    )
+    t.is(thrown, error)
+    t.true(isFree(lock))
+  })
+
+  test(`${mode}Sync(fn) refuses a function whose promise it would not wait for, and releases`, (t) => {
+    const lock = openLock(t)
+    t.throws(() => runSync[mode](lock, async () => {}), { code: 'ERR_INVALID_ARG_VALUE', message: /promise/ })
+    t.true(isFree(lock))
+  })
+
+  test(`a guard acquired for ${mode} synchronously is a guard like any other`, async (t) => {
+    const lock = openLock(t)
+    const before = await lock.write((guard) => guard.token)
+    const guard = acquireSync[mode](lock)
+    t.is(guard.mode, mode)
+    t.true(mode === 'write' ? guard.token > before : guard.token === before)
+    t.is(guard.ownerDied, null)
+    if (mode === 'write') guard.downgrade()
+    t.is(lock.tryWrite(), null)
+    guard.release()
+    guard.release()
+    t.true(guard.released)
+    t.true(isFree(lock))
+  })
+
+  test(`${mode}Sync waits for another process, blocking this thread`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const child = await pooledChild(t)
+    await child.ask('hold', { ref: name, mode: 'write' })
+    let turns = 0
+    setImmediate(() => turns++)
+    t.is(lock.tryRead(), null)
+    releaseSoon(child)
+    const guard = acquireSync[mode](lock)
+    t.is(turns, 0)
+    t.is(guard.mode, mode)
+  })
+
+  test(`${mode}Sync waits for another thread of this process`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const thread = await spawnThread(t)
+    await thread.ask('hold', { ref: name, mode: 'write' })
+    thread.tell('busy', { ms: 60 })
+    thread.tell('release')
+    t.is(
+      runSync[mode](lock, (guard) => guard.mode),
+      mode,
+    )
+  })
+
+  test(`a synchronous wait for ${mode} ends when its timeout has passed, and not before`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const child = await pooledChild(t)
+    await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
+    for (const timeout of [0, 40.5, 300]) {
+      const start = performance.now()
+      const error = t.throws(() => runSync[mode](lock, never, { timeout }), {
+        code: 'ERR_LOCK_TIMEOUT',
+        instanceOf: LockError,
+      })
+      const ms = performance.now() - start
+      t.true(ms >= timeout - 1 && ms < timeout + 5000, `${ms} ms`)
+      t.regex(error?.message ?? '', new RegExp(`held for write by pid ${child.pid} \\('rebuild'\\) for`))
+      t.like(error?.holders, [{ pid: child.pid, mode: 'write', label: 'rebuild' }])
+    }
+    t.deepEqual(lock.inspect().waiters, [])
+    t.throws(() => acquireSync[mode](lock, { timeout: 0 }), { code: 'ERR_LOCK_TIMEOUT' })
+    await child.ask('release')
+    t.is(acquireSync[mode](lock, { timeout: 0 }).mode, mode)
+  })
+
+  test(`a signal that was aborted before keeps ${mode}Sync from even trying`, (t) => {
+    const lock = openLock(t)
+    const reason = new Error('not today')
+    const options = { ...BOUND, signal: AbortSignal.abort(reason) }
+    t.is(
+      t.throws(() => runSync[mode](lock, never, options)),
+      reason,
+    )
+    t.is(
+      t.throws(() => acquireSync[mode](lock, options)),
+      reason,
+    )
+    t.deepEqual(lock.inspect().holders, [])
+  })
+
+  test(`${mode}Sync shows the label of its hold, also after it had to wait`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name)
+    const label = () => lock.inspect().holders[0].label
+    t.is(runSync[mode](lock, label, { ...BOUND, label: 'at once' }), 'at once')
+    const child = await pooledChild(t)
+    await child.ask('hold', { ref: name, mode: 'write' })
+    releaseSoon(child)
+    t.is(runSync[mode](lock, label, { ...BOUND, label: 'later' }), 'later')
+  })
+}
+
+// ---- what this very thread holds
+
+for (const held of MODES) {
+  for (const wanted of SYNC_MODES) {
+    const may = TOGETHER[held][wanted]
+    test(`inside a ${held} hold of this thread ${wanted}Sync ${may ? 'is granted' : 'is ERR_LOCK_DEADLOCK at once'}`, async (t) => {
+      const name = uniqueName(t)
+      const [lock, again] = [openLock(t, name), openLock(t, name)]
+      const guard = await acquire[held](lock)
+      for (const handle of [lock, again]) {
+        if (may) {
+          const inner = acquireSync[wanted](handle)
+          t.is(inner.mode, wanted)
+          inner.release()
+          continue
+        }
+        const start = performance.now()
+        const deadlock = { code: 'ERR_LOCK_DEADLOCK', name: 'LockError' }
+        const error = t.throws(() => acquireSync[wanted](handle), deadlock)
+        t.true((error?.message ?? '').includes(name), 'it says which lock')
+        t.throws(() => runSync[wanted](handle, never), deadlock)
+        t.true(performance.now() - start < 5000)
+      }
+      t.false(guard.released)
+      t.is(guard.mode, held)
+      t.deepEqual(lock.inspect().waiters, [])
+      guard.release()
+      t.true(isFree(lock))
+    })
+  }
+}
+
+test('what another thread holds is no deadlock', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const thread = await spawnThread(t)
+  await thread.ask('hold', { ref: name, mode: 'write' })
+  t.throws(() => lock.writeSync(never, { timeout: 30 }), { code: 'ERR_LOCK_TIMEOUT' })
+})
+
+test('functions nest where that is no conflict', (t) => {
+  const lock = openLock(t)
+  const depth = (n) => (n === 0 ? 'deep' : lock.readSync(() => depth(n - 1), BOUND))
+  t.is(depth(50), 'deep')
+  t.throws(() => lock.readSync(() => lock.writeSync(never, BOUND)), { code: 'ERR_LOCK_DEADLOCK' })
+  t.throws(() => lock.writeSync(() => lock.readSync(never, BOUND)), { code: 'ERR_LOCK_DEADLOCK' })
+  t.true(isFree(lock))
+})
+
+// ---- before what this thread waits for
+
+for (const sync of SYNC_MODES) {
+  for (const pending of MODES) {
+    test(`${sync}Sync goes before a pending ${pending} of the same thread, which comes afterwards`, async (t) => {
+      const name = uniqueName(t)
+      const lock = openLock(t, name, { fairness: 0 })
+      const child = await pooledChild(t)
+      await child.ask('hold', { ref: name, mode: 'write' })
+      const log = []
+      const waits = [1, 2].map((n) => lock[pending](() => log.push(n)))
+      await queued(lock, process, 2)
+      releaseSoon(child)
+      runSync[sync](lock, () => log.push('sync'))
+      t.deepEqual(log, ['sync'])
+      await Promise.all(waits)
+      t.deepEqual(log, ['sync', 1, 2])
+      t.true(isFree(lock))
+    })
+  }
+}
+
+test('readSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  let written = false
+  const writer = lock.write(() => {
+    written = true
+  })
+  await queued(lock, process)
+  t.is(
+    lock.readSync(() => lock.inspect().holders.length, BOUND),
+    2,
+  )
+  t.false(written)
+  t.like(lock.inspect(), { waiters: [{ mode: 'write' }] })
+  await child.ask('release')
+  await writer
+  t.true(isFree(lock))
+})
+
+test('writeSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  const log = []
+  const writer = lock.write(() => log.push('async'))
+  await queued(lock, process)
+  releaseSoon(child)
+  lock.writeSync(() => log.push('sync'), BOUND)
+  await writer
+  t.deepEqual(log, ['sync', 'async'])
+})
+
+test('a synchronous guard keeps the pending writer out until it is released', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  let written = false
+  const writer = lock.write(() => {
+    written = true
+  })
+  await queued(lock, process)
+  const guard = lock.acquireReadSync(BOUND)
+  await child.ask('release')
+  await child.ask('open', { ref: name })
+  t.false(written)
+  guard.release()
+  await writer
+  t.true(written)
+})
+
+test('readSync goes before an upgrade of the same thread that waits, which comes afterwards', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  const guard = await lock.acquireUpgradable()
+  const upgrade = guard.upgrade()
+  await queued(lock, process)
+  t.is(
+    lock.readSync(() => guard.mode, BOUND),
+    'upgradable',
+  )
+  const reading = lock.acquireReadSync(BOUND)
+  await child.ask('release')
+  t.is(guard.mode, 'upgradable')
+  reading.release()
+  await upgrade
+  t.is(guard.mode, 'write')
+  guard.release()
+  t.true(isFree(lock))
+})
+
+test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, and the upgrade goes on', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  const guard = await lock.acquireUpgradable()
+  const upgrade = guard.upgrade()
+  await queued(lock, process)
+  t.throws(() => lock.writeSync(never, BOUND), { code: 'ERR_LOCK_DEADLOCK' })
+  await child.ask('release')
+  await upgrade
+  t.is(guard.mode, 'write')
+})
+
+test('a synchronous wait that times out leaves the pending acquisitions of its thread as they were', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  for (const held of /** @type {const} */ (['read', 'write'])) {
+    await child.ask('hold', { ref: name, mode: held })
+    const log = []
+    const waits = [
+      lock.write(() => log.push('w1')),
+      lock.read(() => log.push('r2')),
+      lock.write(() => log.push('w3')),
+    ]
+    await queued(lock, process, 3)
+    t.throws(() => lock.writeSync(never, { timeout: 30 }), { code: 'ERR_LOCK_TIMEOUT' })
+    await child.ask('release')
+    await Promise.all(waits)
+    t.deepEqual(log, ['w1', 'r2', 'w3'])
+    t.true(isFree(lock))
+  }
+})
+
+test('pending acquisitions whose time passes during a synchronous wait are told so afterwards', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const child = await pooledChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
+  const late = lock.read(never, { timeout: 20 })
+  await queued(lock, process)
+  releaseSoon(child, 200)
+  lock.writeSync(() => {}, BOUND)
+  await t.throwsAsync(late, { code: 'ERR_LOCK_TIMEOUT' })
+})
+
+test('synchronous and asynchronous callers of several processes all get the lock', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const streams = await Promise.all([
+    stream(t, { ref: name, mode: 'write', lanes: 2, hold: 0 }),
+    stream(t, { ref: name, mode: 'read', lanes: 2, hold: 1 }),
+  ])
+  let here = 0
+  for (let i = 0; i < 40; i++) {
+    runSync[SYNC_MODES[i % 2]](lock, () => here++)
+    // Not together: an acquisition granted at once is a hold of this thread already.
+    await lock[MODES[i % 3]](() => here++)
+  }
+  t.is(here, 80)
+  for (const { stop } of streams) t.true((await stop()) > 0)
+  t.true(isFree(lock))
+})

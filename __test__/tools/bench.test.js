@@ -1,0 +1,96 @@
+import test from 'ava'
+import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../../bench/check.js'
+import { ratiosTo } from '../../bench/inprocess/measure.js'
+import { goals } from '../../bench/report/goals.js'
+import { Histogram, summary } from '../../bench/statistics.js'
+import { handoffs } from '../../bench/workloads/handoff.js'
+import { PROMISE } from '../../bench/workloads/pairs.js'
+
+test('a summary is of the samples themselves', (t) => {
+  const samples = Array.from({ length: 100 }, (_, index) => 100 - index)
+  t.deepEqual(summary(samples), { median: 50, p10: 10, p90: 90, p99: 99, min: 1, max: 100, samples: 100 })
+  t.deepEqual(summary([7]), { median: 7, p10: 7, p90: 7, p99: 7, min: 7, max: 7, samples: 1 })
+})
+
+test('a histogram of several drivers tells what a share of the waits stays below', (t) => {
+  const histogram = new Histogram()
+  t.is(histogram.percentile(50), 0)
+  histogram.add({ buckets: [[80, 98]], max: 1100 }) // 2^10 to 2^10.125
+  histogram.add({ buckets: [[80, 1], [160, 1]], max: 2 ** 20 }) // biome-ignore format: a bucket each
+  t.is(histogram.percentile(50), 2 ** (81 / 8))
+  t.is(histogram.percentile(99), 2 ** (81 / 8))
+  t.is(histogram.percentile(100), 2 ** 20)
+  t.is(histogram.max, 2 ** 20)
+})
+
+test('a handoff is counted if the next one waited, and is another process', (t) => {
+  const first = [
+    [0, 1, 10],
+    [11, 30, 40],
+    [41, 45, 50], // by itself again
+  ]
+  const second = [
+    [5, 12, 29], // asked while the first had it
+    [60, 61, 70], // asked when it was free
+  ]
+  t.deepEqual(handoffs([first, second]), [2, 1])
+})
+
+test('ratios are taken round by round', (t) => {
+  const measured = [
+    { name: 'base', times: [10, 1000, 20] },
+    { name: 'other', times: [20, 2000, 60] },
+  ]
+  t.deepEqual(ratiosTo(measured, 'base'), { base: 1, other: 2 })
+  t.throws(() => ratiosTo(measured, 'missing'))
+})
+
+const measured = (ratio) => ({
+  native: {
+    read: [
+      { name: 'pthread_rwlock_t', ratioToPthread: 1 },
+      { name: 'process-rwlock, 1 attached', ratioToPthread: 0.75 * ratio },
+    ],
+    write: [],
+  },
+  javaScript: [
+    { node: 'v20.1.0', group: 'floors', name: 'empty N-API function, twice', min: 5 },
+    { node: 'v20.1.0', group: 'floors', name: PROMISE, min: 10 },
+    { node: 'v20.1.0', group: 'ours', name: 'tryRead() and release(), 1 slots', min: 10 * ratio },
+    { node: 'v20.1.0', group: 'ours', name: 'await read(() => {}), 1 slots', min: 20 * ratio },
+    { node: 'v24.1.0', group: 'ours', name: 'await read(() => {}), 1 slots', min: 9 },
+  ],
+})
+
+test('the check compares ratios with those that were saved, and finds each that is worse', (t) => {
+  const saved = ratiosOf(measured(1))
+  t.deepEqual(Object.values(saved), [0.75, 2, 2])
+  t.deepEqual(slower(saved, ratiosOf(measured(TOLERANCE * 0.99))), [])
+  t.is(slower(saved, ratiosOf(measured(TOLERANCE * 1.01))).length, 3)
+  t.deepEqual(slower(saved, ratiosOf(measured(0.1))), [])
+  t.throws(() => slower({ ...saved, 'what is not measured any more': 1 }, ratiosOf(measured(1))))
+})
+
+test('ratios are compared with those of the same processor, or else with the largest', (t) => {
+  const all = { first: { read: 1, write: 4 }, second: { read: 2, write: 3 } }
+  t.deepEqual(ratiosFor(all, 'second'), { read: 2, write: 3 })
+  t.deepEqual(ratiosFor(all, 'another'), { read: 2, write: 4 })
+})
+
+test('a goal that is missed is not called reached', (t) => {
+  const waiting = (cpu) => [
+    {
+      system: 'process-rwlock',
+      language: 'Node.js',
+      waits: 1000,
+      locks: 1,
+      cpu,
+      heapPerWait: 900,
+      residentPerWait: 1000,
+      readingRatio: null,
+    },
+  ]
+  const reached = (results) => goals(results).map((goal) => goal.reached)
+  t.deepEqual(reached({ waiting: waiting(0.004) }), [true, true, true, false])
+  t.deepEqual(reached({ waiting: waiting(0.006) }), [false, true, true, false])
+})

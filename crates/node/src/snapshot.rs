@@ -1,0 +1,76 @@
+//! What looking at a lock shows, as JavaScript objects.
+
+use napi::bindgen_prelude::BigInt;
+use napi_derive::napi;
+
+/// A writer whose hold ended without release.
+#[napi(object)]
+pub struct OwnerDied {
+    pub pid: u32,
+    pub thread_id: u32,
+    pub label: String,
+    pub token: BigInt,
+}
+
+/// A holder or a waiter.
+#[napi(object)]
+pub struct Participant {
+    pub pid: u32,
+    pub thread_id: u32,
+    pub mode: String,
+    pub count: u32,
+    pub label: String,
+    pub ms: f64,
+}
+
+/// What a request that was not granted in time is told.
+#[napi(object)]
+pub struct TimedOut {
+    pub message: String,
+    pub holders: Vec<Participant>,
+}
+
+/// A lock at one moment.
+#[napi(object)]
+pub struct Snapshot {
+    pub name: Option<String>,
+    pub path: Option<String>,
+    pub capacity: u32,
+    pub token: BigInt,
+    pub holders: Vec<Participant>,
+    pub waiters: Vec<Participant>,
+    pub owner_died: Option<OwnerDied>,
+}
+
+impl From<process_rwlock::OwnerDied> for OwnerDied {
+    fn from(died: process_rwlock::OwnerDied) -> Self {
+        Self { pid: died.pid, thread_id: died.thread, label: died.label, token: died.token.into() }
+    }
+}
+
+impl From<process_rwlock::Participant> for Participant {
+    fn from(participant: process_rwlock::Participant) -> Self {
+        Self {
+            pid: participant.pid,
+            thread_id: participant.thread,
+            mode: participant.mode.name().into(),
+            count: participant.count,
+            label: participant.label,
+            ms: participant.ms as f64,
+        }
+    }
+}
+
+impl From<process_rwlock::Snapshot> for Snapshot {
+    fn from(snapshot: process_rwlock::Snapshot) -> Self {
+        Self {
+            name: snapshot.name,
+            path: snapshot.path.map(|path| path.to_string_lossy().into_owned()),
+            capacity: snapshot.capacity,
+            token: snapshot.token.into(),
+            holders: snapshot.holders.into_iter().map(Into::into).collect(),
+            waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
+            owner_died: snapshot.owner_died.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What watches over waits: the thread that sleeps for event loops.
+
+pub(crate) mod watcher;

@@ -1,0 +1,172 @@
+//! The two words of a slot that others act on, what it reads and what it waits for, and the word that says which slots may be
+//! in use.
+
+/// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
+/// reads; the generation tells one life of the slot from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reads(pub u64);
+
+impl Reads {
+    pub fn new(generation: u32, count: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::from(count))
+    }
+
+    pub fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub fn count(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Shared with other readers.
+    Read = 1,
+    /// Beside readers, but alone among those who may become the writer.
+    Upgradable = 2,
+    /// Alone.
+    Write = 3,
+}
+
+/// `queued`: the head of the slot's own queue, or zero.
+///
+/// ```text
+/// bit 0..2   mode      0 none, else Mode
+///     2      passed    it did not come when it was its turn: others need not wait for it
+///     3..6   passes    how often that happened; each time doubles the patience it is given
+///     6..20  generation
+///    20..64  ticket
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queued(pub u64);
+
+const SKIPPED: u64 = 1 << 2;
+const SKIPS_SHIFT: u32 = 3;
+const SKIPS_MASK: u64 = 0b111;
+const GENERATION_SHIFT: u32 = 6;
+const GENERATION_MASK: u64 = 0x3fff;
+const TICKET_SHIFT: u32 = 20;
+const TICKET_MASK: u64 = u64::MAX >> TICKET_SHIFT;
+
+impl Queued {
+    pub const NONE: Self = Self(0);
+
+    pub fn new(mode: Mode, generation: u32, ticket: u64) -> Self {
+        let generation = u64::from(generation) & GENERATION_MASK;
+        Self(mode as u64 | generation << GENERATION_SHIFT | (ticket & TICKET_MASK) << TICKET_SHIFT)
+    }
+
+    pub fn mode(self) -> Option<Mode> {
+        match self.0 & 0b11 {
+            1 => Some(Mode::Read),
+            2 => Some(Mode::Upgradable),
+            3 => Some(Mode::Write),
+            _ => None,
+        }
+    }
+
+    pub fn ticket(self) -> u64 {
+        self.0 >> TICKET_SHIFT
+    }
+
+    pub fn is_skipped(self) -> bool {
+        self.0 & SKIPPED != 0
+    }
+
+    pub fn skip_count(self) -> u32 {
+        ((self.0 >> SKIPS_SHIFT) & SKIPS_MASK) as u32
+    }
+
+    pub fn skipped(self) -> Self {
+        let skip_count = u64::from(self.skip_count() + 1).min(SKIPS_MASK);
+        Self(self.0 & !(SKIPS_MASK << SKIPS_SHIFT) | SKIPPED | skip_count << SKIPS_SHIFT)
+    }
+
+    /// It came after all: a waiter like the others again, and with more patience due to it.
+    pub fn with_skips_of(self, skipped: Self) -> Self {
+        Self(self.0 | skipped.0 & SKIPS_MASK << SKIPS_SHIFT)
+    }
+
+    /// Waits, and was not passed over.
+    pub fn is_in_turn(self) -> bool {
+        self.mode().is_some() && !self.is_skipped()
+    }
+
+    /// Waits in turn, ahead of a request with `ticket`.
+    pub fn is_ahead_of(self, ticket: u64) -> bool {
+        self.is_in_turn() && is_earlier(self.ticket(), ticket)
+    }
+}
+
+/// `high_water`: the number of the slots that scans visit (16 bits), and how often it was changed (48 bits).
+///
+/// Every attachment changes the word, also one that does not raise the number: so whoever lowers the number, after it saw that
+/// nobody has a slot above, fails if somebody attached meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HighWater(pub u64);
+
+const COUNT_BITS: u32 = 16;
+
+impl HighWater {
+    pub fn count(self) -> usize {
+        (self.0 & ((1 << COUNT_BITS) - 1)) as usize
+    }
+
+    /// Another word, with `count`.
+    pub fn changed_to(self, count: usize) -> Self {
+        Self(((self.0 >> COUNT_BITS).wrapping_add(1) << COUNT_BITS) | count as u64)
+    }
+}
+
+/// Whether ticket `one` was taken before `other`. Their numbers wrap, at 2^44: of two that wait at the same time the later one is
+/// less than half of that ahead.
+pub(crate) fn is_earlier(one: u64, other: u64) -> bool {
+    let ahead = other.wrapping_sub(one) & TICKET_MASK;
+    ahead != 0 && ahead <= TICKET_MASK / 2
+}
+
+/// The tickets of those who wait, in order, the one to be handed out next being `next`.
+pub(crate) fn place_of(ticket: u64, next: u64) -> u64 {
+    ticket.wrapping_sub(next).wrapping_add(TICKET_MASK / 2) & TICKET_MASK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_of_the_high_water_mark_is_another_word() {
+        let seen = HighWater(u64::MAX << COUNT_BITS | 5);
+        assert_eq!((seen.count(), seen.changed_to(5).count(), seen.changed_to(4096).count()), (5, 5, 4096));
+        assert_ne!(seen, seen.changed_to(5));
+        assert_ne!(seen.changed_to(7).changed_to(5), seen);
+    }
+
+    #[test]
+    fn tickets_keep_their_order_when_their_number_wraps() {
+        for next in [3, 1 << 30, TICKET_MASK - 1, TICKET_MASK, TICKET_MASK + 2, u64::MAX] {
+            let tickets: Vec<_> = (0..6).map(|back| next.wrapping_sub(6 - back) & TICKET_MASK).collect();
+            for pair in tickets.windows(2) {
+                assert!(is_earlier(pair[0], pair[1]) && !is_earlier(pair[1], pair[0]) && !is_earlier(pair[0], pair[0]));
+                assert!(place_of(pair[0], next) < place_of(pair[1], next));
+                assert!(Queued::new(Mode::Write, 0, pair[0]).is_ahead_of(pair[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {
+        let mut queued = Queued::new(Mode::Write, 3, 77);
+        assert!(queued.is_ahead_of(78) && !queued.is_ahead_of(77));
+        for skip_count in [1, 2, 3, 4, 5, 6, 7, 7] {
+            queued = queued.skipped();
+            assert!(queued.is_skipped() && !queued.is_ahead_of(78));
+            assert_eq!((queued.mode(), queued.ticket(), queued.skip_count()), (Some(Mode::Write), 77, skip_count));
+            queued = Queued::new(Mode::Write, 3, 77).with_skips_of(queued);
+            assert!(queued.is_ahead_of(78));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings,
+//! whose tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::sync::Arc;
+
+use super::{Backing, LockLocation, New, Segment};
+use crate::attachment::{Attachment, Options};
+use crate::shm::layout::{Preamble, SLOTS_OFFSET, Slot, bytes_of, slots_of};
+use crate::sys::byte_lock::LockFile;
+
+pub(crate) struct Heap {
+    base: *mut u8,
+    capacity: u32,
+    file: File,
+}
+
+// SAFETY: the memory consists of atomics and belongs to the value.
+unsafe impl Send for Heap {}
+// SAFETY: as above.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    pub fn new(capacity: u32) -> Arc<Self> {
+        let layout = Self::layout(capacity);
+        // SAFETY: its size is not zero.
+        let base = unsafe { alloc(layout) };
+        if base.is_null() {
+            handle_alloc_error(layout);
+        }
+        // loom's atomics must be made, zeroed memory is none.
+        // SAFETY: aligned, and the slots begin after it.
+        unsafe { base.cast::<Preamble>().write(Preamble::default()) };
+        // SAFETY: within the allocation.
+        let slots = unsafe { base.add(SLOTS_OFFSET) }.cast::<Slot>();
+        for index in 0..slots_of(capacity) {
+            // SAFETY: `bytes_of` has room for as many.
+            let slot = unsafe { slots.add(index) };
+            // SAFETY: aligned, since the offset of the first is.
+            unsafe { slot.write(Slot::default()) };
+        }
+        let heap = Arc::new(Self { base, capacity, file: unnamed_file() });
+        let lock = heap.lock();
+        let new = New { capacity, flags: 0, seed: 0 };
+        drop(Segment::create(Backing::Heap(heap.clone()), lock, location(), new));
+        heap
+    }
+
+    /// One attachment more.
+    pub fn attach(self: &Arc<Self>) -> Attachment {
+        let segment = self.segment();
+        let slot = segment.claim_slot().unwrap().expect("a free slot");
+        Attachment::attach(segment, slot, &Options::default()).unwrap()
+    }
+
+    /// The lock, opened by one who has no slot yet.
+    pub fn segment(self: &Arc<Self>) -> Segment {
+        Segment::existing(Backing::Heap(self.clone()), self.lock(), location()).map_err(|(error, _)| error).unwrap()
+    }
+
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    pub fn len(&self) -> usize {
+        bytes_of(self.capacity)
+    }
+
+    fn layout(capacity: u32) -> Layout {
+        Layout::from_size_align(bytes_of(capacity), align_of::<Slot>()).unwrap()
+    }
+
+    /// An open file of its own, as every attachment has.
+    fn lock(&self) -> LockFile {
+        let path: String =
+            if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
+        LockFile::open(|| OpenOptions::new().read(true).write(true).open(&path)).unwrap()
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: allocated with that layout; atomics need no drop.
+        unsafe { dealloc(self.base, Self::layout(self.capacity)) };
+    }
+}
+
+fn location() -> LockLocation {
+    LockLocation::File { path: "in the heap".into() }
+}
+
+fn unnamed_file() -> File {
+    if cfg!(miri) {
+        return File::open("/dev/null").unwrap(); // see `liveness::miri`
+    }
+    // SAFETY: the name is a C string.
+    let descriptor = unsafe { libc::memfd_create(c"process-rwlock".as_ptr(), libc::MFD_CLOEXEC) };
+    assert!(descriptor >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: just made, and nobody else's.
+    unsafe { File::from_raw_fd(descriptor) }
+}

@@ -1,0 +1,355 @@
+//! Locks found by name: shared memory under a random id, and a record (the lock file) that says which.
+//!
+//! A record names its memory from before that is made until after it is gone, so a death on the way leaves nothing that nobody
+//! knows of. It is published when both are complete, and never changes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::record::{Content, Record, file_name};
+use super::removal::Attempt;
+use super::setup::Polling;
+use super::{
+    LockLocation, New, Segment, cannot_lock, directory, disk, file, memory, not_a_lock, records, setup, sweep,
+    token_floor,
+};
+use crate::attachment::Options;
+use crate::error::{Error, ErrorKind, Result};
+use crate::shm::layout::{MAX_CAPACITY, MAX_NAME, TRANSIENT, bytes_of, slots_of};
+use crate::sys::byte_lock::{LockFile, SETUP_BYTE, slot_byte};
+
+/// How long what cannot be right may be so, since somebody is just removing the lock.
+const SETTLING_TIME: Duration = Duration::from_millis(20);
+
+/// Opens the lock called `name`, making it if there is none, and takes a slot of it.
+pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
+    check_name(name)?;
+    let directory = directory::ensure()?;
+    // No `Once`, on which a forked child would wait for a thread that it does not have.
+    static SWEPT: AtomicBool = AtomicBool::new(false);
+    if !SWEPT.swap(true, Relaxed) {
+        sweep::sweep(&directory);
+    }
+    let location = place_of(name, &directory);
+    let mut settling = Polling::new(SETTLING_TIME);
+    loop {
+        match check(&location)? {
+            Found::Nothing => match create(&directory, &location, name, options)? {
+                Some(made) => return Ok(made),
+                None if records::is_blocked(record_of(&location)) => {
+                    return Err(not_a_lock(&location, "the folder of its record contains something else"));
+                }
+                None => {} // another process was faster
+            },
+            Found::Lock(segment) => {
+                if let Err(error) = segment.check_capacity(options.capacity) {
+                    // What a crash left binds nobody: it is made anew with the capacity asked for.
+                    match remove_if(&segment, is_settled)? {
+                        Attempt::InUse | Attempt::Kept => return Err(error),
+                        _ => continue,
+                    }
+                }
+                if let Some(slot) = segment.enter()? {
+                    return Ok((segment, slot));
+                }
+            }
+            Found::Removed(segment) => delete(&segment)?,
+            Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,
+        }
+    }
+}
+
+/// Removes the lock called `name`. `false` if there is none.
+pub(crate) fn remove(name: &str) -> Result<bool> {
+    check_name(name)?;
+    let Some(directory) = directory::existing()? else { return Ok(false) };
+    let location = place_of(name, &directory);
+    let mut settling = Polling::new(SETTLING_TIME);
+    loop {
+        match check(&location)? {
+            Found::Nothing => return Ok(false),
+            Found::Lock(segment) => match remove_if(&segment, |_| true)? {
+                Attempt::Removed => return Ok(true),
+                Attempt::InUse => return Err(segment.in_use()),
+                _ => {}
+            },
+            Found::Removed(segment) => delete(&segment)?,
+            Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
+            Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,
+        }
+    }
+}
+
+/// What `see` says of each named lock of this user. Nothing of those whose record or memory is damaged, or of another version.
+pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
+    let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
+    let cannot =
+        |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
+    let found = records::all(&directory).map_err(cannot)?;
+    let mut all = Vec::with_capacity(found.published.len());
+    for location in found.published.into_iter().map(unnamed) {
+        all.extend(seen(&location, &see)?);
+    }
+    Ok(all)
+}
+
+/// What `see` says of the lock of a record, as it was while that was the lock: if it was removed meanwhile, it may have been made
+/// anew, and so it is looked for once more.
+fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+    loop {
+        let lock = match check(location) {
+            Ok(Found::Lock(segment)) => {
+                let seen = see(&segment);
+                if !segment.is_removed() {
+                    return Ok(Some(seen));
+                }
+                continue;
+            }
+            Ok(Found::Removed(segment)) => segment.into_lock(),
+            Ok(Found::Unusable(unusable)) => unusable.lock,
+            Ok(Found::Nothing | Found::Earlier(_)) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Access => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        if file::is_at(&lock, record_of(location), location)? {
+            return Ok(None);
+        }
+    }
+}
+
+/// Removes a lock that nobody has open, if `may` says so of it.
+pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
+    let attempt =
+        segment.try_remove(may).map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
+    if attempt == Attempt::Removed {
+        delete(segment)?;
+    }
+    Ok(attempt)
+}
+
+/// Nobody's death is left to be reported; or nobody wants it to be.
+pub(super) fn is_settled(segment: &Segment) -> bool {
+    segment.recover_all(usize::MAX);
+    segment.is_clean() || segment.has_flag(TRANSIENT)
+}
+
+/// Deletes what is left of a removed lock. Several processes may do so at once, and one go on where another one ended.
+pub(super) fn delete(segment: &Segment) -> Result<()> {
+    let LockLocation::Named { record, id, .. } = &segment.location else { return Ok(()) };
+    token_floor::note(segment.gate().last_token.load(Relaxed));
+    let deleted = memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()));
+    deleted.map_err(|error| segment.location.refused("delete what is left of", "unlink", error))
+}
+
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let wrong = if name.is_empty() {
+        "is empty".into()
+    } else if name.len() > MAX_NAME {
+        format!("has {} bytes of UTF-8, and {MAX_NAME} are allowed", name.len())
+    } else if name.contains('\0') {
+        "contains a NUL character".into()
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidArgument, format!("the lock's name {wrong}")))
+}
+
+fn place_of(name: &str, directory: &Path) -> LockLocation {
+    LockLocation::Named { name: name.into(), record: records::of(directory, file_name(name)), id: String::new() }
+}
+
+/// A record before it was read.
+pub(super) fn unnamed(record: PathBuf) -> LockLocation {
+    LockLocation::Named { name: String::new(), record, id: String::new() }
+}
+
+pub(super) fn record_of(location: &LockLocation) -> &Path {
+    match location {
+        LockLocation::Named { record, .. } => record,
+        LockLocation::File { path } => path,
+    }
+}
+
+/// `None` if there is none, or something that no record can be in.
+pub(super) fn open_record(location: &LockLocation) -> Result<Option<LockFile>> {
+    let record = record_of(location);
+    crash_point!(open_record);
+    match disk::patiently(|| LockFile::open(|| disk::private().open(record).map_err(disk::gone))) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(_) if fs::symlink_metadata(record).is_ok_and(|there| !there.is_file()) => {
+            Err(not_a_lock(location, &format!("its record, {}, is not a regular file", record.display())))
+        }
+        Err(error) => Err(location.refused(&format!("open {}, the record of", record.display()), "open", error)),
+    }
+}
+
+/// What a record leads to.
+pub(super) enum Found {
+    /// There is no record.
+    Nothing,
+    Lock(Segment),
+    /// A lock that is removed, and not deleted yet.
+    Removed(Segment),
+    Unusable(Unusable),
+    /// The record of an earlier version of this crate.
+    Earlier(PathBuf),
+}
+
+/// No lock that could be used.
+pub(super) struct Unusable {
+    location: LockLocation,
+    lock: LockFile,
+    pub error: Error,
+    /// The memory that goes with it, if there is any.
+    memory: Option<String>,
+    /// It may have been a lock that is being removed.
+    is_memory_gone: bool,
+}
+
+/// Follows the record of `place`, whose name may be unknown yet (empty).
+pub(super) fn check(location: &LockLocation) -> Result<Found> {
+    match open_record(location)? {
+        Some(lock) => follow(lock, location),
+        None => Ok(records::earlier(record_of(location)).map_or(Found::Nothing, Found::Earlier)),
+    }
+}
+
+pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
+    let unusable = |lock, error, memory| {
+        Ok(Found::Unusable(Unusable { location: location.clone(), lock, error, memory, is_memory_gone: false }))
+    };
+    crash_point!(read_record);
+    let record = match Record::read(lock.file()) {
+        Ok(Content::Record(record)) => record,
+        Ok(content) => {
+            let why = if let Content::Empty = content { "its record is empty" } else { "its record is damaged" };
+            return unusable(lock, not_a_lock(location, why), None);
+        }
+        Err(error) => return Err(location.refused("read the record of", "read", error)),
+    };
+    // A copied record, or two names in one hash.
+    let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(location);
+    if !is_its_place(&directory::path()?)
+        || matches!(location, LockLocation::Named { name, .. } if !name.is_empty() && *name != record.name)
+    {
+        let why = format!("its record is that of lock '{}'", record.name.escape_debug());
+        return unusable(lock, not_a_lock(location, &why), None);
+    }
+    let Record { id, name } = record;
+    let location = LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() };
+    crash_point!(open_memory);
+    let memory = match memory::open(&id) {
+        Ok(memory) => memory,
+        Err(unusable) => {
+            let (why, memory, is_memory_gone) = match unusable {
+                memory::Unusable::Gone => ("its shared memory is gone".into(), Some(id), true),
+                memory::Unusable::Empty => ("its shared memory is empty".into(), Some(id), false),
+                memory::Unusable::Foreign(whose) => {
+                    (format!("its shared memory {whose}: somebody else put it there"), None, false)
+                }
+                memory::Unusable::Open(mode) => return Err(location.memory_open_to_others(&id, mode)),
+                memory::Unusable::Refused(syscall, error) => {
+                    return Err(location.refused("map the shared memory of", syscall, error));
+                }
+            };
+            let error = not_a_lock(&location, &why);
+            return Ok(Found::Unusable(Unusable { location, lock, error, memory, is_memory_gone }));
+        }
+    };
+    let segment = match Segment::existing(memory, lock, location.clone()) {
+        Ok(segment) => segment,
+        Err((error, lock)) => {
+            return Ok(Found::Unusable(Unusable { location, lock, error, memory: Some(id), is_memory_gone: false }));
+        }
+    };
+    let found = segment.name();
+    if found == name.as_bytes() {
+        return Ok(if segment.is_removed() { Found::Removed(segment) } else { Found::Lock(segment) });
+    }
+    // Somebody else's memory: not ours to remove.
+    let why = format!("its shared memory is that of lock '{}'", String::from_utf8_lossy(&found).escape_debug());
+    let error = not_a_lock(&segment.location, &why);
+    let lock = segment.into_lock();
+    Ok(Found::Unusable(Unusable { location, lock, error, memory: None, is_memory_gone: false }))
+}
+
+/// Makes the lock aside, with a slot for the caller, and publishes it. `None` if another process did so first.
+fn create(
+    directory: &Path,
+    location: &LockLocation,
+    name: &str,
+    options: &Options,
+) -> Result<Option<(Segment, usize)>> {
+    let new = New::of(options);
+    let bytes = bytes_of(new.capacity);
+    let cannot = |(syscall, error)| location.no_room(bytes, syscall, error);
+    let (made, lock) = match records::make(directory) {
+        Ok(made) => made,
+        // Somebody tidied it away, since nobody had its setup byte yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => return Ok(None),
+        Err(error) => return Err(cannot(("open", error))),
+    };
+    let record = Record::new(name).map_err(|error| cannot(("getrandom", error)))?;
+    let discard = || {
+        let _ = memory::unlink(&record.id).and_then(|()| records::discard(&made));
+    };
+    let backing = (|| {
+        // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
+        crash_point!(claim_record);
+        if !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))?
+            || !lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))?
+            || !disk::is_at(lock.file(), &made).map_err(|error| cannot(("stat", error)))?
+        {
+            return Ok(None);
+        }
+        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;
+        memory::create(&record.id, bytes).map(Some).map_err(cannot)
+    })();
+    let backing = match backing {
+        Ok(Some(backing)) => backing,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            discard();
+            return Err(error);
+        }
+    };
+    let location = LockLocation::Named { name: name.into(), record: record_of(location).into(), id: record.id.clone() };
+    let segment = Segment::create(backing, lock, location, new);
+    match records::publish(&made, record_of(&segment.location)) {
+        Ok(true) => {
+            setup::leave(&segment.lock);
+            Ok(Some((segment, 0)))
+        }
+        Ok(false) => {
+            discard();
+            Ok(None)
+        }
+        Err(error) => {
+            discard();
+            Err(segment.location.no_room(bytes, "rename", error))
+        }
+    }
+}
+
+/// Removes what is no lock, unless somebody has it open.
+pub(super) fn scrap(unusable: Unusable, settling: &mut Polling) -> Result<()> {
+    let Unusable { location, lock, error, memory, is_memory_gone } = unusable;
+    let cannot = |error| location.refused("delete what is left of", "unlink", error);
+    // Nobody can attach to what has no memory. From all else whoever can use it is kept out meanwhile.
+    let everything = 1 + slots_of(MAX_CAPACITY);
+    let is_free =
+        if is_memory_gone { lock.is_in_use().map(|used| !used) } else { lock.try_lock_all(SETUP_BYTE, everything) };
+    if !is_free.map_err(cannot)? {
+        // Whoever is there may just turn away from it, or delete it too.
+        return if settling.pause() { Ok(()) } else { Err(error) };
+    }
+    crash_point!(discard);
+    let deleted = memory.iter().try_for_each(|id| memory::unlink(id));
+    deleted.and_then(|()| records::delete(record_of(&location), lock.file())).map_err(cannot)
+}

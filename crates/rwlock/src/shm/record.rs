@@ -1,0 +1,89 @@
+//! The record of a named lock: a small text file in the user's directory that says which shared memory is the lock's.
+
+use std::fs::File;
+use std::hash::Hasher;
+use std::io::{self, Read, Seek};
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::file::write_start;
+use super::memory::id_prefix;
+use super::named;
+
+/// First line of a record. The second is the id of the shared memory, and the name is the rest.
+const HEADING: &str = "process-rwlock 1";
+/// More than the longest record.
+const READ_BYTES: usize = 1024;
+/// Hexadecimal digits of an id's random part.
+const ID_DIGITS: usize = 16;
+
+pub(super) struct Record {
+    pub id: String,
+    pub name: String,
+}
+
+/// What a lock file contains.
+pub(super) enum Content {
+    /// Nothing: its maker has not come so far, or it was emptied.
+    Empty,
+    Record(Record),
+    /// Something else.
+    Foreign,
+}
+
+/// A file name of fixed length for any name. The record and the memory hold the name itself, so two names that met in one
+/// hash are told apart.
+pub(super) fn file_name(name: &str) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(name.as_bytes());
+    format!("{:032x}", hasher.finish128().as_u128())
+}
+
+impl Record {
+    /// A record with a new id: nobody can have made memory under it before.
+    pub fn new(name: &str) -> io::Result<Self> {
+        let random = getrandom::u64().map_err(io::Error::other)?;
+        Ok(Self { id: format!("{}{random:0ID_DIGITS$x}", id_prefix()), name: name.into() })
+    }
+
+    pub fn write(&self, file: &File) -> io::Result<()> {
+        crash_point!(write_record);
+        write_start(file, format!("{HEADING}\n{}\n{}", self.id, self.name).as_bytes())
+    }
+
+    pub fn read(mut file: &File) -> io::Result<Content> {
+        let mut bytes = [0; READ_BYTES];
+        file.rewind()?;
+        let length = file.read(&mut bytes)?;
+        Ok(match &bytes[..length] {
+            [] => Content::Empty,
+            bytes => std::str::from_utf8(bytes).ok().and_then(Self::parse).map_or(Content::Foreign, Content::Record),
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.splitn(3, '\n');
+        let (HEADING, id, name) = (lines.next()?, lines.next()?, lines.next()?) else { return None };
+        let random = id.strip_prefix(&id_prefix())?;
+        // What is unlinked by this id must be a lock's.
+        let known = random.len() == ID_DIGITS && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (known && named::check_name(name).is_ok()).then(|| Self { id: id.into(), name: name.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::layout::MAX_NAME;
+
+    #[test]
+    fn names_of_any_length_and_script_get_distinct_records() {
+        let long = "n".repeat(MAX_NAME);
+        let names = ["a", "b", "../x", "a/b", "ü", "名前", long.as_str(), &long[1..]];
+        let records: std::collections::BTreeSet<_> = names.iter().map(|name| file_name(name)).collect();
+        assert_eq!(records.len(), names.len());
+        assert!(records.iter().all(|record| record.len() == 32 && !record.contains(['/', '.'])));
+        // The hash is part of the format: another version of this crate must find the same record.
+        assert_eq!(file_name("my-app/cache"), "6094d73ebb379ffa99e9d422b8122d3a");
+    }
+}

@@ -1,0 +1,61 @@
+//! Waiting for another process in the few cases where opening cannot go on beside it.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use super::{LockLocation, cannot_lock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::byte_lock::{LockFile, SETUP_BYTE};
+
+/// A wait that ends after `timeout`.
+pub(super) struct Polling {
+    start: Instant,
+    timeout: Duration,
+    pause: Duration,
+}
+
+impl Polling {
+    pub fn new(timeout: Duration) -> Self {
+        Self { start: Instant::now(), timeout, pause: Duration::from_micros(20) }
+    }
+
+    /// Sleeps a little; `false` once the time is over.
+    pub fn pause(&mut self) -> bool {
+        let left = self.timeout.saturating_sub(self.start.elapsed());
+        std::thread::sleep(self.pause.min(left));
+        self.pause = (self.pause * 2).min(Duration::from_millis(1));
+        !left.is_zero()
+    }
+}
+
+/// Takes the setup byte, which who lays a file out in place or removes one has meanwhile.
+pub(super) fn enter(lock: &LockFile, location: &LockLocation, timeout: Duration) -> Result<()> {
+    let mut polling = Polling::new(timeout);
+    loop {
+        crash_point!(setup_lock);
+        // Polled, since a blocking request could not be bounded.
+        if lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))? {
+            return Ok(());
+        }
+        if !polling.pause() {
+            return Err(busy(location, "is making or removing", timeout));
+        }
+    }
+}
+
+pub(super) fn leave(lock: &LockFile) {
+    // Unlocking a byte that is locked cannot fail but for a closed descriptor, which would have unlocked it.
+    crash_point!(setup_unlock);
+    let _ = lock.unlock(SETUP_BYTE);
+}
+
+fn busy(location: &impl Display, does: &str, timeout: Duration) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!(
+            "another process {does} {location}, and has not finished within {} ms. Try again; if this stays, a stopped process \
+             (SIGSTOP, a debugger, a frozen container) has the file open: let it continue, or end it",
+            timeout.as_millis()
+        ),
+    )
+}

@@ -1,0 +1,155 @@
+//! Files that are about to become locks. Death, and loss of power, may come at any moment of it: what is left is found here.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
+use memmap2::MmapRaw;
+
+use super::file::{metadata, read_start, write_start};
+use super::{Backing, LockLocation, New, Segment, cannot_lock, disk, not_a_lock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::shm::layout::{MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of};
+use crate::sys::byte_lock::{LockFile, slot_byte};
+
+/// An empty file, or one whose maker died before it was a lock.
+pub(super) fn is_unfinished(lock: &LockFile, location: &LockLocation) -> Result<bool> {
+    Ok(metadata(lock.file(), location)?.len() == 0 || is_begun(lock, location)?)
+}
+
+/// A file whose maker began to lay it out, and died.
+pub(super) fn is_begun(lock: &LockFile, location: &LockLocation) -> Result<bool> {
+    let mut magic = [0; 8];
+    crash_point!(read_magic);
+    match read_start(lock.file(), &mut magic) {
+        Ok(()) if magic == [0; 8] => is_zero_lock(lock.file()).map_err(|error| location.refused("read", "read", error)),
+        Ok(()) => Ok(u64::from_le_bytes(magic) == MAGIC_UNFINISHED),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(location.refused("read", "read", error)),
+    }
+}
+
+/// Nothing but zeros, as many as a lock of some capacity has: the power went before anything else was written back. Every
+/// lock has 128 bytes more than a multiple of 256, so this is not the length of a file of somebody's data that was given its
+/// space beforehand, by the block.
+fn is_zero_lock(mut file: &File) -> io::Result<bool> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let (shortest, next) = (bytes_of(1), bytes_of(2));
+    if length < shortest || length > bytes_of(MAX_CAPACITY) || !(length - shortest).is_multiple_of(next - shortest) {
+        return Ok(false);
+    }
+    let mut bytes = Vec::with_capacity(length);
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes.iter().all(|&byte| byte == 0))
+}
+
+/// Makes a lock of an unfinished file, with a slot for the caller. The setup byte must be held.
+pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
+    if lock.is_in_use().map_err(|error| location.refused("look at", "fcntl", error))? {
+        return Err(not_a_lock(location, "it was emptied while processes had it open"));
+    }
+    claim(&lock, location)?;
+    let bytes = bytes_of(new.capacity);
+    match lay_out(lock.file(), bytes) {
+        Ok(map) => Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0)),
+        Err((syscall, error)) => {
+            // The empty file is where we began; an error here would hide the one that matters.
+            let _ = lock.file().set_len(0);
+            Err(location.no_room(bytes, syscall, error))
+        }
+    }
+}
+
+/// Makes a lock of a file that has no name yet, with a slot for the caller.
+pub(super) fn create_unnamed(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
+    claim(&lock, location)?;
+    let bytes = bytes_of(new.capacity);
+    let laid_out = disk::prepare(lock.file()).map_err(|error| ("ioctl", error));
+    let map = laid_out.and_then(|()| reserve(lock.file(), bytes));
+    let map = map.map_err(|(syscall, error)| location.no_room(bytes, syscall, error))?;
+    Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0))
+}
+
+/// Takes the first slot.
+fn claim(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    crash_point!(claim_file);
+    if lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))? {
+        Ok(())
+    } else {
+        Err(not_a_lock(location, "it was emptied while processes had it open"))
+    }
+}
+
+/// The marker is on the disk before there is space whose content it explains. (Zeros say the same; but not every file system
+/// shows zeros where nothing was written back.) The disk takes some milliseconds for it, once in the life of a lock.
+fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
+    let during = |syscall| move |error| (syscall, error);
+    crash_point!(clear_file);
+    file.set_len(0).map_err(during("ftruncate"))?; // of an unfinished one, so that what follows is zero
+    disk::prepare(file).map_err(during("ioctl"))?;
+    crash_point!(mark_unfinished);
+    write_start(file, &MAGIC_UNFINISHED.to_le_bytes()).map_err(during("write"))?;
+    crash_point!(sync_mark);
+    match file.sync_data() {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(("fdatasync", error)),
+        _ => {} // (invalid where nothing is ever written back)
+    }
+    reserve(file, bytes)
+}
+
+fn reserve(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
+    crash_point!(reserve_file);
+    disk::reserve(file, bytes).map_err(|error| ("fallocate", error))?;
+    MmapRaw::map_raw(file).map_err(|error| ("mmap", error))
+}
+
+/// Before a file is laid out: it gets the mode of a new one, and is not somebody else's that a symbolic link leads to.
+pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    let LockLocation::File { path } = location else { return Ok(()) };
+    let target = disk::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
+    if disk::identity_at(&target).ok() != disk::identity(lock.file()).ok() {
+        return Err(Error::new(ErrorKind::Busy, format!("{location} changed while it was opened: open it again")));
+    }
+    let given = disk::give_mode(lock.file());
+    refuse_readers(lock, location).map_err(|refused| match given {
+        Ok(()) => refused,
+        Err(error) => location.mode_not_given(error),
+    })
+}
+
+/// Nobody may only read a lock.
+pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result<()> {
+    let mending = disk::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
+    let (Some(mending), LockLocation::File { path }) = (mending, location) else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Access,
+        format!(
+            "{location} can be read by users who may not write to it, and who could stop all others: run chmod {mending} {}",
+            quoted(&path.to_string_lossy())
+        ),
+    ))
+}
+
+/// As an argument for a shell.
+fn quoted(path: &str) -> String {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte));
+    if is_plain { path.into() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+pub(super) fn not_to_be_followed(location: &LockLocation, why: io::Result<String>) -> Error {
+    match why {
+        Ok(why) => Error::new(ErrorKind::Access, format!("{location} {why}: use the path of the file itself")),
+        Err(error) => location.refused("look at", "lstat", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_for_a_shell() {
+        assert_eq!(quoted("/tmp/a-b_1.lock"), "/tmp/a-b_1.lock");
+        assert_eq!(quoted("/tmp/it's $x"), r"'/tmp/it'\''s $x'");
+    }
+}

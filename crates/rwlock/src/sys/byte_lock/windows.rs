@@ -1,0 +1,168 @@
+//! Windows: `LockFileEx`. A lock belongs to the handle that it was taken through, and is dropped with it or with its process.
+//!
+//! There is no way to ask who has a lock but to try for one. Whoever asks tries for a shared one, so those who ask at the same
+//! time do not see each other; whoever wants the byte itself may find somebody who just asks, and tries again.
+//! Source: "Locking and Unlocking Byte Ranges in Files", LockFileEx and UnlockFile in the documentation of Win32.
+
+use std::io;
+use std::os::windows::io::AsRawHandle;
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
+use windows_sys::Win32::Storage::FileSystem::{
+    LOCK_FILE_FLAGS, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFile,
+};
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+use super::LockFile;
+
+/// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
+const SKIP_GRACE: Duration = Duration::from_millis(100);
+
+/// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
+/// range, so no answer ever takes back the lock of an owner.
+fn place_of(byte: u64) -> u64 {
+    byte * 2
+}
+
+impl LockFile {
+    /// Takes the lock on `byte`; `false` if another open file has it.
+    pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
+        let start = Instant::now();
+        loop {
+            if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
+                return Ok(true);
+            }
+            if self.is_locked(byte, 1)? || start.elapsed() > SKIP_GRACE {
+                return Ok(false);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn unlock(&self, byte: u64) -> io::Result<()> {
+        self.unlock_range(place_of(byte), 1)
+    }
+
+    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them, or asks about
+    /// one. They are given back with the file.
+    pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
+        self.lock(place_of(byte), 2 * count as u32, LOCKFILE_EXCLUSIVE_LOCK)
+    }
+
+    /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
+    pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
+        let (place, length) = (place_of(byte), 2 * count as u32);
+        if !self.lock(place, length, 0)? {
+            return Ok(true);
+        }
+        self.unlock_range(place, length)?;
+        Ok(false)
+    }
+
+    pub fn is_unsupported(_error: &io::Error) -> bool {
+        false
+    }
+
+    fn lock(&self, place: u64, length: u32, kind: LOCK_FILE_FLAGS) -> io::Result<bool> {
+        // SAFETY: plain old data; all zero is a valid value of it.
+        let mut at: OVERLAPPED = unsafe { std::mem::zeroed() };
+        at.Anonymous.Anonymous.Offset = place as u32;
+        at.Anonymous.Anonymous.OffsetHigh = (place >> 32) as u32;
+        let flags = kind | LOCKFILE_FAIL_IMMEDIATELY;
+        // SAFETY: the handle is open while `self` lives; `at` outlives the call, which does not return before it is done.
+        if unsafe { LockFileEx(self.file().as_raw_handle(), flags, 0, length, 0, &raw mut at) } != 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() == Some(ERROR_LOCK_VIOLATION as i32) { Ok(false) } else { Err(error) }
+    }
+
+    fn unlock_range(&self, place: u64, length: u32) -> io::Result<()> {
+        // SAFETY: the handle is open while `self` lives.
+        let done = unsafe { UnlockFile(self.file().as_raw_handle(), place as u32, (place >> 32) as u32, length, 0) };
+        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::thread;
+
+    use super::super::slot_byte;
+    use super::*;
+
+    struct Path(PathBuf);
+
+    impl Path {
+        fn new(name: &str) -> Self {
+            Self(std::env::temp_dir().join(format!("liveness-{name}-{}", std::process::id())))
+        }
+
+        fn open(&self) -> LockFile {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            LockFile::open(|| options.open(&self.0)).unwrap()
+        }
+    }
+
+    impl Drop for Path {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn asking_takes_nothing_away_from_the_owner_whoever_asks() {
+        let path = Path::new("owner");
+        let (owner, other) = (path.open(), path.open());
+        let byte = slot_byte(3);
+        assert!(owner.try_lock(byte).unwrap());
+        for _ in 0..3 {
+            assert!(!owner.is_locked(byte, 1).unwrap(), "one's own does not count");
+            assert!(!owner.is_in_use().unwrap());
+            assert!(other.is_locked(byte, 1).unwrap() && other.is_in_use().unwrap());
+            assert!(!other.is_locked(slot_byte(2), 1).unwrap() && !other.is_locked(slot_byte(4), 1).unwrap());
+            assert!(!other.try_lock(byte).unwrap());
+        }
+        owner.unlock(byte).unwrap();
+        assert!(other.try_lock(byte).unwrap());
+    }
+
+    #[test]
+    fn those_who_ask_at_once_do_not_see_each_other_and_whoever_wants_the_byte_gets_it_beside_them() {
+        let path = Path::new("asking");
+        let byte = slot_byte(0);
+        let (owner, over) = (path.open(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let asking: Vec<_> = (0..3)
+                .map(|_| {
+                    let (file, over) = (path.open(), &over);
+                    scope.spawn(move || {
+                        (0..).take_while(|_| !over.load(Relaxed)).all(|_| !file.is_locked(byte, 1).unwrap())
+                    })
+                })
+                .collect();
+            // Nobody has it: whoever sees it locked sees another who asks.
+            thread::sleep(std::time::Duration::from_millis(300));
+            over.store(true, Relaxed);
+            assert!(asking.into_iter().all(|asking| asking.join().unwrap()));
+            over.store(false, Relaxed);
+            for _ in 0..3 {
+                let (file, over) = (path.open(), &over);
+                scope.spawn(move || {
+                    while !over.load(Relaxed) {
+                        file.is_in_use().unwrap();
+                    }
+                });
+            }
+            let taken = (0..1000).filter(|_| owner.try_lock(byte).unwrap() && owner.unlock(byte).is_ok()).count();
+            over.store(true, Relaxed);
+            assert_eq!(taken, 1000);
+        });
+    }
+}

@@ -1,0 +1,276 @@
+//! One thread waits for the deaths of all that this process wants to know of, and ends when there is nothing more.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::system::{ExitWatch, Watched};
+use crate::shm::Segment;
+
+/// Processes that are listened for at once. Descriptors are the application's: of more than these the looks must do.
+const MAX_PROCESSES: usize = 64;
+/// How often the thread looks whether it is still needed.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// Those listened for, and what the thread waits at. `None`: there is no thread.
+type Shared = Mutex<Option<Register>>;
+
+/// Made at first need and never freed. A forked child makes another: a thread that it does not have may hold this one.
+static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// Never given twice, also not by a forked child, which has the listeners of its parent and must not end those of its own.
+static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+struct Register {
+    deaths: Arc<ExitWatch>,
+    /// By numbers of their own: a pid may be another process' before it is known here that the one before has ended.
+    processes: BTreeMap<u64, Process>,
+}
+
+struct Process {
+    pid: u32,
+    watched: Watched,
+    listeners: BTreeMap<u64, Listener>,
+}
+
+#[derive(Clone)]
+struct Listener {
+    segment: Arc<Segment>,
+    slot: usize,
+}
+
+/// A listener. Ends when it is dropped.
+pub(super) struct Listening {
+    process: u64,
+    number: u64,
+}
+
+fn register() -> MutexGuard<'static, Option<Register>> {
+    let mut shared = SHARED.load(Acquire);
+    if shared.is_null() {
+        let made = Box::into_raw(Box::new(Shared::default()));
+        shared = match SHARED.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                other
+            }
+        };
+    }
+    // SAFETY: never freed.
+    unsafe { &*shared }.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In a forked child. What the parent listens for stays as it is: a descriptor taken out of the epoll, which the two share,
+/// would be taken out for the parent, too.
+#[cfg(unix)]
+pub(super) fn forget_at_fork() {
+    SHARED.store(ptr::null_mut(), Relaxed);
+}
+
+fn next_number() -> u64 {
+    LAST_NUMBER.fetch_add(1, Relaxed)
+}
+
+impl Listening {
+    pub fn new(pid: u32, segment: &Arc<Segment>, slot: usize) -> Option<Self> {
+        let mut register = register();
+        if register.is_none() {
+            *register = Some(Register::start().ok()?);
+        }
+        let register = register.as_mut()?;
+        let process = register.number_of(pid).ok()?;
+        let number = next_number();
+        let listener = Listener { segment: segment.clone(), slot };
+        register.processes.get_mut(&process)?.listeners.insert(number, listener);
+        Some(Self { process, number })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // Declared first, so that what is taken out is dropped when the register is free again: it may be the last to have
+        // the lock's memory mapped.
+        let (_listener, _process);
+        let mut register = register();
+        let Some(register) = register.as_mut() else { return };
+        let Some(process) = register.processes.get_mut(&self.process) else { return };
+        _listener = process.listeners.remove(&self.number);
+        if process.listeners.is_empty() {
+            _process = register.processes.remove(&self.process);
+        }
+    }
+}
+
+impl Register {
+    fn start() -> io::Result<Self> {
+        let deaths = Arc::new(ExitWatch::new()?);
+        let awaited = deaths.clone();
+        thread::Builder::new().name("rwlock-deaths".into()).stack_size(128 * 1024).spawn(move || listen(&awaited))?;
+        Ok(Self { deaths, processes: BTreeMap::new() })
+    }
+
+    /// The process that has this pid now.
+    fn number_of(&mut self, pid: u32) -> io::Result<u64> {
+        let known =
+            self.processes.iter().find(|(_, process)| process.pid == pid && !ExitWatch::has_ended(&process.watched));
+        if let Some((&number, _)) = known {
+            return Ok(number);
+        }
+        if self.processes.len() >= MAX_PROCESSES {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let number = next_number();
+        let watched = self.deaths.watch(pid, number)?;
+        self.processes.insert(number, Process { pid, watched, listeners: BTreeMap::new() });
+        Ok(number)
+    }
+}
+
+/// The thread.
+fn listen(deaths: &ExitWatch) {
+    loop {
+        if let Some(number) = deaths.next(IDLE_TIME) {
+            let dead = register().as_mut().and_then(|register| register.processes.remove(&number));
+            for listener in dead.into_iter().flat_map(|process| process.listeners.into_values()) {
+                listener.segment.on_peer_exit(listener.slot);
+            }
+        } else {
+            let mut register = register();
+            if register.as_ref().is_none_or(|register| register.processes.is_empty()) {
+                *register = None;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::attachment::{Attachment, LockRef, Options};
+    use crate::sys::exit_watch::{ExitNotice, namespace};
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    fn wait_for(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < BOUND, "{what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    struct Participant {
+        attachments: Vec<Attachment>,
+        path: std::path::PathBuf,
+        child: Child,
+    }
+
+    impl Participant {
+        /// Two attachments, and a process that the slot of the second one says is its own.
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+            let attachments = vec![open(), open()];
+            // Waits for a line, which does not come.
+            let (program, arguments): (_, &[_]) =
+                if cfg!(windows) { ("cmd", &["/d", "/c", "set /p line="]) } else { ("cat", &[]) };
+            let mut command = Command::new(program);
+            let child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let party = Self { attachments, path, child };
+            party.slot_of_child().pid.store(party.child.id(), std::sync::atomic::Ordering::Relaxed);
+            party
+        }
+
+        fn slot_of_child(&self) -> &crate::shm::layout::WaitLine {
+            &self.attachments[1].slot().waiting
+        }
+
+        fn exit_notice(&self) -> Option<ExitNotice> {
+            ExitNotice::of(&self.attachments[0].segment, self.attachments[1].index)
+        }
+
+        /// The kernel drops the byte, then tells of the death.
+        fn dies(&mut self) {
+            let dead = &self.attachments[1];
+            dead.segment.lock.unlock(crate::sys::byte_lock::slot_byte(dead.index)).unwrap();
+            self.child.kill().unwrap();
+        }
+    }
+
+    impl Drop for Participant {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            self.attachments.clear();
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    /// The only test of this file's state: the others run beside it in threads of their own.
+    #[test]
+    fn a_death_is_followed_without_a_look_and_nothing_is_left() {
+        let listens_for = |pid| {
+            register().as_ref().is_some_and(|register| register.processes.values().any(|process| process.pid == pid))
+        };
+        let mut party = Participant::new("deaths");
+        let pid = party.child.id();
+        assert!(party.attachments[1].try_write());
+        let free = |party: &Participant| party.attachments[0].segment.load_gate().is_free();
+
+        let [first, second] = std::array::from_fn(|_| party.exit_notice().expect("a notice"));
+        assert!(first.is_sure && listens_for(pid));
+        drop(first);
+        assert!(listens_for(pid), "somebody else still listens");
+        drop(second);
+        assert!(!listens_for(pid));
+
+        // Here it is not known whether the pid is this one.
+        party.slot_of_child().namespace.store(namespace() + 1, std::sync::atomic::Ordering::Relaxed);
+        let unsure = party.exit_notice().expect("a notice");
+        assert!(!unsure.is_sure);
+
+        // Said to have died, and its byte says that it lives.
+        party.attachments[0].segment.on_peer_exit(party.attachments[1].index);
+        assert!(!free(&party));
+
+        // While nobody has followed its death yet, somebody else may have its pid: he is not taken for it.
+        #[cfg(target_os = "linux")]
+        {
+            let mut other = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let mut register = register();
+            let register = register.as_mut().expect("the thread listens");
+            let living = register.number_of(other.id()).unwrap();
+            let again = register.number_of(other.id()).unwrap();
+            other.kill().unwrap();
+            wait_for("it has ended", || ExitWatch::has_ended(&register.processes[&living].watched));
+            let next = register.number_of(other.id()).unwrap();
+            other.wait().unwrap();
+            register.processes.retain(|number, _| *number != living && *number != next);
+            assert!(again == living && next != living);
+        }
+
+        party.dies();
+        wait_for("the dead one's gate is free", || free(&party));
+        assert!(!listens_for(pid));
+        drop(unsure);
+        party.child.wait().unwrap();
+        // On Windows it is there as long as somebody has a handle of it, and told of as dead.
+        assert!(cfg!(windows) || party.exit_notice().is_none(), "there is no such process");
+        party.slot_of_child().pid.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
+        assert!(party.exit_notice().is_none(), "it is this one");
+        party.slot_of_child().pid.store(0, std::sync::atomic::Ordering::Relaxed);
+        assert!(party.exit_notice().is_none(), "it is nobody");
+        wait_for("the thread ends", || register().is_none());
+    }
+}

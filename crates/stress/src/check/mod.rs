@@ -1,0 +1,109 @@
+//! Whether a reader-writer lock can have the histories of a stress test.
+//!
+//! # Why this is linearizability
+//!
+//! A lock has no values that could be read in several orders: all that an operation tells is that it was granted, and when.
+//! Each is granted at one moment between its invocation and its return, and each hold ends at one moment between the
+//! invocation and the return of its release. So it is held for certain from the *return* of the acquisition to the
+//! *invocation* of the release. If such spans of holds that exclude each other do not overlap, then moments can be chosen for
+//! all operations so that the whole runs as if one after the other: grant each at its return, and end each at its
+//! release's invocation. If two overlap, no choice helps. Hence [`exclusion`] is linearizability with respect to the
+//! exclusion, without a search; the order that it leaves of the write holds is total, and the other rules are about that order.
+//!
+//! An upgrade or downgrade splits a hold into pieces by mode, without a gap in what both modes keep out.
+//!
+//! *Crashes.* The killer writes down a kill before it sends the signal. What the victim held then and had not begun to
+//! release, it held for certain until just before. An acquisition or release that it had invoked and that has not returned
+//! is open: it may have had its effect or not, until the kernel has freed what the process had. Whoever ends by itself
+//! inside a hold (`process.exit`, a terminated thread) writes that down before, too.
+//!
+//! *Time* is `CLOCK_MONOTONIC`, which is the same on all cores. What is logged as invoked was logged before the call; what is
+//! logged as returned, after it.
+
+mod exclusion;
+pub mod history;
+mod owner_died;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod tries;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use history::History;
+use process_rwlock_stress::What;
+
+/// So many violations of one rule are shown.
+const SHOWN: usize = 5;
+
+type Rule = fn(&History) -> Vec<String>;
+
+/// Each with its name.
+const RULES: [(&str, Rule); 5] = [
+    ("exclusion", exclusion::check),
+    ("tokens", tokens::check),
+    ("ownerDied", owner_died::check),
+    ("tries", tries::check),
+    ("waiting", waiting::check),
+];
+
+/// Checks the histories in `folder`, and prints the result as JSON.
+pub fn run(folder: &Path) -> ExitCode {
+    let history = match History::read(folder) {
+        Ok(history) => history,
+        Err(error) => {
+            eprintln!("the histories in {} cannot be read: {error}", folder.display());
+            return ExitCode::from(2);
+        }
+    };
+    let mut violations = Vec::new();
+    for (name, rule) in RULES {
+        let found = rule(&history);
+        let more = found.len().saturating_sub(SHOWN);
+        violations.extend(found.into_iter().take(SHOWN).map(|text| format!("{name}: {text}")));
+        if more > 0 {
+            violations.push(format!("{name}: and {more} more"));
+        }
+    }
+    println!("{}", summary(&history, &violations));
+    ExitCode::from(u8::from(!violations.is_empty()))
+}
+
+fn summary(history: &History, violations: &[String]) -> String {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for op in &history.ops {
+        let kind = match op.what {
+            What::Release => continue,
+            What::Acquire => format!("{:?} {:?}", op.mode, op.way),
+            What::Upgrade => format!("Upgrade {:?}", op.way),
+            What::Downgrade => format!("Downgrade to {:?}", op.mode),
+        };
+        let outcome = op.outcome.map_or("open".into(), |outcome| format!("{outcome:?}"));
+        *counts.entry(format!("{kind}: {outcome}")).or_default() += 1;
+    }
+    let recovery = recovery::times(history);
+    let mut json = String::from("{\"counts\":{");
+    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("\"{name}\":{count}")).collect();
+    let list = |times: &[u64]| times.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let quoted: Vec<String> =
+        violations.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    let _ = write!(
+        json,
+        "{}}},\"lives\":{},\"kills\":{},\"stops\":{},\"late\":{},\"longestWait\":{},\"fromKill\":[{}],\"fromRelease\":[{}],\"violations\":[{}]}}",
+        counts.join(","),
+        history.actors.len(),
+        history.kills.len(),
+        history.stops.len() - history.late,
+        history.late,
+        waiting::longest(history),
+        list(&recovery.from_kill),
+        list(&recovery.from_release),
+        quoted.join(",")
+    );
+    json
+}

@@ -1,0 +1,295 @@
+// npm run test:packages: what a user does on the first day. The packages are made as for a release, looked at, published to a
+// registry on this machine, and installed from it into empty projects, where the first example of README.md runs, and into one
+// where tools of all kinds load, compile or bundle programs that wait for a lock.
+//
+//   npm run test:packages -- --full          each tool on every Node.js that it supports, not only on the oldest and the newest
+//   npm run test:packages -- --node 20,22    on these versions only
+//   npm run test:packages -- --mutants [part of a name]
+//                                            breaks the packages on purpose, each time in one way that must be found
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { mutants } from '../../verify/mutants/lists/packages.js'
+import { takeMutants } from '../../verify/mutants/run.js'
+import { notPrinted } from '../lib/code-blocks.js'
+import { MAJORS, nodeOf } from '../lib/node-versions.js'
+import { endLike, root, SIGNALS } from '../lib/run.js'
+import { addonName, setup } from '../lib/setup.js'
+import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from '../release/pack.js'
+import { Workshop } from './fixture.js'
+import { attw, files, foldersAreGenerated, publint } from './inspect.js'
+import { managers } from './managers.js'
+import { output } from './output.js'
+import { projects } from './projects.js'
+import { startRegistry } from './registry.js'
+import { uses } from './toolchains.js'
+import { installTools, tools } from './tools.js'
+import { User } from './user.js'
+
+const checkout = fileURLToPath(root)
+const target = addonName().split('.')[1] ?? ''
+const part = takeMutants(process.argv)
+const isFull = process.argv.includes('--full')
+const option = process.argv.indexOf('--node')
+const majors = option < 0 ? MAJORS : (process.argv[option + 1] ?? '').split(',')
+
+async function runOnce() {
+  const failures = await check(nodes)
+  console.log(failures.length === 0 ? 'The packages work.' : `${failures.length} failed.`)
+  process.exitCode = failures.length === 0 ? 0 : 1
+}
+
+/** @param {string} part of their names */
+async function runMutants(part) {
+  const survivors = []
+  const wanted = mutants.filter(({ name }) => name.includes(part))
+  for (const { name, foundBy, change } of wanted) {
+    console.log(`\n# ${name}`)
+    const own = { major: process.versions.node.split('.')[0] ?? '', program: process.execPath }
+    const failures = await check([own], { change, only: foundBy })
+    const isFound = failures.includes(foundBy)
+    if (!isFound) survivors.push(name)
+    console.log(isFound ? `found by: ${foundBy}` : `NOT FOUND by: ${foundBy}`)
+  }
+  console.log(`\n${wanted.length - survivors.length} of ${wanted.length} mutants found`)
+  process.exitCode = survivors.length === 0 ? 0 : 1
+}
+
+/**
+ * @typedef {{ major: string, program: string }} Node
+ *
+ * @param {Node[]} nodes oldest first
+ * @param {object} [options]
+ * @param {(staged: string) => void} [options.change] breaks what was staged
+ * @param {string} [options.only] the one check to run
+ * @returns {Promise<string[]>} the names of the checks that failed
+ */
+async function check(nodes, { change, only } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-packages-'))
+  const checks = new Checks(only)
+  /** @param {NodeJS.Signals} signal */
+  const interrupted = (signal) => {
+    checks.interrupted = signal
+  }
+  for (const signal of SIGNALS) process.once(signal, interrupted)
+  try {
+    const staged = join(directory, 'staged')
+    mkdirSync(staged)
+    stage(staged)
+    change?.(staged)
+    await checks.run('contents', () => {
+      const problems = problemsOf(staged)
+      if (problems.length > 0) throw new Error(problems.join('\n'))
+    })
+    await checks.run('generated folders', foldersAreGenerated)
+    const tarballs = await tarballsOf(staged, join(directory, 'tarballs'))
+    for (const { name, file, contents } of tarballs) {
+      await checks.run(`files of ${name}`, () => files(name, file, contents))
+      await checks.run(`publint of ${name}`, () => publint(name, file))
+    }
+    const library = tarballs.find(({ name }) => name === 'process-rwlock')?.file ?? ''
+    await checks.run('attw', () => attw(library))
+    if (checks.isDone) return checks.failures
+    const registry = await startRegistry(mkdtempSync(join(directory, 'registry-')))
+    try {
+      const user = new User(directory, registry.url)
+      await checks.run('publish', () => publishAll(user, directory, tarballs), { isNeeded: true })
+      for (const project of projects) {
+        await checks.run(project.name, () => installAndRun(user, project, nodes))
+      }
+      await checks.run('without optional dependencies', () => withoutAddon(user))
+      for (const manager of managers) {
+        await checks.run(manager.name, () => otherManager(user, manager, someOf(nodes)))
+      }
+      if (!checks.isDone) await testTools(checks, user, nodes)
+    } finally {
+      await registry.close()
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    for (const signal of SIGNALS) process.off(signal, interrupted)
+  }
+  return checks.failures
+}
+
+/**
+ * What was built is published as it is. For the other platforms, what is published here holds a file that is no addon, so that the
+ * package managers have all of them to choose from, as they will have.
+ *
+ * @param {User} user
+ * @param {string} directory
+ * @param {{ name: string, file: string }[]} tarballs
+ */
+async function publishAll(user, directory, tarballs) {
+  const packages = tarballs.map(({ file }) => file)
+  for (const target of TARGETS) {
+    const name = `process-rwlock-${target}`
+    if (tarballs.some((tarball) => tarball.name === name)) continue
+    const folder = join(directory, name)
+    stageAddon(folder, target)
+    writeFileSync(join(folder, `process-rwlock.${target}.node`), 'no addon')
+    packages.push(folder)
+  }
+  for (const its of packages) await user.npm(['publish', its, '--ignore-scripts'])
+}
+
+/**
+ * @param {User} user
+ * @param {import('./projects.js').Project} project
+ * @param {Node[]} nodes
+ */
+async function installAndRun(user, project, nodes) {
+  const folder = user.newProject(project)
+  await user.npm(['install', 'process-rwlock', '--ignore-scripts'], folder)
+  await user.npm(['ls', '--all'], folder)
+  const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))
+  const expected = ['process-rwlock', `process-rwlock-${target}`]
+  if (installed.join() !== expected.join()) throw new Error(`npm installed ${installed.join(', ')}`)
+  if (project.compile) await compile(folder, project.file, project.compile)
+  for (const { program } of nodes) await runExample(user, folder, project.source, program)
+}
+
+/** @param {string} folder @param {string} file @param {string[]} options */
+async function compile(folder, file, options) {
+  await output(
+    process.execPath,
+    [
+      ...[
+        join(checkout, 'node_modules/typescript/bin/tsc'),
+        file,
+        '--strict',
+        '--target',
+        'es2022',
+        ...options,
+      ],
+      ...['--types', 'node', '--typeRoots', join(checkout, 'node_modules/@types')],
+    ],
+    { cwd: folder },
+  )
+}
+
+/** @param {User} user @param {string} folder @param {string} source @param {string} node */
+async function runExample(user, folder, source, node) {
+  const printed = await output(node, ['main.js'], { cwd: folder, env: user.env })
+  const missing = notPrinted(source, printed)
+  if (missing !== undefined) throw new Error(`it did not print ${missing}, but\n${printed}`)
+  if (/warning/i.test(printed)) throw new Error(`it warned\n${printed}`)
+}
+
+/**
+ * @param {Checks} checks
+ * @param {User} user
+ * @param {Node[]} nodes
+ */
+async function testTools(checks, user, nodes) {
+  const workshop = new Workshop(mkdtempSync(join(tools, 'fixture-')), user.env)
+  try {
+    const fill = async () => {
+      workshop.fill()
+      await user.npm(['install', 'process-rwlock', '--ignore-scripts'], workshop.folder)
+    }
+    await checks.run('one project for all tools', fill, { isNeeded: true })
+    for (const { name, since = '0', slow, run } of uses.filter(({ extra }) => isFull || !extra)) {
+      const supported = nodes.filter(({ major }) => Number(major) >= Number(since))
+      const some = slow && !isFull ? supported.slice(-1) : someOf(supported)
+      await checks.run(name, async () => {
+        for (const { program } of some) await run(workshop, program)
+        return `Node.js ${some.map(({ major }) => major).join(', ')}`
+      })
+    }
+  } finally {
+    workshop.close()
+  }
+}
+
+/** @param {Node[]} nodes */
+function someOf(nodes) {
+  return isFull ? nodes : nodes.filter((_, index) => index === 0 || index === nodes.length - 1)
+}
+
+/** @param {User} user */
+async function withoutAddon(user) {
+  const folder = user.newProject(projects[0])
+  await user.npm(['install', 'process-rwlock', '--ignore-scripts', '--omit=optional'], folder)
+  const error = await output(process.execPath, ['main.js'], { cwd: folder, env: user.env }).catch(
+    (error) => error,
+  )
+  const text = String(error.message ?? error)
+  for (const part of ['ERR_LOCK_UNSUPPORTED', `process-rwlock-${target}`, '--omit=optional']) {
+    if (!text.includes(part)) throw new Error(`nothing was said of ${part}\n${text}`)
+  }
+}
+
+/**
+ * @param {User} user
+ * @param {import('./managers.js').Manager} manager
+ * @param {Node[]} nodes
+ */
+async function otherManager(user, { program, add, settings, run }, nodes) {
+  const folder = user.newProject(projects[0])
+  const workshop = new Workshop(folder, user.env)
+  workshop.fill()
+  for (const [name, text] of Object.entries(settings?.(user) ?? {})) writeFileSync(join(folder, name), text)
+  for (const node of nodes) {
+    await workshop.run(node.program, program, ...add, 'process-rwlock')
+    for (const file of ['main.mjs', 'main.cjs']) await workshop.waits(node.program, ...run(file))
+  }
+  return `Node.js ${nodes.map(({ major }) => major).join(', ')}`
+}
+
+/** The one error that ends the run: everything is cleaned up on its way. */
+class Interrupted extends Error {
+  /** @param {NodeJS.Signals} signal */
+  constructor(signal) {
+    super(`ended by ${signal}`)
+    this.signal = signal
+  }
+}
+
+class Checks {
+  /** @type {string[]} */
+  failures = []
+  /** @type {NodeJS.Signals | undefined} */
+  interrupted
+
+  /** @param {string} [only] the one check to run, after those that it needs */
+  constructor(only) {
+    this.only = only
+    this.isDone = false
+  }
+
+  /**
+   * @param {string} name
+   * @param {() => unknown} body that may return what there is to tell
+   * @param {{ isNeeded?: boolean }} [options] whether others need what it does
+   */
+  async run(name, body, { isNeeded = false } = {}) {
+    const isOnly = name === this.only
+    if (this.only !== undefined && !isOnly && !isNeeded) return
+    if (isOnly) this.isDone = true
+    try {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
+      const text = await body()
+      console.log(`    ok  ${name}${text ? `: ${text}` : ''}`)
+    } catch (error) {
+      if (this.interrupted) throw new Interrupted(this.interrupted)
+      this.failures.push(name)
+      console.log(`FAILED  ${name}\n${String(error.message).trimEnd().replace(/^/gm, '        ')}`)
+    }
+  }
+}
+
+await setup()
+await installTools()
+/** @type {Node[]} */
+const nodes = []
+for (const major of majors) nodes.push({ major, program: await nodeOf(major) })
+
+try {
+  if (part !== undefined) await runMutants(part)
+  else await runOnce()
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  await endLike({ code: null, signal: error.signal })
+}

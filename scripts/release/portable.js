@@ -1,0 +1,35 @@
+// npm run build:portable: the addon for this machine's Linux, linked so that it loads with every glibc from 2.17 on (2012), and
+// the proof of that. Zig knows the symbols of old versions, so no old system is needed.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { npm, root } from '../lib/run.js'
+import { addonName, fail, installFromPyPI } from '../lib/setup.js'
+import { glibcOf, OLDEST_GLIBC } from './addon.js'
+
+const PACKAGES = ['cargo-zigbuild==0.24.0', 'ziglang==0.15.2']
+
+if (!addonName().endsWith('-gnu.node')) fail('Only Linux with glibc has something to be portable between.')
+const arch = { x64: 'x86_64', arm64: 'aarch64' }[/** @type {string} */ (process.arch)]
+const target = `${arch}-unknown-linux-gnu`
+const tools = fileURLToPath(new URL('.cache/zig/', root))
+
+await installFromPyPI(tools, PACKAGES, 'Zig comes from PyPI')
+Object.assign(process.env, {
+  CARGO_ZIGBUILD_ZIG_PATH: `${tools}ziglang/zig`,
+  ZIG_CC: `${tools}bin/cargo-zigbuild`,
+  ZIG_TARGET: `${arch}-linux-gnu.2.${OLDEST_GLIBC}`,
+  [`CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_LINKER`]: fileURLToPath(
+    new URL('scripts/release/zig-cc.sh', root),
+  ),
+})
+await npm('run', '--silent', 'build:native', '--', '--target', target)
+checkFloor(addonName())
+
+/** @param {string} file */
+function checkFloor(file) {
+  const newest = glibcOf(readFileSync(new URL(file, root)))
+  if (newest === 0) fail(`${file} says of no version of glibc that it needs it.`)
+  const needs = `${file} needs glibc 2.${newest}`
+  if (newest > OLDEST_GLIBC) fail(`${needs}, and may need 2.${OLDEST_GLIBC} at most.`)
+  console.log(`${needs}.`)
+}

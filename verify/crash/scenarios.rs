@@ -1,0 +1,527 @@
+//! Who does what while the victim `v` carries out the operation after `!`, one line after the other.
+//!
+//! ```text
+//! a open, read        `a` does that (a process of its own; commands in `actor.rs`). `=x`: what comes of it, else it succeeds
+//! a write, release &  … and may wait for it: the next line follows when it sleeps
+//! a open &&           … and the next line follows at once
+//! dies d LABEL open   `d` is killed at its first step LABEL on the way
+//! kill d, stop c      wherever they are; cont c lets it go on. In the end all the stopped go on
+//! ! write             the victim's operation: its steps are those where it is halted
+//! asleep 2            until the victim has slept that often
+//! go                  the victim goes on now, if it was only paused: else it does in the end
+//! done b              until `b` has done what it was told
+//! ```
+//!
+//! A line that waits for the victim, or for somebody who may wait for it, does no longer when that is halted.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    Name,
+    Path,
+}
+
+pub struct Scenario {
+    pub name: &'static str,
+    pub at: Where,
+    pub script: &'static str,
+}
+
+const fn path(name: &'static str, script: &'static str) -> Scenario {
+    Scenario { name, at: Where::Path, script }
+}
+
+const fn named(name: &'static str, script: &'static str) -> Scenario {
+    Scenario { name, at: Where::Name, script }
+}
+
+pub const SCENARIOS: &[Scenario] = &[
+    // ---- nobody in the way
+    path("read", "v open\n b open\n ! read, stamp, read, label x, release, release"),
+    path("try-read", "v open\n b open\n ! try-read, release"),
+    path("write", "v open\n b open\n ! write, label x, release"),
+    path("try-write", "v open\n b open\n ! try-write, release"),
+    path("upgradable", "v open\n b open\n ! upgradable, read, release, release"),
+    path("try-upgradable", "v open\n b open\n ! try-upgradable, release"),
+    path("write-failed", "v open\n b open\n ! write, fail"),
+    path("upgrade", "v open\n b open\n ! upgradable, upgrade, release"),
+    path("try-upgrade", "v open\n b open\n ! upgradable, try-upgrade, release"),
+    path("try-upgrade-in-place", "v open\n b open\n ! read, try-upgrade, release"),
+    path("downgrade", "v open\n b open\n ! write, down-upgradable, down-read, release"),
+    path("downgrade-to-read", "v open\n b open\n ! write, down-read, release"),
+    path("nested-in-turn", "v open\n b open\n ! read, request read, poll, release, release"),
+    path("wait-uncontended", "v open\n b open\n ! wait-read, release, wait-upgradable, release, wait-write, release"),
+    // ---- somebody comes while the victim is in the middle of it
+    path(
+        "try-read-meets-writer",
+        "v open\n b open\n ! try-read =any, release-all\n done v\n b write &\n go\n done v\n b release",
+    ),
+    path(
+        "try-write-meets-reader",
+        "v open\n b open, read, release\n ! try-write =any, release-all\n done v\n b read &\n go\n done v\n b release",
+    ),
+    path("downgrade-meets-writer", "v open, write\n b open\n ! down-read\n done v\n b try-write =any"),
+    // ---- a writer that takes idle readers out of the listing
+    path("write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release"),
+    path("wait-write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! wait-write, release"),
+    path(
+        "upgrade-unlisting",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! upgradable, upgrade, down-read, release",
+    ),
+    path(
+        "reader-after-unlisting",
+        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =any, release-all\n a release",
+    ),
+    // ---- readers inside
+    path("read-beside-reader", "a open, read\n v open\n b open\n ! read, release"),
+    path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
+    path(
+        "try-write-stopped-beside-reader",
+        "a open, read\n v open\n b open\n ! try-write =refused\n done v\n b read, release",
+    ),
+    path(
+        "try-upgrade-stopped-beside-reader",
+        "a open, read\n v open, upgradable\n b open\n ! try-upgrade =refused, release\n done v\n b read, release",
+    ),
+    path("try-upgrade-beside-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
+    path("in-place-beside-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
+    path(
+        "write-beside-reader",
+        "a open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
+    path("write-timeout-draining", "a open, read\n v open\n b open\n ! write timeout=10 =timeout\n b write, release &"),
+    path("write-interrupted", "a open, read\n v open\n b open\n ! interrupted write =interrupted"),
+    path(
+        "upgrade-beside-reader",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n asleep 3\n a release",
+    ),
+    path(
+        "upgrade-timeout",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=10 =timeout, release\n b write, release &",
+    ),
+    path("upgradable-beside-reader", "a open, read\n v open\n b open\n ! upgradable, down-read, release"),
+    path(
+        "drain-cancelled",
+        "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! cancel =pending",
+    ),
+    path(
+        "drain-paused",
+        "a open, read\n v open, request write, poll =pending\n b open\n ! wait-write timeout=10 =timeout, poll =pending, cancel =pending\n b read, release &",
+    ),
+    path(
+        "upgrade-paused",
+        "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n ! wait-read, poll =pending, release-read, cancel =pending, release\n b write, release &",
+    ),
+    // ---- somebody exclusive inside
+    path(
+        "try-beside-writer",
+        "a open, write\n v open\n b open\n ! try-read =refused, try-write =refused, try-upgradable =refused",
+    ),
+    path(
+        "read-beside-writer",
+        "a open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n asleep 3\n a release",
+    ),
+    path(
+        "write-beside-writer",
+        "a open, write\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
+    path(
+        "upgradable-beside-writer",
+        "a open, write\n v open\n b open\n ! upgradable, release\n asleep 1\n b upgradable, release &\n asleep 3\n a release",
+    ),
+    path("read-timeout", "a open, write\n v open\n b open\n ! read timeout=10 =timeout\n b read, release &"),
+    path("write-timeout", "a open, upgradable\n v open\n b open\n ! write timeout=10 =timeout\n b read, release"),
+    path(
+        "write-beside-upgradable",
+        "a open, upgradable\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
+    ),
+    path(
+        "read-beside-upgradable",
+        "a open, upgradable\n v open\n b open\n ! read, release\n done v\n b write, release &",
+    ),
+    path(
+        "read-beside-upgrader",
+        "a open, upgradable\n c open, read\n a upgrade, release &\n v open\n b open\n ! read, release\n asleep 2\n c release",
+    ),
+    // ---- giving way to the queue
+    path(
+        "release-write-to-queue",
+        "v open, write\n a open\n b open\n c open\n a read, release &\n b write, release &\n c upgradable, release &\n ! release",
+    ),
+    path("release-read-to-drainer", "v open, read\n b open\n b write, release &\n ! release"),
+    path(
+        "release-upgradable-to-queue",
+        "v open, upgradable\n a open\n b open\n a upgradable, release &\n b write, release &\n ! release",
+    ),
+    path(
+        "downgrade-to-queue",
+        "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-upgradable, down-read, release",
+    ),
+    path(
+        "downgrade-read-to-queue",
+        "v open, write\n a open\n b open\n a read, release &\n b write, release &\n ! down-read, release",
+    ),
+    path("try-read-closed", "a open, read\n b open\n b write fairness=0, release &\n v open\n ! try-read =refused"),
+    path(
+        "read-closed",
+        "a open, upgradable\n b open\n b write fairness=0, release &\n v open\n ! read, release\n asleep 2\n a release",
+    ),
+    path(
+        "closer-cancels",
+        "a open, upgradable\n v open, request write fairness=0, poll =pending\n b open\n b write fairness=60000, release &\n ! poll =pending, cancel =pending",
+    ),
+    path(
+        "strict-fifo",
+        "a open, write\n v open\n b open\n c open\n b write fairness=0, release &\n c read fairness=0, release &\n ! write fairness=0, release\n asleep 2\n a release",
+    ),
+    path(
+        "several-requests",
+        "a open, write\n v open\n b open\n ! request read, request write, poll =pending\n b write, release &",
+    ),
+    path(
+        "several-granted",
+        "a open, write\n v open, request read, request read, poll =pending\n b open\n b write, release &\n a release\n ! poll =any, poll =any, release-all",
+    ),
+    path("nested-behind-writer", "v open, read\n b open\n b write, release &\n ! read, release, release"),
+    path("nested-patience", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
+    path(
+        "nested-beside-upgradable",
+        "v open, upgradable\n a open, read\n b open\n b write fairness=0, release &\n ! request read, poll =any, release-read, release",
+    ),
+    // ---- passing over who does not come, and having been passed over
+    path(
+        "passes-waiter",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "passes-reader",
+        "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "passes-drainer",
+        "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b write, release &\n done b",
+    ),
+    path(
+        "passes-upgrader",
+        "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path(
+        "try-passes-waiter",
+        "a open, write\n c open\n c write fairness=0, release &\n stop c\n a release\n v open\n b open\n ! try-write =any, try-write =any, release-all\n b write, release &\n done b",
+    ),
+    path(
+        "passed-waiter",
+        "a open, write\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b write, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-drainer",
+        "a open, read\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-upgrader",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-upgrader-times-out",
+        "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=30 =any, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
+    ),
+    path(
+        "passed-again",
+        "a open, write\n v open\n b open\n c open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n c write\n cont v\n asleep 2\n stop v\n b read, release &\n c release\n done b\n cont v",
+    ),
+    // ---- recovering another that died
+    path("try-after-reader", "d open, read\n v open\n b open\n kill d\n ! try-write, release"),
+    path("try-after-writer", "d open, write\n v open\n b open\n kill d\n ! try-read, release"),
+    path("try-after-upgradable", "d open, upgradable\n v open\n b open\n kill d\n ! try-upgradable, release"),
+    path(
+        "try-after-waiter",
+        "a open, upgradable\n d open\n d write fairness=0, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
+    path(
+        "try-after-drainer",
+        "a open, read\n d open\n d write, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
+    path(
+        "try-after-upgrader",
+        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n kill d\n ! try-read, release\n done v\n b write, release &",
+    ),
+    path("upgrade-after-reader", "d open, read\n v open, upgradable\n b open\n kill d\n ! try-upgrade, release"),
+    path(
+        "writer-dies-before-waiters",
+        "d open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "writer-dies-before-writers",
+        "d open, write\n v open\n b open\n ! write, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "reader-dies-before-drainer",
+        "d open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "reader-dies-before-upgrader",
+        "d open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n kill d",
+    ),
+    path(
+        "drainer-dies-before-reader",
+        "a open, read\n d open\n d write, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "upgrader-dies-before-reader",
+        "a open, read\n d open, upgradable\n d upgrade, release &\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "waiter-dies-before-waiter",
+        "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill d\n a release",
+    ),
+    path(
+        "several-die",
+        "d open, write\n c open\n c write, release &\n a open\n a read, release &\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n kill c\n kill a\n kill d",
+    ),
+    path(
+        "reader-and-drainer-die",
+        "d open, read\n c open\n c write, release &\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n kill d\n kill c",
+    ),
+    path(
+        "dies-in-recovery-before",
+        "d open, write\n c open\n v open\n b open\n kill d\n dies c free_gate try-read\n ! write, release\n b read, release &",
+    ),
+    path(
+        "dies-between-free-and-wake",
+        "d open\n v open\n b open\n a open\n d write\n a read, release &\n b write, release &\n ! read, release\n dies d wake_load release",
+    ),
+    path("inspect-after-writer", "d open, write\n v open\n b open\n b write, release &\n kill d\n ! inspect"),
+    path("inspect-after-reader", "d open, read\n v open\n b open\n kill d\n ! inspect"),
+    path(
+        "inspect-all",
+        "a open, read\n c open, upgradable\n c upgrade, release &\n b open\n b write, release &\n v open\n ! inspect",
+    ),
+    path("inspect-drainer", "a open, read\n b open\n b write, release &\n v open\n ! inspect"),
+    path("inspect-writer", "a open, write\n b open\n b read, release &\n v open\n ! inspect"),
+    // ---- a slot changes hands while somebody is about to repair it
+    path(
+        "reader-slot-reused",
+        "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, read\n go\n done v\n b try-write =refused",
+    ),
+    path(
+        "gate-slot-reused",
+        "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
+    ),
+    // ---- after a writer died and was found
+    path("poisoned-read", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, release"),
+    path("poisoned-write", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, release"),
+    path("poisoned-write-failed", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, fail"),
+    path(
+        "poisoned-upgrade",
+        "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! upgradable, upgrade, down-upgradable, release",
+    ),
+    path(
+        "poisoned-in-place",
+        "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, try-upgrade, down-read, release",
+    ),
+    path("poisoned-inspect", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! inspect"),
+    path(
+        "poisoned-open",
+        "d open, write\n b open\n kill d\n b try-read, release\n ! open, read, release, write, release, close",
+    ),
+    path("poisoned-close", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! close"),
+    named("poisoned-last-close", "d open, write\n v open\n kill d\n v try-read, release\n ! close"),
+    named("unfound-last-close", "d open, write\n v open\n kill d\n ! close"),
+    // ---- closing
+    path("close", "v open\n b open\n ! close"),
+    path("close-last", "v open\n ! close"),
+    named("close-last-named", "v open, write, release\n ! close"),
+    named("close-last-named-dead", "d open, read\n v open\n kill d\n ! close"),
+    named("close-named", "v open\n b open\n ! close"),
+    path("close-reading", "v open, read, read\n b open\n b write, release &\n ! close"),
+    path("close-upgradable", "v open, upgradable\n b open\n b write, release &\n ! close"),
+    path("close-writing", "v open, write\n b open\n b write, release &\n ! close"),
+    named("close-writing-last", "v open, write\n ! close"),
+    path("abandon-writing", "v open, write\n b open\n b write, release &\n ! abandon"),
+    named("abandon-writing-last", "v open, write\n ! abandon"),
+    path(
+        "close-waiting",
+        "a open, write\n v open, request write fairness=0, request read, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path(
+        "close-draining",
+        "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path(
+        "close-upgrading",
+        "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n b read, release &\n ! close",
+    ),
+    path("close-beside-reader", "a open, read\n v open\n b open\n ! close\n done v\n b write, release &"),
+    path("close-beside-dead", "d open, read\n v open\n b open\n kill d\n ! close"),
+    named("close-beside-closer", "v open\n b open\n ! close\n b close &&"),
+    // ---- opening
+    path("create", "! open, write, release, close"),
+    named("create-named", "! open, write, release, close"),
+    path("open", "b open\n ! open, write, release, close"),
+    named("open-named", "b open\n ! open, write, release, close"),
+    path("create-in-empty", "empty-file\n ! open, write, release, close"),
+    path("create-in-empty-beside", "empty-file\n ! open, write, release\n b open, write, release &&"),
+    path("create-beside-creator-of-file", "! open, write, release\n b open, write, release &&"),
+    path("create-after-dead-creator", "empty-file\n dies d create_magic open\n ! open, write, release"),
+    path("create-after-mark", "empty-file\n dies d reserve_file open\n ! open, write, release"),
+    path("create-after-unlinked", "dies d link_file open\n ! open, write, release"),
+    path("create-linked", "link-file\n ! open, write, release, close"),
+    named("create-named-after-folder", "dies d make_record open\n ! open, write, release"),
+    named("create-named-after-empty-record", "dies d write_record open\n ! open, write, release"),
+    named("create-named-after-all", "dies d publish open\n ! open, write, release"),
+    named("create-named-after-record", "dies d create_memory open\n ! open, write, release"),
+    named("create-named-after-memory", "dies d create_magic open\n ! open, write, release"),
+    named("create-named-memory-gone", "d open\n kill d\n forget-memory\n ! open, write, release"),
+    named("open-left-over", "d open\n kill d\n ! open, write, release"),
+    named("open-left-over-capacity", "d open\n kill d\n ! open capacity=4, write, release"),
+    named("open-left-over-writer", "d open, write\n kill d\n ! open, write, release"),
+    path("open-reusing-reader", "d open capacity=1, read\n kill d\n ! open capacity=1, write, release"),
+    path(
+        "open-reusing-waiter",
+        "b open capacity=2, write\n d open capacity=2\n d write fairness=0, release &\n kill d\n ! open capacity=2, request read, poll =pending, close\n done v\n b release",
+    ),
+    path(
+        "open-reusing-drainer",
+        "b open capacity=2, read\n d open capacity=2\n d write, release &\n kill d\n ! open capacity=2, try-read, release",
+    ),
+    path(
+        "open-reusing-upgradable",
+        "b open capacity=2\n d open capacity=2, upgradable\n kill d\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-beside-dead-writer",
+        "d open capacity=2, write\n b open capacity=2\n kill d\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-beside-poisoned",
+        "d open capacity=2, write\n b open capacity=2\n kill d\n b try-read, release\n ! open capacity=2, write, release",
+    ),
+    path(
+        "open-all-dead",
+        "c open capacity=3, read\n d open capacity=3, upgradable\n d read\n e open capacity=3\n e write, release &\n kill c\n kill d\n kill e\n ! open capacity=3, write, release",
+    ),
+    path("open-full-poisoned", "d open capacity=1, write\n kill d\n ! open capacity=1, read, release"),
+    path("open-full", "a open capacity=2\n b open capacity=2\n ! open capacity=2 =full"),
+    path(
+        "open-full-beside-poisoned",
+        "d open capacity=1, write\n kill d\n b open capacity=1\n ! open capacity=1 =full\n done v\n b read, release",
+    ),
+    path("open-beside-opener", "a open\n ! open, write, release\n b open, write, release &&"),
+    named("create-beside-creator", "! open, write, release\n b open, write, release &&"),
+    // ---- sweeping, listing, removing
+    named("sweep", "b open\n a open-other other\n kill a\n ! open"),
+    // Who has swept already, finds it when it opens the very lock.
+    named("create-anew", "v open-other other capacity=4\n dies d create_magic open\n ! open, write, release"),
+    named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
+    named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
+    named("list", "a open, read\n b open\n b write, release &\n v open-other other\n ! list"),
+    named(
+        "list-made-anew",
+        "a open, write\n ! list-held\n done v\n a release, close, open, write\n go\n done v\n a release",
+    ),
+    named("sweep-beside-opener", "b open\n a open-other other\n kill a\n ! open\n b open-other other &&"),
+    named("list-dead-writer", "b open\n d open, write\n kill d\n ! list"),
+    path("remove", "a open, write, release, close\n ! remove"),
+    path("remove-none", "! remove"),
+    path("remove-busy", "b open\n ! remove =busy"),
+    path("remove-poisoned", "d open, write\n kill d\n ! remove"),
+    named("remove-named", "d open, write, release\n kill d\n ! remove"),
+    named("remove-named-poisoned", "d open, write\n kill d\n ! remove"),
+    named("remove-named-busy", "b open\n ! remove =busy"),
+    path("remove-unfinished", "empty-file\n dies d create_magic open\n ! remove"),
+    path(
+        "open-after-dead-remover",
+        "a open, write, release, close\n dies d remove_file remove\n ! open, write, release",
+    ),
+    path("remove-after-dead-remover", "a open, write, release, close\n dies d remove_file remove\n ! remove"),
+    // ---- what others remove at the same moment
+    named("open-beside-closer", "a open\n ! open, write, release, close\n a close &&"),
+    // (Whoever opens its first lock sweeps, and would remove this one itself.)
+    named(
+        "close-while-made-anew",
+        "v open\n a open-other other\n b open-other other\n ! close\n done v\n b open, write\n go\n done v\n a open, try-write =refused",
+    ),
+    named(
+        "sweep-beside-maker",
+        "! open, write\n b open-other other\n done b\n a open, try-write =any, release-all &\n go",
+    ),
+    named("close-after-dead-closer", "d open\n dies d unlink_memory close\n ! open, write, release, close"),
+    named("open-after-dead-closer", "d open\n dies d unlink_record close\n ! open, write, release, close"),
+    named("create-after-dead-closer", "d open\n dies d unlink_folder close\n ! open, write, release, close"),
+    named("sweep-after-dead-closer", "b open\n d open, open-other other\n dies d unlink_memory close\n ! open"),
+    named("sweep-folder-after-dead-closer", "b open\n d open, open-other other\n dies d unlink_folder close\n ! open"),
+    named("sweep-folder-of-dead-creator", "b open\n dies d make_record open-other other\n ! open"),
+    named("prune", "b open\n d open-other other\n kill d\n ! prune"),
+    named("prune-owner-died", "d open, write\n kill d\n ! prune"),
+    named("remove-named-unfinished", "dies d create_memory open\n ! remove"),
+    path("remove-beside-opener", "a open, close\n ! remove =any\n b open, write, release &&"),
+    named("remove-named-beside-opener", "d open\n kill d\n ! remove =any\n b open, write, release &&"),
+    // ---- a thread that sleeps for the waiter
+    path(
+        "watched-read",
+        "a open, write\n v open\n b open\n ! request read, watch, release\n asleep 3\n b write, release &\n a release",
+    ),
+    path(
+        "watched-write",
+        "a open, read\n v open\n b open\n ! request write, watch, release\n asleep 3\n b read, release &\n a release",
+    ),
+    path(
+        "watched-recovery",
+        "d open, write\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d",
+    ),
+    path(
+        "watched-drain-recovery",
+        "d open, read\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d",
+    ),
+    path(
+        "watched-passing",
+        "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n done v\n b read, release &\n done b",
+    ),
+    // ---- an event loop, with a doorbell of its own
+    path(
+        "rings-at-release",
+        "v open, write\n a open\n b open\n a doorbell, request read, watch, release &\n b write, release &\n ! release",
+    ),
+    path("rings-drainer", "v open, read\n b open\n b doorbell, request write, watch, release &\n ! release"),
+    path(
+        "rings-nobody",
+        "v open, write\n d open\n d doorbell, request read, watch, release &\n b open\n b write, release &\n kill d\n ! release",
+    ),
+    path(
+        "answers-the-door",
+        "a open, write\n v open\n b open\n ! doorbell, request read, watch, release\n asleep 2\n b write, release &\n a release",
+    ),
+    path(
+        "mutes-the-doorbell",
+        "a open, write\n v open\n b open\n ! doorbell, write, release\n asleep 1\n b write, release &\n a release",
+    ),
+    // ---- a death that is told
+    path(
+        "told-of-a-writer",
+        "d open, write\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
+    ),
+    path(
+        "told-of-a-reader",
+        "d open, read\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
+    ),
+    path(
+        "told-of-a-waiter",
+        "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d\n a release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
+    ),
+    // Several times, since a look that comes in between leaves nothing to be told.
+    path(
+        "told-of-one-that-was-to-wake-a-reader",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake-again",
+        "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
+    ),
+    path(
+        "told-of-one-that-was-to-wake-a-reader-again",
+        "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
+    ),
+];

@@ -1,0 +1,847 @@
+//! Every interleaving, up to a number of preemptions, of two or three threads, each load returning each value that C++20
+//! allows it (but see [`crate::sync`]). Overlap is found at the protected memory, a lost wake as a deadlock.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::{Arc, Mutex};
+
+use ::loom::model::Builder;
+use ::loom::thread;
+
+use super::helpers::{Lock, PATIENT, Participant};
+use crate::attachment::requests::{Outcome, WaitOptions};
+use crate::attachment::{HoldEnd, PRUNE_INTERVAL};
+use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
+use crate::protocol::slot::Reads;
+use crate::shm::Segment;
+use crate::shm::removal::Attempt;
+use crate::sync::AtomicU64;
+use crate::sys::byte_lock::slot_byte;
+use crate::sys::park;
+use crate::sys::park::doorbell::Doorbell;
+
+/// What came out of a model's runs. A model whose runs all end alike checks less than it seems to.
+struct Ends(Arc<Mutex<(BTreeSet<String>, usize)>>);
+
+impl Ends {
+    #[track_caller]
+    fn are(&self, expected: &[&str]) {
+        let seen = self.0.lock().unwrap();
+        let seen: Vec<&str> = seen.0.iter().map(String::as_str).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+/// Enough for each check to fail that should, as the mutants show; `LOOM_MAX_PREEMPTIONS` allows more.
+const PREEMPTIONS: usize = 3;
+
+/// Runs `model` in all the ways there are.
+fn check<E: End>(model: impl Fn() -> E + Send + Sync + 'static) -> Ends {
+    let ends = Arc::new(Mutex::new((BTreeSet::new(), 0)));
+    let mut builder = Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.max_branches = 100_000;
+    let seen = ends.clone();
+    let start = std::time::Instant::now();
+    builder.check(move || {
+        let end = model().text();
+        let mut seen = seen.lock().unwrap();
+        seen.0.insert(end);
+        seen.1 += 1;
+    });
+    println!("{} runs in {:.1?}", ends.lock().unwrap().1, start.elapsed());
+    Ends(ends)
+}
+
+/// How a run, or a thread of it, ended.
+trait End {
+    fn text(self) -> String;
+}
+
+impl End for String {
+    fn text(self) -> String {
+        self
+    }
+}
+
+impl End for &str {
+    fn text(self) -> String {
+        self.into()
+    }
+}
+
+impl End for () {
+    fn text(self) -> String {
+        String::new()
+    }
+}
+
+/// What a party's thread says at its end.
+struct Said(thread::JoinHandle<Participant>, Arc<Mutex<String>>);
+
+fn go<E: End>(party: Participant, act: impl FnOnce(&Participant) -> E + Send + 'static) -> Said {
+    let said = Arc::new(Mutex::new(String::new()));
+    let says = said.clone();
+    Said(party.spawn(move |party| *says.lock().unwrap() = act(party).text()), said)
+}
+
+fn ends<const N: usize>(threads: [Said; N]) -> String {
+    let joined = threads.map(|Said(thread, said)| (thread.join().unwrap(), said));
+    joined.iter().map(|(_, said)| said.lock().unwrap().clone()).collect::<Vec<_>>().join(" ")
+}
+
+impl Participant {
+    /// Queues, and takes what can be had at once.
+    fn ask(&self, mode: Mode, options: WaitOptions) -> u32 {
+        let id = self.own.request(mode, options);
+        self.own.poll(0).unwrap();
+        id
+    }
+
+    /// The one request's end, if it came to one.
+    fn outcome(&self) -> Option<Outcome> {
+        match self.own.take_settled()[..] {
+            [] => None,
+            [(_, outcome)] => Some(outcome),
+            _ => panic!("one request"),
+        }
+    }
+
+    /// Drives a request to its end, as the binding does: look, sleep, look again.
+    fn drive(&self) -> Outcome {
+        loop {
+            self.own.poll(0).unwrap();
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            park::wait(&self.own.slot().waiting.wake, park::IDLE, u64::MAX);
+        }
+    }
+
+    /// The next write hold, whoever has it, takes out of the listing who does not read.
+    fn next_write_unlists(&self) {
+        self.own.segment.gate().last_token.store(PRUNE_INTERVAL - 2, SeqCst);
+        assert!(self.pass(Write));
+    }
+
+    /// Its process ends here: the kernel drops its byte, and nothing else. (The party is dropped when all is over.)
+    fn dies(&self) {
+        self.own.segment.lock.unlock(slot_byte(self.own.index)).unwrap();
+    }
+}
+
+fn tried(granted: bool) -> &'static str {
+    if granted { "in" } else { "no" }
+}
+
+/// Two threads that each store first and look second, as everywhere in the lock.
+#[test]
+fn the_model_knows_dekkers_scheme_and_each_of_its_four_orders() {
+    let both_miss = |orders: [std::sync::atomic::Ordering; 4]| {
+        let ends = check(move || {
+            let words = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+            let [swap, load, exchange, check] = orders;
+            let theirs = words.clone();
+            let other = thread::spawn(move || {
+                theirs[1].compare_exchange(0, 1, exchange, Relaxed).unwrap();
+                theirs[0].load(check)
+            });
+            words[0].swap(1, swap);
+            let seen = words[1].load(load);
+            format!("{seen}{}", other.join().unwrap())
+        });
+        ends.0.lock().unwrap().0.contains("00")
+    };
+    let right = [SeqCst; 4];
+    assert!(!both_miss(right));
+    for (place, weaker) in [(0, AcqRel), (1, Acquire), (2, AcqRel), (3, Acquire)] {
+        let mut orders = right;
+        orders[place] = weaker;
+        assert!(both_miss(orders), "{orders:?}");
+    }
+}
+
+fn tries<const N: usize>(modes: [Mode; N]) -> Ends {
+    check(move || {
+        let lock = Lock::new(3);
+        let mut modes = modes.into_iter();
+        ends(lock.parties::<N>().map(|party| {
+            let mode = modes.next().unwrap();
+            go(party, move |party| tried(party.pass(mode)))
+        }))
+    })
+}
+
+#[test]
+fn try_read_beside_try_write() {
+    tries([Read, Write]).are(&["in in", "in no", "no in", "no no"]);
+}
+
+#[test]
+fn try_write_beside_try_write() {
+    tries([Write, Write]).are(&["in in", "in no", "no in"]);
+}
+
+#[test]
+fn try_upgradable_beside_try_write() {
+    tries([Upgradable, Write]).are(&["in in", "in no", "no in"]);
+}
+
+#[test]
+fn two_readers_beside_try_write() {
+    tries([Read, Write, Read]);
+}
+
+/// Each party waits for the lock in its mode, as often as it is named.
+fn waits<const N: usize>(modes: [&'static [Mode]; N]) {
+    check(move || {
+        let lock = Lock::new(3);
+        let mut modes = modes.into_iter();
+        ends(lock.parties::<N>().map(|party| {
+            let modes = modes.next().unwrap();
+            go(party, move |party| {
+                for &mode in modes {
+                    party.wait(mode);
+                    party.use_up(mode);
+                }
+                "in"
+            })
+        }))
+    });
+}
+
+#[test]
+fn waiting_reader_and_writer() {
+    waits([&[Read], &[Write]]);
+}
+
+#[test]
+fn waiting_writers() {
+    waits([&[Write], &[Write]]);
+}
+
+#[test]
+fn waiting_upgradable_and_writer() {
+    waits([&[Upgradable], &[Write]]);
+}
+
+#[test]
+fn a_writer_between_two_reads() {
+    waits([&[Read, Read], &[Write]]);
+}
+
+#[test]
+fn two_waiting_readers_and_a_writer() {
+    waits([&[Read], &[Write], &[Read]]);
+}
+
+// ---- no wake is lost
+
+#[test]
+fn the_last_readers_release_wakes_the_writer_that_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [reader, writer] = lock.parties();
+        assert!(reader.own.try_read());
+        ends([
+            go(reader, |reader| reader.use_up(Read)),
+            go(writer, |writer| {
+                writer.wait(Write);
+                writer.use_up(Write);
+            }),
+        ])
+    });
+}
+
+#[test]
+fn a_refused_reader_wakes_the_writer_that_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [reader, writer] = lock.parties();
+        ends([
+            go(reader, |reader| tried(reader.pass(Read))),
+            go(writer, |writer| {
+                writer.wait(Write);
+                writer.use_up(Write);
+                "in"
+            }),
+        ])
+    })
+    .are(&["in in", "no in"]);
+}
+
+/// The reader is refused since the queue is closed, and may not know yet that the writer drains.
+#[test]
+fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, reader, writer] = lock.parties();
+        assert!(reader.pass(Read)); // listed: else the writer does not look
+        assert!(holder.own.try_write());
+        writer.ask(Write, WaitOptions { fairness: 0, ..PATIENT });
+        holder.use_up(Write);
+        ends([
+            go(reader, |reader| tried(reader.pass(Read))),
+            go(writer, |writer| {
+                writer.drive();
+                writer.use_up(Write);
+                "in"
+            }),
+        ])
+    })
+    .are(&["in in", "no in"]);
+}
+
+/// A holder releases, who waits gets in.
+fn handed_over(held: Mode, wanted: Mode) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [holder, waiter] = lock.parties();
+        assert!(holder.try_mode(held));
+        ends([
+            go(holder, move |holder| holder.use_up(held)),
+            go(waiter, move |waiter| {
+                waiter.wait(wanted);
+                waiter.use_up(wanted);
+            }),
+        ])
+    });
+}
+
+#[test]
+fn a_writers_release_wakes_a_reader() {
+    handed_over(Write, Read);
+}
+
+#[test]
+fn a_writers_release_wakes_a_writer() {
+    handed_over(Write, Write);
+}
+
+#[test]
+fn an_upgradable_holders_release_wakes_the_next() {
+    handed_over(Upgradable, Upgradable);
+}
+
+#[test]
+fn a_release_wakes_a_reader_and_then_a_writer() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, reader, writer] = lock.parties();
+        assert!(holder.own.try_write());
+        reader.ask(Read, PATIENT);
+        writer.ask(Write, PATIENT);
+        ends([
+            go(holder, |holder| holder.use_up(Write)),
+            go(reader, |reader| {
+                reader.drive();
+                reader.use_up(Read);
+            }),
+            go(writer, |writer| {
+                writer.drive();
+                writer.use_up(Write);
+            }),
+        ])
+    });
+}
+
+/// Somebody leaves the queue, which is empty then, while somebody else joins it.
+#[test]
+fn who_joins_the_queue_is_not_cleared_from_it() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, leaver, joiner] = lock.parties();
+        assert!(holder.own.try_upgradable());
+        let asked = leaver.ask(Upgradable, PATIENT);
+        ends([
+            go(leaver, move |leaver| {
+                assert!(leaver.own.cancel(asked));
+                leaver.own.poll(0).unwrap();
+            }),
+            go(joiner, |joiner| {
+                joiner.wait(Upgradable);
+                joiner.use_up(Upgradable);
+            }),
+            go(holder, |holder| holder.use_up(Upgradable)),
+        ])
+    });
+}
+
+/// Two writers leave the queue at once, each of them the last but for the other: one of the two must see that a reader is
+/// free to go.
+#[test]
+fn of_two_who_leave_one_wakes_the_next() {
+    check(|| {
+        let lock = Lock::new(4);
+        let [holder, first, second, reader] = lock.parties();
+        assert!(holder.own.try_upgradable());
+        let asked = [first.ask(Write, PATIENT), second.ask(Write, PATIENT)];
+        reader.ask(Read, PATIENT);
+        let leave = |party: Participant, id| {
+            go(party, move |party| {
+                assert!(party.own.cancel(id));
+                party.own.poll(0).unwrap();
+            })
+        };
+        let leavers = [leave(first, asked[0]), leave(second, asked[1])];
+        reader.drive();
+        reader.use_up(Read);
+        ends(leavers)
+    });
+}
+
+#[test]
+fn a_timeout_wakes_the_next() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, late, waiter] = lock.parties();
+        assert!(holder.own.try_read());
+        late.ask(Write, WaitOptions { deadline: 5, ..PATIENT });
+        waiter.ask(Read, PATIENT);
+        let late = go(late, |late| {
+            late.own.poll(10).unwrap();
+            assert_eq!(late.outcome(), Some(Outcome::TimedOut));
+        });
+        waiter.drive();
+        waiter.use_up(Read);
+        ends([late])
+    });
+}
+
+/// As the above, with a writer that closed the queue at once.
+#[test]
+fn a_closed_queue_opens_again() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, writer, reader] = lock.parties();
+        assert!(holder.own.try_read());
+        let strict = WaitOptions { fairness: 0, ..PATIENT };
+        let asked = writer.ask(Write, strict);
+        let holder = go(holder, |holder| holder.use_up(Read));
+        let writer = go(writer, move |writer| {
+            if !writer.own.cancel(asked) {
+                assert_eq!(writer.outcome(), Some(Outcome::Granted));
+                writer.use_up(Write);
+                return "granted";
+            }
+            writer.own.poll(0).unwrap();
+            "cancelled"
+        });
+        reader.wait(Read);
+        reader.use_up(Read);
+        ends([holder, writer])
+    });
+}
+
+/// A doorbell swallows every ring here. Its owner asked before, from its event loop, so that others know of it.
+#[test]
+fn who_sleeps_on_its_word_is_not_rung_for_elsewhere() {
+    for (held, mode) in [(Write, Read), (Read, Write)] {
+        check(move || {
+            let lock = Lock::new(3);
+            let [holder, waiter] = lock.parties();
+            assert!(holder.try_mode(held));
+            waiter.own.answer(&Doorbell::open().unwrap(), 0);
+            waiter.ask(mode, PATIENT);
+            ends([
+                go(holder, move |holder| holder.use_up(held)),
+                go(waiter, move |waiter| {
+                    waiter.wait(mode);
+                    waiter.use_up(mode);
+                }),
+            ])
+        });
+    }
+}
+
+// ---- changing the mode of a hold
+
+#[test]
+fn an_upgrade_waits_for_the_readers_and_keeps_writers_out() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, reader] = lock.parties();
+        assert!(holder.own.try_upgradable() && reader.own.try_read());
+        ends([
+            go(reader, |reader| {
+                reader.use_up(Read);
+                tried(reader.pass(Read))
+            }),
+            go(holder, |holder| {
+                holder.read();
+                holder.own.wait_upgrade(PATIENT, || false).unwrap();
+                holder.use_up(Write);
+                "in"
+            }),
+        ])
+    })
+    .are(&["in in", "no in"]);
+}
+
+#[test]
+fn of_two_readers_one_may_become_the_writer() {
+    check(|| {
+        let lock = Lock::new(3);
+        let upgrade = |party: Participant| {
+            go(party, |party| {
+                if !party.own.try_read() {
+                    return "none";
+                }
+                party.read();
+                if party.own.try_upgrade() {
+                    party.use_up(Write);
+                    return "writer";
+                }
+                party.use_up(Read);
+                "reader"
+            })
+        };
+        ends(lock.parties::<2>().map(upgrade))
+    })
+    .are(&[
+        "none reader",
+        "none writer",
+        "reader none",
+        "reader reader",
+        "reader writer",
+        "writer none",
+        "writer reader",
+        "writer writer",
+    ]);
+}
+
+/// What a reader sees who was the writer is what it wrote, and whoever waits gets in.
+fn downgraded(to: Mode, other: Mode) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [holder, waiter] = lock.parties();
+        assert!(holder.own.try_write());
+        ends([
+            go(holder, move |holder| {
+                holder.write();
+                if to == Read {
+                    holder.own.downgrade_to_read().unwrap();
+                } else {
+                    holder.own.downgrade_to_upgradable().unwrap();
+                }
+                holder.use_up(to);
+            }),
+            go(waiter, move |waiter| {
+                waiter.wait(other);
+                waiter.use_up(other);
+            }),
+        ])
+    });
+}
+
+#[test]
+fn no_writer_comes_between_writing_and_reading() {
+    downgraded(Read, Write);
+}
+
+#[test]
+fn a_downgrade_to_read_wakes_a_reader() {
+    downgraded(Read, Read);
+}
+
+#[test]
+fn a_downgrade_to_upgradable_wakes_a_reader() {
+    downgraded(Upgradable, Read);
+}
+
+#[test]
+fn a_downgrade_to_upgradable_keeps_writers_waiting() {
+    downgraded(Upgradable, Write);
+}
+
+// ---- those who do not come
+
+/// Later than every patience, and sooner than anybody takes a hold that has not begun for damage.
+const LATE: u64 = 900_000_000;
+
+/// A writer that drains comes at last, while somebody who waited too long for it goes past: only one of the two writes at
+/// a time, and neither is left behind.
+#[test]
+fn a_writer_that_drains_comes_while_it_is_passed_over() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [reader, slow, other] = lock.parties();
+        assert!(reader.own.try_read());
+        slow.ask(Write, PATIENT);
+        reader.use_up(Read);
+        other.ask(Write, PATIENT);
+        ends([
+            go(slow, |slow| {
+                slow.drive();
+                slow.use_up(Write);
+            }),
+            go(other, |other| {
+                let mut peer_check = other.own.peer_check();
+                peer_check.check(0, 1);
+                peer_check.check(LATE, 1);
+                other.drive();
+                other.use_up(Write);
+            }),
+        ])
+    });
+}
+
+#[test]
+fn a_waiter_comes_while_it_is_passed_over() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, slow, other] = lock.parties();
+        assert!(holder.own.try_write());
+        slow.ask(Write, PATIENT);
+        other.ask(Write, PATIENT);
+        holder.use_up(Write);
+        ends([
+            go(slow, |slow| {
+                slow.drive();
+                slow.use_up(Write);
+            }),
+            go(other, |other| {
+                let mut peer_check = other.own.peer_check();
+                peer_check.check(0, 1);
+                peer_check.check(LATE, 1);
+                other.drive();
+                other.use_up(Write);
+            }),
+        ])
+    });
+}
+
+// ---- the dead
+
+#[test]
+fn a_dead_reader_is_cleared_away_while_a_writer_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [dead, finder, writer] = lock.parties();
+        assert!(dead.own.try_read());
+        dead.dies();
+        let index = dead.own.index;
+        ends([
+            go(finder, move |finder| assert!(finder.own.segment.recover(index))),
+            go(writer, |writer| {
+                writer.wait(Write);
+                writer.use_up(Write);
+            }),
+        ])
+    });
+}
+
+/// Two find a dead writer at once, and go on.
+#[test]
+fn a_dead_writer_is_cleared_away_by_two_at_once() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [dead, first, second] = lock.parties();
+        assert!(dead.own.try_write());
+        dead.write();
+        dead.dies();
+        let index = dead.own.index;
+        let find = |party: Participant, mode| {
+            go(party, move |party| {
+                party.own.segment.recover(index);
+                if !party.try_mode(mode) {
+                    return "no";
+                }
+                assert!(party.own.is_poisoned());
+                if mode == Read {
+                    party.use_up(Read);
+                } else {
+                    party.write();
+                    party.own.release_exclusive(HoldEnd::Failed).unwrap();
+                }
+                "in"
+            })
+        };
+        ends([find(first, Write), find(second, Read)])
+    })
+    .are(&["in in", "in no", "no in", "no no"]);
+}
+
+/// A dead waiter is cleared away by one who finds it while another one leaves: the next is woken.
+#[test]
+fn a_dead_waiter_is_cleared_away_while_another_leaves() {
+    check(|| {
+        let lock = Lock::new(4);
+        let [holder, dead, leaver, reader] = lock.parties();
+        assert!(holder.own.try_upgradable());
+        dead.ask(Write, PATIENT);
+        dead.dies();
+        let index = dead.own.index;
+        let asked = leaver.ask(Write, PATIENT);
+        reader.ask(Read, PATIENT);
+        let threads = [
+            go(holder, move |holder| assert!(holder.own.segment.recover(index))),
+            go(leaver, move |leaver| {
+                assert!(leaver.own.cancel(asked));
+                leaver.own.poll(0).unwrap();
+            }),
+        ];
+        reader.drive();
+        reader.use_up(Read);
+        ends(threads)
+    });
+}
+
+/// The slot of a dead reader goes to somebody new, while one who had found it dead still clears it away.
+#[test]
+fn a_new_owner_of_a_dead_ones_slot_is_not_cleared_away() {
+    check(|| {
+        let lock = Lock::new(1);
+        let dead = lock.attach();
+        assert!(dead.own.try_read());
+        dead.dies();
+        let index = dead.own.index;
+        let segment = dead.own.segment.clone();
+        let finder = thread::spawn(move || {
+            segment.recover(index);
+        });
+        let new = lock.attach();
+        assert_eq!(new.own.index, index);
+        assert!(new.own.try_read());
+        finder.join().unwrap();
+        assert_eq!(Reads(new.own.slot().reads.load(SeqCst)).count(), 1, "the new reader is gone");
+    });
+}
+
+// ---- attaching
+
+/// A writer looks at the slots in use only: it must not miss one just taken.
+#[test]
+fn a_writer_sees_who_has_just_attached() {
+    check(|| {
+        let lock = Lock::new(3);
+        let writer = lock.attach();
+        let late = Arc::new(lock);
+        let newcomer = thread::spawn(move || {
+            let party = late.attach();
+            let granted = party.pass(Read);
+            (party, granted)
+        });
+        let writer = go(writer, |writer| tried(writer.pass(Write)));
+        let (_party, granted) = newcomer.join().unwrap();
+        format!("{} {}", tried(granted), ends([writer]))
+    })
+    .are(&["in in", "in no", "no in", "no no"]);
+}
+
+/// Who closes lowers the mark up to which writers look: not below one that attaches meanwhile.
+#[test]
+fn a_writer_sees_who_attached_while_another_closed() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [writer, leaver] = lock.parties();
+        let leaves = thread::spawn(move || drop(leaver));
+        let party = lock.attach();
+        assert!(party.own.try_read());
+        let writer = go(writer, |writer| tried(writer.own.try_write()));
+        leaves.join().unwrap();
+        ends([writer])
+    })
+    .are(&["no"]);
+}
+
+fn removes(segment: &Segment) -> &'static str {
+    match segment.try_remove(|_| true).unwrap() {
+        Attempt::Removed => "removed",
+        _ => "not",
+    }
+}
+
+/// Who attaches finds the lock removed, or who removes it finds it in use.
+#[test]
+fn a_lock_is_not_removed_under_who_attaches() {
+    check(|| {
+        let heap = Lock::new(1).heap;
+        let (attaching, removing) = (heap.segment(), heap.segment());
+        let attaches = thread::spawn(move || {
+            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            (attaching, stays)
+        });
+        let removed = removes(&removing);
+        let (_segment, stays) = attaches.join().unwrap();
+        format!("{} {removed}", if stays { "stays" } else { "turns away" })
+    })
+    .are(&["stays not", "turns away removed"]);
+}
+
+#[test]
+fn of_two_who_remove_a_lock_one_does_and_nobody_attaches() {
+    check(|| {
+        let heap = Lock::new(1).heap;
+        let [attaching, one, two] = std::array::from_fn(|_| heap.segment());
+        let first = thread::spawn(move || removes(&one));
+        let attaches = thread::spawn(move || {
+            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            (attaching, stays)
+        });
+        let removed = [removes(&two), first.join().unwrap()];
+        let (_segment, stays) = attaches.join().unwrap();
+        let removals = removed.iter().filter(|said| **said == "removed").count();
+        assert!(removals <= 1 && !(stays && removals != 0), "{removed:?}, and one stays: {stays}");
+    });
+}
+
+// ---- the listing
+
+/// It may read before the threads begin, and so be listed by then. The writer's first hold may take out who does not read.
+fn a_reader_and_who_writes_twice(listed: bool, unlists: bool) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [reader, writer] = lock.parties();
+        if listed {
+            assert!(reader.pass(Read));
+        }
+        if unlists {
+            writer.next_write_unlists();
+        }
+        ends([
+            go(reader, |reader| tried(reader.pass(Read))),
+            go(writer, |writer| [tried(writer.pass(Write)), tried(writer.pass(Write))].concat()),
+        ])
+    })
+    .are(&["in inin", "in inno", "in noin", "in nono", "no inin", "no inno", "no noin", "no nono"]);
+}
+
+#[test]
+fn a_writer_sees_a_reader_who_is_listed() {
+    a_reader_and_who_writes_twice(true, false);
+}
+
+#[test]
+fn a_writer_sees_a_reader_who_lists_itself() {
+    a_reader_and_who_writes_twice(false, false);
+}
+
+#[test]
+fn a_writer_sees_a_reader_whom_it_may_have_unlisted() {
+    a_reader_and_who_writes_twice(true, true);
+}
+
+#[test]
+fn a_reader_lists_itself_while_a_writer_unlists() {
+    a_reader_and_who_writes_twice(false, true);
+}
+
+#[test]
+fn a_writer_sees_a_reader_whom_another_may_have_unlisted() {
+    for listed in [false, true] {
+        check(move || {
+            let lock = Lock::new(3);
+            let [reader, unlister, writer] = lock.parties();
+            if listed {
+                assert!(reader.pass(Read));
+            }
+            unlister.next_write_unlists();
+            ends([
+                go(reader, |reader| tried(reader.pass(Read))),
+                go(unlister, |unlister| tried(unlister.pass(Write))),
+                go(writer, |writer| tried(writer.pass(Write))),
+            ])
+        });
+    }
+}

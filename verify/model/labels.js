@@ -1,0 +1,111 @@
+// The model and the code name the same steps: `crash_point!(label)` before an access in crates/rwlock/src,
+// `/* crash point: label */` beside it in rwlock.pml. A label that one side alone has is a difference between the two.
+import { readdirSync, readFileSync } from 'node:fs'
+import { source } from './search.js'
+
+const code = new URL('../../crates/rwlock/src/', import.meta.url)
+
+/** Steps of the code that the model does without, and why. What lies below `segment/` may be in it or not. */
+export const exceptions = {
+  'words for people steer nothing': [
+    'attach_identity',
+    'label',
+    'label_hold',
+    'store_pending',
+    'stamp_drain',
+    'stamp_exclusive',
+    'stamp_read',
+    'stamp_write',
+    'drain_since',
+  ],
+  'who asks only looks, and the answer is old when it arrives': [
+    'died_load',
+    'inspect_died',
+    'inspect_gate',
+    'inspect_identity',
+    'inspect_queued',
+    'inspect_reads',
+    'poison_load',
+    'token_load',
+  ],
+  'removing a lock needs nobody in it': ['in_use_load'],
+  'patience may be over at any look, so how much is due does not matter': [
+    'drain_skip_count',
+    'skip_count',
+    'skip_load_count',
+  ],
+  'the watcher sleeps in the place of the attachment; its own bell is no part of the lock': [
+    'interrupt_call',
+    'interrupt_mark',
+    'sleep_any',
+    'take_interrupt',
+    'wake_load_mark',
+  ],
+  'a ring stands for the call that wakes a sleeper; whoever it does not reach finds the mark': [
+    'doorbell_load',
+    'doorbell_mute',
+    'doorbell_set',
+    'doorbell_unmute',
+    'ring',
+  ],
+  'a death that is told brings a look forward, which may come at any time': [
+    'exit_wake_load',
+    'exit_notice_pid',
+  ],
+  'the order in which slots are tried is free in the model, and how often': [
+    'attach_again',
+    'attach_begin',
+    'attach_vacant',
+    'leftover_load',
+  ],
+  'whether the owner of the gate knows of it is asked for damage, which the model has not': [
+    'mark_upgradable',
+    'owner_knows_load',
+  ],
+}
+
+/**
+ * What is wrong, a line each.
+ *
+ * @param {string} model
+ */
+export function differences(model = source) {
+  const { protocol, segment } = labelsOfCode()
+  const modelled = labelsOfModel(model)
+  const excepted = new Set(Object.values(exceptions).flat())
+  return [
+    ...[...protocol]
+      .filter((label) => !modelled.has(label) && !excepted.has(label))
+      .map((label) => `${label}: only in the code`),
+    ...[...modelled]
+      .filter((label) => !protocol.has(label) && !segment.has(label))
+      .map((label) => `${label}: only in the model`),
+    ...[...excepted]
+      .filter((label) => !protocol.has(label))
+      .map((label) => `${label}: excepted, but not in the code`),
+    ...[...excepted]
+      .filter((label) => modelled.has(label))
+      .map((label) => `${label}: excepted, but in the model`),
+  ]
+}
+
+export function labelsOfModel(model = source) {
+  return new Set(
+    [...model.matchAll(/\/\* crash point: ([\w, ]+) \*\//g)].flatMap(([, labels]) => labels.split(', ')),
+  )
+}
+
+function labelsOfCode() {
+  const protocol = new Set()
+  const segment = new Set()
+  for (const file of readdirSync(code, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.rs'),
+  )) {
+    const text = readFileSync(new URL(file, code), 'utf8').replace(/^\s*\/\/.*$/gm, '')
+    for (const [, label] of text.matchAll(/\bcrash_point!\((\w+)\)/g)) {
+      const labels = file.startsWith('shm') ? segment : protocol
+      labels.add(label)
+    }
+  }
+  return { protocol, segment }
+}

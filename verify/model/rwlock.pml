@@ -1,0 +1,1275 @@
+/*
+ * The lock's protocol, access by access, for Spin. See README.md for what is modelled and what is not.
+ *
+ * Each transition makes one access to shared memory (or to the kernel's byte locks) that others can notice, with the
+ * local work that follows it; a process may die between any two. `step: name` is the access's label in the code
+ * (`step!("name")`); labels.js compares the two. Functions are called as in the code.
+ *
+ * Checked: exclusion; an upgradable hold is never lost; the token grows; `poisoned` and `died` say what happened;
+ * `closed` implies `waiting`, and both are gone in the end; and by the absence of invalid end states, that every live
+ * process finishes. Without deaths no progress depends on a timer; with them timers fire at a standstill.
+ */
+
+/* ---- bounds, each set with -D -------------------------------------------------------------------------- */
+
+#ifndef N
+#define N 2                  /* attachments at the start, in slots 0 .. N-1 */
+#endif
+#ifndef SPARE
+#define SPARE 0              /* 1: one slot more, for when a slot must be kept for its dead writer */
+#endif
+#ifndef BORN
+#define BORN 0               /* processes that open the lock once a slot was left by somebody */
+#endif
+#ifndef NOPS
+#define NOPS 1               /* acquisitions of each process */
+#endif
+#ifndef KINDS
+#define KINDS 0              /* what each process asks for, a digit each from the right: 1 2 3 a Mode, 4 any, 0 R or W */
+#endif
+#ifndef ACTS
+#define ACTS 0               /* what a holder may do besides releasing: sum of the bits below */
+#endif
+#define IN_PLACE      1      /* read to write, try_upgrade */
+#define NESTED        2      /* a second read */
+#define UPGRADE       4
+#define TRY_UPGRADE   8
+#define U_TO_R       16
+#define W_TO_R       32
+#define W_TO_U       64
+#define FAILED      128      /* releases a write hold without healing */
+#define ABANDONED   256      /* closes inside a write hold, as if killed there */
+#ifndef MORE
+#define MORE 1               /* how many of them per acquisition */
+#endif
+#ifndef DEATHS
+#define DEATHS 0
+#endif
+#ifndef STOPS
+#define STOPS 0              /* processes that stop for good while they wait */
+#endif
+#ifndef LOOKS
+#define LOOKS 0              /* looks of a vigil, or of a failing try, that come at any time */
+#endif
+#ifndef UNLISTINGS
+#define UNLISTINGS 0         /* writers that, inside, take out of the listing who does not read */
+#endif
+/* CANCEL: waits may be given up. CLOSE: a waiter's fairness ends. TRIES: failing tries make way. SYNC: a waiting process
+   may read synchronously. DROP: processes close in the end. */
+
+#define SLOTS (N + SPARE)
+#define PROCESSES (N + BORN)
+#define OPENS (BORN > 0)
+#define MORTAL (DEATHS > 0 || STOPS > 0)
+
+/* ---- words --------------------------------------------------------------------------------------------- */
+
+#define FREE       0                              /* gate, bits 0-2: mode */
+#define UPGRADABLE 1
+#define DRAINING   2
+#define UPGRADING  3
+#define WRITING    4
+#define WAITING    8
+#define CLOSED     16
+#define POISONED   32
+#define OWNER(g)   (((g) >> 6) & 3)
+#define DIED(g)    (((g) >> 8) & 3)
+#define SEQUENCE   (7 << 10)
+#define TAG        (15 << 13)
+
+#define MODE(g)             ((g) & 7)
+#define EXCLUDES_READERS(g) ((g) & 6)
+#define ADMITS_READER(g)    (((g) & (6 | CLOSED)) == 0)
+#define ADMITS_EXCLUSIVE(g) (((g) & (7 | CLOSED)) == 0)
+#define OWNED_BY(g, v)      (MODE(g) != FREE && OWNER(g) == (v))
+#define TO_BE_WRITER(g)     (MODE(g) == DRAINING || MODE(g) == UPGRADING)
+#define DRAINED_BY(g, v)    (TO_BE_WRITER(g) && OWNER(g) == (v))
+#define FREE_FOR(m, g)      ((m) == R && !EXCLUDES_READERS(g) || MODE(g) == FREE)
+#define HAS_DIED(g, v)      (((g) & POISONED) && DIED(g) == (v))
+#define TENURE(g)           ((g) & (7 | TAG))
+#define TURNED(g, m)        (((g) & ~7) | (m))
+#define FREED(g)            ((g) & ~(7 | 3 << 6))
+#define GIVEN_BACK(g)       (FREED(g) | (MODE(g) == UPGRADING) * (UPGRADABLE | OWNER(g) << 6))
+#define ACQUIRED(g, m)      ((((FREED(g)) | (m) | (s << 6)) & ~TAG) | (((g) + (1 << 13)) & TAG))
+#define HEALED(g)           ((g) & ~(POISONED | 3 << 8))
+#define POISONED_BY(g, v)   (HEALED(g) | POISONED | ((v) << 8))
+#define NEXT(g)             (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE))
+#define WITH_WAITING(g)     (NEXT(g) | WAITING)
+#define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))
+
+#define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
+#define GENERATION(r) ((r) >> 2)
+#define READS(c) ((generation << 2) | (c))
+#define LISTED(v) (1 << (v))
+
+#define R 1                                       /* queued: bits 0-1 Mode */
+#define U 2
+#define W 3
+#define PASSED 4
+#define KIND(q)   ((q) & 3)
+#define PASSES(q) (((q) >> 3) & 3)
+#define TICKET(q) (((q) >> 7) & 15)
+#define QUEUED(m, tick)  ((m) | (generation << 5) | ((tick) << 7))
+#define PASSED_OVER(q)   (((q) | PASSED) + (PASSES(q) < 3) * 8)
+#define IN_TURN(q) (KIND(q) && !((q) & PASSED))
+
+#define NOBODY 31                                 /* later than any ticket */
+#define NONE   7                                  /* no slot */
+
+int   gate = 0;
+byte  fence = 1;
+byte  tickets = 1;
+byte  reads[SLOTS];
+byte  token[SLOTS];
+byte  listing = 0;                                /* a bit for each slot that may read */
+short queued[SLOTS];
+bit   wake[SLOTS];
+bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
+bit   trying[SLOTS];                              /* its owner tries: where it drains, it is not waiting for the readers */
+byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
+#if OPENS
+byte  high_water = N;                             /* the number of slots, and how often it was changed */
+#define MARK(word)           ((word) & 7)
+#define CHANGED(word, mark)  (((word) & ~7) + 8 | (mark))
+bit   vacant[SLOTS];                              /* pid 0 */
+#define HIGH_WATER high_water
+#else
+#define HIGH_WATER N
+#endif
+#define DEAD(v) (lock[v] == 0 || lock[v] == _pid) /* whoever has just taken a slot's byte needs no probe */
+
+/* ---- what an all-seeing observer knows ------------------------------------------------------------------ */
+
+#define READER      1
+#define UPGRADER    2
+#define WRITER      4
+#define PIDS        6
+byte holds[PIDS];                                 /* what each process holds */
+bit  live[PIDS];                                  /* may die: attached, and not done */
+bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
+byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
+byte last_token = 1;
+bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
+byte looks = LOOKS, unlistings = UNLISTINGS, deaths = 0, stops = 0, closings = 0;
+#if MORTAL
+bit  killed[PIDS];
+byte asleep[PIDS];                                /* slot + 1 */
+#ifdef CALLS
+bit  sleeping[SLOTS];                             /* in the kernel */
+#define AWAKE(v) (sleeping[v] == 0)
+#else
+#define AWAKE(v) wake[v]
+#endif
+byte looked[PIDS];                                /* looks at a standstill since the last grant or death */
+#define PATIENT 3                                 /* so many must be enough */
+#define LOOKED(p) looked[p] = 0
+inline anything_happened() { LOOKED(1); LOOKED(2); LOOKED(3); LOOKED(4); LOOKED(5) }
+#else
+inline anything_happened() { skip }
+#endif
+#if STOPS > 0
+bit  stopped[PIDS];
+#define MAY_STOP(p) stopped[p]
+#else
+#define MAY_STOP(p) false
+#endif
+
+#define OTHER(p, what)  (_pid != p && (holds[p] & (what)))
+#define OTHERS(what)    (OTHER(1, what) || OTHER(2, what) || OTHER(3, what) || OTHER(4, what) || OTHER(5, what))
+
+inline enter(what) {                              /* the step that grants calls it */
+  holds[_pid] = what;
+  anything_happened();
+  assert(!OTHERS(WRITER));
+  assert(what == READER || !OTHERS(UPGRADER));
+  assert(what != WRITER || !OTHERS(READER));
+  assert(((gate & POISONED) != 0) == poison);
+  assert(!poison || (DIED(gate) == poisoner && GENERATION(reads[poisoner]) == poisoner_life))
+}
+
+/* Whoever makes the gate say "writing" has the lock from then on, or only once whoever was inside has left. */
+#define ALONE assert(!OTHERS(READER | UPGRADER | WRITER))
+
+/* ---- atomic operations ---------------------------------------------------------------------------------- */
+
+inline cas(word, was, new) {                      /* ok: done */
+  atomic { if :: word == was -> word = new; ok = 1 :: else -> ok = 0 fi }
+}
+
+/* Changes the gate while `condition` holds of it. g: what was there last; ok: changed. */
+inline change_gate(condition, new) {
+  do
+  :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
+       if :: gate == g -> gate = new; break :: else -> ok = 0 fi
+     }
+  od
+}
+
+inline used_slots() {
+#if OPENS
+  high = MARK(high_water)                                                            /* crash point: scan_bound */
+#else
+  skip
+#endif
+}
+#if OPENS
+#define USED high
+#else
+#define USED N
+#endif
+
+/* ---- queue.rs -------------------------------------------------------------------------------------------- */
+
+/* A wake is one step, but with CALLS: there its waker may die after the mark and before the call. */
+#ifdef CALLS
+inline wake_up(slot) {
+  if
+  :: atomic { wake[slot] -> skip }                                                   /* crash point: wake_mark */
+  :: atomic { !wake[slot] -> wake[slot] = 1 };
+     sleeping[slot] = 0                                                              /* crash point: wake_call */
+  fi
+}
+#define WAKES(guard, slot) guard -> wake_up(slot)
+#else
+inline wake_up(slot) { wake[slot] = 1 }
+#define WAKES(guard, slot) atomic { guard -> wake[slot] = 1 }
+#endif
+
+inline wake_writer(seen) {
+  if
+  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                            /* crash point: wake_writer */
+  :: else
+  fi
+}
+
+/* l: the listed slots. One word is enough here; where there are more, each is looked at as this one. */
+inline listed() {
+  used_slots();
+  l = listing & (LISTED(USED) - 1)                                                   /* crash point: scan_reader_bitmap */
+}
+
+inline next_listed() {
+  j = 0;
+  do :: (l & LISTED(j)) == 0 -> j++ :: else -> l = l & ~LISTED(j); break od
+}
+
+/* v: the first slot but `me` that reads, or NONE. */
+inline reader_beside(me) {
+  listed();
+  atomic { v = NONE; l = l & ~LISTED(me) };
+  do
+  :: atomic {
+       if
+       :: l == 0 -> break
+       :: else ->
+          next_listed();
+          if :: COUNT(reads[j]) -> v = j; j = 0; l = 0; break :: else -> j = 0 fi;   /* crash point: scan_reads */
+          if :: l == 0 -> break :: else fi
+       fi
+     }
+  od
+}
+
+/* Takes out of the listing who does not read. */
+inline unlist_idle() {
+  listed();
+  do
+  :: atomic {
+       if
+       :: l == 0 -> break
+       :: else ->
+          next_listed();
+          if :: COUNT(reads[j]) == 0 -> idle = idle | LISTED(j) :: else fi;          /* crash point: scan_reads */
+          j = 0;
+          if :: l == 0 -> break :: else fi
+       fi
+     }
+  od;
+  atomic { listing = listing & ~idle; idle = 0 }                                     /* crash point: prune_readers */
+}
+
+/* v: whom a request must let go first, or NONE; w: his word. */
+inline ahead_of(mode, tick) {
+  used_slots();
+  atomic { v = NONE; w = 0; j = (s == 0 -> 1 : 0) };
+  do
+  :: atomic {
+       if
+       :: j >= USED -> j = 0; break
+       :: else ->
+          q = queued[j];                                                             /* crash point: scan_queue */
+          if
+          :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KIND(q) != R) && (v == NONE || TICKET(q) < TICKET(w)) ->
+             v = j; w = q
+          :: else
+          fi;
+          q = 0;
+          j = (j + 1 == s -> j + 2 : j + 1);
+          if :: j >= USED -> j = 0; break :: else fi
+       fi
+     }
+  od
+}
+
+/* Once somebody has closed the queue it stays so until he has left it, or did not come when it was his turn. */
+#define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
+inline nobody_closes() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
+
+#define ITS_TURN ((q & PASSED) || KIND(q) == R && TICKET(q) < first_exclusive || \
+                  KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)
+
+inline wake_next(me) {
+  do
+  :: atomic {
+       a = gate;                                                                     /* crash point: wake_load */
+       if
+       :: EXCLUDES_READERS(a) || !(a & WAITING) -> a = 0; break
+       :: else
+       fi;
+       j = 0; first = NOBODY; first_exclusive = NOBODY; any = 0; any_late = 0
+     };
+     used_slots();
+     do
+     :: atomic {
+          q = queued[j];                                                             /* crash point: scan_queue */
+          any = any || KIND(q);
+          if
+          :: IN_TURN(q) ->
+             any_late = any_late || late[j];                                         /* crash point: scan_overdue */
+             if :: TICKET(q) < first -> first = TICKET(q) :: else fi;
+             if :: KIND(q) != R && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
+          :: else
+          fi;
+          q = 0; j++;
+          if :: j >= USED -> j = 0; break :: else fi
+        }
+     od;
+     if
+     :: atomic {
+          !any ->                                                                    /* crash point: clear_queue */
+          if :: gate == a -> gate = WITHOUT_QUEUE(a); a = 0; first = 0; first_exclusive = 0; break :: else fi
+        }
+     :: else ->
+#ifdef CLOSE
+        if
+        :: atomic {
+             (a & CLOSED) && !any_late ->                                            /* crash point: reopen_queue */
+             if :: gate == a -> gate = a & ~CLOSED; nobody_closes() :: else fi
+           }
+        :: else
+        fi;
+#endif
+        used_slots();
+        do
+        :: atomic {
+             !ok ->
+             q = queued[j];                                                          /* crash point: scan_queue */
+             ok = j != (me) && ITS_TURN;
+             q = 0;
+             if :: ok :: else -> j++; if :: j >= USED -> break :: else fi fi
+           }
+        :: WAKES(ok, j); atomic { ok = 0; j++; if :: j >= USED -> break :: else fi } /* crash point: wake_waiter */
+        od;
+        atomic { a = 0; j = 0; first = 0; first_exclusive = 0; any = 0; any_late = 0; break }
+     fi
+  od
+}
+
+/* ---- recovery.rs ----------------------------------------------------------------------------------------- */
+
+/* Repairs what slot v left behind if its owner died. repaired: there was something. */
+inline repair() {
+  atomic { q2 = queued[v]; repaired = 1 };                                           /* crash point: repair_load_queued */
+  atomic {
+    r = reads[v];                                                                    /* crash point: repair_load_reads */
+    if :: COUNT(r) == 0 -> r = 0 :: else fi
+  };
+  if
+  :: q2 || r
+  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }                   /* crash point: repair_load_gate */
+  fi;
+  atomic { repaired = repaired && DEAD(v); if :: repaired :: else -> q2 = 0; r = 0 fi }; /* crash point: probe */
+  if
+  :: repaired ->
+     if
+     :: q2 -> atomic { if :: queued[v] == q2 -> queued[v] = 0 :: else fi; q2 = 0 }   /* crash point: repair_queued */
+     :: else
+     fi;
+     if
+     :: r -> atomic { if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0 } /* crash point: repair_reads */
+     :: else
+     fi;
+     free_gate_of();
+     wake_next(NONE);
+     a = gate;                                                                       /* crash point: repair_wake_load */
+     wake_writer(a);
+     a = 0
+  :: else
+  fi
+}
+
+inline free_gate_of() {
+  do
+  :: atomic {
+       a = gate;                                                                     /* crash point: free_gate_load */
+       if :: OWNED_BY(a, v) :: else -> a = 0; break fi
+     };
+     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* crash point: probe */
+     if
+     :: MODE(a) == WRITING -> inside = token[v] == fence                             /* crash point: free_gate_load_token */
+     :: else
+     fi;
+     atomic {                                                                        /* crash point: free_gate */
+       if
+       :: gate == a ->
+          if :: inside -> gate = POISONED_BY(FREED(a), v) :: else -> gate = FREED(a) fi;
+          a = 0; inside = 0; break
+       :: else -> inside = 0
+       fi
+     }
+  od
+}
+
+/* Looks who is in the way of a request. found: it is worth a try. Patience may be over at any look. */
+inline look_for(mode, tick) {
+  phase = 0;
+  do
+  :: if
+     :: phase == 0 ->
+        atomic {
+          g = gate;                                                                  /* crash point: blocker_load */
+          v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE)
+        }
+     :: phase == 1 && TO_BE_WRITER(g) -> reader_beside(s)
+     :: phase == 1 && !TO_BE_WRITER(g) -> v = NONE
+     :: phase == 2 -> ahead_of(mode, tick)
+     fi;
+     if
+     :: v != NONE -> repair(); if :: phase == 2 && !repaired -> break :: else fi
+     :: v == NONE -> if :: phase == 2 -> break :: else fi
+     fi;
+     if :: phase < 2 -> phase++ :: else fi
+  od;
+  atomic {
+    phase = 0; repaired = 0;
+    g = gate;                                                                        /* crash point: turn_load */
+    found = v == NONE && FREE_FOR(mode, g)
+  };
+  if
+  :: found
+  :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
+     cas(queued[v], w, PASSED_OVER(w));                                              /* crash point: skip_queued */
+     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
+  :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
+     ok = trying[OWNER(g)];                                                          /* crash point: skip_load_in_try */
+     if
+     :: ok -> ok = 0; v = NONE
+     :: else -> reader_beside(NONE)
+     fi;
+     if
+     :: v == NONE ->
+        d = g;
+        atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* crash point: skip_load */
+        if
+        :: ok ->
+           cas(gate, g, GIVEN_BACK(g));                                              /* crash point: skip_drain */
+           if
+           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)                       /* crash point: wake_mark */
+           :: else
+           fi
+        :: else
+        fi
+     :: else
+     fi
+  :: else
+  fi;
+  atomic { v = 0; w = 0; g = 0; ok = 0 }
+}
+
+/* What a sleeper does when nobody wakes it. */
+inline look() {
+  atomic {
+    g = gate;                                                                        /* crash point: check_gate */
+    ok = OWNED_BY(g, s)
+  };
+  if
+  :: ok && TO_BE_WRITER(g) ->
+     ok = 0;
+     reader_beside(s);
+     if
+     :: v == NONE -> found = 1
+     :: else -> repair(); repaired = 0
+     fi;
+     v = 0
+  :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was passed over */
+  :: !ok ->
+     atomic { d = queued[s]; found = !d };                                           /* crash point: check_queued */
+     if
+     :: !found -> look_for(want, ticket)
+     :: else
+     fi
+  fi;
+  atomic { g = 0; d = 0 };
+  if :: found -> found = 0; wake_up(s) :: else fi                                    /* crash point: wake_mark */
+}
+
+/* ---- attachment.rs: read -------------------------------------------------------------------------------- */
+
+#define MODE_HELD ((held == U) * UPGRADER + (held == W) * WRITER)
+
+/* Reads unless the gate is against it. ok: reads. */
+inline read_unless(against) {
+  if
+  :: count == 0 ->
+     reads[s] = READS(1);                                                            /* crash point: read_publish */
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */
+     if
+     :: ok ->
+        atomic {
+          ok = (listing & LISTED(s)) != 0;                                           /* crash point: registered_load */
+          if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
+        };
+        if
+        :: ok
+        :: else ->
+           listing = listing | LISTED(s);                                            /* crash point: register_reader */
+           do
+           :: atomic { g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */
+              atomic {                                                               /* crash point: register_gate */
+                if
+                :: gate == g -> gate = NEXT(g); g = 0; count = 1; enter(READER | MODE_HELD); break
+                :: else -> g = 0; ok = 0
+                fi
+              }
+           od
+        fi
+     :: else
+     fi;
+     if
+     :: ok
+     :: else ->
+        reads[s] = READS(0);                                                         /* crash point: retract_read */
+        g = gate;                                                                    /* crash point: retract_load */
+        if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;
+        g = 0
+     fi
+  :: else ->
+     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: join_load */
+     if :: ok -> join_readers() :: else fi
+  fi
+}
+
+inline join_readers() {
+  atomic { count++; reads[s] = READS(count) }                                        /* crash point: join_readers */
+}
+
+inline release_read() {
+  if
+  :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* crash point: leave_readers */
+  :: else ->
+     atomic { count = 0; holds[_pid] = MODE_HELD; reads[s] = READS(0) };             /* crash point: release_read */
+     g = gate;                                                                       /* crash point: release_load */
+     wake_writer(g);
+     g = 0
+  fi
+}
+
+/* ---- attachment.rs: upgradable and write ----------------------------------------------------------------- */
+
+inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* crash point: claim_load, claim_gate */
+
+inline give_gate_back() {
+  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));                 /* crash point: abort_drain */
+  g = 0; ok = 0;
+  wake_next(s)
+}
+
+/* ok: writes. Where nobody else is listed, the claim fails if somebody lists himself meanwhile. */
+inline write_now() {
+  do
+  :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* crash point: claim_load */
+     used_slots();
+     l = listing & (LISTED(USED) - 1) & ~LISTED(s);                                  /* crash point: scan_reader_bitmap */
+     if
+     :: l -> l = 0; write_beside_listed(); break
+     :: else ->
+        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* crash point: claim_gate */
+        if
+        :: ok ->
+           reader_beside(s);
+           if
+           :: v == NONE -> begin_write(); ok = 1
+           :: else -> give_gate_back()
+           fi;
+           break
+        :: else
+        fi
+     fi
+  od;
+  v = 0; g = 0
+}
+
+inline write_beside_listed() {
+  reader_beside(s);
+  ok = v == NONE;
+  if
+  :: ok ->
+     trying[s] = 1;                                                                  /* crash point: try_mark */
+     claim_gate(DRAINING, ADMITS_EXCLUSIVE(g));
+     if :: ok -> write_drained() :: else fi;
+     trying[s] = 0                                                                   /* crash point: try_unmark */
+  :: else
+  fi
+}
+
+/* The gate says that we drain, and the try ends here. */
+inline write_drained() {
+  reader_beside(s);
+  if
+  :: v == NONE ->
+     claim_drained();
+     if
+     :: ok ->
+        if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;         /* crash point: end_read_in_place */
+        begin_write();
+        ok = 1
+     :: else
+     fi
+  :: else -> give_gate_back()
+  fi
+}
+
+inline begin_write() {
+  f = fence + 1;                                                                     /* crash point: last_token_load */
+#if UNLISTINGS > 0
+  if
+  :: atomic { unlistings > 0 -> unlistings-- }; unlist_idle()
+  :: true
+  fi;
+#endif
+  fence = f;                                                                         /* crash point: last_token_store */
+  atomic {
+    token[s] = f;                                                                    /* crash point: token_store */
+    held = W; enter(WRITER);
+    assert(f > last_token); last_token = f; f = 0
+  }
+}
+
+/* after: what is held from here on. */
+inline end_write(after) {
+  atomic { token[s] = 0; holds[_pid] = after }                                       /* crash point: end_write */
+}
+
+inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* crash point: claim_drained */
+
+inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }        /* crash point: claim_upgrade */
+
+inline upgrade_now() {                                                               /* ok: writes */
+  reader_beside(s);
+  ok = v == NONE;
+  if
+  :: ok ->
+     trying[s] = 1;                                                                  /* crash point: try_mark */
+     if
+     :: held == U -> claim_upgrade()
+     :: else -> claim_gate(DRAINING, ADMITS_EXCLUSIVE(g))
+     fi;
+     if :: ok -> write_drained() :: else fi;
+     trying[s] = 0                                                                   /* crash point: try_unmark */
+  :: else
+  fi;
+  v = 0; g = 0
+}
+
+#define WHOLE 0
+#define BY_FAILURE 1
+#define BY_LEAVING 2
+inline release_exclusive() {                                                         /* end: how */
+  if
+  :: held == W && end != BY_LEAVING -> end_write((count > 0) * READER)
+  :: else
+  fi;
+  /* The code's first look is not at the gate but at its memory of it, which is right or the swap fails. */
+  do                                                                                 /* crash point: release_exclusive */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
+       if
+       :: gate == g ->
+          if
+          :: held == W && end == WHOLE -> gate = HEALED(FREED(g)); poison = 0; poisoner = 0; poisoner_life = 0
+          :: held == W && end == BY_LEAVING ->
+             gate = POISONED_BY(FREED(g), s); poison = 1; poisoner = s; poisoner_life = generation
+          :: else -> gate = FREED(g)
+          fi;
+          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);
+          break
+       :: else
+       fi
+     }
+  od;
+  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi
+}
+
+inline downgrade_to_read() {
+  if
+  :: count == 0 ->
+     atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */
+     if
+     :: listing & LISTED(s)                                                          /* crash point: registered_load */
+     :: else -> listing = listing | LISTED(s)                                        /* crash point: register_reader */
+     fi
+  :: else -> join_readers()
+  fi;
+  release_exclusive()
+}
+
+inline downgrade_to_upgradable() {
+  end_write(UPGRADER);
+  do                                                                                 /* crash point: downgrade_gate */
+  :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* crash point: gate_load */
+     atomic {                                                                        /* crash point: gate_swap */
+       if
+       :: gate == g ->
+          if
+          :: gate = HEALED(TURNED(g, UPGRADABLE)); poison = 0; poisoner = 0; poisoner_life = 0
+#if ACTS & FAILED
+          :: gate = TURNED(g, UPGRADABLE)                                          /* undo_upgrade */
+#endif
+          fi;
+          held = U;
+          break
+       :: else
+       fi
+     }
+  od;
+  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi
+}
+
+/* A try failed. found: worth another one. Who is probed first, though he may not be in the way, is whose turn it is. */
+inline make_way(mode) {
+  if
+  :: v = 0
+  :: v = 1
+  :: v = SLOTS - 1
+  fi;
+  if :: v != s -> repair() :: else fi;
+  look_for(mode, NOBODY);
+  if :: found -> wake_next(s) :: else fi;
+  if
+  :: mode == W ->
+     do
+     :: reader_beside(s);
+        if
+        :: v != NONE -> repair(); if :: repaired -> repaired = 0 :: else -> break fi
+        :: else -> break
+        fi
+     od;
+     v = 0; repaired = 0
+  :: else
+  fi
+}
+
+/* ---- wait.rs --------------------------------------------------------------------------------------------- */
+
+inline request(mode) {
+  atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* crash point: take_ticket */
+}
+
+inline continue_drain() {
+  atomic {
+    g = gate;                                                                        /* crash point: drain_load */
+    assert(!upgrade || OWNED_BY(g, s));
+    if
+    :: claimed && !DRAINED_BY(g, s) ->
+       claimed = 0;
+       if :: !upgrade -> drain = 0; want = W :: else fi
+    :: else
+    fi
+  };
+  if
+  :: drain && !claimed -> claimed = 1; claim_upgrade()
+  :: else
+  fi;
+  if
+  :: drain && count == 0 ->
+     reader_beside(s);
+     if
+     :: v == NONE ->
+        claim_drained();
+        if
+        :: ok -> begin_write(); atomic { drain = 0; claimed = 0; upgrade = 0 }
+        :: else
+        fi
+     :: else
+     fi;
+     v = 0
+  :: else
+  fi;
+  g = 0; ok = 0
+}
+
+inline give_up_drain() {
+  if
+  :: claimed -> give_gate_back()
+  :: else
+  fi;
+  atomic { drain = 0; upgrade = 0; claimed = 0 }
+}
+
+inline grant_in_turn() {
+  ahead_of(want, ticket);
+  if
+  :: v == NONE ->
+     if
+     :: want == R -> read_unless(EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
+     :: want == U ->
+        claim_gate(UPGRADABLE, MODE(g) == FREE);
+        if :: ok -> atomic { want = 0; held = U; enter(UPGRADER) } :: else fi
+     :: want == W ->
+        claim_gate(DRAINING, MODE(g) == FREE);
+        if :: ok -> atomic { want = 0; drain = 1; claimed = 1 } :: else fi
+     fi
+  :: else -> ok = 0
+  fi;
+  atomic { v = 0; w = 0; g = 0 }
+}
+
+inline admit_nested() {
+  if
+  :: nested && want == R && count -> join_readers(); want = 0
+  :: nested && want == R && !count && held == U -> read_unless(EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
+  :: else
+  fi;
+  nested = 0
+}
+
+#define OWN_WORD (QUEUED(want, ticket) | q2 & 3 << 3)
+
+inline publish_head() {                                                              /* ok: look once more */
+  if
+  :: want && want == published ->
+     atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
+     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0 } :: else fi;          /* crash point: publish_back */
+     q2 = 0
+  :: !want && !published -> ok = 0
+  :: want && want != published ->
+     atomic { published = want; late[s] = 0; closes[s] = 0; due = 0 };               /* crash point: publish_times */
+     queued[s] = QUEUED(want, ticket);                                               /* crash point: publish */
+     change_gate(true, WITH_WAITING(g));                                             /* crash point: join_queue */
+     g = 0; ok = 0;
+     wake_next(s);
+     ok = 1
+  :: !want && published ->
+     atomic { published = 0; queued[s] = 0 };                                        /* crash point: leave_queue */
+     wake_next(s)
+  fi
+}
+
+inline close_queue() {
+#ifdef CLOSE
+  if
+  :: want && due ->
+     late[s] = 1;                                                                    /* crash point: mark_overdue */
+     do                                                                              /* crash point: close_queue */
+     :: atomic { g = gate; ok = !(g & CLOSED) || !closes[s]; if :: ok :: else -> break fi }; /* crash point: gate_load */
+        atomic {                                                                     /* crash point: gate_swap */
+          if :: gate == g -> gate = NEXT(g) | CLOSED; closes[s] = 1; assert(g & WAITING); break :: else fi
+        }
+     od;
+     atomic { g = 0; ok = 0 }
+  :: else
+  fi
+#else
+  skip
+#endif
+}
+
+/* The mode in which the gate may say that it is ours: else we were given it without our knowledge. */
+#define MODE_KNOWN ((held == W) * WRITING + (held == U) * UPGRADABLE + claimed * DRAINING)
+
+inline poll() {
+  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 };      /* crash point: poll_load */
+  wake[s] = 0;                                                                       /* crash point: take_wake */
+  do
+  :: if :: drain -> continue_drain() :: else fi;
+     if :: want -> grant_in_turn() :: else -> ok = 0 fi;
+     if
+     :: ok && drain -> ok = 0
+     :: else ->
+        ok = 0;
+        admit_nested();
+        publish_head();
+        if :: ok -> ok = 0 :: else -> break fi
+     fi
+  od;
+  close_queue()
+}
+
+/* ---- sleeping, and who is left to look -------------------------------------------------------------------- */
+
+#define IS_NESTED (want == R && (count || (held == U && !drain)))
+#define QUIET(p) (!live[p] || MAY_STOP(p) || (asleep[p] && !AWAKE(asleep[p] - 1)))
+#define STANDSTILL (QUIET(1) && QUIET(2) && QUIET(3) && QUIET(4) && QUIET(5))
+
+inline nap() {
+  if
+  :: true -> sleep()                              /* decided: neither a timer nor giving up saves it then */
+#ifdef CANCEL
+  :: true -> if :: want -> want = 0 :: else -> give_up_drain() fi
+#endif
+#ifdef CLOSE
+  :: atomic { published && !due -> due = 1 }
+#endif
+  :: atomic { looks > 0 -> looks-- }; look()
+  fi
+}
+
+#if STOPS > 0
+#define DONE_LOOKING(p) (!live[p] || stopped[p] || looked[p] == PATIENT)
+#define ALL_LOOKED (DONE_LOOKING(1) && DONE_LOOKING(2) && DONE_LOOKING(3) && DONE_LOOKING(4))
+#define HOLDS(v) (lock[v] && stopped[lock[v]] && (COUNT(reads[v]) || OWNED_BY(gate, v) && !TO_BE_WRITER(gate)))
+#define STOPPED_HOLDS (HOLDS(0) || HOLDS(1) || HOLDS(N - 1))
+#endif
+
+#if MORTAL
+inline sleep() {
+  do
+  :: atomic {
+       asleep[_pid] = s + 1;                                                         /* crash point: sleep_load */
+#ifdef CALLS
+       sleeping[s] = !wake[s];                                                       /* crash point: sleep */
+#endif
+       if
+       :: AWAKE(s) -> asleep[_pid] = 0; break
+       :: IS_NESTED -> asleep[_pid] = 0; nested = 1; break
+       :: !AWAKE(s) && STANDSTILL && looked[_pid] < PATIENT -> looked[_pid]++; asleep[_pid] = 0
+#if STOPS > 0
+       :: !AWAKE(s) && STANDSTILL && ALL_LOOKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
+#endif
+       fi;
+#ifdef CALLS
+       sleeping[s] = 0
+#endif
+     };
+     look()
+  od
+}
+#else
+inline sleep() {
+  if
+  :: wake[s]                                                                         /* crash point: sleep */
+  :: IS_NESTED -> nested = 1
+  fi
+}
+#endif
+
+/* ---- attachment.rs: opening and closing ------------------------------------------------------------------- */
+
+#if OPENS
+inline open() {
+  atomic { (lock[0] == 0 || lock[1] == 0 || lock[N - 1] == 0) -> live[_pid] = 1 };
+  do
+  :: phase == 2 * SLOTS -> atomic { phase = 0; ok = 0; break }
+  :: else ->
+     atomic { s = phase % SLOTS; phase++; ok = 1 };
+#if SPARE
+     if :: s == SLOTS - 1 -> atomic { g = gate; ok = (g & POISONED) != 0; g = 0 } :: else fi; /* crash point: attach_lock */
+#endif
+     if
+     :: ok -> atomic { ok = lock[s] == 0; if :: ok -> lock[s] = _pid :: else fi }    /* crash point: attach_lock */
+     :: else
+     fi;
+     if
+     :: ok ->
+        atomic { ok = 0; v = s };
+        repair();
+        atomic {
+          repaired = 0; v = 0;
+          g = gate;                                                                  /* crash point: attach_died_load */
+          if :: !HAS_DIED(g, s) -> g = 0; phase = 0; ok = 1; break :: else -> g = 0 fi
+        };
+        lock[s] = 0                                                                  /* crash point: attach_unlock */
+     :: else
+     fi
+  od;
+  if
+  :: ok ->
+     atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* crash point: attach_load */
+     reads[s] = READS(0);                                                            /* crash point: attach_reads */
+     queued[s] = 0;                                                                  /* crash point: attach_queued */
+     atomic { wake[s] = 0; trying[s] = 0 };                                          /* crash point: attach_wake */
+     listing = listing & ~LISTED(s);                                                 /* crash point: attach_unregister */
+     vacant[s] = 0;                                                                  /* crash point: attach_pid */
+     do
+     :: high = high_water;                                                           /* crash point: attach_high_water_load */
+        atomic {                                                                     /* crash point: attach_high_water */
+          if
+          :: high_water == high ->
+             high_water = CHANGED(high, (MARK(high) < s + 1 -> s + 1 : MARK(high))); high = 0; break
+          :: else
+          fi
+        }
+     od
+  :: else -> atomic { nops = 0; live[_pid] = 0; s = 0 }
+  fi
+}
+
+inline drop() {
+  atomic { g = gate; found = !HAS_DIED(g, s); g = 0 };                               /* crash point: close_load */
+  if :: found -> atomic { vacant[s] = 1; found = 0 } :: else fi;                     /* crash point: close_pid */
+  atomic { lock[s] = 0; closings++ };                                                /* crash point: close_unlock */
+  atomic { high = high_water; v = MARK(high) };                                      /* crash point: lower_high_water_load */
+  do
+  :: v > 0 && vacant[v - 1] -> v--                                                   /* crash point: lower_high_water_scan */
+  :: else -> break
+  od;
+  atomic {                                                                           /* crash point: lower_high_water */
+    if :: v < MARK(high) && high_water == high -> high_water = CHANGED(high, v) :: else fi;
+    high = 0; v = 0
+  }
+}
+#endif
+
+/* ---- a process -------------------------------------------------------------------------------------------- */
+
+#define ASKS(kind) (asks == kind || asks == 4 || asks == 0 && kind != U)
+
+/* From nothing to a hold, or to a request for it. */
+inline acquire() {
+  atomic {
+    nops--; more = MORE;
+    if
+    :: ASKS(R) -> want = R
+    :: ASKS(U) -> want = U
+    :: ASKS(W) -> want = W
+    fi
+  };
+  do
+  :: if
+     :: want == R -> read_unless(!ADMITS_READER(g))
+     :: want == U ->
+        claim_gate(UPGRADABLE, ADMITS_EXCLUSIVE(g));
+        if :: ok -> held = U; enter(UPGRADER) :: else fi;
+        g = 0
+     :: want == W -> write_now()
+     fi;
+     if
+     :: ok -> atomic { ok = 0; want = 0; break }
+     :: else ->
+        if
+        :: request(want); break
+#ifdef CANCEL
+        :: want = 0; break
+#endif
+#ifdef TRIES
+        :: atomic { looks > 0 -> looks-- };
+           make_way(want);
+           if :: found -> found = 0 :: else -> break fi
+#endif
+        fi
+     fi
+  od
+}
+
+/* What a holder does next. With LINGER, what process 1 may have beside others it must get though they stay. */
+#ifdef LINGER
+#define MAY_RELEASE (_pid == 1 || !live[1])
+#else
+#define MAY_RELEASE true
+#endif
+inline act() {
+  if
+  :: count && MAY_RELEASE -> release_read()
+  :: !count && (held == W || MAY_RELEASE) -> release_exclusive()
+#if ACTS & FAILED
+  :: !count && held == W -> end = BY_FAILURE; release_exclusive()
+#endif
+#if ACTS & ABANDONED
+  :: !count && held == W -> end = BY_LEAVING; release_exclusive(); nops = 0
+#endif
+#if ACTS & IN_PLACE
+  :: atomic { more && !held && count == 1 -> more-- }; upgrade_now(); ok = 0
+#endif
+#if ACTS & NESTED
+  :: atomic { more && (!held && count || held == U && !count) -> more-- }; request(R)
+#endif
+#if ACTS & UPGRADE
+  :: atomic { more && held == U && !count -> more--; tickets++; drain = 1; upgrade = 1 } /* crash point: take_ticket */
+#endif
+#if ACTS & TRY_UPGRADE
+  :: atomic { more && held == U && !count -> more-- }; upgrade_now(); ok = 0
+#endif
+#if ACTS & U_TO_R
+  :: atomic { more && held == U -> more-- }; downgrade_to_read()
+#endif
+#if ACTS & W_TO_R
+  :: atomic { more && held == W -> more-- }; downgrade_to_read()
+#endif
+#if ACTS & W_TO_U
+  :: atomic { more && held == W -> more-- }; downgrade_to_upgradable()
+#endif
+  fi
+}
+
+proctype Attachment(byte s; byte nops; byte asks; bit opens) {
+  byte want, ticket, published, held, count, generation, more, end;
+  bit drain, claimed, upgrade, nested, due;
+  byte v, j, l, idle, f, phase, first, first_exclusive, r;
+  int g, a, d;
+  short q, q2, w;
+  bit ok, any, any_late, repaired, found, inside;
+#if OPENS
+  byte high;
+#endif
+
+  {
+#if OPENS
+    if
+    :: opens ->
+end_to_open:
+       open()
+    :: else
+    fi;
+#endif
+    do
+    :: atomic { !held && !count && !nops -> break }
+    :: else ->
+       if
+       :: held || count -> act()
+       :: else -> acquire()
+       fi;
+       if
+       :: want || drain ->
+          do
+          :: poll();
+             if :: want || drain -> nap() :: else -> break fi
+          od;
+          ticket = 0
+       :: else
+       fi
+    od;
+#if defined(DROP) && OPENS
+    if :: live[_pid] -> drop() :: else fi;
+#endif
+#if STOPS > 0
+    if
+    :: false ->
+end_behind_a_stopped_holder:
+       false
+    :: else
+    fi;
+#endif
+    atomic {
+      live[_pid] = 0;
+      assert(MODE(gate) == WRITING || ((gate & POISONED) != 0) == poison);
+      assert(live[1] || live[2] || live[3] || live[4] || live[5] || deaths || stops || !(gate & (WAITING | CLOSED)))
+    }
+  }
+#if MORTAL
+  unless {
+    atomic {
+      killed[_pid] ->
+      s = 0; nops = 0; want = 0; ticket = 0; published = 0; held = 0; count = 0; generation = 0; more = 0; end = 0;
+      drain = 0; claimed = 0; upgrade = 0; nested = 0; due = 0; v = 0; j = 0; l = 0; idle = 0; f = 0; phase = 0; first = 0; first_exclusive = 0;
+      r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; inside = 0; asks = 0;
+#if OPENS
+      high = 0;
+#endif
+#if STOPS > 0
+end_stopped:
+      !stopped[_pid]
+#endif
+    }
+  }
+#endif
+}
+
+/* ---- the world --------------------------------------------------------------------------------------------- */
+
+#if DEATHS > 0
+inline kill(p) {
+  atomic {
+    deaths < DEATHS && live[p] && !killed[p] ->
+    deaths++; live[p] = 0; killed[p] = 1; asleep[p] = 0; anything_happened();
+    i = 0;
+    do
+    :: i < SLOTS ->
+       if
+       :: lock[i] == p ->
+          lock[i] = 0;
+          if
+          :: holds[p] & WRITER ->
+             assert(MODE(gate) == WRITING && OWNER(gate) == i);
+             poison = 1; poisoner = i; poisoner_life = GENERATION(reads[i])
+          :: else
+          fi
+       :: else
+       fi;
+       i++
+    :: else -> i = 0; break
+    od;
+    holds[p] = 0
+  }
+}
+#endif
+
+#if STOPS > 0
+/* For good, and at any step, but not where it holds the lock: that others wait for then. */
+inline stop(p) {
+  atomic {
+    stops < STOPS && live[p] && !killed[p] ->
+    stops++; stopped[p] = 1; killed[p] = 1; asleep[p] = 0; anything_happened()
+  }
+}
+#endif
+
+#if MORTAL
+proctype Fate() {
+  byte i;
+end_fate:
+  do
+#if DEATHS > 0
+  :: kill(1)
+  :: kill(2)
+#if PROCESSES > 2
+  :: kill(3)
+#endif
+#if PROCESSES > 3
+  :: kill(4)
+#endif
+#endif
+#if STOPS > 0
+  :: stop(1)
+  :: stop(2)
+#if PROCESSES > 2
+  :: stop(3)
+#endif
+#endif
+  od
+}
+#endif
+
+init {
+  byte i;
+  int kinds = KINDS;
+  atomic {
+    do
+    :: i < N -> lock[i] = i + 1; live[i + 1] = 1; run Attachment(i, NOPS, kinds % 10, 0); i++; kinds = kinds / 10
+    :: else -> break
+    od;
+#if SPARE && OPENS
+    vacant[N] = 1;
+#endif
+#if OPENS
+    do
+    :: i < N + BORN -> run Attachment(0, NOPS, kinds % 10, 1); i++; kinds = kinds / 10
+    :: else -> break
+    od;
+#endif
+#if MORTAL
+    run Fate();
+#endif
+    i = 0; kinds = 0
+  }
+}

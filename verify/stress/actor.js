@@ -1,0 +1,311 @@
+// One thread that acquires the lock in every possible way, at random, in several concurrent tasks.
+import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
+import { RWLock } from '../../dist/index.js'
+import {
+  ABORTED,
+  CLOSED,
+  CONSISTENT,
+  DEADLOCK,
+  FAILED,
+  READ,
+  REFUSED,
+  SYNC,
+  TIMED_OUT,
+  TRY,
+  UPGRADABLE,
+  WAIT,
+  WRITE,
+} from './numbers.js'
+
+/** @typedef {ReturnType<typeof import('../../__test__/helpers/random.js').random>} Dice */
+/** @typedef {import('../../dist/index.js').Guard} Guard */
+
+const ABORT = new Error('aborted by the stress test')
+const THROWN = new Error('thrown by the stress test')
+const MODES = { read: READ, upgradable: UPGRADABLE, write: WRITE }
+const OUTCOMES = { ERR_LOCK_TIMEOUT: TIMED_OUT, ERR_LOCK_CLOSED: CLOSED, ERR_LOCK_DEADLOCK: DEADLOCK }
+const METHODS = {
+  read: { acquire: 'acquireRead', try: 'tryRead', sync: 'acquireReadSync' },
+  upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
+  write: { acquire: 'acquireWrite', try: 'tryWrite', sync: 'acquireWriteSync' },
+}
+
+/** A hold of this thread, with its number in the record. */
+class Held {
+  /** The lock was closed meanwhile. */
+  ended = false
+
+  /**
+   * @param {number} id
+   * @param {Guard} guard
+   */
+  constructor(id, guard) {
+    this.id = id
+    this.guard = guard
+  }
+
+  get mode() {
+    return MODES[this.guard.mode]
+  }
+}
+
+export class Actor {
+  #recorder
+  #ref
+  #options
+  #lock
+  /** @type {Set<Held>} */
+  #held = new Set()
+
+  /**
+   * @param {any} recorder
+   * @param {import('../../dist/index.js').RWLockRef} ref
+   * @param {number} fairness
+   */
+  constructor(recorder, ref, fairness) {
+    this.#recorder = recorder
+    this.#ref = ref
+    this.#options = { fairness, label: 'stress' }
+    this.#lock = new RWLock(ref, this.#options)
+  }
+
+  /** @param {Dice} dice */
+  async run(dice) {
+    /** @type {('read' | 'upgradable' | 'write')[]} */
+    const modes = ['read', 'read', 'upgradable', 'write', 'write']
+    while (!this.#recorder.isOver) {
+      const mode = dice.pick(modes)
+      const kind = dice.below(20)
+      if (kind < 6) await this.#withGuard(dice, mode)
+      else if (kind < 11) await this.#withFunction(dice, mode)
+      else if (kind < 15) await this.#try(dice, mode)
+      else if (kind < 18) await this.#sync(dice, dice.pick(['read', 'write']))
+      else if (kind < 19) this.#lock.inspect()
+      else if (dice.chance(0.3)) this.#reopen(dice)
+      await this.#pause(dice)
+      if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
+      // A thread that always has something to do would never look at its timers.
+      else await (dice.chance(0.3) ? sleep(dice.below(8)) : tick())
+    }
+  }
+
+  close() {
+    this.#close()
+  }
+
+  // ---- taking the lock
+
+  /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
+  async #withGuard(dice, mode) {
+    const op = this.#recorder.acquire(MODES[mode], WAIT)
+    let guard
+    try {
+      guard = await this.#lock[METHODS[mode].acquire](impatience(dice))
+    } catch (error) {
+      return this.#denied(op, error)
+    }
+    if (guard.released) return this.#recorder.denied(op, CLOSED)
+    const held = this.#granted(op, guard)
+    await this.#use(dice, held)
+    if (!held.ended) this.#release(held)
+  }
+
+  /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
+  async #withFunction(dice, mode) {
+    const op = this.#recorder.acquire(MODES[mode], WAIT)
+    /** @type {Held | undefined} */
+    let held
+    let release = 0
+    try {
+      await this.#lock[mode](async (guard) => {
+        held = this.#granted(op, guard)
+        await this.#use(dice, held)
+        if (held.ended) return
+        this.#held.delete(held)
+        const fails = dice.chance(0.1)
+        release = this.#recorder.release(held.id, held.mode, fails ? FAILED : CONSISTENT)
+        if (fails) throw THROWN
+      }, impatience(dice))
+    } catch (error) {
+      if (!held) return this.#denied(op, error)
+      if (error !== THROWN) throw error
+    }
+    if (release !== 0) this.#recorder.done(release)
+  }
+
+  /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
+  async #try(dice, mode) {
+    const op = this.#recorder.acquire(MODES[mode], TRY)
+    const guard = this.#lock[METHODS[mode].try]()
+    if (!guard) return this.#recorder.denied(op, REFUSED)
+    const held = this.#granted(op, guard)
+    await this.#use(dice, held)
+    if (!held.ended) this.#release(held)
+  }
+
+  /** @param {Dice} dice @param {'read' | 'write'} mode */
+  async #sync(dice, mode) {
+    const op = this.#recorder.acquire(MODES[mode], SYNC)
+    let guard
+    try {
+      guard = this.#lock[METHODS[mode].sync](dice.chance(0.7) ? { timeout: dice.next() * 5 } : undefined)
+    } catch (error) {
+      return this.#denied(op, error)
+    }
+    const held = this.#granted(op, guard)
+    await this.#use(dice, held)
+    if (!held.ended) this.#release(held)
+  }
+
+  /** @param {number} op @param {Guard} guard */
+  #granted(op, guard) {
+    const held = new Held(op, guard)
+    this.#held.add(held)
+    this.#recorder.granted(op, held.mode, guard.token, guard.ownerDied ?? undefined)
+    return held
+  }
+
+  /** @param {number} op @param {any} error */
+  #denied(op, error) {
+    const outcome = error === ABORT ? ABORTED : OUTCOMES[error.code]
+    if (outcome === undefined) throw error
+    this.#recorder.denied(op, outcome)
+  }
+
+  /** @param {Held} held */
+  #release(held) {
+    this.#held.delete(held)
+    const op = this.#recorder.release(held.id, held.mode, CONSISTENT)
+    held.guard.release()
+    this.#recorder.done(op)
+  }
+
+  /**
+   * Closes the lock, with all that wait for it and read it, and opens it again. Not while something is half-written, which
+   * closing would pass off as whole.
+   *
+   * @param {Dice} dice
+   */
+  #reopen(dice) {
+    if ([...this.#held].some(({ guard }) => guard.mode === 'write')) return
+    // Granting something to a task that does not know it yet when the lock is closed.
+    const [first] = this.#held
+    if (first && dice.chance(0.5)) {
+      first.ended = true
+      this.#release(first)
+    }
+    this.#close()
+    this.#lock = new RWLock(this.#ref, this.#options)
+  }
+
+  #close() {
+    const ends = [...this.#held].map((held) => {
+      held.ended = true
+      return this.#recorder.release(held.id, held.mode, CONSISTENT)
+    })
+    this.#held.clear()
+    this.#lock.close()
+    for (const op of ends) this.#recorder.done(op)
+  }
+
+  // ---- inside
+
+  /** @param {Dice} dice @param {Held} held */
+  async #use(dice, held) {
+    if (held.guard.mode === 'write') {
+      await this.#write(dice, held)
+      if (!held.ended && dice.chance(0.3)) await this.#downgrade(dice, held)
+      return
+    }
+    await this.#read(dice, held)
+    // With somebody's death to tell, also to who is about to be told when the lock is closed.
+    if (!held.ended && held.guard.ownerDied && dice.chance(0.2)) this.#reopen(dice)
+    if (held.ended || dice.chance(0.5)) return
+    if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)
+    else await this.#tryUpgrade(dice, held)
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  async #fromUpgradable(dice, held) {
+    const kind = dice.below(4)
+    if (kind === 0) return this.#downgrade(dice, held)
+    if (kind === 1) return this.#tryUpgrade(dice, held)
+    const op = this.#recorder.upgrade(held.id, WAIT)
+    try {
+      await held.guard.upgrade(impatience(dice))
+    } catch (error) {
+      this.#denied(op, error)
+      if (!held.ended) await this.#read(dice, held)
+      return
+    }
+    if (held.ended) return this.#recorder.denied(op, CLOSED)
+    this.#recorder.upgraded(op, UPGRADABLE, held.guard.token, held.guard.ownerDied ?? undefined)
+    await this.#write(dice, held)
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  async #tryUpgrade(dice, held) {
+    const { mode } = held
+    const op = this.#recorder.upgrade(held.id, TRY)
+    if (!held.guard.tryUpgrade()) return this.#recorder.denied(op, REFUSED)
+    this.#recorder.upgraded(op, mode, held.guard.token, held.guard.ownerDied ?? undefined)
+    await this.#write(dice, held)
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  async #downgrade(dice, held) {
+    const to = held.guard.mode === 'write' ? dice.pick(/** @type {const} */ (['read', 'upgradable'])) : 'read'
+    const canary = this.#recorder.canary()
+    const op = this.#recorder.downgrade(held.id, held.mode, MODES[to])
+    held.guard.downgrade(to)
+    this.#recorder.done(op)
+    await this.#pause(dice)
+    if (held.ended) return
+    this.#recorder.checkCanary(canary)
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  async #read(dice, held) {
+    const canary = this.#recorder.canary()
+    await this.#pause(dice)
+    if (!held.ended) this.#recorder.checkCanary(canary)
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  async #write(dice, held) {
+    const rest = dice.below(this.#recorder.steps)
+    for (let step = 0; step < this.#recorder.steps; step++) {
+      if (step === rest) {
+        if (dice.chance(0.001)) {
+          this.#recorder.ends()
+          process.exit(0)
+        }
+        await this.#pause(dice)
+      }
+      this.#recorder.writeCanary(step, held.guard.token)
+    }
+  }
+
+  /** @param {Dice} dice */
+  async #pause(dice) {
+    const kind = dice.below(10)
+    if (kind < 5) return
+    if (kind < 9) await tick()
+    else await sleep(dice.below(4))
+  }
+}
+
+/** How long to wait, if not for ever. @param {Dice} dice */
+function impatience(dice) {
+  const kind = dice.below(4)
+  if (kind < 2) return undefined
+  if (kind === 2) return { timeout: dice.next() * 8 }
+  const controller = new AbortController()
+  const abort = () => controller.abort(ABORT)
+  dice.pick([
+    () => queueMicrotask(abort),
+    () => setImmediate(abort),
+    () => setTimeout(abort, dice.below(6)),
+  ])()
+  return { signal: controller.signal }
+}
