@@ -1,14 +1,6 @@
 // npm run bench [-- options] [workload …]: this lock beside what people use today, on this machine, in one run.
-//
-//   --quick      two minutes instead of a quarter of an hour: fewer rounds, and the small cases alone
-//   --no-save    do not touch bench/results
-//   --mutants [part]  whether --check finds a slower lock
-//   --check      only whether the ratios are still those of bench/results/ratios.json: see check.js
-//   --save       with --check: saves them for this processor instead
-//
-// Workloads: pairs scaling contended handoff recovery waiting growth; all unless some are named.
-import { parseArgs } from 'node:util'
-import { takeMutants } from '../verify/mutants/run.js'
+import { readArguments, usageError } from '../scripts/lib/arguments.js'
+import { setup } from '../scripts/lib/setup.js'
 import { check, checkAndSave, checkMutants } from './check.js'
 import { all, floors, OURS } from './competitors.js'
 import { python } from './drivers/python.js'
@@ -28,23 +20,41 @@ import { recovery } from './workloads/recovery.js'
 import { scaling } from './workloads/scaling.js'
 import { waiting } from './workloads/waiting.js'
 
-const args = process.argv.slice(2)
-const part = takeMutants(args)
-const { values: options, positionals: names } = parseArgs({
-  args,
-  allowPositionals: true,
-  options: {
+const WORKLOADS = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'growth']
+
+const HELP = `
+npm run bench -- [WORKLOAD…]           measures all workloads, or only these
+npm run bench -- --check               fails if the lock is slower than bench/results/ratios.json says (bench/check.js)
+npm run bench -- --check --save        saves the ratios of this processor instead
+npm run bench -- --mutants [PART]      makes the lock slower in one way at a time (whose name contains PART): --check must
+                                       find each
+
+  WORKLOAD     one of ${WORKLOADS.join(', ')}
+  --quick      two minutes instead of a quarter of an hour: fewer rounds, and only the small cases
+  --no-save    leaves bench/results unchanged
+`
+
+const { values: options, positionals: names } = readArguments(
+  HELP,
+  {
     quick: { type: 'boolean', default: false },
     'no-save': { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
   },
-})
+  { positionals: true },
+)
+
+const unknown = names.find((name) => !WORKLOADS.includes(name))
+if (unknown !== undefined && !options.mutants) usageError(`There is no workload "${unknown}".`, HELP)
 
 const log = (/** @type {string} */ line) => console.error(`> ${line}`)
 
-if (part !== undefined) {
-  await checkMutants(part)
+await setup({ testkit: true, bench: true })
+
+if (options.mutants) {
+  await checkMutants(names[0] ?? '')
   process.exit()
 }
 if (options.check) {
@@ -78,14 +88,6 @@ const workloads = {
   recovery: () => recovery(context),
   waiting: () => waiting(context),
   growth: () => growth(context),
-}
-
-const unknown = names.filter((name) => !(name in workloads))
-if (unknown.length > 0) {
-  console.error(
-    `No workload is called ${unknown.join(', ')}: there are ${Object.keys(workloads).join(', ')}.`,
-  )
-  process.exit(2)
 }
 
 const here = machine()

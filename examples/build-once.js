@@ -9,19 +9,21 @@ import { RWLock } from 'process-rwlock'
 
 const lock = new RWLock('my-app/test-build')
 
-/** Builds `source` unless that has been done. When it returns, the build is complete. */
+/** Builds `source` unless that has been done. Resolves with the path of the complete output. */
 export async function buildOnce(source, output, build) {
   const wanted = createHash('sha256')
     .update(await readFile(source))
     .digest('hex')
   const isFresh = async () => (await readFile(`${output}.stamp`, 'utf8').catch(() => '')) === wanted
 
-  if (await lock.read(isFresh)) return // beside other readers, and after a build that is going on
-  await lock.write(async () => {
-    if (await isFresh()) return // another process has built it while this one waited
-    await build(source, output)
-    await writeFile(`${output}.stamp`, wanted) // last: a build that died has no stamp
-  })
+  return lock.ensure(
+    async () => ((await isFresh()) ? output : undefined), // shared with other readers
+    async () => {
+      await build(source, output) // exclusive
+      await writeFile(`${output}.stamp`, wanted) // last: a build that failed has no stamp
+      return output
+    },
+  )
 }
 
 const [given] = process.argv.slice(2)

@@ -24,5 +24,5 @@ if (cluster.isPrimary) {
       await writeFile(file, String(count + 1))
     })
   }
-  process.disconnect() // what else keeps a worker alive is its channel to the primary
+  process.disconnect() // otherwise the channel to the primary keeps the worker alive
 }

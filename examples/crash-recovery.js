@@ -9,7 +9,7 @@ import { RWLock } from 'process-rwlock'
 const [ref, file = ''] = process.argv.slice(2)
 
 if (ref !== undefined) {
-  // The child: makes a backup, writes half, and is gone.
+  // The child makes a backup, writes half of the file, and is killed.
   await new RWLock(JSON.parse(ref)).write(
     async () => {
       await copyFile(file, `${file}.backup`)
@@ -28,7 +28,7 @@ const lock = new RWLock()
 const child = fork(import.meta.filename, [JSON.stringify(lock), data])
 await once(child, 'exit')
 
-// Readers see ownerDied, too. They must not trust the data before a writer has repaired it.
+// Readers also see ownerDied. They must not use the data before a writer has repaired it.
 async function load() {
   for (;;) {
     const json = await lock.read((guard) => (guard.ownerDied ? null : readFile(data, 'utf8')))

@@ -1,4 +1,5 @@
-// A fencing token protects what the lock cannot reach: a request that a dead writer has sent, and that arrives late.
+// A fencing token protects against what the lock cannot prevent: a request that a writer sent before it died, and that
+// arrives late.
 import { RWLock } from 'process-rwlock'
 
 // In a database: UPDATE page SET body = $body, token = $token WHERE id = $id AND token <= $token

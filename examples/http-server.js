@@ -1,4 +1,5 @@
-// An HTTP server over one file: GETs share the lock, a PUT has it alone. Start it as often as you like, the lock is the same.
+// An HTTP server over one file: a GET takes a read hold, a PUT takes the write hold. Start any number of processes: all of
+// them share the lock.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import { tmpdir } from 'node:os'

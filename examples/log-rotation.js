@@ -10,7 +10,7 @@ const MAX_BYTES = 1000
 const lock = new RWLock('my-app/log')
 
 async function log(file, line) {
-  // Readers of the lock: the file stays where it is, and O_APPEND keeps the lines of several processes apart.
+  // A read hold: the file is not renamed meanwhile, and O_APPEND keeps the lines of several processes apart.
   await lock.read(() => appendFile(file, `${line}\n`))
   if ((await sizeOf(file)) > MAX_BYTES) await lock.write(({ token }) => rotate(file, token))
 }

@@ -18,7 +18,7 @@ if (given === undefined) {
   await once(child, 'exit')
   console.log('the last write was token', lock.inspect().token)
   lock.close()
-  RWLock.remove({ path }) // the file stays until it is removed
+  RWLock.remove({ path }) // otherwise the file remains
   rmSync(join(path, '..'), { recursive: true })
 } else {
   await lock.write(({ token }) => console.log('the child writes with token', token))

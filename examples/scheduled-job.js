@@ -1,4 +1,5 @@
-// Three cluster workers have the same timer. The job runs once for each tick, and again at once if the worker that runs it dies.
+// Three cluster workers have the same timer. The job runs once for each tick. If the worker that runs it dies, another one
+// runs it at once.
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -28,7 +29,7 @@ if (cluster.isPrimary) {
   await rm(directory, { recursive: true })
 } else {
   const directory = process.env.DIRECTORY ?? ''
-  // A scheduler calls this in every worker; its tick is a number that grows, such as the minute of the day's date.
+  // A scheduler calls this in every worker; its tick is a number that grows, such as the number of the day.
   for (const tick of [1, 2]) {
     await oncePerTick(tick, join(directory, 'last-tick'), () =>
       appendFile(join(directory, 'log'), `report ${tick}\n`),

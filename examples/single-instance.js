@@ -1,4 +1,4 @@
-// A development server that runs once per project. A second start prints where the first one is.
+// A development server that runs once per project. A second start prints the address of the first.
 import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

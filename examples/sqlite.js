@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-// @ts-expect-error: of Node.js 22.13 or newer, and the types here are those of Node.js 20
+// @ts-expect-error: needs Node.js 22.13 or newer, but the installed types are those of Node.js 20
 import { DatabaseSync } from 'node:sqlite'
 import { RWLock } from 'process-rwlock'
 

@@ -1,4 +1,4 @@
-// How to give up waiting: a timeout, an AbortSignal, or not waiting at all. None of them bounds how long a hold may last.
+// How to limit a wait: a timeout, an AbortSignal, or a call that does not wait. None of them limits how long a hold lasts.
 import { RWLock } from 'process-rwlock'
 
 const lock = new RWLock()

@@ -28,7 +28,7 @@ async function accessToken() {
 
 /** @returns {Promise<any>} */
 async function refresh(token) {
-  // With a limit of its own: a hold has none, and the other processes wait for this one.
+  // The request has a timeout, because a hold has none and the other processes wait for it.
   const response = await fetch(url, { method: 'POST', body: token, signal: AbortSignal.timeout(10_000) })
   if (!response.ok) throw new Error(`refresh failed: ${response.status}`)
   return response.json()

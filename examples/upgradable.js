@@ -1,5 +1,5 @@
-// Look first, write only if need be. An upgradable hold shares the lock with readers, but not with another of its kind, so
-// what it has read is still true when it becomes the writer.
+// Read first, write only if necessary. An upgradable hold is shared with readers, but not with another upgradable hold, so
+// what it has read is still current when it becomes the writer.
 import { RWLock } from 'process-rwlock'
 
 const lock = new RWLock()

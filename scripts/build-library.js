@@ -4,11 +4,12 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from './lib/arguments.js'
 import { root } from './lib/run.js'
 import { fail } from './lib/setup.js'
 
 /** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
-export const ENTRIES = ['index']
+export const ENTRIES = ['index', 'file']
 
 const checkout = fileURLToPath(root)
 
@@ -83,6 +84,7 @@ function updateManifest() {
 }
 
 if (process.argv[1] === import.meta.filename) {
+  readArguments('npm run build:ts   compiles src/ to dist/, and updates the entries of package.json', {})
   try {
     buildLibrary(join(checkout, 'dist'))
     updateManifest()

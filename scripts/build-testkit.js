@@ -1,13 +1,16 @@
-// Builds crates/testkit and puts it where the tests load it from.
+// npm run build:testkit: builds crates/testkit and copies it to where the tests load it from.
 import { copyFileSync } from 'node:fs'
+import { readArguments } from './lib/arguments.js'
 import { root, run } from './lib/run.js'
+
+readArguments('npm run build:testkit   builds the addon of the tests', {})
 
 const library = {
   darwin: 'libprocess_rwlock_testkit.dylib',
   win32: 'process_rwlock_testkit.dll',
 }
 
-// The dev profile: it shares its dependencies' build with `cargo test`, and its speed matters to no test.
+// The dev profile: it shares its dependencies with `cargo test`, and no test depends on its speed.
 await run('cargo', ['build', '--package', 'process-rwlock-testkit'])
 copyFileSync(
   new URL(`target/debug/${library[process.platform] ?? 'libprocess_rwlock_testkit.so'}`, root),

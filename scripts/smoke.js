@@ -1,6 +1,4 @@
-// npm run smoke: the built package in one of the runtimes that can load it (__test__/runtimes/smoke.js).
-//
-//   npm run smoke -- --runtime bun|deno|node|electron
+// npm run smoke: tests the built package in one of the runtimes that can load it (__test__/runtimes/smoke.js).
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -8,7 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments, usageError } from './lib/arguments.js'
 import { attempt, endLike, npm, root } from './lib/run.js'
 import { fail, say, setup } from './lib/setup.js'
 
@@ -25,9 +23,14 @@ const RUNTIMES = {
 const BOUND = 90_000 // ms for all checks; they take a second
 const PEER_BOUND = 40_000 // ms after which none of their processes is left, whatever became of the checks
 
-const { values } = parseArgs({ options: { runtime: { type: 'string', default: 'node' } } })
-const runtime = RUNTIMES[values.runtime]
-if (!runtime) fail(`--runtime takes one of ${Object.keys(RUNTIMES).join(', ')}, not "${values.runtime}".`)
+const HELP = `
+npm run smoke -- [--runtime ${Object.keys(RUNTIMES).join('|')}]   node unless given
+`
+
+const { values } = readArguments(HELP, { runtime: { type: 'string', default: 'node' } })
+const runtime =
+  RUNTIMES[values.runtime] ??
+  usageError(`--runtime takes one of ${Object.keys(RUNTIMES).join(', ')}, not "${values.runtime}".`, HELP)
 
 await setup()
 const program = await programOf(runtime)

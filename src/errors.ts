@@ -39,6 +39,8 @@ export type LockErrorCode =
    * the system lacks what it needs.
    */
   | 'ERR_LOCK_UNSUPPORTED'
+  /** `process-rwlock/file`: a file is not valid JSON, or not text of the given encoding; {@link LockError.path} names it. */
+  | 'ERR_LOCK_INVALID_CONTENT'
 
 const brand = Symbol.for('process-rwlock.LockError')
 
@@ -58,6 +60,12 @@ export class LockError extends Error {
   declare readonly errno?: number
   /** The system call that failed, such as `open`. */
   declare readonly syscall?: string
+  /** With `ERR_LOCK_INVALID_CONTENT`: the file. */
+  declare readonly path?: string
+  /** With `ERR_LOCK_INVALID_CONTENT`: the line of the first invalid character, from 1. */
+  declare readonly line?: number
+  /** With `ERR_LOCK_INVALID_CONTENT`: its column, from 1, in UTF-16 code units. */
+  declare readonly column?: number
 
   /** @internal */
   constructor(code: LockErrorCode, message: string, holders?: Holder[]) {

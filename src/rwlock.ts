@@ -3,6 +3,7 @@ import { threadId } from 'node:worker_threads'
 import type { Opened, Snapshot } from '../index.js'
 import { throwIfAborted } from './abort.js'
 import { identitySymbol } from './async-lock.js'
+import { ensure } from './ensure.js'
 import { type Holder, invalidThis, invalidValue, translated, type Waiter } from './errors.js'
 import { type Guard, Hold, type OwnerDied } from './guard.js'
 import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
@@ -156,6 +157,34 @@ export class RWLock implements Disposable {
     } catch (error) {
       return Promise.reject(explained(error, this, 'upgradable'))
     }
+  }
+
+  /**
+   * Makes a thing once for all processes: a build, a download, a schema. Resolves with what `load(guard)` returns while the lock
+   * is held for reading. If that is `undefined`, one process holds the lock for writing and calls `make(guard)`, while the others
+   * wait; then they load.
+   *
+   * ```ts
+   * const schema = await lock.ensure(() => readIfFresh(output), () => build(source, output))
+   * ```
+   *
+   * Resolves with what `make` returned, or, if it returned nothing, with what `load` returns after it. If the process that makes
+   * it dies, another one makes it: `load` is not called, because what is left may be half of it, and `make` sees
+   * {@link Guard.ownerDied}. If `make` throws, this call rejects, and the next process calls `load` and `make`: a `make` that
+   * fails must leave nothing that `load` accepts.
+   *
+   * `timeout` is for all the waits of one call together.
+   *
+   * Rejects with what `load` or `make` throws; with `ERR_INVALID_ARG_VALUE` if both return nothing; as {@link RWLock.read}.
+   */
+  async ensure<T>(
+    load: (guard: Guard) => T | undefined | PromiseLike<T | undefined>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
+    make: (guard: Guard) => T | void | PromiseLike<T | void>,
+    options?: AcquireOptions,
+  ): Promise<T> {
+    check(this, 'ensure')
+    return ensure(this, load, make, options)
   }
 
   // ---- with a guard

@@ -1,6 +1,9 @@
-// A child that does as it is told: takes { id, op, args }, answers { type: 'answer', id, value | error }.
+// A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value | error }.
 // `lock` and `guard` are numbers that earlier answers gave out; left out, they mean the latest.
+//   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
 import { RWLock } from 'process-rwlock'
+
+const engine = process.argv[2] === undefined ? undefined : await import(process.argv[2])
 
 /** @type {RWLock[]} */
 const locks = []
@@ -11,12 +14,12 @@ const ops = {
   open({ ref, options }) {
     return open(ref, options)
   },
-  close({ lock }) {
-    lockOf(lock).close()
+  async close({ lock }) {
+    await lockOf(lock).close()
   },
-  /** Closes every lock, for whoever uses the child next. */
-  reset() {
-    for (const lock of locks.splice(0)) lock?.close()
+  /** Closes every lock, for the next use of the child. */
+  async reset() {
+    for (const lock of locks.splice(0)) await lock?.close()
     guards.length = 0
   },
   /** Loses a lock, or a guard, without closing it. */
@@ -53,18 +56,18 @@ const ops = {
   acquireWriteSync({ lock, options }) {
     return keep(lockOf(lock).acquireWriteSync(options))
   },
-  tryRead({ lock }) {
-    return keep(lockOf(lock).tryRead())
+  async tryRead({ lock }) {
+    return keep(await lockOf(lock).tryRead())
   },
-  tryWrite({ lock }) {
-    return keep(lockOf(lock).tryWrite())
+  async tryWrite({ lock }) {
+    return keep(await lockOf(lock).tryWrite())
   },
-  tryUpgradable({ lock }) {
-    return keep(lockOf(lock).tryUpgradable())
+  async tryUpgradable({ lock }) {
+    return keep(await lockOf(lock).tryUpgradable())
   },
 
-  release({ guard }) {
-    guardOf(guard).release()
+  async release({ guard }) {
+    await guardOf(guard).release()
   },
   async upgrade({ guard, options }) {
     await guardOf(guard).upgrade(options)
@@ -73,8 +76,8 @@ const ops = {
   tryUpgrade({ guard }) {
     return guardOf(guard).tryUpgrade()
   },
-  downgrade({ guard, to }) {
-    guardOf(guard).downgrade(to)
+  async downgrade({ guard, to }) {
+    await guardOf(guard).downgrade(to)
     return describe(guardOf(guard))
   },
   describe({ guard }) {
@@ -135,7 +138,7 @@ const acquire = {
 }
 
 function open(ref, options) {
-  return locks.push(new RWLock(ref, options)) - 1
+  return locks.push(engine?.open(ref, options) ?? new RWLock(ref, options)) - 1
 }
 
 function lockOf(index = locks.length - 1) {

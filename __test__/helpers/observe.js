@@ -13,8 +13,10 @@ import { waitFor } from './time.js'
  */
 export function queued(lock, { pid, threadId = 0 }, count = 1) {
   return waitFor(
-    () =>
-      lock.inspect().waiters.find((it) => it.pid === pid && it.threadId === threadId && it.count >= count),
+    async () =>
+      (await lock.inspect()).waiters.find(
+        (it) => it.pid === pid && it.threadId === threadId && it.count >= count,
+      ),
     { what: `pid ${pid} waits for the lock` },
   )
 }
@@ -26,9 +28,12 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
  * @param {{ pid: number, threadId?: number }} holder
  */
 export function holding(lock, { pid, threadId = 0 }) {
-  return waitFor(() => lock.inspect().holders.find((it) => it.pid === pid && it.threadId === threadId), {
-    what: `pid ${pid} holds the lock`,
-  })
+  return waitFor(
+    async () => (await lock.inspect()).holders.find((it) => it.pid === pid && it.threadId === threadId),
+    {
+      what: `pid ${pid} holds the lock`,
+    },
+  )
 }
 
 /** The outcome of an operation, and how many ms it took. @param {() => Promise<any>} begin */

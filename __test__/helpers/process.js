@@ -41,10 +41,10 @@ export function spawnNode(t, script, args = [], { env, ...options } = {}) {
  * Starts the child that takes commands (`child.js`), ready for the first.
  *
  * @param {Test} t
- * @param {ForkOptions} [options]
+ * @param {ForkOptions & { engine?: URL }} [options] `engine`: what it opens its locks with
  */
-export async function spawnChild(t, options) {
-  const child = spawnNode(t, './child.js', [], options)
+export async function spawnChild(t, { engine, ...options } = {}) {
+  const child = spawnNode(t, './child.js', engine ? [engine.href] : [], options)
   await child.next('ready')
   return child
 }

@@ -9,9 +9,11 @@ const BOUND = 15_000
  * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated after the test.
  *
  * @param {import('ava').ExecutionContext<any>} t
+ * @param {{ engine?: URL }} [options] `engine`: what it opens its locks with
  */
-export async function spawnThread(t) {
-  const thread = new Thread(new Worker(new URL('./worker.js', import.meta.url)))
+export async function spawnThread(t, { engine } = {}) {
+  const argv = engine ? [engine.href] : []
+  const thread = new Thread(new Worker(new URL('./worker.js', import.meta.url), { argv }))
   cleanUp(t, 'processes', () => thread.terminate())
   await thread.ready
   return thread

@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, MODES, ops } from '../helpers/modes.js'
 import { queued } from '../helpers/observe.js'
+
+const pooledChild = childPool()
 
 // ---- inspect
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import {
   openLock,
@@ -18,6 +18,8 @@ import {
 } from '../helpers/index.js'
 import { acquire, MODES } from '../helpers/modes.js'
 import { opening } from '../loading/opening.js'
+
+const pooledChild = childPool()
 
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 

@@ -1,9 +1,11 @@
 // Whose turn it is: first come, first served; fairness; nobody starves; nested reads go on.
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, isFree, MODES, never, ops } from '../helpers/modes.js'
 import { queued, stream, timed } from '../helpers/observe.js'
+
+const pooledChild = childPool()
 
 // ---- first come, first served
 

@@ -1,11 +1,13 @@
 // What the suites of older libraries check (prwlock, fasteners, multiprocessing_utils), told in this library's terms.
 import { Worker } from 'node:worker_threads'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, isFree, MODES, never, ops, tryTo } from '../helpers/modes.js'
 import { queued, timed } from '../helpers/observe.js'
 import { FIELDS } from './programs/meets-in-room.js'
+
+const pooledChild = childPool()
 
 /**
  * Sends actors into a room, spread over threads; all begin together. Resolves with the room's counters.

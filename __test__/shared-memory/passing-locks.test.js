@@ -2,9 +2,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, spawnChild, spawnNode, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
+
+const pooledChild = childPool()
 
 const script = new URL('./programs/holds-passed-lock.js', import.meta.url)
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)

@@ -3,9 +3,11 @@ import { EventEmitter, once } from 'node:events'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnChild, test, uniqueName } from '../helpers/index.js'
 import { acquire, isFree, MODES } from '../helpers/modes.js'
+
+const pooledChild = childPool()
 
 test('util.inspect of a lock shows its name, and who holds it and waits', async (t) => {
   const name = uniqueName(t)

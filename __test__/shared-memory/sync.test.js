@@ -1,9 +1,11 @@
 // The calls that block their thread. Each has a timeout here: a thread that waits in vain could not be stopped otherwise.
 import { LockError } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName } from '../helpers/index.js'
 import { acquire, isFree, MODES, never, TOGETHER } from '../helpers/modes.js'
 import { queued, stream } from '../helpers/observe.js'
+
+const pooledChild = childPool()
 
 const BOUND = { timeout: 10_000 }
 

@@ -2,10 +2,12 @@
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { LockError } from 'process-rwlock'
-import { pooledChild } from '../helpers/child-pool.js'
+import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, isFree, MODES, never } from '../helpers/modes.js'
 import { queued, timed } from '../helpers/observe.js'
+
+const pooledChild = childPool()
 
 // ---- timeout
 

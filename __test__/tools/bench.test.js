@@ -1,14 +1,17 @@
 import test from 'ava'
 import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../../bench/check.js'
+import { Histogram } from '../../bench/histogram.js'
 import { ratiosTo } from '../../bench/inprocess/measure.js'
 import { goals } from '../../bench/report/goals.js'
-import { Histogram, summary } from '../../bench/statistics.js'
 import { handoffs } from '../../bench/workloads/handoff.js'
 import { PROMISE } from '../../bench/workloads/pairs.js'
+import { median, percentile, summary } from '../../scripts/lib/statistics.js'
 
-test('a summary is of the samples themselves', (t) => {
-  const samples = Array.from({ length: 100 }, (_, index) => 100 - index)
-  t.deepEqual(summary(samples), { median: 50, p10: 10, p90: 90, p99: 99, min: 1, max: 100, samples: 100 })
+test('a percentile is interpolated between the closest ranks', (t) => {
+  const samples = Array.from({ length: 101 }, (_, index) => 101 - index)
+  t.deepEqual(summary(samples), { median: 51, p10: 11, p90: 91, p99: 100, min: 1, max: 101, samples: 101 })
+  t.is(median([4, 1, 3, 2]), 2.5)
+  t.is(percentile([10, 0], 75), 7.5)
   t.deepEqual(summary([7]), { median: 7, p10: 7, p90: 7, p99: 7, min: 7, max: 7, samples: 1 })
 })
 

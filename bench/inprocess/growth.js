@@ -7,7 +7,7 @@
 // lock beside them; and for one of so many labelled read holds, the time to acquire it and to release it.
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
-import { median } from '../statistics.js'
+import { median } from '../../scripts/lib/statistics.js'
 
 const { locks, waiters, holds, rounds, scratch } = JSON.parse(process.argv[2])
 let count = 0

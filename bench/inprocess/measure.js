@@ -1,5 +1,5 @@
 // Measuring within one process: all cases take turns, so that what disturbs the machine meanwhile disturbs them alike.
-import { summary } from '../statistics.js'
+import { summary } from '../../scripts/lib/statistics.js'
 
 /**
  * @typedef {object} Case

@@ -4,8 +4,8 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { median } from '../../scripts/lib/statistics.js'
 import { shared } from '../drivers/locks.js'
-import { median } from '../statistics.js'
 
 const { system, paths, waits, ms } = JSON.parse(process.argv[2])
 const file = fileURLToPath(import.meta.url)

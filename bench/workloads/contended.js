@@ -1,6 +1,8 @@
 // Four processes that want the lock all the time: how much gets done, who waits how long, and whether all get their share.
+
+import { median, summary } from '../../scripts/lib/statistics.js'
 import { nameOf } from '../competitors.js'
-import { Histogram, median, summary } from '../statistics.js'
+import { Histogram } from '../histogram.js'
 import { endTeams, rotated, startTeams, together } from './teams.js'
 
 const PROCESSES = 4

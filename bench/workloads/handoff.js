@@ -1,7 +1,7 @@
 // From the release of a writer in one process to the start of the next, in another, that waits for it.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
-import { summary } from '../statistics.js'
+import { summary } from '../../scripts/lib/statistics.js'
 import { endTeams, rotated, startTeams } from './teams.js'
 
 const wake = fileURLToPath(new URL('../inprocess/wake.js', import.meta.url))

@@ -2,10 +2,10 @@
 import { fileURLToPath } from 'node:url'
 import { nodeOf } from '../../scripts/lib/node-versions.js'
 import { capture } from '../../scripts/lib/run.js'
+import { summary } from '../../scripts/lib/statistics.js'
 import { oursNative, rustDriver } from '../competitors.js'
 import { ratiosTo } from '../inprocess/measure.js'
 import { fresh } from '../scratch.js'
-import { summary } from '../statistics.js'
 import { endTeams, rotated, startTeams } from './teams.js'
 
 const inProcess = fileURLToPath(new URL('../inprocess/main.js', import.meta.url))

@@ -1,9 +1,9 @@
 // From the kill of a holder to the start of the next one, who waits.
 import { setTimeout } from 'node:timers/promises'
+import { summary } from '../../scripts/lib/statistics.js'
 import { OURS } from '../competitors.js'
 import { TimeoutError } from '../drivers/start.js'
 import { fresh } from '../scratch.js'
-import { summary } from '../statistics.js'
 
 /** ms; who has not come by then will not come. */
 const BOUND = { quick: 2000, full: 15_000 }

@@ -1,6 +1,7 @@
 // Processes that only read: together they should do more than one alone, as far as there are cores.
+
+import { summary } from '../../scripts/lib/statistics.js'
 import { nameOf } from '../competitors.js'
-import { summary } from '../statistics.js'
 import { endTeams, rotated, startTeams, together } from './teams.js'
 
 const PROCESSES = [1, 2, 4, 8]

@@ -1,9 +1,9 @@
 // A process that waits for locks that others hold: what that costs it.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
+import { median } from '../../scripts/lib/statistics.js'
 import { OURS } from '../competitors.js'
 import { fresh } from '../scratch.js'
-import { median } from '../statistics.js'
 
 const script = fileURLToPath(new URL('../inprocess/waits.js', import.meta.url))
 

@@ -4,11 +4,11 @@ import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const END_PATIENCE = 2000 // ms that a worker may take to end
+const END_TIMEOUT = 2000 // ms that a worker may take to end
 
 /**
  * Emits `ready(port)` when every worker listens; `halfway(server, message)` and `repaired(server, message)` as worker.js
- * tells them; `died(server, signal)`, `replaced(server)`; and `error`.
+ * reports them; `died(server, signal)`, `replaced(server)`; and `error`.
  *
  * @typedef {{ number: number, pid: number }} Server
  */
@@ -63,7 +63,7 @@ export class Fleet extends EventEmitter {
       this.#workers().map(async (worker) => {
         const ended = once(worker, 'exit')
         if (worker.isConnected()) worker.send('end')
-        await Promise.race([ended, sleep(END_PATIENCE, undefined, { ref: false })])
+        await Promise.race([ended, sleep(END_TIMEOUT, undefined, { ref: false })])
         worker.process.kill('SIGKILL')
         await ended
       }),

@@ -1,15 +1,15 @@
-// The load generator, a process of its own. It keeps a record of every PUT that was acknowledged, for the proof at the end.
+// The load generator, which runs in its own process. It records every PUT that was acknowledged, for the proof at the end.
 import autocannon from 'autocannon'
 
 const { PORT, KEYS = '[]' } = process.env
 const CONNECTIONS = 8
 const PUTS = 0.1 // of all requests
-// Connections are made anew after so many requests, so that a respawned worker gets its share.
+// A connection is replaced after this many requests, so a restarted worker gets its share.
 const ROUND = 400
 
 /** @type {string[]} */
 const keys = JSON.parse(KEYS)
-// Each connection has its own part of the keys, so that the order of the writes of one key is known.
+// Each connection writes its own part of the keys, so the order of the writes of one key is known.
 const parts = Array.from({ length: CONNECTIONS }, (_, part) =>
   keys.filter((_, i) => i % CONNECTIONS === part),
 )
@@ -46,7 +46,7 @@ function onResponse(status, body) {
   const known = puts.get(key)
   if (token === undefined) {
     count.reads++
-    // It must see what this connection has written before.
+    // The answer must contain what this connection wrote last.
     if (known?.acknowledged !== undefined && value !== known.acknowledged && !known.sent.includes(value)) {
       count.stale++
     }

@@ -1,8 +1,8 @@
 // Four processes serve a key-value store that is one JSON file on disk. Under load, one of them is killed in the middle
 // of a write. In the end the file itself shows that nothing was lost.
 //
-//   node examples/demo/main.js                some 12 s; exit code 0 if everything was proven
-//   node examples/demo/main.js --port 3000    stays up for you to try it, until Ctrl-C
+//   node examples/demo/main.js                about 12 s; exit code 0 if every check passed
+//   node examples/demo/main.js --port 3000    runs until Ctrl-C, so that you can send requests
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -21,13 +21,13 @@ import { ms, number, print, printCheck, printEvent, printRow, printTableHead, st
 const SERVERS = 4
 const LOAD = 10_000 // ms
 const KILL = 4500 // ms after the load has begun
-const BOUND = 28_000 // ms for everything: something hangs when they are over
-const LOOK = 20 // ms between two looks at the lock
+const BOUND = 28_000 // ms for everything; after that something hangs
+const INSPECT_INTERVAL = 20 // ms between two inspections of the lock
 
 const port = askedPort()
 const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-demo-'))
 const store = new Store(directory)
-// A lock without a name gets a random one. Its JSON is what the servers open it with.
+// A lock without a name gets a random one. The servers open it by its JSON.
 const lock = new RWLock(undefined, { label: 'primary' })
 const lockRef = JSON.stringify(lock)
 const fleet = new Fleet({ LOCK: lockRef, DIRECTORY: directory, PORT: String(port ?? 0) })
@@ -43,7 +43,7 @@ const repairs = []
 const ended = new Promise((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => reject(signal))
   process.once('uncaughtException', reject)
-  process.stdout.on('error', () => reject('SIGPIPE')) // nobody reads on
+  process.stdout.on('error', () => reject('SIGPIPE')) // the reader of the output is gone
   fleet.on('error', reject)
   if (port === undefined) {
     setTimeout(() => reject(new Error(`it is not done after ${BOUND / 1000} s`)), BOUND).unref()
@@ -61,7 +61,7 @@ try {
 } finally {
   await tidyUp()
 }
-// Whatever a failure left undone must not keep the process.
+// After a failure, handles that are still open must not keep the process alive.
 process.exit()
 
 /** @param {Record<string, string>} initial */
@@ -108,8 +108,10 @@ async function demo(initial) {
   const passed = checks.every((check) => check.passed)
   const [repair] = repairs
   if (repair) {
-    const [writer, whole] = [repair.after, repair.after + repair.took].map(ms)
-    print(`From the kill to the next writer: ${styled('bold', writer)}. To a whole file again: ${whole}.`)
+    const [writer, complete] = [repair.after, repair.after + repair.took].map(ms)
+    print(
+      `From the kill to the next writer: ${styled('bold', writer)}. To a complete file again: ${complete}.`,
+    )
   }
   print(passed ? styled('green', 'Everything is proven.') : styled('red', 'The proof failed.'))
   print()
@@ -148,7 +150,7 @@ function table({ quiet = false } = {}) {
     const sum = (parties) => parties.reduce((total, party) => total + party.count, 0)
     mostHolders = Math.max(mostHolders, sum(holders))
     mostWaiters = Math.max(mostWaiters, sum(waiters))
-  }, LOOK)
+  }, INSPECT_INTERVAL)
   const row = setInterval(() => {
     seconds++
     const reports = fleet.takeReports()
@@ -177,11 +179,11 @@ function tellOfCrashes() {
   const began = performance.now()
   const tell = (text) => printEvent((performance.now() - began) / 1000, text)
   fleet.on('halfway', ({ number, pid }) => {
-    // It holds the lock and goes no further: nobody else touches the file now.
+    // The server holds the lock and waits, so no other process writes the file now.
     const tornOnDisk = sumOf(readFileSync(store.file)) === null
     kill = { pid, tornOnDisk, at: process.hrtime.bigint() }
     process.kill(pid, 'SIGKILL')
-    const state = tornOnDisk ? 'torn' : 'whole'
+    const state = tornOnDisk ? 'torn' : 'complete'
     tell(`server ${number} (pid ${pid}) is killed in mid-write: the file on disk is ${state}`)
   })
   fleet.on('repaired', ({ number }, { died, torn, entered, repaired }) => {
@@ -189,7 +191,7 @@ function tellOfCrashes() {
     const took = Number(BigInt(repaired) - BigInt(entered)) / 1e6
     repairs.push({ died, torn, after, took })
     tell(`server ${number} is the next writer, ${ms(after)} later: ownerDied is pid ${died}`)
-    tell(`server ${number} ${torn ? 'puts the backup back' : 'finds the file whole'}, in ${ms(took)}`)
+    tell(`server ${number} ${torn ? 'puts the backup back' : 'finds the file complete'}, in ${ms(took)}`)
   })
   fleet.on('died', ({ number, pid }, signal) => {
     if (pid !== kill?.pid) tell(`server ${number} (pid ${pid}) died of ${signal}`)

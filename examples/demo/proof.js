@@ -1,4 +1,4 @@
-// What must be true in the end, from the file and the load generator's record alone.
+// What must be true in the end, according to the file and the load generator's record.
 
 /**
  * @typedef {object} Evidence
@@ -29,7 +29,7 @@ export function prove({ initial, state, load, kill, repairs }) {
   const count = (value) => value.toLocaleString('en')
   const acknowledged = load.acknowledged.sort(([a], [b]) => a - b)
 
-  // A PUT that was cut off may have been written or not: nobody was told.
+  // A PUT without an answer may or may not have been written.
   const put = new Map(load.puts)
   const lost = load.puts.filter(
     ([key, { acknowledged = initial[key], sent }]) =>
@@ -39,7 +39,7 @@ export function prove({ initial, state, load, kill, repairs }) {
   const changed = untouched.filter((key) => entries[key] !== initial[key])
 
   const versions = new Set(acknowledged.map(([version]) => version))
-  // The file began with version 1. A PUT that was cut off may have made one too, and nobody was told.
+  // The file began with version 1. A PUT without an answer may have created a version, too.
   const unaccounted = state.version - 1 - acknowledged.length
   const tokensGrow = acknowledged.every(
     ([, token], i) => i === 0 || BigInt(token) > BigInt(acknowledged[i - 1][1]),

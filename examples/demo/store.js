@@ -1,11 +1,11 @@
-// The key-value store: one JSON file, rewritten in place. Nothing in here locks: that is what worker.js shows.
+// The key-value store: one JSON file, rewritten in place. This file does not lock; worker.js does.
 import { hash } from 'node:crypto'
 import { copyFile, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
  * What the file holds: `{"version":7,"entries":{…},"sum":"…"}`. `version` grows by one with every write. `sum` is the
- * checksum of all that stands before it: it tells a torn file from a whole one.
+ * checksum of all that stands before it: it shows whether the file is torn.
  *
  * @typedef {{ version: number, entries: Record<string, unknown>, sum: string }} State
  */
@@ -59,7 +59,7 @@ export class Store {
     }
   }
 
-  /** After a writer died: puts the backup back, unless the file is whole. Returns whether it was torn. */
+  /** After a writer died: restores the backup, unless the file is complete. Returns whether it was torn. */
   async repair() {
     const torn = sumOf(await readFile(this.file)) === null
     if (torn) await copyFile(this.backup, this.file)

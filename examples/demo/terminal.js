@@ -1,4 +1,4 @@
-// What the demo prints: plain lines, one after the other, so that they read the same in a terminal and in a log.
+// The output of the demo: plain lines, so a terminal and a log show the same.
 import { styleText } from 'node:util'
 
 const { stdout } = process

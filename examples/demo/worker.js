@@ -7,7 +7,7 @@ import { RWLock } from 'process-rwlock'
 import { Store, TornFile } from './store.js'
 
 const { LOCK = '', DIRECTORY = '', PORT = '0', NUMBER = '' } = process.env
-const LOOP_RESOLUTION = 5 // ms between two looks at the event loop
+const LOOP_RESOLUTION = 5 // ms between two samples of the event loop's delay
 const REPORT = 200 // ms between two reports to the primary
 const MAX_BODY = 10_000
 
@@ -19,7 +19,7 @@ let crashInNextWrite = false
 /** @param {string} key */
 async function get(key) {
   for (;;) {
-    // A reader may not trust the file while a writer's death is not seen to: it repairs first, as a writer.
+    // After a writer's death the file may be torn: a reader first repairs it, as a writer.
     const state = await lock.read((guard) => (guard.ownerDied ? null : store.read()))
     if (state) {
       const value = Object.hasOwn(state.entries, key) ? state.entries[key] : undefined
@@ -106,7 +106,7 @@ function tell(message) {
 
 const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION })
 setInterval(() => {
-  // What the histogram knows is the time from one look to the next.
+  // The histogram contains the time from one sample to the next.
   tell({ type: 'report', ...report, loopDelay: Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION) })
   Object.assign(report, { reads: 0, writes: 0, torn: 0, turnedAway: 0 })
   loop.reset()
@@ -118,9 +118,9 @@ process.on('message', (message) => {
   if (message === 'end') process.exit()
 })
 process.on('exit', () => lock.close())
-// The primary is dead, so nobody else tidies up. After this the cluster module exits.
+// The primary is dead, so this worker removes the files. After this the cluster module exits.
 cluster.worker?.on('disconnect', () => rmSync(DIRECTORY, { recursive: true, force: true, maxRetries: 5 }))
-// A terminal sends Ctrl-C to every process; the primary sees to it.
+// A terminal sends Ctrl-C to every process; the primary handles it.
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGHUP'])) process.on(signal, () => {})
 
 server.on('error', (error) => tell({ type: 'failed', message: error.message }))

@@ -1,5 +1,5 @@
-// A guard is disposable. `using` is syntax of Node.js 24 (node-24.js) and of TypeScript (typescript.ts); try and finally do
-// the same anywhere.
+// A guard is disposable. `using` needs Node.js 24 (node-24.js) or TypeScript (typescript.ts); try and finally have the same
+// effect everywhere.
 import { RWLock } from 'process-rwlock'
 
 const lock = new RWLock()

@@ -1,11 +1,12 @@
-// Checks that every link of the documents and of the site leads somewhere, and that every error code has an anchor. Links to other
-// sites are not followed.
+// Checks that every link of the documents and of the site has a target, that every error code has an anchor, and that
+// ARCHITECTURE.md names what exists. Links to other sites are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { replaceOnce } from '../../verify/mutants/run.js'
 import { root } from '../lib/run.js'
 import { documents } from './documents.js'
+import { nameProblems } from './names.js'
 import { BASE, REPOSITORY, SITE, slug } from './site.js'
 
 /** @typedef {Map<string, string>} Texts by path */
@@ -38,6 +39,18 @@ const MUTANTS = [
     by: 'no bench/results/pair.svg',
   },
   { of: 'documents', file: 'llms.txt', change: ['/guarantees)', '/guarantee)'], by: 'no page /guarantee' },
+  {
+    of: 'documents',
+    file: 'ARCHITECTURE.md',
+    change: ['| `src/rwlock.ts`, constructor |', '| `src/lock.ts`, constructor |'],
+    by: 'no src/lock.ts',
+  },
+  {
+    of: 'documents',
+    file: 'ARCHITECTURE.md',
+    change: ['raise `LAYOUT_VERSION`', 'raise `LAYOUTS_VERSION`'],
+    by: 'the name LAYOUTS_VERSION',
+  },
   {
     of: 'site',
     file: 'start.html',
@@ -84,6 +97,7 @@ function* documentProblems(texts, pages) {
   for (const [code] of readFileSync(new URL('src/errors.ts', root), 'utf8').matchAll(/\bERR_\w+/g)) {
     if (!/_$/.test(code) && !errors.has(slug(code))) yield `docs/errors.md: there is no ${code}`
   }
+  for (const problem of nameProblems(texts.get('ARCHITECTURE.md') ?? '')) yield `ARCHITECTURE.md: ${problem}`
   for (const [file, text] of texts) {
     for (const target of linksOf(text)) {
       const problem = target.startsWith(SITE)

@@ -1,20 +1,22 @@
-// npm run docs: builds the site from docs/ into .cache/site, and checks every link: of the documents in the repository, and of the
-// pages. Nothing outside of this machine is asked.
-//
-//   npm run docs -- --dev       shows the site while you write, without the check
-//   npm run docs -- --mutants   breaks one link at a time: each must be found
+// npm run docs: builds the site from docs/ into .cache/site and checks its links, without access to the network.
 import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from '../lib/arguments.js'
 import { installTools } from '../lib/install-tools.js'
 import { root, run } from '../lib/run.js'
 import { fail, installDependencies, say } from '../lib/setup.js'
 import { linkMutants, linkProblems } from './links.js'
 
+const HELP = `
+npm run docs                builds the site and checks every link, of the documents and of the pages
+npm run docs -- --dev       serves the site while you write, without the check
+npm run docs -- --mutants   also breaks one link at a time: the check must find each
+`
+
 const folder = fileURLToPath(new URL('scripts/docs/', root))
 const site = fileURLToPath(new URL('.cache/site/', root))
-const { values } = parseArgs({ options: { dev: { type: 'boolean' }, mutants: { type: 'boolean' } } })
+const { values } = readArguments(HELP, { dev: { type: 'boolean' }, mutants: { type: 'boolean' } })
 
 await installDependencies() // TypeDoc reads the types of Node.js
 await installTools(folder)
@@ -28,7 +30,7 @@ if (values.dev) {
 
   const problems = linkProblems(site)
   if (problems.length > 0) fail(problems.join('\n'))
-  console.log('Every link leads somewhere.')
+  console.log('Every link has a target.')
   if (values.mutants) process.exitCode = linkMutants(site) ? 0 : 1
 }
 

@@ -1,22 +1,32 @@
-// Brings a checkout, however bare, to where the library can be imported: tools, dependencies, build.
+// Prepares a checkout, even a fresh clone, so that the library can be imported: tools, dependencies, builds.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { targets } from '../../src/shared-memory/platform.js'
 import { npm, root, run } from './run.js'
 
-/** Where sanitizers run. Told to cargo as the target, so that build scripts and macros are built without them. */
+/** The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and macros without them. */
 export const HOST = 'x86_64-unknown-linux-gnu'
 
-/** What was built elsewhere is taken as it is: where a build is tested is not where it was made. */
+/** Nothing is built: CI tests a build on other machines than the one that made it. */
 const PREBUILT = Boolean(process.env.PROCESS_RWLOCK_PREBUILT)
+
+const TESTKIT = '__test__/helpers/testkit.node'
 
 const XCODE = 'on macOS: xcode-select --install'
 
-/** @param {{ testkit?: boolean, stress?: boolean, bench?: boolean }} [options] whether the tests' own addon, the stress test's worker, and the benchmarks' driver are wanted */
-export async function setup({ testkit = false, stress = false, bench = false } = {}) {
+/**
+ * Installs and builds what a command needs. cargo and tsc decide what is stale, so this is fast when nothing changed.
+ *
+ * @param {object} [options]
+ * @param {'release' | 'dev'} [options.profile] of the addon; `dev` compiles several times faster
+ * @param {boolean} [options.testkit] the addon of the tests
+ * @param {boolean} [options.stress] the worker of the stress test
+ * @param {boolean} [options.bench] the native driver of the benchmarks
+ */
+export async function setup({ profile = 'release', testkit = false, stress = false, bench = false } = {}) {
   requireNode()
   if (!PREBUILT) {
     requireRust()
@@ -24,91 +34,48 @@ export async function setup({ testkit = false, stress = false, bench = false } =
   }
 
   await installDependencies()
-  await build('build:native', addonName(), [
-    'Cargo.toml',
-    'Cargo.lock',
-    'package.json',
-    'crates/rwlock/Cargo.toml',
-    'crates/rwlock/src',
-    'crates/node',
-  ])
-  await build('build:ts', 'dist/index.js', ['src', 'tsconfig.json', 'index.d.ts', 'scripts/build-library.js'])
-  if (testkit) {
-    await build('build:testkit', '__test__/helpers/testkit.node', [
-      'Cargo.toml',
-      'Cargo.lock',
-      'crates/testkit',
-      'crates/stress',
-    ])
-  }
-  if (bench) {
-    await build('build:bench', program('process-rwlock-bench'), [
-      'Cargo.toml',
-      'Cargo.lock',
-      'crates/rwlock/Cargo.toml',
-      'crates/rwlock/src',
-      'crates/bench',
-    ])
-  }
-  if (stress) {
-    await build('build:stress', program('process-rwlock-stress'), [
-      'Cargo.toml',
-      'Cargo.lock',
-      'crates/rwlock/Cargo.toml',
-      'crates/rwlock/src',
-      'crates/stress',
-    ])
-  }
+  await build(profile === 'dev' ? 'build:debug' : 'build:native', addonName())
+  await build('build:ts', 'dist/index.js')
+  if (testkit) await build('build:testkit', TESTKIT)
+  if (bench) await build('build:bench', program('process-rwlock-bench'))
+  if (stress) await build('build:stress', program('process-rwlock-stress'))
 }
 
-/** Installs the development dependencies, if they are missing or old. */
+/** Installs the development dependencies, unless they are those of package-lock.json already. */
 export async function installDependencies() {
-  if (!isStale('node_modules/.package-lock.json', ['package-lock.json'])) return
+  if (isInstalled(fileURLToPath(root))) return
   say('Installing the development dependencies (npm ci)')
   await npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
 }
 
 /**
- * @param {string} script the npm script that makes the product
- * @param {string} product
- * @param {string[]} sources
+ * Whether node_modules has every package that package-lock.json names. Optional ones may be for another platform.
+ *
+ * @param {string} folder
  */
-async function build(script, product, sources) {
-  if (PREBUILT) {
-    if (!existsSync(path(product))) fail(`PROCESS_RWLOCK_PREBUILT is set, and there is no ${product}.`)
-    return
-  }
-  if (!isStale(product, sources)) return
-  say(`Building ${product} (npm run ${script})`)
-  await npm('run', '--silent', script)
-  if (!existsSync(path(product))) fail(`npm run ${script} did not make ${product}.`)
-  // A build that found nothing to do must count as newer than the sources all the same.
-  utimesSync(path(product), new Date(), new Date())
+export function isInstalled(folder) {
+  const installed = join(folder, 'node_modules/.package-lock.json')
+  if (!existsSync(installed)) return false
+  const packages = (/** @type {string} */ file) => JSON.parse(readFileSync(file, 'utf8')).packages
+  const found = packages(installed)
+  return Object.entries(packages(join(folder, 'package-lock.json'))).every(
+    ([path, { version, optional }]) =>
+      path === '' || found[path]?.version === version || (optional && !found[path]),
+  )
 }
 
 /**
- * Whether a product is missing or older than one of its sources.
- *
+ * @param {string} script the npm script that builds the product
  * @param {string} product
- * @param {string[]} sources
  */
-function isStale(product, sources) {
-  if (!existsSync(path(product))) return true
-  const made = statSync(path(product)).mtimeMs
-  return sources.some((source) => newest(path(source)) > made)
-}
-
-/**
- * When a file, or anything under a directory, last changed. A directory's own time tells of files removed.
- *
- * @param {string} file
- * @returns {number}
- */
-function newest(file) {
-  if (!existsSync(file)) return 0
-  const { mtimeMs } = statSync(file)
-  if (!statSync(file).isDirectory()) return mtimeMs
-  return Math.max(mtimeMs, ...readdirSync(file).map((name) => newest(join(file, name))))
+async function build(script, product) {
+  if (!PREBUILT) await npm('run', '--silent', script)
+  if (existsSync(path(product))) return
+  fail(
+    PREBUILT
+      ? `PROCESS_RWLOCK_PREBUILT is set, but ${product} does not exist.`
+      : `npm run ${script} did not create ${product}.`,
+  )
 }
 
 /** The file that the native build makes on this platform. */

@@ -1,17 +1,12 @@
 // npm run test:packages: what a user does on the first day. The packages are made as for a release, looked at, published to a
 // registry on this machine, and installed from it into empty projects, where the first example of README.md runs, and into one
 // where tools of all kinds load, compile or bundle programs that wait for a lock.
-//
-//   npm run test:packages -- --full          each tool on every Node.js that it supports, not only on the oldest and the newest
-//   npm run test:packages -- --node 20,22    on these versions only
-//   npm run test:packages -- --mutants [part of a name]
-//                                            breaks the packages on purpose, each time in one way that must be found
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mutants } from '../../verify/mutants/lists/packages.js'
-import { takeMutants } from '../../verify/mutants/run.js'
+import { readArguments, usageError } from '../lib/arguments.js'
 import { notPrinted } from '../lib/code-blocks.js'
 import { MAJORS, nodeOf } from '../lib/node-versions.js'
 import { endLike, root, SIGNALS } from '../lib/run.js'
@@ -29,10 +24,23 @@ import { User } from './user.js'
 
 const checkout = fileURLToPath(root)
 const target = addonName().split('.')[1] ?? ''
-const part = takeMutants(process.argv)
-const isFull = process.argv.includes('--full')
-const option = process.argv.indexOf('--node')
-const majors = option < 0 ? MAJORS : (process.argv[option + 1] ?? '').split(',')
+const HELP = `
+npm run test:packages -- [--full] [--node 20,22]   --full: each tool on every Node.js that it supports, instead of the
+                                                   oldest and the newest; --node: only these versions
+npm run test:packages -- --mutants [PART]          breaks the packages in one way at a time (whose name contains PART): a
+                                                   check must find each
+`
+
+const { values, positionals } = readArguments(
+  HELP,
+  { full: { type: 'boolean', default: false }, node: { type: 'string' }, mutants: { type: 'boolean' } },
+  { positionals: true },
+)
+const part = values.mutants ? (positionals[0] ?? '') : undefined
+const isFull = values.full
+const majors = values.node?.split(',') ?? MAJORS
+const unknown = majors.find((major) => !MAJORS.includes(major))
+if (unknown !== undefined) usageError(`--node takes some of ${MAJORS.join(', ')}, not "${unknown}".`, HELP)
 
 async function runOnce() {
   const failures = await check(nodes)

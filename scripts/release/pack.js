@@ -1,7 +1,5 @@
 // npm run packages: makes the tarballs of a release in packages/, one of the library and one for the addon of each platform, from the
 // addons that were built: in a checkout that of this machine, in a release those that `napi artifacts` has put into npm/.
-//
-//   npm run packages -- --release    fails unless all platforms are there, and as a release has to have them
 import {
   copyFileSync,
   existsSync,
@@ -16,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildLibrary, manifestOf } from '../build-library.js'
+import { readArguments } from '../lib/arguments.js'
 import { capture, npmProgram, root } from '../lib/run.js'
 import { glibcOf, OLDEST_GLIBC, platformOf } from './addon.js'
 import { contentsOf } from './tarball.js'
@@ -23,6 +22,11 @@ import { disagreements } from './version.js'
 
 /** Bytes. Whoever installs the package downloads it. */
 const LARGEST_ADDON = 1_250_000
+
+const HELP = `
+npm run packages                packs the library, and each addon that was built
+npm run packages -- --release   fails if a platform is missing, or has an addon that a release must not have
+`
 
 const checkout = fileURLToPath(root)
 
@@ -158,7 +162,8 @@ export function writeManifest(folder, manifest) {
 }
 
 async function main() {
-  const release = process.argv.includes('--release')
+  const { values } = readArguments(HELP, { release: { type: 'boolean', default: false } })
+  const { release } = values
   const staged = mkdtempSync(join(tmpdir(), 'process-rwlock-pack-'))
   try {
     stage(staged)

@@ -2,12 +2,14 @@
 // the proof of that. Zig knows the symbols of old versions, so no old system is needed.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from '../lib/arguments.js'
 import { npm, root } from '../lib/run.js'
 import { addonName, fail, installFromPyPI } from '../lib/setup.js'
 import { glibcOf, OLDEST_GLIBC } from './addon.js'
 
 const PACKAGES = ['cargo-zigbuild==0.24.0', 'ziglang==0.15.2']
 
+readArguments('npm run build:portable   builds the addon for any glibc since 2.17, on Linux with glibc', {})
 if (!addonName().endsWith('-gnu.node')) fail('Only Linux with glibc has something to be portable between.')
 const arch = { x64: 'x86_64', arm64: 'aarch64' }[/** @type {string} */ (process.arch)]
 const target = `${arch}-unknown-linux-gnu`

@@ -1,13 +1,16 @@
 // The steps of a release that are not a program's own: .github/workflows/release.yml calls them. Each can be run again.
-//
-//   node scripts/release/steps.js check    whether the tag, the repository and the changelog are those of this version
-//   node scripts/release/steps.js npm      publishes the tarballs of packages/, the library last
-//   node scripts/release/steps.js crate    publishes the crate
-//   node scripts/release/steps.js notes    prints the changelog's section
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { readArguments, usageError } from '../lib/arguments.js'
 import { capture, npm, root, run } from '../lib/run.js'
 import { fail, say } from '../lib/setup.js'
+
+const HELP = `
+node scripts/release/steps.js check   fails unless tag, repository and changelog are those of this version
+node scripts/release/steps.js npm     publishes the tarballs of packages/, the library last
+node scripts/release/steps.js crate   publishes the crate
+node scripts/release/steps.js notes   prints the section of this version in the changelog
+`
 
 const OLDEST_NPM = '11.5.1' // with trusted publishing
 
@@ -103,7 +106,7 @@ const steps = {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const step = steps[process.argv[2] ?? '']
-  if (!step) fail(`One of ${Object.keys(steps).join(', ')} is wanted.`)
+  const { positionals } = readArguments(HELP, {}, { positionals: true })
+  const step = steps[positionals[0] ?? ''] ?? usageError('Name one step.', HELP)
   await step()
 }

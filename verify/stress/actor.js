@@ -17,7 +17,7 @@ import {
   WRITE,
 } from './numbers.js'
 
-/** @typedef {ReturnType<typeof import('../../__test__/helpers/random.js').random>} Dice */
+/** @typedef {ReturnType<typeof import('../../scripts/lib/random.js').random>} Dice */
 /** @typedef {import('../../dist/index.js').Guard} Guard */
 
 const ABORT = new Error('aborted by the stress test')

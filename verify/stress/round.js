@@ -8,8 +8,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { random } from '../../__test__/helpers/random.js'
 import { RWLock } from '../../dist/index.js'
+import { random } from '../../scripts/lib/random.js'
 import { StressProcess, start } from './process.js'
 
 const THREADS = 2

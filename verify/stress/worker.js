@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, Worker } from 'node:worker_threads'
-import { random } from '../../__test__/helpers/random.js'
+import { random } from '../../scripts/lib/random.js'
 import { Actor } from './actor.js'
 
 const TASKS = 3

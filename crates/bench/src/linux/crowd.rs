@@ -11,6 +11,7 @@ use process_rwlock::{Attachment, LockRef, MAX_CAPACITY, Options};
 use serde_json::json;
 
 use super::Result;
+use super::statistics::median;
 
 const READERS: [u32; 5] = [1, 10, 100, 1000, 4000];
 /// Long beside the tick of the coarse clock, at which a refused try looks.
@@ -105,9 +106,4 @@ fn measured(readers: u32) -> Result<Row> {
 
 fn nanos(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e9
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -4,6 +4,7 @@ mod driver;
 mod histogram;
 mod pairs;
 pub mod protocol;
+mod statistics;
 mod systems;
 mod workloads;
 

@@ -14,6 +14,7 @@ use process_rwlock::{DEFAULT_CAPACITY, OpenOptions};
 use serde_json::json;
 
 use super::Result;
+use super::statistics::{median, percentile};
 use super::systems::{Fcntl, Flock, Lock, PreferReader, ProcessRwLock, Pthread, RawSync};
 
 /// Long beside the clock's resolution, short beside a time slice.
@@ -155,16 +156,11 @@ fn summary(contender: &Contender, measure: &Contender) -> Summary {
     let ratios = contender.times.iter().zip(&measure.times).map(|(own, measure)| own / measure).collect();
     let times = &contender.times;
     Summary {
-        median: percentile(times.clone(), 50),
-        low: percentile(times.clone(), 10),
-        high: percentile(times.clone(), 90),
-        ratio: percentile(ratios, 50),
+        median: median(times.clone()),
+        low: percentile(times.clone(), 10.0),
+        high: percentile(times.clone(), 90.0),
+        ratio: median(ratios),
     }
-}
-
-fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() - 1) * percent / 100]
 }
 
 fn print_table(groups: &Groups, rounds: usize) {

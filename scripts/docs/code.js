@@ -1,11 +1,4 @@
-// Runs every example, and every code block of README.md, docs/ and the list of the examples. The fence of a block says what it is:
-//
-//   ```js run             a program of its own
-//   ```js run=lock        a program that begins with PRELUDE
-//   ```js from=cluster.js part of that example; a line `// …` stands for what is left out
-//   ```js parse           part of a program that needs another package: only its syntax is checked
-//
-// The text after `console.log(…) //` must be printed; `…` in it stands for anything.
+// npm run test:docs: runs every example, and every code block of README.md, docs/ and examples/README.md.
 import { spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -20,27 +13,44 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { documents } from '../scripts/docs/documents.js'
-import { codeBlocks, notPrinted } from '../scripts/lib/code-blocks.js'
-import { nodeOf } from '../scripts/lib/node-versions.js'
+import { readArguments } from '../lib/arguments.js'
+import { codeBlocks, notPrinted } from '../lib/code-blocks.js'
+import { nodeOf } from '../lib/node-versions.js'
+import { root } from '../lib/run.js'
+import { setup } from '../lib/setup.js'
+import { documents } from './documents.js'
+
+const HELP = `
+npm run test:docs   runs every example, and every code block of the documentation
+
+The fence of a code block says how it is checked:
+  js run               a program
+  js run=lock          a program after: import { RWLock } from 'process-rwlock'; const lock = new RWLock()
+  js from=cluster.js   part of that example; a line "// …" stands for lines that are left out
+  js parse             part of a program that needs another package: only its syntax is checked
+
+The text after "console.log(…) //" must be printed; "…" in it stands for any text.
+`
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
 const BOUND = 20_000 // ms for one program
 const NEWER = new Map([['sqlite.js', '24']]) // examples that need a newer Node.js than 20
 
-const root = fileURLToPath(new URL('../', import.meta.url))
-const examples = join(root, 'examples')
-const directory = mkdtempSync(join(tmpdir(), 'check-readme-'))
+readArguments(HELP, {})
+await setup()
+
+const checkout = fileURLToPath(root)
+const examples = join(checkout, 'examples')
+const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-code-'))
 let failures = 0
 
 try {
   // The blocks see the package as its users do.
   mkdirSync(join(directory, 'node_modules'))
-  symlinkSync(root, join(directory, 'node_modules/process-rwlock'), 'junction')
+  symlinkSync(checkout, join(directory, 'node_modules/process-rwlock'), 'junction')
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
 
-  const own = basename(import.meta.filename)
-  const files = readdirSync(examples).filter((name) => name.endsWith('.js') && name !== own)
+  const files = readdirSync(examples).filter((name) => name.endsWith('.js'))
   for (const name of [...files, 'using/main.js']) {
     const major = NEWER.get(name)
     runProgram(name, join(examples, name), major && (await nodeOf(major)))
@@ -53,13 +63,15 @@ try {
     }
   }
   for (const name of files) {
-    const shown = documents().some((document) => readFileSync(join(root, document), 'utf8').includes(name))
+    const shown = documents().some((document) =>
+      readFileSync(join(checkout, document), 'utf8').includes(name),
+    )
     if (!shown) result(name, false, 'no document mentions it')
   }
 } finally {
   rmSync(directory, { recursive: true })
 }
-console.log(failures === 0 ? 'All of them run.' : `${failures} failed.`)
+console.log(failures === 0 ? 'All examples and code blocks run.' : `${failures} failed.`)
 process.exitCode = failures === 0 ? 0 : 1
 
 /**
@@ -118,11 +130,11 @@ function compiled(file) {
   const { status, stdout } = spawnSync(
     process.execPath,
     [
-      ...[join(root, 'node_modules/typescript/bin/tsc'), file, '--outDir', directory],
-      ...['--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), '--ignoreConfig'],
+      ...[join(checkout, 'node_modules/typescript/bin/tsc'), file, '--outDir', directory],
+      ...['--types', 'node', '--typeRoots', join(checkout, 'node_modules/@types'), '--ignoreConfig'],
       ...target,
     ],
-    { cwd: root, encoding: 'utf8' },
+    { cwd: checkout, encoding: 'utf8' },
   )
   if (status !== 0) result(basename(file), false, stdout)
   return join(directory, basename(file).replace('.ts', '.js'))

@@ -1,36 +1,4 @@
-// What becomes of many samples.
-
-/**
- * @typedef {object} Summary
- * @property {number} median
- * @property {number} p10
- * @property {number} p90
- * @property {number} p99
- * @property {number} min
- * @property {number} max
- * @property {number} samples how many
- */
-
-/**
- * @param {number[]} samples
- * @returns {Summary}
- */
-export function summary(samples) {
-  const sorted = samples.toSorted((a, b) => a - b)
-  const percentile = (/** @type {number} */ percent) =>
-    sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? sorted[0]
-  return {
-    median: percentile(50),
-    p10: percentile(10),
-    p90: percentile(90),
-    p99: percentile(99),
-    min: sorted[0],
-    max: sorted[sorted.length - 1],
-    samples: sorted.length,
-  }
-}
-
-export const median = (/** @type {number[]} */ samples) => summary(samples).median
+// Waits, counted by how long they took.
 
 /** The histograms of several drivers, as protocol.md has them, in one. */
 export class Histogram {

@@ -1,0 +1,74 @@
+// Declares the tests of the contract for each engine, and gives them what they need: a new lock, another owner.
+import { childPool } from '../helpers/child-pool.js'
+import { cleanUp } from '../helpers/cleanup.js'
+import { spawnThread, testUnless, test as testWithBound } from '../helpers/index.js'
+import { engines } from './engines.js'
+import { MODES } from './modes.js'
+
+/**
+ * @typedef {import('./engines.js').Test} Test
+ * @typedef {import('./engines.js').Capability} Capability
+ */
+
+/** What the tests of one engine use. */
+class Bench {
+  #engine
+  #pool
+
+  /** @param {(typeof engines)[number]} engine */
+  constructor(engine) {
+    this.#engine = engine
+    this.#pool = childPool(engine.module)
+  }
+
+  /**
+   * What declares tests that need these capabilities: they are skipped over an engine that lacks one.
+   */
+  testWith = (/** @type {Capability[]} */ ...needs) => {
+    const lacked = needs.find((capability) => !this.#engine.capabilities.includes(capability))
+    const declare = lacked ? testUnless(`the engine has no ${lacked}`) : testWithBound
+    return (/** @type {string} */ title, /** @type {(t: Test) => void | Promise<void>} */ body) =>
+      declare(`${this.#engine.name}: ${title}`, body)
+  }
+
+  /** The modes that its locks can be held in. */
+  get modes() {
+    return MODES.filter((mode) => mode !== 'upgradable' || this.#engine.capabilities.includes(mode))
+  }
+
+  /** Kinds of references, and what makes one. */
+  get refs() {
+    return Object.entries(this.#engine.refs)
+  }
+
+  /** A reference of a lock that no other test uses. @param {Test} t */
+  newRef = (t) => this.refs[0][1](t)
+
+  /**
+   * A handle of this thread, which is closed after the test; of a new lock, unless a reference is given.
+   *
+   * @param {Test} t
+   * @param {any} [ref]
+   * @param {any} [options]
+   */
+  open = (t, ref = this.newRef(t), options = undefined) => {
+    const lock = this.#engine.open(ref, options)
+    cleanUp(t, 'locks', () => lock.close())
+    return lock
+  }
+
+  /** Another process, with no lock open (`helpers/child.js`). @param {Test} t */
+  otherProcess = (t) => this.#pool(t)
+
+  /** A worker thread of this process, with no lock open. @param {Test} t */
+  otherThread = (t) => spawnThread(t, { engine: this.#engine.module })
+}
+
+/**
+ * Declares tests for every engine.
+ *
+ * @param {(bench: Bench) => void} declare
+ */
+export function contract(declare) {
+  for (const engine of engines) declare(new Bench(engine))
+}

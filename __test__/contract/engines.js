@@ -1,0 +1,44 @@
+// The engines that the contract tests run over.
+import { join } from 'node:path'
+import { tempDir, uniqueName } from '../helpers/index.js'
+
+/**
+ * @typedef {import('ava').ExecutionContext<any>} Test
+ * @typedef {'upgradable' | 'ownerDied' | 'fairness' | 'threads'} Capability
+ *   `fairness`: the option, with which 0 means strict order; `threads`: each worker thread is an owner of its own
+ */
+
+/**
+ * @typedef EngineUnderTest
+ * @property {string} name
+ * @property {URL} module exports `open(ref, options)`, which every process and thread of a test opens its locks with
+ * @property {Record<string, (t: Test) => any>} refs kinds of references: each makes one of a lock that no other test uses
+ * @property {Capability[]} capabilities
+ */
+
+/** @type {EngineUnderTest[]} */
+const ENGINES = [
+  {
+    name: 'shared memory',
+    module: new URL('./engines/shared-memory.js', import.meta.url),
+    refs: {
+      name: uniqueName,
+      path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
+    },
+    capabilities: ['upgradable', 'ownerDied', 'fairness', 'threads'],
+  },
+]
+
+/** An engine to test instead of these: `broken-engines.test.js` sets it. */
+const other = process.env.PROCESS_RWLOCK_CONTRACT_ENGINE
+
+/** Each with its `open`. Loaded here, because ava wants all tests to be declared at once. */
+export const engines = await Promise.all(
+  (other ? [{ ...ENGINES[0], name: 'broken', module: new URL(other) }] : ENGINES).map(async (engine) => {
+    const { open } = await import(engine.module.href)
+    return {
+      ...engine,
+      open: /** @type {(ref: any, options?: any) => import('process-rwlock').RWLock} */ (open),
+    }
+  }),
+)

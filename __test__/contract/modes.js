@@ -1,0 +1,49 @@
+// The three modes, and how to ask an engine's lock for each. Everything here is awaited: an engine may have to ask a server.
+
+/**
+ * @typedef {import('process-rwlock').RWLock} RWLock
+ * @typedef {import('process-rwlock').AcquireOptions} AcquireOptions
+ * @typedef {import('process-rwlock').Guard} Guard
+ */
+
+export const MODES = /** @type {const} */ (['read', 'write', 'upgradable'])
+
+/** @type {Record<string, (lock: RWLock, options?: AcquireOptions) => Promise<Guard>>} */
+export const acquire = {
+  read: (lock, options) => lock.acquireRead(options),
+  write: (lock, options) => lock.acquireWrite(options),
+  upgradable: (lock, options) => lock.acquireUpgradable(options),
+}
+
+/** @type {Record<string, (lock: RWLock) => Promise<Guard | null>>} */
+export const tryTo = {
+  read: async (lock) => lock.tryRead(),
+  write: async (lock) => lock.tryWrite(),
+  upgradable: async (lock) => lock.tryUpgradable(),
+}
+
+/** Commands of the same meaning for another owner (`helpers/child.js`). */
+export const ops = {
+  read: { acquire: 'acquireRead', try: 'tryRead' },
+  write: { acquire: 'acquireWrite', try: 'tryWrite' },
+  upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
+}
+
+/** Which mode is granted while which is held. */
+export const TOGETHER = {
+  read: { read: true, write: false, upgradable: true },
+  write: { read: false, write: false, upgradable: false },
+  upgradable: { read: true, write: false, upgradable: false },
+}
+
+/** Whether the lock has no holder. @param {RWLock} lock */
+export async function isFree(lock) {
+  const guard = await lock.tryWrite()
+  await guard?.release()
+  return guard !== null
+}
+
+/** A function that must not run. */
+export function never() {
+  throw new Error('it must not run')
+}

@@ -1,0 +1,34 @@
+// Checks that what the code spans of ARCHITECTURE.md name exists: files, functions, types and constants.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { root } from '../lib/run.js'
+
+/** A path may begin here. */
+const FOLDERS = ['', 'src/', 'crates/rwlock/src/', 'crates/node/src/']
+const PATH = /^[\w.-]+(?:\/[\w.-]*)+$/
+/** A type and its method, or a name with an underscore. */
+const NAME = /^(?:\w+::)?\w*(?:_|(?<=::))\w+$/
+
+/** @param {string} text of ARCHITECTURE.md */
+export function* nameProblems(text) {
+  const names = namesOfCode()
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, '')
+  for (const [, span = ''] of prose.matchAll(/`([^`\n]+)`/g)) {
+    if (PATH.test(span)) {
+      if (!FOLDERS.some((folder) => existsSync(new URL(folder + span, root)))) yield `there is no ${span}`
+    } else if (NAME.test(span)) {
+      const missing = span.split('::').find((name) => !names.has(name))
+      if (missing !== undefined) yield `no source has the name ${missing}`
+    }
+  }
+}
+
+function namesOfCode() {
+  const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '*.rs', '*.ts']
+  const files = execFileSync('git', listed, { cwd: root, encoding: 'utf8' }).trim().split('\n')
+  const names = new Set()
+  for (const file of files.filter((name) => existsSync(new URL(name, root)))) {
+    for (const [name] of readFileSync(new URL(file, root), 'utf8').matchAll(/\b\w+\b/g)) names.add(name)
+  }
+  return names
+}
