@@ -16,6 +16,12 @@ export declare function close(copy: number, handle: number): void
 /** Handles whose lock object was collected. */
 export declare function collected(copy: number): Array<number>
 
+/** The capacity of a lock that is created without one. */
+export declare const DEFAULT_CAPACITY: number
+
+/** How long a waiter may be overtaken by default, in ms. */
+export declare const DEFAULT_FAIRNESS: number
+
 /** From write or upgradable to read, or from write to upgradable. */
 export declare function downgrade(attachment: number, to: number): void
 
@@ -60,6 +66,15 @@ export declare function labelHold(attachment: number, label: string, ofRead: boo
 
 /** Every named lock of this user. */
 export declare function list(): Array<Snapshot>
+
+/** The greatest capacity of a lock. */
+export declare const MAX_CAPACITY: number
+
+/** The bytes of UTF-8 that are kept of a label. */
+export declare const MAX_LABEL_BYTES: number
+
+/** The longest name, in bytes of UTF-8. */
+export declare const MAX_NAME_BYTES: number
 
 /**
  * Opens the lock called `name`, or the one at `path`, for the object `lock`, which is not kept alive. A lock that this thread has

@@ -1,20 +1,19 @@
-// `RWLock.ensure()`: one of many processes makes a thing, the others use it.
+// `lock.ensure()`: one of many processes makes a thing, the others use it.
 import { invalidValue } from './errors.js'
-import type { Guard } from './guard.js'
-import { type AcquireOptions, checkAcquireOptions, checkFunction } from './options.js'
-import type { RWLock } from './rwlock.js'
+import { checkAcquireOptions, checkFunction } from './options.js'
+import type { AcquireOptions, AsyncGuard, AsyncRWLock } from './types.js'
 
 /** Gives the thing, or `undefined` if it has not been made. */
-type Load<T> = (guard: Guard) => T | undefined | PromiseLike<T | undefined>
+type Load<G, T> = (guard: G) => T | undefined | PromiseLike<T | undefined>
 
 /** Makes the thing, and may return it. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
-type Make<T> = (guard: Guard) => T | void | PromiseLike<T | void>
+type Make<G, T> = (guard: G) => T | void | PromiseLike<T | void>
 
-export async function ensure<T>(
-  lock: RWLock,
-  load: Load<T>,
-  make: Make<T>,
+export async function ensure<G extends AsyncGuard, T>(
+  lock: AsyncRWLock<G>,
+  load: Load<G, T>,
+  make: Make<G, T>,
   options?: AcquireOptions,
 ): Promise<T> {
   checkFunction('load', load)
@@ -26,16 +25,16 @@ export async function ensure<T>(
   return lock.upgradable(waits.until(loadOrMake), waits.options)
 
   /** A dead maker may have left a half-made thing, which `load` need not detect. */
-  async function loadUnlessHalfMade(guard: Guard): Promise<T | undefined> {
+  async function loadUnlessHalfMade(guard: G): Promise<T | undefined> {
     return guard.ownerDied === null ? load(guard) : undefined
   }
 
-  async function loadOrMake(guard: Guard): Promise<T> {
+  async function loadOrMake(guard: G): Promise<T> {
     const found = await loadUnlessHalfMade(guard) // another process may have made it meanwhile
     if (found !== undefined) return found
     await guard.upgrade(waits.options)
     const made = await make(guard)
-    guard.downgrade() // ends the write hold: the others load it beside this one
+    await guard.downgrade() // ends the write hold: the others load it beside this one
     const result = made === undefined ? await load(guard) : made
     if (result === undefined) {
       throw invalidValue('make', make, 'returned nothing, and load() returns nothing after it')
@@ -62,7 +61,7 @@ class Waits {
   }
 
   /** A function that ends the wait, and calls `fn`. */
-  until<R>(fn: (guard: Guard) => R): (guard: Guard) => R {
+  until<G, R>(fn: (guard: G) => R): (guard: G) => R {
     return (guard) => {
       if (this.#left) this.#left = Math.max(0, this.#left - (performance.now() - this.#began))
       return fn(guard)

@@ -1,20 +1,4 @@
-/** One holder of a lock, or one who waits for it: an attachment, that is a thread that has the lock open. */
-export interface Holder {
-  /** Process id, as its own pid namespace counts. */
-  pid: number
-  /** `worker_threads.threadId`: 0 is the main thread. */
-  threadId: number
-  mode: 'read' | 'write' | 'upgradable'
-  /** Holds in this mode (many reads of one thread are one entry), or waiting requests. */
-  count: number
-  /** What the hold is called, or else its attachment. */
-  label: string
-  /** How long it has held or waited, in ms; of many, the longest. */
-  ms: number
-}
-
-/** One who waits for a lock: see {@link Holder}. */
-export type Waiter = Holder
+import type { Holder } from './types.js'
 
 /** What {@link LockError.code} can be. */
 export type LockErrorCode =
@@ -91,7 +75,7 @@ export class LockError extends Error {
   }
 }
 
-/** Gives `error`, which an event of the loop brought, the stack of `caller`, which it is about. */
+/** Gives `error`, which is created by an event of the loop, the stack of `caller`, which it is about. */
 export function setStack(error: LockError, caller: { stack?: unknown }): void {
   Object.defineProperty(error, 'stack', {
     configurable: true,
@@ -111,51 +95,7 @@ export function setStack(error: LockError, caller: { stack?: unknown }): void {
   })
 }
 
-/** Runs a function of the binding; its errors become those of the API. */
-export function translated<T>(call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw translate(error)
-  }
-}
-
-export function translate(error: unknown): unknown {
-  const { code, message, cause } = error as { code?: unknown; message: string; cause?: { message?: string } }
-  if (typeof code !== 'string') return error
-  if (code.startsWith('ERR_LOCK_'))
-    return withSystemError(new LockError(code as LockErrorCode, message), cause?.message)
-  return code === 'ERR_INVALID_ARG_VALUE' ? coded(code, message) : error
-}
-
-/** `said`: what the binding tells of the system's error: errno, its name, the system call, and the text. */
-export function withSystemError(error: LockError, said: string | undefined): LockError {
-  const [, number, code = '', syscall = '', text] = /^(\d+) (\S+) (\S+) (.*)$/s.exec(said ?? '') ?? []
-  if (number === undefined) return error
-  const errno = errnoOf(code, Number(number))
-  const cause = Object.assign(new Error(`${code}: ${text}, ${syscall}`), { errno, code, syscall })
-  const values = { cause, errno, syscall }
-  for (const [key, value] of Object.entries(values)) {
-    // Not enumerable, as in errors of the language: `cause` shows all three.
-    Object.defineProperty(error, key, {
-      value,
-      configurable: true,
-      writable: true,
-      enumerable: key !== 'cause',
-    })
-  }
-  return error
-}
-
-/** As Node.js counts: negative, and on Windows a number of its own. */
-function errnoOf(code: string, number: number): number {
-  if (process.platform !== 'win32') return -number
-  const { getSystemErrorMap } = process.getBuiltinModule('node:util') // not imported: see binding.ts
-  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno
-  return -number
-}
-
-function coded(code: string, message: string): Error {
+export function coded(code: string, message: string): Error {
   return Object.assign(new TypeError(message), { code })
 }
 

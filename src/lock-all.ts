@@ -7,33 +7,49 @@
 // `ownerDied` stays, because nothing has repaired what these locks protect.
 import { performance } from 'node:perf_hooks'
 import { throwIfAborted } from './abort.js'
-import { type AsyncLock, checkLock, checkMode, identityOf, type LockMode, textOf } from './async-lock.js'
 import { invalidThis, invalidType, LockError, setStack } from './errors.js'
-import type { Guard } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
-import { type AcquireOptions, checkAcquireOptions, checkFunction } from './options.js'
+import { checkLockArgument, checkModeArgument, identityOf } from './lock-arguments.js'
+import type { ModeName } from './modes.js'
+import { checkAcquireOptions, checkFunction } from './options.js'
+import type { AcquireOptions, AsyncGuard, AsyncRWLock, Guard } from './types.js'
 
 /** One of several locks to acquire together. */
-export interface Want {
-  lock: AsyncLock
+export interface Want<Lock extends AsyncRWLock = AsyncRWLock> {
+  lock: Lock
   /** `'write'` by default. */
-  mode?: LockMode | undefined
+  mode?: 'read' | 'write' | 'upgradable' | undefined
 }
 
 /** The guards of several locks, in the order in which the locks were given. */
-export type GuardsOf<Wants extends readonly Want[]> = { -readonly [Index in keyof Wants]: Guard }
+export type GuardsOf<Wants extends readonly Want[]> = {
+  -readonly [Index in keyof Wants]: Wants[Index]['lock'] extends AsyncRWLock<infer G> ? G : never
+}
 
-/** The holds that {@link acquireAll} acquired. Release them together, or let `using` do so. */
-export interface GuardGroup<Guards extends readonly Guard[] = readonly Guard[]>
-  extends Disposable,
-    AsyncDisposable {
+/** The holds that {@link acquireAll} acquired, of locks of any engine. */
+export interface AsyncGuardGroup<Guards extends readonly AsyncGuard[] = readonly AsyncGuard[]>
+  extends AsyncDisposable {
   /** One guard for each lock, in the order in which the locks were given. */
   readonly guards: Readonly<Guards>
   /** Whether every hold has ended. */
   readonly released: boolean
-  /** Ends every hold. Does nothing for those that have ended already. */
+  /** Ends every hold. No effect on those that have ended already. */
+  release(): void | Promise<void>
+}
+
+/**
+ * The holds that {@link acquireAll} acquired. Release them together, or let `using` release them. A single
+ * guard may be released earlier.
+ */
+export interface GuardGroup<Guards extends readonly Guard[] = readonly Guard[]>
+  extends AsyncGuardGroup<Guards>,
+    Disposable {
   release(): void
 }
+
+type GroupOf<Guards extends readonly AsyncGuard[]> = Guards extends readonly Guard[]
+  ? GuardGroup<Guards>
+  : AsyncGuardGroup<Guards>
 
 /**
  * Acquires several locks, runs `fn` while all of them are held, and releases them when `fn` has returned
@@ -71,7 +87,7 @@ export function lockAll<const Wants extends readonly Want[], T>(
 ): Promise<T> {
   try {
     checkFunction('fn', fn)
-    return new Acquisition(wants, options, lockAll).run((guards) => fn(guards as GuardsOf<Wants>))
+    return new Acquisition(wants, options, lockAll).run((guards) => fn(guards as unknown as GuardsOf<Wants>))
   } catch (error) {
     return Promise.reject(error)
   }
@@ -88,21 +104,21 @@ export function lockAll<const Wants extends readonly Want[], T>(
 export async function acquireAll<const Wants extends readonly Want[]>(
   wants: Wants,
   options?: AcquireOptions,
-): Promise<GuardGroup<GuardsOf<Wants>>> {
+): Promise<GroupOf<GuardsOf<Wants>>> {
   const acquisition = new Acquisition(wants, options, acquireAll)
   return new Promise((resolve, reject) => {
-    acquisition
-      .run((guards) => new Promise<void>((end) => resolve(new Group(guards as GuardsOf<Wants>, end))))
-      .catch(reject)
+    const hold = (guards: AsyncGuard[]) =>
+      new Promise<void>((end) => resolve(new Group(guards, end) as unknown as GroupOf<GuardsOf<Wants>>))
+    acquisition.run(hold).catch(reject)
   })
 }
 
-class Group<Guards extends readonly Guard[]> implements GuardGroup<Guards> {
-  readonly guards: Guards
+class Group implements AsyncGuardGroup {
+  readonly guards: readonly AsyncGuard[]
   readonly #end: () => void
 
   /** `end` ends the function that runs inside the holds. */
-  constructor(guards: Guards, end: () => void) {
+  constructor(guards: readonly AsyncGuard[], end: () => void) {
     this.guards = guards
     this.#end = end
   }
@@ -111,18 +127,23 @@ class Group<Guards extends readonly Guard[]> implements GuardGroup<Guards> {
     return this.guards.every((guard) => guard.released)
   }
 
-  release(): void {
+  release(): void | Promise<void> {
     if (typeof this !== 'object' || !(#end in this)) throw invalidThis('guard', 'release')
     const errors: unknown[] = []
+    const releases: Array<Promise<unknown>> = []
     for (const guard of this.guards) {
       try {
-        guard.release()
+        const released = guard.release()
+        if (released !== undefined) releases.push(released.catch((error) => errors.push(error)))
       } catch (error) {
         errors.push(error)
       }
     }
-    this.#end()
-    if (errors.length > 0) throw errors[0]
+    const end = () => {
+      this.#end()
+      if (errors.length > 0) throw errors[0]
+    }
+    return releases.length === 0 ? end() : Promise.all(releases).then(end)
   }
 
   [Symbol.dispose](): void {
@@ -130,7 +151,7 @@ class Group<Guards extends readonly Guard[]> implements GuardGroup<Guards> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.release()
+    await this.release()
   }
 
   /** @internal For `console.log`. */
@@ -145,8 +166,8 @@ class Group<Guards extends readonly Guard[]> implements GuardGroup<Guards> {
 /** One lock to acquire. */
 interface Step {
   identity: string
-  lock: AsyncLock
-  mode: LockMode
+  lock: AsyncRWLock
+  mode: ModeName
   /** Where its guard stands. */
   positions: number[]
 }
@@ -154,7 +175,7 @@ interface Step {
 /** One call of {@link lockAll} or {@link acquireAll}. */
 class Acquisition {
   readonly #steps: Step[]
-  readonly #guards: Guard[] = []
+  readonly #guards: AsyncGuard[] = []
   readonly #options: AcquireOptions
   readonly #deadline: number
   /** Has the stack of the caller, if the wait may time out. */
@@ -170,7 +191,7 @@ class Acquisition {
   }
 
   /** Runs `body` while all the locks are held. */
-  async run<T>(body: (guards: Guard[]) => T | PromiseLike<T>): Promise<T> {
+  async run<T>(body: (guards: AsyncGuard[]) => T | PromiseLike<T>): Promise<T> {
     try {
       // An empty list, too, is acquired after the caller has its promise.
       if (this.#steps.length === 0) await undefined
@@ -181,7 +202,7 @@ class Acquisition {
   }
 
   /** Acquires the locks from that index on. */
-  #from<T>(index: number, body: (guards: Guard[]) => T | PromiseLike<T>): T | PromiseLike<T> {
+  #from<T>(index: number, body: (guards: AsyncGuard[]) => T | PromiseLike<T>): T | PromiseLike<T> {
     const step = this.#steps[index]
     if (step === undefined) return this.#begin(body)
     return step.lock[step.mode]((guard) => {
@@ -190,13 +211,14 @@ class Acquisition {
     }, this.#remaining())
   }
 
-  #begin<T>(body: (guards: Guard[]) => T | PromiseLike<T>): T | PromiseLike<T> {
+  #begin<T>(body: (guards: AsyncGuard[]) => T | PromiseLike<T>): T | PromiseLike<T> {
     if (this.#options.signal !== undefined) throwIfAborted(this.#options.signal)
-    const lost = this.#steps.find(({ positions: [index = 0] }) => this.#guards[index]?.released)
-    if (lost !== undefined) {
+    for (const { lock, positions } of this.#steps) {
+      if (!this.#guards[positions[0] as number]?.released) continue
+      identityOf(lock) // fails if the lock was closed
       throw new LockError(
         'ERR_LOCK_CLOSED',
-        `${textOf(lost.lock)} was closed while this waited for other locks`,
+        `the hold of wants[${positions[0]}].lock was lost while the other locks were waited for`,
       )
     }
     this.#hasBegun = true
@@ -231,7 +253,7 @@ class Acquisition {
   }
 }
 
-const STRENGTH: Record<LockMode, number> = { read: 0, upgradable: 1, write: 2 }
+const STRENGTH: Record<ModeName, number> = { read: 0, upgradable: 1, write: 2 }
 
 /** What to acquire, each lock once, in the order that every process keeps to. */
 function inOrder(wants: readonly Want[]): Step[] {
@@ -243,8 +265,8 @@ function inOrder(wants: readonly Want[]): Step[] {
       throw invalidType(`wants[${index}]`, 'an object { lock, mode }', want)
     }
     const { lock, mode = 'write' } = want as Want
-    checkLock(`wants[${index}].lock`, lock)
-    checkMode(`wants[${index}].mode`, mode)
+    checkLockArgument(`wants[${index}].lock`, lock)
+    checkModeArgument(`wants[${index}].mode`, mode)
     const identity = identityOf(lock)
     const same = steps.get(identity)
     if (same === undefined) {

@@ -1,6 +1,8 @@
-import { type AsyncLock, checkLock, checkMode, type LockMode } from './async-lock.js'
 import { invalidValue } from './errors.js'
-import { type AcquireOptions, checkAcquireOptions, checkFunction } from './options.js'
+import { checkLockArgument, checkModeArgument } from './lock-arguments.js'
+import type { ModeName } from './modes.js'
+import { checkAcquireOptions, checkFunction } from './options.js'
+import type { AcquireOptions, AsyncRWLock } from './types.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: any function that returns a promise, whatever its `this`.
 type AsyncFunction = (this: any, ...args: any[]) => Promise<any>
@@ -53,12 +55,12 @@ export interface Locked<This> {
  */
 // biome-ignore lint/suspicious/noExplicitAny: a lock that is the same for all fits any `this`.
 export function locked<This = any>(
-  lock: AsyncLock | ((self: This) => AsyncLock),
-  mode: LockMode,
+  lock: AsyncRWLock | ((self: This) => AsyncRWLock),
+  mode: ModeName,
   options?: AcquireOptions,
 ): Locked<This> {
-  if (typeof lock !== 'function') checkLock('lock', lock)
-  checkMode('mode', mode)
+  if (typeof lock !== 'function') checkLockArgument('lock', lock)
+  checkModeArgument('mode', mode)
   const checked = options === undefined ? undefined : checkAcquireOptions(options)
   return ((fn: unknown, context?: unknown) => {
     checkTarget(fn, context)
@@ -68,8 +70,8 @@ export function locked<This = any>(
 
 function wrap(
   fn: (...args: unknown[]) => unknown,
-  find: (self: unknown) => AsyncLock,
-  mode: LockMode,
+  find: (self: unknown) => AsyncRWLock,
+  mode: ModeName,
   options: AcquireOptions | undefined,
 ): (...args: unknown[]) => Promise<unknown> {
   async function wrapped(this: unknown, ...args: unknown[]): Promise<unknown> {
@@ -79,10 +81,10 @@ function wrap(
   return Object.defineProperties(wrapped, { name, length } as PropertyDescriptorMap)
 }
 
-function lockOf<This>(lock: AsyncLock | ((self: This) => AsyncLock), self: This): AsyncLock {
+function lockOf<This>(lock: AsyncRWLock | ((self: This) => AsyncRWLock), self: This): AsyncRWLock {
   if (typeof lock !== 'function') return lock
   const found: unknown = lock(self)
-  checkLock('The value that lock() returns', found)
+  checkLockArgument('The value that lock() returns', found)
   return found
 }
 

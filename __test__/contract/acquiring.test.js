@@ -3,35 +3,36 @@ import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 
-contract(({ testWith, open, newRef, modes, otherProcess }) => {
-  const test = testWith()
-  const upgradableTest = testWith('upgradable')
-
+contract(({ test, open, newRef, modes, otherProcess }) => {
   // ---- who may be in together
 
   for (const held of modes) {
     for (const wanted of modes) {
       const may = TOGETHER[held][wanted]
-      test(`beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`, async (t) => {
-        const ref = newRef(t)
-        const lock = open(t, ref)
-        const child = await otherProcess(t)
-        await child.ask('open', { ref })
-        const op = ops[wanted].try
+      test(
+        `beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`,
+        ['processes'],
+        async (t) => {
+          const ref = newRef(t)
+          const lock = open(t, ref)
+          const child = await otherProcess(t)
+          await child.ask('open', { ref })
+          const op = ops[wanted].try
 
-        const guard = await acquire[held](lock)
-        const here = await tryTo[wanted](lock)
-        t.is(here?.mode, may ? wanted : undefined)
-        await here?.release()
-        t.is((await child.ask(op))?.mode, may ? wanted : undefined)
-        if (may) await child.ask('release')
+          const guard = await acquire[held](lock)
+          const here = await tryTo[wanted](lock)
+          t.is(here?.mode, may ? wanted : undefined)
+          await here?.release()
+          t.is((await child.ask(op))?.mode, may ? wanted : undefined)
+          if (may) await child.ask('release')
 
-        await guard.release()
-        const after = await tryTo[wanted](lock)
-        t.is(after?.mode, wanted)
-        await after?.release()
-        t.is((await child.ask(op))?.mode, wanted)
-      })
+          await guard.release()
+          const after = await tryTo[wanted](lock)
+          t.is(after?.mode, wanted)
+          await after?.release()
+          t.is((await child.ask(op))?.mode, wanted)
+        },
+      )
     }
   }
 
@@ -72,7 +73,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
 
     test(`${mode}(fn) holds the lock until the promise of fn settles`, async (t) => {
       const lock = open(t)
-      /** @type {import('process-rwlock').Guard | undefined} */
+      /** @type {import('process-rwlock').AsyncGuard | undefined} */
       let inside
       const result = await lock[mode](async (guard) => {
         inside = guard
@@ -134,7 +135,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     test(`${mode}(fn) passes on what fn throws, and releases`, async (t) => {
       const lock = open(t)
       const error = new Error('thrown in fn')
-      /** @type {import('process-rwlock').Guard | undefined} */
+      /** @type {import('process-rwlock').AsyncGuard | undefined} */
       let inside
       const thrown = await t.throwsAsync(
         lock[mode]((guard) => {
@@ -198,7 +199,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
 
     test(`${mode}(fn) that releases inside fn does not release the next one's hold`, async (t) => {
       const lock = open(t)
-      /** @type {import('process-rwlock').Guard | undefined} */
+      /** @type {import('process-rwlock').AsyncGuard | undefined} */
       let next
       await lock[mode](async (guard) => {
         await guard.release()
@@ -239,7 +240,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     t.is(await third, 'third')
   })
 
-  upgradableTest('a function may take the same lock again where that is no conflict', async (t) => {
+  test('a function may take the same lock again where that is no conflict', ['upgradable'], async (t) => {
     const lock = open(t)
     t.is(await lock.read(() => lock.read(() => lock.read(() => 'deep'))), 'deep')
     t.is(await lock.upgradable(() => lock.read(() => 'beside')), 'beside')
@@ -259,7 +260,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
       t.is(typeof guard.token, 'bigint')
       t.false(await isFree(lock))
 
-      t.is(guard.release(), undefined)
+      t.is(await guard.release(), undefined)
       t.true(guard.released)
       t.is(guard.mode, mode)
       t.true(await isFree(lock))
@@ -272,21 +273,26 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
       await next.release()
     })
 
-    test(`a ${mode} guard can be used with "using" and "await using"`, async (t) => {
+    test(`a ${mode} guard can be used with "await using"`, async (t) => {
       const lock = open(t)
-      const one = await acquire[mode](lock)
-      t.is(one[Symbol.dispose](), undefined)
-      t.true(one.released)
-      t.true(await isFree(lock))
-      const two = await acquire[mode](lock)
-      const disposed = two[Symbol.asyncDispose]()
+      const guard = await acquire[mode](lock)
+      const disposed = guard[Symbol.asyncDispose]()
       t.true(disposed instanceof Promise)
       t.is(await disposed, undefined)
-      t.true(two.released)
+      t.true(guard.released)
       t.true(await isFree(lock))
-      // As often as you like.
-      one[Symbol.dispose]()
-      await two[Symbol.asyncDispose]()
+      // Again, without effect.
+      await guard[Symbol.asyncDispose]()
+    })
+
+    test(`a ${mode} guard can be used with "using"`, ['sync'], async (t) => {
+      const lock = open(t)
+      const guard = /** @type {import('process-rwlock').Guard} */ (await acquire[mode](lock))
+      t.is(guard[Symbol.dispose](), undefined)
+      t.true(guard.released)
+      t.true(await isFree(lock))
+      // Again, without effect.
+      guard[Symbol.dispose]()
     })
 
     test(`try for ${mode} gives a guard, or null without waiting`, async (t) => {
@@ -301,7 +307,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     })
   }
 
-  test('"using" releases at the end of its block', async (t) => {
+  test('"using" releases at the end of its block', ['sync'], async (t) => {
     /** @type {any} */
     let scenes
     try {
@@ -331,7 +337,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     const lock = open(t)
     const guards = await Promise.all(Array.from({ length: 1000 }, () => lock.acquireRead()))
     t.like(await lock.inspect(), { holders: [{ mode: 'read', count: 1000 }] })
-    const last = /** @type {import('process-rwlock').Guard} */ (guards.pop())
+    const last = /** @type {import('process-rwlock').AsyncGuard} */ (guards.pop())
     for (const guard of guards) guard.release()
     t.is(await lock.tryWrite(), null)
     await last.release()
@@ -342,7 +348,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
 
   for (const held of modes) {
     for (const wanted of modes.filter((mode) => !TOGETHER[held][mode])) {
-      test(`a failed try for ${wanted} beside ${held} leaves no trace`, async (t) => {
+      test(`a failed try for ${wanted} beside ${held} leaves no trace`, ['processes'], async (t) => {
         const ref = newRef(t)
         const lock = open(t, ref)
         const child = await otherProcess(t)
@@ -355,7 +361,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
         t.like(holders, [{ pid: child.pid, mode: held, count: 1 }])
         t.is(holders.length, 1)
         // Whoever may be in beside the holder still may.
-        if (TOGETHER[held].read) t.is((await lock.tryRead())?.release(), undefined)
+        if (TOGETHER[held].read) t.is(await (await lock.tryRead())?.release(), undefined)
         const third = await otherProcess(t)
         await third.ask('open', { ref })
         for (const mode of modes.filter((mode) => TOGETHER[held][mode])) {
@@ -368,7 +374,7 @@ contract(({ testWith, open, newRef, modes, otherProcess }) => {
     }
   }
 
-  test('a failed try does not wake, delay or overtake those who wait', async (t) => {
+  test('a failed try does not wake, delay or overtake those who wait', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const child = await otherProcess(t)

@@ -2,12 +2,14 @@
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { spawnThread, testUnless, test as testWithBound } from '../helpers/index.js'
+import { stream } from '../helpers/observe.js'
 import { engines } from './engines.js'
 import { MODES } from './modes.js'
 
 /**
  * @typedef {import('./engines.js').Test} Test
  * @typedef {import('./engines.js').Capability} Capability
+ * @typedef {(t: Test) => void | Promise<void>} Body
  */
 
 /** What the tests of one engine use. */
@@ -22,13 +24,17 @@ class Bench {
   }
 
   /**
-   * What declares tests that need these capabilities: they are skipped over an engine that lacks one.
+   * Declares a test of the contract: `test(title, body)`, or `test(title, needs, body)` if the engine must be able to do more
+   * than every engine can. Over an engine that cannot, it is skipped.
+   *
+   * @param {string} title
+   * @param {[Body] | [Capability[], Body]} rest
    */
-  testWith = (/** @type {Capability[]} */ ...needs) => {
+  test = (title, ...rest) => {
+    const [needs, body] = rest.length === 1 ? [[], rest[0]] : rest
     const lacked = needs.find((capability) => !this.#engine.capabilities.includes(capability))
     const declare = lacked ? testUnless(`the engine has no ${lacked}`) : testWithBound
-    return (/** @type {string} */ title, /** @type {(t: Test) => void | Promise<void>} */ body) =>
-      declare(`${this.#engine.name}: ${title}`, body)
+    declare(`${this.#engine.name}: ${title}`, body)
   }
 
   /** The modes that its locks can be held in. */
@@ -39,6 +45,11 @@ class Bench {
   /** Kinds of references, and what makes one. */
   get refs() {
     return Object.entries(this.#engine.refs)
+  }
+
+  /** ms within which the exit of a process is noticed, at most. */
+  get exitDetection() {
+    return this.#engine.exitDetection
   }
 
   /** A reference of a lock that no other test uses. @param {Test} t */
@@ -56,6 +67,9 @@ class Bench {
     cleanUp(t, 'locks', () => lock.close())
     return lock
   }
+
+  /** A process that uses a lock over and over; see `stream`. @param {Test} t @param {any} what */
+  stream = (t, what) => stream(t, { engine: this.#engine.module.href, ...what })
 
   /** Another process, with no lock open (`helpers/child.js`). @param {Test} t */
   otherProcess = (t) => this.#pool(t)

@@ -1,11 +1,13 @@
 // The engines that the contract tests run over.
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'fairness' | 'threads'} Capability
- *   `fairness`: the option, with which 0 means strict order; `threads`: each worker thread is an owner of its own
+ * @typedef {'upgradable' | 'ownerDied' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
+ *   `sync`: what need not wait is no promise, so `using` works; `fairness`: the option, with which 0 means strict order; `processes`: other processes can open the lock; `threads`: so can
+ *   worker threads, each as an owner of its own
  */
 
 /**
@@ -14,6 +16,7 @@ import { tempDir, uniqueName } from '../helpers/index.js'
  * @property {URL} module exports `open(ref, options)`, which every process and thread of a test opens its locks with
  * @property {Record<string, (t: Test) => any>} refs kinds of references: each makes one of a lock that no other test uses
  * @property {Capability[]} capabilities
+ * @property {number} exitDetection ms within which the exit of a process is noticed, at most
  */
 
 /** @type {EngineUnderTest[]} */
@@ -25,7 +28,15 @@ const ENGINES = [
       name: uniqueName,
       path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
     },
-    capabilities: ['upgradable', 'ownerDied', 'fairness', 'threads'],
+    capabilities: ['upgradable', 'ownerDied', 'sync', 'fairness', 'processes', 'threads'],
+    exitDetection: 100,
+  },
+  {
+    name: 'in process',
+    module: new URL('./engines/in-process.js', import.meta.url),
+    refs: { name: () => randomUUID() },
+    capabilities: ['upgradable'],
+    exitDetection: 0,
   },
 ]
 
@@ -38,7 +49,7 @@ export const engines = await Promise.all(
     const { open } = await import(engine.module.href)
     return {
       ...engine,
-      open: /** @type {(ref: any, options?: any) => import('process-rwlock').RWLock} */ (open),
+      open: /** @type {(ref: any, options?: any) => import('process-rwlock').AsyncRWLock} */ (open),
     }
   }),
 )

@@ -1,21 +1,21 @@
 // The three modes, and how to ask an engine's lock for each. Everything here is awaited: an engine may have to ask a server.
 
 /**
- * @typedef {import('process-rwlock').RWLock} RWLock
+ * @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock
  * @typedef {import('process-rwlock').AcquireOptions} AcquireOptions
- * @typedef {import('process-rwlock').Guard} Guard
+ * @typedef {import('process-rwlock').AsyncGuard} AsyncGuard
  */
 
 export const MODES = /** @type {const} */ (['read', 'write', 'upgradable'])
 
-/** @type {Record<string, (lock: RWLock, options?: AcquireOptions) => Promise<Guard>>} */
+/** @type {Record<string, (lock: AsyncRWLock, options?: AcquireOptions) => Promise<AsyncGuard>>} */
 export const acquire = {
   read: (lock, options) => lock.acquireRead(options),
   write: (lock, options) => lock.acquireWrite(options),
   upgradable: (lock, options) => lock.acquireUpgradable(options),
 }
 
-/** @type {Record<string, (lock: RWLock) => Promise<Guard | null>>} */
+/** @type {Record<string, (lock: AsyncRWLock) => Promise<AsyncGuard | null>>} */
 export const tryTo = {
   read: async (lock) => lock.tryRead(),
   write: async (lock) => lock.tryWrite(),
@@ -36,7 +36,7 @@ export const TOGETHER = {
   upgradable: { read: true, write: false, upgradable: false },
 }
 
-/** Whether the lock has no holder. @param {RWLock} lock */
+/** Whether the lock has no holder. @param {AsyncRWLock} lock */
 export async function isFree(lock) {
   const guard = await lock.tryWrite()
   await guard?.release()

@@ -1,28 +1,29 @@
 // The fencing token of a hold.
 import { contract } from './contract.js'
 
-contract(({ testWith, open, newRef, refs, otherProcess }) => {
-  const test = testWith()
-  const upgradableTest = testWith('upgradable')
+contract(({ test, open, newRef, refs, otherProcess }) => {
+  test(
+    'the token of a write hold is greater than the tokens of all earlier write holds',
+    ['processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const child = await otherProcess(t)
+      await child.ask('open', { ref })
+      const tokens = []
+      for (let round = 0; round < 10; round++) {
+        tokens.push(await lock.write((guard) => guard.token))
+        tokens.push((await child.ask('acquireWrite')).token)
+        await child.ask('release')
+        const guard = await lock.tryWrite()
+        tokens.push(guard?.token)
+        await guard?.release()
+      }
+      for (let i = 1; i < tokens.length; i++) t.true(tokens[i] > tokens[i - 1], `token ${i}`)
+    },
+  )
 
-  test('the token of a write hold is greater than the tokens of all earlier write holds', async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const child = await otherProcess(t)
-    await child.ask('open', { ref })
-    const tokens = []
-    for (let round = 0; round < 10; round++) {
-      tokens.push(await lock.write((guard) => guard.token))
-      tokens.push((await child.ask('acquireWrite')).token)
-      await child.ask('release')
-      const guard = await lock.tryWrite()
-      tokens.push(guard?.token)
-      await guard?.release()
-    }
-    for (let i = 1; i < tokens.length; i++) t.true(tokens[i] > tokens[i - 1], `token ${i}`)
-  })
-
-  upgradableTest('an upgrade gives a greater token than all earlier write holds have', async (t) => {
+  test('an upgrade gives a greater token than all earlier write holds have', ['upgradable'], async (t) => {
     const lock = open(t)
     let last = await lock.write((guard) => guard.token)
     for (let round = 0; round < 10; round++) {
@@ -43,7 +44,7 @@ contract(({ testWith, open, newRef, refs, otherProcess }) => {
     t.is((await lock.inspect()).token, written)
   })
 
-  upgradableTest('the token of an upgradable hold is that of the last write hold', async (t) => {
+  test('the token of an upgradable hold is that of the last write hold', ['upgradable'], async (t) => {
     const lock = open(t)
     const written = await lock.write((guard) => guard.token)
     t.is(await lock.upgradable((guard) => guard.token), written)

@@ -25,7 +25,7 @@ test('processes that are killed every 50 ms lose no update that was acknowledged
     const form = own % 2 === 0 ? 'sync' : 'async'
     for (;;) {
       const args = [file, `p${own}`, String(UPDATES), form]
-      const child = spawnNode(t, new URL('./counter.js', import.meta.url), args)
+      const child = spawnNode(t, new URL('./programs/counter.js', import.meta.url), args)
       try {
         for (let updates = 1; ; updates++) {
           const { count } = await child.next('counted')
@@ -128,7 +128,7 @@ for (const [step, content] of Object.entries(STEPS)) {
       const dir = tempDir(t)
       const file = join(dir, 'state.json')
       writeFileSync(file, '{"old":1}', { mode: 0o640 })
-      const child = spawnNode(t, new URL('./stops.js', import.meta.url), [file, step])
+      const child = spawnNode(t, new URL('./programs/stops.js', import.meta.url), [file, step])
       await child.next('stopped')
       t.is(
         (await readJSON(file)).new !== undefined,

@@ -33,7 +33,7 @@ import {
 } from '../helpers/index.js'
 
 const posixTest = testUnless(process.platform === 'win32' && 'not on Windows')
-const CHILD = new URL('./child.js', import.meta.url)
+const CHILD = new URL('./programs/child.js', import.meta.url)
 
 async function ready(child) {
   await child.next('ready')
@@ -174,6 +174,22 @@ posixTest(
   },
 )
 
+posixTest('a timeout covers the locks of the old and of the new file together', async (t) => {
+  const dir = newDir(t)
+  const [a, b, link] = ['a.json', 'b.json', 'link'].map((name) => join(dir, name))
+  symlinkSync('a.json', link)
+  const [lockA, lockB] = [openLock(t, nameOf(a)), openLock(t, nameOf(b))]
+  const [holdA] = await Promise.all([lockA.acquireWrite(), lockB.acquireWrite()])
+  const began = performance.now()
+  const updated = updateJSON(link, () => t.fail(), { default: 0, timeout: 800 })
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  unlinkSync(link)
+  symlinkSync('b.json', link)
+  holdA.release()
+  await t.throwsAsync(updated, { code: 'ERR_LOCK_TIMEOUT', message: /b\.json/ })
+  t.true(performance.now() - began < 1300)
+})
+
 test('a relative path is that of the working directory at the call', async (t) => {
   const [dir, elsewhere] = [newDir(t), newDir(t)]
   const before = process.cwd()
@@ -234,14 +250,25 @@ test('the longest name of a file', async (t) => {
   t.deepEqual(readdirSync(dir), [name])
 })
 
-test('a killed update leaves no lock behind once the next process opens one', async (t) => {
+test('no lock stays behind: after an update, after the end of a process, after a kill', async (t) => {
   const dir = newDir(t)
   const file = join(dir, 'a.json')
+  const lockName = nameOf(file)
+  const isOpen = () => RWLock.list().some(({ name }) => name === lockName)
+  await updateJSON(file, () => 1, { default: 0 })
+  await waitFor(() => !isOpen(), { what: 'the lock is closed soon after the update' })
+
+  const ended = await ready(spawnNode(t, CHILD))
+  await ended.ask('set', { file, value: 2 })
+  await ended.ask('finish')
+  t.deepEqual(await ended.exited, { code: 0, signal: null })
+  t.false(isOpen())
+
   const child = await ready(spawnNode(t, CHILD))
   await child.ask('hold', { file })
   await child.kill()
-  t.is(await updateJSON(file, () => 1, { default: 0 }), 1)
-  t.false(RWLock.list().some(({ name }) => name === nameOf(file)))
+  updateJSONSync(file, () => 3)
+  await waitFor(() => !isOpen())
   t.deepEqual(readdirSync(dir), ['a.json'])
 })
 
@@ -250,12 +277,12 @@ for (const form of ['async', 'sync']) {
     const file = join(newDir(t), 'a.json')
     for (const code of ['EPERM', 'EBUSY', 'EACCES']) {
       writeFileSync(file, '1')
-      const child = spawnNode(t, new URL('./windows.js', import.meta.url), [file, form, code, '4'])
+      const child = spawnNode(t, new URL('./programs/windows.js', import.meta.url), [file, form, code, '4'])
       const { attempts, code: failed } = await child.next('ended')
       t.deepEqual([attempts, failed, text(file)], [5, undefined, '2'])
     }
     writeFileSync(file, '1')
-    const child = spawnNode(t, new URL('./windows.js', import.meta.url), [file, form, 'ENOSPC', '4'])
+    const child = spawnNode(t, new URL('./programs/windows.js', import.meta.url), [file, form, 'ENOSPC', '4'])
     const { attempts, code } = await child.next('ended')
     t.deepEqual([attempts, code, text(file)], [1, 'ENOSPC', '1'])
     t.deepEqual(readdirSync(join(file, '..')), ['a.json'])
@@ -265,7 +292,7 @@ for (const form of ['async', 'sync']) {
 linuxTest('on a volume that ignores case, every spelling gives the same lock', async (t) => {
   const volume = newDir(t)
   mkdirSync(join(volume, 'Folder'))
-  const child = await ready(spawnNode(t, new URL('./ignores-case.js', import.meta.url), [volume]))
+  const child = await ready(spawnNode(t, new URL('./programs/ignores-case.js', import.meta.url), [volume]))
   const files = ['Folder/Ä.json', 'Folder/ä.JSON', 'FOLDER/a\u0308.json'].map((name) => join(volume, name))
   for (const exists of [false, true]) {
     if (exists) writeFileSync(/** @type {string} */ (files[0]), '1')

@@ -1,5 +1,5 @@
 // process-rwlock/file: what an update does to the content of a file.
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, promises, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LockError } from 'process-rwlock'
@@ -329,9 +329,19 @@ test('an abort before the function begins is in time, after that it is not', asy
       return controller.signal
     },
   }
-  const early = updateJSON(file, () => t.fail(), options)
-  controller.abort(reason) // the lock is free, but the file has not been read yet
-  t.is(await t.throwsAsync(early), reason)
+  const { readdir } = promises
+  promises.readdir = /** @type {any} */ (
+    (path) => {
+      controller.abort(reason) // the lock is held, but the file has not been read yet
+      return readdir(path)
+    }
+  )
+  try {
+    const early = updateJSON(file, () => t.fail(), options)
+    t.is(await t.throwsAsync(early), reason)
+  } finally {
+    promises.readdir = readdir
+  }
 
   const late = new AbortController()
   const finished = updateJSON(

@@ -2,12 +2,12 @@
 import { spawnNode } from './process.js'
 import { waitFor } from './time.js'
 
-/** @typedef {import('process-rwlock').RWLock} RWLock */
+/** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
  * Waits until a process (or one of its threads) is in the queue of a lock, or drains it as its next writer.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} waiter
  * @param {number} [count] of its requests
  */
@@ -24,7 +24,7 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
 /**
  * Waits until a process holds a lock.
  *
- * @param {RWLock} lock
+ * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} holder
  */
 export function holding(lock, { pid, threadId = 0 }) {
@@ -50,8 +50,8 @@ export async function timed(begin) {
  * A process that takes the lock over and over, in lanes that overlap.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number }} what
- *   `hold` in ms
+ * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number, engine?: string }} what
+ *   `hold` in ms; `engine`: see `child.js`
  */
 export async function stream(t, { lanes = 1, hold = 2, ...what }) {
   const child = spawnNode(t, new URL('./programs/takes-repeatedly.js', import.meta.url), [

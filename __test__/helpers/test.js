@@ -3,7 +3,7 @@ import ava from 'ava'
 import { timeoutFactor } from './timeout-factor.js'
 
 // Far above what a test needs on a loaded machine, below the suite's own timeout, which would run no teardown.
-const BOUND = 30_000 * timeoutFactor
+const BOUND = Number(process.env.PROCESS_RWLOCK_TEST_BOUND ?? 30_000) * timeoutFactor
 
 /**
  * @param {string} title

@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName } from '../helpers/index.js'
+import { acquire, MODES } from '../helpers/modes.js'
 import { queued, stream } from '../helpers/observe.js'
 
 const pooledChild = childPool()
@@ -44,4 +45,17 @@ test('no writer gets in between while processes write as fast as they can', asyn
     guard.release()
   }
   for (const writer of writers) t.true((await writer.stop()) > 0)
+})
+
+test('disposal of a guard that has ended has no effect', async (t) => {
+  for (const mode of MODES) {
+    for (const how of ['released', 'closed']) {
+      const lock = openLock(t)
+      const guard = await acquire[mode](lock)
+      if (how === 'released') guard.release()
+      else lock.close()
+      t.notThrows(() => guard[Symbol.dispose]())
+      t.true(guard.released)
+    }
+  }
 })

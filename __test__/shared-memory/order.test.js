@@ -1,56 +1,11 @@
 // Whose turn it is: first come, first served; fairness; nobody starves; nested reads go on.
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
-import { openLock, spawnThread, test, uniqueName, waitFor } from '../helpers/index.js'
-import { acquire, isFree, MODES, never, ops } from '../helpers/modes.js'
-import { queued, stream, timed } from '../helpers/observe.js'
+import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
+import { acquire, never, ops } from '../helpers/modes.js'
+import { queued, timed } from '../helpers/observe.js'
 
 const pooledChild = childPool()
-
-// ---- first come, first served
-
-test('with fairness 0 a thread is served in the order it asked in, readers side by side', async (t) => {
-  const lock = openLock(t, uniqueName(t), { fairness: 0 })
-  const log = []
-  const use = (name, mode) =>
-    lock[mode](async () => {
-      log.push(`+${name}`)
-      await setImmediate()
-      log.push(`-${name}`)
-    })
-  const first = await lock.acquireWrite()
-  const uses = [
-    use('w1', 'write'),
-    use('r2', 'read'),
-    use('r3', 'read'),
-    use('w4', 'write'),
-    use('u5', 'upgradable'),
-    use('w6', 'write'),
-    use('r7', 'read'),
-  ]
-  first.release()
-  await Promise.all(uses)
-  t.deepEqual(log, [
-    ...['+w1', '-w1'],
-    ...['+r2', '+r3', '-r2', '-r3'],
-    ...['+w4', '-w4'],
-    ...['+u5', '-u5'],
-    ...['+w6', '-w6'],
-    ...['+r7', '-r7'],
-  ])
-})
-
-test('an upgradable reader is served beside the readers before and after it', async (t) => {
-  const lock = openLock(t, uniqueName(t), { fairness: 0 })
-  const first = await lock.acquireWrite()
-  const waits = [lock.acquireRead(), lock.acquireUpgradable(), lock.acquireRead()]
-  first.release()
-  const guards = await Promise.all(waits)
-  t.deepEqual(
-    guards.map(({ mode }) => mode),
-    ['read', 'upgradable', 'read'],
-  )
-})
 
 // Who does not come within some milliseconds when it is his turn may be passed over, and on a busy machine that is
 // anybody: so these may take several goes. In any other order than that of the queue they would hardly ever succeed.
@@ -128,26 +83,6 @@ test('readers of several processes that are next to each other in the queue are 
   t.deepEqual(seen, expected)
 })
 
-for (const held of /** @type {const} */ (['read', 'upgradable'])) {
-  test(`with fairness 0 newcomers do not overtake a writer that waits for a ${held} hold to end`, async (t) => {
-    const name = uniqueName(t)
-    const lock = openLock(t, name, { fairness: 0 })
-    const [holder, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
-    await holder.ask('hold', { ref: name, mode: held })
-    await writer.ask('open', { ref: name, options: { fairness: 0 } })
-    const waits = writer.ask('acquireWrite')
-    await queued(lock, writer)
-
-    t.is(lock.tryRead(), null)
-    t.is(lock.tryUpgradable(), null)
-    await t.throwsAsync(lock.read(never, { timeout: 60 }), { code: 'ERR_LOCK_TIMEOUT' })
-    await holder.ask('release')
-    t.is((await waits).mode, 'write')
-    await writer.ask('release')
-    t.is(lock.tryRead()?.mode, 'read')
-  })
-}
-
 // ---- fairness in ms
 
 test('until fairness ms have passed newcomers overtake a writer that waits for an upgradable hold, and then no more', async (t) => {
@@ -187,71 +122,6 @@ test('with a large fairness newcomers overtake for as long', async (t) => {
   await holder.ask('release')
   t.is((await waits).mode, 'write')
 })
-
-test('the queue is open again when the one who had it closed has left', async (t) => {
-  const name = uniqueName(t)
-  const lock = openLock(t, name, { fairness: 0 })
-  const reader = await pooledChild(t)
-  await reader.ask('hold', { ref: name, mode: 'read' })
-  await t.throwsAsync(lock.write(never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
-  t.is(lock.tryRead()?.mode, 'read')
-  const other = await pooledChild(t)
-  await other.ask('open', { ref: name })
-  t.is((await other.ask('tryRead')).mode, 'read')
-})
-
-// ---- nobody starves
-
-// What a stream of others lets through in this time, at the very least; it is milliseconds where the machine is idle.
-const ROUNDS = 5
-
-for (const [streaming, wanted] of /** @type {const} */ ([
-  ['read', 'write'],
-  ['read', 'upgradable'],
-  ['write', 'read'],
-  ['write', 'write'],
-  ['upgradable', 'write'],
-  ['upgradable', 'read'],
-])) {
-  test(`an endless stream of ${streaming} holds of several processes does not starve ${wanted}`, async (t) => {
-    const name = uniqueName(t)
-    const streams = await Promise.all(
-      [3, 3, 3].map((lanes) => stream(t, { ref: name, mode: streaming, lanes, hold: 2 })),
-    )
-    const lock = openLock(t, name)
-    for (let round = 0; round < ROUNDS; round++) {
-      await lock[wanted]((guard) => t.is(guard.mode, wanted), { timeout: 10_000 })
-      await setTimeout(2)
-    }
-    // Nor does it starve the stream.
-    for (const { stop } of streams) t.true((await stop()) > 0)
-  })
-
-  test(`an endless stream of ${streaming} holds of this thread does not starve ${wanted}, here or elsewhere`, async (t) => {
-    const name = uniqueName(t)
-    const lock = openLock(t, name)
-    let stopped = false
-    let count = 0
-    const lanes = [0, 1, 2].map(async (lane) => {
-      await setTimeout(lane * 3)
-      while (!stopped) {
-        await lock[streaming](() => setTimeout(9))
-        count++
-      }
-    })
-    await waitFor(() => count >= 3)
-    const child = await pooledChild(t)
-    await child.ask('open', { ref: name })
-    for (let round = 0; round < ROUNDS; round++) {
-      await lock[wanted]((guard) => t.is(guard.mode, wanted), { timeout: 10_000 })
-      t.is((await child.ask(ops[wanted].acquire, { options: { timeout: 10_000 } })).mode, wanted)
-      await child.ask('release')
-    }
-    stopped = true
-    await Promise.all(lanes)
-    t.true(isFree(lock))
-  })
-}
 
 // ---- nested reads
 
@@ -369,34 +239,4 @@ test('a nested read that times out before it is let in leaves no trace', async (
   t.is(lock.inspect().waiters.length, 1)
   guard.release()
   t.is((await writer).mode, 'write')
-})
-
-// ---- many
-
-test('many waits of every mode, in threads and processes, are all served', async (t) => {
-  const name = uniqueName(t)
-  const lock = openLock(t, name)
-  const others = await Promise.all([pooledChild(t), pooledChild(t), spawnThread(t)])
-  await Promise.all(others.map((other) => other.ask('open', { ref: name })))
-  const writer = await lock.acquireWrite()
-  let served = 0
-  const here = Array.from({ length: 300 }, (_, i) =>
-    lock[MODES[i % 3]](async () => {
-      if (i % 10 === 0) await setImmediate()
-      served++
-    }),
-  )
-  const elsewhere = others.map(async (other) => {
-    for (let i = 0; i < 20; i++) {
-      const { guard } = await other.ask(ops[MODES[i % 3]].acquire)
-      await other.ask('release', { guard })
-      served++
-    }
-  })
-  await Promise.all(others.map((other) => queued(lock, other)))
-  writer.release()
-  await Promise.all([...here, ...elsewhere])
-  t.is(served, 360)
-  t.deepEqual(lock.inspect().waiters, [])
-  t.true(isFree(lock))
 })

@@ -1,10 +1,11 @@
 // The types of lockAll(), acquireAll(), locked() and local(): `npm run typecheck` reads this, nothing runs it.
 import {
-  type AsyncLock,
+  type AsyncGuard,
+  type AsyncGuardGroup,
+  type AsyncRWLock,
   acquireAll,
   type Guard,
   type GuardGroup,
-  type LockMode,
   local,
   lockAll,
   locked,
@@ -17,11 +18,11 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 const same = <A, B>(..._: Same<A, B> extends true ? [] : ['not the same']): void => {}
 
 const lock = new RWLock()
-const asyncLock: AsyncLock = lock
+declare const remote: AsyncRWLock
 
 // ---- lockAll, acquireAll
 
-const total = lockAll([{ lock }, { lock: asyncLock, mode: 'read' }], (guards) => {
+const total = lockAll([{ lock }, { lock, mode: 'read' }], (guards) => {
   same<typeof guards, [Guard, Guard]>()
   const [from, to] = guards
   return from.token + to.token
@@ -35,12 +36,23 @@ const awaited = lockAll([], async () => 'text', {
 })
 same<typeof awaited, Promise<string>>()
 
-const wants: Want[] = [lock].map((lock) => ({ lock, mode: 'write' }))
+const wants: Array<Want<RWLock>> = [lock].map((lock) => ({ lock, mode: 'write' }))
 const several = lockAll(wants, (guards) => {
   same<typeof guards, Guard[]>()
   return guards.length
 })
 same<typeof several, Promise<number>>()
+
+const mixed = acquireAll([{ lock }, { lock: remote, mode: 'read' }])
+same<typeof mixed, Promise<AsyncGuardGroup<[Guard, AsyncGuard]>>>()
+{
+  await using held = await mixed
+  const released: void | Promise<void> = held.release()
+  await released
+}
+lockAll([{ lock: remote }], ([guard]) => {
+  same<typeof guard, AsyncGuard>()
+})
 
 const group = acquireAll([{ lock }, { lock, mode: 'upgradable' }], { timeout: 1 })
 same<typeof group, Promise<GuardGroup<[Guard, Guard]>>>()
@@ -89,11 +101,11 @@ const fails = locked(
 })
 same<ReturnType<typeof fails>, Promise<never>>()
 
-const mixed = locked(lock, 'read')((n: number): number | Promise<number> => n)
-same<ReturnType<typeof mixed>, Promise<number>>()
+const either = locked(lock, 'read')((n: number): number | Promise<number> => n)
+same<ReturnType<typeof either>, Promise<number>>()
 
-const mode: LockMode = 'upgradable'
-locked(() => lock, mode)(async () => {})
+locked(() => lock, 'upgradable')(async () => {})
+locked(remote, 'write')(async () => {})
 // @ts-expect-error: no such mode
 locked(lock, 'exclusive')
 // @ts-expect-error: the mode is missing

@@ -113,7 +113,7 @@ async function demo(initial) {
       `From the kill to the next writer: ${styled('bold', writer)}. To a complete file again: ${complete}.`,
     )
   }
-  print(passed ? styled('green', 'Everything is proven.') : styled('red', 'The proof failed.'))
+  print(passed ? styled('green', 'Every check passed.') : styled('red', 'A check failed.'))
   print()
   return passed
 }
@@ -122,7 +122,7 @@ async function serve() {
   const url = `http://localhost:${await fleet.start(SERVERS)}`
   print()
   print(`${styled('bold', url)} is a key-value store in one JSON file, with ${SERVERS} servers.`)
-  print('Read it, write it, have a write killed halfway, look at the lock, load it:')
+  print('Read it, write it, kill a server in the middle of a write, inspect the lock, send load:')
   print()
   print(`  curl ${url}/de/JPY`)
   print(`  curl -X PUT -d '"Yen"' ${url}/de/JPY`)
@@ -130,7 +130,7 @@ async function serve() {
   print(`  curl ${url}/`)
   print(`  npx autocannon -c 16 ${url}/en/EUR`)
   print()
-  print('What is asked of it shows below. Ctrl-C ends it.')
+  print('Requests are shown below. Ctrl-C ends the demo.')
   print()
   printTableHead()
   table({ quiet: true })
@@ -236,7 +236,7 @@ function isRunning(pid) {
 /** @param {string} signal */
 function interrupted(signal) {
   print()
-  print(port === undefined ? `Ended by ${signal} before anything was proven.` : 'Ended.')
+  print(port === undefined ? `Ended by ${signal} before the checks.` : 'Ended.')
   return port === undefined ? 1 : 0
 }
 

@@ -55,7 +55,7 @@ export function prove({ initial, state, load, kill, repairs }) {
     },
     {
       passed: changed.length === 0 && Object.keys(entries).length === Object.keys(initial).length,
-      text: `the ${count(untouched.length)} entries that nobody wrote are as they were${changed.length ? `, but for ${changed}` : ''}`,
+      text: `the ${count(untouched.length)} entries that no PUT changed are unchanged${changed.length ? `, except ${changed}` : ''}`,
     },
     {
       passed: versions.size === acknowledged.length && unaccounted >= 0 && unaccounted <= load.cutOff,
@@ -74,7 +74,7 @@ export function prove({ initial, state, load, kill, repairs }) {
     },
     {
       passed: kill?.tornOnDisk === true && repairs.some(({ died, torn }) => died === kill.pid && torn),
-      text: 'the kill left the file torn; the next writer was told, and repaired it',
+      text: 'the kill left the file torn; the next writer was notified, and repaired it',
     },
   ]
 }

@@ -9,10 +9,11 @@ import { type Change, call, update, updateSync } from './update.js'
 
 /** The new content of a file; `undefined` stands for the argument, which may have been changed. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
-type NewContent = string | Uint8Array | undefined | void
-type Fn<C> = (content: C) => NewContent | PromiseLike<NewContent>
-type Text = BufferEncoding | (UpdateFileOptions & { encoding: BufferEncoding })
-type Bytes = UpdateFileOptions & { encoding?: null | undefined }
+export type NewContent = string | Uint8Array | undefined | void
+
+type Content = Buffer | string
+type Fn = (content: Content) => NewContent | PromiseLike<NewContent>
+type Options = BufferEncoding | UpdateFileOptions | undefined
 
 /**
  * Like `updateJSON()`, for a file of bytes, or of text if an `encoding` is given. Resolves with the new content.
@@ -24,14 +25,23 @@ type Bytes = UpdateFileOptions & { encoding?: null | undefined }
  * `default` is for a missing file only: an empty one is content. Text that is not valid in its encoding is
  * `ERR_LOCK_INVALID_CONTENT`, because it could not be written back.
  */
-export function updateFile(file: string | URL, fn: Fn<Buffer>, options?: Bytes): Promise<Buffer>
-export function updateFile(file: string | URL, fn: Fn<string>, options: Text): Promise<string>
+export function updateFile(
+  file: string | URL,
+  fn: (content: Buffer) => NewContent | PromiseLike<NewContent>,
+  options?: UpdateFileOptions & { encoding?: null | undefined },
+): Promise<Buffer>
+/** Like the other form, for text. */
+export function updateFile(
+  file: string | URL,
+  fn: (content: string) => NewContent | PromiseLike<NewContent>,
+  options: BufferEncoding | (UpdateFileOptions & { encoding: BufferEncoding }),
+): Promise<string>
 export async function updateFile(
   file: string | URL,
-  fn: Fn<Buffer> | Fn<string>,
-  options?: Bytes | Text,
-): Promise<Buffer | string> {
-  const edit = new Edit(fn as Fn<Buffer | string>, options)
+  fn: (content: never) => NewContent | PromiseLike<NewContent>,
+  options?: Options,
+): Promise<Content> {
+  const edit = new Edit(fn as Fn, options)
   await update(checkFile(file), edit.change, checkUpdate(edit.options))
   return edit.result
 }
@@ -40,29 +50,34 @@ export async function updateFile(
 export function updateFileSync(
   file: string | URL,
   fn: (content: Buffer) => NewContent,
-  options?: Bytes,
+  options?: UpdateFileOptions & { encoding?: null | undefined },
 ): Buffer
-export function updateFileSync(file: string | URL, fn: (content: string) => NewContent, options: Text): string
+/** Like the other form, for text. */
 export function updateFileSync(
   file: string | URL,
-  fn: ((content: Buffer) => NewContent) | ((content: string) => NewContent),
-  options?: Bytes | Text,
-): Buffer | string {
-  const edit = new Edit(fn as Fn<Buffer | string>, options)
+  fn: (content: string) => NewContent,
+  options: BufferEncoding | (UpdateFileOptions & { encoding: BufferEncoding }),
+): string
+export function updateFileSync(
+  file: string | URL,
+  fn: (content: never) => NewContent,
+  options?: Options,
+): Content {
+  const edit = new Edit(fn as Fn, options)
   updateSync(checkFile(file), edit.change, checkUpdate(edit.options))
   return edit.result
 }
 
 /** One change of a file, and its result. */
 class Edit {
-  result: Buffer | string = ''
+  result: Content = ''
   readonly options: UpdateFileOptions | undefined
   readonly change: Change = (before) => this.#change(before)
-  readonly #fn: Fn<Buffer | string>
+  readonly #fn: Fn
   readonly #encoding: BufferEncoding | null
   readonly #default: string | Uint8Array | undefined
 
-  constructor(fn: Fn<Buffer | string>, options: Bytes | Text | undefined) {
+  constructor(fn: Fn, options: Options) {
     checkFunction('fn', fn)
     this.#fn = fn
     this.options = typeof options === 'string' ? { encoding: options } : options

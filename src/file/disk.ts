@@ -1,58 +1,55 @@
-// The calls of `node:fs` that the package makes, as steps.
+// The calls of `node:fs` that can take long, as steps. Calls that only read metadata are synchronous in both forms: they take
+// microseconds, a detour through libuv's thread pool takes ten times as long, and the lock is held meanwhile.
 import * as fs from 'node:fs'
+import { setTimeout } from 'node:timers' // not the global one, which a test may replace
 import { promisify } from 'node:util'
 import { both, type Steps } from './steps.js'
 
 const promises = fs.promises
 
-// With file descriptors, because `FileHandle` has no synchronous form.
-export const open: (path: string, flags: string, mode?: number) => Steps<number> = both(
-  (path: string, flags: string, mode?: number) => fs.openSync(path, flags, mode),
-  promisify(fs.open) as (path: string, flags: string, mode?: number) => Promise<number>,
-)
-export const write: (fd: number, bytes: Uint8Array) => Steps<void> = both(
-  (fd: number, bytes: Uint8Array) => fs.writeFileSync(fd, bytes),
-  promisify(fs.writeFile) as (fd: number, bytes: Uint8Array) => Promise<void>,
-)
-export const fstat: (fd: number) => Steps<fs.Stats> = both(
-  (fd: number) => fs.fstatSync(fd),
-  promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>,
-)
-export const fchown: (fd: number, uid: number, gid: number) => Steps<void> = both(
-  (fd: number, uid: number, gid: number) => fs.fchownSync(fd, uid, gid),
-  promisify(fs.fchown),
-)
-export const fchmod: (fd: number, mode: number) => Steps<void> = both(
-  (fd: number, mode: number) => fs.fchmodSync(fd, mode),
-  promisify(fs.fchmod) as (fd: number, mode: number) => Promise<void>,
-)
-export const fsync: (fd: number) => Steps<void> = both((fd: number) => fs.fsyncSync(fd), promisify(fs.fsync))
-export const close: (fd: number) => Steps<void> = both((fd: number) => fs.closeSync(fd), promisify(fs.close))
-
 export const readFile: (path: string) => Steps<Buffer> = both(
   (path: string) => fs.readFileSync(path),
   (path: string) => promises.readFile(path),
-)
-export const stat: (path: string) => Steps<fs.Stats> = both(
-  (path: string) => fs.statSync(path),
-  (path: string) => promises.stat(path),
-)
-export const access: (path: string, mode: number) => Steps<void> = both(
-  (path: string, mode: number) => fs.accessSync(path, mode),
-  (path: string, mode: number) => promises.access(path, mode),
 )
 export const readdir: (path: string) => Steps<string[]> = both(
   (path: string) => fs.readdirSync(path),
   (path: string) => promises.readdir(path),
 )
-export const unlink: (path: string) => Steps<void> = both(
-  (path: string) => fs.unlinkSync(path),
-  (path: string) => promises.unlink(path),
-)
 export const rename: (from: string, to: string) => Steps<void> = both(
   (from: string, to: string) => fs.renameSync(from, to),
   (from: string, to: string) => promises.rename(from, to),
 )
+
+// With file descriptors, because `FileHandle` has no synchronous form.
+export const create: (path: string, mode: number) => Steps<number> = both(
+  (path: string, mode: number) => fs.openSync(path, 'wx', mode),
+  (path: string, mode: number) => openFile(path, 'wx', mode),
+)
+export const write: (fd: number, bytes: Uint8Array) => Steps<void> = both(
+  (fd: number, bytes: Uint8Array) => fs.writeFileSync(fd, bytes),
+  (fd: number, bytes: Uint8Array) => writeFile(fd, bytes),
+)
+export const fsync: (fd: number) => Steps<void> = both(
+  (fd: number) => fs.fsyncSync(fd),
+  (fd: number) => syncFile(fd),
+)
+const openFile = promisify(fs.open) as (path: string, flags: string, mode: number) => Promise<number>
+const writeFile = promisify(fs.writeFile) as (fd: number, bytes: Uint8Array) => Promise<void>
+const syncFile = promisify(fs.fsync)
+
+/** Larger content is read and written by libuv's thread pool. */
+const SMALL_BYTES = 64 * 1024
+
+/** Reads a file of about `size` bytes. */
+export function* readFileOfSize(path: string, size: number): Steps<Buffer> {
+  return size <= SMALL_BYTES ? fs.readFileSync(path) : yield* readFile(path)
+}
+
+/** Writes a new file. */
+export function* writeNew(fd: number, bytes: Uint8Array): Steps<void> {
+  if (bytes.length <= SMALL_BYTES) fs.writeFileSync(fd, bytes)
+  else yield* write(fd, bytes)
+}
 
 const sleep: (ms: number) => Steps<unknown> = both(
   (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
@@ -80,16 +77,27 @@ export function* retryWhileShared<T>(attempt: () => Steps<T>): Steps<T> {
   }
 }
 
-/** Runs the steps, and ignores an error that has one of these codes, or any error. */
-export function* ignoring<T>(steps: Steps<T>, codes?: string[]): Steps<T | undefined> {
+export function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code)
+}
+
+/** Calls `attempt`, and returns `undefined` for an error that has one of these codes, or for any error. */
+export function ignoring<T>(attempt: () => T, codes?: string[]): T | undefined {
   try {
-    return yield* steps
+    return attempt()
   } catch (error) {
     if (codes !== undefined && !codes.includes(codeOf(error))) throw error
     return undefined
   }
 }
 
-export function codeOf(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code)
+/** Like {@link ignoring}, for steps. */
+export function* ignoringSteps<T>(steps: Steps<T>, codes?: string[]): Steps<T | undefined> {
+  try {
+    return yield* steps
+  } catch (error) {
+    return ignoring(() => {
+      throw error
+    }, codes)
+  }
 }

@@ -1,6 +1,8 @@
+import { clearTimeout, setTimeout } from 'node:timers' // not the global ones, which a test may replace
 import { invalidType } from '../errors.js'
-import { checkObject, type RWLockOptions } from '../options.js'
+import { checkObject } from '../options.js'
 import { RWLock } from '../rwlock.js'
+import type { RWLockOptions } from '../types.js'
 import { checkFile, findTarget, type Target } from './target.js'
 
 /** How to open the lock of a file. */
@@ -33,8 +35,50 @@ export function forFile(file: string | URL, options?: ForFileOptions): RWLock {
   return openLock(findTarget(checkFile(file)), beside, rest)
 }
 
-export function openLock(target: Target, beside: boolean | undefined, options?: RWLockOptions): RWLock {
+function openLock(target: Target, beside: boolean | undefined, options?: RWLockOptions): RWLock {
   return new RWLock(beside ? { path: `${target.path}.lock` } : target.name, options)
+}
+
+/** How long a lock stays open after an update, in ms: opening and closing it takes longer than the rest of a small update. */
+const IDLE_TIMEOUT = 1000
+
+/** A killed update leaves the old or the new content, so no later process needs to know of it. */
+const UPDATE_OPTIONS: RWLockOptions = { durable: false }
+
+interface OpenLock {
+  readonly lock: RWLock
+  users: number
+  idle: NodeJS.Timeout | undefined
+}
+
+/** The locks in shared memory that updates use or have just used. */
+const openLocks = new Map<string, OpenLock>()
+
+/** Opens the lock of a file for an update, which must call `done` afterwards. */
+export function borrowLock(target: Target, beside: boolean): { lock: RWLock; done: () => void } {
+  if (beside) {
+    // Closed immediately: an open file would keep the folder from being removed on Windows.
+    const lock = openLock(target, beside, UPDATE_OPTIONS)
+    return { lock, done: () => lock.close() }
+  }
+  const key = `${process.geteuid?.()} ${target.name}` // another user has another lock of the same name
+  const known = openLocks.get(key)
+  const open: OpenLock = known ?? {
+    lock: openLock(target, beside, UPDATE_OPTIONS),
+    users: 0,
+    idle: undefined,
+  }
+  if (known === undefined) openLocks.set(key, open)
+  clearTimeout(open.idle)
+  open.users++
+  const done = () => {
+    if (--open.users > 0) return
+    open.idle = setTimeout(() => {
+      openLocks.delete(key)
+      open.lock.close()
+    }, IDLE_TIMEOUT).unref()
+  }
+  return { lock: open.lock, done }
 }
 
 export function checkBeside(beside: unknown): void {

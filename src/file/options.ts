@@ -1,6 +1,6 @@
 import { invalidType, invalidValue } from '../errors.js'
-import type { AcquireOptions } from '../options.js'
 import { checkAcquireOptions, checkObject } from '../options.js'
+import type { AcquireOptions } from '../types.js'
 import type { Parsed } from './json.js'
 import { checkBeside } from './lock.js'
 

@@ -1,6 +1,6 @@
 // Replacing a file so that a crash at any instruction leaves the old content or the new one.
 import { createHash, randomBytes } from 'node:crypto'
-import type { Stats } from 'node:fs'
+import * as fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import * as disk from './disk.js'
 import type { Steps } from './steps.js'
@@ -17,43 +17,43 @@ export function* replaceFile(
   target: string,
   path: string,
   bytes: Uint8Array,
-  like: Stats | null,
+  like: fs.Stats | null,
   mode: number,
 ): Steps<void> {
   const temporary = temporaryFile(target)
   try {
     // Private until its owner is set.
-    const fd = yield* disk.open(temporary, 'wx', like === null ? mode : 0o600)
+    const fd = yield* disk.create(temporary, like === null ? mode : 0o600)
     try {
-      yield* disk.write(fd, bytes)
-      if (like !== null) yield* setOwnerAndMode(fd, like)
+      yield* disk.writeNew(fd, bytes)
+      if (like !== null) setOwnerAndMode(fd, like)
       yield* disk.fsync(fd) // before the rename: a power cut must not leave an empty file
     } finally {
-      yield* disk.close(fd)
+      fs.closeSync(fd)
     }
     yield* disk.retryWhileShared(() => disk.rename(temporary, path))
   } catch (error) {
-    yield* disk.ignoring(disk.unlink(temporary))
+    disk.ignoring(() => fs.unlinkSync(temporary))
     throw withPath(error, path)
   }
   yield* syncFolder(dirname(path))
 }
 
-function* setOwnerAndMode(fd: number, like: Stats): Steps<void> {
+function setOwnerAndMode(fd: number, like: fs.Stats): void {
   if (process.platform === 'win32') return
   let mode = like.mode & 0o7777
-  const own = yield* disk.fstat(fd)
+  const own = fs.fstatSync(fd)
   if (own.uid !== like.uid || own.gid !== like.gid) {
     const refused = ['EPERM', 'EINVAL'] // EINVAL: an owner that this user namespace does not have
-    yield* disk.ignoring(disk.fchown(fd, own.uid, like.gid), refused)
-    yield* disk.ignoring(disk.fchown(fd, like.uid, like.gid), refused)
-    const { uid, gid } = yield* disk.fstat(fd)
+    disk.ignoring(() => fs.fchownSync(fd, own.uid, like.gid), refused)
+    disk.ignoring(() => fs.fchownSync(fd, like.uid, like.gid), refused)
+    const { uid, gid } = fs.fstatSync(fd)
     // Another group must not get the permissions of the old group.
     if (gid !== like.gid) mode = (mode & ~0o070) | ((mode & 0o007) << 3)
     if (uid !== like.uid || gid !== like.gid) mode &= 0o777
   }
   // After the owner: changing it clears the setuid bit.
-  yield* disk.fchmod(fd, mode)
+  fs.fchmodSync(fd, mode)
 }
 
 /** Makes the rename durable, where the system can. */
@@ -61,12 +61,12 @@ function* syncFolder(folder: string): Steps<void> {
   if (process.platform === 'win32') return // Windows cannot open folders
   // The folder may be writable but not readable, and some file systems cannot sync folders.
   const refused = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
-  const fd = yield* disk.ignoring(disk.open(folder, 'r'), refused)
+  const fd = disk.ignoring(() => fs.openSync(folder, 'r'), refused)
   if (fd === undefined) return
   try {
-    yield* disk.ignoring(disk.fsync(fd), refused)
+    yield* disk.ignoringSteps(disk.fsync(fd), refused)
   } finally {
-    yield* disk.close(fd)
+    fs.closeSync(fd)
   }
 }
 
@@ -74,10 +74,10 @@ function* syncFolder(folder: string): Steps<void> {
 export function* removeLeftovers(target: string): Steps<void> {
   const folder = dirname(target)
   const prefix = temporaryPrefix(target)
-  const entries = (yield* disk.ignoring(disk.readdir(folder))) ?? []
+  const entries = (yield* disk.ignoringSteps(disk.readdir(folder))) ?? []
   for (const entry of entries) {
     if (!entry.startsWith(prefix) || !LEFTOVER.test(entry.slice(prefix.length))) continue
-    yield* disk.ignoring(disk.unlink(join(folder, entry)))
+    disk.ignoring(() => fs.unlinkSync(join(folder, entry)))
   }
 }
 

@@ -4,6 +4,7 @@ import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, parse, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
+import { binding } from '../shared-memory/binding.js'
 import { codeOf } from './disk.js'
 
 /** A file, and the name of its lock. */
@@ -14,7 +15,6 @@ export interface Target {
   name: string
 }
 
-const MAX_NAME_BYTES = 255
 const MAX_LINKS = 40 // as in Linux
 
 /** `file` as a path, which may be relative. */
@@ -112,7 +112,7 @@ function foldCase(name: string): string {
 /** The path itself, because `inspect()` shows it; its hash and its end if the path cannot be the name of a lock. */
 function nameOf(path: string): string {
   const name = `file:${path}`
-  if (Buffer.byteLength(name) <= MAX_NAME_BYTES && !/\p{Surrogate}/u.test(name)) return name
+  if (Buffer.byteLength(name) <= binding.MAX_NAME_BYTES && !/\p{Surrogate}/u.test(name)) return name
   // In UTF-16, because lone surrogates have no UTF-8 form.
   const hash = createHash('sha256').update(path, 'utf16le').digest('hex')
   const end = basename(path)

@@ -1,10 +1,10 @@
 // One update: lock, read, change, replace, unlock.
-import { constants, type Stats } from 'node:fs'
+import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { throwIfAborted } from '../abort.js'
 import { invalidValue } from '../errors.js'
 import * as disk from './disk.js'
-import { openLock } from './lock.js'
+import { borrowLock } from './lock.js'
 import type { CheckedUpdate } from './options.js'
 import { removeLeftovers, replaceFile } from './replace.js'
 import { runAsync, runSync, type Steps, step } from './steps.js'
@@ -25,19 +25,16 @@ export type Change = (before: Before) => Steps<Uint8Array | null>
 /** The path led to another file when the lock was granted. */
 const MOVED = Symbol()
 
-/** A killed update leaves the old or the new content, so no later process needs to know of it. */
-const OPEN_OPTIONS = { durable: false }
-
 export async function update(given: string, change: Change, options: CheckedUpdate): Promise<void> {
   const file = absolute(given)
   for (const left = timeLeft(options.timeout); ; ) {
     const target = findTarget(file)
-    const lock = openLock(target, options.beside, OPEN_OPTIONS)
+    const { lock, done } = borrowLock(target, options.beside)
     try {
       const run = () => runAsync(updateLocked(file, target, change, options))
       if ((await lock.write(run, { ...options, timeout: left() })) !== MOVED) return
     } finally {
-      lock.close()
+      done()
     }
   }
 }
@@ -46,12 +43,12 @@ export function updateSync(given: string, change: Change, options: CheckedUpdate
   const file = absolute(given)
   for (const left = timeLeft(options.timeout); ; ) {
     const target = findTarget(file)
-    const lock = openLock(target, options.beside, OPEN_OPTIONS)
+    const { lock, done } = borrowLock(target, options.beside)
     try {
       const run = () => runSync(updateLocked(file, target, change, options))
       if (lock.writeSync(run, { ...options, timeout: left() }) !== MOVED) return
     } finally {
-      lock.close()
+      done()
     }
   }
 }
@@ -73,14 +70,15 @@ function* updateLocked(
   if (name !== locked.name) return MOVED
 
   yield* removeLeftovers(path)
-  const { stats, missing } = yield* statIfPresent(path)
+  const { stats, missing } = statIfPresent(path)
   if (stats !== null && !stats.isFile() && !stats.isDirectory()) {
     throw invalidValue('file', path, 'must be a regular file') // reading a pipe or a device may never end
   }
-  const bytes = stats === null ? null : yield* disk.retryWhileShared(() => disk.readFile(path))
+  const bytes =
+    stats === null ? null : yield* disk.retryWhileShared(() => disk.readFileOfSize(path, stats.size))
   // Before `change`, which may have side effects. A rename would not need permission to write the file.
-  if (stats !== null) yield* disk.access(path, constants.W_OK)
-  yield* disk.access(dirname(path), constants.W_OK)
+  if (stats !== null) fs.accessSync(path, fs.constants.W_OK)
+  fs.accessSync(dirname(path), fs.constants.W_OK)
 
   if (signal !== undefined) throwIfAborted(signal)
   const after = yield* change({ path, bytes, missing })
@@ -92,9 +90,9 @@ function* updateLocked(
   return undefined
 }
 
-function* statIfPresent(path: string): Steps<{ stats: Stats | null; missing: unknown }> {
+function statIfPresent(path: string): { stats: fs.Stats | null; missing: unknown } {
   try {
-    return { stats: yield* disk.stat(path), missing: undefined }
+    return { stats: fs.statSync(path), missing: undefined }
   } catch (error) {
     if (disk.codeOf(error) !== 'ENOENT') throw error
     return { stats: null, missing: error }

@@ -1,5 +1,5 @@
-import { translate } from '../errors.js'
 import { binding } from './binding.js'
+import { translate } from './translate.js'
 
 const fastPath = binding.fastPath()
 

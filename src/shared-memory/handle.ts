@@ -1,46 +1,48 @@
-import { LockError, translate } from '../errors.js'
-import type { LockLocation } from '../options.js'
+import type { EngineCapabilities, LockEngine } from '../engine.js'
+import { LockError, type LockErrorCode } from '../errors.js'
+import { Hold } from '../guard.js'
+import { writable } from '../inspect.js'
+import { FAILED, type HoldEnd, type Mode, READ, type UPGRADABLE, WRITE } from '../modes.js'
+import type { PendingRequest } from '../pending.js'
+import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } from '../types.js'
 import { binding } from './binding.js'
-import { releaseExclusive, releaseRead } from './fast-path.js'
-import { dropLabels, type Label } from './labels.js'
-import { type AnyWait, copy, withdrawAll } from './pending.js'
+import { releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
+import { Label } from './labels.js'
+import { copy, nextKey, requests } from './library-copy.js'
+import { noticeLoss } from './lost-guards.js'
+import { snapshotOf } from './snapshot.js'
+import { translate, translated, withSystemError } from './translate.js'
 
-/** How a lock is held; the numbers are the binding's. */
-export const READ = 1
-export const UPGRADABLE = 2
-export const WRITE = 3
-export type Mode = typeof READ | typeof UPGRADABLE | typeof WRITE
-export const MODE_NAMES = ['', 'read', 'upgradable', 'write'] as const
+/** A hold in shared memory. */
+export type SharedHold = Hold<number> & Guard
 
-/** How an exclusive hold ends; the numbers are the binding's. */
-export const CONSISTENT = 0
-/** The function that held the lock threw. */
-export const FAILED = 1
+const CAPABILITIES: EngineCapabilities = { sync: true, upgradable: true, ownerDied: true }
 
-/** Every open handle of this copy of the package, by the binding's number for it. */
+/** Every open handle of this copy of the library, by its number. */
 export const handles = new Map<number, Handle>()
 
 /**
- * One opening of a lock: what a `RWLock` and its guards share. It must not refer to the `RWLock`, so that it can clean up
- * after that was collected.
+ * The engine of one open lock in shared memory: what a `RWLock` and its guards share. It must not refer to the `RWLock`, because it
+ * closes the lock after that was collected.
+ *
+ * A grant is one number: 1 + the token less `tokenBase`, negative if an earlier writer died; 0 is no grant.
  */
-export class Handle {
+export class Handle implements LockEngine<number> {
+  readonly capabilities = CAPABILITIES
   closed = false
-  /** Holds of this handle, out of those of the attachment. */
+  /** The holds of this handle, out of those of its attachment. */
   reads = 0
   exclusive: typeof UPGRADABLE | typeof WRITE | 0 = 0
   /** See `lost-guards.ts`. */
   lossToken = {}
-  /** The write hold whose loss is noticed. */
+  /** The write hold whose loss is watched. */
   watched = 0
-  /** Its requests that wait. */
-  readonly waits = new Set<AnyWait>()
-  /** Names of its holds. */
+  readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
 
   constructor(
     readonly location: LockLocation,
-    /** The binding's number for it. */
+    /** The name of this handle in the addon. */
     readonly number: number,
     readonly attachment: number,
     readonly tokenBase: bigint,
@@ -53,61 +55,237 @@ export class Handle {
     return this.location.name === undefined ? `lock ${this.location.path}` : `lock '${this.location.name}'`
   }
 
+  get identity(): string {
+    return translated(() => binding.identity(this.attachment))
+  }
+
   assertOpen(): void {
     if (this.closed)
       throw new LockError('ERR_LOCK_CLOSED', `${this.text} is closed: open it again with new RWLock()`)
   }
 
-  releaseRead(): void {
-    releaseRead(this.attachment)
-    this.reads--
-  }
+  // ---- acquiring
 
-  releaseExclusive(end: typeof CONSISTENT | typeof FAILED): void {
-    const { exclusive } = this
-    // Before: the next one may be granted on the way.
-    this.exclusive = 0
+  tryAcquire(lock: object, mode: Mode, label?: string): SharedHold | null {
+    if (this.closed) this.assertOpen()
+    const { attachment } = this
+    const grant =
+      mode === READ
+        ? tryRead(attachment)
+        : mode === WRITE
+          ? tryWrite(attachment)
+          : binding.tryUpgradable(attachment)
+    if (grant === 0) return null
     try {
-      releaseExclusive(this.attachment, end)
+      return this.#hold(lock, mode, grant, label)
     } catch (error) {
-      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left to get there
+      binding.returnGrant(attachment, mode) // no stack or memory was left
       throw error
     }
   }
 
-  downgrade(to: typeof READ | typeof UPGRADABLE): void {
+  /** Waits for the lock, blocking this thread. */
+  block(lock: object, mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
+    const { timeout = Number.POSITIVE_INFINITY, label } = options ?? {}
+    const now = this.tryAcquire(lock, mode, label)
+    if (now !== null) return now
+    if (timeout === 0) throw this.timeoutError(mode, false, 0)
+    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness))
+    if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
+    try {
+      return this.#hold(lock, mode, grant, label)
+    } catch (error) {
+      binding.returnGrant(this.attachment, mode) // as in tryAcquire
+      throw error
+    }
+  }
+
+  request(request: PendingRequest<number>): void {
+    const { mode, timeout, upgrade } = request
+    if (timeout === 0) {
+      request.timeOut(this.timeoutError(mode, upgrade !== null, 0)) // tryAcquire or tryUpgrade came first
+      return
+    }
+    const { attachment } = this
+    const key = nextKey()
+    request.key = key
+    // Before the call, which may settle the request.
+    requests.set(key, request)
+    this.requests.add(request)
+    try {
+      request.id =
+        upgrade === null
+          ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness)
+          : binding.requestUpgrade(copy.number, key, attachment, timeout)
+    } catch (error) {
+      requests.delete(key)
+      this.requests.delete(request)
+      throw translate(error)
+    }
+  }
+
+  cancel(request: PendingRequest<number>): void {
+    requests.delete(request.key)
+    this.requests.delete(request)
+    binding.cancel(this.attachment, request.id)
+  }
+
+  advance(): void {
+    binding.advance(this.attachment)
+  }
+
+  granted({ lock, mode, label, upgrade }: PendingRequest<number>, grant: number): Hold<number> {
+    if (upgrade === null) return this.#hold(lock, mode, grant, label)
+    this.#becomeWriter(upgrade, grant)
+    return upgrade
+  }
+
+  /** A hold of a grant. If this throws, nothing is counted. */
+  #hold(lock: object, mode: Mode, grant: number, label: string | undefined): SharedHold {
+    const ownerDied = grant < 0 ? this.#ownerDied() : null
+    const hold = new Hold<number>(this, lock, mode, grant, ownerDied, this.lossToken)
+    if (label !== undefined) {
+      hold.needExtras().label = label
+      this.#showLabel(hold)
+    }
+    if (mode === READ) {
+      this.reads++
+    } else {
+      if (mode === WRITE) noticeLoss()
+      this.exclusive = mode
+    }
+    return hold as SharedHold
+  }
+
+  // ---- changing and ending holds
+
+  tryUpgrade(hold: Hold<number>): boolean {
+    const grant = binding.tryUpgrade(this.attachment)
+    if (grant === 0) return false
+    // Without a call: no stack may be left for one, and the hold is the write hold now.
+    if (hold.held === READ) this.reads--
+    hold.held = WRITE
+    hold.grant = grant
+    this.exclusive = WRITE
+    this.#becomeWriter(hold, grant)
+    return true
+  }
+
+  #becomeWriter(hold: Hold<number>, grant: number): void {
+    hold.held = WRITE
+    hold.grant = grant
+    this.exclusive = WRITE
+    hold.upgraded(grant < 0 ? this.#ownerDied() : null)
+    hold.lossToken = this.lossToken
+    noticeLoss()
+    this.#showLabel(hold)
+  }
+
+  downgrade(hold: Hold<number>, to: typeof READ | typeof UPGRADABLE): void {
     const { exclusive } = this
     this.exclusive = 0
     try {
       binding.downgrade(this.attachment, to)
     } catch (error) {
-      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left to get there
+      if ((error as LockError).code === undefined) {
+        this.exclusive = exclusive // no stack was left for the call: nothing has changed
+        throw error
+      }
+      hold.ended = true
+      hold.extras?.shown?.drop()
       throw translate(error)
     }
     if (to === READ) this.reads++
     else this.exclusive = to
+    hold.held = to
+    this.#showLabel(hold)
   }
 
-  /** Ends every wait and hold of this handle. */
+  release(hold: Hold<number>, end: HoldEnd): void {
+    hold.extras?.shown?.drop()
+    if (hold.held === READ) this.#releaseRead()
+    else this.#releaseExclusive(end)
+  }
+
+  #releaseRead(): void {
+    releaseRead(this.attachment)
+    this.reads--
+  }
+
+  #releaseExclusive(end: HoldEnd): void {
+    const { exclusive } = this
+    // Before the call, which may grant the next request.
+    this.exclusive = 0
+    try {
+      releaseExclusive(this.attachment, end)
+    } catch (error) {
+      if ((error as LockError).code === undefined) this.exclusive = exclusive // no stack was left for the call
+      throw error
+    }
+  }
+
+  /** The label of a reader has another place than that of an exclusive holder. */
+  #showLabel(hold: Hold<number>): void {
+    const { extras } = hold
+    if (extras?.label === undefined) return
+    extras.shown?.drop()
+    extras.shown = new Label(this.labels, this.attachment, hold.held === READ, extras.label)
+  }
+
+  // ---- inspecting and closing
+
+  tokenOf(grant: number): bigint {
+    return this.tokenBase + BigInt(Math.abs(grant) - 1)
+  }
+
+  #ownerDied(): OwnerDied | null {
+    const died = binding.ownerDied(this.attachment)
+    return died == null ? null : writable(died)
+  }
+
+  inspect(): LockSnapshot {
+    return snapshotOf(translated(() => binding.inspect(this.attachment)))
+  }
+
+  /** Message and holders are of one snapshot. */
+  timeoutError(mode: Mode, isUpgrade: boolean, timeout: number): LockError {
+    const { message, holders } = translated(() =>
+      binding.explainTimeout(this.attachment, mode, isUpgrade, timeout),
+    )
+    return new LockError('ERR_LOCK_TIMEOUT', message, holders as LockError['holders'])
+  }
+
+  /** Why the addon gave up every request of the attachment. */
+  failure(): LockError {
+    const { code, message, cause } = binding.failure(this.attachment)
+    return withSystemError(new LockError(code as LockErrorCode, message), cause)
+  }
+
   close(): void {
     if (this.closed) return
     this.closed = true
-    withdrawAll(
-      this,
-      () => new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`),
-    )
-    dropLabels(this)
+    this.#withdrawAll()
+    for (const label of this.labels) label.drop()
     try {
-      while (this.reads > 0) this.releaseRead()
-      // Not whole: a write that was granted and whose function has not run yet repaired nothing.
-      if (this.exclusive !== 0) this.releaseExclusive(FAILED)
+      while (this.reads > 0) this.#releaseRead()
+      // Not consistent: a write that was granted, and whose function has not run yet, has repaired nothing.
+      if (this.exclusive !== 0) this.#releaseExclusive(FAILED)
     } finally {
       this.leave()
     }
   }
 
+  #withdrawAll(): void {
+    if (this.requests.size === 0) return
+    for (const request of this.requests) {
+      request.withdraw(new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
+    }
+    // After all of them, so that none is granted meanwhile.
+    this.advance()
+  }
+
   /**
-   * Closes this handle, and leaves what it holds: after a collection there may be holds whose guards were lost, which must not
+   * Closes this handle, and keeps what it holds: after a garbage collection there may be holds whose guards were lost. Those must not
    * end before the thread does.
    */
   leave(): void {

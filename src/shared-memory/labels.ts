@@ -1,27 +1,22 @@
 import { binding } from './binding.js'
-import type { Handle } from './handle.js'
 
-/** What a hold is called, until it ends or changes its mode. The binding shows the latest of an attachment. */
+/** The label of a hold, until the hold ends or changes its mode. `inspect()` shows the latest label of an attachment. */
 export class Label {
-  readonly #handle: Handle
+  readonly #labels: Set<Label>
+  readonly #attachment: number
   readonly #ofRead: boolean
   readonly #number: number
 
-  constructor(handle: Handle, ofRead: boolean, label: string) {
-    this.#handle = handle
+  /** `labels` has every label of its handle. */
+  constructor(labels: Set<Label>, attachment: number, ofRead: boolean, text: string) {
+    this.#labels = labels
+    this.#attachment = attachment
     this.#ofRead = ofRead
-    this.#number = binding.labelHold(handle.attachment, label, ofRead)
-    handle.labels.add(this)
+    this.#number = binding.labelHold(attachment, text, ofRead)
+    labels.add(this)
   }
 
   drop(): void {
-    if (this.#handle.labels.delete(this)) {
-      binding.dropLabel(this.#handle.attachment, this.#number, this.#ofRead)
-    }
+    if (this.#labels.delete(this)) binding.dropLabel(this.#attachment, this.#number, this.#ofRead)
   }
-}
-
-/** Drops the names of every hold of `handle`. */
-export function dropLabels(handle: Handle): void {
-  for (const label of handle.labels) label.drop()
 }

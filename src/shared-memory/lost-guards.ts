@@ -4,8 +4,9 @@
 // other purpose. Only a lossToken whose hold still writes at a garbage collection is registered, and the handle takes a new one: from
 // then on nothing but the hold refers to the lossToken, and it is collected with the hold.
 import { emitWarning } from 'node:process'
+import { WRITE } from '../modes.js'
 import { binding } from './binding.js'
-import { type Handle, handles, WRITE } from './handle.js'
+import { type Handle, handles } from './handle.js'
 
 interface Watched {
   handle: Handle

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { binding } from './binding.js'
 import { handles } from './handle.js'
-import { copy } from './pending.js'
+import { copy } from './library-copy.js'
 
 /** How long after a collection that freed nothing there is no other, in ms: it stops the thread for a while. */
 const VAIN = 1000

@@ -168,7 +168,7 @@ impl Actor {
             }
             "doorbell" => {
                 let doorbell = Doorbell::open().expect("a doorbell");
-                self.attachment().answer(&doorbell, 0);
+                self.attachment().set_doorbell(&doorbell, 0);
                 self.doorbell = Some(doorbell);
             }
             "watch" => return self.watch(),

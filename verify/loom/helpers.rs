@@ -10,8 +10,8 @@ use plain::UnsafeCell;
 #[cfg(not(loom))]
 use std::thread;
 
-use crate::attachment::requests::WaitOptions;
 use crate::attachment::{Attachment, HoldEnd};
+use crate::options::WaitOptions;
 use crate::protocol::slot::Mode;
 use crate::shm::heap::Heap;
 

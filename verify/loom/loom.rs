@@ -9,16 +9,20 @@ use ::loom::model::Builder;
 use ::loom::thread;
 
 use super::helpers::{Lock, PATIENT, Participant};
-use crate::attachment::requests::{Outcome, WaitOptions};
-use crate::attachment::{HoldEnd, PRUNE_INTERVAL};
+use crate::attachment::HoldEnd;
+use crate::attachment::exclusive::PRUNE_INTERVAL;
+use crate::attachment::requests::Outcome;
+use crate::options::WaitOptions;
 use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
 use crate::protocol::slot::Reads;
-use crate::shm::Segment;
-use crate::shm::removal::Attempt;
+use crate::protocol::wake;
+use crate::shm::claim;
+use crate::shm::lock_file::slot_byte;
+use crate::shm::removal::{self, Attempt};
+use crate::shm::segment::Segment;
 use crate::sync::AtomicU64;
-use crate::sys::byte_lock::slot_byte;
+use crate::sys::doorbell::Doorbell;
 use crate::sys::park;
-use crate::sys::park::doorbell::Doorbell;
 
 /// What came out of a model's runs. A model whose runs all end alike checks less than it seems to.
 struct Ends(Arc<Mutex<(BTreeSet<String>, usize)>>);
@@ -114,7 +118,7 @@ impl Participant {
             if let Some(outcome) = self.outcome() {
                 return outcome;
             }
-            park::wait(&self.own.slot().waiting.wake, park::IDLE, u64::MAX);
+            park::wait(&self.own.slot().waiting.wake, wake::IDLE, u64::MAX);
         }
     }
 
@@ -441,7 +445,7 @@ fn who_sleeps_on_its_word_is_not_rung_for_elsewhere() {
             let lock = Lock::new(3);
             let [holder, waiter] = lock.parties();
             assert!(holder.try_mode(held));
-            waiter.own.answer(&Doorbell::open().unwrap(), 0);
+            waiter.own.set_doorbell(&Doorbell::open().unwrap(), 0);
             waiter.ask(mode, PATIENT);
             ends([
                 go(holder, move |holder| holder.use_up(held)),
@@ -622,7 +626,7 @@ fn a_dead_reader_is_cleared_away_while_a_writer_drains() {
         dead.dies();
         let index = dead.own.index;
         ends([
-            go(finder, move |finder| assert!(finder.own.segment.recover(index))),
+            go(finder, move |finder| assert!(finder.own.segment.recovery().recover(index))),
             go(writer, |writer| {
                 writer.wait(Write);
                 writer.use_up(Write);
@@ -643,7 +647,7 @@ fn a_dead_writer_is_cleared_away_by_two_at_once() {
         let index = dead.own.index;
         let find = |party: Participant, mode| {
             go(party, move |party| {
-                party.own.segment.recover(index);
+                party.own.segment.recovery().recover(index);
                 if !party.try_mode(mode) {
                     return "no";
                 }
@@ -675,7 +679,7 @@ fn a_dead_waiter_is_cleared_away_while_another_leaves() {
         let asked = leaver.ask(Write, PATIENT);
         reader.ask(Read, PATIENT);
         let threads = [
-            go(holder, move |holder| assert!(holder.own.segment.recover(index))),
+            go(holder, move |holder| assert!(holder.own.segment.recovery().recover(index))),
             go(leaver, move |leaver| {
                 assert!(leaver.own.cancel(asked));
                 leaver.own.poll(0).unwrap();
@@ -698,7 +702,7 @@ fn a_new_owner_of_a_dead_ones_slot_is_not_cleared_away() {
         let index = dead.own.index;
         let segment = dead.own.segment.clone();
         let finder = thread::spawn(move || {
-            segment.recover(index);
+            segment.recovery().recover(index);
         });
         let new = lock.attach();
         assert_eq!(new.own.index, index);
@@ -746,7 +750,7 @@ fn a_writer_sees_who_attached_while_another_closed() {
 }
 
 fn removes(segment: &Segment) -> &'static str {
-    match segment.try_remove(|_| true).unwrap() {
+    match removal::try_remove(segment, |_| true).unwrap() {
         Attempt::Removed => "removed",
         _ => "not",
     }
@@ -759,7 +763,7 @@ fn a_lock_is_not_removed_under_who_attaches() {
         let heap = Lock::new(1).heap;
         let (attaching, removing) = (heap.segment(), heap.segment());
         let attaches = thread::spawn(move || {
-            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            let stays = claim::slot(&attaching).unwrap().is_some() && removal::veto(&attaching);
             (attaching, stays)
         });
         let removed = removes(&removing);
@@ -776,7 +780,7 @@ fn of_two_who_remove_a_lock_one_does_and_nobody_attaches() {
         let [attaching, one, two] = std::array::from_fn(|_| heap.segment());
         let first = thread::spawn(move || removes(&one));
         let attaches = thread::spawn(move || {
-            let stays = attaching.claim_slot().unwrap().is_some() && attaching.veto_removal();
+            let stays = claim::slot(&attaching).unwrap().is_some() && removal::veto(&attaching);
             (attaching, stays)
         });
         let removed = [removes(&two), first.join().unwrap()];

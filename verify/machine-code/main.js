@@ -92,23 +92,23 @@ const MACHINES = [
 ]
 
 const MUTANTS = [
-  weaker('attachment/mod.rs', 'read_publish', 'Release'),
-  weaker('attachment/mod.rs', 'register_reader', 'Release'),
-  weaker('attachment/mod.rs', 'retract_read', 'Acquire'),
-  weaker('attachment/mod.rs', 'release_read', 'Release'),
-  weaker('protocol/queue.rs', 'fn load', 'Acquire'),
+  weaker('attachment/read.rs', 'read_publish', 'Release'),
+  weaker('attachment/read.rs', 'register_reader', 'Release'),
+  weaker('attachment/read.rs', 'retract_read', 'Acquire'),
+  weaker('attachment/read.rs', 'release_read', 'Release'),
+  weaker('shm/layout.rs', 'fn load', 'Acquire'),
   // (Both its orders, since one instruction serves the stronger of the two.)
-  weaker('protocol/queue.rs', 'fn swap', 'Acquire', { times: 2 }),
-  weaker('protocol/queue.rs', 'scan_bound', 'Acquire'),
-  weaker('protocol/queue.rs', 'scan_reader_bitmap', 'Acquire'),
-  weaker('protocol/queue.rs', 'scan_reads', 'Acquire'),
+  weaker('shm/layout.rs', 'fn swap', 'Acquire', { times: 2 }),
+  weaker('protocol/state.rs', 'scan_bound', 'Acquire'),
+  weaker('protocol/reader_bitmap.rs', 'scan_reader_bitmap', 'Acquire'),
+  weaker('protocol/reader_bitmap.rs', 'scan_reads', 'Acquire'),
   weaker('attachment/requests.rs', 'publish_load', 'Acquire'),
   weaker('attachment/requests.rs', 'publish', 'Release'),
   weaker('attachment/requests.rs', 'leave_queue', 'Release'),
-  weaker('sys/park/mod.rs', 'wake_mark', 'Relaxed'),
-  weaker('sys/park/mod.rs', 'take_wake', 'Relaxed'),
-  weaker('sys/park/doorbell/mod.rs', 'doorbell_load', 'Acquire'),
-  weaker('sys/park/doorbell/mod.rs', 'doorbell_mute', 'Release'),
+  weaker('protocol/wake.rs', 'wake_mark', 'Relaxed'),
+  weaker('protocol/wake.rs', 'take_wake', 'Relaxed'),
+  weaker('protocol/wake.rs', 'doorbell_load', 'Acquire'),
+  weaker('attachment/doorbell.rs', 'doorbell_mute', 'Release'),
 ]
 
 const part = takeMutants(process.argv)
@@ -193,7 +193,7 @@ function functionsOf(assembly) {
 function eventsOf(body, kinds, listing) {
   return body.split('\n').flatMap((line) => {
     const called =
-      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|listed|reads|register_reader)(?:B\w*_)?)\b/.exec(
+      /\t(?:bl?|callq?|jmp)\t\*?(_R\w*\d(?:load_gate|swap_gate|used_slots|high_water|registered|reads|register_reader)(?:B\w*_)?)\b/.exec(
         line,
       )?.[1]
     if (called) return eventsOf(listing.get(called) ?? '', kinds, listing)

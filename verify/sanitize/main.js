@@ -33,10 +33,10 @@ const PROTOCOL = ['orderings::threads']
  */
 const MUTANTS = [
   ...[
-    weaker('protocol/queue.rs', 'fn swap', 'Acquire'),
-    weaker('protocol/queue.rs', 'fn load', 'Relaxed'),
-    weaker('attachment/mod.rs', 'release_read', 'Acquire'),
-    weaker('protocol/queue.rs', 'scan_reads', 'Relaxed'),
+    weaker('shm/layout.rs', 'fn swap', 'Acquire'),
+    weaker('shm/layout.rs', 'fn load', 'Relaxed'),
+    weaker('attachment/read.rs', 'release_read', 'Acquire'),
+    weaker('protocol/reader_bitmap.rs', 'scan_reads', 'Relaxed'),
   ].map((mutant) => ({ ...mutant, kind: 'protocol', tests: PROTOCOL })),
   {
     name: 'a label is read past its end',
@@ -54,7 +54,7 @@ const MUTANTS = [
     name: 'a lock stays mapped',
     kind: 'address',
     tests: ['an_upgrader_that_was_passed_over'],
-    file: 'attachment/mod.rs',
+    file: 'attachment/lifecycle.rs',
     change: [
       [
         'let _ = self.withdraw_all();\n        if',
@@ -66,7 +66,7 @@ const MUTANTS = [
     name: 'the watcher reads its list without the mutex',
     kind: 'thread',
     tests: ['watch'],
-    file: 'monitor/watcher.rs',
+    file: 'monitor/watcher/worker.rs',
     change: [
       [
         'let entries = lock(&self.watched).entries.clone();',

@@ -3,8 +3,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 
-const { ref, mode, lanes, hold, fairness } = JSON.parse(process.argv[2])
-const lock = new RWLock(ref, { fairness })
+const { ref, mode, lanes, hold, fairness, engine } = JSON.parse(process.argv[2])
+const lock = engine ? (await import(engine)).open(ref, { fairness }) : new RWLock(ref, { fairness })
 let count = 0
 let stopped = false
 

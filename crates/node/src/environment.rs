@@ -480,7 +480,7 @@ impl Environment {
             && let Some(doorbell) =
                 event_loop.doorbell.get_or_init(|| LoopDoorbell::open(event_loop.env, event_loop.notifier.on_ring()))
         {
-            open.attachment.answer(doorbell.core(), index);
+            open.attachment.set_doorbell(doorbell.core(), index);
         }
         true
     }

@@ -37,6 +37,22 @@ use snapshot::{OwnerDied, Snapshot, TimedOut};
 /// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
 const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
 
+/// The capacity of a lock that is created without one.
+#[napi]
+pub const DEFAULT_CAPACITY: u32 = process_rwlock::DEFAULT_CAPACITY;
+/// The greatest capacity of a lock.
+#[napi]
+pub const MAX_CAPACITY: u32 = process_rwlock::MAX_CAPACITY;
+/// How long a waiter may be overtaken by default, in ms.
+#[napi]
+pub const DEFAULT_FAIRNESS: f64 = process_rwlock::DEFAULT_FAIRNESS.as_nanos() as f64 / 1e6;
+/// The longest name, in bytes of UTF-8.
+#[napi]
+pub const MAX_NAME_BYTES: u32 = process_rwlock::MAX_NAME as u32;
+/// The bytes of UTF-8 that are kept of a label.
+#[napi]
+pub const MAX_LABEL_BYTES: u32 = process_rwlock::MAX_LABEL as u32;
+
 /// An error whose `code` is the lock's own.
 type Result<T> = napi::Result<T, &'static str>;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::shm::remedy;
+use crate::sys::os_error;
 
 /// The kinds of [`Error`]; [`ErrorKind::code`] is the name the Node API gives each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,8 @@ impl Error {
 
     /// `what` failed because the system said `error`, whose remedy is the same everywhere.
     pub(crate) fn access(what: impl fmt::Display, error: io::Error) -> Self {
-        let remedy = remedy::general(&error);
-        Self::system(what, remedy::reason(&error), error, remedy)
+        let remedy = os_error::general(&error);
+        Self::system(what, os_error::reason(&error), error, remedy)
     }
 
     /// `what` failed for `reason`, which is what the system meant by `error`; `remedy` says what to do.
@@ -86,7 +86,7 @@ impl Error {
         error: io::Error,
         remedy: impl fmt::Display,
     ) -> Self {
-        let code = remedy::code(&error).map_or_else(String::new, |code| format!(" ({code})"));
+        let code = os_error::code(&error).map_or_else(String::new, |code| format!(" ({code})"));
         let mut refused = Self::new(ErrorKind::Access, format!("{what}: {reason}{code}; {remedy}"));
         refused.system = Some(error);
         refused
@@ -95,7 +95,7 @@ impl Error {
     /// No thread could be started that waits in the place of an event loop ([`crate::Watch::begin`]).
     #[must_use]
     pub fn without_thread(error: io::Error) -> Self {
-        let reason = remedy::reason(&error);
+        let reason = os_error::reason(&error);
         let remedy = "raise the limit of threads (ulimit -u, or that of the container), or end some";
         Self::system("cannot start a thread that waits for the lock", reason, error, remedy).during("pthread_create")
     }
@@ -130,13 +130,13 @@ impl Error {
     /// The system's name of that error, for example `EACCES`.
     #[must_use]
     pub fn os_code(&self) -> Option<&'static str> {
-        remedy::code_name(self.system.as_ref()?)
+        os_error::code_name(self.system.as_ref()?)
     }
 
     /// The system's text of that error, for example `permission denied`.
     #[must_use]
     pub fn os_text(&self) -> Option<String> {
-        self.system.as_ref().map(remedy::reason)
+        self.system.as_ref().map(os_error::reason)
     }
 
     /// The system call that failed, for example `open`, if the system refused something.

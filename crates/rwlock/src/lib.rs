@@ -31,9 +31,9 @@
 //! - **ReaderBitmap:** a bit for each slot that may read, so that attachments that do not read cost a writer nothing. Who finds its
 //!   bit not set, after it found the gate open, sets it and looks at the gate again: the same scheme. Now and then a writer,
 //!   inside, clears the bits of those who do not read. A bit too many costs a look, so no death leaves anything to repair.
-//! - **Wait** ([`protocol::queue`], [`attachment::requests`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
+//! - **Wait** ([`protocol::wait_queue`], [`attachment::requests`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
 //!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
-//! - An event loop does not sleep on a word: whoever has news for it rings its [`sys::park::doorbell`], and a thread of its own
+//! - An event loop does not sleep on a word: whoever has news for it rings its [`sys::doorbell`], and a thread of its own
 //!   process, the [`monitor::watcher`], looks whether it came.
 //! - **Fairness:** newcomers may overtake until somebody in the queue has waited for its patience; then he *closes* the
 //!   queue, which from then on is strictly first come, first served, with adjacent readers together.
@@ -41,7 +41,7 @@
 //!   milliseconds, in the queue as well as while draining. He keeps his ticket, and each time is given twice the patience.
 //!   A holder is never passed over: there are no leases.
 //! - **Recovery** ([`protocol::recovery`]): the kernel knows who is alive. Each attachment holds a byte lock of the lock file, which
-//!   the kernel drops at its death ([`sys::byte_lock`]). A pid is for people to read, never a proof. A writer that dies inside
+//!   the kernel drops at its death ([`shm::lock_file`]). A pid is for people to read, never a proof. A writer that dies inside
 //!   leaves the gate *poisoned* with his slot's number, and his slot as it was, until a write hold ends whole.
 //! - **Opening and closing** ([`shm`]) wait for nobody, and nobody waits for who is stopped in the middle of them. Only where a
 //!   file is laid out in place, or removed, one process after the other does so, by one more byte lock.
@@ -55,23 +55,28 @@ mod crash_point;
 mod attachment;
 mod error;
 mod monitor;
+mod options;
 mod protocol;
 mod rwlock;
 mod shm;
 mod sync;
 mod sys;
 
-pub use attachment::requests::{Outcome, RequestId, WaitOptions, now};
-pub use attachment::snapshot::{OwnerDied, Participant, Snapshot, list, prune, remove};
-pub use attachment::{Attachment, HoldEnd, Identity, LockRef, Options};
+pub use attachment::locks::{list, prune, remove};
+pub use attachment::requests::{Outcome, RequestId, now};
+pub use attachment::snapshot::{OwnerDied, Participant, Snapshot};
+pub use attachment::{Attachment, HoldEnd};
 #[cfg(feature = "crash-injection")]
 pub use crash_point::on_crash_point;
 pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
+pub use options::{
+    DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_LABEL, MAX_NAME,
+    Options, WaitOptions,
+};
 pub use protocol::slot::Mode;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
-pub use shm::layout::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME};
-pub use sys::park::doorbell::Doorbell;
+pub use sys::doorbell::Doorbell;
 pub use sys::park::is_process_ending;
 
 #[cfg(all(test, target_os = "linux"))]

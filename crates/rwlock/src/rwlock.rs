@@ -3,17 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::attachment::requests::{WaitOptions, now};
+use crate::attachment::requests::now;
 use crate::attachment::snapshot::{OwnerDied, Snapshot};
-use crate::attachment::{Attachment, HoldEnd, LockRef, Options};
+use crate::attachment::{Attachment, HoldEnd};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
+use crate::options::{DEFAULT_FAIRNESS, LockRef, Options, WaitOptions};
 use crate::protocol::slot::Mode;
-
-/// How long newcomers may overtake a waiter, unless said otherwise: long enough that most contended acquisitions need no
-/// context switch, short enough that nobody notices.
-const DEFAULT_FAIRNESS: Duration = Duration::from_millis(1);
 
 /// A reader-writer lock shared with other processes.
 ///

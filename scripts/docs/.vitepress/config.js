@@ -119,7 +119,7 @@ function reference() {
   const folder = join(docs, 'reference')
   const files = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []
   const names = files
-    .filter((name) => name.endsWith('.md') && name !== 'index.md')
+    .filter((name) => name.endsWith('.md') && posix.basename(name) !== 'index.md')
     .map((name) => name.replaceAll('\\', '/').slice(0, -3))
     .sort((a, b) => posix.basename(a).localeCompare(posix.basename(b)))
   return {

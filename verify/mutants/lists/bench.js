@@ -4,7 +4,7 @@
 export const mutants = [
   {
     name: 'the clock is read in every write hold',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       [
         'self.exclusive.set(Some(Mode::Write));\n    }\n\n    /// For whoever finds',
@@ -14,19 +14,19 @@ export const mutants = [
   },
   {
     name: 'a writer looks at every slot',
-    file: 'protocol/queue.rs',
+    file: 'protocol/reader_bitmap.rs',
     change: [['            word.load(SeqCst)\n', '            word.load(SeqCst) | u64::MAX\n']],
   },
   {
     name: 'a reader lists itself each time',
-    file: 'attachment/mod.rs',
+    file: 'attachment/read.rs',
     change: [
       ['(self.is_registered() || self.register_reader_while(open))', 'self.register_reader_while(open)'],
     ],
   },
   {
     name: 'a writer drains though nobody else reads',
-    file: 'attachment/mod.rs',
-    change: [['if self.segment.has_other_registered(self.index) {', 'if true {']],
+    file: 'attachment/exclusive.rs',
+    change: [['if self.segment.readers().has_other_registered(self.index) {', 'if true {']],
   },
 ]

@@ -20,7 +20,7 @@ export const MUTANTS = [
     file: 'protocol/recovery.rs',
     change: [
       [
-        'self.slots()[slot].token.load(Relaxed) == self.gate().last_token.load(Relaxed)',
+        'self.state.slots()[slot].token.load(Relaxed) == self.state.gate().last_token.load(Relaxed)',
         'let _ = slot;\n        true',
       ],
     ],
@@ -28,7 +28,7 @@ export const MUTANTS = [
   {
     name: 'ended-counts',
     breaks: 'who dies after the end of its hold, and before the gate is free, is told of',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [['        self.slot().token.store(0, Relaxed);\n', '']],
   },
   {
@@ -57,7 +57,7 @@ export const MUTANTS = [
   {
     name: 'no-repair-beside-drainer',
     breaks: 'nobody looks whether the readers that a sleeping writer waits for still live',
-    file: 'protocol/recovery.rs',
+    file: 'monitor/peer_check.rs',
     change: [
       [
         'self.handle_blocker(reader, &mut before);\n                            false',
@@ -69,7 +69,7 @@ export const MUTANTS = [
   {
     name: 'waiter-never-passed',
     breaks: 'everybody waits for a stopped waiter',
-    file: 'protocol/recovery.rs',
+    file: 'monitor/peer_check.rs',
     change: [
       [
         'let until = since + (SKIP_GRACE << skip_count);',
@@ -80,7 +80,7 @@ export const MUTANTS = [
   {
     name: 'drainer-never-passed',
     breaks: 'everybody waits for a stopped writer that does not write yet',
-    file: 'protocol/recovery.rs',
+    file: 'monitor/peer_check.rs',
     change: [
       [
         'let until = since + (SKIP_GRACE << skip_count);',
@@ -91,7 +91,7 @@ export const MUTANTS = [
   {
     name: 'token-stored-at-the-end',
     breaks: "the token is noted at the release: a dead writer's is handed out again",
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       ['        self.gate().last_token.store(token, Relaxed);\n', ''],
       [
@@ -103,25 +103,22 @@ export const MUTANTS = [
   {
     name: 'failure-heals',
     breaks: 'a write hold that failed settles the death before it',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [['HoldEnd::Consistent if mode', 'HoldEnd::Consistent | HoldEnd::Failed if mode']],
   },
   {
     name: 'died-slot-reused',
     breaks: 'the slot that says who died is given to the next',
-    file: 'attachment/mod.rs',
+    file: 'shm/claim.rs',
     change: [
-      [
-        'if self.load_gate().died() != Some(index) {\n                return',
-        'if true {\n                return',
-      ],
+      ['if segment.load_gate().died() != Some(index) {\n            return', 'if true {\n            return'],
     ],
   },
   {
     name: 'no-generation',
     breaks:
       'a slot looks the same in the hands of the next: a late repair takes away a read hold of the living',
-    file: 'attachment/mod.rs',
+    file: 'attachment/lifecycle.rs',
     change: [['.generation().wrapping_add(1)', '.generation()']],
   },
   {
@@ -133,19 +130,19 @@ export const MUTANTS = [
   {
     name: 'gives-back-what-is-not-its',
     breaks: 'an upgrader that was passed over gives up its upgradable hold when it gives up upgrading',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [['(|gate| gate.is_drained_by(self.index));', '(|gate| gate.is_owned_by(self.index));']],
   },
   {
     name: 'tidy-too-low',
     breaks: 'who closes hides the others: the high-water mark falls to zero',
-    file: 'attachment/mod.rs',
+    file: 'protocol/state.rs',
     change: [['.map_or(0, |index| index + 1)', '.map_or(0, |_| 0)']],
   },
   {
     name: 'try-write-scans-once',
     breaks: 'a try to write takes the gate and looks for readers only before',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       [
         'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
@@ -156,7 +153,7 @@ export const MUTANTS = [
   {
     name: 'listed-unseen',
     breaks: 'who has listed itself to read does not look at the gate again',
-    file: 'attachment/mod.rs',
+    file: 'attachment/read.rs',
     change: [
       [
         '            if !open(gate) {\n                return false;\n            }\n            crash_point!(register_gate);',
@@ -167,7 +164,7 @@ export const MUTANTS = [
   {
     name: 'downgraded-unlisted',
     breaks: 'who reads after it wrote is not listed, and no writer looks at it',
-    file: 'attachment/mod.rs',
+    file: 'attachment/convert.rs',
     change: [
       [
         '            if !self.is_registered() {\n                self.register_reader();\n            }\n',
@@ -178,13 +175,13 @@ export const MUTANTS = [
   {
     name: 'death-forgotten',
     breaks: 'the last to leave removes a lock whose death is still to be told',
-    file: 'shm/mod.rs',
+    file: 'protocol/state.rs',
     change: [['gate.is_free() && gate.died().is_none()', 'gate.is_free()']],
   },
   {
     name: 'magic-first',
     breaks: 'a lock looks valid before it is laid out',
-    file: 'shm/mod.rs',
+    file: 'shm/segment.rs',
     change: [
       [
         '        crash_point!(create_header);\n',
@@ -223,14 +220,14 @@ export const MUTANTS = [
   {
     name: 'attached-unseen',
     breaks: 'who attaches does not look whether the lock is being removed',
-    file: 'shm/mod.rs',
-    change: [['self.veto_removal() && self.is_in_place()?', 'self.is_in_place()?']],
+    file: 'shm/claim.rs',
+    change: [['removal::veto(segment) && is_in_place(segment)?', 'self.is_in_place()?']],
   },
   {
     name: 'removed-unasked',
     breaks: 'who removes a lock does not ask whether anybody is attached',
     file: 'shm/removal.rs',
-    change: [['if self.lock.is_in_use()? {', 'if false {']],
+    change: [['if segment.lock.is_in_use()? {', 'if false {']],
   },
   {
     name: 'veto-ignored',
@@ -238,8 +235,8 @@ export const MUTANTS = [
     file: 'shm/removal.rs',
     change: [
       [
-        'self.swap_removal(proposed, proposed.next(COMMITTED))',
-        'self.swap_removal(self.removal(), proposed.next(COMMITTED))',
+        'swap(segment, proposed, proposed.next(COMMITTED))',
+        'swap(segment, load(segment), proposed.next(COMMITTED))',
       ],
     ],
   },

@@ -5,16 +5,16 @@ export const MUTANTS = [
   {
     name: 'the high-water mark is believed',
     target: 'open',
-    file: 'protocol/queue.rs',
+    file: 'protocol/state.rs',
     change: [['.min(slots.len())', '']],
   },
   {
     name: 'the listing is believed',
     target: 'open',
-    file: 'protocol/queue.rs',
+    file: 'protocol/reader_bitmap.rs',
     change: [
       [
-        'self.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)',
+        'self.state.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)',
         'Reads(self.slots()[slot].reads.load(SeqCst)).count() != 0',
       ],
     ],
@@ -22,22 +22,22 @@ export const MUTANTS = [
   {
     name: "the gate's owner is believed",
     target: 'open',
-    file: 'protocol/queue.rs',
+    file: 'protocol/state.rs',
     change: [['Some(_) if gate.owner() < self.slots().len() =>', 'Some(_) =>']],
   },
   {
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
-    file: 'shm/mod.rs',
+    file: 'shm/segment.rs',
     change: [['!backing.fits(expected) || said', 'said']],
   },
   {
     name: 'a wait sleeps only on a word that is zero',
     target: 'open',
-    file: 'attachment/requests.rs',
+    file: 'attachment/block.rs',
     change: [
       [
-        'park::wait_for_news(&self.slot().waiting.wake, until)',
+        'wake::wait_for_news(&self.slot().waiting.wake, until)',
         'park::wait(&self.slot().waiting.wake, park::IDLE, until)',
       ],
     ],
@@ -45,7 +45,7 @@ export const MUTANTS = [
   {
     name: 'the watcher leaves what nobody should have written in a wake word',
     target: 'open',
-    file: 'sys/park/mod.rs',
+    file: 'protocol/wake.rs',
     change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!INTERRUPTED, SeqCst)']],
   },
   {
@@ -57,11 +57,11 @@ export const MUTANTS = [
   {
     name: "a read that is taken back wakes one's own writer",
     target: 'running',
-    file: 'attachment/mod.rs',
+    file: 'attachment/read.rs',
     change: [
       [
-        'if !gate.is_owned_by(self.index) {\n            self.segment.wake_writer',
-        'if true {\n            self.segment.wake_writer',
+        'if !gate.is_owned_by(self.index) {\n            self.segment.queue().wake_writer',
+        'if true {\n            self.segment.queue().wake_writer',
       ],
     ],
   },
@@ -69,6 +69,6 @@ export const MUTANTS = [
     name: "a damaged lock's token is remembered for all",
     target: 'named',
     file: 'shm/token_floor.rs',
-    change: [['.max(sane(token, now))', '.max(token)']],
+    change: [['.max(plausible(token, now))', '.max(token)']],
   },
 ]

@@ -9,7 +9,7 @@
 export const MUTANTS = [
   {
     name: 'a reader looks at the gate before it publishes its hold, and not after',
-    file: 'attachment/mod.rs',
+    file: 'attachment/read.rs',
     change: [
       ['crash_point!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
       [
@@ -20,7 +20,7 @@ export const MUTANTS = [
   },
   {
     name: 'a writer does not look for readers once it has the gate',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       [
         'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
@@ -37,14 +37,14 @@ export const MUTANTS = [
     file: 'attachment/requests.rs',
     change: [
       [
-        'self.reads.get() == 0 && self.segment.find_other_reader(self.index).is_none() && self.claim_drained()',
-        'self.reads.get() == 0 && (drain.upgrade || self.segment.find_other_reader(self.index).is_none()) && self.claim_drained()',
+        '&& self.segment.readers().find_other_reader(self.index).is_none()',
+        '&& (drain.upgrade || self.segment.readers().find_other_reader(self.index).is_none())',
       ],
     ],
   },
   {
     name: 'a downgrade frees the gate before it reads',
-    file: 'attachment/mod.rs',
+    file: 'attachment/convert.rs',
     change: [
       [
         'self.reads.set(1);\n            crash_point!(downgrade_publish);',
@@ -54,7 +54,7 @@ export const MUTANTS = [
   },
   {
     name: 'the last token does not grow',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       ['self.gate().last_token.load(Relaxed).wrapping_add(1);', 'self.gate().last_token.load(Relaxed);'],
     ],
@@ -66,7 +66,7 @@ export const MUTANTS = [
   },
   {
     name: 'a whole write does not settle a death',
-    file: 'attachment/mod.rs',
+    file: 'attachment/exclusive.rs',
     change: [
       [
         'HoldEnd::Consistent if mode == Mode::Write => gate.freed().poison_cleared()',
@@ -77,7 +77,7 @@ export const MUTANTS = [
   {
     name: 'whoever is asked about counts as dead',
     file: 'protocol/recovery.rs',
-    change: [['self.repair(slot, || !self.is_alive(slot))', 'self.repair(slot, || true)']],
+    change: [['self.repair(slot, || !self.lock_file.is_alive(slot))', 'self.repair(slot, || true)']],
   },
   {
     name: 'a dead reader is never cleared',
@@ -96,7 +96,7 @@ export const MUTANTS = [
   },
   {
     name: 'the places of the dead are lost',
-    file: 'attachment/mod.rs',
+    file: 'shm/claim.rs',
     change: [['.chain((0..spare).filter(|index| !is_vacant(index)))', '']],
   },
   {
@@ -106,15 +106,15 @@ export const MUTANTS = [
   },
   {
     name: 'a queue without waiters stays as it is',
-    file: 'protocol/queue.rs',
+    file: 'protocol/wait_queue.rs',
     change: [['gate.without_queue()', 'gate.with_closed()']],
   },
   {
     name: 'the wake of the next is lost, and nobody looks by himself',
-    file: 'protocol/queue.rs',
+    file: 'protocol/wait_queue.rs',
     change: [
       ['if turn && Some(slot) != me {', 'if turn && Some(slot) == me {'],
-      ['self.next_poll(now).min(peer_check.next);', 'self.next_poll(now);', 'attachment/requests.rs'],
+      ['self.next_poll(now).min(peer_check.next);', 'self.next_poll(now);', 'attachment/block.rs'],
     ],
   },
 ]

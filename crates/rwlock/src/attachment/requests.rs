@@ -3,100 +3,22 @@
 //! Nothing here blocks but [`Attachment::wait`]. Whoever drives an attachment calls [`Attachment::poll`] when its wake word
 //! was set or the time of [`Attachment::next_poll`] has come, and takes what was settled.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::attachment::Attachment;
-use crate::attachment::snapshot::Snapshot;
-use crate::error::{Error, ErrorKind, Result};
+use super::Attachment;
+use super::pending::{Drain, NESTED_READ_GRACE, Pending, Request};
+pub use super::pending::{Outcome, RequestId};
+use crate::error::Result;
+use crate::options::WaitOptions;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Queued};
+use crate::protocol::wake;
 use crate::sys::park;
-
-/// A read asked for while this attachment reads already may be part of that very read ("nested"), which a queued writer
-/// would then wait for in vain. So it is let in after this time (ns), and the next one after double that: a nested read
-/// always goes on, and a stream of independent ones cannot keep a writer out.
-const NESTED_READ_GRACE: u64 = 100_000_000;
-
-/// Names a request of an attachment.
-pub type RequestId = u32;
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The attachment holds the lock in the mode asked for.
-    Granted,
-    /// The deadline passed.
-    TimedOut,
-}
-
-/// What the requester allows. Times are those of [`now`].
-#[derive(Clone, Copy, Debug)]
-pub struct WaitOptions {
-    /// When to give up (monotonic ns); `u64::MAX`: never.
-    pub deadline: u64,
-    /// How long newcomers may overtake it, in ns.
-    pub fairness: u64,
-}
 
 /// The monotonic time in ns that deadlines are given in.
 #[must_use]
 pub fn now() -> u64 {
     park::now()
-}
-
-#[derive(Clone, Copy)]
-struct Request {
-    id: RequestId,
-    mode: Mode,
-    ticket: u64,
-    since: u64,
-    deadline: u64,
-    close_at: u64,
-}
-
-/// A writer that owns the gate, or an upgradable holder on its way to write, until the last reader has left.
-struct Drain {
-    request: Request,
-    /// An upgradable holder, who stays that if it gives up.
-    upgrade: bool,
-    /// The gate says so. (Not while a synchronous call of the same thread goes first.)
-    claimed: bool,
-}
-
-pub(crate) struct Pending {
-    requests: VecDeque<Request>,
-    drain: Option<Drain>,
-    /// The synchronous request that goes before all others: its thread can do nothing else meanwhile.
-    sync: Option<RequestId>,
-    /// What the slot's word says.
-    published: Option<(u64, Mode)>,
-    /// The queue was closed for it since it was published.
-    closed: bool,
-    settled: Vec<(RequestId, Outcome)>,
-    last_id: RequestId,
-    /// No deadline lies before this.
-    next_deadline: u64,
-    /// When the reads that may be nested are let in, and the patience with the next ones.
-    nested_at: Option<u64>,
-    nested_grace: u64,
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Self {
-            requests: VecDeque::new(),
-            drain: None,
-            sync: None,
-            published: None,
-            closed: false,
-            settled: Vec::new(),
-            last_id: 0,
-            next_deadline: u64::MAX,
-            nested_at: None,
-            nested_grace: NESTED_READ_GRACE,
-        }
-    }
 }
 
 impl Attachment {
@@ -127,7 +49,7 @@ impl Attachment {
         Some(request.id)
     }
 
-    fn new_request(&self, pending: &mut Pending, mode: Mode, options: WaitOptions) -> Request {
+    pub(super) fn new_request(&self, pending: &mut Pending, mode: Mode, options: WaitOptions) -> Request {
         let since = park::now();
         pending.last_id = pending.last_id.wrapping_add(1).max(1);
         pending.next_deadline = pending.next_deadline.min(options.deadline);
@@ -197,7 +119,7 @@ impl Attachment {
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
         self.check_gate(pending)?;
-        park::take_wake(&self.slot().waiting.wake);
+        wake::take_wake(&self.slot().waiting.wake);
         let mut put_back = 0;
         loop {
             self.continue_drain(pending)?;
@@ -231,10 +153,10 @@ impl Attachment {
     fn check_gate(&self, pending: &Pending) -> Result<()> {
         crash_point!(poll_load);
         let gate = self.segment.load_gate();
-        match self.segment.gate_owner(gate)? {
+        match self.segment.gate_owner(gate).map_err(|_| self.segment.damaged(gate))? {
             Some(owner) if owner == self.index => {}
             // (Who has died meanwhile leaves it to whoever comes.)
-            Some(owner) if self.has_found_damage(gate) && !self.segment.recover(owner) => {
+            Some(owner) if self.has_found_damage(gate) && !self.segment.recovery().recover(owner) => {
                 return Err(self.segment.phantom_hold_error(gate));
             }
             _ => return Ok(()),
@@ -258,7 +180,7 @@ impl Attachment {
 
     /// Grants `head` if it is its turn and the lock is free for it; a writer then still has to drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
-        if self.segment.ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
+        if self.segment.queue().ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
             return Ok(false);
         }
         let granted = match head.mode {
@@ -293,7 +215,7 @@ impl Attachment {
         crash_point!(drain_load);
         let gate = self.segment.load_gate();
         if drain.upgrade && !gate.is_owned_by(self.index) {
-            return Err(self.gate_lost_error(gate));
+            return Err(self.segment.gate_lost_error(gate));
         }
         if drain.claimed && !gate.is_drained_by(self.index) {
             // It took us too long to come, and the others went past.
@@ -310,7 +232,10 @@ impl Attachment {
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0 && self.segment.find_other_reader(self.index).is_none() && self.claim_drained() {
+        if self.reads.get() == 0
+            && self.segment.readers().find_other_reader(self.index).is_none()
+            && self.claim_drained()
+        {
             pending.drain = None;
             crash_point!(drain_skip_count);
             self.slot().waiting.skip_count.store(0, Relaxed);
@@ -419,7 +344,7 @@ impl Attachment {
             crash_point!(leave_queue);
             word.queued.store(Queued::NONE.0, SeqCst);
         }
-        self.segment.wake_next(Some(self.index));
+        self.segment.queue().wake_next(Some(self.index));
         head.is_some()
     }
 
@@ -446,166 +371,5 @@ impl Attachment {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
         crash_point!(store_pending);
         self.slot().waiting.pending.store(count as u32, Relaxed);
-    }
-
-    /// Takes the lock, blocking this thread, before every other request of this attachment. `interrupted` is asked every
-    /// few milliseconds whether to give up.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
-    /// [`ErrorKind::Corrupt`].
-    pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
-        self.segment.check_not_forked()?;
-        let held = self.exclusive.get();
-        let shares = self.reads.get() != 0;
-        let conflicts = match mode {
-            Mode::Read => held == Some(Mode::Write),
-            Mode::Upgradable => held.is_some(),
-            Mode::Write => held.is_some() || shares,
-        };
-        if conflicts {
-            return Err(self.deadlock(mode));
-        }
-        if mode == Mode::Read && (shares || held.is_some()) {
-            // No writer is inside; waiting behind one who waits for us would last for good.
-            self.pause_drain(&mut self.pending.borrow_mut());
-            return if shares { self.join_readers() } else { self.read_in_turn() }
-                .then_some(())
-                .ok_or_else(|| self.gate_lost_error(self.segment.load_gate()));
-        }
-        let id = self.request_first(mode, options);
-        self.block(id, mode, false, options.deadline, interrupted)
-    }
-
-    /// As [`Attachment::request_upgrade`], blocking this thread.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
-    /// [`Attachment::wait`].
-    pub fn wait_upgrade(&self, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
-        self.segment.check_not_forked()?;
-        if self.reads.get() != 0 {
-            return Err(self.deadlock(Mode::Write));
-        }
-        let id = self.request_upgrade(options).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, true, options.deadline, interrupted)
-    }
-
-    fn block(
-        &self,
-        id: RequestId,
-        mode: Mode,
-        is_upgrade: bool,
-        deadline: u64,
-        interrupted: impl FnMut() -> bool,
-    ) -> Result<()> {
-        let doorbell = self.mute();
-        let end = self.sleep_until_settled(id, (mode, is_upgrade), deadline, interrupted);
-        self.unmute(doorbell);
-        end
-    }
-
-    fn sleep_until_settled(
-        &self,
-        id: RequestId,
-        (mode, is_upgrade): (Mode, bool),
-        deadline: u64,
-        mut interrupted: impl FnMut() -> bool,
-    ) -> Result<()> {
-        let mut peer_check = self.peer_check();
-        let start = park::now();
-        peer_check.begin(start);
-        let end = loop {
-            let now = park::now();
-            if let Err(error) = self.poll(now) {
-                break Err(error);
-            }
-            if let Some(outcome) = self.take_outcome(id) {
-                return match outcome {
-                    Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, deadline.saturating_sub(start))),
-                };
-            }
-            if interrupted() {
-                break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
-            }
-            let until = self.next_poll(now).min(peer_check.next);
-            park::wait_for_news(&self.slot().waiting.wake, until);
-            let now = park::now();
-            if now >= peer_check.next {
-                peer_check.check(now, 1);
-            }
-        };
-        self.pending.borrow_mut().sync = None;
-        self.cancel(id);
-        self.poll(park::now())?;
-        end
-    }
-
-    fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
-        let settled = &mut self.pending.borrow_mut().settled;
-        let place = settled.iter().position(|(settled, _)| *settled == id)?;
-        Some(settled.remove(place).1)
-    }
-
-    /// Puts a request before all others of this attachment. A writer of ours that drains gives way: its thread is here.
-    fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
-        let pending = &mut *self.pending.borrow_mut();
-        self.pause_drain(pending);
-        let mut request = self.new_request(pending, mode, options);
-        if let Some(first) = pending.requests.front() {
-            request.ticket = first.ticket; // it takes that one's place
-        }
-        pending.requests.push_front(request);
-        pending.sync = Some(request.id);
-        request.id
-    }
-
-    fn pause_drain(&self, pending: &mut Pending) {
-        let Some(mut drain) = pending.drain.take() else { return };
-        if std::mem::take(&mut drain.claimed) {
-            self.abort_drain();
-        }
-        if drain.upgrade {
-            pending.drain = Some(drain);
-        } else {
-            pending.requests.push_front(drain.request);
-        }
-    }
-
-    fn deadlock(&self, mode: Mode) -> Error {
-        let held = match self.exclusive.get() {
-            Some(held) => held.name(),
-            None => Mode::Read.name(),
-        };
-        Error::new(
-            ErrorKind::Deadlock,
-            format!(
-                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
-                 an upgradable hold, or wait without blocking",
-                self.segment.location,
-                mode.name()
-            ),
-        )
-    }
-
-    fn timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> Error {
-        Error::new(ErrorKind::Timeout, self.explain_timeout(mode, is_upgrade, timeout).0)
-    }
-
-    /// What to say if a request, or the upgrade of a hold, was not granted in `timeout` ns: what is in the way. With it what
-    /// the lock looked like when that was found out.
-    #[must_use]
-    pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
-        let ms = timeout.saturating_add(500_000) / 1_000_000;
-        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
-        let seen = self.inspect();
-        let (place, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
-        let text = if is_upgrade {
-            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
-        } else {
-            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
-        };
-        (text, seen)
     }
 }

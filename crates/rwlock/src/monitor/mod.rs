@@ -1,3 +1,5 @@
-//! What watches over waits: the thread that sleeps for event loops.
+//! What watches over waits: checks of peers that may have died or stopped, and the threads that sleep for event loops.
 
+pub(crate) mod exit_notice;
+pub(crate) mod peer_check;
 pub(crate) mod watcher;

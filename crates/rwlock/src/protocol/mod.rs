@@ -1,6 +1,10 @@
-//! The algorithm, without system calls: words in shared memory and the steps that change them.
+//! The algorithm: words in shared memory and the steps that change them. Of the system it uses [`crate::sys`] alone.
 
 pub(crate) mod gate;
-pub(crate) mod queue;
+pub(crate) mod reader_bitmap;
 pub(crate) mod recovery;
 pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod try_mark;
+pub(crate) mod wait_queue;
+pub(crate) mod wake;

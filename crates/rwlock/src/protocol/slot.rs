@@ -31,6 +31,27 @@ pub enum Mode {
     Write = 3,
 }
 
+impl Mode {
+    /// Whether a request with this mode cannot be granted beside a hold with `held`.
+    pub(crate) fn conflicts_with(self, held: Self) -> bool {
+        match self {
+            Self::Read => held == Self::Write,
+            Self::Upgradable => held != Self::Read,
+            Self::Write => true,
+        }
+    }
+
+    /// The mode's name in messages and in the Node API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Upgradable => "upgradable",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// `queued`: the head of the slot's own queue, or zero.
 ///
 /// ```text
@@ -129,7 +150,7 @@ pub(crate) fn is_earlier(one: u64, other: u64) -> bool {
 }
 
 /// The tickets of those who wait, in order, the one to be handed out next being `next`.
-pub(crate) fn place_of(ticket: u64, next: u64) -> u64 {
+pub(crate) fn order_of(ticket: u64, next: u64) -> u64 {
     ticket.wrapping_sub(next).wrapping_add(TICKET_MASK / 2) & TICKET_MASK
 }
 
@@ -151,7 +172,7 @@ mod tests {
             let tickets: Vec<_> = (0..6).map(|back| next.wrapping_sub(6 - back) & TICKET_MASK).collect();
             for pair in tickets.windows(2) {
                 assert!(is_earlier(pair[0], pair[1]) && !is_earlier(pair[1], pair[0]) && !is_earlier(pair[0], pair[0]));
-                assert!(place_of(pair[0], next) < place_of(pair[1], next));
+                assert!(order_of(pair[0], next) < order_of(pair[1], next));
                 assert!(Queued::new(Mode::Write, 0, pair[0]).is_ahead_of(pair[1]));
             }
         }

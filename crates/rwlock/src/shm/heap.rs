@@ -6,10 +6,14 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 
-use super::{Backing, LockLocation, New, Segment};
-use crate::attachment::{Attachment, Options};
+use super::backing::Backing;
+use super::claim;
+use super::location::LockLocation;
+use super::lock_file::LockFile;
+use super::segment::{New, Segment};
+use crate::attachment::Attachment;
+use crate::options::Options;
 use crate::shm::layout::{Preamble, SLOTS_OFFSET, Slot, bytes_of, slots_of};
-use crate::sys::byte_lock::LockFile;
 
 pub(crate) struct Heap {
     base: *mut u8,
@@ -51,7 +55,7 @@ impl Heap {
     /// One attachment more.
     pub fn attach(self: &Arc<Self>) -> Attachment {
         let segment = self.segment();
-        let slot = segment.claim_slot().unwrap().expect("a free slot");
+        let slot = claim::slot(&segment).unwrap().expect("a free slot");
         Attachment::attach(segment, slot, &Options::default()).unwrap()
     }
 
@@ -93,7 +97,7 @@ fn location() -> LockLocation {
 
 fn unnamed_file() -> File {
     if cfg!(miri) {
-        return File::open("/dev/null").unwrap(); // see `liveness::miri`
+        return File::open("/dev/null").unwrap(); // see `sys::byte_lock::miri`
     }
     // SAFETY: the name is a C string.
     let descriptor = unsafe { libc::memfd_create(c"process-rwlock".as_ptr(), libc::MFD_CLOEXEC) };

@@ -10,8 +10,10 @@
 //! ```
 
 use std::mem::{offset_of, size_of};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use crate::options::{MAX_CAPACITY, MAX_LABEL};
+use crate::protocol::gate::Gate;
 use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
 
@@ -25,13 +27,6 @@ pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Raised with every change of meaning that [`LAYOUT_HASH`] cannot see.
 pub(crate) const LAYOUT_VERSION: u32 = 3;
-
-/// The longest name, in UTF-8 bytes.
-pub const MAX_NAME: usize = 255;
-/// The most attachments a lock can be made for.
-pub const MAX_CAPACITY: u32 = 4095;
-/// The capacity of a lock made without saying one.
-pub const DEFAULT_CAPACITY: u32 = 128;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and a flag, which only openers and closers change.
 #[derive(Default)]
@@ -74,6 +69,30 @@ pub(crate) struct GateLine {
     pub last_token: AtomicU64,
 }
 
+impl GateLine {
+    pub fn load(&self) -> Gate {
+        Gate(self.gate.load(SeqCst))
+    }
+
+    pub fn swap(&self, old: Gate, new: Gate) -> bool {
+        self.gate.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+    }
+
+    /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
+    /// last `step` was given.
+    pub fn change(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
+        loop {
+            crash_point!(gate_load);
+            let gate = self.load();
+            let Some(new) = step(gate) else { return gate };
+            crash_point!(gate_swap);
+            if self.swap(gate, new) {
+                return gate;
+            }
+        }
+    }
+}
+
 /// Only waiters touch it: kept off the gate's line.
 #[derive(Default)]
 #[repr(C, align(128))]
@@ -97,7 +116,7 @@ impl Default for ReaderBitmap {
 
 impl ReaderBitmap {
     /// The word that lists `slot`, and its bit there.
-    pub fn place_of(&self, slot: usize) -> (&AtomicU64, u64) {
+    pub fn bit_of(&self, slot: usize) -> (&AtomicU64, u64) {
         (&self.0[slot / SLOTS_OF_WORD], 1 << (slot % SLOTS_OF_WORD))
     }
 }
@@ -163,10 +182,10 @@ pub(crate) struct WaitLine {
 /// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
 #[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([InfoU64; 6]);
+pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
 
 impl Label {
-    pub const BYTES: usize = 48;
+    pub const BYTES: usize = MAX_LABEL;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);

@@ -10,17 +10,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::record::{Content, Record, file_name};
-use super::removal::Attempt;
+use super::layout::{TRANSIENT, bytes_of, slots_of};
+use super::location::LockLocation;
+use super::lock_file::{LockFile, SETUP_BYTE, slot_byte};
+use super::record::{Content, Record, check_name, file_name};
+use super::removal::{self, Attempt};
+use super::segment::{New, Segment};
 use super::setup::Polling;
-use super::{
-    LockLocation, New, Segment, cannot_lock, directory, disk, file, memory, not_a_lock, records, setup, sweep,
-    token_floor,
-};
-use crate::attachment::Options;
+use super::{claim, directory, memory, records, setup, sweep, token_floor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::shm::layout::{MAX_CAPACITY, MAX_NAME, TRANSIENT, bytes_of, slots_of};
-use crate::sys::byte_lock::{LockFile, SETUP_BYTE, slot_byte};
+use crate::options::MAX_CAPACITY;
+use crate::options::Options;
+use crate::sys::files;
 
 /// How long what cannot be right may be so, since somebody is just removing the lock.
 const SETTLING_TIME: Duration = Duration::from_millis(20);
@@ -41,7 +42,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
             Found::Nothing => match create(&directory, &location, name, options)? {
                 Some(made) => return Ok(made),
                 None if records::is_blocked(record_of(&location)) => {
-                    return Err(not_a_lock(&location, "the folder of its record contains something else"));
+                    return Err(location.not_a_lock("the folder of its record contains something else"));
                 }
                 None => {} // another process was faster
             },
@@ -53,7 +54,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
                         _ => continue,
                     }
                 }
-                if let Some(slot) = segment.enter()? {
+                if let Some(slot) = claim::enter(&segment)? {
                     return Ok((segment, slot));
                 }
             }
@@ -105,7 +106,7 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
         let lock = match check(location) {
             Ok(Found::Lock(segment)) => {
                 let seen = see(&segment);
-                if !segment.is_removed() {
+                if !removal::is_removed(&segment) {
                     return Ok(Some(seen));
                 }
                 continue;
@@ -116,7 +117,7 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
             Err(error) if error.kind() == ErrorKind::Access => return Err(error),
             Err(_) => return Ok(None),
         };
-        if file::is_at(&lock, record_of(location), location)? {
+        if location.is_at(&lock, record_of(location))? {
             return Ok(None);
         }
     }
@@ -124,17 +125,25 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
 
 /// Removes a lock that nobody has open, if `may` says so of it.
 pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
-    let attempt =
-        segment.try_remove(may).map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
+    let attempt = removal::try_remove(segment, may)
+        .map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
     if attempt == Attempt::Removed {
         delete(segment)?;
     }
     Ok(attempt)
 }
 
+/// After the caller gave its slot up, the last one perhaps: a named lock that nobody has open goes, unless it has a death to report.
+pub(crate) fn remove_if_last(segment: &Segment) {
+    if matches!(segment.location, LockLocation::Named { .. }) && matches!(segment.lock.is_in_use(), Ok(false)) {
+        // What cannot be removed is a left-over that the next opener finds.
+        let _ = remove_if(segment, is_settled);
+    }
+}
+
 /// Nobody's death is left to be reported; or nobody wants it to be.
 pub(super) fn is_settled(segment: &Segment) -> bool {
-    segment.recover_all(usize::MAX);
+    segment.recovery().recover_all(usize::MAX);
     segment.is_clean() || segment.has_flag(TRANSIENT)
 }
 
@@ -144,19 +153,6 @@ pub(super) fn delete(segment: &Segment) -> Result<()> {
     token_floor::note(segment.gate().last_token.load(Relaxed));
     let deleted = memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()));
     deleted.map_err(|error| segment.location.refused("delete what is left of", "unlink", error))
-}
-
-pub(crate) fn check_name(name: &str) -> Result<()> {
-    let wrong = if name.is_empty() {
-        "is empty".into()
-    } else if name.len() > MAX_NAME {
-        format!("has {} bytes of UTF-8, and {MAX_NAME} are allowed", name.len())
-    } else if name.contains('\0') {
-        "contains a NUL character".into()
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(ErrorKind::InvalidArgument, format!("the lock's name {wrong}")))
 }
 
 fn place_of(name: &str, directory: &Path) -> LockLocation {
@@ -179,11 +175,11 @@ pub(super) fn record_of(location: &LockLocation) -> &Path {
 pub(super) fn open_record(location: &LockLocation) -> Result<Option<LockFile>> {
     let record = record_of(location);
     crash_point!(open_record);
-    match disk::patiently(|| LockFile::open(|| disk::private().open(record).map_err(disk::gone))) {
+    match files::with_retries(|| LockFile::open(|| files::private().open(record).map_err(files::gone))) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(_) if fs::symlink_metadata(record).is_ok_and(|there| !there.is_file()) => {
-            Err(not_a_lock(location, &format!("its record, {}, is not a regular file", record.display())))
+            Err(location.not_a_lock(&format!("its record, {}, is not a regular file", record.display())))
         }
         Err(error) => Err(location.refused(&format!("open {}, the record of", record.display()), "open", error)),
     }
@@ -229,7 +225,7 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
         Ok(Content::Record(record)) => record,
         Ok(content) => {
             let why = if let Content::Empty = content { "its record is empty" } else { "its record is damaged" };
-            return unusable(lock, not_a_lock(location, why), None);
+            return unusable(lock, location.not_a_lock(why), None);
         }
         Err(error) => return Err(location.refused("read the record of", "read", error)),
     };
@@ -239,7 +235,7 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
         || matches!(location, LockLocation::Named { name, .. } if !name.is_empty() && *name != record.name)
     {
         let why = format!("its record is that of lock '{}'", record.name.escape_debug());
-        return unusable(lock, not_a_lock(location, &why), None);
+        return unusable(lock, location.not_a_lock(&why), None);
     }
     let Record { id, name } = record;
     let location = LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() };
@@ -258,7 +254,7 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
                     return Err(location.refused("map the shared memory of", syscall, error));
                 }
             };
-            let error = not_a_lock(&location, &why);
+            let error = location.not_a_lock(&why);
             return Ok(Found::Unusable(Unusable { location, lock, error, memory, is_memory_gone }));
         }
     };
@@ -270,11 +266,11 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
     };
     let found = segment.name();
     if found == name.as_bytes() {
-        return Ok(if segment.is_removed() { Found::Removed(segment) } else { Found::Lock(segment) });
+        return Ok(if removal::is_removed(&segment) { Found::Removed(segment) } else { Found::Lock(segment) });
     }
     // Somebody else's memory: not ours to remove.
     let why = format!("its shared memory is that of lock '{}'", String::from_utf8_lossy(&found).escape_debug());
-    let error = not_a_lock(&segment.location, &why);
+    let error = segment.location.not_a_lock(&why);
     let lock = segment.into_lock();
     Ok(Found::Unusable(Unusable { location, lock, error, memory: None, is_memory_gone: false }))
 }
@@ -302,9 +298,9 @@ fn create(
     let backing = (|| {
         // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
         crash_point!(claim_record);
-        if !lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))?
-            || !lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))?
-            || !disk::is_at(lock.file(), &made).map_err(|error| cannot(("stat", error)))?
+        if !lock.try_lock(SETUP_BYTE).map_err(|error| location.cannot_lock(error))?
+            || !lock.try_lock(slot_byte(0)).map_err(|error| location.cannot_lock(error))?
+            || !files::is_at(lock.file(), &made).map_err(|error| cannot(("stat", error)))?
         {
             return Ok(None);
         }

@@ -6,9 +6,10 @@ use std::io::{self, Read, Seek};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::file::write_start;
 use super::memory::id_prefix;
-use super::named;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::MAX_NAME;
+use crate::sys::files::write_start;
 
 /// First line of a record. The second is the id of the shared memory, and the name is the rest.
 const HEADING: &str = "process-rwlock 1";
@@ -39,6 +40,19 @@ pub(super) fn file_name(name: &str) -> String {
     format!("{:032x}", hasher.finish128().as_u128())
 }
 
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let wrong = if name.is_empty() {
+        "is empty".into()
+    } else if name.len() > MAX_NAME {
+        format!("has {} bytes of UTF-8, and {MAX_NAME} are allowed", name.len())
+    } else if name.contains('\0') {
+        "contains a NUL character".into()
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidArgument, format!("the lock's name {wrong}")))
+}
+
 impl Record {
     /// A record with a new id: nobody can have made memory under it before.
     pub fn new(name: &str) -> io::Result<Self> {
@@ -67,14 +81,13 @@ impl Record {
         let random = id.strip_prefix(&id_prefix())?;
         // What is unlinked by this id must be a lock's.
         let known = random.len() == ID_DIGITS && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (known && named::check_name(name).is_ok()).then(|| Self { id: id.into(), name: name.into() })
+        (known && check_name(name).is_ok()).then(|| Self { id: id.into(), name: name.into() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::layout::MAX_NAME;
 
     #[test]
     fn names_of_any_length_and_script_get_distinct_records() {

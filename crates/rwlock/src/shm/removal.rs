@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::Segment;
+use super::segment::Segment;
 
 /// The two lowest bits say what was decided; the others change with every step.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,59 +49,57 @@ pub(crate) enum Attempt {
     Contested,
 }
 
-impl Segment {
-    fn removal(&self) -> Removal {
-        Removal(self.header().removal.load(SeqCst))
-    }
+fn load(segment: &Segment) -> Removal {
+    Removal(segment.header().removal.load(SeqCst))
+}
 
-    fn swap_removal(&self, old: Removal, new: Removal) -> bool {
-        self.header().removal.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
-    }
+fn swap(segment: &Segment, old: Removal, new: Removal) -> bool {
+    segment.header().removal.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+}
 
-    /// Nobody can attach to it any more.
-    pub fn is_removed(&self) -> bool {
-        crash_point!(removed_load);
-        self.removal().is_committed()
-    }
+/// Nobody can attach to it any more.
+pub(crate) fn is_removed(segment: &Segment) -> bool {
+    crash_point!(removed_load);
+    load(segment).is_committed()
+}
 
-    /// The caller has taken a slot's byte: from now on the lock is not removed. `false` if it was before.
-    pub fn veto_removal(&self) -> bool {
-        loop {
-            crash_point!(veto_load);
-            let seen = self.removal();
-            if !seen.is_proposed() {
-                return !seen.is_committed();
-            }
-            crash_point!(veto);
-            if self.swap_removal(seen, seen.next(0)) {
-                return true;
-            }
+/// The caller has taken a slot's byte: from now on the lock is not removed. `false` if it was before.
+pub(crate) fn veto(segment: &Segment) -> bool {
+    loop {
+        crash_point!(veto_load);
+        let seen = load(segment);
+        if !seen.is_proposed() {
+            return !seen.is_committed();
+        }
+        crash_point!(veto);
+        if swap(segment, seen, seen.next(0)) {
+            return true;
         }
     }
+}
 
-    /// Removes the lock unless somebody is attached. `may` is asked while nobody is.
-    pub fn try_remove(&self, may: impl FnOnce(&Self) -> bool) -> io::Result<Attempt> {
-        crash_point!(removal_load);
-        let seen = self.removal();
-        if seen.is_committed() {
-            return Ok(Attempt::WasRemoved);
-        }
-        let proposed = seen.next(PROPOSED);
-        crash_point!(removal_propose);
-        if !self.swap_removal(seen, proposed) {
-            return Ok(Attempt::Contested);
-        }
-        crash_point!(removal_probe);
-        if self.lock.is_in_use()? {
-            return Ok(Attempt::InUse);
-        }
-        if !may(self) {
-            return Ok(Attempt::Kept);
-        }
-        crash_point!(removal_commit);
-        let removed = self.swap_removal(proposed, proposed.next(COMMITTED));
-        Ok(if removed { Attempt::Removed } else { Attempt::Contested })
+/// Removes the lock unless somebody is attached. `may` is asked while nobody is.
+pub(crate) fn try_remove(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> io::Result<Attempt> {
+    crash_point!(removal_load);
+    let seen = load(segment);
+    if seen.is_committed() {
+        return Ok(Attempt::WasRemoved);
     }
+    let proposed = seen.next(PROPOSED);
+    crash_point!(removal_propose);
+    if !swap(segment, seen, proposed) {
+        return Ok(Attempt::Contested);
+    }
+    crash_point!(removal_probe);
+    if segment.lock.is_in_use()? {
+        return Ok(Attempt::InUse);
+    }
+    if !may(segment) {
+        return Ok(Attempt::Kept);
+    }
+    crash_point!(removal_commit);
+    let removed = swap(segment, proposed, proposed.next(COMMITTED));
+    Ok(if removed { Attempt::Removed } else { Attempt::Contested })
 }
 
 #[cfg(test)]

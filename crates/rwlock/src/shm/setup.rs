@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use super::{LockLocation, cannot_lock};
+use super::location::LockLocation;
+use super::lock_file::{LockFile, SETUP_BYTE};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::byte_lock::{LockFile, SETUP_BYTE};
 
 /// A wait that ends after `timeout`.
 pub(super) struct Polling {
@@ -34,7 +34,7 @@ pub(super) fn enter(lock: &LockFile, location: &LockLocation, timeout: Duration)
     loop {
         crash_point!(setup_lock);
         // Polled, since a blocking request could not be bounded.
-        if lock.try_lock(SETUP_BYTE).map_err(|error| cannot_lock(location, error))? {
+        if lock.try_lock(SETUP_BYTE).map_err(|error| location.cannot_lock(error))? {
             return Ok(());
         }
         if !polling.pause() {

@@ -6,14 +6,17 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::layout::ANONYMOUS;
+use super::location::LockLocation;
+use super::lock_file::{LockFile, SETUP_BYTE};
 use super::named::{self, Found};
 use super::record::{Content, Record};
 use super::removal::Attempt;
+use super::segment::Segment;
 use super::setup::Polling;
-use super::{LockLocation, Segment, directory, disk, memory, no_such_file, records};
+use super::{directory, memory, records};
 use crate::error::{Error, ErrorKind, Result};
-use crate::shm::layout::ANONYMOUS;
-use crate::sys::byte_lock::{LockFile, SETUP_BYTE};
+use crate::sys::files::{self, no_such_file};
 
 /// How long a process looks for left-overs when it opens its first lock.
 const SWEEP_TIME: Duration = Duration::from_millis(10);
@@ -86,13 +89,13 @@ fn remove_left_over(location: &LockLocation, owner_died: bool) -> Result<bool> {
 fn remove_unpublished(record: &Path) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     crash_point!(open_unpublished);
-    let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
+    let Some(lock) = no_such_file(LockFile::open(|| files::private().open(record))).map_err(cannot)? else {
         records::forget(record);
         return Ok(());
     };
     crash_point!(claim_unpublished);
     // It may have been published since.
-    if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !disk::is_at(lock.file(), record).map_err(cannot)? {
+    if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !files::is_at(lock.file(), record).map_err(cannot)? {
         return Ok(());
     }
     unlink_memory_of(&lock).map_err(cannot)?;
@@ -102,7 +105,7 @@ fn remove_unpublished(record: &Path) -> Result<()> {
 /// Removes a lock that an earlier version of this crate left, since a lock of this version is to be in its place.
 pub(super) fn remove_earlier(record: &Path, location: &LockLocation) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
-    let Some(lock) = no_such_file(LockFile::open(|| disk::private().open(record))).map_err(cannot)? else {
+    let Some(lock) = no_such_file(LockFile::open(|| files::private().open(record))).map_err(cannot)? else {
         return Ok(());
     };
     if lock.is_in_use().map_err(cannot)? || !lock.try_lock(SETUP_BYTE).map_err(cannot)? {

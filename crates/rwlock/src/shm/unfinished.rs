@@ -5,15 +5,18 @@ use std::io::{self, Read, Seek};
 
 use memmap2::MmapRaw;
 
-use super::file::{metadata, read_start, write_start};
-use super::{Backing, LockLocation, New, Segment, cannot_lock, disk, not_a_lock};
+use super::backing::Backing;
+use super::layout::{MAGIC_UNFINISHED, bytes_of};
+use super::location::LockLocation;
+use super::lock_file::{LockFile, slot_byte};
+use super::segment::{New, Segment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::shm::layout::{MAGIC_UNFINISHED, MAX_CAPACITY, bytes_of};
-use crate::sys::byte_lock::{LockFile, slot_byte};
+use crate::options::MAX_CAPACITY;
+use crate::sys::files::{self, read_start, write_start};
 
 /// An empty file, or one whose maker died before it was a lock.
 pub(super) fn is_unfinished(lock: &LockFile, location: &LockLocation) -> Result<bool> {
-    Ok(metadata(lock.file(), location)?.len() == 0 || is_begun(lock, location)?)
+    Ok(location.metadata(lock.file())?.len() == 0 || is_begun(lock, location)?)
 }
 
 /// A file whose maker began to lay it out, and died.
@@ -46,7 +49,7 @@ fn is_zero_lock(mut file: &File) -> io::Result<bool> {
 /// Makes a lock of an unfinished file, with a slot for the caller. The setup byte must be held.
 pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
     if lock.is_in_use().map_err(|error| location.refused("look at", "fcntl", error))? {
-        return Err(not_a_lock(location, "it was emptied while processes had it open"));
+        return Err(location.not_a_lock("it was emptied while processes had it open"));
     }
     claim(&lock, location)?;
     let bytes = bytes_of(new.capacity);
@@ -64,7 +67,7 @@ pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Resul
 pub(super) fn create_unnamed(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
     claim(&lock, location)?;
     let bytes = bytes_of(new.capacity);
-    let laid_out = disk::prepare(lock.file()).map_err(|error| ("ioctl", error));
+    let laid_out = files::prepare(lock.file()).map_err(|error| ("ioctl", error));
     let map = laid_out.and_then(|()| reserve(lock.file(), bytes));
     let map = map.map_err(|(syscall, error)| location.no_room(bytes, syscall, error))?;
     Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0))
@@ -73,10 +76,10 @@ pub(super) fn create_unnamed(lock: LockFile, location: &LockLocation, new: New) 
 /// Takes the first slot.
 fn claim(lock: &LockFile, location: &LockLocation) -> Result<()> {
     crash_point!(claim_file);
-    if lock.try_lock(slot_byte(0)).map_err(|error| cannot_lock(location, error))? {
+    if lock.try_lock(slot_byte(0)).map_err(|error| location.cannot_lock(error))? {
         Ok(())
     } else {
-        Err(not_a_lock(location, "it was emptied while processes had it open"))
+        Err(location.not_a_lock("it was emptied while processes had it open"))
     }
 }
 
@@ -86,7 +89,7 @@ fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
     let during = |syscall| move |error| (syscall, error);
     crash_point!(clear_file);
     file.set_len(0).map_err(during("ftruncate"))?; // of an unfinished one, so that what follows is zero
-    disk::prepare(file).map_err(during("ioctl"))?;
+    files::prepare(file).map_err(during("ioctl"))?;
     crash_point!(mark_unfinished);
     write_start(file, &MAGIC_UNFINISHED.to_le_bytes()).map_err(during("write"))?;
     crash_point!(sync_mark);
@@ -99,18 +102,18 @@ fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
 
 fn reserve(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     crash_point!(reserve_file);
-    disk::reserve(file, bytes).map_err(|error| ("fallocate", error))?;
+    files::reserve(file, bytes).map_err(|error| ("fallocate", error))?;
     MmapRaw::map_raw(file).map_err(|error| ("mmap", error))
 }
 
 /// Before a file is laid out: it gets the mode of a new one, and is not somebody else's that a symbolic link leads to.
 pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
     let LockLocation::File { path } = location else { return Ok(()) };
-    let target = disk::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
-    if disk::identity_at(&target).ok() != disk::identity(lock.file()).ok() {
+    let target = files::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
+    if files::identity_at(&target).ok() != files::identity(lock.file()).ok() {
         return Err(Error::new(ErrorKind::Busy, format!("{location} changed while it was opened: open it again")));
     }
-    let given = disk::give_mode(lock.file());
+    let given = files::give_mode(lock.file());
     refuse_readers(lock, location).map_err(|refused| match given {
         Ok(()) => refused,
         Err(error) => location.mode_not_given(error),
@@ -119,7 +122,7 @@ pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
 
 /// Nobody may only read a lock.
 pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result<()> {
-    let mending = disk::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
+    let mending = files::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
     let (Some(mending), LockLocation::File { path }) = (mending, location) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::Access,

@@ -267,7 +267,7 @@ fn news_come_to_the_doorbell_without_any_thread() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
-    own.attachment.answer(&doorbell, 42);
+    own.attachment.set_doorbell(&doorbell, 42);
     let child = lock.child();
     for (held, mode) in [("write", Mode::Read), ("read", Mode::Write), ("upgradable", Mode::Upgradable)] {
         child.hold(held);
@@ -290,7 +290,7 @@ fn a_ring_that_nobody_hears_is_made_up_for() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
-    own.attachment.answer(&doorbell, 42);
+    own.attachment.set_doorbell(&doorbell, 42);
     let child = lock.child();
     let mut kept = Some(doorbell);
     // It arrives and is not looked at; then there is no door any more.
@@ -312,7 +312,7 @@ fn who_blocks_in_a_wait_is_woken_and_has_its_doorbell_back_afterwards() {
     let Some(doorbell) = doorbell() else { return };
     let lock = TestLock::named();
     let attachment = lock.attach();
-    attachment.answer(&doorbell, 42);
+    attachment.set_doorbell(&doorbell, 42);
     let child = lock.child();
     child.hold("write");
     let releases = thread::spawn(move || {

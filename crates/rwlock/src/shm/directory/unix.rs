@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::{MEMORY, VARIABLE, elsewhere, refused, remedy};
 use crate::error::Result;
-use crate::shm::disk::Unfit;
-use crate::shm::remedy::no_directory;
-use crate::shm::{disk, no_such_file};
+use crate::shm::location::no_directory;
+use crate::sys::files::{self, Unfit, no_such_file};
 
 fn user() -> u32 {
     // SAFETY: geteuid has no preconditions and cannot fail.
@@ -101,7 +100,7 @@ fn make(path: &Path) -> Result<()> {
 /// Memory mapped from a network file system is not shared between machines.
 fn refuse_network(path: &Path) -> Result<()> {
     let folder = File::open(path).map_err(|error| no_directory(path, "open", error))?;
-    match disk::unfit_file_system(&folder).map_err(|error| no_directory(path, "statfs", error))? {
+    match files::unfit_file_system(&folder).map_err(|error| no_directory(path, "statfs", error))? {
         None => Ok(()),
         Some(Unfit { what, why }) => Err(refused(format!(
             "{VARIABLE} names {}, which lies on {what}: {why}; name a directory on a local disk",

@@ -15,7 +15,7 @@ use windows_sys::Win32::UI::Shell::{FOLDERID_LocalAppData, SHGetKnownFolderPath}
 
 use super::{MEMORY, elsewhere};
 use crate::error::{Error, Result};
-use crate::shm::remedy;
+use crate::shm::location::no_directory;
 
 /// Where every process finds how often the system was started, since Windows 10 version 1607. Below that it says something
 /// else that is the same for all processes: no harm but that state may outlive a restart.
@@ -42,7 +42,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     let path = home.join(this_boot());
     crash_point!(make_directory);
     if !path.join(MEMORY).is_dir() {
-        fs::create_dir_all(path.join(MEMORY)).map_err(|error| remedy::no_directory(&path, "mkdir", error))?;
+        fs::create_dir_all(path.join(MEMORY)).map_err(|error| no_directory(&path, "mkdir", error))?;
         remove_earlier(&home);
     }
     Ok(path)

@@ -10,8 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::unpublished_name;
-use crate::shm::{disk, no_such_file};
-use crate::sys::byte_lock::LockFile;
+use crate::shm::lock_file::LockFile;
+use crate::sys::files::{self, no_such_file};
 
 const RECORD: &CStr = c"record";
 
@@ -30,7 +30,7 @@ pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     crash_point!(make_folder);
     DirBuilder::new().mode(0o700).create(folder_of(&record))?;
     crash_point!(make_record);
-    match LockFile::open(|| disk::private().create(true).truncate(false).open(&record)) {
+    match LockFile::open(|| files::private().create(true).truncate(false).open(&record)) {
         Ok(lock) => Ok((record, lock)),
         Err(error) => {
             let _ = fs::remove_dir(folder_of(&record));

@@ -17,8 +17,8 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::unpublished_name;
-use crate::shm::{disk, no_such_file};
-use crate::sys::byte_lock::LockFile;
+use crate::shm::lock_file::LockFile;
+use crate::sys::files::{self, no_such_file};
 
 /// The record called `name`.
 pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
@@ -29,7 +29,7 @@ pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
 pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
     crash_point!(make_record);
-    let lock = LockFile::open(|| disk::private().create(true).truncate(false).open(&record))?;
+    let lock = LockFile::open(|| files::private().create(true).truncate(false).open(&record))?;
     Ok((record, lock))
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     let wide = |path: &Path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>();
     let (from, to) = (wide(made), wide(record));
     crash_point!(publish);
-    disk::patiently(|| {
+    files::with_retries(|| {
         // SAFETY: both are strings that end with a NUL. Without flags nothing is replaced.
         if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } != 0 {
             return Ok(true);
@@ -56,10 +56,10 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.access_mode(DELETE);
     crash_point!(delete_load);
-    let Some(there) = no_such_file(disk::patiently(|| options.open(record).map_err(disk::gone)))? else {
+    let Some(there) = no_such_file(files::with_retries(|| options.open(record).map_err(files::gone)))? else {
         return Ok(());
     };
-    if disk::identity(&there)? != disk::identity(file)? {
+    if files::identity(&there)? != files::identity(file)? {
         return Ok(());
     }
     crash_point!(unlink_record);
@@ -85,7 +85,7 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
 
 /// Removes a record that was not published, of which the caller has the setup byte: so nobody else does.
 pub(crate) fn discard(made: &Path) -> io::Result<()> {
-    no_such_file(disk::patiently(|| std::fs::remove_file(made))).map(drop)
+    no_such_file(files::with_retries(|| std::fs::remove_file(made))).map(drop)
 }
 
 /// Nothing is left of a record that is gone.

@@ -5,12 +5,12 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::LockFile;
+use super::ByteLockFile;
 
 /// The open file that has a byte. Of one lock at a time: one test runs after the other.
 static BYTES: Mutex<BTreeMap<u64, i32>> = Mutex::new(BTreeMap::new());
 
-impl LockFile {
+impl ByteLockFile {
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         Ok(*bytes().entry(byte).or_insert(self.file().as_raw_fd()) == self.file().as_raw_fd())
     }
@@ -36,7 +36,7 @@ impl LockFile {
     }
 }
 
-impl Drop for LockFile {
+impl Drop for ByteLockFile {
     fn drop(&mut self) {
         let own = self.file().as_raw_fd();
         bytes().retain(|_, owner| *owner != own);

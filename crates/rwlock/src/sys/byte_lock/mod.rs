@@ -13,14 +13,13 @@ mod windows;
 use std::fs::File;
 use std::io;
 
-use crate::shm::forked::OpenFile;
-use crate::shm::layout::{MAX_CAPACITY, slots_of};
+use super::fork::OpenFile;
 
 /// An open lock file. One per attachment: its byte locks are the proof that the attachment lives. How they are taken, given back
 /// and asked about is the system's.
-pub(crate) struct LockFile(OpenFile);
+pub(crate) struct ByteLockFile(OpenFile);
 
-impl LockFile {
+impl ByteLockFile {
     /// What `open` opens. It may be called more than once.
     pub fn open(open: impl FnMut() -> io::Result<File>) -> io::Result<Self> {
         OpenFile::open(open).map(Self)
@@ -29,17 +28,4 @@ impl LockFile {
     pub fn file(&self) -> &File {
         self.0.file()
     }
-
-    /// Whether any other open file has a slot.
-    pub fn is_in_use(&self) -> io::Result<bool> {
-        self.is_locked(slot_byte(0), slots_of(MAX_CAPACITY))
-    }
-}
-
-/// The byte that who lays a file out in place, or removes one, holds meanwhile.
-pub(crate) const SETUP_BYTE: u64 = 1 << 40;
-
-/// The byte that the owner of `slot` holds while it lives.
-pub(crate) const fn slot_byte(slot: usize) -> u64 {
-    SETUP_BYTE + 1 + slot as u64
 }

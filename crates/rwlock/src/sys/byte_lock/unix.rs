@@ -5,9 +5,9 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::LockFile;
+use super::ByteLockFile;
 
-impl LockFile {
+impl ByteLockFile {
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         self.try_lock_all(byte, 1)

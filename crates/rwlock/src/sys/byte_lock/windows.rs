@@ -14,10 +14,10 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::LockFile;
+use super::ByteLockFile;
 
 /// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
-const SKIP_GRACE: Duration = Duration::from_millis(100);
+const PROBE_GRACE: Duration = Duration::from_millis(100);
 
 /// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
 /// range, so no answer ever takes back the lock of an owner.
@@ -25,7 +25,7 @@ fn place_of(byte: u64) -> u64 {
     byte * 2
 }
 
-impl LockFile {
+impl ByteLockFile {
     /// Takes the lock on `byte`; `false` if another open file has it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         let start = Instant::now();
@@ -33,7 +33,7 @@ impl LockFile {
             if self.lock(place_of(byte), 1, LOCKFILE_EXCLUSIVE_LOCK)? {
                 return Ok(true);
             }
-            if self.is_locked(byte, 1)? || start.elapsed() > SKIP_GRACE {
+            if self.is_locked(byte, 1)? || start.elapsed() > PROBE_GRACE {
                 return Ok(false);
             }
             std::thread::yield_now();
@@ -93,7 +93,6 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
     use std::thread;
 
-    use super::super::slot_byte;
     use super::*;
 
     struct Path(PathBuf);
@@ -103,10 +102,10 @@ mod tests {
             Self(std::env::temp_dir().join(format!("liveness-{name}-{}", std::process::id())))
         }
 
-        fn open(&self) -> LockFile {
+        fn open(&self) -> ByteLockFile {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            LockFile::open(|| options.open(&self.0)).unwrap()
+            ByteLockFile::open(|| options.open(&self.0)).unwrap()
         }
     }
 
@@ -120,13 +119,13 @@ mod tests {
     fn asking_takes_nothing_away_from_the_owner_whoever_asks() {
         let path = Path::new("owner");
         let (owner, other) = (path.open(), path.open());
-        let byte = slot_byte(3);
+        let byte = 3;
         assert!(owner.try_lock(byte).unwrap());
         for _ in 0..3 {
             assert!(!owner.is_locked(byte, 1).unwrap(), "one's own does not count");
-            assert!(!owner.is_in_use().unwrap());
-            assert!(other.is_locked(byte, 1).unwrap() && other.is_in_use().unwrap());
-            assert!(!other.is_locked(slot_byte(2), 1).unwrap() && !other.is_locked(slot_byte(4), 1).unwrap());
+            assert!(!owner.is_locked(0, 8).unwrap());
+            assert!(other.is_locked(byte, 1).unwrap() && other.is_locked(0, 8).unwrap());
+            assert!(!other.is_locked(2, 1).unwrap() && !other.is_locked(4, 1).unwrap());
             assert!(!other.try_lock(byte).unwrap());
         }
         owner.unlock(byte).unwrap();
@@ -136,7 +135,7 @@ mod tests {
     #[test]
     fn those_who_ask_at_once_do_not_see_each_other_and_whoever_wants_the_byte_gets_it_beside_them() {
         let path = Path::new("asking");
-        let byte = slot_byte(0);
+        let byte = 0;
         let (owner, over) = (path.open(), AtomicBool::new(false));
         thread::scope(|scope| {
             let asking: Vec<_> = (0..3)
@@ -156,7 +155,7 @@ mod tests {
                 let (file, over) = (path.open(), &over);
                 scope.spawn(move || {
                     while !over.load(Relaxed) {
-                        file.is_in_use().unwrap();
+                        file.is_locked(0, 8).unwrap();
                     }
                 });
             }

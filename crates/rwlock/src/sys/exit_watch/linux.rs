@@ -23,7 +23,7 @@ pub(super) fn own_namespace() -> u32 {
 }
 
 /// Whether there is no process with this number, or only what its parent has not asked about yet. `None`: the kernel does not say.
-pub(super) fn has_ended(pid: u32) -> Option<bool> {
+pub(crate) fn has_ended(pid: u32) -> Option<bool> {
     match open(pid) {
         Ok(process) => Some(is_readable(&process)),
         Err(error) => (error.raw_os_error() == Some(libc::ESRCH)).then_some(true),

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::system::{ExitWatch, Watched};
-use crate::shm::Segment;
 
 /// Processes that are listened for at once. Descriptors are the application's: of more than these the looks must do.
 const MAX_PROCESSES: usize = 64;
@@ -38,14 +37,11 @@ struct Process {
     listeners: BTreeMap<u64, Listener>,
 }
 
-#[derive(Clone)]
-struct Listener {
-    segment: Arc<Segment>,
-    slot: usize,
-}
+/// What is to be done once the process has ended.
+type Listener = Box<dyn FnOnce() + Send>;
 
 /// A listener. Ends when it is dropped.
-pub(super) struct Listening {
+pub(crate) struct Listening {
     process: u64,
     number: u64,
 }
@@ -79,7 +75,9 @@ fn next_number() -> u64 {
 }
 
 impl Listening {
-    pub fn new(pid: u32, segment: &Arc<Segment>, slot: usize) -> Option<Self> {
+    /// `on_exit` is called on another thread, once, unless this is dropped before. `None`: there is no such process, or the system
+    /// cannot tell.
+    pub fn new(pid: u32, on_exit: impl FnOnce() + Send + 'static) -> Option<Self> {
         let mut register = register();
         if register.is_none() {
             *register = Some(Register::start().ok()?);
@@ -87,16 +85,15 @@ impl Listening {
         let register = register.as_mut()?;
         let process = register.number_of(pid).ok()?;
         let number = next_number();
-        let listener = Listener { segment: segment.clone(), slot };
-        register.processes.get_mut(&process)?.listeners.insert(number, listener);
+        register.processes.get_mut(&process)?.listeners.insert(number, Box::new(on_exit));
         Some(Self { process, number })
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // Declared first, so that what is taken out is dropped when the register is free again: it may be the last to have
-        // the lock's memory mapped.
+        // Declared first, so that what is taken out is dropped when the register is free again: it may be the last owner of
+        // a lock's memory.
         let (_listener, _process);
         let mut register = register();
         let Some(register) = register.as_mut() else { return };
@@ -139,7 +136,7 @@ fn listen(deaths: &ExitWatch) {
         if let Some(number) = deaths.next(IDLE_TIME) {
             let dead = register().as_mut().and_then(|register| register.processes.remove(&number));
             for listener in dead.into_iter().flat_map(|process| process.listeners.into_values()) {
-                listener.segment.on_peer_exit(listener.slot);
+                listener();
             }
         } else {
             let mut register = register();
@@ -157,8 +154,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::attachment::{Attachment, LockRef, Options};
-    use crate::sys::exit_watch::{ExitNotice, namespace};
+    use crate::attachment::Attachment;
+    use crate::monitor::exit_notice::ExitNotice;
+    use crate::options::{LockRef, Options};
+    use crate::sys::exit_watch::namespace;
 
     const BOUND: Duration = Duration::from_secs(20);
 
@@ -203,7 +202,7 @@ mod tests {
         /// The kernel drops the byte, then tells of the death.
         fn dies(&mut self) {
             let dead = &self.attachments[1];
-            dead.segment.lock.unlock(crate::sys::byte_lock::slot_byte(dead.index)).unwrap();
+            dead.segment.lock.unlock(crate::shm::lock_file::slot_byte(dead.index)).unwrap();
             self.child.kill().unwrap();
         }
     }
@@ -241,7 +240,7 @@ mod tests {
         assert!(!unsure.is_sure);
 
         // Said to have died, and its byte says that it lives.
-        party.attachments[0].segment.on_peer_exit(party.attachments[1].index);
+        party.attachments[0].segment.recovery().on_peer_exit(party.attachments[1].index);
         assert!(!free(&party));
 
         // While nobody has followed its death yet, somebody else may have its pid: he is not taken for it.

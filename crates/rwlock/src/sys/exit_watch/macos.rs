@@ -16,7 +16,7 @@ pub(super) struct Watched {
 }
 
 /// Not known: that a number is in use says nothing of those who have ended and were not asked about.
-pub(super) fn has_ended(_pid: u32) -> Option<bool> {
+pub(crate) fn has_ended(_pid: u32) -> Option<bool> {
     None
 }
 

@@ -1,13 +1,8 @@
-//! Being told of a death when it happens. What the kernel tells is that a process with some number has ended, which is a
-//! hint to ask about its slot's byte now and not at the next look: numbers are used again, and in a container they are others.
-//! Where there is no notice to be had, the looks alone serve.
+//! The end of other processes, by their numbers. Numbers are used again, and in a container they are others: so what is said here
+//! is a hint.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-
-use super::activity::{self, Activity};
-use crate::shm::Segment;
 
 #[cfg(all(target_os = "linux", not(loom), not(miri)))]
 #[path = "linux.rs"]
@@ -22,61 +17,16 @@ mod system;
 #[cfg(not(any(loom, miri)))]
 mod listen;
 #[cfg(not(any(loom, miri)))]
-use {listen::Listening, system::has_ended, system::own_namespace};
+use system::own_namespace;
+#[cfg(not(any(loom, miri)))]
+pub(crate) use {listen::Listening, system::has_ended};
 
 #[cfg(any(loom, miri))]
 mod none;
 #[cfg(any(loom, miri))]
-use none::{Listening, has_ended, own_namespace};
-
-/// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
-pub(crate) struct ExitNotice {
-    /// It will come: the number means the same process here as there. Else it may be somebody else's.
-    pub is_sure: bool,
-    pid: u32,
-    slot: usize,
-    _listening: Listening,
-}
-
-impl ExitNotice {
-    /// `None`: there is no such process, it is this one, or the system cannot tell. It may have died before: look afterwards.
-    pub fn of(segment: &Arc<Segment>, slot: usize) -> Option<Self> {
-        let pid = pid_of(segment, slot);
-        if pid == 0 || pid == std::process::id() {
-            return None;
-        }
-        let place = namespace();
-        let is_sure = place != 0 && segment.slots()[slot].waiting.namespace.load(Relaxed) == place;
-        Some(Self { is_sure, pid, slot, _listening: Listening::new(pid, segment, slot)? })
-    }
-
-    /// Whether it tells of the same death as one made now.
-    pub fn is_of(&self, segment: &Segment, slot: usize) -> bool {
-        self.slot == slot && self.pid == pid_of(segment, slot)
-    }
-}
-
-/// Whether the process that had `slot` has ended, as far as its number says. `None`: it does not; ask about its byte.
-pub(crate) fn has_owner_ended(segment: &Segment, slot: usize) -> Option<bool> {
-    let place = namespace();
-    if place == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != place {
-        return None;
-    }
-    match pid_of(segment, slot) {
-        0 => None,
-        pid if pid == std::process::id() => Some(false),
-        pid => has_ended(pid),
-    }
-}
-
-/// What the threads of the process that has `slot` are doing.
-pub(crate) fn activity_of_owner(segment: &Segment, slot: usize) -> Activity {
-    let place = namespace();
-    if place == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != place {
-        return Activity::Unknown;
-    }
-    activity::of(pid_of(segment, slot))
-}
+use none::own_namespace;
+#[cfg(any(loom, miri))]
+pub(crate) use none::{Listening, has_ended};
 
 /// The kernel's number for what gives this process its pid; 0: unknown.
 pub(crate) fn namespace() -> u32 {
@@ -97,9 +47,4 @@ pub(crate) fn forget_at_fork() {
     OWN.store(0, Relaxed);
     #[cfg(not(loom))]
     listen::forget_at_fork();
-}
-
-fn pid_of(segment: &Segment, slot: usize) -> u32 {
-    crash_point!(exit_notice_pid);
-    segment.slots()[slot].waiting.pid.load(Relaxed)
 }

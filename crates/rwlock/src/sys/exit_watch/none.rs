@@ -1,18 +1,14 @@
 //! Nobody is told.
 
-use std::sync::Arc;
-
-use crate::shm::Segment;
-
-pub(super) struct Listening;
+pub(crate) struct Listening;
 
 impl Listening {
-    pub fn new(_pid: u32, _segment: &Arc<Segment>, _slot: usize) -> Option<Self> {
+    pub fn new(_pid: u32, _on_exit: impl FnOnce() + Send + 'static) -> Option<Self> {
         None
     }
 }
 
-pub(super) fn has_ended(_pid: u32) -> Option<bool> {
+pub(crate) fn has_ended(_pid: u32) -> Option<bool> {
     None
 }
 

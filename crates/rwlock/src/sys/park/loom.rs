@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use loom::thread::{self, Thread};
 
-use super::Word;
+use super::word::Word;
 
 thread_local! {
     // loom runs all threads of a model on one thread of the system.

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::Word;
 use super::clock::{NANOS, clock};
+use super::word::Word;
 
 /// The longest sleep, in ns: of how long the kernel takes nothing is said.
 const LONGEST: u64 = NANOS;
@@ -95,7 +95,7 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
 }
 
 /// Wakes the threads that sleep on `word`, if there are any.
-pub(super) fn wake_sleeper(word: &Word) {
+pub(crate) fn wake_sleeper(word: &Word) {
     let address = word.news.as_ptr().cast();
     match kernel() {
         // SAFETY: the word is named, not accessed.

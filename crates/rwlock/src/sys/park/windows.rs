@@ -16,7 +16,7 @@ use windows_sys::Win32::Foundation::CloseHandle;
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Threading::CreateEventW;
 
-use super::Word;
+use super::word::Word;
 
 /// The longest sleep, in ns: a tick of the system's clock, which is what its timers can tell.
 const GLANCE: u64 = 15_625_000;
@@ -96,7 +96,7 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
 }
 
 /// Wakes the threads that sleep on `word`, if there are any.
-pub(super) fn wake_sleeper(word: &Word) {
+pub(crate) fn wake_sleeper(word: &Word) {
     for sleeper in &word.sleepers {
         let mut number = sleeper.load(SeqCst);
         if number == 0 {
@@ -146,8 +146,10 @@ fn sleep(words: &[(&Word, u32)], place: usize, deadline: u64) {
 mod tests {
     use std::thread;
 
-    use super::super::{IDLE, WOKEN};
     use super::*;
+
+    const IDLE: u32 = 0;
+    const WOKEN: u32 = 1;
 
     /// How long `wait` sleeps that begins 20 ms before a wake-up, if `number` is where its own should be. `None`: its own is.
     fn sleeps_on(number: Option<u32>) -> u64 {

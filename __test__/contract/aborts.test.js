@@ -1,0 +1,284 @@
+// Waits that a signal ends: before, while and after they are granted.
+import { getEventListeners } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
+import { waitFor } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
+import { contract } from './contract.js'
+import { acquire, isFree, never } from './modes.js'
+
+contract(({ test, open, newRef, modes, otherProcess }) => {
+  for (const mode of modes) {
+    test(`a signal that was aborted before keeps ${mode} from even trying`, async (t) => {
+      const lock = open(t)
+      const reason = new Error('not today')
+      const signal = AbortSignal.abort(reason)
+      t.is(await t.throwsAsync(lock[mode](never, { signal })), reason)
+      t.is(await t.throwsAsync(acquire[mode](lock, { signal })), reason)
+      t.is(await t.throwsAsync(acquire[mode](lock, { signal, timeout: 0 })), reason)
+      t.deepEqual((await lock.inspect()).holders, [])
+    })
+
+    test(`a signal that is aborted ends a wait for ${mode} with its reason`, async (t) => {
+      const lock = open(t)
+      const writer = await lock.acquireWrite()
+      for (const reason of [new Error('enough'), 'a string', 0, null]) {
+        const controller = new AbortController()
+        const waits = lock[mode](never, { signal: controller.signal }).then(never, (reason) => ({ reason }))
+        await setImmediate()
+        controller.abort(reason)
+        t.deepEqual((await lock.inspect()).waiters, [])
+        t.deepEqual(await waits, { reason })
+      }
+      await writer.release()
+      t.true(await isFree(lock))
+    })
+  }
+
+  test('abort() without a reason rejects with an AbortError', async (t) => {
+    const lock = open(t)
+    const writer = await lock.acquireWrite()
+    const controller = new AbortController()
+    const waits = lock.acquireRead({ signal: controller.signal })
+    controller.abort()
+    // A DOMException, which ava takes for no error.
+    const error = await t.throwsAsync(waits, { any: true, name: 'AbortError', instanceOf: DOMException })
+    t.is(error, controller.signal.reason)
+    await writer.release()
+  })
+
+  test('AbortSignal.timeout rejects with its TimeoutError', async (t) => {
+    const lock = open(t)
+    const writer = await lock.acquireWrite()
+    await t.throwsAsync(lock.read(never, { signal: AbortSignal.timeout(20) }), {
+      any: true,
+      name: 'TimeoutError',
+      instanceOf: DOMException,
+    })
+    await writer.release()
+  })
+
+  test('AbortSignal.any ends a wait with the reason of the first', async (t) => {
+    const lock = open(t)
+    const writer = await lock.acquireWrite()
+    const [one, two] = [new AbortController(), new AbortController()]
+    const waits = lock.read(never, { signal: AbortSignal.any([one.signal, two.signal]) })
+    two.abort(new Error('two'))
+    one.abort(new Error('one'))
+    await t.throwsAsync(waits, { message: 'two' })
+    await writer.release()
+  })
+
+  test('whichever comes first ends the wait: timeout or signal', async (t) => {
+    const lock = open(t)
+    const writer = await lock.acquireWrite()
+    await t.throwsAsync(lock.read(never, { timeout: 20, signal: AbortSignal.timeout(5000) }), {
+      code: 'ERR_LOCK_TIMEOUT',
+    })
+    await t.throwsAsync(lock.read(never, { timeout: 5000, signal: AbortSignal.timeout(20) }), {
+      any: true,
+      name: 'TimeoutError',
+    })
+    await writer.release()
+  })
+
+  test('a signal that is aborted after the grant does nothing', async (t) => {
+    const lock = open(t)
+    const controller = new AbortController()
+    const guard = await lock.acquireWrite({ signal: controller.signal })
+    controller.abort()
+    await setImmediate()
+    t.false(guard.released)
+    t.false(await isFree(lock))
+    await guard.release()
+  })
+
+  test(
+    'after an abort those behind it go on, here and in other processes',
+    ['fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'read' })
+      const other = await otherProcess(t)
+      await other.ask('open', { ref })
+      const controller = new AbortController()
+      const writer = lock.acquireWrite({ signal: controller.signal })
+      await waitFor(async () => (await lock.inspect()).waiters.length === 1)
+      const here = lock.read((guard) => guard.mode)
+      const there = other.ask('acquireRead')
+      await queued(lock, other)
+      controller.abort(new Error('enough'))
+      await t.throwsAsync(writer, { message: 'enough' })
+      t.is(await here, 'read')
+      t.is((await there).mode, 'read')
+    },
+  )
+
+  test('an abort in the middle of the queue leaves the rest of it in order', ['fairness'], async (t) => {
+    const lock = open(t, undefined, { fairness: 0 })
+    const log = []
+    const writer = await lock.acquireWrite()
+    const controllers = Array.from({ length: 6 }, () => new AbortController())
+    const waits = controllers.map(({ signal }, i) => lock.write(() => log.push(i), { signal }))
+    for (const i of [0, 3, 5]) controllers[i].abort(new Error(`${i}`))
+    await writer.release()
+    const ends = await Promise.allSettled(waits)
+    t.deepEqual(
+      ends.map(({ status }) => status),
+      ['rejected', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
+    )
+    t.deepEqual(log, [1, 2, 4])
+  })
+
+  test('one signal ends all the waits that share it', async (t) => {
+    const lock = open(t)
+    const writer = await lock.acquireWrite()
+    const { signal, abort } = sharedSignal()
+    const waits = Array.from({ length: 30 }, (_, i) => lock[modes[i % modes.length]](never, { signal }))
+    abort(new Error('all'))
+    for (const wait of waits) await t.throwsAsync(wait, { message: 'all' })
+    t.deepEqual((await lock.inspect()).waiters, [])
+    await writer.release()
+    t.true(await isFree(lock))
+  })
+
+  test(
+    'one signal ends all the waits that share it, also those that the end of another would let in',
+    ['upgradable', 'fairness', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, { fairness: 0 })
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'read' })
+      const controller = new AbortController()
+      const { signal } = controller
+      const waits = [
+        lock.acquireWrite({ signal }),
+        lock.acquireRead({ signal }),
+        lock.acquireUpgradable({ signal }),
+        lock.read(never, { signal }),
+      ]
+      const beside = lock.acquireRead()
+      t.is((await lock.inspect()).waiters[0].count, 5)
+      controller.abort(new Error('all'))
+      const ends = await Promise.allSettled(waits)
+      t.deepEqual(
+        ends.map((end) => end.status === 'rejected' && end.reason.message),
+        ['all', 'all', 'all', 'all'],
+      )
+      t.is((await beside).mode, 'read')
+    },
+  )
+
+  test('a signal that many waits share gives no MaxListenersExceededWarning, and none keeps a listener', async (t) => {
+    /** @type {Error[]} */
+    const warnings = []
+    const listen = (warning) => warnings.push(warning)
+    process.on('warning', listen)
+    t.teardown(() => process.off('warning', listen))
+    const lock = open(t)
+    const { signal } = sharedSignal()
+
+    const writer = await lock.acquireWrite({ signal })
+    const waits = Array.from({ length: 100 }, (_, i) => acquire[modes[i % modes.length]](lock, { signal }))
+    await setImmediate()
+    await writer.release()
+    for (const wait of waits) (await wait).release()
+    t.is(getEventListeners(signal, 'abort').length, 0)
+
+    const again = await lock.acquireWrite()
+    await t.throwsAsync(lock.read(never, { signal, timeout: 10 }), { code: 'ERR_LOCK_TIMEOUT' })
+    const pending = lock.acquireRead({ signal })
+    lock.close()
+    await t.throwsAsync(pending, { code: 'ERR_LOCK_CLOSED' })
+    t.is(getEventListeners(signal, 'abort').length, 0)
+    t.true(again.released)
+    // Warnings are told on the next turn.
+    await setImmediate()
+    t.deepEqual(warnings, [])
+  })
+
+  /** The lock has no holder and no waiter. */
+  async function assertFree(t, lock) {
+    const { holders, waiters } = await lock.inspect()
+    t.deepEqual([...holders, ...waiters], [])
+    t.true(await isFree(lock))
+  }
+
+  function sharedSignal() {
+    const controller = new AbortController()
+    return { signal: controller.signal, abort: (reason) => controller.abort(reason) }
+  }
+
+  // ---- before fn, and in it
+
+  for (const method of modes) {
+    test(`${method}(fn) does not run fn if its signal aborts before that, also if the lock was free`, async (t) => {
+      const lock = open(t)
+      const controller = new AbortController()
+      let ran = false
+      const done = lock[method](
+        () => {
+          ran = true
+        },
+        { signal: controller.signal },
+      )
+      controller.abort()
+      t.is(await done.catch((reason) => reason), controller.signal.reason)
+      t.false(ran)
+      await assertFree(t, lock)
+    })
+
+    test(`${method}(fn) does not run fn if its signal aborts between the grant and fn`, async (t) => {
+      const lock = open(t)
+      const controller = new AbortController()
+      let ran = false
+      const guard = await lock.tryWrite()
+      const done = lock[method](
+        () => {
+          ran = true
+        },
+        { signal: controller.signal },
+      )
+      void guard?.release() // which grants it
+      controller.abort()
+      t.is(await done.catch((reason) => reason), controller.signal.reason)
+      t.false(ran)
+      await assertFree(t, lock)
+    })
+
+    test(`${method}(fn) goes on if its signal aborts when fn has begun`, async (t) => {
+      const lock = open(t)
+      const controller = new AbortController()
+      const done = lock[method](
+        async () => {
+          controller.abort()
+          await null
+          return 'whole'
+        },
+        { signal: controller.signal },
+      )
+      t.is(await done, 'whole')
+      await assertFree(t, lock)
+    })
+  }
+
+  test(
+    'an abort before fn leaves the report of a writer that died',
+    ['ownerDied', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const victim = await otherProcess(t)
+      await victim.ask('hold', { ref, mode: 'write' })
+      await victim.kill()
+      await lock.read(() => {}, { timeout: 5000 }) // so that it is found
+      const controller = new AbortController()
+      const done = lock.write(() => {}, { signal: controller.signal })
+      controller.abort()
+      t.is(await done.catch((reason) => reason), controller.signal.reason)
+      t.is((await lock.inspect()).ownerDied?.pid, victim.pid)
+    },
+  )
+})

@@ -1,0 +1,252 @@
+// Engines with one deliberate fault each, to show that the contract tests can fail:  broken.js?FAULT
+// Each is the shared-memory engine behind a lock, or guards, that break one promise. `none` breaks nothing: the control.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RWLock } from 'process-rwlock'
+
+/**
+ * @typedef {'read' | 'write' | 'upgradable'} Mode
+ * @typedef {{
+ *   lock?: (lock: any) => object
+ *   guard?: (guard: any, lock: any) => object
+ *   acquire?: (lock: any, mode: Mode, options: any) => Promise<any>
+ *   run?: (lock: any, mode: Mode, fn: any, options: any) => Promise<any>
+ *   tryTo?: (lock: any, mode: Mode) => any
+ *   options?: (options: any) => any
+ * }} Fault
+ *   `lock` and `guard`: members instead of its own; the others: what is done instead. They get the lock without fault.
+ */
+
+const NAMES = { read: 'Read', write: 'Write', upgradable: 'Upgradable' }
+
+/** @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
+const acquire = (lock, mode, options) => lock[`acquire${NAMES[mode]}`](options)
+
+/** @type {(lock: any, mode: Mode) => any} */
+const tryTo = (lock, mode) => lock[`try${NAMES[mode]}`]()
+
+/** Holds `really` and says that it holds `mode`. @type {(mode: Mode, really: Mode) => Fault} */
+const instead = (mode, really) => {
+  /** @param {Mode} asked */
+  const taken = (asked) => (asked === mode ? really : asked)
+  const disguised = (guard, asked) => guard && (asked === mode ? withMembers(guard, { mode }) : guard)
+  return {
+    acquire: async (lock, asked, options) => disguised(await acquire(lock, taken(asked), options), asked),
+    run: (lock, asked, fn, options) =>
+      lock[taken(asked)](typeof fn === 'function' ? (guard) => fn(disguised(guard, asked)) : fn, options),
+    tryTo: (lock, asked) => disguised(tryTo(lock, taken(asked)), asked),
+  }
+}
+
+/** The options without one of them. @param {string} name */
+const without = (name) => (options) => options && { ...options, [name]: undefined }
+
+/** Gives up by itself, and forgets that the lock may be granted afterwards. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
+async function forgetsGrant(lock, mode, { timeout, signal, ...options } = /** @type {any} */ ({})) {
+  signal?.throwIfAborted()
+  const now = tryTo(lock, mode)
+  if (now) return now
+  const granted = acquire(lock, mode, options)
+  const givesUp = new Promise((_, reject) => {
+    if (timeout !== undefined)
+      acquire(lock, mode, { timeout: Math.min(timeout, 1e6) }).then((guard) => guard.release(), reject)
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  return Promise.race([granted, givesUp])
+}
+
+/** Asks again and again instead of waiting in the queue. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
+async function polls(lock, mode, options = {}) {
+  options.signal?.throwIfAborted()
+  const end = performance.now() + (options.timeout ?? 20_000)
+  for (;;) {
+    const guard = tryTo(lock, mode)
+    if (guard) return guard
+    if (performance.now() >= end) return acquire(lock, mode, { ...options, timeout: 0 })
+    await sleep(1 + Math.random() * 3)
+  }
+}
+
+/**
+ * Acquires, calls the function and releases, and no more care than that.
+ *
+ * @type {(lock: any, mode: Mode, fn: any, options?: any, how?: typeof acquire) => Promise<any>}
+ */
+async function runs(lock, mode, fn, options, how = acquire) {
+  const guard = await how(lock, mode, options)
+  try {
+    return await fn(guard)
+  } finally {
+    guard.release()
+  }
+}
+
+const runsBy = (how) => ({
+  acquire: how,
+  run: (lock, mode, fn, options) => runs(lock, mode, fn, options, how),
+})
+
+/** Guards that are held, of all locks of this thread. @type {Set<any>} */
+const held = new Set()
+let deaths = 0
+
+/** @type {Record<string, Fault>} */
+const FAULTS = {
+  none: {},
+  'writers are not alone': instead('write', 'read'),
+  'readers are alone': instead('read', 'write'),
+  'upgradables are readers': instead('upgradable', 'read'),
+  'timeouts are ignored': { options: without('timeout') },
+  'signals are ignored': { options: without('signal') },
+  'labels are ignored': { options: without('label') },
+  'a wait that was given up is granted': runsBy(forgetsGrant),
+  'waits have no queue': runsBy(polls),
+  'a try waits': { tryTo: (lock, mode) => acquire(lock, mode) },
+  'a function that throws keeps the lock': {
+    run: async (lock, mode, fn, options) => {
+      const guard = await acquire(lock, mode, options)
+      const result = await fn(guard)
+      guard.release()
+      return result
+    },
+  },
+  'a function runs at once': {
+    run: async (lock, mode, fn, options) => {
+      const guard = tryTo(lock, mode)
+      if (!guard) return lock[mode](fn, options)
+      try {
+        return await fn(guard)
+      } finally {
+        guard.release()
+      }
+    },
+  },
+  'a function runs after an abort': {
+    run: (lock, mode, fn, options) => runs(lock, mode, fn, options),
+  },
+  'tokens stay the same': { guard: () => ({ token: 1n }) },
+  'deaths are not reported': { guard: () => ({ ownerDied: null }) },
+  'a death is reported once': {
+    guard: (guard) => ({ ownerDied: guard.ownerDied && deaths++ === 0 ? guard.ownerDied : null }),
+  },
+  'a second release ends another hold': {
+    guard: (guard) => {
+      held.add(guard)
+      return {
+        release() {
+          if (!guard.released) {
+            held.delete(guard)
+            return guard.release()
+          }
+          const [other] = held
+          held.delete(other)
+          other?.release()
+        },
+      }
+    },
+  },
+  'disposal does not release': {
+    guard: () => ({ [Symbol.dispose]() {}, async [Symbol.asyncDispose]() {} }),
+  },
+  'an upgrade releases first': {
+    guard: (guard, lock) => ({
+      async upgrade(options) {
+        guard.release()
+        const writer = await lock.acquireWrite(options)
+        Object.assign(this, { mode: 'write', token: writer.token, release: () => writer.release() })
+      },
+    }),
+  },
+  'a downgrade releases first': {
+    guard: (guard, lock) => ({
+      async downgrade(/** @type {Mode} */ to = 'read') {
+        guard.release()
+        const next = await acquire(lock, to)
+        Object.assign(this, { mode: to, release: () => next.release() })
+      },
+    }),
+  },
+  'closing forgets the waits': {
+    acquire: (lock, mode, options) =>
+      acquire(lock, mode, options).catch((error) => {
+        if (error.code === 'ERR_LOCK_CLOSED') return new Promise(() => {})
+        throw error
+      }),
+  },
+  'closing keeps the holds': {
+    lock: (lock) => ({
+      close() {
+        if (lock.inspect().holders.length === 0) lock.close()
+        else setTimeout(() => lock.close(), 1500)
+      },
+    }),
+  },
+  'errors have no code': {
+    acquire: (lock, mode, options) =>
+      acquire(lock, mode, options).catch((error) => {
+        throw new Error(error.message)
+      }),
+  },
+  'arguments are not checked': {
+    options: (options) =>
+      options && {
+        ...options,
+        timeout: Number.isFinite(options.timeout) ? Math.max(options.timeout, 0) : undefined,
+      },
+  },
+  'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
+}
+
+/** An object whose members are those of `members`, and else those of `target`. */
+function withMembers(target, members) {
+  return new Proxy(target, {
+    get(target, key) {
+      if (Object.hasOwn(members, key)) return members[key]
+      const value = target[key]
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+    set(_, key, value) {
+      members[key] = value
+      return true
+    },
+  })
+}
+
+export const faults = Object.keys(FAULTS)
+
+const {
+  lock: lockMembers,
+  guard: guardMembers,
+  ...fault
+} = FAULTS[decodeURIComponent(new URL(import.meta.url).search.slice(1))] ?? {}
+
+/**
+ * @param {any} ref
+ * @param {any} [options]
+ */
+export function open(ref, options) {
+  const lock = new RWLock(ref, options)
+  const broken = (guard) => guard && (guardMembers ? withMembers(guard, guardMembers(guard, lock)) : guard)
+  const changed = fault.options ?? ((options) => options)
+  /** @type {Record<string | symbol, unknown>} */
+  const members = {}
+  for (const mode of /** @type {Mode[]} */ (['read', 'write', 'upgradable'])) {
+    members[mode] = (fn, options) =>
+      (fault.run ?? runsByItself)(
+        lock,
+        mode,
+        typeof fn === 'function' ? (guard) => fn(broken(guard)) : fn,
+        changed(options),
+      )
+    members[`acquire${NAMES[mode]}`] = async (options) =>
+      broken(await (fault.acquire ?? acquire)(lock, mode, changed(options)))
+    members[`try${NAMES[mode]}`] = () => {
+      const guard = (fault.tryTo ?? tryTo)(lock, mode)
+      return guard instanceof Promise ? guard.then(broken) : broken(guard)
+    }
+  }
+  return withMembers(lock, { ...members, ...lockMembers?.(lock) })
+}
+
+function runsByItself(lock, mode, fn, options) {
+  return lock[mode](fn, options)
+}

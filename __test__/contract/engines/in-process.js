@@ -1,0 +1,239 @@
+// A second engine: locks of this process whose engine answers later, as a server does. It stands on the seam of src/engine.ts, and
+// shows that the API needs no more than that.
+import { setImmediate } from 'node:timers/promises'
+import { EngineLock } from '../../../dist/engine-lock.js'
+import { LockError } from '../../../dist/errors.js'
+import { Hold } from '../../../dist/guard.js'
+import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
+
+/**
+ * @import { LockEngine } from '../../../dist/engine.js'
+ * @typedef {import('../../../dist/modes.js').Mode} Mode
+ * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
+ * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
+ * @typedef {{ token: bigint, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
+ */
+
+/** Everything that "the server" knows, by name. @type {Map<string, Server>} */
+const servers = new Map()
+
+/** @param {string} name @returns {Server} */
+function serverOf(name) {
+  const server = servers.get(name) ?? { token: 0n, grants: new Set(), queue: [] }
+  servers.set(name, server)
+  return server
+}
+
+/** @param {Mode} mode @param {Iterable<Grant>} grants */
+function isGrantable(mode, grants) {
+  for (const held of grants) {
+    if (mode === WRITE || held.mode === WRITE || (mode === UPGRADABLE && held.mode === UPGRADABLE))
+      return false
+  }
+  return true
+}
+
+/** @param {string} code @param {string} message @param {object[]} [holders] @returns {LockError} */
+const lockError = (code, message, holders) => new /** @type {any} */ (LockError)(code, message, holders)
+
+/** @implements {LockEngine<Grant>} */
+class InProcessEngine {
+  capabilities = { sync: false, upgradable: true, ownerDied: false }
+  closed = false
+  #server
+  /** @type {Set<Hold<Grant>>} */
+  #holds = new Set()
+  /** The requests that wait, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
+  #requests = new Map()
+
+  #label
+
+  /** @param {string} name @param {{ label?: string }} [options] */
+  constructor(name, { label = 'in process' } = {}) {
+    this.#label = label
+    this.location = { name }
+    this.text = `lock '${name}'`
+    this.identity = `in-process:${name}`
+    this.#server = serverOf(name)
+  }
+
+  assertOpen() {
+    if (this.closed) throw lockError('ERR_LOCK_CLOSED', `${this.text} is closed`)
+  }
+
+  /** @param {object} lock @param {Mode} mode @param {string | undefined} label */
+  async tryAcquire(lock, mode, label) {
+    await setImmediate()
+    this.assertOpen()
+    return isGrantable(mode, this.#server.grants) ? this.#hold(lock, this.#grant(mode, label)) : null
+  }
+
+  /** @param {Request} request */
+  request(request) {
+    // Without a timeout, too: a pending request keeps the process alive.
+    const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
+    this.#requests.set(request, timer)
+    const entry = { request, engine: this }
+    if (request.upgrade === null) this.#server.queue.push(entry)
+    else this.#server.queue.unshift(entry)
+    setImmediate().then(() => this.advance())
+  }
+
+  /** @param {Request} request */
+  #timeOut(request) {
+    // A request that need not wait is granted, even if its time passed before the server looked at it.
+    this.advance()
+    if (!this.#requests.has(request)) return
+    const { holders } = this.#snapshot()
+    this.cancel(request)
+    request.timeOut(
+      lockError(
+        'ERR_LOCK_TIMEOUT',
+        `${this.text} was not granted within ${request.timeout} ms: it is ` +
+          holders.map(({ mode, pid, label }) => `held for ${mode} by pid ${pid} ('${label}')`).join(', '),
+        holders,
+      ),
+    )
+    this.advance()
+  }
+
+  /** @param {Request} request */
+  cancel(request) {
+    clearTimeout(this.#requests.get(request))
+    this.#requests.delete(request)
+    const { queue } = this.#server
+    const index = queue.findIndex((entry) => entry.request === request)
+    if (index !== -1) queue.splice(index, 1)
+  }
+
+  /** Grants in the order of the queue. */
+  advance() {
+    const { queue, grants } = this.#server
+    for (let first = queue[0]; first !== undefined; first = queue[0]) {
+      const { request, engine } = first
+      const before = request.upgrade?.grant
+      if (
+        !isGrantable(
+          request.mode,
+          [...grants].filter((grant) => grant !== before),
+        )
+      )
+        return
+      engine.cancel(request)
+      if (before !== undefined) grants.delete(before)
+      const grant = engine.#grant(request.mode, request.label ?? before?.label)
+      if (!request.grant(grant)) grants.delete(grant)
+    }
+  }
+
+  /** @param {Mode} mode @param {string} [label] @returns {Grant} */
+  #grant(mode, label = this.#label) {
+    const server = this.#server
+    if (mode === WRITE) server.token++
+    const grant = { mode, token: server.token, label, since: performance.now() }
+    server.grants.add(grant)
+    return grant
+  }
+
+  /** @param {object} lock @param {Grant} grant */
+  #hold(lock, grant) {
+    /** @type {Hold<Grant>} */
+    const hold = new Hold(this, lock, grant.mode, grant, null)
+    this.#holds.add(hold)
+    return hold
+  }
+
+  /** @param {Request} request @param {Grant} grant */
+  granted({ lock, upgrade }, grant) {
+    if (upgrade === null) return this.#hold(lock, grant)
+    upgrade.held = WRITE
+    upgrade.grant = grant
+    return upgrade
+  }
+
+  /** @param {Hold<Grant>} hold */
+  async release(hold) {
+    this.#holds.delete(hold)
+    await setImmediate()
+    this.#server.grants.delete(hold.grant)
+    this.advance()
+    if (hold.grant.lost) throw hold.grant.lost
+  }
+
+  /** @param {Hold<Grant>} hold */
+  async tryUpgrade(hold) {
+    await setImmediate()
+    const { grants } = this.#server
+    const others = [...grants].filter((grant) => grant !== hold.grant)
+    if (!isGrantable(WRITE, others)) return false
+    grants.delete(hold.grant)
+    hold.grant = this.#grant(WRITE, hold.grant.label)
+    hold.held = WRITE
+    return true
+  }
+
+  /** @param {Hold<Grant>} hold @param {Exclude<Mode, 3>} to */
+  async downgrade(hold, to) {
+    await setImmediate()
+    hold.held = to
+    hold.grant.mode = to
+    this.advance()
+  }
+
+  /** @param {Grant} grant */
+  tokenOf(grant) {
+    return grant.token
+  }
+
+  async inspect() {
+    await setImmediate()
+    return this.#snapshot()
+  }
+
+  #snapshot() {
+    const { grants, queue, token } = this.#server
+    const row = (
+      /** @type {Mode} */ mode,
+      /** @type {string} */ label,
+      /** @type {number} */ ms,
+      count = 1,
+    ) => ({
+      pid: process.pid,
+      threadId: 0,
+      mode: /** @type {'read' | 'write' | 'upgradable'} */ (MODE_NAMES[mode]),
+      count,
+      label,
+      ms,
+    })
+    return {
+      ...this.location,
+      holders: /** @type {Mode[]} */ ([READ, UPGRADABLE, WRITE]).flatMap((mode) => {
+        const held = [...grants].filter((grant) => grant.mode === mode)
+        if (held.length === 0) return []
+        return row(mode, held[0].label, performance.now() - held[0].since, held.length)
+      }),
+      waiters: queue.map(({ request }) => row(request.mode, request.label ?? this.#label, 0)),
+      token,
+      ownerDied: null,
+      capacity: 1,
+    }
+  }
+
+  async close() {
+    if (this.closed) return
+    this.closed = true
+    for (const request of this.#requests.keys()) {
+      request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
+    }
+    for (const hold of this.#holds) this.#server.grants.delete(hold.grant)
+    await setImmediate()
+    this.advance()
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {{ label?: string }} [options]
+ * @returns {import('process-rwlock').AsyncRWLock}
+ */
+export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))

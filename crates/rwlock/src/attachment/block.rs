@@ -1,0 +1,173 @@
+//! Waits that block their thread, and the errors they end with.
+
+use super::Attachment;
+use super::pending::{Outcome, Pending, RequestId};
+use super::snapshot::Snapshot;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::WaitOptions;
+use crate::protocol::slot::Mode;
+use crate::protocol::wake;
+use crate::sys::park;
+
+impl Attachment {
+    /// Takes the lock, blocking this thread, before every other request of this attachment. `interrupted` is asked every
+    /// few milliseconds whether to give up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
+    /// [`ErrorKind::Corrupt`].
+    pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
+        let held = self.exclusive.get();
+        let shares = self.reads.get() != 0;
+        let conflicts = match mode {
+            Mode::Read => held == Some(Mode::Write),
+            Mode::Upgradable => held.is_some(),
+            Mode::Write => held.is_some() || shares,
+        };
+        if conflicts {
+            return Err(self.deadlock(mode));
+        }
+        if mode == Mode::Read && (shares || held.is_some()) {
+            // No writer is inside; waiting behind one who waits for us would last for good.
+            self.pause_drain(&mut self.pending.borrow_mut());
+            return if shares { self.join_readers() } else { self.read_in_turn() }
+                .then_some(())
+                .ok_or_else(|| self.segment.gate_lost_error(self.segment.load_gate()));
+        }
+        let id = self.request_first(mode, options);
+        self.block(id, mode, false, options.deadline, interrupted)
+    }
+
+    /// As [`Attachment::request_upgrade`], blocking this thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
+    /// [`Attachment::wait`].
+    pub fn wait_upgrade(&self, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.segment.check_not_forked()?;
+        if self.reads.get() != 0 {
+            return Err(self.deadlock(Mode::Write));
+        }
+        let id = self.request_upgrade(options).ok_or_else(|| self.deadlock(Mode::Write))?;
+        self.block(id, Mode::Write, true, options.deadline, interrupted)
+    }
+
+    fn block(
+        &self,
+        id: RequestId,
+        mode: Mode,
+        is_upgrade: bool,
+        deadline: u64,
+        interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let doorbell = self.mute();
+        let end = self.sleep_until_settled(id, (mode, is_upgrade), deadline, interrupted);
+        self.unmute(doorbell);
+        end
+    }
+
+    fn sleep_until_settled(
+        &self,
+        id: RequestId,
+        (mode, is_upgrade): (Mode, bool),
+        deadline: u64,
+        mut interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let mut peer_check = self.peer_check();
+        let start = park::now();
+        peer_check.begin(start);
+        let end = loop {
+            let now = park::now();
+            if let Err(error) = self.poll(now) {
+                break Err(error);
+            }
+            if let Some(outcome) = self.take_outcome(id) {
+                return match outcome {
+                    Outcome::Granted => Ok(()),
+                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, deadline.saturating_sub(start))),
+                };
+            }
+            if interrupted() {
+                break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
+            }
+            let until = self.next_poll(now).min(peer_check.next);
+            wake::wait_for_news(&self.slot().waiting.wake, until);
+            let now = park::now();
+            if now >= peer_check.next {
+                peer_check.check(now, 1);
+            }
+        };
+        self.pending.borrow_mut().sync = None;
+        self.cancel(id);
+        self.poll(park::now())?;
+        end
+    }
+
+    fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
+        let settled = &mut self.pending.borrow_mut().settled;
+        let place = settled.iter().position(|(settled, _)| *settled == id)?;
+        Some(settled.remove(place).1)
+    }
+
+    /// Puts a request before all others of this attachment. A writer of ours that drains gives way: its thread is here.
+    fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
+        let pending = &mut *self.pending.borrow_mut();
+        self.pause_drain(pending);
+        let mut request = self.new_request(pending, mode, options);
+        if let Some(first) = pending.requests.front() {
+            request.ticket = first.ticket; // it takes that one's place
+        }
+        pending.requests.push_front(request);
+        pending.sync = Some(request.id);
+        request.id
+    }
+
+    fn pause_drain(&self, pending: &mut Pending) {
+        let Some(mut drain) = pending.drain.take() else { return };
+        if std::mem::take(&mut drain.claimed) {
+            self.abort_drain();
+        }
+        if drain.upgrade {
+            pending.drain = Some(drain);
+        } else {
+            pending.requests.push_front(drain.request);
+        }
+    }
+
+    fn deadlock(&self, mode: Mode) -> Error {
+        let held = match self.exclusive.get() {
+            Some(held) => held.name(),
+            None => Mode::Read.name(),
+        };
+        Error::new(
+            ErrorKind::Deadlock,
+            format!(
+                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
+                 an upgradable hold, or wait without blocking",
+                self.segment.location,
+                mode.name()
+            ),
+        )
+    }
+
+    fn timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> Error {
+        Error::new(ErrorKind::Timeout, self.explain_timeout(mode, is_upgrade, timeout).0)
+    }
+
+    /// What to say if a request, or the upgrade of a hold, was not granted in `timeout` ns: what is in the way. With it what
+    /// the lock looked like when that was found out.
+    #[must_use]
+    pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
+        let ms = timeout.saturating_add(500_000) / 1_000_000;
+        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
+        let seen = self.inspect();
+        let (place, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let text = if is_upgrade {
+            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
+        } else {
+            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
+        };
+        (text, seen)
+    }
+}

@@ -1,0 +1,49 @@
+//! What a failing try does about attachments in its way that died or stopped.
+
+use super::Attachment;
+use crate::monitor::peer_check::PeerCheck;
+use crate::protocol::gate::Gate;
+use crate::protocol::recovery::MAX_REPAIRS;
+use crate::protocol::slot::Mode;
+use crate::sys::park;
+
+impl Attachment {
+    /// A try failed: perhaps only because of somebody dead or stopped. Looks every few milliseconds at most, since failing is
+    /// often part of somebody's loop. Returns whether it is worth another try.
+    #[cold]
+    pub(super) fn clear_blockers(&self, mode: Mode) -> bool {
+        let now = park::coarse_now();
+        now != self.checked_at.replace(now) && !self.segment.is_forked() && {
+            let (repaired, next) = self.segment.recovery().recover_some(self.index, self.recovers_next.get());
+            self.recovers_next.set(next);
+            // As the last in the queue would.
+            let free = self.try_check.borrow_mut().check_for(mode, now);
+            if free {
+                self.segment.queue().wake_next(Some(self.index)); // which reopens a queue that need not be closed
+            }
+            let bereft = mode == Mode::Write && self.recover_readers();
+            repaired || free || bereft
+        }
+    }
+
+    /// Repairs what the dead left behind of whom a writer finds that they read, up to the first who lives: he is in the way.
+    fn recover_readers(&self) -> bool {
+        let mut repaired = false;
+        for _ in 0..MAX_REPAIRS {
+            match self.segment.readers().find_other_reader(self.index) {
+                Some(reader) if self.segment.recovery().recover(reader) => repaired = true,
+                _ => break,
+            }
+        }
+        repaired
+    }
+
+    pub(crate) fn peer_check(&self) -> PeerCheck {
+        self.try_check.borrow().another()
+    }
+
+    /// Whether one who waits here has found that nobody holds the gate, although it says so.
+    pub(crate) fn has_found_damage(&self, gate: Gate) -> bool {
+        self.try_check.borrow().has_found_damage(gate)
+    }
+}

@@ -1,0 +1,117 @@
+//! Read holds: taking one without waiting, joining one that this attachment has, releasing.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use super::{Attachment, unstamp};
+use crate::protocol::gate::Gate;
+use crate::protocol::slot::{Mode, Reads};
+
+impl Attachment {
+    /// Takes a read hold if that needs no waiting.
+    #[inline]
+    pub fn try_read(&self) -> bool {
+        self.read_now() || (self.clear_blockers(Mode::Read) && self.read_now())
+    }
+
+    #[inline]
+    fn read_now(&self) -> bool {
+        self.read_while(Gate::admits_reader)
+    }
+
+    /// A read hold whatever the queue says; not beside a writer.
+    pub(crate) fn read_in_turn(&self) -> bool {
+        self.read_while(|gate| !gate.excludes_readers())
+    }
+
+    #[inline]
+    fn read_while(&self, open: fn(Gate) -> bool) -> bool {
+        if self.reads.get() != 0 {
+            crash_point!(join_load);
+            return open(self.load_gate()) && self.join_readers();
+        }
+        crash_point!(read_publish);
+        unstamp(&self.slot().read_since);
+        // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
+        self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
+        crash_point!(read_load);
+        if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {
+            self.reads.set(1);
+            return true;
+        }
+        self.retract_read();
+        false
+    }
+
+    /// Whether a writer looks at our slot. Asked after the look at an open gate: so whoever took us out of the listing before
+    /// is seen to have done so, and who takes the gate from then on sees what we read, and leaves us in it.
+    #[inline]
+    pub(super) fn is_registered(&self) -> bool {
+        crash_point!(registered_load);
+        self.reader_bitmap().load(Relaxed) & self.reader_bit != 0
+    }
+
+    /// Who took the gate before we were listed did not look at our slot. So the gate is looked at again: Dekker's scheme
+    /// once more, with our bit in the place of our read. And it is changed: so who has looked at the listing before, and
+    /// found nobody, does not get the gate after it.
+    #[cold]
+    fn register_reader_while(&self, open: fn(Gate) -> bool) -> bool {
+        self.register_reader();
+        loop {
+            crash_point!(register_load);
+            let gate = self.load_gate();
+            if !open(gate) {
+                return false;
+            }
+            crash_point!(register_gate);
+            if self.gate().swap(gate, gate.with_next_sequence()) {
+                return true;
+            }
+        }
+    }
+
+    pub(super) fn register_reader(&self) {
+        crash_point!(register_reader);
+        self.reader_bitmap().fetch_or(self.reader_bit, SeqCst);
+    }
+
+    /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
+    pub(crate) fn join_readers(&self) -> bool {
+        let reads = self.reads.get() + 1;
+        self.reads.set(reads);
+        crash_point!(join_readers);
+        self.slot().reads.store(Reads::new(self.generation, reads).0, Relaxed);
+        true
+    }
+
+    #[cold]
+    fn retract_read(&self) {
+        crash_point!(retract_read);
+        self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
+        crash_point!(retract_load);
+        let gate = self.load_gate();
+        // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
+        if !gate.is_owned_by(self.index) {
+            self.segment.queue().wake_writer(gate);
+        }
+    }
+
+    /// Ends one read hold. Nothing happens if there is none.
+    #[inline]
+    pub fn release_read(&self) {
+        let reads = self.reads.get();
+        if reads > 1 {
+            self.reads.set(reads - 1);
+            crash_point!(leave_readers);
+            self.slot().reads.store(Reads::new(self.generation, reads - 1).0, Relaxed);
+        } else if reads == 1 {
+            self.reads.set(0);
+            crash_point!(release_read);
+            self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
+            crash_point!(release_load);
+            let gate = self.load_gate();
+            if gate.excludes_readers() {
+                self.segment.queue().wake_writer(gate);
+            }
+        }
+    }
+}

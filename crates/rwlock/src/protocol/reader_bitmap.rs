@@ -1,0 +1,84 @@
+//! Who reads: the slots that the reader bitmap names, and of these the ones whose `reads` word says so.
+
+use std::ops::BitOr;
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::slot::Reads;
+use super::state::SharedState;
+use crate::shm::layout::SLOTS_OF_WORD;
+
+/// The readers of a lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Readers<'a> {
+    state: &'a SharedState,
+}
+
+impl<'a> Readers<'a> {
+    #[inline]
+    pub fn new(state: &'a SharedState) -> Self {
+        Self { state }
+    }
+
+    /// The first slot other than `me` that reads. Who is not listed does not: it looks at the gate once more when it is.
+    #[inline]
+    pub fn find_other_reader(self, me: usize) -> Option<usize> {
+        for (number, word) in self.registered().enumerate() {
+            for slot in slots_in(number, word) {
+                if slot != me && self.reads(slot) {
+                    return Some(slot);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether any slot other than `me` may read.
+    #[inline]
+    pub fn has_other_registered(self, me: usize) -> bool {
+        self.registered().fold(0, u64::bitor) != 0 && self.registers_other_than(me)
+    }
+
+    #[inline(never)]
+    fn registers_other_than(self, me: usize) -> bool {
+        self.registered().enumerate().flat_map(|(number, word)| slots_in(number, word)).any(|slot| slot != me)
+    }
+
+    /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
+    /// reading by then sees that at its look at the gate, and who had looked before is reading still, or has taken it back.
+    #[cold]
+    pub fn prune_idle_readers(self) {
+        for (number, listed) in self.registered().enumerate() {
+            let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
+            let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);
+            crash_point!(prune_readers);
+            self.state.reader_bitmap().0[number].fetch_and(!idle, SeqCst);
+        }
+    }
+
+    /// The words of the listing that may have a bit set.
+    #[inline]
+    fn registered(self) -> impl Iterator<Item = u64> + use<'a> {
+        self.state.reader_bitmap().0.iter().take(self.state.high_water().div_ceil(SLOTS_OF_WORD)).map(|word| {
+            crash_point!(scan_reader_bitmap);
+            word.load(SeqCst)
+        })
+    }
+
+    #[inline]
+    fn reads(self, slot: usize) -> bool {
+        crash_point!(scan_reads);
+        // A bit beyond the slots is damage, and nobody.
+        self.state.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)
+    }
+}
+
+/// The slots that a word of the listing names, by its number.
+fn slots_in(number: usize, mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let slot = number * SLOTS_OF_WORD + word.trailing_zeros() as usize;
+        (word != 0).then(|| {
+            word &= word - 1;
+            slot
+        })
+    })
+}

@@ -1,0 +1,166 @@
+//! The words that all processes share, as one value: the gate, the reader bitmap, the tickets and the slots.
+
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+
+use super::gate::{Gate, Hold};
+use super::reader_bitmap::Readers;
+use super::slot::HighWater;
+use super::wait_queue::WaitQueue;
+use crate::shm::layout::{GateLine, Header, Preamble, ReaderBitmap, SLOTS_OFFSET, Slot, TicketLine};
+
+/// The mapped words of a lock.
+pub(crate) struct SharedState {
+    base: NonNull<u8>,
+    slots: usize,
+}
+
+/// The gate says what cannot be.
+#[derive(Debug)]
+pub(crate) struct CorruptGate;
+
+impl SharedState {
+    /// # Safety
+    /// At `base` are a preamble and `slots` slots, aligned, as long as the value lives.
+    pub unsafe fn over(base: NonNull<u8>, slots: usize) -> Self {
+        Self { base, slots }
+    }
+
+    fn preamble(&self) -> &Preamble {
+        // SAFETY: see `over`; it consists of atomics, for which every bit pattern is valid and every concurrent change is
+        // allowed.
+        unsafe { self.base.cast::<Preamble>().as_ref() }
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.preamble().header
+    }
+
+    pub fn gate(&self) -> &GateLine {
+        &self.preamble().gate
+    }
+
+    pub fn reader_bitmap(&self) -> &ReaderBitmap {
+        &self.preamble().reader_bitmap
+    }
+
+    pub fn tickets(&self) -> &TicketLine {
+        &self.preamble().ticket
+    }
+
+    /// Every slot there is, used or not.
+    pub fn slots(&self) -> &[Slot] {
+        // SAFETY: within the mapping, see `over`.
+        let first = unsafe { self.base.add(SLOTS_OFFSET) };
+        // SAFETY: as in `preamble`; `slots` of them fit, and 1152 is a multiple of their alignment.
+        unsafe { std::slice::from_raw_parts(first.cast::<Slot>().as_ptr(), self.slots) }
+    }
+
+    /// How many attachments the lock was made for.
+    pub fn capacity(&self) -> u32 {
+        self.slots as u32 - 1
+    }
+
+    /// Who reads.
+    #[inline]
+    pub fn readers(&self) -> Readers<'_> {
+        Readers::new(self)
+    }
+
+    /// Who waits.
+    #[inline]
+    pub fn queue(&self) -> WaitQueue<'_> {
+        WaitQueue::new(self)
+    }
+
+    // ---- the gate
+
+    pub fn load_gate(&self) -> Gate {
+        self.gate().load()
+    }
+
+    pub fn swap_gate(&self, old: Gate, new: Gate) -> bool {
+        self.gate().swap(old, new)
+    }
+
+    /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
+    /// last `step` was given.
+    pub fn change_gate(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
+        self.gate().change(step)
+    }
+
+    /// The slot that holds the gate exclusively, if one does.
+    pub fn gate_owner(&self, gate: Gate) -> Result<Option<usize>, CorruptGate> {
+        match gate.hold() {
+            Some(Hold::Free) => Ok(None),
+            Some(_) if gate.owner() < self.slots().len() => Ok(Some(gate.owner())),
+            _ => Err(CorruptGate),
+        }
+    }
+
+    /// The owner of the gate that says what he does not know: his hold has not begun, or has ended, or never was.
+    pub fn phantom_owner(&self, gate: Gate) -> Option<usize> {
+        let slot = self.slots().get(gate.owner())?;
+        crash_point!(owner_knows_load);
+        let knows = match gate.hold()? {
+            Hold::Writing => slot.token.load(Relaxed) == self.gate().last_token.load(Relaxed),
+            Hold::Upgradable => slot.waiting.upgradable.load(Relaxed) != 0,
+            // Nobody waits for these without limit.
+            Hold::Free | Hold::Draining | Hold::Upgrading => true,
+        };
+        (!knows).then_some(gate.owner())
+    }
+
+    /// Nobody's death is left to be told, and nobody holds the gate, dead or alive.
+    pub fn is_clean(&self) -> bool {
+        crash_point!(clean_load);
+        let gate = Gate(self.gate().gate.load(Acquire));
+        gate.is_free() && gate.died().is_none()
+    }
+
+    // ---- the slots in use
+
+    pub fn high_water(&self) -> usize {
+        crash_point!(scan_bound);
+        HighWater(self.header().high_water.load(SeqCst)).count()
+    }
+
+    /// The slots in use, and perhaps some that are not.
+    pub fn used_slots(&self) -> &[Slot] {
+        let slots = self.slots();
+        &slots[..self.high_water().min(slots.len())]
+    }
+
+    pub fn raise_high_water(&self, count: usize) {
+        let word = &self.header().high_water;
+        loop {
+            crash_point!(attach_high_water_load);
+            let seen = HighWater(word.load(SeqCst));
+            crash_point!(attach_high_water);
+            if word.compare_exchange(seen.0, seen.changed_to(seen.count().max(count)).0, SeqCst, SeqCst).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
+    pub fn lower_high_water(&self) {
+        let word = &self.header().high_water;
+        crash_point!(lower_high_water_load);
+        let seen = HighWater(word.load(SeqCst));
+        crash_point!(lower_high_water_scan);
+        let used = &self.slots()[..seen.count().min(self.slots().len())];
+        // Who had raised the mark before had also left its pid in its slot.
+        let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
+        if top < seen.count() {
+            crash_point!(lower_high_water);
+            let _ = word.compare_exchange(seen.0, seen.changed_to(top).0, SeqCst, SeqCst);
+        }
+    }
+
+    /// Whether the one in `slot`, if it drains, would not wait for the readers inside.
+    pub fn is_in_try(&self, slot: usize) -> bool {
+        crash_point!(skip_load_in_try);
+        self.slots().get(slot).is_some_and(|slot| slot.waiting.in_try.load(Relaxed) != 0)
+    }
+}

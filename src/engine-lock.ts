@@ -1,0 +1,270 @@
+// The API over an engine: the members of AsyncRWLock.
+import { throwIfAborted } from './abort.js'
+import type { LockEngine } from './engine.js'
+import { ensure } from './ensure.js'
+import { invalidThis } from './errors.js'
+import type { Hold } from './guard.js'
+import { identitySymbol } from './lock-arguments.js'
+import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
+import { checkAcquireOptions, checkFunction } from './options.js'
+import { PendingRequest } from './pending.js'
+import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
+
+/** A promise for the next tick, shared by all calls. */
+const tick = Promise.resolve()
+
+/** The method that `await` uses, and not what a promise may have in its place. */
+const { then } = Promise.prototype
+
+let isLock: (value: unknown) => boolean
+
+/** Fails if `method` was called without its lock. */
+export function checkLock(lock: unknown, method: string): void {
+  if (!isLock(lock)) throw invalidThis('lock', method)
+}
+
+/** The same for a call that has failed: a check before the call would cost 1 ns. */
+export function explained(error: unknown, lock: unknown, method: string): unknown {
+  return isLock(lock) ? error : invalidThis('lock', method)
+}
+
+/** A lock over an engine. Its members are documented in {@link AsyncRWLock}. */
+export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> implements AsyncRWLock<G> {
+  readonly #engine: LockEngine<Grant>
+
+  static {
+    isLock = (value) => typeof value === 'object' && value !== null && #engine in value
+  }
+
+  /** `open` opens the lock for the object that it is given, and must not keep that alive. */
+  constructor(open: (lock: object) => LockEngine<Grant>) {
+    this.#engine = open(this)
+  }
+
+  // ---- with a function
+
+  read<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    try {
+      return this.#scoped(READ, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'read'))
+    }
+  }
+
+  write<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    try {
+      return this.#scoped(WRITE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'write'))
+    }
+  }
+
+  upgradable<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    try {
+      return this.#scoped(UPGRADABLE, fn, options)
+    } catch (error) {
+      return Promise.reject(explained(error, this, 'upgradable'))
+    }
+  }
+
+  async ensure<T>(
+    load: (guard: G) => T | undefined | PromiseLike<T | undefined>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
+    make: (guard: G) => T | void | PromiseLike<T | void>,
+    options?: AcquireOptions,
+  ): Promise<T> {
+    checkLock(this, 'ensure')
+    return ensure(this, load, make, options)
+  }
+
+  // ---- with a guard
+
+  async acquireRead(options?: AcquireOptions): Promise<G> {
+    try {
+      const checked = checkOptions(options)
+      return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
+    } catch (error) {
+      throw explained(error, this, 'acquireRead')
+    }
+  }
+
+  async acquireWrite(options?: AcquireOptions): Promise<G> {
+    try {
+      const checked = checkOptions(options)
+      return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
+    } catch (error) {
+      throw explained(error, this, 'acquireWrite')
+    }
+  }
+
+  async acquireUpgradable(options?: AcquireOptions): Promise<G> {
+    try {
+      const checked = checkOptions(options)
+      return (this.#now(UPGRADABLE, checked) ??
+        (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
+    } catch (error) {
+      throw explained(error, this, 'acquireUpgradable')
+    }
+  }
+
+  // ---- without waiting
+
+  tryRead(): Awaitable<G | null> {
+    checkLock(this, 'tryRead')
+    return this.#try(READ)
+  }
+
+  tryWrite(): Awaitable<G | null> {
+    checkLock(this, 'tryWrite')
+    return this.#try(WRITE)
+  }
+
+  tryUpgradable(): Awaitable<G | null> {
+    checkLock(this, 'tryUpgradable')
+    return this.#try(UPGRADABLE)
+  }
+
+  // ---- inspecting and closing
+
+  inspect(): Awaitable<LockSnapshot> {
+    checkLock(this, 'inspect')
+    this.#engine.assertOpen()
+    return this.#engine.inspect()
+  }
+
+  close(): void | Promise<void> {
+    checkLock(this, 'close')
+    return this.#engine.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @internal See `lock-arguments.ts`. */
+  [identitySymbol](): string {
+    this.#engine.assertOpen()
+    return this.#engine.identity
+  }
+
+  // ---- inside
+
+  #try(mode: Mode): Awaitable<G | null> {
+    this.#engine.assertOpen()
+    return this.#engine.tryAcquire(this, mode, undefined) as unknown as Awaitable<G | null>
+  }
+
+  /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
+  #now(mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
+    const engine = this.#engine
+    if (options?.signal !== undefined) throwIfAborted(options.signal)
+    if (!engine.capabilities.sync) return null
+    return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
+  }
+
+  #request(mode: Mode, options: AcquireOptions | undefined): PendingRequest<Grant> {
+    const engine = this.#engine
+    engine.assertOpen()
+    return new PendingRequest(engine, this, mode, options, null)
+  }
+
+  /** Not `async`: an `await` costs as much as the lock itself. */
+  #scoped<T>(
+    mode: Mode,
+    fn: (guard: G) => T | PromiseLike<T>,
+    options: AcquireOptions | undefined,
+  ): Promise<T> {
+    checkFunction('fn', fn)
+    const checked = checkOptions(options)
+    const signal = checked?.signal
+    const engine = this.#engine
+    const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
+    const run = new ScopedRun<T, Grant>(engine, signal === undefined ? body : unlessAborted(signal, body))
+    // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be left.
+    const promise = runSoon(run)
+    run.hold = this.#now(mode, checked)
+    if (run.hold !== null) return promise
+    const request = this.#request(mode, checked)
+    try {
+      return runOnceGranted(run, request.promise)
+    } catch (error) {
+      request.abandoned = true
+      throw error
+    }
+  }
+}
+
+function checkOptions(options: AcquireOptions | undefined): AcquireOptions | undefined {
+  return options === undefined ? undefined : checkAcquireOptions(options)
+}
+
+/** A call of `read`, `write` or `upgradable`. */
+class ScopedRun<T, Grant> {
+  hold: Hold<Grant> | null = null
+
+  constructor(
+    readonly engine: LockEngine<Grant>,
+    readonly fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
+  ) {}
+}
+
+// Functions of their own, because a closure in the method would hold all its variables: that cost 30 ns.
+
+/** `fn`, unless the signal has aborted before it begins. Its exception ends the hold. */
+function unlessAborted<T, Grant>(
+  signal: AbortSignal,
+  fn: (guard: Hold<Grant>) => T,
+): (guard: Hold<Grant>) => T {
+  return (guard) => {
+    throwIfAborted(signal)
+    return fn(guard)
+  }
+}
+
+/** Runs it when the caller has its promise, even if the lock is granted at once. Without a hold nothing has that promise. */
+function runSoon<T, Grant>(run: ScopedRun<T, Grant>): Promise<T> {
+  return tick.then(() => (run.hold === null ? (undefined as never) : runHeld(run, run.hold)))
+}
+
+function runOnceGranted<T, Grant>(run: ScopedRun<T, Grant>, granted: Promise<Hold<Grant>>): Promise<T> {
+  return granted.then((hold) => runHeld(run, hold))
+}
+
+function runHeld<T, Grant>({ engine, fn }: ScopedRun<T, Grant>, hold: Hold<Grant>): T | Promise<T> {
+  // Closed after the grant: then the hold has ended, and `fn` must not run.
+  engine.assertOpen()
+  let result: T
+  try {
+    const returned = fn(hold)
+    if (isPromiseLike(returned)) return releasedAfter(hold, returned)
+    result = returned
+  } catch (error) {
+    return failed(hold, error)
+  }
+  return released(hold, result)
+}
+
+function releasedAfter<T, Grant>(hold: Hold<Grant>, promise: PromiseLike<T>): Promise<T> {
+  return then.call(
+    Promise.resolve(promise),
+    (result) => released(hold, result as T),
+    (error) => failed(hold, error),
+  ) as Promise<T>
+}
+
+function released<T, Grant>(hold: Hold<Grant>, result: T): T | Promise<T> {
+  const ended = hold.release()
+  return ended === undefined ? result : ended.then(() => result)
+}
+
+function failed<Grant>(hold: Hold<Grant>, error: unknown): never | Promise<never> {
+  const ended = hold.fail()
+  if (ended === undefined) throw error
+  return ended.then(() => {
+    throw error
+  })
+}
+
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}

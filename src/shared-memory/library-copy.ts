@@ -1,0 +1,33 @@
+// This copy of the library, as the addon knows it. A thread can load several: `import` beside `require()`, links, module registries
+// that are reset, vm contexts. They share the attachments of the thread; each has its own requests.
+import type { PendingRequest } from '../pending.js'
+import { binding } from './binding.js'
+import type { Handle } from './handle.js'
+
+/** The requests that the addon has not settled, by key. */
+export const requests = new Map<number, PendingRequest<number>>()
+let lastKey = 0
+
+export function nextKey(): number {
+  return ++lastKey
+}
+
+/**
+ * When this object is collected, nothing of this copy can be used any more, and the addon closes what it has open.
+ *
+ * The addon calls the function with the outcome of each request, and returns the grant if the result is `false`.
+ */
+export const copy = binding.register((key, grant) => {
+  const request = requests.get(key)
+  if (request === undefined) return false
+  const handle = request.engine as Handle
+  let taken = false
+  if (grant === 0)
+    request.timeOut(handle.timeoutError(request.mode, request.upgrade !== null, request.timeout))
+  else if (Number.isNaN(grant)) request.fail(handle.failure())
+  else taken = request.grant(grant)
+  // From here on nothing may throw: the hold has its owner.
+  requests.delete(key)
+  handle.requests.delete(request)
+  return taken
+})

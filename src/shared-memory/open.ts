@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto'
+import { threadId } from 'node:worker_threads'
+import type { Opened } from '../../index.js'
+import type { RWLockOptions, RWLockRef } from '../types.js'
+import { binding } from './binding.js'
+import { Handle } from './handle.js'
+import { copy } from './library-copy.js'
+import { checkOpenOptions, checkRef } from './options.js'
+import { reclaim } from './reclaim.js'
+import { translated } from './translate.js'
+
+/** Opens a lock for the object `lock`, which this does not keep alive. */
+export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOptions | undefined): Handle {
+  const location = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
+  const { capacity, fairness = binding.DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
+  const attempt = (last: boolean) =>
+    translated(() =>
+      binding.open(copy.number, lock, {
+        ...location,
+        ...(capacity !== undefined && { capacity }),
+        label: label ?? process.title,
+        thread: threadId,
+        durable,
+        anonymous: ref === undefined,
+        last,
+      }),
+    )
+  let opened = attempt(false)
+  if (opened === null) {
+    reclaim()
+    opened = attempt(true) as Opened
+  }
+  if (label !== undefined) binding.setLabel(opened.attachment, label)
+  return new Handle(location, opened.handle, opened.attachment, opened.tokenBase, fairness)
+}

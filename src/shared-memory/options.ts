@@ -1,0 +1,74 @@
+// Checks of the arguments that name and open a lock in shared memory.
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { invalidType, invalidValue } from '../errors.js'
+import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
+import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
+import { binding } from './binding.js'
+
+const { MAX_CAPACITY, MAX_NAME_BYTES } = binding
+
+export function checkRef(ref: unknown): LockLocation {
+  if (typeof ref === 'string') return { name: checkName('The lock name', ref) }
+  if (typeof ref === 'object' && ref !== null) {
+    const { name, path } = ref as { name?: unknown; path?: unknown }
+    if (name !== undefined && path !== undefined) {
+      throw invalidValue('ref', '{ name, path }', 'must have either a name or a path')
+    }
+    if (name !== undefined) {
+      if (typeof name !== 'string') throw invalidType('ref.name', 'a string', name)
+      return { name: checkName('ref.name', name) }
+    }
+    if (path instanceof URL) return { path: checkPath(fileURLToPath(path)) }
+    if (path !== undefined) {
+      if (typeof path !== 'string') throw invalidType('ref.path', 'a string or a file: URL', path)
+      return { path: checkPath(path) }
+    }
+  }
+  const error = invalidType('ref', 'a name, { name } or { path }', ref)
+  if (typeof ref === 'object' && ref !== null) {
+    error.message +=
+      '. If it was a lock: a message, workerData and structuredClone() cannot carry one; send lock.toJSON() instead'
+  }
+  throw error
+}
+
+function checkName(what: string, name: string): string {
+  if (name === '') throw invalidValue(what, name, 'must not be empty')
+  if (name.includes('\0')) throw invalidValue(what, name, 'must not contain a NUL character')
+  // A lone surrogate has no UTF-8 form: two such names would be one lock.
+  if (/\p{Surrogate}/u.test(name)) throw invalidValue(what, name, 'must be well-formed Unicode')
+  const bytes = Buffer.byteLength(name)
+  if (bytes > MAX_NAME_BYTES) {
+    throw invalidValue(what, name, `must have at most ${MAX_NAME_BYTES} bytes of UTF-8, and has ${bytes}`)
+  }
+  return name
+}
+
+function checkPath(path: string): string {
+  if (path === '') throw invalidValue('ref.path', path, 'must not be empty')
+  if (path.includes('\0')) throw invalidValue('ref.path', path, 'must not contain a NUL character')
+  return resolve(path)
+}
+
+export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
+  checkObject('options', options)
+  const { capacity, fairness, label, durable } = options ?? {}
+  if (capacity !== undefined) {
+    if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
+    if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
+      throw invalidValue('options.capacity', capacity, `must be an integer from 1 to ${MAX_CAPACITY}`)
+    }
+  }
+  checkMs('options.fairness', fairness)
+  checkLabel('options.label', label)
+  checkBoolean('options.durable', durable)
+  return { capacity, fairness, label, durable }
+}
+
+export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {
+  checkObject('options', options)
+  const { ownerDied } = options ?? {}
+  checkBoolean('options.ownerDied', ownerDied)
+  return { ownerDied }
+}

@@ -1,0 +1,10 @@
+import type { Snapshot } from '../../index.js'
+import { writable } from '../inspect.js'
+import type { LockSnapshot } from '../types.js'
+
+/** What the addon says of a lock, as the API returns it. */
+export function snapshotOf(snapshot: Snapshot): LockSnapshot {
+  const { ownerDied = null, ...rest } = snapshot
+  if (ownerDied !== null) writable(ownerDied)
+  return writable({ ...rest, ownerDied } as LockSnapshot)
+}

@@ -1,0 +1,254 @@
+// The types of the public API.
+/** A value, or a promise for it. */
+export type Awaitable<T> = T | Promise<T>
+
+/**
+ * What identifies a lock.
+ *
+ * - `'name'` or `{ name }`: shared memory, per user and machine. Any non-empty string of up to 255 UTF-8 bytes.
+ * - `{ path }`: the file is the lock. It is created if it is missing. Every process that can map the file shares the lock: other
+ *   users by file mode, containers by a bind mount. Network file systems are refused. A new file has the mode that the umask
+ *   leaves, without read permission for users that may not write. A file with such a permission is refused.
+ */
+export type RWLockRef = string | { name: string } | { path: string | URL }
+
+/** A checked {@link RWLockRef}. */
+export type LockLocation = { name: string; path?: never } | { path: string; name?: never }
+
+/** How to open a lock. */
+export interface RWLockOptions {
+  /**
+   * The number of attachments (threads × processes) that can have the lock open at once: 1 to 4095, 128 by default. The process
+   * that creates the lock sets it; requesting a different capacity for an existing lock throws `ERR_LOCK_INCOMPATIBLE`.
+   */
+  capacity?: number | undefined
+  /**
+   * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by default. 0 is strict
+   * first-come, first-served order, at the price of a context switch for every contended acquisition.
+   */
+  fairness?: number | undefined
+  /** The name of this attachment in `inspect()`; `process.title` by default. The first 48 bytes of its UTF-8 form are kept. */
+  label?: string | undefined
+  /**
+   * Whether a named lock whose writer died outlives its last close, so that the next process that opens it still sees
+   * {@link AsyncGuard.ownerDied}; `true` by default. `false`: the last close removes the lock, and with it the report. The process
+   * that creates the lock sets it. No effect on a lock with a path: its file stays.
+   */
+  durable?: boolean | undefined
+}
+
+/** What {@link RWLock.prune} removes. */
+export interface PruneOptions {
+  /** Whether to remove locks that would report {@link AsyncGuard.ownerDied}; `false` by default. */
+  ownerDied?: boolean | undefined
+}
+
+/** How to wait for a lock. */
+export interface AcquireOptions {
+  /**
+   * How long to wait for the lock, in milliseconds. It does not limit how long the lock is held. No limit by default; 0 does not
+   * wait. After that time the acquisition rejects with `ERR_LOCK_TIMEOUT`.
+   */
+  timeout?: number | undefined
+  /**
+   * Ends the wait: the acquisition rejects with `signal.reason`. A function that has not begun to run does not run, even if the
+   * lock was free. A synchronous call checks the signal only before it waits.
+   */
+  signal?: AbortSignal | undefined
+  /** The name of this hold in `inspect()`. The first 48 bytes of its UTF-8 form are kept. */
+  label?: string | undefined
+}
+
+/** An attachment (a thread that has the lock open) that holds a lock, or that waits for it. */
+export interface Holder {
+  /** Process id, relative to the PID namespace of the holder. */
+  pid: number
+  /** `worker_threads.threadId`: 0 is the main thread. */
+  threadId: number
+  mode: 'read' | 'write' | 'upgradable'
+  /** The number of holds in this mode (the reads of one thread are one entry), or of requests. */
+  count: number
+  /** The label of the hold; without one, the label of its attachment. */
+  label: string
+  /** How long it has held the lock or waited for it, in milliseconds; of several, the longest. */
+  ms: number
+}
+
+/** An attachment that waits for a lock: see {@link Holder}. */
+export type Waiter = Holder
+
+/** A writer whose hold ended without release: the data that the lock protects may be half-written. */
+export interface OwnerDied {
+  /** Process id, relative to the PID namespace of that process. */
+  pid: number
+  /** `worker_threads.threadId`: 0 is the main thread. */
+  threadId: number
+  /** The label of its hold; without one, the label of its attachment. */
+  label: string
+  /** The fencing token of its hold. */
+  token: bigint
+}
+
+/** The state of a lock at one moment. It may have changed since. `JSON.stringify` writes its tokens as strings. */
+export interface LockSnapshot {
+  /** The name, if the lock was opened by name. */
+  name?: string
+  /** The path, if the lock was opened by path. */
+  path?: string
+  /** The attachments that hold the lock. */
+  holders: Holder[]
+  /** The attachments that wait for the lock, the longest wait first. */
+  waiters: Waiter[]
+  /** The last fencing token that was issued. */
+  token: bigint
+  /** See {@link AsyncGuard.ownerDied}. */
+  ownerDied: OwnerDied | null
+  /** The number of attachments that can have the lock open at once. */
+  capacity: number
+}
+
+/**
+ * A hold of a lock, as every engine offers it. Where an engine needs no answer from elsewhere a method returns its result, else a
+ * promise for it: `await` serves both. The guard of a lock in shared memory is a {@link Guard}.
+ */
+export interface AsyncGuard extends AsyncDisposable {
+  /** The mode in which the lock is held now. */
+  readonly mode: 'read' | 'write' | 'upgradable'
+  /** Whether the hold has ended. */
+  readonly released: boolean
+  /**
+   * The fencing token: strictly greater for every later write hold, including after crashes and after the lock was removed and
+   * created again. Pass it to the resource that the lock protects, and let that resource refuse a token smaller than the greatest
+   * it has seen. A reader has the token of the last write hold.
+   *
+   * Source: M. Kleppmann, "How to do distributed locking" (2016).
+   */
+  readonly token: bigint
+  /**
+   * The last writer whose hold ended without release: its process was killed, crashed or exited, or its worker was terminated. It
+   * is reported until a write hold ends normally: until then the protected data may be half-written. `null` if there is none.
+   *
+   * Source: the "owner died" state of robust mutexes, POSIX `pthread_mutex_lock`, `EOWNERDEAD`.
+   */
+  readonly ownerDied: OwnerDied | null
+  /** Ends the hold. No effect if it has ended already. A promise that this returns may be ignored. */
+  release(): void | Promise<void>
+  /**
+   * Waits until the readers have left, and turns the upgradable hold into a write hold. If that fails, the hold is upgradable still.
+   *
+   * Rejects with `ERR_LOCK_TIMEOUT`; with `signal.reason`; with `ERR_LOCK_DEADLOCK` for a read hold, which could wait for itself
+   * (use `lock.upgradable()`, or `tryUpgrade()`); with `ERR_LOCK_BUSY` if the hold is being upgraded already; with
+   * `ERR_LOCK_CLOSED` if the hold ends first.
+   */
+  upgrade(options?: AcquireOptions): Promise<void>
+  /**
+   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits. On `false` nothing has changed.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended.
+   */
+  tryUpgrade(): boolean | Promise<boolean>
+  /**
+   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into an upgradable one. No writer
+   * gets the lock in between.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   */
+  downgrade(to?: 'read' | 'upgradable'): void | Promise<void>
+}
+
+/**
+ * A hold of a lock. Release it, or let `using` release it:
+ *
+ * ```ts
+ * using guard = await lock.acquireWrite()
+ * ```
+ *
+ * A guard that is garbage-collected does not release its hold: the hold lasts until its thread or process ends. The first write
+ * guard that is lost in this way is reported by `process.emitWarning()` with the code `RWLOCK_GUARD_LOST`.
+ */
+export interface Guard extends AsyncGuard, Disposable {
+  /** Ends the hold. No effect if it has ended already. */
+  release(): void
+  /**
+   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits. On `false` nothing has changed.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended.
+   */
+  tryUpgrade(): boolean
+  /**
+   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into an upgradable one. No writer
+   * gets the lock in between.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   */
+  downgrade(to?: 'read' | 'upgradable'): void
+}
+
+/**
+ * A reader-writer lock, as every engine offers it. A program that uses only these members, and awaits what they return, runs over
+ * any of them. {@link RWLock}, the lock in shared memory, adds the synchronous ones.
+ *
+ * ```ts
+ * async function refresh(lock: AsyncRWLock) {
+ *   await lock.write(async (guard) => { … })
+ * }
+ * ```
+ *
+ * @typeParam G - The guard of the engine.
+ */
+export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDisposable {
+  /**
+   * Runs `fn` while the lock is held for reading, and releases the lock when `fn` has returned or its promise has settled. `fn`
+   * never runs before this method has returned.
+   *
+   * Rejects with the error of `fn`; with `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
+   */
+  read<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
+  /** Like {@link AsyncRWLock.read}, but exclusive. `guard.token` is the fencing token. */
+  write<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
+  /**
+   * Like {@link AsyncRWLock.read}, but the hold can become a write hold with `guard.upgrade()`. It is shared with readers, and
+   * excludes writers and other upgradable holds.
+   */
+  upgradable<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
+  /**
+   * Makes a thing once for all processes: a build, a download, a schema. Resolves with what `load(guard)` returns while the lock
+   * is held for reading. If that is `undefined`, one process holds the lock for writing and calls `make(guard)`, while the others
+   * wait; then they load.
+   *
+   * ```ts
+   * const schema = await lock.ensure(() => readIfFresh(output), () => build(source, output))
+   * ```
+   *
+   * Resolves with what `make` returned, or, if it returned nothing, with what `load` returns after it. If the process that makes
+   * it dies, another one makes it: `load` is not called, because what is left may be half of it, and `make` sees
+   * {@link AsyncGuard.ownerDied}. If `make` throws, this call rejects, and the next process calls `load` and `make`: a `make` that
+   * fails must leave nothing that `load` accepts.
+   *
+   * `timeout` is for all the waits of one call together.
+   *
+   * Rejects with what `load` or `make` throws; with `ERR_INVALID_ARG_VALUE` if both return nothing; as {@link AsyncRWLock.read}.
+   */
+  ensure<T>(
+    load: (guard: G) => T | undefined | PromiseLike<T | undefined>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` returns.
+    make: (guard: G) => T | void | PromiseLike<T | void>,
+    options?: AcquireOptions,
+  ): Promise<T>
+  /** Waits for a read hold. Release it, or let `await using` release it. Rejects as {@link AsyncRWLock.read}. */
+  acquireRead(options?: AcquireOptions): Promise<G>
+  /** Waits for the write hold. Like {@link AsyncRWLock.acquireRead}. */
+  acquireWrite(options?: AcquireOptions): Promise<G>
+  /** Waits for the upgradable hold. Like {@link AsyncRWLock.acquireRead}. */
+  acquireUpgradable(options?: AcquireOptions): Promise<G>
+  /** A read hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  tryRead(): G | null | Promise<G | null>
+  /** The write hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  tryWrite(): G | null | Promise<G | null>
+  /** The upgradable hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  tryUpgradable(): G | null | Promise<G | null>
+  /** The holders, the waiters, and the writer that died during its hold. Fails with `ERR_LOCK_CLOSED`. */
+  inspect(): LockSnapshot | Promise<LockSnapshot>
+  /** Closes the lock: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. No effect if it is closed. */
+  close(): void | Promise<void>
+}
