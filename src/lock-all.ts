@@ -52,33 +52,29 @@ type GroupOf<Guards extends readonly AsyncGuard[]> = Guards extends readonly Gua
   : AsyncGuardGroup<Guards>
 
 /**
- * Acquires several locks, runs `fn` while all of them are held, and releases them when `fn` has returned
- * or its promise has settled. All or none: while one is missing, `fn` does not run, and if one cannot be
- * acquired, none stays held.
+ * Acquires several locks, runs `fn` while all of them are held, and releases them when `fn` has returned or its promise has
+ * settled. All or none: `fn` runs only when every lock is held, and if one cannot be acquired, none stays held.
  *
  * ```ts
  * await lockAll([{ lock: from }, { lock: to }, { lock: rates, mode: 'read' }], async ([from, to]) => { … })
  * ```
  *
- * Calls that name the same locks in opposite orders do not deadlock: every process acquires them in the
- * same order. So do not acquire one of them separately while holding another.
+ * Calls that name the same locks in opposite orders do not deadlock, because every process acquires the locks in the same order. A
+ * program that holds one lock and acquires another one by a separate call can still deadlock.
  *
- * The same lock given twice, perhaps by two `RWLock` objects or by two paths of the same file, is acquired once,
- * in the stronger of the modes: write, upgradable, read. Its guard then stands in both positions. An
- * empty list acquires nothing and runs `fn`.
+ * The same lock given twice, for example by two `RWLock` objects or by two paths of one file, is acquired once, in the stronger
+ * mode: write, upgradable, read. Its one guard is then in both positions. An empty list acquires nothing, and runs `fn`.
  *
- * If `fn` throws, every write hold ends as that of `lock.write()` does then: {@link Guard.ownerDied}
- * stays set if it was.
+ * If `fn` throws, every write hold ends like that of `lock.write()`: {@link AsyncGuard.ownerDied} stays set if it was.
  *
- * @param fn Called with the guards, in the order of `wants`. It never runs before `lockAll` has returned.
- * @param options `timeout` and `signal` bound the wait for all the locks together; `label` names each hold.
+ * Rejects with what `fn` throws; with `ERR_LOCK_TIMEOUT`, whose `holders` are those of the lock that was missing; with
+ * `signal.reason`; with `ERR_LOCK_CLOSED`, which for a lock that was acquired already comes when the others are granted; with
+ * `ERR_LOCK_CORRUPT`, `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`.
  *
- * Rejects with what `fn` throws; with `ERR_LOCK_TIMEOUT`, whose `holders` are those of the lock that was
- * missing; `signal.reason`; `ERR_LOCK_CLOSED` also if one of the locks is closed while the others are
- * waited for; `ERR_LOCK_CORRUPT`; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+ * Source of the order: E. W. Dijkstra, "Hierarchical ordering of sequential processes" (1971).
  *
- * Source of the order: E. W. Dijkstra's resource hierarchy, "Hierarchical ordering of sequential
- * processes" (1971).
+ * @param fn - Called with the guards, in the order of `wants`, after `lockAll` has returned.
+ * @param options - `timeout` and `signal` limit the wait for all the locks together; `label` names each hold.
  */
 export function lockAll<const Wants extends readonly Want[], T>(
   wants: Wants,

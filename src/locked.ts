@@ -25,7 +25,7 @@ export interface Locked<This> {
 }
 
 /**
- * Makes functions run while `lock` is held in `mode`. It wraps a function, or decorates a method:
+ * Makes a function run while `lock` is held in `mode`. The result wraps a function, or decorates a method:
  *
  * ```ts
  * const save = locked(lock, 'write')(async (settings: Settings) => { … })
@@ -36,22 +36,20 @@ export interface Locked<This> {
  * }
  * ```
  *
- * Each call acquires the lock, runs the function with the same `this` and arguments, and releases the
- * lock when the promise of the function has settled, as `lock.read()`, `lock.write()` and
- * `lock.upgradable()` do. So it returns a promise, which also rejects with their errors. Name and
- * `length` of the function stay.
+ * Each call acquires the lock, calls the function with the same `this` and arguments, and releases the lock when the promise of the
+ * function has settled, as `lock.read()`, `lock.write()` and `lock.upgradable()` do. So it returns a promise, which can also reject
+ * with their errors. The function keeps its name and its `length`.
  *
- * A locked function that calls another one of the same lock waits for itself: call it after the first
- * one, or lock only the outer one.
+ * A locked function that calls another one with the same lock waits for itself.
  *
- * The decorator is a standard one: TypeScript 5 or newer without `experimentalDecorators`, or another
- * compiler. Node.js 20 to 26 do not run decorators without a compiler.
+ * The decorator is a standard one: for TypeScript 5 or newer without `experimentalDecorators`, or for another compiler. No version
+ * of Node.js runs decorators without a compiler.
  *
- * @param lock The lock, or a function that returns it when it is called with the `this` of each call.
- * @param options Of each call; see {@link AcquireOptions}.
+ * @param lock - The lock, or a function that returns it. That function is called for each call, with the `this` of the call.
+ * @param options - For each call.
  *
- * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; these as well if what it wraps or decorates is
- * not a function or method, or is a generator, whose body would run after the release.
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; likewise the result, if it gets something else than a function or a
+ * method, or a generator function, whose body would run after the release.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a lock that is the same for all fits any `this`.
 export function locked<This = any>(
