@@ -3,8 +3,8 @@ import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { checkFunction } from './options.js'
 
 /**
- * Returns an object whose values belong to this thread of this process: a connection, or what the thread has cached of the data
- * that a lock protects.
+ * Returns an object whose values belong to this thread of this process: a connection, or what the
+ * thread has cached of the data that a lock protects.
  *
  * ```ts
  * const mine = local(() => ({ version: -1n, settings: {} }))
@@ -15,14 +15,16 @@ import { checkFunction } from './options.js'
  * })
  * ```
  *
- * Each process and each worker thread that loads the module has its own object. If the object itself is handed over
- * (`workerData`, `postMessage()`, an IPC message, `structuredClone()`, `JSON.stringify()`), it arrives empty, because its values
- * are not enumerable. So `Object.keys()`, `for...in` and spread do not see them either.
+ * Each process and each worker thread that loads the module has its own object. If the object
+ * itself is handed over (`workerData`, `postMessage()`, an IPC message, `structuredClone()`,
+ * `JSON.stringify()`), it arrives empty, because its values are not enumerable. So `Object.keys()`,
+ * `for...in` and spread do not see them either.
  *
- * @param init - Called once, at the first use; returns a plain object with the first values. If it throws, the next use calls it
- * again. Without it the object starts empty.
+ * @param init - Called once, at the first use; returns a plain object with the first values. If it
+ * throws, the next use calls it again. Without it the object starts empty.
  *
- * @throws `ERR_INVALID_ARG_TYPE` if `init` is not a function; at the first use, if it does not return a plain object.
+ * @throws `ERR_INVALID_ARG_TYPE` if `init` is not a function; at the first use, if it does not
+ * return a plain object.
  */
 export function local<T extends object>(init?: () => T): T {
   if (init !== undefined) checkFunction('init', init)
@@ -42,8 +44,8 @@ export function local<T extends object>(init?: () => T): T {
     return true
   }
 
-  // The values are own properties of `values`. Its prototype, a proxy, is asked only for a property that
-  // does not exist: then it calls `init`, or defines the new property as not enumerable.
+  // The values are own properties of `values`. Its prototype, a proxy, is asked only for a property
+  // that does not exist: then it calls `init`, or defines the new property as not enumerable.
   const prototype = new Proxy(
     {},
     {

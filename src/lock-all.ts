@@ -1,10 +1,10 @@
 // Several locks taken together: all or none.
 //
-// The locks are acquired one after the other in an order that is the same in every process, so no cycle
-// of processes can arise in which each waits for a lock that the next one holds. Each is acquired by the
-// method that runs a function inside the hold, and the function acquires the next one. If one of them
-// cannot be acquired, the earlier holds therefore end as those of a function that threw: a report of
-// `ownerDied` stays, because nothing has repaired what these locks protect.
+// The locks are acquired one after the other in an order that is the same in every process, so no
+// cycle of processes can arise in which each waits for a lock that the next one holds. Each is
+// acquired by the method that runs a function inside the hold, and the function acquires the next
+// one. If one of them cannot be acquired, the earlier holds therefore end as those of a function
+// that threw: a report of `ownerDied` stays, because nothing has repaired what these locks protect.
 import { performance } from 'node:perf_hooks'
 import { throwIfAborted } from './abort.js'
 import { invalidThis, invalidType, LockError, setStack } from './errors.js'
@@ -38,8 +38,8 @@ export interface AsyncGuardGroup<Guards extends readonly AsyncGuard[] = readonly
 }
 
 /**
- * The holds that {@link acquireAll} acquired. Release them together, or let `using` release them. A single
- * guard may be released earlier.
+ * The holds that {@link acquireAll} acquired. Release them together, or let `using` release them. A
+ * single guard may be released earlier.
  */
 export interface GuardGroup<Guards extends readonly Guard[] = readonly Guard[]>
   extends AsyncGuardGroup<Guards>,
@@ -47,34 +47,36 @@ export interface GuardGroup<Guards extends readonly Guard[] = readonly Guard[]>
   release(): void
 }
 
-type GroupOf<Guards extends readonly AsyncGuard[]> = Guards extends readonly Guard[]
-  ? GuardGroup<Guards>
-  : AsyncGuardGroup<Guards>
-
 /**
- * Acquires several locks, runs `fn` while all of them are held, and releases them when `fn` has returned or its promise has
- * settled. All or none: `fn` runs only when every lock is held, and if one cannot be acquired, none stays held.
+ * Acquires several locks, runs `fn` while all of them are held, and releases them when `fn` has
+ * returned or its promise has settled. All or none: `fn` runs only when every lock is held, and if
+ * one cannot be acquired, none stays held.
  *
  * ```ts
  * await lockAll([{ lock: from }, { lock: to }, { lock: rates, mode: 'read' }], async ([from, to]) => { … })
  * ```
  *
- * Calls that name the same locks in opposite orders do not deadlock, because every process acquires the locks in the same order. A
- * program that holds one lock and acquires another one by a separate call can still deadlock.
+ * Calls that name the same locks in opposite orders do not deadlock, because every process acquires
+ * the locks in the same order. A program that holds one lock and acquires another one by a separate
+ * call can still deadlock.
  *
- * The same lock given twice, for example by two `RWLock` objects or by two paths of one file, is acquired once, in the stronger
- * mode: write, upgradable, read. Its one guard is then in both positions. An empty list acquires nothing, and runs `fn`.
+ * The same lock given twice, for example by two `RWLock` objects or by two paths of one file, is
+ * acquired once, in the stronger mode: write, upgradable, read. Its one guard is then in both
+ * positions. An empty list acquires nothing, and runs `fn`.
  *
- * If `fn` throws, every write hold ends like that of `lock.write()`: {@link AsyncGuard.ownerDied} stays set if it was.
+ * If `fn` throws, every write hold ends like that of `lock.write()`: {@link AsyncGuard.ownerDied}
+ * stays set if it was.
  *
- * Rejects with what `fn` throws; with `ERR_LOCK_TIMEOUT`, whose `holders` are those of the lock that was missing; with
- * `signal.reason`; with `ERR_LOCK_CLOSED`, which for a lock that was acquired already comes when the others are granted; with
- * `ERR_LOCK_CORRUPT`, `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`.
+ * Rejects with what `fn` throws; with `ERR_LOCK_TIMEOUT`, whose `holders` are those of the lock
+ * that was missing; with `signal.reason`; with `ERR_LOCK_CLOSED`, which for a lock that was
+ * acquired already comes when the others are granted; with `ERR_LOCK_CORRUPT`,
+ * `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`.
  *
  * Source of the order: E. W. Dijkstra, "Hierarchical ordering of sequential processes" (1971).
  *
  * @param fn - Called with the guards, in the order of `wants`, after `lockAll` has returned.
- * @param options - `timeout` and `signal` limit the wait for all the locks together; `label` names each hold.
+ * @param options - `timeout` and `signal` limit the wait for all the locks together; `label` names
+ * each hold.
  */
 export function lockAll<const Wants extends readonly Want[], T>(
   wants: Wants,
@@ -100,13 +102,16 @@ export function lockAll<const Wants extends readonly Want[], T>(
 export async function acquireAll<const Wants extends readonly Want[]>(
   wants: Wants,
   options?: AcquireOptions,
-): Promise<GroupOf<GuardsOf<Wants>>> {
+): Promise<
+  GuardsOf<Wants> extends infer Guards extends readonly Guard[]
+    ? GuardGroup<Guards>
+    : AsyncGuardGroup<GuardsOf<Wants>>
+> {
   const acquisition = new Acquisition(wants, options, acquireAll)
-  return new Promise((resolve, reject) => {
-    const hold = (guards: AsyncGuard[]) =>
-      new Promise<void>((end) => resolve(new Group(guards, end) as unknown as GroupOf<GuardsOf<Wants>>))
-    acquisition.run(hold).catch(reject)
+  const group = new Promise<Group>((resolve, reject) => {
+    acquisition.run((guards) => new Promise<void>((end) => resolve(new Group(guards, end)))).catch(reject)
   })
+  return group as never
 }
 
 class Group implements AsyncGuardGroup {

@@ -1,5 +1,5 @@
-// Locks and modes as arguments. A lock may be of any engine, and of another copy of this package, so it is recognized by its
-// members.
+// Locks and modes as arguments. A lock may be of any engine, and of another copy of this package,
+// so it is recognized by its members.
 import { invalidType, invalidValue } from './errors.js'
 import { MODE_NAMES, type ModeName } from './modes.js'
 import type { AsyncRWLock } from './types.js'

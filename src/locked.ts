@@ -4,16 +4,14 @@ import type { ModeName } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import type { AcquireOptions, AsyncRWLock } from './types.js'
 
-// biome-ignore lint/suspicious/noExplicitAny: any function that returns a promise, whatever its `this`.
-type AsyncFunction = (this: any, ...args: any[]) => Promise<any>
-
 /**
- * What {@link locked} returns: decorates a method, or wraps a function. `This` is the type of `this`
- * that the lock is found with.
+ * What {@link locked} returns: decorates a method, or wraps a function. `This` is the type of
+ * `this` that the lock is found with.
  */
 export interface Locked<This> {
   /** Decorates a method, which must return a promise. */
-  <Method extends AsyncFunction, Class extends This>(
+  // biome-ignore lint/suspicious/noExplicitAny: any method that returns a promise.
+  <Method extends (this: any, ...args: any[]) => Promise<any>, Class extends This>(
     method: Method,
     context: ClassMethodDecoratorContext<Class, Method>,
   ): Method
@@ -25,7 +23,8 @@ export interface Locked<This> {
 }
 
 /**
- * Makes a function run while `lock` is held in `mode`. The result wraps a function, or decorates a method:
+ * Makes a function run while `lock` is held in `mode`. The result wraps a function, or decorates a
+ * method:
  *
  * ```ts
  * const save = locked(lock, 'write')(async (settings: Settings) => { … })
@@ -36,25 +35,28 @@ export interface Locked<This> {
  * }
  * ```
  *
- * Each call acquires the lock, calls the function with the same `this` and arguments, and releases the lock when the promise of the
- * function has settled, as `lock.read()`, `lock.write()` and `lock.upgradable()` do. So it returns a promise, which can also reject
- * with their errors. The function keeps its name and its `length`.
+ * Each call acquires the lock, calls the function with the same `this` and arguments, and releases
+ * the lock when the promise of the function has settled, as `lock.read()`, `lock.write()` and
+ * `lock.upgradable()` do. So it returns a promise, which can also reject with their errors. The
+ * function keeps its name and its `length`.
  *
  * A locked function that calls another one with the same lock waits for itself.
  *
- * The decorator is a standard one: for TypeScript 5 or newer without `experimentalDecorators`, or for another compiler. No version
- * of Node.js runs decorators without a compiler.
+ * The decorator is a standard one: for TypeScript 5 or newer without `experimentalDecorators`, or
+ * for another compiler. No version of Node.js runs decorators without a compiler.
  *
- * @param lock - The lock, or a function that returns it. That function is called for each call, with the `this` of the call.
+ * @param lock - The lock, or a function that returns it. That function is called for each call,
+ * with the `this` of the call.
  * @param options - For each call.
  *
- * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; likewise the result, if it gets something else than a function or a
- * method, or a generator function, whose body would run after the release.
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`; likewise the result, if it gets
+ * something else than a function or a method, or a generator function, whose body would run after
+ * the release.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a lock that is the same for all fits any `this`.
 export function locked<This = any>(
   lock: AsyncRWLock | ((self: This) => AsyncRWLock),
-  mode: ModeName,
+  mode: 'read' | 'write' | 'upgradable',
   options?: AcquireOptions,
 ): Locked<This> {
   if (typeof lock !== 'function') checkLockArgument('lock', lock)

@@ -1,4 +1,5 @@
-// The API over an engine that answers later: what it does for every engine that stands on src/engine.ts.
+// The API over an engine that answers later: what it does for every engine that stands on
+// src/engine.ts.
 import { LockError } from 'process-rwlock'
 import { cleanUp } from '../helpers/cleanup.js'
 import { test, uniqueName } from '../helpers/index.js'

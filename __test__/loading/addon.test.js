@@ -98,7 +98,7 @@ test('node_modules from another system are recognised', (t) => {
   addPackage(directory, 'darwin-arm64')
   const [{ message, ...rest }] = load(directory, LINUX)
   t.like(rest, UNSUPPORTED)
-  t.regex(message, /linux-x64-gnu, is not installed, but that for darwin-arm64 is: .* on another system/)
+  t.regex(message, /linux-x64-gnu, is not installed, but the build for darwin-arm64 is: .* on another system/)
 })
 
 test('a platform without a build is named, with those that have one', (t) => {
@@ -233,8 +233,8 @@ test('under --permission, what was not allowed is named', (t) => {
   const narrow = [allow(program), allow(directory)]
 
   t.is(run(permission, ...reads, '--allow-addons'), 'works\n')
-  t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* by --permission, add --allow-addons/)
-  t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* by --no-addons, leave that out/)
+  t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* with --permission, add --allow-addons/)
+  t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* remove --no-addons/)
   const denied = run(permission, ...narrow, '--allow-addons')
   // Node.js 20 tells that a file may not be read as if it were not there.
   if (permission === '--permission') {

@@ -151,6 +151,7 @@ const FAULTS = {
     guard: (guard, lock) => ({
       async upgrade(options) {
         guard.release()
+        await sleep(50)
         const writer = await lock.acquireWrite(options)
         Object.assign(this, { mode: 'write', token: writer.token, release: () => writer.release() })
       },
@@ -160,6 +161,7 @@ const FAULTS = {
     guard: (guard, lock) => ({
       async downgrade(/** @type {Mode} */ to = 'read') {
         guard.release()
+        await sleep(50)
         const next = await acquire(lock, to)
         Object.assign(this, { mode: to, release: () => next.release() })
       },

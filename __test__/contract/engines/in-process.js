@@ -1,5 +1,5 @@
-// A second engine: locks of this process whose engine answers later, as a server does. It stands on the seam of src/engine.ts, and
-// shows that the API needs no more than that.
+// A second engine: locks of this process whose engine answers later, as a server does. It stands on
+// the seam of src/engine.ts, and shows that the API needs no more than that.
 import { setImmediate } from 'node:timers/promises'
 import { EngineLock } from '../../../dist/engine-lock.js'
 import { LockError } from '../../../dist/errors.js'
