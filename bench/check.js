@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { capture } from '../scripts/lib/run.js'
 import { mutants } from '../verify/mutants/lists/bench.js'
-import { showMutants } from '../verify/mutants/run.js'
+import { tryOnCopy } from '../verify/mutants/run.js'
 import { OURS } from './competitors.js'
 import { processor } from './machine.js'
 import { javaScriptPairs, nativePairs, PROMISE } from './workloads/pairs.js'
@@ -153,7 +153,7 @@ export async function checkMutants(part) {
   const saved = Object.fromEntries(
     Object.entries(ratiosFor(savedRatios(), processor())).filter(([name]) => name.startsWith('native')),
   )
-  await showMutants({
+  await tryOnCopy({
     check: 'bench',
     mutants,
     part,

@@ -56,6 +56,8 @@ await check(
   '--noEmit',
 )
 await check('types of the JavaScript', node, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json')
+await check('each mutant applies', node, 'verify/mutants/main.js', '--check')
+await check('how mutants are written', node, '--test', 'verify/mutants')
 await check('unit tests of the crates', 'cargo', 'test', '--quiet', '--workspace', '--lib', '--bins')
 await check('quick tests of the package', node, 'node_modules/ava/entrypoints/cli.mjs', ...QUICK_TESTS)
 

@@ -102,7 +102,7 @@ test('node_modules from another system are recognized', (t) => {
   addPackage(directory, 'darwin-arm64')
   const [{ message, ...rest }] = load(directory, LINUX)
   t.like(rest, UNSUPPORTED)
-  t.regex(message, /linux-x64-gnu, is not installed, but that for darwin-arm64 is: .* on another system/)
+  t.regex(message, /linux-x64-gnu, is not installed, but the build for darwin-arm64 is: .* on another system/)
 })
 
 test('the error names a platform without a build, and the platforms with one', (t) => {
@@ -237,8 +237,8 @@ test('under --permission, the error names the missing permission', (t) => {
   const narrow = [allow(program), allow(directory)]
 
   t.is(run(permission, ...reads, '--allow-addons'), 'works\n')
-  t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* by --permission, add --allow-addons/)
-  t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* by --no-addons, leave that out/)
+  t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* with --permission, add --allow-addons/)
+  t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* remove --no-addons/)
   const denied = run(permission, ...narrow, '--allow-addons')
   // Node.js 20 reports a file without read permission as missing.
   if (permission === '--permission') {

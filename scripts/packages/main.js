@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mutants } from '../../verify/mutants/lists/packages.js'
+import { tryMutants } from '../../verify/mutants/run.js'
 import { readArguments, usageError } from '../lib/arguments.js'
 import { notPrinted } from '../lib/code-blocks.js'
 import { MAJORS, nodeOf } from '../lib/node-versions.js'
@@ -49,19 +50,17 @@ async function runOnce() {
 }
 
 /** @param {string} part of their names */
-async function runMutants(part) {
-  const survivors = []
-  const wanted = mutants.filter(({ name }) => name.includes(part))
-  for (const { name, foundBy, change } of wanted) {
-    console.log(`\n# ${name}`)
-    const own = { major: process.versions.node.split('.')[0] ?? '', program: process.execPath }
-    const failures = await check([own], { change, only: foundBy })
-    const isFound = failures.includes(foundBy)
-    if (!isFound) survivors.push(name)
-    console.log(isFound ? `found by: ${foundBy}` : `NOT FOUND by: ${foundBy}`)
-  }
-  console.log(`\n${wanted.length - survivors.length} of ${wanted.length} mutants found`)
-  process.exitCode = survivors.length === 0 ? 0 : 1
+function runMutants(part) {
+  const own = { major: process.versions.node.split('.')[0] ?? '', program: process.execPath }
+  return tryMutants({
+    mutants,
+    part,
+    find: async ({ name, foundBy, change }) => {
+      console.log(`\n# ${name}`)
+      const failures = await check([own], { change, only: foundBy })
+      return failures.find((failure) => failure === foundBy)
+    },
+  })
 }
 
 /**

@@ -6,8 +6,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from '../../verify/mutants/lists/workflows.js'
-import { replaceOnce } from '../../verify/mutants/run.js'
+import { mutants } from '../../verify/mutants/lists/workflows.js'
+import { mutate } from '../../verify/mutants/mutate.js'
+import { tryMutants } from '../../verify/mutants/run.js'
+import { Tree } from '../../verify/mutants/tree.js'
 import { readArguments } from '../lib/arguments.js'
 import { npm, root } from '../lib/run.js'
 import { fail, installFromPyPI, say } from '../lib/setup.js'
@@ -43,14 +45,15 @@ if (found.length > 0) fail(found.join('\n'))
 if (part === undefined) {
   console.log(`${[...files.keys()].join(', ')}: nothing is wrong.`)
 } else {
-  let survived = 0
-  for (const { name, by, file, change } of MUTANTS.filter((mutant) => mutant.name.includes(part))) {
-    const broken = new Map(files).set(file, replaceOnce(files.get(file) ?? '', change))
-    const caught = (await problems(broken)).find((problem) => problem.includes(by))
-    if (!caught) survived++
-    console.log(caught ? `caught    ${name}: ${caught}` : `SURVIVES  ${name}`)
-  }
-  process.exitCode = survived > 0 ? 1 : 0
+  const tree = new Tree(files, 'text')
+  await tryMutants({
+    mutants,
+    part,
+    find: async (mutant) => {
+      const broken = new Map([...files, ...mutate(tree, mutant)])
+      return (await problems(broken)).find((problem) => problem.includes(mutant.by))
+    },
+  })
 }
 
 /** @param {Map<string, string>} files of .github */

@@ -1,4 +1,5 @@
-//! Where a lock is found, and the errors that say so: what could not be done to which lock, why, and what a user can do about it.
+//! Where a lock is found, and the errors of its file or memory: what failed for which lock, why,
+//! and what the user can do about it.
 
 use std::fmt::{self, Display};
 use std::fs::{File, Metadata};
@@ -11,7 +12,7 @@ use crate::sys::byte_lock::ByteLockFile;
 use crate::sys::files;
 use crate::sys::os_error::{code_name, general, reason};
 
-/// How a lock is found again.
+/// Where the lock is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LockLocation {
     /// `record` is the lock file, which names the shared memory `id`.
@@ -35,7 +36,7 @@ impl Display for LockLocation {
 }
 
 impl LockLocation {
-    /// `act` (open, read, lock …) could not be done to the lock's file, since `syscall` failed with `error`.
+    /// `act` (open, read, lock …) failed for the lock's file, because `syscall` returned `error`.
     pub(crate) fn refused(&self, act: &str, syscall: &'static str, error: io::Error) -> Error {
         let is_file = matches!(self, Self::File { .. });
         let remedy = match code_name(&error) {
@@ -56,7 +57,7 @@ impl LockLocation {
         Error::system(format_args!("cannot {act} {self}"), reason(&error), error, remedy).during(syscall)
     }
 
-    /// The file of the lock could not be made.
+    /// The file of the lock could not be created.
     pub(crate) fn not_made(&self, syscall: &'static str, error: io::Error) -> Error {
         let (why, remedy): (String, &str) = match code_name(&error) {
             Some("ENOENT") => ("its folder does not exist".into(), "make the folder first, or correct the path"),
@@ -69,7 +70,8 @@ impl LockLocation {
         Error::system(format_args!("cannot make {self}"), why, error, remedy).during(syscall)
     }
 
-    /// The file of the lock to be has a mode that lets some users only read it.
+    /// The mode of the lock's new file could not be set, and its present mode lets some users read
+    /// it but not write it.
     pub(crate) fn mode_not_given(&self, error: io::Error) -> Error {
         let remedy = "let its owner run chmod go-r on it; where the file system keeps no modes, mount that with umask=077, or \
                       choose another path";
@@ -88,7 +90,7 @@ impl LockLocation {
         Error::system(format_args!("cannot remove {self}"), reason(&error), error, remedy).during(syscall)
     }
 
-    /// The shared memory `id` of the lock has a mode that lets others in.
+    /// The mode of the lock's shared memory `id` gives other users access.
     pub(crate) fn memory_open_to_others(&self, id: &str, mode: u32) -> Error {
         Error::new(
             ErrorKind::Access,
@@ -96,7 +98,7 @@ impl LockLocation {
         )
     }
 
-    /// `bytes` for the lock could not be had.
+    /// `bytes` of memory or disk space for the lock are not available.
     pub(crate) fn no_room(&self, bytes: usize, syscall: &'static str, error: io::Error) -> Error {
         let code = code_name(&error);
         let remedy: &dyn Display = match (self, code) {
@@ -119,12 +121,12 @@ impl LockLocation {
         file.metadata().map_err(|error| self.refused("look at", "fstat", error))
     }
 
-    /// Whether `lock` is still the file that `path` leads to.
+    /// Whether `path` still leads to the file that is open as `lock`.
     pub(crate) fn is_at(&self, lock: &LockFile, path: &Path) -> Result<bool> {
         files::is_at(lock.file(), path).map_err(|error| self.refused("look at", "stat", error))
     }
 
-    /// The memory or file there cannot be a lock.
+    /// The memory or file cannot be a lock.
     pub(crate) fn not_a_lock(&self, why: &str) -> Error {
         let advice = match self {
             Self::Named { .. } => "stop the processes that have it open, and open it again",
@@ -133,7 +135,7 @@ impl LockLocation {
         Error::corrupt(format!("{self} is not a valid lock: {why}. Nothing was changed; {advice}"))
     }
 
-    /// The first byte lock of all could not be had.
+    /// The first byte lock failed.
     pub(crate) fn cannot_lock(&self, error: io::Error) -> Error {
         if !ByteLockFile::is_unsupported(&error) {
             return Error::access(format!("cannot lock {self}"), error).during("fcntl");
@@ -149,7 +151,7 @@ impl LockLocation {
     }
 }
 
-/// The directory of the lock files could not be made or looked at.
+/// The directory of the lock files could not be created or checked.
 pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error) -> Error {
     let (why, remedy) = match code_name(&error) {
         Some("ENOENT") => (

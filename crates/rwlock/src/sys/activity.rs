@@ -2,6 +2,7 @@
 
 /// Ordered by how little can be told from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(all(target_os = "linux", not(miri))), expect(dead_code, reason = "other systems do not say"))]
 pub(crate) enum Activity {
     /// Every thread is in a system call, and waits there for something: none is in the midst of a step of the lock.
     Asleep,
