@@ -1,4 +1,5 @@
-// Checks that what the code spans of ARCHITECTURE.md name exists: files, functions, types and constants.
+// Checks that what the code spans of ARCHITECTURE.md name exists: files, functions, types and
+// constants.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'

@@ -166,7 +166,7 @@ test('a capacity different from that of the file is refused, and the error says 
     path,
     '128',
     '5',
-    /leave/,
+    /omit the capacity/,
   )
   t.deepEqual(readFileSync(path), before)
 })
