@@ -165,7 +165,7 @@ test('another capacity than the file has is refused, and said how to go on', asy
     path,
     '128',
     '5',
-    /leave/,
+    /omit the capacity/,
   )
   t.deepEqual(readFileSync(path), before)
 })

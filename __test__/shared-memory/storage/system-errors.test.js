@@ -62,7 +62,7 @@ linuxTest('paths that lead nowhere', async (t) => {
   writeFileSync(join(dir, 'file'), '')
   symlinkSync('loop', join(dir, 'loop'))
   const cases = /** @type {Array<[string, string, string, RegExp]>} */ ([
-    ['missing/lock', 'ENOENT', 'open', /make the folder first/],
+    ['missing/lock', 'ENOENT', 'open', /create the folder first/],
     ['file/lock', 'ENOTDIR', 'open', /correct the path/],
     ['loop', 'ELOOP', 'open', /use the file's own path/],
     ['x'.repeat(256), 'ENAMETOOLONG', 'open', /choose a shorter path/],
@@ -138,7 +138,7 @@ sandboxTest('a /dev/shm that is missing', async (t) => {
     () => child.ask('open', { ref: NAME }),
     'ENOENT',
     'mkdir',
-    'there is no /dev/shm',
+    '/dev/shm does not exist',
     /\{ path \}/,
   )
 })
