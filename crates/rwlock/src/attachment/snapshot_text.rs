@@ -5,11 +5,12 @@ use std::fmt::Write;
 use super::snapshot::{Participant, Snapshot};
 use crate::protocol::slot::Mode;
 
-/// Holders that a message names; of more it gives the number.
+/// The most holders that a message names; the rest are counted.
 const MAX_NAMED: usize = 5;
 
 impl Snapshot {
-    /// Who holds the lock, in words: "held for write by pid 4711 ('rebuild') for 42 s". Names a few, the longest first.
+    /// The holders in words: "held for write by pid 4711 ('rebuild') for 42 s". Names a few, the
+    /// longest first.
     #[must_use]
     pub fn holders_text(&self) -> String {
         held_text(&self.holders.iter().collect::<Vec<_>>()).unwrap_or_else(|| match self.waiters.first() {
@@ -18,8 +19,8 @@ impl Snapshot {
         })
     }
 
-    /// What keeps a request of the attachment that looked from being granted, in words, and what to do if it is that
-    /// attachment itself. `waited`: for how long it has waited, in ms.
+    /// The blockers of a request of the attachment that took the snapshot, in words, and advice if
+    /// it blocks itself. `waited`: for how long it has waited, in ms.
     pub(crate) fn blockers_text(&self, wanted: Mode, is_upgrade: bool, waited: u64) -> String {
         let upgrades = |holder: &Participant| is_upgrade && holder.is_own && holder.mode == Mode::Upgradable;
         let others: Vec<_> = self.holders.iter().filter(|holder| !upgrades(holder)).collect();
@@ -44,7 +45,7 @@ impl Snapshot {
     }
 }
 
-/// The advice if one of `holders` is the attachment that waits.
+/// The advice if one of `holders` is the waiting attachment itself.
 fn own_hold_text(holders: &[&Participant], wanted: Mode, is_upgrade: bool) -> &'static str {
     let Some(own) = holders.iter().find(|holder| holder.is_own) else { return "" };
     match own.mode {
@@ -67,7 +68,8 @@ fn held_text(holders: &[&Participant]) -> Option<String> {
     parties_text(holders, |mode| format!("held for {} by", mode.name()))
 }
 
-/// Each of `parties` after what `says` of its mode; the asking attachment first, then the longest. `None`: there is none.
+/// Each of `parties` after the text that `says` returns for its mode; the asking attachment first,
+/// then the longest. `None`: there is none.
 fn parties_text(parties: &[&Participant], says: impl Fn(Mode) -> String) -> Option<String> {
     let mut parties = parties.to_vec();
     parties.sort_by_key(|party| (!party.is_own, std::cmp::Reverse(party.ms)));

@@ -15,7 +15,8 @@ use crate::sys::park;
 
 const BOUND: Duration = Duration::from_secs(20);
 
-/// Three attachments, of which the last is dead, and somebody who writes something `anew`, all the time, while `act` goes on.
+/// Three attachments, of which the last is dead, and a thread that writes something `anew` all the
+/// time while `act` runs.
 fn beside_a_scribbler(
     name: &str,
     anew: impl Fn(&Segment) + Send + 'static,
@@ -84,7 +85,7 @@ fn a_wake_and_a_repair_end_though_somebody_writes_the_gate_anew() {
     });
 }
 
-/// A slot that is not in the way of a try is repaired after some of them.
+/// A slot that does not block a try is repaired after some tries.
 #[test]
 fn tries_look_at_every_slot_in_turn() {
     let path = std::env::temp_dir().join(format!("in-turn-{}", std::process::id()));
@@ -106,7 +107,7 @@ fn tries_look_at_every_slot_in_turn() {
     assert_eq!((repaired, rounds), (true, 5));
 }
 
-/// Of many of one process, which lives, the dead is found in turn.
+/// Among many attachments of one live process, the dead one is found in turn.
 #[test]
 fn inspections_find_every_dead_one() {
     let path = std::env::temp_dir().join(format!("inspected-{}", std::process::id()));
@@ -117,7 +118,7 @@ fn inspections_find_every_dead_one() {
     let dead = &readers[50];
     dead.segment.lock.unlock(slot_byte(dead.index)).unwrap();
     let holders: Vec<_> = (0..2).map(|_| own.inspect().holders.len()).collect();
-    // Of another process, which has ended, all are found at once.
+    // If their process has exited, all are found at once.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     for reader in &readers[60..] {
@@ -147,7 +148,7 @@ fn who_waits_is_served_in_order_when_the_number_of_tickets_wraps() {
     holder.release_exclusive(HoldEnd::Consistent).unwrap();
     let mut order = Vec::new();
     for _ in 0..4 {
-        // In the wrong order: only whose turn it is gets it.
+        // In the wrong order: only the one whose turn it is gets the lock.
         for (place, waiter) in waiters.iter().enumerate().rev() {
             waiter.poll(park::now()).unwrap();
             if !waiter.take_settled().is_empty() {

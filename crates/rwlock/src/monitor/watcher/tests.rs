@@ -32,7 +32,8 @@ impl Drop for Folder {
     }
 }
 
-/// Kernels with and without a way to wait for many words at once; the latter need a thread each.
+/// Kernels with and without a way to wait for many words at once; the latter need a thread for
+/// each.
 fn with_both_kinds(name: &str, test: impl Fn(&Folder, &Arc<Watcher>, usize)) {
     for limit in [1, 3] {
         test(&Folder::new(&format!("{name}-{limit}")), &Watcher::with_limit(limit), limit);
@@ -101,7 +102,8 @@ fn rings_when_the_time_has_come_even_if_that_was_brought_forward() {
     });
 }
 
-/// Also where somebody has a doorbell and a ring got lost: the thread then looks as soon as it would without.
+/// This also holds if the attachment has a doorbell and a ring is lost: the thread checks as soon
+/// as it would without.
 #[test]
 fn an_idle_thread_is_woken_by_who_begins_a_wait() {
     with_both_kinds("idle", |folder, watcher, _| {
@@ -127,7 +129,7 @@ fn an_idle_thread_is_woken_by_who_begins_a_wait() {
             let thread = watch.thread.clone().unwrap();
             wait_for("its thread leaves it out", || lock(&thread.watched).entries.is_empty());
             if let (6, Ok(doorbell)) = (round, &doorbell) {
-                waiter.set_doorbell(doorbell, 0); // where nobody listens
+                waiter.set_doorbell(doorbell, 0); // where no loop listens
             }
         }
         for mut times in times {
@@ -137,7 +139,7 @@ fn an_idle_thread_is_woken_by_who_begins_a_wait() {
     });
 }
 
-/// With a thread each as well: hundreds of them would otherwise take a tenth of a core.
+/// This also holds with a thread for each: hundreds of them would otherwise use a tenth of a core.
 #[test]
 fn the_more_vigils_a_process_keeps_the_less_often_it_looks() {
     const LAST_CHECK: u64 = 10_000_000; // or a multiple of that
