@@ -1,14 +1,17 @@
-// npm run build:ts: compiles src/ to dist/. The library is CommonJS, with an ES module in front of each entry, so that
-// `import` and `require()` give the same objects.
+// npm run build:ts: compiles src/ to dist/. The library is CommonJS. Each entry has an ES module in
+// front of it, so that `import` and `require()` give the same objects.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from './lib/arguments.js'
 import { root } from './lib/run.js'
 import { fail } from './lib/setup.js'
 
-/** The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` any other. */
+/**
+ * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
+ * module with that name.
+ */
 export const ENTRIES = ['index', 'file']
 
 const checkout = fileURLToPath(root)
@@ -16,10 +19,10 @@ const checkout = fileURLToPath(root)
 /** @param {string} dist */
 export function buildLibrary(dist) {
   const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
-  rmSync(dist, { recursive: true, force: true }) // what is left of modules that were renamed would be published
   const args = [tsc, '-p', join(checkout, 'tsconfig.json'), '--outDir', dist]
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
+  removeStale(dist)
   copyFileSync(join(checkout, 'src/package.json'), join(dist, 'package.json'))
   for (const name of ENTRIES) {
     writeFileSync(join(dist, `${name}.mjs`), frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8')))
@@ -28,14 +31,27 @@ export function buildLibrary(dist) {
 }
 
 /**
- * The ES module in front of a CommonJS one. It lists the names: bundlers, too, then know them.
+ * Removes the files of modules that no longer exist. They would be published.
+ *
+ * @param {string} dist
+ */
+function removeStale(dist) {
+  const files = (/** @type {string} */ folder) => readdirSync(folder, { recursive: true })
+  const stem = (/** @type {unknown} */ file) => String(file).replace(/(\.d)?\.m?[jt]s$/, '')
+  const modules = new Set(files(join(checkout, 'src')).map(stem))
+  for (const file of files(dist))
+    if (!modules.has(stem(file))) rmSync(join(dist, String(file)), { recursive: true, force: true })
+}
+
+/**
+ * The ES module in front of a CommonJS module. It lists the names, so that bundlers know them, too.
  *
  * @param {string} name
  * @param {string} code as tsc emits it
  */
 export function frontOf(name, code) {
   const names = new Set([...code.matchAll(/\bexports\.(\w+) = /g)].map(([, exported]) => exported))
-  // To Node.js, the default export of a CommonJS module is `module.exports`.
+  // In Node.js, the default import of a CommonJS module is `module.exports`.
   const hasDefault = names.delete('default')
   return [
     `import './addons.mjs'\n`,
@@ -46,7 +62,7 @@ export function frontOf(name, code) {
 }
 
 /**
- * What package.json has to say of the entries.
+ * The fields of package.json that list the entries.
  *
  * @param {string[]} [entries]
  */
@@ -65,7 +81,7 @@ export function manifestOf(entries = ENTRIES) {
       ),
       './package.json': './package.json',
     },
-    // For what does not know `exports`, such as TypeScript's `moduleResolution: node10`.
+    // For tools that do not know `exports`, such as TypeScript with `moduleResolution: node10`.
     main: './dist/index.js',
     types: './dist/index.d.ts',
     typesVersions:
@@ -75,7 +91,7 @@ export function manifestOf(entries = ENTRIES) {
   }
 }
 
-/** Brings package.json up to the list of entries. */
+/** Updates package.json to the list of entries. */
 function updateManifest() {
   const file = join(checkout, 'package.json')
   const before = readFileSync(file, 'utf8')

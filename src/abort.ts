@@ -1,12 +1,14 @@
-/** Something that ends with a signal. */
+/** Something that a signal can end. */
 export interface Abortable {
-  /** Ends it. */
+  /** Ends it with `reason`. */
   withdraw(reason: unknown): void
-  /** Called when everything that waits with the same signal has been withdrawn. */
+  /** Called after everything that waits with the same signal was withdrawn. */
   withdrawn(): void
 }
 
-/** What waits with a signal, and the one listener for all of it, so that Node sees no leak. */
+/**
+ * What waits with a signal, and one listener for all of it: Node reports many listeners as a leak.
+ */
 interface Waiting {
   all: Set<Abortable>
   abort: () => void
@@ -17,7 +19,8 @@ const waiting = new WeakMap<AbortSignal, Waiting>()
 /**
  * Withdraws `abortable` when `signal` aborts.
  *
- * A signal need not be Node's own: it may lack `throwIfAborted` and `reason`, and what it calls may throw.
+ * The signal may be of another library: it may lack `throwIfAborted` and `reason`, and its methods
+ * may throw.
  */
 export function onAbort(signal: AbortSignal, abortable: Abortable): void {
   const known = waiting.get(signal)
@@ -36,7 +39,7 @@ export function onAbort(signal: AbortSignal, abortable: Abortable): void {
   }
 }
 
-/** It has ended otherwise. */
+/** Forgets `abortable`, which has ended. */
 export function offAbort(signal: AbortSignal, abortable: Abortable): void {
   const entry = waiting.get(signal)
   if (!entry?.all.delete(abortable) || entry.all.size > 0) return
@@ -44,7 +47,7 @@ export function offAbort(signal: AbortSignal, abortable: Abortable): void {
   try {
     signal.removeEventListener('abort', entry.abort)
   } catch {
-    // A listener for nothing is left.
+    // The listener stays, without effect.
   }
 }
 
@@ -63,7 +66,7 @@ export function throwIfAborted(signal: AbortSignal): void {
   if (isAborted(signal)) throw reasonOf(signal)
 }
 
-/** Why it aborted. Signals before the present standard do not say. */
+/** Why it aborted. Signals of earlier standards have no reason. */
 export function reasonOf(signal: AbortSignal): unknown {
   try {
     if (signal.reason !== undefined) return signal.reason

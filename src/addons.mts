@@ -1,9 +1,10 @@
-// What shared-memory/binding.ts may load, for tools that collect the files of a program and find it only in ES modules. Nobody calls this.
+// The addons that shared-memory/binding.ts can load, for tools that collect the files of a program
+// from its ES modules. Not called.
 import { createRequire } from 'node:module'
 
 /** @internal */
 export function addons(): unknown[] {
-  // Under another name, since bundlers resolve what this one makes.
+  // Under another name: bundlers resolve the calls of a `require` that `createRequire` makes.
   const [create] = [createRequire] as const
   const require = create(import.meta.url)
   return [

@@ -173,7 +173,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const engine = this.#engine
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(engine, signal === undefined ? body : unlessAborted(signal, body))
-    // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be left.
+    // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
+    // left.
     const promise = runSoon(run)
     run.hold = this.#now(mode, checked)
     if (run.hold !== null) return promise
@@ -201,7 +202,8 @@ class ScopedRun<T, Grant> {
   ) {}
 }
 
-// Functions of their own, because a closure in the method would hold all its variables: that cost 30 ns.
+// Functions of their own, because a closure in the method would hold all its variables: that cost
+// 30 ns.
 
 /** `fn`, unless the signal has aborted before it begins. Its exception ends the hold. */
 function unlessAborted<T, Grant>(
@@ -214,7 +216,10 @@ function unlessAborted<T, Grant>(
   }
 }
 
-/** Runs it when the caller has its promise, even if the lock is granted at once. Without a hold nothing has that promise. */
+/**
+ * Runs it when the caller has its promise, even if the lock is granted at once. Without a hold
+ * nothing has that promise.
+ */
 function runSoon<T, Grant>(run: ScopedRun<T, Grant>): Promise<T> {
   return tick.then(() => (run.hold === null ? (undefined as never) : runHeld(run, run.hold)))
 }

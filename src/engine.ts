@@ -1,4 +1,5 @@
-// What a lock engine is. The API (engine-lock.ts, guard.ts, pending.ts) stands on it; src/shared-memory is one.
+// What a lock engine is. The API (engine-lock.ts, guard.ts, pending.ts) stands on it;
+// src/shared-memory is one.
 import type { Hold } from './guard.js'
 import type { HoldEnd, Mode, READ, UPGRADABLE } from './modes.js'
 import type { PendingRequest } from './pending.js'
@@ -6,7 +7,10 @@ import type { Awaitable, LockLocation, LockSnapshot } from './types.js'
 
 /** What an engine can do. */
 export interface EngineCapabilities {
-  /** Its methods return values, never promises. Then an acquisition that need not wait costs no request. */
+  /**
+   * Its methods return values, never promises. Then an acquisition that need not wait costs no
+   * request.
+   */
   readonly sync: boolean
   /** It has upgradable holds. Without them `upgradable()` fails with `ERR_LOCK_UNSUPPORTED`. */
   readonly upgradable: boolean
@@ -15,8 +19,8 @@ export interface EngineCapabilities {
 }
 
 /**
- * One open lock of an engine. The API calls it with checked arguments; the engine grants, and it owns a grant until a
- * {@link Hold} or a {@link PendingRequest} has taken it.
+ * One open lock of an engine. The API calls it with checked arguments; the engine grants, and it
+ * owns a grant until a {@link Hold} or a {@link PendingRequest} has taken it.
  *
  * @typeParam Grant - What the engine keeps in each hold.
  */
@@ -29,25 +33,35 @@ export interface LockEngine<Grant = unknown> {
   /** @throws `ERR_LOCK_CLOSED` */
   assertOpen(): void
 
-  /** Makes a hold if no wait is needed, else gives `null`. `lock` is the object that the hold keeps reachable. */
+  /**
+   * Makes a hold if no wait is needed, else gives `null`. `lock` is the object that the hold keeps
+   * reachable.
+   */
   tryAcquire(lock: object, mode: Mode, label: string | undefined): Awaitable<Hold<Grant> | null>
   /**
-   * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. The engine later calls one of `request.grant()`,
-   * `timeOut()` and `fail()`, perhaps before this returns. If this throws, the request has ended.
+   * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. The engine later
+   * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns. If this
+   * throws, the request has ended.
    */
   request(request: PendingRequest<Grant>): void
   /** Withdraws a request that has not been settled. What it was granted meanwhile is returned. */
   cancel(request: PendingRequest<Grant>): void
   /** Called after one or more `cancel()`: grants what the cancelled requests kept out. */
   advance(): void
-  /** The hold of a grant, or the hold that the grant upgraded. If this throws, the engine still owns the grant. */
+  /**
+   * The hold of a grant, or the hold that the grant upgraded. If this throws, the engine still owns
+   * the grant.
+   */
   granted(request: PendingRequest<Grant>, grant: Grant): Hold<Grant>
 
   /** Ends a hold. If this throws an error without a `code`, the hold has not ended. */
   release(hold: Hold<Grant>, end: HoldEnd): void | Promise<void>
   /** Makes a read or upgradable hold the write hold if no wait is needed. */
   tryUpgrade(hold: Hold<Grant>): Awaitable<boolean>
-  /** Changes the mode of a hold to a weaker one. If this throws an error with a `code`, the hold has ended. */
+  /**
+   * Changes the mode of a hold to a weaker one. If this throws an error with a `code`, the hold has
+   * ended.
+   */
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
   /** The fencing token of a hold. */
   tokenOf(grant: Grant): bigint

@@ -2,45 +2,56 @@ import type { Holder } from './types.js'
 
 /** What {@link LockError.code} can be. */
 export type LockErrorCode =
-  /** The timeout passed; {@link LockError.holders} says who holds the lock. */
+  /** The timeout has passed; {@link LockError.holders} has the holders. */
   | 'ERR_LOCK_TIMEOUT'
-  /** The handle is closed, or the guard released. */
+  /** The handle is closed, or the guard is released. */
   | 'ERR_LOCK_CLOSED'
-  /** It could never be granted. */
+  /** The request could never be granted. */
   | 'ERR_LOCK_DEADLOCK'
-  /** No free attachment, the dead ones reclaimed first. */
+  /** All attachments are in use, after those of dead processes were reclaimed. */
   | 'ERR_LOCK_FULL'
   /** The memory or file is not a valid lock. */
   | 'ERR_LOCK_CORRUPT'
-  /** Another layout version, or another capacity than the one asked for. */
+  /** The lock has another layout version, or a capacity other than the requested one. */
   | 'ERR_LOCK_INCOMPATIBLE'
-  /** Permission, wrong owner, a network file system, no space: the message names the remedy. */
+  /**
+   * Missing permission, wrong owner, a network file system, no space: the message has the remedy.
+   */
   | 'ERR_LOCK_ACCESS'
-  /** The lock is in use, or the hold is being upgraded already. */
+  /** The lock is in use, or the hold is being upgraded. */
   | 'ERR_LOCK_BUSY'
   /**
-   * Thrown when the package is loaded: there is no build for this platform, or it is not installed. When a lock is opened:
-   * the system lacks what it needs.
+   * Thrown when the package is loaded: there is no build for this platform, or it is not installed.
+   * Thrown when a lock is opened: the system lacks a required feature.
    */
   | 'ERR_LOCK_UNSUPPORTED'
-  /** `process-rwlock/file`: a file is not valid JSON, or not text of the given encoding; {@link LockError.path} names it. */
+  /**
+   * `process-rwlock/file`: a file is not valid JSON, or not text of the given encoding;
+   * {@link LockError.path} names it.
+   */
   | 'ERR_LOCK_INVALID_CONTENT'
 
 const brand = Symbol.for('process-rwlock.LockError')
 
 /**
- * An error of a lock: a `code` to act on and a message that says what to do.
+ * An error of a lock. Programs act on its `code`; its message says what to do.
  *
- * `instanceof` also recognises errors of another copy of this package.
+ * `instanceof` recognizes the errors of every copy of this package.
  */
 export class LockError extends Error {
-  /** What went wrong. */
+  /** The kind of error. */
   readonly code: LockErrorCode
-  /** With `ERR_LOCK_TIMEOUT`: who held the lock when the time was up. */
+  /** With `ERR_LOCK_TIMEOUT`: the holders when the timeout had passed. */
   declare readonly holders?: Holder[]
-  /** Where the operating system refused something: its error, with `code`, `errno` and `syscall` as Node's own errors have them. */
+  /**
+   * The error of the operating system, if there was one, with `code`, `errno` and `syscall` as in
+   * Node's errors.
+   */
   declare cause?: unknown
-  /** The number of that error, negative as in Node's own: `os.constants.errno`, `util.getSystemErrorName()`. */
+  /**
+   * The number of that error, negative as in Node's errors: see `os.constants.errno`,
+   * `util.getSystemErrorName()`.
+   */
   declare readonly errno?: number
   /** The system call that failed, such as `open`. */
   declare readonly syscall?: string
@@ -69,7 +80,7 @@ export class LockError extends Error {
 
   /** @internal */
   static override [Symbol.hasInstance](value: unknown): value is LockError {
-    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one inherits the method, but not the brand.
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits the method, but not the brand.
     if (this !== LockError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && brand in value
   }
@@ -79,7 +90,10 @@ export function coded(code: string, message: string): Error {
   return Object.assign(new TypeError(message), { code })
 }
 
-/** A method that was taken from its object, as in `promise.finally(guard.release)`. As Node's own `ERR_INVALID_THIS`. */
+/**
+ * For a method that was taken from its object, as in `promise.finally(guard.release)`. Like Node's
+ * `ERR_INVALID_THIS`.
+ */
 export function invalidThis(object: 'guard' | 'lock', method: string): Error {
   return coded(
     'ERR_INVALID_THIS',
@@ -87,7 +101,7 @@ export function invalidThis(object: 'guard' | 'lock', method: string): Error {
   )
 }
 
-/** As Node's own `ERR_INVALID_ARG_TYPE`. */
+/** Like Node's `ERR_INVALID_ARG_TYPE`. */
 export function invalidType(name: string, expected: string, actual: unknown): Error {
   const received =
     actual === null || actual === undefined
@@ -100,7 +114,7 @@ export function invalidType(name: string, expected: string, actual: unknown): Er
   return coded('ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${received}`)
 }
 
-/** As Node's own `ERR_INVALID_ARG_VALUE`. */
+/** Like Node's `ERR_INVALID_ARG_VALUE`. */
 export function invalidValue(name: string, value: unknown, reason: string): Error {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)
   return coded('ERR_INVALID_ARG_VALUE', `${name} ${reason}. Received ${shown}`)

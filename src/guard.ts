@@ -17,7 +17,10 @@ import { checkAcquireOptions } from './options.js'
 import { PendingRequest } from './pending.js'
 import type { AcquireOptions, AsyncGuard, Awaitable, OwnerDied } from './types.js'
 
-/** What most holds never have. It is allocated when a hold needs it: each field of a hold costs every acquisition. */
+/**
+ * What most holds never have. It is allocated when a hold needs it: each field of a hold costs
+ * every acquisition.
+ */
 export class HoldExtras {
   label: string | undefined
   /** For the engine: where it shows the label. */
@@ -25,14 +28,20 @@ export class HoldExtras {
   upgrading: PendingRequest | null = null
 }
 
-/** A guard, as the package itself sees it. Over an engine with the capability `sync` it is a `Guard`. */
+/**
+ * A guard, as the package itself sees it. Over an engine with the capability `sync` it is a
+ * `Guard`.
+ */
 export class Hold<Grant = unknown> implements AsyncGuard {
   readonly #engine: LockEngine<Grant>
   /** Keeps the lock reachable, and so open, while something has the guard. */
   readonly lock: object
   /** Collected with the hold: see `shared-memory/lost-guards.ts`. */
   lossToken: object | undefined
-  /** The mode; the engine changes it. A field, like `ended`: both are read where no stack may be left for a call. */
+  /**
+   * The mode; the engine changes it. A field, like `ended`: both are read where no stack may be
+   * left for a call.
+   */
   held: Mode
   /** Ended by this guard or by its engine. A hold also ends with its lock. */
   ended = false
@@ -108,13 +117,15 @@ export class Hold<Grant = unknown> implements AsyncGuard {
 
   #end(end: HoldEnd): void | Promise<void> {
     if (this.released) return
-    // Set first: the release grants the next request, and what that calls may release this guard again.
+    // Set first: the release grants the next request, and what that calls may release this guard
+    // again.
     this.ended = true
     try {
-      if (this.extras !== undefined) this.#endUpgrade('the hold was released while it waited to be upgraded')
+      if (this.extras !== undefined) this.#endUpgrade('the hold was released while its upgrade was pending')
       return this.#engine.release(this, end)
     } catch (error) {
-      // No code: the stack overflowed. No call is made here. The hold has not ended, and can be released again.
+      // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
+      // released again.
       if ((error as LockError).code === undefined) this.ended = false
       throw error
     }
@@ -133,7 +144,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (this.held === READ) {
       throw new LockError(
         'ERR_LOCK_DEADLOCK',
-        `a read hold of ${engine.text} cannot wait to become a writer, since two of them would wait for each other: ` +
+        `a read hold of ${engine.text} cannot wait to become a write hold, because two of them would wait for each other: ` +
           'use lock.upgradable(), or tryUpgrade()',
       )
     }
@@ -141,7 +152,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (extras.upgrading !== null) {
       throw new LockError(
         'ERR_LOCK_BUSY',
-        `this hold of ${engine.text} is being upgraded already: await that`,
+        `this hold of ${engine.text} is already being upgraded: await that upgrade`,
       )
     }
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
@@ -175,10 +186,10 @@ export class Hold<Grant = unknown> implements AsyncGuard {
       throw invalidValue(
         'to',
         to,
-        'is no downgrade of a read hold: acquire the lock with lock.upgradable() instead',
+        'is not a downgrade of a read hold: acquire the lock with lock.upgradable() instead',
       )
     }
-    this.#endUpgrade('the hold was downgraded while it waited to be upgraded')
+    this.#endUpgrade('the hold was downgraded while its upgrade was pending')
     return this.#engine.downgrade(this, target)
   }
 

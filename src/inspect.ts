@@ -1,4 +1,4 @@
-// How locks and guards look to `util.inspect`, and snapshots to `JSON.stringify`.
+// Output of locks and guards for `util.inspect`, and of snapshots for `JSON.stringify`.
 import { inspect as inspectOfNode } from 'node:util'
 
 export type Inspect = (value: unknown, options?: object) => string
@@ -7,8 +7,8 @@ export type Inspect = (value: unknown, options?: object) => string
 export const inspectSymbol: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
 
 /**
- * `value` as `name` with the fields that `fields` gives. Never fails: it is called by `console.log`, also with what only
- * inherits the method.
+ * `value` as `name` with the result of `fields`. Never fails: `console.log` calls it, and also for
+ * objects that only inherit the method.
  */
 export function show(
   name: string,
@@ -28,7 +28,7 @@ export function show(
   return `${name} ${inspect(found, { ...options, depth })}`
 }
 
-/** Has `JSON.stringify` write bigints in `value` as strings. It has no other form for them, and fails. */
+/** Lets `JSON.stringify` write the bigints in `value` as strings. Otherwise it fails on them. */
 export function writable<T extends object>(value: T): T {
   return Object.defineProperty(value, 'toJSON', { value: toJSON, configurable: true, writable: true })
 }

@@ -12,7 +12,7 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidType(name, 'a function', value)
 }
 
-/** The options, each read once: what was checked is what is used. */
+/** The options. Each is read once, so that the checked value is the one that is used. */
 export function checkAcquireOptions(options: AcquireOptions): AcquireOptions {
   checkObject('options', options)
   const { timeout, signal, label } = options
@@ -22,7 +22,7 @@ export function checkAcquireOptions(options: AcquireOptions): AcquireOptions {
   return { timeout, signal, label }
 }
 
-/** Of any origin: what is used of it. */
+/** Accepts a signal of any library that has the members used here. */
 function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null || !('aborted' in value)) return false
   const { addEventListener, removeEventListener } = value as Partial<AbortSignal>

@@ -6,8 +6,8 @@ import type { Mode } from './modes.js'
 import type { AcquireOptions } from './types.js'
 
 /**
- * A request that waits for its engine: for a hold, or for the upgrade of one. It has fields and no closures, because a process may
- * wait a thousand times at once.
+ * A request that waits for its engine: for a hold, or for the upgrade of one. It has fields and no
+ * closures, because a process may wait a thousand times at once.
  */
 export class PendingRequest<Grant = unknown> implements Abortable {
   /** Settles with the hold. */
@@ -77,8 +77,8 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   }
 
   /**
-   * Called by the engine with a grant. Returns whether the request takes it; if not, the engine returns the grant. If this throws,
-   * the engine still owns the grant, and may call again.
+   * Called by the engine with a grant. Returns whether the request takes it; if not, the engine
+   * returns the grant. If this throws, the engine still owns the grant, and may call again.
    */
   grant(grant: Grant): boolean {
     if (this.done) return false
@@ -130,7 +130,10 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   }
 }
 
-/** Gives `error`, which is created by an event of the loop, the stack of `caller`, which it is about. */
+/**
+ * Gives `error`, which is created by an event of the loop, the stack of `caller`, which it is
+ * about.
+ */
 function setStack(error: LockError, caller: { stack?: unknown }): void {
   Object.defineProperty(error, 'stack', {
     configurable: true,

@@ -44,14 +44,16 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   readonly #handle: Handle
 
   /**
-   * Opens the lock, and creates it if there is none. Without `ref` it gets a random name, which `toJSON()` returns. When all
-   * processes that know the name are dead, what they left is removed, even if one died while it wrote.
+   * Opens the lock, and creates it if there is none. Without `ref` it gets a random name, which
+   * `toJSON()` returns. When all processes that know the name are dead, what they left is removed,
+   * even if one died while it wrote.
    *
-   * Opening never waits for a stopped process (SIGSTOP, a debugger, a frozen container), with one exception: if that process is
-   * creating or removing the same file of a lock with a path, this throws `ERR_LOCK_BUSY` after 50 ms.
+   * Opening never waits for a stopped process (SIGSTOP, a debugger, a frozen container), with one
+   * exception: if that process is creating or removing the same file of a lock with a path, this
+   * throws `ERR_LOCK_BUSY` after 50 ms.
    *
-   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`, `ERR_LOCK_BUSY`;
-   * `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+   * @throws `ERR_LOCK_FULL`, `ERR_LOCK_CORRUPT`, `ERR_LOCK_INCOMPATIBLE`, `ERR_LOCK_ACCESS`,
+   * `ERR_LOCK_BUSY`; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   constructor(ref?: RWLockRef, options?: RWLockOptions) {
     let handle!: Handle
@@ -65,7 +67,11 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
 
   // ---- without waiting
 
-  /** A read hold if the lock can be granted without waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
+  /**
+   * A read hold if the lock can be granted without waiting, else `null`.
+   *
+   * @throws `ERR_LOCK_CLOSED`
+   */
   override tryRead(): Guard | null {
     try {
       return this.#handle.tryAcquire(this, READ)
@@ -74,7 +80,11 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     }
   }
 
-  /** The write hold if the lock can be granted without waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
+  /**
+   * The write hold if the lock can be granted without waiting, else `null`.
+   *
+   * @throws `ERR_LOCK_CLOSED`
+   */
   override tryWrite(): Guard | null {
     try {
       return this.#handle.tryAcquire(this, WRITE)
@@ -83,7 +93,11 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     }
   }
 
-  /** The upgradable hold if the lock can be granted without waiting, else `null`. @throws `ERR_LOCK_CLOSED` */
+  /**
+   * The upgradable hold if the lock can be granted without waiting, else `null`.
+   *
+   * @throws `ERR_LOCK_CLOSED`
+   */
   override tryUpgradable(): Guard | null {
     try {
       return this.#handle.tryAcquire(this, UPGRADABLE)
@@ -95,11 +109,13 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   // ---- blocking this thread
 
   /**
-   * Like {@link RWLock.read}, but blocks this thread and its event loop. For scripts and start-up code. The call is served before
-   * the pending acquisitions of this thread, which could not run meanwhile.
+   * Like {@link RWLock.read}, but blocks this thread and its event loop. For scripts and start-up
+   * code. The call is served before the pending acquisitions of this thread, which could not run
+   * meanwhile.
    *
-   * @throws The error of `fn`; `ERR_LOCK_TIMEOUT`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`; `ERR_LOCK_DEADLOCK` if only this thread
-   * could release the lock, because it holds the lock for write; `ERR_INVALID_ARG_VALUE` if `fn` returns a promise.
+   * @throws The error of `fn`; `ERR_LOCK_TIMEOUT`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`;
+   * `ERR_LOCK_DEADLOCK` if only this thread could release the lock, because it holds the lock for
+   * write; `ERR_INVALID_ARG_VALUE` if `fn` returns a promise.
    */
   readSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     checkLock(this, 'readSync')
@@ -107,20 +123,32 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     return this.#scopedSync(READ, fn, options)
   }
 
-  /** Like {@link RWLock.readSync}, but exclusive. @throws `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode. */
+  /**
+   * Like {@link RWLock.readSync}, but exclusive.
+   *
+   * @throws As {@link RWLock.readSync}; `ERR_LOCK_DEADLOCK` if this thread holds the lock in any mode.
+   */
   writeSync<T>(fn: (guard: Guard) => T, options?: AcquireOptions): T {
     checkLock(this, 'writeSync')
     checkFunction('fn', fn)
     return this.#scopedSync(WRITE, fn, options)
   }
 
-  /** Waits for a read hold, blocking this thread. @throws As {@link RWLock.readSync}. */
+  /**
+   * Waits for a read hold, blocking this thread.
+   *
+   * @throws As {@link RWLock.readSync}.
+   */
   acquireReadSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireReadSync')
     return this.#block(READ, options)
   }
 
-  /** Waits for the write hold, blocking this thread. @throws As {@link RWLock.writeSync}. */
+  /**
+   * Waits for the write hold, blocking this thread.
+   *
+   * @throws As {@link RWLock.writeSync}.
+   */
   acquireWriteSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireWriteSync')
     return this.#block(WRITE, options)
@@ -128,7 +156,11 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
 
   // ---- inspecting and closing
 
-  /** The holders, the waiters, and the writer that died during its hold. @throws `ERR_LOCK_CLOSED` */
+  /**
+   * The holders, the waiters, and the writer that died during its hold.
+   *
+   * @throws `ERR_LOCK_CLOSED`
+   */
   override inspect(): LockSnapshot {
     checkLock(this, 'inspect')
     this.#handle.assertOpen()
@@ -136,19 +168,22 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   }
 
   /**
-   * All named locks of this user, each as it was at one moment. Left out is what is no valid lock, because another program wrote
-   * into its record or its memory, and what another version of this package created.
+   * All named locks of this user, each as it was at one moment. Left out is what is no valid lock,
+   * because another program wrote into its record or its memory, and what another version of this
+   * package created.
    *
-   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read, for example with too many open files: a list is never incomplete.
+   * @throws `ERR_LOCK_ACCESS` if one of them cannot be read, for example with too many open files:
+   * a list is never incomplete.
    */
   static list(): LockSnapshot[] {
     return translated(() => binding.list()).map(snapshotOf)
   }
 
   /**
-   * Removes the named locks that dead processes left and that no process has open, and returns their number. Those whose writer
-   * died stay, to report it to the next process that opens them, unless `ownerDied` is `true`. A process also does this, for at most
-   * 10 ms, when it opens its first named lock.
+   * Removes the named locks that dead processes left and that no process has open, and returns
+   * their number. Those whose writer died stay, to report it to the next process that opens them,
+   * unless `ownerDied` is `true`. A process also does this, for at most 10 ms, when it opens its
+   * first named lock.
    *
    * @throws `ERR_LOCK_ACCESS` if one of them cannot be read or removed; `ERR_INVALID_ARG_TYPE`.
    */
@@ -158,12 +193,14 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   }
 
   /**
-   * Removes a lock that no live process has open, and its persisted state; for a path, the file. `false` if there is none.
+   * Removes a lock that no live process has open, and its persisted state; for a path, the file.
+   * `false` if there is none.
    *
-   * A symbolic link to the file stays, and then leads nowhere. Other hard links of the file stay, and still are the lock.
+   * A symbolic link to the file stays, and then leads nowhere. Other hard links of the file stay,
+   * and still are the lock.
    *
-   * @throws `ERR_LOCK_BUSY` while a process has it open, or if another process is stopped while it removes the same file; else as
-   * the constructor.
+   * @throws `ERR_LOCK_BUSY` while a process has it open, or if another process is stopped while it
+   * removes the same file; else as the constructor.
    */
   static remove(ref: RWLockRef): boolean {
     const { name, path } = checkRef(ref)
@@ -177,9 +214,10 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   }
 
   /**
-   * Closes this handle: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. No effect if it is closed.
-   * When the last attachment of any process closes, the shared memory is removed. A write hold that ends by this does not clear an
-   * earlier {@link Guard.ownerDied}: only a release does.
+   * Closes this handle: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are
+   * released. No effect if it is closed. When the last attachment of any process closes, the shared
+   * memory is removed. A write hold that ends by this does not clear an earlier
+   * {@link Guard.ownerDied}: only a release does.
    *
    * A lock that is garbage-collected while it holds nothing closes itself.
    */

@@ -5,10 +5,12 @@ export type Awaitable<T> = T | Promise<T>
 /**
  * What identifies a lock.
  *
- * - `'name'` or `{ name }`: shared memory, per user and machine. Any non-empty string of up to 255 UTF-8 bytes.
- * - `{ path }`: the file is the lock. It is created if it is missing. Every process that can map the file shares the lock: other
- *   users by file mode, containers by a bind mount. Network file systems are refused. A new file has the mode that the umask
- *   leaves, without read permission for users that may not write. A file with such a permission is refused.
+ * - `'name'` or `{ name }`: shared memory, per user and machine. Any non-empty string of up to 255
+ *   UTF-8 bytes.
+ * - `{ path }`: the file is the lock. It is created if it is missing. Every process that can map
+ *   the file shares the lock: other users by file mode, containers by a bind mount. Network file
+ *   systems are refused. A new file has the mode that the umask leaves, without read permission for
+ *   users that may not write. A file with such a permission is refused.
  */
 export type RWLockRef = string | { name: string } | { path: string | URL }
 
@@ -18,21 +20,27 @@ export type LockLocation = { name: string; path?: never } | { path: string; name
 /** How to open a lock. */
 export interface RWLockOptions {
   /**
-   * The number of attachments (threads × processes) that can have the lock open at once: 1 to 4095, 128 by default. The process
-   * that creates the lock sets it; requesting a different capacity for an existing lock throws `ERR_LOCK_INCOMPATIBLE`.
+   * The number of attachments (threads × processes) that can have the lock open at once: 1 to 4095,
+   * 128 by default. The process that creates the lock sets it; requesting a different capacity for
+   * an existing lock throws `ERR_LOCK_INCOMPATIBLE`.
    */
   capacity?: number | undefined
   /**
-   * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by default. 0 is strict
-   * first-come, first-served order, at the price of a context switch for every contended acquisition.
+   * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
+   * default. 0 is strict first-come, first-served order, at the price of a context switch for every
+   * contended acquisition.
    */
   fairness?: number | undefined
-  /** The name of this attachment in `inspect()`; `process.title` by default. The first 48 bytes of its UTF-8 form are kept. */
+  /**
+   * The name of this attachment in `inspect()`; `process.title` by default. The first 48 bytes of
+   * its UTF-8 form are kept.
+   */
   label?: string | undefined
   /**
-   * Whether a named lock whose writer died outlives its last close, so that the next process that opens it still sees
-   * {@link AsyncGuard.ownerDied}; `true` by default. `false`: the last close removes the lock, and with it the report. The process
-   * that creates the lock sets it. No effect on a lock with a path: its file stays.
+   * Whether a named lock whose writer died outlives its last close, so that the next process that
+   * opens it still sees {@link AsyncGuard.ownerDied}; `true` by default. `false`: the last close
+   * removes the lock, and with it the report. The process that creates the lock sets it. No effect
+   * on a lock with a path: its file stays.
    */
   durable?: boolean | undefined
 }
@@ -46,13 +54,15 @@ export interface PruneOptions {
 /** How to wait for a lock. */
 export interface AcquireOptions {
   /**
-   * How long to wait for the lock, in milliseconds. It does not limit how long the lock is held. No limit by default; 0 does not
-   * wait. After that time the acquisition rejects with `ERR_LOCK_TIMEOUT`.
+   * How long to wait for the lock, in milliseconds. It does not limit how long the lock is held. No
+   * limit by default; 0 does not wait. After that time the acquisition rejects with
+   * `ERR_LOCK_TIMEOUT`.
    */
   timeout?: number | undefined
   /**
-   * Ends the wait: the acquisition rejects with `signal.reason`. A function that has not begun to run does not run, even if the
-   * lock was free. A synchronous call checks the signal only before it waits.
+   * Ends the wait: the acquisition rejects with `signal.reason`. A function that has not begun to
+   * run does not run, even if the lock was free. A synchronous call checks the signal only before
+   * it waits.
    */
   signal?: AbortSignal | undefined
   /** The name of this hold in `inspect()`. The first 48 bytes of its UTF-8 form are kept. */
@@ -77,7 +87,9 @@ export interface Holder {
 /** An attachment that waits for a lock: see {@link Holder}. */
 export type Waiter = Holder
 
-/** A writer whose hold ended without release: the data that the lock protects may be half-written. */
+/**
+ * A writer whose hold ended without release: the data that the lock protects may be half-written.
+ */
 export interface OwnerDied {
   /** Process id, relative to the PID namespace of that process. */
   pid: number
@@ -89,7 +101,10 @@ export interface OwnerDied {
   token: bigint
 }
 
-/** The state of a lock at one moment. It may have changed since. `JSON.stringify` writes its tokens as strings. */
+/**
+ * The state of a lock at one moment. It may have changed since. `JSON.stringify` writes its tokens
+ * as strings.
+ */
 export interface LockSnapshot {
   /** The name, if the lock was opened by name. */
   name?: string
@@ -108,8 +123,9 @@ export interface LockSnapshot {
 }
 
 /**
- * A hold of a lock, as every engine offers it. Where an engine needs no answer from elsewhere a method returns its result, else a
- * promise for it: `await` serves both. The guard of a lock in shared memory is a {@link Guard}.
+ * A hold of a lock, as every engine offers it. Where an engine needs no answer from elsewhere a
+ * method returns its result, else a promise for it: `await` serves both. The guard of a lock in
+ * shared memory is a {@link Guard}.
  */
 export interface AsyncGuard extends AsyncDisposable {
   /** The mode in which the lock is held now. */
@@ -117,39 +133,46 @@ export interface AsyncGuard extends AsyncDisposable {
   /** Whether the hold has ended. */
   readonly released: boolean
   /**
-   * The fencing token: strictly greater for every later write hold, including after crashes and after the lock was removed and
-   * created again. Pass it to the resource that the lock protects, and let that resource refuse a token smaller than the greatest
-   * it has seen. A reader has the token of the last write hold.
+   * The fencing token: strictly greater for every later write hold, including after crashes and
+   * after the lock was removed and created again. Pass it to the resource that the lock protects,
+   * and let that resource refuse a token smaller than the greatest it has seen. A reader has the
+   * token of the last write hold.
    *
    * Source: M. Kleppmann, "How to do distributed locking" (2016).
    */
   readonly token: bigint
   /**
-   * The last writer whose hold ended without release: its process was killed, crashed or exited, or its worker was terminated. It
-   * is reported until a write hold ends normally: until then the protected data may be half-written. `null` if there is none.
+   * The last writer whose hold ended without release: its process was killed, crashed or exited, or
+   * its worker was terminated. It is reported until a write hold ends normally: until then the
+   * protected data may be half-written. `null` if there is none.
    *
    * Source: the "owner died" state of robust mutexes, POSIX `pthread_mutex_lock`, `EOWNERDEAD`.
    */
   readonly ownerDied: OwnerDied | null
-  /** Ends the hold. No effect if it has ended already. A promise that this returns may be ignored. */
+  /**
+   * Ends the hold. No effect if it has ended already. A promise that this returns may be ignored.
+   */
   release(): void | Promise<void>
   /**
-   * Waits until the readers have left, and turns the upgradable hold into a write hold. If that fails, the hold is upgradable still.
+   * Waits until the readers have left, and turns the upgradable hold into a write hold. If that
+   * fails, the hold is upgradable still.
    *
-   * Rejects with `ERR_LOCK_TIMEOUT`; with `signal.reason`; with `ERR_LOCK_DEADLOCK` for a read hold, which could wait for itself
-   * (use `lock.upgradable()`, or `tryUpgrade()`); with `ERR_LOCK_BUSY` if the hold is being upgraded already; with
-   * `ERR_LOCK_CLOSED` if the hold ends first.
+   * Rejects with `ERR_LOCK_TIMEOUT`; with `signal.reason`; with `ERR_LOCK_DEADLOCK` for a read
+   * hold, which could wait for itself (use `lock.upgradable()`, or `tryUpgrade()`); with
+   * `ERR_LOCK_BUSY` if the hold is being upgraded already; with `ERR_LOCK_CLOSED` if the hold ends
+   * first.
    */
   upgrade(options?: AcquireOptions): Promise<void>
   /**
-   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits. On `false` nothing has changed.
+   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits.
+   * On `false` nothing has changed.
    *
    * @throws `ERR_LOCK_CLOSED` if the hold has ended.
    */
   tryUpgrade(): boolean | Promise<boolean>
   /**
-   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into an upgradable one. No writer
-   * gets the lock in between.
+   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
+   * an upgradable one. No writer gets the lock in between.
    *
    * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
    */
@@ -163,21 +186,23 @@ export interface AsyncGuard extends AsyncDisposable {
  * using guard = await lock.acquireWrite()
  * ```
  *
- * A guard that is garbage-collected does not release its hold: the hold lasts until its thread or process ends. The first write
- * guard that is lost in this way is reported by `process.emitWarning()` with the code `RWLOCK_GUARD_LOST`.
+ * A guard that is garbage-collected does not release its hold: the hold lasts until its thread or
+ * process ends. The first write guard that is lost in this way is reported by
+ * `process.emitWarning()` with the code `RWLOCK_GUARD_LOST`.
  */
 export interface Guard extends AsyncGuard, Disposable {
   /** Ends the hold. No effect if it has ended already. */
   release(): void
   /**
-   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits. On `false` nothing has changed.
+   * Turns an upgradable or read hold into a write hold if no other hold is in the way. Never waits.
+   * On `false` nothing has changed.
    *
    * @throws `ERR_LOCK_CLOSED` if the hold has ended.
    */
   tryUpgrade(): boolean
   /**
-   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into an upgradable one. No writer
-   * gets the lock in between.
+   * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
+   * an upgradable one. No writer gets the lock in between.
    *
    * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
    */
@@ -185,8 +210,9 @@ export interface Guard extends AsyncGuard, Disposable {
 }
 
 /**
- * A reader-writer lock, as every engine offers it. A program that uses only these members, and awaits what they return, runs over
- * any of them. {@link RWLock}, the lock in shared memory, adds the synchronous ones.
+ * A reader-writer lock, as every engine offers it. A program that uses only these members, and
+ * awaits what they return, runs over any of them. {@link RWLock}, the lock in shared memory, adds
+ * the synchronous ones.
  *
  * ```ts
  * async function refresh(lock: AsyncRWLock) {
@@ -198,36 +224,39 @@ export interface Guard extends AsyncGuard, Disposable {
  */
 export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDisposable {
   /**
-   * Runs `fn` while the lock is held for reading, and releases the lock when `fn` has returned or its promise has settled. `fn`
-   * never runs before this method has returned.
+   * Runs `fn` while the lock is held for reading, and releases the lock when `fn` has returned or
+   * its promise has settled. `fn` never runs before this method has returned.
    *
-   * Rejects with the error of `fn`; with `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`, `ERR_LOCK_CORRUPT`.
+   * Rejects with the error of `fn`; with `ERR_LOCK_TIMEOUT`, `signal.reason`, `ERR_LOCK_CLOSED`,
+   * `ERR_LOCK_CORRUPT`.
    */
   read<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
   /** Like {@link AsyncRWLock.read}, but exclusive. `guard.token` is the fencing token. */
   write<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
   /**
-   * Like {@link AsyncRWLock.read}, but the hold can become a write hold with `guard.upgrade()`. It is shared with readers, and
-   * excludes writers and other upgradable holds.
+   * Like {@link AsyncRWLock.read}, but the hold can become a write hold with `guard.upgrade()`. It
+   * is shared with readers, and excludes writers and other upgradable holds.
    */
   upgradable<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>
   /**
-   * Makes a thing once for all processes: a build, a download, a schema. Resolves with what `load(guard)` returns while the lock
-   * is held for reading. If that is `undefined`, one process holds the lock for writing and calls `make(guard)`, while the others
-   * wait; then they load.
+   * Makes a thing once for all processes: a build, a download, a schema. Resolves with what
+   * `load(guard)` returns while the lock is held for reading. If that is `undefined`, one process
+   * holds the lock for writing and calls `make(guard)`, while the others wait; then they load.
    *
    * ```ts
    * const schema = await lock.ensure(() => readIfFresh(output), () => build(source, output))
    * ```
    *
-   * Resolves with what `make` returned, or, if it returned nothing, with what `load` returns after it. If the process that makes
-   * it dies, another one makes it: `load` is not called, because what is left may be half of it, and `make` sees
-   * {@link AsyncGuard.ownerDied}. If `make` throws, this call rejects, and the next process calls `load` and `make`: a `make` that
-   * fails must leave nothing that `load` accepts.
+   * Resolves with what `make` returned, or, if it returned nothing, with what `load` returns after
+   * it. If the process that makes it dies, another one makes it: `load` is not called, because what
+   * is left may be half of it, and `make` sees {@link AsyncGuard.ownerDied}. If `make` throws, this
+   * call rejects, and the next process calls `load` and `make`: a `make` that fails must leave
+   * nothing that `load` accepts.
    *
    * `timeout` is for all the waits of one call together.
    *
-   * Rejects with what `load` or `make` throws; with `ERR_INVALID_ARG_VALUE` if both return nothing; as {@link AsyncRWLock.read}.
+   * Rejects with what `load` or `make` throws; with `ERR_INVALID_ARG_VALUE` if both return nothing;
+   * as {@link AsyncRWLock.read}.
    */
   ensure<T>(
     load: (guard: G) => T | undefined | PromiseLike<T | undefined>,
@@ -235,20 +264,38 @@ export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDis
     make: (guard: G) => T | void | PromiseLike<T | void>,
     options?: AcquireOptions,
   ): Promise<T>
-  /** Waits for a read hold. Release it, or let `await using` release it. Rejects as {@link AsyncRWLock.read}. */
+  /**
+   * Waits for a read hold. Release it, or let `await using` release it. Rejects as
+   * {@link AsyncRWLock.read}.
+   */
   acquireRead(options?: AcquireOptions): Promise<G>
   /** Waits for the write hold. Like {@link AsyncRWLock.acquireRead}. */
   acquireWrite(options?: AcquireOptions): Promise<G>
   /** Waits for the upgradable hold. Like {@link AsyncRWLock.acquireRead}. */
   acquireUpgradable(options?: AcquireOptions): Promise<G>
-  /** A read hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  /**
+   * A read hold if the lock can be granted without waiting, else `null`. Fails with
+   * `ERR_LOCK_CLOSED`.
+   */
   tryRead(): G | null | Promise<G | null>
-  /** The write hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  /**
+   * The write hold if the lock can be granted without waiting, else `null`. Fails with
+   * `ERR_LOCK_CLOSED`.
+   */
   tryWrite(): G | null | Promise<G | null>
-  /** The upgradable hold if the lock can be granted without waiting, else `null`. Fails with `ERR_LOCK_CLOSED`. */
+  /**
+   * The upgradable hold if the lock can be granted without waiting, else `null`. Fails with
+   * `ERR_LOCK_CLOSED`.
+   */
   tryUpgradable(): G | null | Promise<G | null>
-  /** The holders, the waiters, and the writer that died during its hold. Fails with `ERR_LOCK_CLOSED`. */
+  /**
+   * The holders, the waiters, and the writer that died during its hold. Fails with
+   * `ERR_LOCK_CLOSED`.
+   */
   inspect(): LockSnapshot | Promise<LockSnapshot>
-  /** Closes the lock: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are released. No effect if it is closed. */
+  /**
+   * Closes the lock: its pending acquisitions reject with `ERR_LOCK_CLOSED`, its holds are
+   * released. No effect if it is closed.
+   */
   close(): void | Promise<void>
 }

@@ -272,6 +272,17 @@ test('no lock stays behind: after an update, after the end of a process, after a
   t.deepEqual(readdirSync(dir), ['a.json'])
 })
 
+test('updates of many files keep few locks open', async (t) => {
+  const dir = newDir(t)
+  const files = Array.from({ length: 50 }, (_, i) => join(dir, `${i}.json`))
+  for (const file of files) updateJSONSync(file, () => 1, { default: 0 })
+  await Promise.all(files.map((file) => updateJSON(file, () => 2)))
+  const open = () => RWLock.list().filter(({ name }) => name?.startsWith(`file:${dir}`)).length
+  t.true(open() <= 16)
+  await waitFor(() => open() === 0)
+  for (const file of files) t.is(await readJSON(file), 2)
+})
+
 for (const form of ['async', 'sync']) {
   linuxTest(`a rename that Windows refuses for a moment is repeated (${form})`, async (t) => {
     const file = join(newDir(t), 'a.json')
@@ -320,6 +331,20 @@ sandboxTest('a full disk leaves the old content, and names the file', async (t) 
   t.deepEqual(await child.ask('list', { dir }), ['a.json', 'filler'])
   await child.ask('set', { file, value: 'new' })
   t.deepEqual(await child.ask('read', { file }), { a: 'new' })
+})
+
+sandboxTest('a file that is a mount point is an error, because it cannot be replaced', async (t) => {
+  const box = await sandbox(t)
+  const dir = newDir(t)
+  const file = join(dir, 'a.json')
+  writeFileSync(file, '{"a":"old"}')
+  box.run('mount', '--bind', file, file)
+  const child = await ready(box.spawnNode(CHILD))
+  for (const op of ['set', 'setSync']) {
+    await t.throwsAsync(child.ask(op, { file, value: 'new' }), { code: 'EBUSY' })
+  }
+  t.deepEqual(readdirSync(dir), ['a.json'])
+  t.is(text(file), '{"a":"old"}')
 })
 
 usersTest('a file or folder that is read-only is an error before the function runs', async (t) => {

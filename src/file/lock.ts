@@ -41,18 +41,50 @@ function openLock(target: Target, beside: boolean | undefined, options?: RWLockO
 
 /** How long a lock stays open after an update, in ms: opening and closing it takes longer than the rest of a small update. */
 const IDLE_TIMEOUT = 1000
+/** Locks that are open without being used, at most: each needs a file descriptor. */
+const MAX_IDLE = 16
 
 /** A killed update leaves the old or the new content, so no later process needs to know of it. */
 const UPDATE_OPTIONS: RWLockOptions = { durable: false }
 
-interface OpenLock {
+/** A lock in shared memory that updates use or have just used. */
+class OpenLock {
   readonly lock: RWLock
-  users: number
-  idle: NodeJS.Timeout | undefined
+  readonly #key: string
+  #users = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(key: string, target: Target) {
+    this.lock = openLock(target, false, UPDATE_OPTIONS)
+    this.#key = key
+    openLocks.set(key, this)
+  }
+
+  use(): void {
+    this.#users++
+    idleLocks.delete(this)
+    clearTimeout(this.#timer)
+  }
+
+  readonly done = (): void => {
+    if (--this.#users > 0) return
+    idleLocks.add(this)
+    this.#timer = setTimeout(() => this.#close(), IDLE_TIMEOUT).unref()
+    const [oldest] = idleLocks
+    if (oldest !== undefined && idleLocks.size > MAX_IDLE) oldest.#close()
+  }
+
+  #close(): void {
+    clearTimeout(this.#timer)
+    idleLocks.delete(this)
+    openLocks.delete(this.#key)
+    this.lock.close()
+  }
 }
 
-/** The locks in shared memory that updates use or have just used. */
 const openLocks = new Map<string, OpenLock>()
+/** Those that no update uses, the oldest first. */
+const idleLocks = new Set<OpenLock>()
 
 /** Opens the lock of a file for an update, which must call `done` afterwards. */
 export function borrowLock(target: Target, beside: boolean): { lock: RWLock; done: () => void } {
@@ -62,23 +94,9 @@ export function borrowLock(target: Target, beside: boolean): { lock: RWLock; don
     return { lock, done: () => lock.close() }
   }
   const key = `${process.geteuid?.()} ${target.name}` // another user has another lock of the same name
-  const known = openLocks.get(key)
-  const open: OpenLock = known ?? {
-    lock: openLock(target, beside, UPDATE_OPTIONS),
-    users: 0,
-    idle: undefined,
-  }
-  if (known === undefined) openLocks.set(key, open)
-  clearTimeout(open.idle)
-  open.users++
-  const done = () => {
-    if (--open.users > 0) return
-    open.idle = setTimeout(() => {
-      openLocks.delete(key)
-      open.lock.close()
-    }, IDLE_TIMEOUT).unref()
-  }
-  return { lock: open.lock, done }
+  const open = openLocks.get(key) ?? new OpenLock(key, target)
+  open.use()
+  return open
 }
 
 export function checkBeside(beside: unknown): void {

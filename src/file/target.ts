@@ -62,7 +62,7 @@ function realPath(file: string): string {
       if (codeOf(error) !== 'ENOENT') throw error
       missing = error
     }
-    if (/[\\/]$/.test(path) && (sep === '\\' || path.endsWith('/'))) throw missing // a missing folder
+    if (path.endsWith(sep) || path.endsWith('/')) throw missing // a missing folder
     const entry = join(realpathSync.native(dirname(path)), basename(path))
     if (!lstatSync(entry, { throwIfNoEntry: false })?.isSymbolicLink()) return entry
     const to = readlinkSync(entry)

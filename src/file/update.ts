@@ -27,7 +27,8 @@ const MOVED = Symbol()
 
 export async function update(given: string, change: Change, options: CheckedUpdate): Promise<void> {
   const file = absolute(given)
-  for (const left = timeLeft(options.timeout); ; ) {
+  const left = timeLeft(options.timeout)
+  for (;;) {
     const target = findTarget(file)
     const { lock, done } = borrowLock(target, options.beside)
     try {
@@ -41,7 +42,8 @@ export async function update(given: string, change: Change, options: CheckedUpda
 
 export function updateSync(given: string, change: Change, options: CheckedUpdate): void {
   const file = absolute(given)
-  for (const left = timeLeft(options.timeout); ; ) {
+  const left = timeLeft(options.timeout)
+  for (;;) {
     const target = findTarget(file)
     const { lock, done } = borrowLock(target, options.beside)
     try {

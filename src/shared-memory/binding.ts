@@ -1,4 +1,5 @@
-// The addon: the one built in this checkout, or else that of the package for this platform.
+// Loads the addon: the one that was built in this checkout, or else that of the package for this
+// platform.
 import type * as Binding from '../../index.js'
 import { LockError } from '../errors.js'
 import { targets } from './platform.js'
@@ -9,8 +10,9 @@ const FROM_SOURCE = 'To build it from source: https://github.com/process-rwlock/
 export const binding: typeof Binding = load()
 
 /**
- * No built-in module is imported here, and none of this package's files that imports one may run before this one: in some
- * bundles such an import throws, and then nobody learns why there is no addon.
+ * No built-in module is imported here, and no file of this package that imports one may run before
+ * this file: in some bundles such an import throws, and then the error would not say why the addon
+ * is missing.
  */
 function load(): typeof Binding {
   if (typeof process === 'undefined' || typeof process.getBuiltinModule !== 'function') {
@@ -18,7 +20,8 @@ function load(): typeof Binding {
   }
   const { existsSync } = process.getBuiltinModule('node:fs')
   const { dirname, isAbsolute, join } = process.getBuiltinModule('node:path')
-  // Bundlers leave calls of what `createRequire` makes alone. Tools that collect the files of a program find them by this name.
+  // Bundlers do not resolve the calls of a `require` that `createRequire` makes. Tools that collect
+  // the files of a program find them by the names `module` and `require`.
   const module = process.getBuiltinModule('node:module')
   const file = ownFile()
   if (!isAbsolute(file)) throw bundled()
@@ -52,7 +55,7 @@ function load(): typeof Binding {
     ? failure
     : unsupported(failures.map(({ message }) => message).join('\n'), failure.cause)
 
-  /** The addon for a target; `undefined` if there is none here. */
+  /** The addon for a target; `undefined` if it is not installed. */
   function ofTarget(target: string): unknown {
     const built = join(dirname(file), '..', '..', `process-rwlock.${target}.node`)
     if (existsSync(built)) return loaded(built, () => require(built))
@@ -63,7 +66,7 @@ function load(): typeof Binding {
     if (installed === undefined) return undefined
     if (installed.version !== version) {
       throw unsupported(
-        `process-rwlock ${version} was installed with ${packageName} ${installed.version}, and needs that of its own version: ` +
+        `process-rwlock ${version} was installed with ${packageName} ${installed.version}, but needs the same version of it: ` +
           reinstall(),
       )
     }
@@ -84,7 +87,7 @@ function load(): typeof Binding {
     return unsupported(
       `process-rwlock-${target} ${version}, the build of process-rwlock for ${target}, is not installed` +
         `${other ? `, nor is process-rwlock-${other}` : ''}` +
-        `${elsewhere ? `, but that for ${elsewhere} is: node_modules was made on another system` : ''}. ` +
+        `${elsewhere ? `, but the build for ${elsewhere} is: node_modules was made on another system` : ''}. ` +
         `It is an optional dependency: ${reinstall('without --omit=optional (--no-optional)')}. ` +
         'npm also leaves such packages out if the lock file was made on another system ' +
         `(https://github.com/npm/cli/issues/4828). ${FROM_SOURCE}`,
@@ -101,7 +104,7 @@ function load(): typeof Binding {
   }
 }
 
-/** In a bundle there may be no `__filename`, also where `typeof` says that there is, or one that is no path. */
+/** In a bundle `__filename` may be missing, even if `typeof` finds it, or it may not be a path. */
 function ownFile(): string {
   try {
     return String(__filename)
@@ -118,13 +121,13 @@ function loaded(what: string, addon: () => unknown): unknown {
     const why = isDenied(error)
       ? denial(error)
       : code === 'ERR_DLOPEN_DISABLED'
-        ? 'Node.js was started so that it refuses native addons. If by --permission, add --allow-addons; if by --no-addons, leave that out'
+        ? 'Node.js was started with an option that forbids native addons: with --permission, add --allow-addons; remove --no-addons'
         : `${message}. If it is damaged: ${reinstall()}. ${FROM_SOURCE}`
     throw unsupported(`${what} cannot be loaded: ${why}`, error)
   }
 }
 
-/** Whether Node.js' permission model forbade to read a file. */
+/** Whether the permission model of Node.js forbade reading a file. */
 function isDenied(error: unknown): error is { resource?: string } {
   return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED'
 }
@@ -136,7 +139,7 @@ function denial({ resource = 'its files' }: { resource?: string }): string {
 
 function bundled(): LockError {
   return unsupported(
-    'process-rwlock was bundled, and so cannot find its addon: tell the bundler that it is external ' +
+    'process-rwlock was bundled, and cannot find its addon: mark it as external in the bundler ' +
       '(esbuild: --external:process-rwlock; webpack: externals; Rollup: external; Vite: ssr.external; ' +
       'Next.js: serverExternalPackages), and install it where the bundle runs',
   )

@@ -3,26 +3,26 @@ import { translate } from './translate.js'
 
 const fastPath = binding.fastPath()
 
-/** What a call is given and what it tells, where the binding reads and writes it, too. */
+/** Arguments and results, in memory that the addon also reads and writes. */
 const words = new Uint32Array(fastPath.words)
 const numbers = new Float64Array(fastPath.words)
 const ATTACHMENT = 0
 const END = 1
 /** In `numbers`. */
-const HOLD = 1
+const GRANT = 1
 
-/** A read hold if that needs no waiting, else 0. */
+/** Acquires a read hold if no wait is needed. The grant, or 0. */
 export function tryRead(attachment: number): number {
   words[ATTACHMENT] = attachment
   fastPath.tryRead()
-  return numbers[HOLD] as number
+  return numbers[GRANT] as number
 }
 
-/** The write hold if that needs no waiting, else 0. */
+/** Acquires the write hold if no wait is needed. The grant, or 0. */
 export function tryWrite(attachment: number): number {
   words[ATTACHMENT] = attachment
   fastPath.tryWrite()
-  return numbers[HOLD] as number
+  return numbers[GRANT] as number
 }
 
 /** Ends one read hold. */
@@ -31,7 +31,7 @@ export function releaseRead(attachment: number): void {
   fastPath.releaseRead()
 }
 
-/** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed. */
+/** Ends the exclusive hold. */
 export function releaseExclusive(attachment: number, end: number): void {
   words[ATTACHMENT] = attachment
   words[END] = end

@@ -22,10 +22,11 @@ const CAPABILITIES: EngineCapabilities = { sync: true, upgradable: true, ownerDi
 export const handles = new Map<number, Handle>()
 
 /**
- * The engine of one open lock in shared memory: what a `RWLock` and its guards share. It must not refer to the `RWLock`, because it
- * closes the lock after that was collected.
+ * The engine of one open lock in shared memory: what a `RWLock` and its guards share. It must not
+ * refer to the `RWLock`, because it closes the lock after that was collected.
  *
- * A grant is one number: 1 + the token less `tokenBase`, negative if an earlier writer died; 0 is no grant.
+ * A grant is one number: 1 + the token less `tokenBase`, negative if an earlier writer died; 0 is
+ * no grant.
  */
 export class Handle implements LockEngine<number> {
   readonly capabilities = CAPABILITIES
@@ -264,7 +265,8 @@ export class Handle implements LockEngine<number> {
     for (const label of this.labels) label.drop()
     try {
       while (this.reads > 0) this.#releaseRead()
-      // Not consistent: a write that was granted, and whose function has not run yet, has repaired nothing.
+      // Not consistent: a write that was granted, and whose function has not run yet, has repaired
+      // nothing.
       if (this.exclusive !== 0) this.#releaseExclusive(FAILED)
     } finally {
       this.leave()
@@ -281,8 +283,8 @@ export class Handle implements LockEngine<number> {
   }
 
   /**
-   * Closes this handle, and keeps what it holds: after a garbage collection there may be holds whose guards were lost. Those must not
-   * end before the thread does.
+   * Closes this handle, and keeps what it holds: after a garbage collection there may be holds
+   * whose guards were lost. Those must not end before the thread does.
    */
   leave(): void {
     this.closed = true

@@ -1,6 +1,9 @@
 import { binding } from './binding.js'
 
-/** The label of a hold, until the hold ends or changes its mode. `inspect()` shows the latest label of an attachment. */
+/**
+ * The label of a hold, until the hold ends or changes its mode. `inspect()` shows the latest label
+ * of an attachment.
+ */
 export class Label {
   readonly #labels: Set<Label>
   readonly #attachment: number

@@ -1,5 +1,6 @@
-// This copy of the library, as the addon knows it. A thread can load several: `import` beside `require()`, links, module registries
-// that are reset, vm contexts. They share the attachments of the thread; each has its own requests.
+// This copy of the library, as the addon knows it. A thread can load several: `import` and
+// `require()`, links, module registries that are reset, vm contexts. They share the attachments of
+// the thread; each has its own requests.
 import type { PendingRequest } from '../pending.js'
 import { binding } from './binding.js'
 import type { Handle } from './handle.js'
@@ -13,9 +14,11 @@ export function nextKey(): number {
 }
 
 /**
- * When this object is collected, nothing of this copy can be used any more, and the addon closes what it has open.
+ * When this object is collected, nothing of this copy can be used any more, and the addon closes
+ * what it has open.
  *
- * The addon calls the function with the outcome of each request, and returns the grant if the result is `false`.
+ * The addon calls the function with the outcome of each request, and returns the grant if the
+ * result is `false`.
  */
 export const copy = binding.register((key, grant) => {
   const request = requests.get(key)

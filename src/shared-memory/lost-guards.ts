@@ -1,23 +1,26 @@
-// A write guard that was garbage-collected before its release: nothing can release the hold any more, so there is a warning.
+// Warns when a write guard is garbage-collected before its release: then the hold cannot be
+// released any more.
 //
-// To register each hold would cost several times what the lock does. So each hold refers to its handle's *lossToken*, an object with no
-// other purpose. Only a lossToken whose hold still writes at a garbage collection is registered, and the handle takes a new one: from
-// then on nothing but the hold refers to the lossToken, and it is collected with the hold.
+// Registering each hold would cost several times as much as the lock. So each hold refers to the
+// *loss token* of its handle, an object without any other purpose. Only the token of a hold that
+// still writes at a garbage collection is registered, and the handle takes a new one. From then on
+// only the hold refers to its token, and both are collected together.
 import { emitWarning } from 'node:process'
 import { WRITE } from '../modes.js'
 import { binding } from './binding.js'
 import { type Handle, handles } from './handle.js'
 
-interface Watched {
+/** A write hold whose loss is reported. */
+interface WatchedHold {
   handle: Handle
-  /** Tells its hold from later ones. */
-  hold: number
+  /** Distinguishes the hold from later ones. */
+  grant: number
 }
 
-const lost = new FinalizationRegistry<Watched>(({ handle, hold }) => {
-  if (handle.exclusive === WRITE && holdOf(handle) === hold) warnOfLoss(handle)
+const lost = new FinalizationRegistry<WatchedHold>(({ handle, grant }) => {
+  if (handle.exclusive === WRITE && grantOf(handle) === grant) warnOfLoss(handle)
 })
-/** Of objects that nothing refers to: it hears of the next garbage collection. */
+/** Has an object without references: its finalizer runs at the next garbage collection. */
 const collections = new FinalizationRegistry<undefined>(() => {
   listening = false
   for (const handle of handles.values()) if (handle.exclusive === WRITE) watch(handle)
@@ -25,7 +28,7 @@ const collections = new FinalizationRegistry<undefined>(() => {
 let listening = false
 let warned = false
 
-/** A write hold has begun. */
+/** Called when a write hold begins. */
 export function noticeLoss(): void {
   if (!listening) listen()
 }
@@ -36,24 +39,23 @@ function listen(): void {
 }
 
 function watch(handle: Handle): void {
-  const hold = holdOf(handle)
-  if (handle.watched === hold) return
-  handle.watched = hold
-  lost.register(handle.lossToken, { handle, hold })
+  const grant = grantOf(handle)
+  if (handle.watched === grant) return
+  handle.watched = grant
+  lost.register(handle.lossToken, { handle, grant })
   handle.lossToken = {}
 }
 
-const holdOf = (handle: Handle) => Math.abs(binding.presentHold(handle.attachment))
+const grantOf = (handle: Handle) => Math.abs(binding.presentHold(handle.attachment))
 
-/** Nothing can release the write hold of `handle` any more. */
+/** Reports that the write hold of `handle` cannot be released any more. */
 export function warnOfLoss(handle: Handle): void {
   if (warned || handle.closed) return
   warned = true
   const label = binding.inspect(handle.attachment).holders.find(({ mode }) => mode === 'write')?.label
   emitWarning(
-    `${handle.text} is held for write ('${label}') by a guard that was garbage-collected: nothing can release it before this ` +
-      'thread or process ends. Keep the guard as long as the hold shall last, and release it, or use lock.write() with a ' +
-      'function whose promise settles. ' +
+    `the write hold of ${handle.text} ('${label}') cannot be released before this thread or process ends, because its guard was ` +
+      'garbage-collected. Keep the guard until you release it, or use lock.write() with a function whose promise settles. ' +
       'Further lost guards are not reported.',
     { code: 'RWLOCK_GUARD_LOST' },
   )

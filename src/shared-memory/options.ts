@@ -28,7 +28,7 @@ export function checkRef(ref: unknown): LockLocation {
   const error = invalidType('ref', 'a name, { name } or { path }', ref)
   if (typeof ref === 'object' && ref !== null) {
     error.message +=
-      '. If it was a lock: a message, workerData and structuredClone() cannot carry one; send lock.toJSON() instead'
+      '. A message, workerData and structuredClone() cannot carry a lock: send lock.toJSON() instead'
   }
   throw error
 }
@@ -36,11 +36,11 @@ export function checkRef(ref: unknown): LockLocation {
 function checkName(what: string, name: string): string {
   if (name === '') throw invalidValue(what, name, 'must not be empty')
   if (name.includes('\0')) throw invalidValue(what, name, 'must not contain a NUL character')
-  // A lone surrogate has no UTF-8 form: two such names would be one lock.
+  // A lone surrogate has no UTF-8 form: two different names would be one lock.
   if (/\p{Surrogate}/u.test(name)) throw invalidValue(what, name, 'must be well-formed Unicode')
   const bytes = Buffer.byteLength(name)
   if (bytes > MAX_NAME_BYTES) {
-    throw invalidValue(what, name, `must have at most ${MAX_NAME_BYTES} bytes of UTF-8, and has ${bytes}`)
+    throw invalidValue(what, name, `must have at most ${MAX_NAME_BYTES} bytes of UTF-8, but has ${bytes}`)
   }
   return name
 }

@@ -1,10 +1,12 @@
-// The platforms that this process can load an addon of. Plain JavaScript: scripts/lib/setup.js needs it before there is a build.
+// The platforms whose addons this process can load. Plain JavaScript, because scripts/lib/setup.js
+// needs it before a build exists.
 
 /** @typedef {'gnu' | 'musl'} Libc */
 
 /**
- * The targets to try, most likely first, as the packages are named. There is more than one only if the C library of this
- * process cannot be determined: an addon for the other one fails to load, without harm.
+ * The targets to try, as in the names of the packages, the most likely first. There are two only if
+ * the C library of this process cannot be determined. An addon for the wrong one fails to load,
+ * without harm.
  *
  * @returns {string[]}
  */
@@ -17,14 +19,15 @@ exports.targets = function targets() {
 }
 
 /**
- * What is mapped into this process. Denied by `--permission`, missing without `/proc`.
+ * From the files that are mapped into this process. Denied with `--permission`; missing without
+ * `/proc`.
  *
  * @returns {Libc | undefined}
  */
 function libcOfMemoryMap() {
   try {
     const maps = fs().readFileSync('/proc/self/maps', 'latin1')
-    // A file that was replaced since, as by an update of the system, is marked as deleted.
+    // A file that was replaced meanwhile, for example by a system update, is marked as deleted.
     if (/\/libc(\.so\.6|-2\.\d+\.so)( \(deleted\))?$/m.test(maps)) return 'gnu'
     if (/\/(ld-musl-[^/\n]+\.so\.1|libc\.so)( \(deleted\))?$/m.test(maps)) return 'musl'
   } catch {}
@@ -32,7 +35,8 @@ function libcOfMemoryMap() {
 }
 
 /**
- * What the program asks the kernel for: its interpreter is named within the first page. Denied by `--permission`.
+ * From the name of the program's interpreter, which is within the first page of its file. Denied
+ * with `--permission`.
  *
  * @returns {Libc | undefined}
  */
@@ -53,7 +57,8 @@ function libcOfProgram() {
 }
 
 /**
- * What Node.js reports. The last resort: it stops all worker threads of the process for a moment.
+ * From the report of Node.js. The last resort: it stops all worker threads of the process for a
+ * moment.
  *
  * @returns {Libc | undefined}
  */
@@ -61,7 +66,7 @@ function libcOfReport() {
   try {
     const report = /** @type {NodeJS.ProcessReport & { excludeNetwork?: boolean }} */ (process.report)
     const { excludeNetwork } = report
-    report.excludeNetwork = true // host names are resolved otherwise, which can take seconds
+    report.excludeNetwork = true // otherwise host names are resolved, which can take seconds
     try {
       const { header, sharedObjects } =
         /** @type {{ header: { glibcVersionRuntime?: string }, sharedObjects?: string[] }} */ (
@@ -76,7 +81,10 @@ function libcOfReport() {
   return undefined
 }
 
-/** Not by `require()`: within a bundle that may throw, and then nobody learns why the addon is missing. */
+/**
+ * Not by `require()`: in a bundle it may throw, and then the error would not say why the addon is
+ * missing.
+ */
 function fs() {
   return process.getBuiltinModule('node:fs')
 }

@@ -1,5 +1,5 @@
-// Closing the locks that a program has dropped, when a new one cannot be opened for want of descriptors or memory: the garbage
-// collector does not know of those, and comes when it likes.
+// Closes the locks that a program has dropped, when a new one cannot be opened for lack of
+// descriptors or memory. The garbage collector does not know that those are short.
 import { performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -7,16 +7,19 @@ import { binding } from './binding.js'
 import { handles } from './handle.js'
 import { copy } from './library-copy.js'
 
-/** How long after a collection that freed nothing there is no other, in ms: it stops the thread for a while. */
-const VAIN = 1000
-let vainUntil = 0
+/**
+ * After a garbage collection that freed nothing, the next one waits this long, in ms: a collection
+ * stops the thread.
+ */
+const RETRY_DELAY = 1000
+let notBefore = 0
 
-/** Closes the handles of locks that were dropped, if there are any. */
+/** Closes the handles of dropped locks. */
 export function reclaim(): void {
   const now = performance.now()
-  if (closeCollected() || now < vainUntil) return
+  if (closeCollected() || now < notBefore) return
   collectGarbage()
-  if (!closeCollected()) vainUntil = now + VAIN
+  if (!closeCollected()) notBefore = now + RETRY_DELAY
 }
 
 function closeCollected(): boolean {
@@ -31,6 +34,6 @@ function collectGarbage(): void {
     const gc: unknown = runInNewContext('gc')
     if (typeof gc === 'function') gc()
   } catch {
-    // Not on this runtime.
+    // This runtime has no such function.
   }
 }

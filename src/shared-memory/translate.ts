@@ -1,7 +1,7 @@
-// The errors of the addon as those of the API.
+// Converts the errors of the addon to those of the API.
 import { coded, LockError, type LockErrorCode } from '../errors.js'
 
-/** Runs a function of the binding; its errors become those of the API. */
+/** Runs a call of the addon, and converts its errors. */
 export function translated<T>(call: () => T): T {
   try {
     return call()
@@ -18,15 +18,18 @@ export function translate(error: unknown): unknown {
   return code === 'ERR_INVALID_ARG_VALUE' ? coded(code, message) : error
 }
 
-/** `said`: what the binding tells of the system's error: errno, its name, the system call, and the text. */
-export function withSystemError(error: LockError, said: string | undefined): LockError {
-  const [, number, code = '', syscall = '', text] = /^(\d+) (\S+) (\S+) (.*)$/s.exec(said ?? '') ?? []
+/**
+ * `text`: the error of the operating system as the addon writes it: errno, its name, the system
+ * call, and the message.
+ */
+export function withSystemError(error: LockError, text: string | undefined): LockError {
+  const [, number, code = '', syscall = '', message] = /^(\d+) (\S+) (\S+) (.*)$/s.exec(text ?? '') ?? []
   if (number === undefined) return error
   const errno = errnoOf(code, Number(number))
-  const cause = Object.assign(new Error(`${code}: ${text}, ${syscall}`), { errno, code, syscall })
+  const cause = Object.assign(new Error(`${code}: ${message}, ${syscall}`), { errno, code, syscall })
   const values = { cause, errno, syscall }
   for (const [key, value] of Object.entries(values)) {
-    // Not enumerable, as in errors of the language: `cause` shows all three.
+    // Not enumerable, as in errors of the language. `console.log` shows all three with the cause.
     Object.defineProperty(error, key, {
       value,
       configurable: true,
@@ -37,7 +40,7 @@ export function withSystemError(error: LockError, said: string | undefined): Loc
   return error
 }
 
-/** As Node.js counts: negative, and on Windows a number of its own. */
+/** The number that Node.js gives the error: negative; on Windows a number of libuv. */
 function errnoOf(code: string, number: number): number {
   if (process.platform !== 'win32') return -number
   const { getSystemErrorMap } = process.getBuiltinModule('node:util') // not imported: see binding.ts

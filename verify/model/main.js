@@ -1,13 +1,15 @@
-// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and compared with the code's labels.
+// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and its labels are compared with those of the code.
 //
 //   npm run model                 the quick set: labels, small searches, the quick mutants
 //   npm run model -- --full       every search; with --seconds N, none for longer
-//   npm run model -- --mutants [part of a name]    every mutant must be found out
-//   npm run model -- --only 'a death'    those whose name contains the text, of all of them
+//   npm run model -- --mutants [part of a name]    each mutant must be found
+//   npm run model -- --only 'a death'    of all of them, those whose name contains the text
 import { parseArgs } from 'node:util'
 import { requireSpin } from '../../scripts/lib/setup.js'
 import { mutants } from '../mutants/lists/model.js'
+import { mutate } from '../mutants/mutate.js'
 import { takeMutants } from '../mutants/run.js'
+import { Tree } from '../mutants/tree.js'
 import { differences, labelsOfModel } from './labels.js'
 import { run as search, source } from './search.js'
 import { full, quick } from './searches.js'
@@ -18,6 +20,7 @@ const { values: asked } = parseArgs({
   args,
   options: { full: { type: 'boolean' }, only: { type: 'string' }, seconds: { type: 'string' } },
 })
+const tree = new Tree(new Map([['rwlock.pml', source]]), 'promela')
 let passed = 0
 let failed = 0
 let unfinished = 0
@@ -68,7 +71,8 @@ async function unchanged(each) {
 
 /** @param {(typeof mutants)[number]} each */
 async function mutant(each) {
-  const result = await search(each)
+  const [text] = mutate(tree, each).values()
+  const result = await search({ ...each, text })
   const expected = each.survives ? 'ok' : 'violated'
   report(result.verdict === expected, `mutant ${line(each, result)}`)
   if (result.verdict !== expected) console.log(`    expected: ${expected}; ${each.breaks}`)

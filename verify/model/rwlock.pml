@@ -48,11 +48,11 @@
 #ifndef STOPS
 #define STOPS 0              /* processes that stop for good while they wait */
 #endif
-#ifndef LOOKS
-#define LOOKS 0              /* looks of a vigil, or of a failing try, that come at any time */
+#ifndef CHECKS
+#define CHECKS 0              /* looks of a vigil, or of a failing try, that come at any time */
 #endif
-#ifndef UNLISTINGS
-#define UNLISTINGS 0         /* writers that, inside, take out of the listing who does not read */
+#ifndef PRUNES
+#define PRUNES 0         /* writers that, inside, take out of the listing who does not read */
 #endif
 /* CANCEL: waits may be given up. CLOSE: a waiter's fairness ends. TRIES: failing tries make way. SYNC: a waiting process
    may read synchronously. DROP: processes close in the end. */
@@ -89,10 +89,10 @@
 #define TENURE(g)           ((g) & (7 | TAG))
 #define TURNED(g, m)        (((g) & ~7) | (m))
 #define FREED(g)            ((g) & ~(7 | 3 << 6))
-#define GIVEN_BACK(g)       (FREED(g) | (MODE(g) == UPGRADING) * (UPGRADABLE | OWNER(g) << 6))
+#define WITH_DRAIN_ABORTED(g)       (FREED(g) | (MODE(g) == UPGRADING) * (UPGRADABLE | OWNER(g) << 6))
 #define ACQUIRED(g, m)      ((((FREED(g)) | (m) | (s << 6)) & ~TAG) | (((g) + (1 << 13)) & TAG))
-#define HEALED(g)           ((g) & ~(POISONED | 3 << 8))
-#define POISONED_BY(g, v)   (HEALED(g) | POISONED | ((v) << 8))
+#define POISON_CLEARED(g)           ((g) & ~(POISONED | 3 << 8))
+#define POISONED_BY(g, v)   (POISON_CLEARED(g) | POISONED | ((v) << 8))
 #define NEXT(g)             (((g) & ~SEQUENCE) | (((g) + (1 << 10)) & SEQUENCE))
 #define WITH_WAITING(g)     (NEXT(g) | WAITING)
 #define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))
@@ -100,32 +100,32 @@
 #define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
 #define GENERATION(r) ((r) >> 2)
 #define READS(c) ((generation << 2) | (c))
-#define LISTED(v) (1 << (v))
+#define READER_BIT(v) (1 << (v))
 
 #define R 1                                       /* queued: bits 0-1 Mode */
 #define U 2
 #define W 3
-#define PASSED 4
+#define SKIPPED 4
 #define KIND(q)   ((q) & 3)
-#define PASSES(q) (((q) >> 3) & 3)
+#define SKIP_COUNT(q) (((q) >> 3) & 3)
 #define TICKET(q) (((q) >> 7) & 15)
 #define QUEUED(m, tick)  ((m) | (generation << 5) | ((tick) << 7))
-#define PASSED_OVER(q)   (((q) | PASSED) + (PASSES(q) < 3) * 8)
-#define IN_TURN(q) (KIND(q) && !((q) & PASSED))
+#define WITH_SKIP(q)   (((q) | SKIPPED) + (SKIP_COUNT(q) < 3) * 8)
+#define IN_TURN(q) (KIND(q) && !((q) & SKIPPED))
 
 #define NOBODY 31                                 /* later than any ticket */
 #define NONE   7                                  /* no slot */
 
 int   gate = 0;
-byte  fence = 1;
+byte  last_token = 1;
 byte  tickets = 1;
 byte  reads[SLOTS];
 byte  token[SLOTS];
-byte  listing = 0;                                /* a bit for each slot that may read */
+byte  reader_bitmap = 0;                                /* a bit for each slot that may read */
 short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
-bit   trying[SLOTS];                              /* its owner tries: where it drains, it is not waiting for the readers */
+bit   in_try[SLOTS];                              /* its owner tries: where it drains, it is not waiting for the readers */
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if OPENS
 byte  high_water = N;                             /* the number of slots, and how often it was changed */
@@ -148,9 +148,9 @@ byte holds[PIDS];                                 /* what each process holds */
 bit  live[PIDS];                                  /* may die: attached, and not done */
 bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
-byte last_token = 1;
+byte observed_token = 1;
 bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
-byte looks = LOOKS, unlistings = UNLISTINGS, deaths = 0, stops = 0, closings = 0;
+byte checks = CHECKS, prunes = PRUNES, deaths = 0, stops = 0, closings = 0;
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
@@ -160,10 +160,10 @@ bit  sleeping[SLOTS];                             /* in the kernel */
 #else
 #define AWAKE(v) wake[v]
 #endif
-byte looked[PIDS];                                /* looks at a standstill since the last grant or death */
-#define PATIENT 3                                 /* so many must be enough */
-#define LOOKED(p) looked[p] = 0
-inline anything_happened() { LOOKED(1); LOOKED(2); LOOKED(3); LOOKED(4); LOOKED(5) }
+byte checked[PIDS];                                /* looks at a standstill since the last grant or death */
+#define ENOUGH_CHECKS 3                                 /* so many must be enough */
+#define CHECKED(p) checked[p] = 0
+inline anything_happened() { CHECKED(1); CHECKED(2); CHECKED(3); CHECKED(4); CHECKED(5) }
 #else
 inline anything_happened() { skip }
 #endif
@@ -238,32 +238,32 @@ inline wake_up(slot) { wake[slot] = 1 }
 
 inline wake_writer(seen) {
   if
-  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                            /* crash point: wake_writer */
+  :: WAKES(TO_BE_WRITER(seen), OWNER(seen))                                          /* crash point: wake_writer */
   :: else
   fi
 }
 
 /* l: the listed slots. One word is enough here; where there are more, each is looked at as this one. */
-inline listed() {
+inline load_reader_bitmap() {
   used_slots();
-  l = listing & (LISTED(USED) - 1)                                                   /* crash point: scan_reader_bitmap */
+  l = reader_bitmap & (READER_BIT(USED) - 1)                                         /* crash point: scan_reader_bitmap */
 }
 
-inline next_listed() {
+inline next_reader() {
   j = 0;
-  do :: (l & LISTED(j)) == 0 -> j++ :: else -> l = l & ~LISTED(j); break od
+  do :: (l & READER_BIT(j)) == 0 -> j++ :: else -> l = l & ~READER_BIT(j); break od
 }
 
 /* v: the first slot but `me` that reads, or NONE. */
-inline reader_beside(me) {
-  listed();
-  atomic { v = NONE; l = l & ~LISTED(me) };
+inline find_other_reader(me) {
+  load_reader_bitmap();
+  atomic { v = NONE; l = l & ~READER_BIT(me) };
   do
   :: atomic {
        if
        :: l == 0 -> break
        :: else ->
-          next_listed();
+          next_reader();
           if :: COUNT(reads[j]) -> v = j; j = 0; l = 0; break :: else -> j = 0 fi;   /* crash point: scan_reads */
           if :: l == 0 -> break :: else fi
        fi
@@ -272,21 +272,21 @@ inline reader_beside(me) {
 }
 
 /* Takes out of the listing who does not read. */
-inline unlist_idle() {
-  listed();
+inline prune_idle_readers() {
+  load_reader_bitmap();
   do
   :: atomic {
        if
        :: l == 0 -> break
        :: else ->
-          next_listed();
-          if :: COUNT(reads[j]) == 0 -> idle = idle | LISTED(j) :: else fi;          /* crash point: scan_reads */
+          next_reader();
+          if :: COUNT(reads[j]) == 0 -> idle = idle | READER_BIT(j) :: else fi;      /* crash point: scan_reads */
           j = 0;
           if :: l == 0 -> break :: else fi
        fi
      }
   od;
-  atomic { listing = listing & ~idle; idle = 0 }                                     /* crash point: prune_readers */
+  atomic { reader_bitmap = reader_bitmap & ~idle; idle = 0 }                         /* crash point: prune_readers */
 }
 
 /* v: whom a request must let go first, or NONE; w: his word. */
@@ -314,9 +314,9 @@ inline ahead_of(mode, tick) {
 
 /* Once somebody has closed the queue it stays so until he has left it, or did not come when it was his turn. */
 #define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
-inline nobody_closes() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
+inline assert_stays_closed() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
 
-#define ITS_TURN ((q & PASSED) || KIND(q) == R && TICKET(q) < first_exclusive || \
+#define ITS_TURN ((q & SKIPPED) || KIND(q) == R && TICKET(q) < first_exclusive || \
                   KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)
 
 inline wake_next(me) {
@@ -355,7 +355,7 @@ inline wake_next(me) {
         if
         :: atomic {
              (a & CLOSED) && !any_late ->                                            /* crash point: reopen_queue */
-             if :: gate == a -> gate = a & ~CLOSED; nobody_closes() :: else fi
+             if :: gate == a -> gate = a & ~CLOSED; assert_stays_closed() :: else fi
            }
         :: else
         fi;
@@ -417,7 +417,7 @@ inline free_gate_of() {
      };
      atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* crash point: probe */
      if
-     :: MODE(a) == WRITING -> inside = token[v] == fence                             /* crash point: free_gate_load_token */
+     :: MODE(a) == WRITING -> inside = token[v] == last_token                        /* crash point: free_gate_load_token */
      :: else
      fi;
      atomic {                                                                        /* crash point: free_gate */
@@ -432,7 +432,7 @@ inline free_gate_of() {
 }
 
 /* Looks who is in the way of a request. found: it is worth a try. Patience may be over at any look. */
-inline look_for(mode, tick) {
+inline check_for(mode, tick) {
   phase = 0;
   do
   :: if
@@ -441,7 +441,7 @@ inline look_for(mode, tick) {
           g = gate;                                                                  /* crash point: blocker_load */
           v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE)
         }
-     :: phase == 1 && TO_BE_WRITER(g) -> reader_beside(s)
+     :: phase == 1 && TO_BE_WRITER(g) -> find_other_reader(s)
      :: phase == 1 && !TO_BE_WRITER(g) -> v = NONE
      :: phase == 2 -> ahead_of(mode, tick)
      fi;
@@ -459,13 +459,13 @@ inline look_for(mode, tick) {
   if
   :: found
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
-     cas(queued[v], w, PASSED_OVER(w));                                              /* crash point: skip_queued */
+     cas(queued[v], w, WITH_SKIP(w));                                                /* crash point: skip_queued */
      if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
-     ok = trying[OWNER(g)];                                                          /* crash point: skip_load_in_try */
+     ok = in_try[OWNER(g)];                                                          /* crash point: skip_load_in_try */
      if
      :: ok -> ok = 0; v = NONE
-     :: else -> reader_beside(NONE)
+     :: else -> find_other_reader(NONE)
      fi;
      if
      :: v == NONE ->
@@ -473,7 +473,7 @@ inline look_for(mode, tick) {
         atomic { g = gate; ok = TENURE(g) == TENURE(d); d = 0 };                     /* crash point: skip_load */
         if
         :: ok ->
-           cas(gate, g, GIVEN_BACK(g));                                              /* crash point: skip_drain */
+           cas(gate, g, WITH_DRAIN_ABORTED(g));                                      /* crash point: skip_drain */
            if
            :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)                       /* crash point: wake_mark */
            :: else
@@ -488,7 +488,7 @@ inline look_for(mode, tick) {
 }
 
 /* What a sleeper does when nobody wakes it. */
-inline look() {
+inline check() {
   atomic {
     g = gate;                                                                        /* crash point: check_gate */
     ok = OWNED_BY(g, s)
@@ -496,7 +496,7 @@ inline look() {
   if
   :: ok && TO_BE_WRITER(g) ->
      ok = 0;
-     reader_beside(s);
+     find_other_reader(s);
      if
      :: v == NONE -> found = 1
      :: else -> repair(); repaired = 0
@@ -506,7 +506,7 @@ inline look() {
   :: !ok ->
      atomic { d = queued[s]; found = !d };                                           /* crash point: check_queued */
      if
-     :: !found -> look_for(want, ticket)
+     :: !found -> check_for(want, ticket)
      :: else
      fi
   fi;
@@ -519,23 +519,23 @@ inline look() {
 #define MODE_HELD ((held == U) * UPGRADER + (held == W) * WRITER)
 
 /* Reads unless the gate is against it. ok: reads. */
-inline read_unless(against) {
+inline read_while(open) {
   if
   :: count == 0 ->
      reads[s] = READS(1);                                                            /* crash point: read_publish */
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */
+     atomic { g = gate; ok = (open); g = 0 };                                        /* crash point: read_load */
      if
      :: ok ->
         atomic {
-          ok = (listing & LISTED(s)) != 0;                                           /* crash point: registered_load */
+          ok = (reader_bitmap & READER_BIT(s)) != 0;                                 /* crash point: registered_load */
           if :: ok -> count = 1; enter(READER | MODE_HELD) :: else fi
         };
         if
         :: ok
         :: else ->
-           listing = listing | LISTED(s);                                            /* crash point: register_reader */
+           reader_bitmap = reader_bitmap | READER_BIT(s);                            /* crash point: register_reader */
            do
-           :: atomic { g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */
+           :: atomic { g = gate; ok = (open); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */
               atomic {                                                               /* crash point: register_gate */
                 if
                 :: gate == g -> gate = NEXT(g); g = 0; count = 1; enter(READER | MODE_HELD); break
@@ -555,7 +555,7 @@ inline read_unless(against) {
         g = 0
      fi
   :: else ->
-     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: join_load */
+     atomic { g = gate; ok = (open); g = 0 };                                        /* crash point: join_load */
      if :: ok -> join_readers() :: else fi
   fi
 }
@@ -579,8 +579,8 @@ inline release_read() {
 
 inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* crash point: claim_load, claim_gate */
 
-inline give_gate_back() {
-  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g));                 /* crash point: abort_drain */
+inline abort_claim() {
+  change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), WITH_DRAIN_ABORTED(g));         /* crash point: abort_drain */
   g = 0; ok = 0;
   wake_next(s)
 }
@@ -590,17 +590,17 @@ inline write_now() {
   do
   :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* crash point: claim_load */
      used_slots();
-     l = listing & (LISTED(USED) - 1) & ~LISTED(s);                                  /* crash point: scan_reader_bitmap */
+     l = reader_bitmap & (READER_BIT(USED) - 1) & ~READER_BIT(s);                    /* crash point: scan_reader_bitmap */
      if
-     :: l -> l = 0; write_beside_listed(); break
+     :: l -> l = 0; write_with_others_registered(); break
      :: else ->
         atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* crash point: claim_gate */
         if
         :: ok ->
-           reader_beside(s);
+           find_other_reader(s);
            if
            :: v == NONE -> begin_write(); ok = 1
-           :: else -> give_gate_back()
+           :: else -> abort_claim()
            fi;
            break
         :: else
@@ -610,22 +610,22 @@ inline write_now() {
   v = 0; g = 0
 }
 
-inline write_beside_listed() {
-  reader_beside(s);
+inline write_with_others_registered() {
+  find_other_reader(s);
   ok = v == NONE;
   if
   :: ok ->
-     trying[s] = 1;                                                                  /* crash point: try_mark */
+     in_try[s] = 1;                                                                  /* crash point: try_mark */
      claim_gate(DRAINING, ADMITS_EXCLUSIVE(g));
      if :: ok -> write_drained() :: else fi;
-     trying[s] = 0                                                                   /* crash point: try_unmark */
+     in_try[s] = 0                                                                   /* crash point: try_unmark */
   :: else
   fi
 }
 
 /* The gate says that we drain, and the try ends here. */
 inline write_drained() {
-  reader_beside(s);
+  find_other_reader(s);
   if
   :: v == NONE ->
      claim_drained();
@@ -636,23 +636,23 @@ inline write_drained() {
         ok = 1
      :: else
      fi
-  :: else -> give_gate_back()
+  :: else -> abort_claim()
   fi
 }
 
 inline begin_write() {
-  f = fence + 1;                                                                     /* crash point: last_token_load */
-#if UNLISTINGS > 0
+  f = last_token + 1;                                                                /* crash point: last_token_load */
+#if PRUNES > 0
   if
-  :: atomic { unlistings > 0 -> unlistings-- }; unlist_idle()
+  :: atomic { prunes > 0 -> prunes-- }; prune_idle_readers()
   :: true
   fi;
 #endif
-  fence = f;                                                                         /* crash point: last_token_store */
+  last_token = f;                                                                    /* crash point: last_token_store */
   atomic {
     token[s] = f;                                                                    /* crash point: token_store */
     held = W; enter(WRITER);
-    assert(f > last_token); last_token = f; f = 0
+    assert(f > observed_token); observed_token = f; f = 0
   }
 }
 
@@ -663,26 +663,26 @@ inline end_write(after) {
 
 inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }         /* crash point: claim_drained */
 
-inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }        /* crash point: claim_upgrade */
+inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }       /* crash point: claim_upgrade */
 
 inline upgrade_now() {                                                               /* ok: writes */
-  reader_beside(s);
+  find_other_reader(s);
   ok = v == NONE;
   if
   :: ok ->
-     trying[s] = 1;                                                                  /* crash point: try_mark */
+     in_try[s] = 1;                                                                  /* crash point: try_mark */
      if
      :: held == U -> claim_upgrade()
      :: else -> claim_gate(DRAINING, ADMITS_EXCLUSIVE(g))
      fi;
      if :: ok -> write_drained() :: else fi;
-     trying[s] = 0                                                                   /* crash point: try_unmark */
+     in_try[s] = 0                                                                   /* crash point: try_unmark */
   :: else
   fi;
   v = 0; g = 0
 }
 
-#define WHOLE 0
+#define CONSISTENT 0
 #define BY_FAILURE 1
 #define BY_LEAVING 2
 inline release_exclusive() {                                                         /* end: how */
@@ -697,12 +697,12 @@ inline release_exclusive() {                                                    
        if
        :: gate == g ->
           if
-          :: held == W && end == WHOLE -> gate = HEALED(FREED(g)); poison = 0; poisoner = 0; poisoner_life = 0
+          :: held == W && end == CONSISTENT -> gate = POISON_CLEARED(FREED(g)); poison = 0; poisoner = 0; poisoner_life = 0
           :: held == W && end == BY_LEAVING ->
              gate = POISONED_BY(FREED(g), s); poison = 1; poisoner = s; poisoner_life = generation
           :: else -> gate = FREED(g)
           fi;
-          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);
+          held = 0; end = CONSISTENT; holds[_pid] = (count -> READER : 0);
           break
        :: else
        fi
@@ -716,8 +716,8 @@ inline downgrade_to_read() {
   :: count == 0 ->
      atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */
      if
-     :: listing & LISTED(s)                                                          /* crash point: registered_load */
-     :: else -> listing = listing | LISTED(s)                                        /* crash point: register_reader */
+     :: reader_bitmap & READER_BIT(s)                                                /* crash point: registered_load */
+     :: else -> reader_bitmap = reader_bitmap | READER_BIT(s)                        /* crash point: register_reader */
      fi
   :: else -> join_readers()
   fi;
@@ -732,7 +732,7 @@ inline downgrade_to_upgradable() {
        if
        :: gate == g ->
           if
-          :: gate = HEALED(TURNED(g, UPGRADABLE)); poison = 0; poisoner = 0; poisoner_life = 0
+          :: gate = POISON_CLEARED(TURNED(g, UPGRADABLE)); poison = 0; poisoner = 0; poisoner_life = 0
 #if ACTS & FAILED
           :: gate = TURNED(g, UPGRADABLE)                                          /* undo_upgrade */
 #endif
@@ -747,19 +747,19 @@ inline downgrade_to_upgradable() {
 }
 
 /* A try failed. found: worth another one. Who is probed first, though he may not be in the way, is whose turn it is. */
-inline make_way(mode) {
+inline clear_blockers(mode) {
   if
   :: v = 0
   :: v = 1
   :: v = SLOTS - 1
   fi;
   if :: v != s -> repair() :: else fi;
-  look_for(mode, NOBODY);
+  check_for(mode, NOBODY);
   if :: found -> wake_next(s) :: else fi;
   if
   :: mode == W ->
      do
-     :: reader_beside(s);
+     :: find_other_reader(s);
         if
         :: v != NONE -> repair(); if :: repaired -> repaired = 0 :: else -> break fi
         :: else -> break
@@ -793,7 +793,7 @@ inline continue_drain() {
   fi;
   if
   :: drain && count == 0 ->
-     reader_beside(s);
+     find_other_reader(s);
      if
      :: v == NONE ->
         claim_drained();
@@ -809,9 +809,9 @@ inline continue_drain() {
   g = 0; ok = 0
 }
 
-inline give_up_drain() {
+inline cancel_drain() {
   if
-  :: claimed -> give_gate_back()
+  :: claimed -> abort_claim()
   :: else
   fi;
   atomic { drain = 0; upgrade = 0; claimed = 0 }
@@ -822,7 +822,7 @@ inline grant_in_turn() {
   if
   :: v == NONE ->
      if
-     :: want == R -> read_unless(EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
+     :: want == R -> read_while(!EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
      :: want == U ->
         claim_gate(UPGRADABLE, MODE(g) == FREE);
         if :: ok -> atomic { want = 0; held = U; enter(UPGRADER) } :: else fi
@@ -838,7 +838,7 @@ inline grant_in_turn() {
 inline admit_nested() {
   if
   :: nested && want == R && count -> join_readers(); want = 0
-  :: nested && want == R && !count && held == U -> read_unless(EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
+  :: nested && want == R && !count && held == U -> read_while(!EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
   :: else
   fi;
   nested = 0
@@ -889,7 +889,7 @@ inline close_queue() {
 #define MODE_KNOWN ((held == W) * WRITING + (held == U) * UPGRADABLE + claimed * DRAINING)
 
 inline poll() {
-  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 };      /* crash point: poll_load */
+  atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 }; /* crash point: poll_load */
   wake[s] = 0;                                                                       /* crash point: take_wake */
   do
   :: if :: drain -> continue_drain() :: else fi;
@@ -916,18 +916,18 @@ inline nap() {
   if
   :: true -> sleep()                              /* decided: neither a timer nor giving up saves it then */
 #ifdef CANCEL
-  :: true -> if :: want -> want = 0 :: else -> give_up_drain() fi
+  :: true -> if :: want -> want = 0 :: else -> cancel_drain() fi
 #endif
 #ifdef CLOSE
   :: atomic { published && !due -> due = 1 }
 #endif
-  :: atomic { looks > 0 -> looks-- }; look()
+  :: atomic { checks > 0 -> checks-- }; check()
   fi
 }
 
 #if STOPS > 0
-#define DONE_LOOKING(p) (!live[p] || stopped[p] || looked[p] == PATIENT)
-#define ALL_LOOKED (DONE_LOOKING(1) && DONE_LOOKING(2) && DONE_LOOKING(3) && DONE_LOOKING(4))
+#define DONE_CHECKING(p) (!live[p] || stopped[p] || checked[p] == ENOUGH_CHECKS)
+#define ALL_CHECKED (DONE_CHECKING(1) && DONE_CHECKING(2) && DONE_CHECKING(3) && DONE_CHECKING(4))
 #define HOLDS(v) (lock[v] && stopped[lock[v]] && (COUNT(reads[v]) || OWNED_BY(gate, v) && !TO_BE_WRITER(gate)))
 #define STOPPED_HOLDS (HOLDS(0) || HOLDS(1) || HOLDS(N - 1))
 #endif
@@ -943,16 +943,16 @@ inline sleep() {
        if
        :: AWAKE(s) -> asleep[_pid] = 0; break
        :: IS_NESTED -> asleep[_pid] = 0; nested = 1; break
-       :: !AWAKE(s) && STANDSTILL && looked[_pid] < PATIENT -> looked[_pid]++; asleep[_pid] = 0
+       :: !AWAKE(s) && STANDSTILL && checked[_pid] < ENOUGH_CHECKS -> checked[_pid]++; asleep[_pid] = 0
 #if STOPS > 0
-       :: !AWAKE(s) && STANDSTILL && ALL_LOOKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
+       :: !AWAKE(s) && STANDSTILL && ALL_CHECKED && STOPPED_HOLDS -> goto end_behind_a_stopped_holder
 #endif
        fi;
 #ifdef CALLS
        sleeping[s] = 0
 #endif
      };
-     look()
+     check()
   od
 }
 #else
@@ -998,8 +998,8 @@ inline open() {
      atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* crash point: attach_load */
      reads[s] = READS(0);                                                            /* crash point: attach_reads */
      queued[s] = 0;                                                                  /* crash point: attach_queued */
-     atomic { wake[s] = 0; trying[s] = 0 };                                          /* crash point: attach_wake */
-     listing = listing & ~LISTED(s);                                                 /* crash point: attach_unregister */
+     atomic { wake[s] = 0; in_try[s] = 0 };                                          /* crash point: attach_wake */
+     reader_bitmap = reader_bitmap & ~READER_BIT(s);                                 /* crash point: attach_unregister */
      vacant[s] = 0;                                                                  /* crash point: attach_pid */
      do
      :: high = high_water;                                                           /* crash point: attach_high_water_load */
@@ -1047,7 +1047,7 @@ inline acquire() {
   };
   do
   :: if
-     :: want == R -> read_unless(!ADMITS_READER(g))
+     :: want == R -> read_while(ADMITS_READER(g))
      :: want == U ->
         claim_gate(UPGRADABLE, ADMITS_EXCLUSIVE(g));
         if :: ok -> held = U; enter(UPGRADER) :: else fi;
@@ -1063,8 +1063,8 @@ inline acquire() {
         :: want = 0; break
 #endif
 #ifdef TRIES
-        :: atomic { looks > 0 -> looks-- };
-           make_way(want);
+        :: atomic { checks > 0 -> checks-- };
+           clear_blockers(want);
            if :: found -> found = 0 :: else -> break fi
 #endif
         fi

@@ -3,7 +3,6 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { replaceOnce } from '../mutants/run.js'
 
 export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8')
 
@@ -11,7 +10,7 @@ export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8
  * @typedef {object} Search
  * @property {string} name
  * @property {string} bounds the model's knobs, without -D
- * @property {[string, string][]} [edits] what is changed in the model's text
+ * @property {string} [text] the model, if a mutant changed it
  * @property {number} [sample] log2 of the bits that say which states were seen: two may share theirs, so not all are visited
  * @property {boolean} [long] worth a compiler that optimizes, which takes longer itself
  * @property {number} [seconds] at most
@@ -29,14 +28,14 @@ export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8
  * @param {Search} search
  * @returns {Promise<Result>}
  */
-export async function run({ bounds, edits = [], sample, long, seconds = 3600 }) {
+export async function run({ bounds, text = source, sample, long, seconds = 3600 }) {
   const directory = mkdtempSync(join(tmpdir(), 'rwlock-model-'))
   try {
     const defines = bounds
       .split(' ')
       .filter(Boolean)
       .map((bound) => `-D${bound}`)
-    writeFileSync(join(directory, 'rwlock.pml'), edits.reduce(replaceOnce, source))
+    writeFileSync(join(directory, 'rwlock.pml'), text)
     const spin = spawnSync('spin', ['-a', ...defines, 'rwlock.pml'], { cwd: directory, encoding: 'utf8' })
     if (spin.status !== 0 || / Error: /.test(spin.stdout)) return broken(spin.stdout + spin.stderr)
     const kind = sample ? ['-DBITSTATE'] : ['-DCOLLAPSE']

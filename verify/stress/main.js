@@ -5,18 +5,16 @@
 //                     --processes N               up to 16
 //                     --nodes N                   how many of them run Node; half by default
 //                     --mutants [part of a name]  breaks a copy of the lock in one way at a time: each must be found
-import { setup } from '../../scripts/lib/setup.js'
-import { MUTANTS } from '../mutants/lists/stress.js'
-import { showMutants, takeMutants } from '../mutants/run.js'
+import { mutants } from '../mutants/lists/stress.js'
+import { takeMutants, tryOnCopy } from '../mutants/run.js'
+import { find, setUp } from './check.js'
 
 const args = process.argv.slice(2)
 const part = takeMutants(args)
-await setup({ testkit: true, stress: true })
-// They import what the set-up builds.
+await setUp()
 if (part !== undefined) {
-  const { find } = await import('./find.js')
-  await showMutants({ check: 'stress', mutants: MUTANTS, part, find })
+  await tryOnCopy({ check: 'stress', mutants, part, find })
 } else {
-  const { campaign } = await import('./campaign.js')
+  const { campaign } = await import('./campaign.js') // which imports what the set-up builds
   await campaign(args)
 }

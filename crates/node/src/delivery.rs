@@ -1,7 +1,7 @@
-//! Outcomes of requests on their way to the copies that asked.
+//! Delivery of outcomes to the library copies that made the requests.
 //!
-//! One rule: **an outcome is offered to the copy that asked, and a grant that the copy does not claim is given back.** So a
-//! grant always has an owner in JavaScript, or is released.
+//! One rule: **an outcome is passed to the copy that made the request, and a grant that the copy
+//! does not take is returned.** So a grant always has an owner in JavaScript, or is released.
 
 use std::collections::BTreeMap;
 
@@ -11,56 +11,58 @@ use process_rwlock::{HoldEnd, Mode, RequestId};
 use crate::environment::{Environment, with_environment};
 use crate::library_copy::{CopyId, Delivery};
 
-/// The copy that made a request, and what it asked for.
+/// Which copy made a request, and for what.
 #[derive(Clone, Copy)]
 pub(crate) struct RequestOrigin {
     pub copy: CopyId,
-    /// What the copy calls the request.
+    /// The copy's name of the request.
     pub key: f64,
-    pub grant: Grant,
+    pub requested: Requested,
 }
 
-/// What a grant gives.
+/// What a granted request gives.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grant {
+pub(crate) enum Requested {
     Hold(Mode),
     /// The upgradable hold became the write hold.
     Upgrade,
 }
 
-/// Requests of an attachment that wait.
+/// The pending requests of an attachment.
 pub(crate) type Requests = BTreeMap<RequestId, RequestOrigin>;
 
-/// A settled request that was not delivered.
+/// The outcome of a request, not yet delivered.
 pub(crate) struct Outcome {
     pub attachment: u32,
     pub request: RequestId,
     pub origin: RequestOrigin,
-    /// As `tryRead` tells it; 0: timed out; NaN: failed.
-    pub hold: f64,
+    /// A grant, as the head of the crate describes it; 0: timed out; NaN: failed.
+    pub grant: f64,
 }
 
 impl Outcome {
     fn is_grant(&self) -> bool {
-        self.hold != 0.0 && !self.hold.is_nan()
+        self.grant != 0.0 && !self.grant.is_nan()
     }
 }
 
-/// Where a delivery comes from.
+/// What delivers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveredFrom {
-    /// A call of JavaScript, which may have little stack left: what cannot be claimed now is offered again by the loop.
+    /// A call from JavaScript, which may have little stack left. If the copy's function throws, the
+    /// loop delivers again.
     Call,
     /// The event loop.
     Loop,
 }
 
-/// Offers every outcome to its copy. Nothing of the thread's state may be borrowed: this runs JavaScript.
+/// Passes every outcome to its copy. This runs JavaScript, so no state of the thread may be
+/// borrowed.
 pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
     while let Some((outcome, callback)) = with_environment(Environment::next_outcome) {
         let RequestOrigin { key, .. } = outcome.origin;
         let delivery =
-            callback.map_or(Delivery::Refused, |copy| copy.offer(key, outcome.hold, from == DeliveredFrom::Loop));
+            callback.map_or(Delivery::Refused, |copy| copy.offer(key, outcome.grant, from == DeliveredFrom::Loop));
         let again = with_environment(|environment| match delivery {
             Delivery::Threw if from == DeliveredFrom::Call => {
                 environment.offer_later(outcome);
@@ -82,9 +84,10 @@ pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
     }
 }
 
-/// The function of the environment that its loop calls, by way of the doorbell or of another thread.
+/// The function that the event loop calls, because of the doorbell or of another thread.
 pub(crate) unsafe extern "C" fn on_ring(_env: sys::napi_env, _info: sys::napi_callback_info) -> sys::napi_value {
-    // A panic must not cross into Node. What it leaves undone is offered when the loop comes again.
+    // A panic must not unwind into Node. The outcomes that it leaves are delivered at the next
+    // call.
     let _ = std::panic::catch_unwind(|| {
         with_environment(Environment::poll_rung);
         deliver_outcomes(DeliveredFrom::Loop);
@@ -93,24 +96,25 @@ pub(crate) unsafe extern "C" fn on_ring(_env: sys::napi_env, _info: sys::napi_ca
 }
 
 impl Environment {
-    /// Ends what a request was granted that nobody claims. No function has run under the hold.
+    /// Returns the grant of a request that no copy takes. No function has run under the hold.
     pub fn return_grant(&mut self, outcome: &Outcome) {
         if outcome.is_grant() {
-            self.end_unused(outcome.attachment, outcome.origin.grant);
+            self.end_unused(outcome.attachment, outcome.origin.requested);
         }
     }
 
-    /// Ends a hold that nothing has used: a writer repaired nothing, so an earlier writer's death stays reported.
-    pub fn end_unused(&mut self, index: u32, grant: Grant) {
+    /// Ends a hold that nothing has used. Such a writer has repaired nothing, so an earlier
+    /// writer's death stays reported.
+    pub fn end_unused(&mut self, index: u32, requested: Requested) {
         let Some(open) = self.get(index) else { return };
-        // A damaged gate is found by whoever asks for the lock next.
-        let _ = match grant {
-            Grant::Hold(Mode::Read) => {
+        // The next request detects a corrupted gate.
+        let _ = match requested {
+            Requested::Hold(Mode::Read) => {
                 open.attachment.release_read();
                 Ok(())
             }
-            Grant::Hold(_) => open.attachment.release_exclusive(HoldEnd::Failed),
-            Grant::Upgrade => open.attachment.undo_upgrade(),
+            Requested::Hold(_) => open.attachment.release_exclusive(HoldEnd::Failed),
+            Requested::Upgrade => open.attachment.undo_upgrade(),
         };
         self.advance(index);
     }

@@ -1,4 +1,5 @@
-//! What belongs to one JavaScript thread: its attachments, the copies that use them, and what was settled for those.
+//! The state of one JavaScript thread: its attachments, the library copies that use them, and the
+//! outcomes to deliver.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +18,7 @@ use crate::library_copy::{CopyId, HandleId, LibraryCopy, OutcomeCallback};
 use crate::loop_doorbell::LoopDoorbell;
 use crate::notifier::{Notifier, RingQueue};
 
+/// The state of one JavaScript thread.
 pub(crate) struct Environment {
     attachments: Vec<Option<Open>>,
     by_identity: BTreeMap<Identity, u32>,
@@ -24,18 +26,21 @@ pub(crate) struct Environment {
     last_copy: CopyId,
     last_handle: HandleId,
     outcomes: VecDeque<Outcome>,
-    /// Attachments with requests that wait, and outcomes not delivered: while there are any, the event loop stays alive.
+    /// Attachments with pending requests, plus outcomes not delivered. While it is not 0, the event
+    /// loop stays alive.
     busy: usize,
-    /// Node makes one for each file that the addon is loaded from. They end together, with the thread.
+    /// Node creates one for each file from which the addon is loaded. They end together, with the
+    /// thread.
     instances: Vec<AddonInstance>,
     event_loop: Option<EventLoop>,
-    /// Stays when `event_loop` is made anew: the watcher has it.
+    /// Stays when `event_loop` is replaced: the watcher refers to it.
     rings: Option<Arc<RingQueue>>,
 }
 
+/// A `napi_env`.
 struct AddonInstance {
     env: sys::napi_env,
-    /// The functions of the hot path, for every copy that asks.
+    /// The functions of the fast path, for all copies.
     fast_path: Option<sys::napi_ref>,
 }
 
@@ -43,25 +48,27 @@ struct AddonInstance {
 struct EventLoop {
     env: Env,
     notifier: Notifier,
-    /// Made at the first wait. `None` in it: this loop can have none.
+    /// Opened at the first wait. It has `None` if this loop cannot have a doorbell.
     doorbell: OnceCell<Option<LoopDoorbell>>,
 }
 
+/// An open attachment.
 pub(crate) struct Open {
     pub attachment: Attachment,
     pub requests: Requests,
     pub labels: HoldLabels,
     watch: Watch,
-    /// Of all copies.
+    /// Those of all copies.
     handles: u32,
+    /// It has pending requests.
     waiting: bool,
-    /// Others know where to ring for it.
+    /// Its doorbell is published: other processes can ring.
     has_doorbell: bool,
-    /// Why its requests failed, if they did.
+    /// Why its requests failed.
     pub failure: Option<Failure>,
 }
 
-/// A code, a message, and what the system said.
+/// A code, a message, and the operating system's error.
 pub(crate) type Failure = (&'static str, String, Option<String>);
 
 thread_local! {
@@ -72,7 +79,7 @@ pub(crate) fn with_environment<T>(act: impl FnOnce(&mut Environment) -> T) -> T 
     ENVIRONMENT.with_borrow_mut(act)
 }
 
-/// The fast paths: no bookkeeping follows.
+/// For calls that settle no request.
 pub(crate) fn with_attachment<T>(index: u32, missing: T, act: impl FnOnce(&Attachment) -> T) -> T {
     ENVIRONMENT.with_borrow(|environment| match environment.attachments.get(index as usize) {
         Some(Some(open)) => act(&open.attachment),
@@ -80,14 +87,14 @@ pub(crate) fn with_attachment<T>(index: u32, missing: T, act: impl FnOnce(&Attac
     })
 }
 
-/// One for all threads of the process.
+/// The watcher that all threads of the process share.
 pub(crate) fn watcher() -> &'static Arc<Watcher> {
     static WATCHER: OnceLock<Arc<Watcher>> = OnceLock::new();
     WATCHER.get_or_init(Watcher::new)
 }
 
-/// When the thread ends or the process exits, but not when it is killed, which the kernel tells the others. A hold that is
-/// still there was not released.
+/// Runs when the thread ends or the process exits, but not when it is killed: the other processes
+/// detect that. A remaining hold was not released.
 impl Drop for Environment {
     fn drop(&mut self) {
         if is_process_ending() {
@@ -96,7 +103,7 @@ impl Drop for Environment {
         for open in self.attachments.drain(..).flatten() {
             open.abandon();
         }
-        // Where the environment's own hook did not run (`process.exit()`), Node can no longer be called.
+        // If the cleanup hook did not run (`process.exit()`), Node can no longer be called.
         std::mem::forget((self.event_loop.take(), self.rings.take()));
     }
 }
@@ -106,7 +113,7 @@ impl Open {
         self.attachment.reads() != 0 || self.attachment.exclusive().is_some()
     }
 
-    /// Closes it as if its holder had been killed.
+    /// Closes the attachment as if its process had been killed.
     fn abandon(self) {
         let Self { attachment, watch, .. } = self;
         drop(watch);
@@ -130,7 +137,7 @@ impl Environment {
         }
     }
 
-    /// For what may come when the thread has ended, or in the middle of something else.
+    /// For callbacks that may come after the end of the thread, or during another call.
     pub fn try_with(act: impl FnOnce(&mut Self)) {
         let _ = ENVIRONMENT
             .try_with(|environment| environment.try_borrow_mut().map(|mut environment| act(&mut environment)));
@@ -150,7 +157,7 @@ impl Environment {
         let index = match self.instances.iter().position(|instance| instance.env == env.raw()) {
             Some(index) => index,
             None => {
-                // Runs when the thread ends by itself or is terminated.
+                // Runs when the thread ends or is terminated.
                 env.add_env_cleanup_hook(env, |env| Self::try_with(|environment| environment.end_instance(env)))?;
                 self.instances.push(AddonInstance { env: env.raw(), fast_path: None });
                 self.instances.len() - 1
@@ -159,12 +166,13 @@ impl Environment {
         Ok(&mut self.instances[index])
     }
 
-    /// Where the functions of the hot path are kept for this environment: made once, since each copy uses the same.
+    /// Where the functions of the fast path are kept for this instance. All copies use the same.
     pub fn fast_path(&mut self, env: Env) -> napi::Result<&mut Option<sys::napi_ref>> {
         Ok(&mut self.instance(env)?.fast_path)
     }
 
-    /// Its copies end, and with them what they have open. Other environments that live on in this thread keep theirs.
+    /// Ends the copies of an instance, and closes what they have open. Other instances of this
+    /// thread keep theirs.
     fn end_instance(&mut self, env: Env) {
         let ended = |copy: &LibraryCopy| copy.env().raw() == env.raw();
         for (id, copy) in self.copies.extract_if(.., |_, copy| ended(copy)).collect::<Vec<_>>() {
@@ -180,7 +188,7 @@ impl Environment {
             drop(event_loop);
         }
         self.instances.retain(|instance| instance.env != env.raw());
-        // Also holds that were lost: nobody is left who has them.
+        // Lost holds end here, too: no guard of them is left.
         for index in 0..self.attachments.len() {
             if let Some(open) = self.attachments[index].take_if(|open| open.handles == 0) {
                 self.by_identity.remove(&open.attachment.identity());
@@ -190,7 +198,8 @@ impl Environment {
         }
     }
 
-    /// What wakes the loop. Made by the first copy; anew if that copy's environment has ended.
+    /// What wakes the loop. Created by the first copy, and again if the instance of that copy has
+    /// ended.
     fn event_loop(&mut self) -> Option<&EventLoop> {
         if self.event_loop.is_none() {
             let env = self.copies.values().next()?.env();
@@ -219,7 +228,7 @@ impl Environment {
         self.last_copy += 1;
         let (copy, object) = LibraryCopy::new(env, self.last_copy, on_outcome)?;
         self.copies.insert(self.last_copy, copy);
-        self.event_loop(); // while there are descriptors
+        self.event_loop(); // early, while descriptors are available
         Ok(object)
     }
 
@@ -227,7 +236,7 @@ impl Environment {
         self.copies.get(&id)
     }
 
-    /// The copy was collected. What it holds stays held.
+    /// A copy was collected. What it holds stays held.
     pub fn forget_copy(&mut self, id: CopyId) {
         let Some(copy) = self.copies.remove(&id) else { return };
         self.end_requests(id);
@@ -238,7 +247,7 @@ impl Environment {
         }
     }
 
-    /// Nobody will claim what this copy asked for.
+    /// Withdraws the requests of a copy, and returns their grants.
     fn end_requests(&mut self, id: CopyId) {
         let outcomes = std::mem::take(&mut self.outcomes).into_iter();
         let (unclaimed, others): (VecDeque<_>, _) = outcomes.partition(|outcome| outcome.origin.copy == id);
@@ -259,7 +268,8 @@ impl Environment {
         }
     }
 
-    /// Opens `lock` for the object `object` of a copy. An attachment that this thread has already is opened once more.
+    /// Opens `lock` for the object `object` of a copy. An attachment that this thread already has
+    /// gets another handle.
     pub fn open(
         &mut self,
         copy: CopyId,
@@ -279,7 +289,7 @@ impl Environment {
         self.last_handle += 1;
         let id = self.last_handle;
         if let Some(copy) = self.copies.get_mut(&copy) {
-            // Without its weak reference it counts as collected: never, since Node has memory or ends.
+            // This fails only without memory, and then Node ends.
             let _ = copy.add_handle(id, index, object);
         }
         Ok((id, index))
@@ -318,7 +328,8 @@ impl Environment {
         }
     }
 
-    /// One handle less. An attachment without handles that still holds something has lost guards: it stays, until its thread ends.
+    /// Drops a handle of an attachment. Without handles, an attachment that still has holds has
+    /// lost their guards: it stays until its thread ends.
     fn drop_handle(&mut self, index: u32) {
         let Some(place) = self.attachments.get_mut(index as usize) else { return };
         let Some(open) = place else { return };
@@ -328,7 +339,7 @@ impl Environment {
             && let Some(open) = place.take()
         {
             let identity = open.attachment.identity();
-            // After a fork there may be another one of that lock.
+            // After a fork, another attachment of that lock may have this identity.
             if self.by_identity.get(&identity) == Some(&index) {
                 self.by_identity.remove(&identity);
             }
@@ -346,7 +357,7 @@ impl Environment {
         }
     }
 
-    /// So that the collector knows what a dropped lock would give back.
+    /// Tells the garbage collector how much memory a dropped lock would free.
     fn report_memory(&self, bytes: i64) {
         if let Some(copy) = self.copies.values().next() {
             let _ = copy.env().adjust_external_memory(bytes);
@@ -355,7 +366,7 @@ impl Environment {
 
     // ---- requests
 
-    /// Notes whose request this is.
+    /// Records which copy made a request.
     pub fn begin_request(&mut self, index: u32, request: RequestId, origin: RequestOrigin) {
         if let Some(open) = self.get_mut(index) {
             open.requests.insert(request, origin);
@@ -371,7 +382,7 @@ impl Environment {
         }
     }
 
-    /// Withdraws a request; if it was settled and not delivered, what it was granted is given back.
+    /// Withdraws a request. If it has an outcome that was not delivered, the grant is returned.
     pub fn cancel(&mut self, index: u32, request: RequestId) {
         let Some(open) = self.get_mut(index) else { return };
         if let Some(origin) = open.requests.remove(&request) {
@@ -388,7 +399,7 @@ impl Environment {
         }
     }
 
-    /// The next outcome, and who claims it, if the copy is there still.
+    /// The next outcome, and the function that takes it unless the copy is gone.
     pub fn next_outcome(&mut self) -> Option<(Outcome, Option<OutcomeCallback>)> {
         let outcome = self.outcomes.pop_front()?;
         self.count_busy(-1);
@@ -396,15 +407,15 @@ impl Environment {
         Some((outcome, callback))
     }
 
-    /// Has the loop offer it.
+    /// Lets the event loop deliver an outcome.
     pub fn offer_later(&mut self, outcome: Outcome) {
         self.outcomes.push_front(outcome);
         self.count_busy(1);
         self.rings().ring_loop();
     }
 
-    /// After a step that may have let a request of this thread go on: sees to it at once. Returns whether there is something to
-    /// deliver.
+    /// Called after a step that may have unblocked a request of this thread. Returns whether there
+    /// are outcomes to deliver.
     pub fn advance(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
             self.poll_requests(index);
@@ -412,17 +423,16 @@ impl Environment {
         !self.outcomes.is_empty()
     }
 
-    /// Sees to every attachment that rang.
+    /// Polls the requests of every attachment that rang.
     pub fn poll_rung(&mut self) {
         let rung = self.rings.as_ref().map(|rings| rings.take()).unwrap_or_default();
         for index in rung {
-            // It may have been closed, and even opened anew, since: then this finds nothing to do.
+            // The attachment may have been closed and opened again: then there is nothing to do.
             self.poll_requests(index);
         }
     }
 
-    /// Somebody rang at the door, or pretends that there are news of this attachment. Returns whether there is something to
-    /// deliver.
+    /// Called for each ring, which may be spurious. Returns whether there are outcomes to deliver.
     pub fn on_ring(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.waiting) {
             self.poll_requests(index);
@@ -448,7 +458,7 @@ impl Environment {
             .into_iter()
             .map(|(request, outcome)| {
                 let granted = outcome == process_rwlock::Outcome::Granted;
-                (request, if granted { crate::hold(attachment) } else { 0.0 })
+                (request, if granted { crate::grant_of(attachment) } else { 0.0 })
             })
             .collect();
         if let Err(failure) = result {
@@ -459,16 +469,17 @@ impl Environment {
         let waiting = attachment.pending() != 0;
         let change = isize::from(waiting) - isize::from(std::mem::replace(&mut open.waiting, waiting));
         let before = self.outcomes.len();
-        for (request, hold) in settled {
-            // What nobody asked for was a synchronous call's, and was not granted.
+        for (request, grant) in settled {
+            // A request without an origin is that of a synchronous call, and was not granted.
             if let Some(origin) = open.requests.remove(&request) {
-                self.outcomes.push_back(Outcome { attachment: index, request, origin, hold });
+                self.outcomes.push_back(Outcome { attachment: index, request, origin, grant });
             }
         }
         self.count_busy(change + (self.outcomes.len() - before) as isize);
     }
 
-    /// Once it waits, the loop can be woken, and others may ring for it. Returns whether it can.
+    /// Makes the loop of a waiting attachment wakeable, by this process and by others. Returns
+    /// whether it is.
     fn prepare_wakeup(&mut self, index: u32) -> bool {
         if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.event_loop().is_none() {
             return false;

@@ -1,8 +1,9 @@
-//! The functions that every acquisition and release goes through, as bare Node-API callbacks: what `#[napi]` generates
-//! around a function costs 70 ns, several times what the lock itself does.
+//! The functions of every acquisition and release, as bare Node-API callbacks. The code that
+//! `#[napi]` generates around a function costs 70 ns, several times the cost of the lock itself.
 //!
-//! Their arguments and results go through [`Words`], memory that JavaScript has as typed arrays: to read or write a number
-//! there costs it 1 ns; as an argument of a call the number costs 8 ns, as its result 3 (measured on Node 20).
+//! Arguments and results are in [`Words`], memory that JavaScript has as typed arrays. JavaScript
+//! reads or writes a number there in 1 ns; as an argument of a call a number costs 8 ns, as its
+//! result 3 ns (measured on Node 20).
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -15,20 +16,21 @@ use process_rwlock::Attachment;
 
 use crate::delivery::{DeliveredFrom, deliver_outcomes};
 use crate::environment::{with_attachment, with_environment};
-use crate::{end_of_hold, hold};
+use crate::{end_of_hold, grant_of};
 
-/// What a call is given and what it tells. JavaScript sees the same memory; only one of the two runs at a time.
+/// The arguments and the result of a call. JavaScript has the same memory; only one of the two runs
+/// at a time.
 #[repr(C)]
 struct Words {
     attachment: Cell<u32>,
-    /// How an exclusive hold ends: 0 whole, 1 the holder failed, 2 it went away.
+    /// How an exclusive hold ends: 0 consistent, 1 the holder failed, 2 the holder is gone.
     end: Cell<u32>,
-    /// A hold, or 0.
-    hold: Cell<f64>,
+    /// A grant, or 0.
+    grant: Cell<f64>,
 }
 
-/// The four functions and their `words`, as an object to take them from once. It is the same for all copies of the package in an
-/// environment, and belongs to that environment's own context.
+/// An object with the four functions and their `words`. All library copies of an addon instance
+/// share it. It belongs to the context of that instance.
 pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
     let known = with_environment(|environment| environment.fast_path(env).map(|functions| *functions))?;
@@ -40,7 +42,8 @@ pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     }
     let object = make_functions(env)?;
     let mut reference = ptr::null_mut();
-    // Never given back: so the memory stays as long as the environment, and with it as long as a function can be called.
+    // Never deleted: the memory stays as long as the environment, and so as long as a function can
+    // be called.
     // SAFETY: on the environment's thread, with a value of it; `reference` is valid for writes.
     check_status!(unsafe { sys::napi_create_reference(raw, object.raw(), 1, &raw mut reference) })?;
     with_environment(|environment| environment.fast_path(env).map(|functions| *functions = Some(reference)))?;
@@ -51,7 +54,7 @@ fn make_functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
     let mut object = Object::new(&env)?;
     let (mut words, mut buffer) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: on the environment's thread; what is passed to write to is valid for that.
+    // SAFETY: on the environment's thread; the pointers are valid for writes.
     check_status!(unsafe { sys::napi_create_arraybuffer(raw, size_of::<Words>(), &raw mut words, &raw mut buffer) })?;
     // SAFETY: a value of this environment.
     object.set_named_property("words", unsafe { Unknown::from_raw_unchecked(raw, buffer) })?;
@@ -64,34 +67,39 @@ fn make_functions(env: Env) -> napi::Result<Object<'static>> {
     for (name, callback) in functions {
         let (text, length) = (name.as_ptr().cast(), name.len() as isize);
         let mut function = ptr::null_mut();
-        // SAFETY: on the environment's thread; `text` is valid for its length, `function` for writes.
+        // SAFETY: on the environment's thread; `text` is valid for its length, `function` for
+        // writes.
         check_status!(unsafe { sys::napi_create_function(raw, text, length, callback, words, &raw mut function) })?;
         // SAFETY: a value of this environment, just made.
         object.set_named_property(name, unsafe { Unknown::from_raw_unchecked(raw, function) })?;
     }
-    // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime it had.
+    // SAFETY: lives in the handle scope of the call it is returned from, like the shorter lifetime
+    // it had.
     Ok(unsafe { std::mem::transmute::<Object<'_>, Object<'static>>(object) })
 }
 
-/// The words of the function that is called.
+/// The words of the called function.
 ///
 /// # Safety
-/// `env` and `info` are those of a call of one of [`functions`], and the result is not used after it.
+/// `env` and `info` are those of a call of one of [`functions`], and the result is not used after
+/// it.
 unsafe fn words<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> &'a Words {
     let mut words = ptr::null_mut();
     let (count, arguments, this) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: called from a callback with its own `env` and `info`; the null ones are not asked for.
+    // SAFETY: called from a callback with its own `env` and `info`; null means that a value is not
+    // wanted.
     unsafe { sys::napi_get_cb_info(env, info, count, arguments, this, &raw mut words) };
-    // SAFETY: the data that `functions` gave to the function: memory of `Words`' size, aligned for any number. It stays where
-    // it is as long as the environment: a reference keeps the object with the buffer, and `src/shared-memory/fast-path.ts`, which alone has it,
-    // never transfers it. JavaScript does not write there meanwhile, since it waits for this call.
+    // SAFETY: the data that `functions` gave to the function: memory of the size of `Words`,
+    // aligned for any number. It does not move as long as the environment exists: a reference keeps
+    // the object with the buffer, and `src/shared-memory/fast-path.ts`, its only user, never
+    // transfers it. JavaScript does not write there during this call.
     unsafe { &*words.cast::<Words>() }
 }
 
-/// A panic must not cross into Node: it becomes an exception.
+/// Turns a panic, which must not unwind into Node, into an exception.
 fn guarded(env: sys::napi_env, act: impl FnOnce() -> sys::napi_value) -> sys::napi_value {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| {
-        throw(env, c"ERR_LOCK_CORRUPT", "process-rwlock failed inside: please report it");
+        throw(env, c"ERR_LOCK_CORRUPT", "internal error of process-rwlock: please report it");
         ptr::null_mut()
     })
 }
@@ -102,18 +110,18 @@ fn throw(env: sys::napi_env, code: &std::ffi::CStr, message: &str) {
     unsafe { sys::napi_throw_error(env, code.as_ptr(), message.as_ptr()) };
 }
 
-/// A hold, or 0, from an attempt that does not wait.
+/// Runs an attempt that does not wait, and writes its grant, or 0.
 fn attempt(env: sys::napi_env, words: &Words, try_it: fn(&Attachment) -> bool) -> sys::napi_value {
-    words.hold.set(0.0);
+    words.grant.set(0.0);
     guarded(env, || {
-        words.hold.set(with_attachment(words.attachment.get(), 0.0, |attachment| {
-            if try_it(attachment) { hold(attachment) } else { 0.0 }
+        words.grant.set(with_attachment(words.attachment.get(), 0.0, |attachment| {
+            if try_it(attachment) { grant_of(attachment) } else { 0.0 }
         }));
         ptr::null_mut()
     })
 }
 
-/// `tryRead()`: a read hold if that needs no waiting, else 0.
+/// `tryRead()`: acquires a read hold if no wait is needed.
 unsafe extern "C" fn try_read(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called as one of `functions`.
     attempt(env, unsafe { words(env, info) }, |attachment| {
@@ -125,7 +133,7 @@ unsafe extern "C" fn try_read(env: sys::napi_env, info: sys::napi_callback_info)
     })
 }
 
-/// `tryWrite()`: the write hold if that needs no waiting, else 0.
+/// `tryWrite()`: acquires the write hold if no wait is needed.
 unsafe extern "C" fn try_write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: called as one of `functions`.
     attempt(env, unsafe { words(env, info) }, |attachment| {

@@ -1,5 +1,5 @@
-//! What the holds of an attachment are called. Its slot has room for the label of one read hold and one exclusive hold: of many
-//! the latest is shown, whichever copy it belongs to.
+//! The labels of the holds of an attachment. Its slot has room for the label of one read hold and
+//! of one exclusive hold. Of several labels the latest is shown, of whatever library copy.
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,18 @@
-//! The Node-API binding. It knows no protocol: it keeps the attachments of each JavaScript thread, translates, and wakes
-//! the event loop. Private to the npm package, which builds its API on it.
+//! The Node-API binding. It contains no protocol: it keeps the attachments of each JavaScript
+//! thread, converts arguments and results, and wakes the event loop. Private to the npm package,
+//! which builds its API on it.
 //!
-//! - The JavaScript that uses it may be there several times in one thread: each such copy of the library ([`library_copy`]) registers, and is offered the
-//!   outcomes of its own requests. [`delivery`] has the rule for what nobody claims.
-//! - An attachment is a small integer, its place in the thread's [`environment::Environment`]. The functions of the [`fast_path`] path find
-//!   theirs in memory and leave a number there: neither argument, object nor BigInt crosses.
-//! - A hold is told as one number: 0 not granted; otherwise 1 + the lock's fencing token less its `tokenBase`, negative if
-//!   an earlier writer died inside.
-//! - Nothing here waits, but for `wait`, which blocks on purpose.
+//! - A thread may load the JavaScript of the package several times. Each such [`library_copy`]
+//!   registers, and receives the outcomes of its own requests. [`delivery`] has the rule for
+//!   outcomes that no copy takes.
+//! - An attachment is a small integer, its index in the thread's [`environment::Environment`]. The
+//!   functions of the [`fast_path`] read it from shared memory and write their result there: no
+//!   argument, object or BigInt is passed.
+//! - A grant is one number: 0 is no grant; otherwise it is 1 + the fencing token less the lock's
+//!   `tokenBase`, negative if an earlier writer died during its hold.
+//! - Nothing here waits, except `wait`, which blocks on purpose.
 
-#![allow(missing_docs)] // the API's own types say what each field is
+#![allow(missing_docs)] // the types of the API document each field
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,12 +32,13 @@ mod notifier;
 mod shutdown;
 mod snapshot;
 
-use delivery::{DeliveredFrom, Grant, RequestOrigin, deliver_outcomes};
+use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
 use library_copy::LibraryCopy;
-use snapshot::{OwnerDied, Snapshot, TimedOut};
+use snapshot::{OwnerDied, Snapshot, TimeoutDetails};
 
-/// How long opening may block the event loop, for a process that is stopped while it lays out or removes the same file.
+/// How long opening may block the event loop, if a stopped process is creating or removing the same
+/// file.
 const SETUP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The capacity of a lock that is created without one.
@@ -43,20 +47,21 @@ pub const DEFAULT_CAPACITY: u32 = process_rwlock::DEFAULT_CAPACITY;
 /// The greatest capacity of a lock.
 #[napi]
 pub const MAX_CAPACITY: u32 = process_rwlock::MAX_CAPACITY;
-/// How long a waiter may be overtaken by default, in ms.
+/// How long newcomers may overtake a waiter by default, in ms.
 #[napi]
 pub const DEFAULT_FAIRNESS: f64 = process_rwlock::DEFAULT_FAIRNESS.as_nanos() as f64 / 1e6;
 /// The longest name, in bytes of UTF-8.
 #[napi]
 pub const MAX_NAME_BYTES: u32 = process_rwlock::MAX_NAME as u32;
-/// The bytes of UTF-8 that are kept of a label.
+/// The length to which a label is cut, in bytes of UTF-8.
 #[napi]
 pub const MAX_LABEL_BYTES: u32 = process_rwlock::MAX_LABEL as u32;
 
-/// An error whose `code` is the lock's own.
+/// With an error whose `code` is one of the lock's.
 type Result<T> = napi::Result<T, &'static str>;
 
-/// What the system said comes as the cause: errno, its name, the system call, and the text.
+/// The operating system's error becomes the cause, as text: errno, its name, the system call, the
+/// message.
 fn failed(error: &Error) -> napi::Error<&'static str> {
     let mut failed = napi::Error::new(error.kind().code(), error.to_string());
     if let Some(system) = system_error(error) {
@@ -93,17 +98,18 @@ fn lock_ref<'a>(name: Option<&'a str>, path: Option<&'a str>) -> LockRef<'a> {
     }
 }
 
-/// Milliseconds from JavaScript as nanoseconds; `Infinity` and what does not fit: never.
+/// Milliseconds of JavaScript in nanoseconds. `Infinity`, and what does not fit, is the greatest
+/// number: never.
 fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
 
-fn terms(timeout: f64, fairness: f64) -> WaitOptions {
+fn wait_options(timeout: f64, fairness: f64) -> WaitOptions {
     WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
 }
 
-/// The present hold as one number.
-fn hold(attachment: &Attachment) -> f64 {
+/// The present hold as a grant.
+fn grant_of(attachment: &Attachment) -> f64 {
     let number = 1.0 + attachment.token().wrapping_sub(attachment.token_base()) as f64;
     if attachment.is_poisoned() { -number } else { number }
 }
@@ -116,19 +122,22 @@ fn end_of_hold(code: u32) -> HoldEnd {
     }
 }
 
-/// The functions of the hot path.
+/// The functions of the fast path.
 #[napi(
     catch_unwind,
     ts_return_type = "{
-  /** What a call is given, as u32: attachment, end. What it tells, as f64 at 8: the hold. */
+  /**
+   * The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte
+   * 8: the grant.
+   */
   words: ArrayBuffer
-  /** A read hold if that needs no waiting, else 0. */
+  /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
-  /** The write hold if that needs no waiting, else 0. */
+  /** Acquires the write hold if no wait is needed. Writes its grant, or else 0. */
   tryWrite(): void
   /** Ends one read hold. */
   releaseRead(): void
-  /** Ends the exclusive hold. `end`: 0 whole, 1 the holder failed, 2 it went away. */
+  /** Ends the exclusive hold. `end`: 0 consistent, 1 the holder failed, 2 the holder is gone. */
   releaseExclusive(): void
 }"
 )]
@@ -136,12 +145,12 @@ pub fn fast_path(env: Env) -> napi::Result<Object<'static>> {
     fast_path::functions(env)
 }
 
-/// Registers a copy of the package. Keep what it returns as long as the copy can be used: when that is collected, the copy's
-/// handles close, and what it holds stays held.
+/// Registers a copy of the library. Keep the result as long as the copy can be used: when it is
+/// collected, the copy's handles close, and what it holds stays held.
 ///
-/// `onOutcome` is called with the outcome of each request under the key it was made with: `hold` as `tryRead` tells it; 0: timed
-/// out; NaN: see `failure`. It returns whether it knows the request: if not, what was granted is given back. It may be called
-/// within any other call.
+/// `onOutcome` is called with the outcome of each request, under the key that the request was made
+/// with: a grant, 0 for a timeout, NaN for an error, which `failure` returns. It returns whether it
+/// takes the grant; if not, the grant is returned. It may be called during any other call.
 #[napi(catch_unwind, ts_return_type = "{ readonly number: number }")]
 pub fn register(
     env: Env,
@@ -166,17 +175,17 @@ pub struct Opening {
     pub capacity: Option<u32>,
     pub label: String,
     pub thread: u32,
-    /// If the lock is made: false, its last close removes it even if a writer died.
+    /// For a lock that is created. `false`: its last close removes it even if a writer died.
     pub durable: bool,
-    /// If the lock is made: its name is random.
+    /// For a lock that is created: its name is random.
     pub anonymous: bool,
-    /// Descriptors or memory that run short are an error.
+    /// A lack of descriptors or memory is an error.
     pub last: bool,
 }
 
-/// Opens the lock called `name`, or the one at `path`, for the object `lock`, which is not kept alive. A lock that this thread has
-/// open already is opened once more. `null`, and with `last` an error: descriptors or memory ran short, which locks may have that
-/// the program has dropped.
+/// Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
+/// this thread has the lock open, its attachment gets another handle. Without `last`, returns
+/// `null` if descriptors or memory ran short: locks that the program has dropped may have them.
 #[napi(catch_unwind)]
 pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Opened>> {
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
@@ -199,45 +208,47 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
     })
 }
 
-/// Whether the system had no descriptor, address space or room in memory left.
+/// Whether the system had no descriptor, address space or memory left.
 fn ran_short(error: &Error) -> bool {
     matches!(error.os_code(), Some("ENFILE" | "EMFILE" | "ENOMEM" | "ENOSPC"))
 }
 
-/// Closes a handle. The last one of a lock gives the attachment up, unless something is still held: that was lost, and stays held
-/// until the thread ends.
+/// Closes a handle. The last one of an attachment closes it, unless it still has holds: their
+/// guards were lost, and they stay until the thread ends.
 #[napi(catch_unwind)]
 pub fn close(copy: u32, handle: u32) {
     with_environment(|environment| environment.close(copy, handle));
     deliver_outcomes(DeliveredFrom::Call);
 }
 
-/// Handles whose lock object was collected.
+/// The handles of the copy whose lock object was collected.
 #[napi(catch_unwind)]
 pub fn collected(copy: u32) -> Vec<u32> {
     with_environment(|environment| environment.copy(copy).map(LibraryCopy::collected_handles).unwrap_or_default())
 }
 
-/// Sees to the attachment's requests, and delivers what was settled.
+/// Advances the attachment's requests, and delivers the outcomes.
 fn settle(attachment: u32) {
     if with_environment(|environment| environment.advance(attachment)) {
         deliver_outcomes(DeliveredFrom::Call);
     }
 }
 
-/// The upgradable hold if that needs no waiting, else 0.
+/// Acquires the upgradable hold if no wait is needed. Returns its grant, or else 0.
 #[napi(catch_unwind)]
 pub fn try_upgradable(attachment: u32) -> f64 {
-    with_attachment(attachment, 0.0, |attachment| if attachment.try_upgradable() { hold(attachment) } else { 0.0 })
+    with_attachment(attachment, 0.0, |attachment| if attachment.try_upgradable() { grant_of(attachment) } else { 0.0 })
 }
 
-/// From upgradable, or from the attachment's only read hold, to write if that needs no waiting, else 0.
+/// Turns the upgradable hold, or the attachment's only read hold, into the write hold if no wait is
+/// needed. Returns its grant, or else 0.
 #[napi(catch_unwind)]
 pub fn try_upgrade(attachment: u32) -> f64 {
-    with_attachment(attachment, 0.0, |attachment| if attachment.try_upgrade() { hold(attachment) } else { 0.0 })
+    with_attachment(attachment, 0.0, |attachment| if attachment.try_upgrade() { grant_of(attachment) } else { 0.0 })
 }
 
-/// From write or upgradable to read, or from write to upgradable.
+/// Turns the exclusive hold into a read hold (`to` = 1), or the write hold into the upgradable one
+/// (`to` = 2).
 #[napi(catch_unwind)]
 pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
     let result = with_environment(|environment| {
@@ -252,90 +263,93 @@ pub fn downgrade(attachment: u32, to: u32) -> Result<()> {
     result
 }
 
-/// Ends a hold that was granted just now, and that nothing has used.
+/// Returns a grant: ends a hold that nothing has used.
 #[napi(catch_unwind)]
 pub fn return_grant(attachment: u32, mode_code: u32) {
-    with_environment(|environment| environment.end_unused(attachment, Grant::Hold(mode(mode_code))));
+    with_environment(|environment| environment.end_unused(attachment, Requested::Hold(mode(mode_code))));
     deliver_outcomes(DeliveredFrom::Call);
 }
 
-/// The exclusive hold of the attachment as one number, if it has one.
+/// The grant of the attachment's exclusive hold, or 0.
 #[napi(catch_unwind)]
 pub fn present_hold(attachment: u32) -> f64 {
-    with_attachment(attachment, 0.0, |attachment| attachment.exclusive().map_or(0.0, |_| hold(attachment)))
+    with_attachment(attachment, 0.0, |attachment| attachment.exclusive().map_or(0.0, |_| grant_of(attachment)))
 }
 
-/// Asks for the lock; the outcome is offered to the copy's `onOutcome` under `key`, perhaps before this returns the request's
-/// number. Times in ms, `Infinity` for none.
+/// Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before
+/// this returns the number of the request. Times in ms, `Infinity` for none.
 #[napi(catch_unwind)]
 pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
     let mode = mode(mode_code);
     let request = with_environment(|environment| -> Result<_> {
         let request =
-            environment.get(attachment).ok_or_else(closed)?.attachment.request(mode, terms(timeout, fairness));
-        environment.begin_request(attachment, request, RequestOrigin { copy, key, grant: Grant::Hold(mode) });
+            environment.get(attachment).ok_or_else(closed)?.attachment.request(mode, wait_options(timeout, fairness));
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Hold(mode) });
         Ok(request)
     })?;
     settle(attachment);
     Ok(request)
 }
 
-/// Asks for the upgradable hold to become the write hold. As `request`; 0 if there is no such hold.
+/// Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
+/// upgradable hold.
 #[napi(catch_unwind)]
 pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Result<u32> {
     let request = with_environment(|environment| -> Result<_> {
         let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
-        let Some(request) = open.request_upgrade(terms(timeout, 0.0)) else { return Ok(0) };
-        environment.begin_request(attachment, request, RequestOrigin { copy, key, grant: Grant::Upgrade });
+        let Some(request) = open.request_upgrade(wait_options(timeout, 0.0)) else { return Ok(0) };
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Upgrade });
         Ok(request)
     })?;
     settle(attachment);
     Ok(request)
 }
 
-/// Withdraws a request: its outcome is not offered any more, and what it was granted is given back. Follow it with `advance`.
+/// Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance`
+/// after it.
 #[napi(catch_unwind)]
 pub fn cancel(attachment: u32, request: u32) {
     with_environment(|environment| environment.cancel(attachment, request));
 }
 
-/// Sees to the attachment's requests now.
+/// Advances the attachment's requests, and delivers the outcomes.
 #[napi(catch_unwind)]
 pub fn advance(attachment: u32) {
     settle(attachment);
 }
 
-/// Takes the lock, blocking this thread. NaN: not in time.
+/// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
+/// Times in ms.
 #[napi(catch_unwind)]
 pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
     let end = with_environment(|environment| {
         let open = environment.get(attachment).ok_or_else(closed)?;
         let result =
-            open.attachment.wait(mode(mode_code), terms(timeout, fairness), || shutdown::is_shutting_down(env));
-        let granted = hold(&open.attachment);
+            open.attachment.wait(mode(mode_code), wait_options(timeout, fairness), || shutdown::is_shutting_down(env));
+        let granted = grant_of(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();
         }
         match result {
             Ok(()) => Ok(granted),
-            // The thread is being terminated: nobody sees the number, and no JavaScript runs after it.
+            // The thread is being terminated: no JavaScript runs after this call.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
             Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),
             Err(error) => Err(failed(&error)),
         }
     });
-    // What was settled on the way.
+    // The call may have settled requests.
     settle(attachment);
     end
 }
 
-/// Names the attachment, for whoever inspects the lock.
+/// Sets the label of the attachment.
 #[napi(catch_unwind)]
 pub fn set_label(attachment: u32, label: String) {
     with_attachment(attachment, (), |attachment| attachment.set_label(&label));
 }
 
-/// Names the latest read hold or the exclusive hold, for whoever inspects the lock. Returns what `dropLabel` takes.
+/// Labels the latest read hold, or the exclusive hold. Returns the number that `dropLabel` takes.
 #[napi(catch_unwind)]
 pub fn label_hold(attachment: u32, label: String, of_read: bool) -> f64 {
     with_environment(|environment| {
@@ -344,7 +358,7 @@ pub fn label_hold(attachment: u32, label: String, of_read: bool) -> f64 {
     })
 }
 
-/// The hold of that name has ended, or has changed its mode.
+/// Drops a label: its hold has ended or has changed its mode.
 #[napi(catch_unwind)]
 pub fn drop_label(attachment: u32, number: f64, of_read: bool) {
     with_environment(|environment| {
@@ -354,25 +368,26 @@ pub fn drop_label(attachment: u32, number: f64, of_read: bool) {
     });
 }
 
-/// The writer that died inside, if none has ended whole since.
+/// The last writer that died during its hold, until a write hold ends normally.
 #[napi(catch_unwind)]
 pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
     with_attachment(attachment, None, |attachment| attachment.owner_died().map(Into::into))
 }
 
-/// The lock at this moment.
+/// The state of the lock at this moment.
 #[napi(catch_unwind)]
 pub fn inspect(attachment: u32) -> Result<Snapshot> {
     with_environment(|environment| Ok(environment.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
 }
 
-/// What to say to a request, or the upgrade of a hold, that was not granted in time (ms). Of one look at the lock.
+/// Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
+/// holders are of one snapshot.
 #[napi(catch_unwind)]
-pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimedOut> {
+pub fn explain_timeout(attachment: u32, mode_code: u32, is_upgrade: bool, timeout: f64) -> Result<TimeoutDetails> {
     with_environment(|environment| {
         let attachment = &environment.get(attachment).ok_or_else(closed)?.attachment;
         let (message, seen) = attachment.explain_timeout(mode(mode_code), is_upgrade, nanos(timeout));
-        Ok(TimedOut { message, holders: seen.holders.into_iter().map(Into::into).collect() })
+        Ok(TimeoutDetails { message, holders: seen.holders.into_iter().map(Into::into).collect() })
     })
 }
 
@@ -394,28 +409,28 @@ pub fn failure(attachment: u32) -> Failure {
     })
 }
 
-/// Every named lock of this user.
+/// All named locks of this user.
 #[napi(catch_unwind)]
 pub fn list() -> Result<Vec<Snapshot>> {
     let seen = process_rwlock::list().map_err(|error| failed(&error))?;
     Ok(seen.into_iter().map(Into::into).collect())
 }
 
-/// Removes the named locks that dead processes left and nobody has open; those whose writer died only if `owner_died`. Returns
-/// how many there were.
+/// Removes the named locks that dead processes left and no process has open. Those whose writer
+/// died stay unless `owner_died`. Returns their number.
 #[napi(catch_unwind)]
 pub fn prune(owner_died: bool) -> Result<u32> {
     let removed = process_rwlock::prune(owner_died).map_err(|error| failed(&error))?;
     Ok(u32::try_from(removed).unwrap_or(u32::MAX))
 }
 
-/// Removes the lock called `name`, or the one at `path`; false if there is none.
+/// Removes the lock with that name or path; `false` if there is none.
 #[napi(catch_unwind)]
 pub fn remove(name: Option<String>, path: Option<String>) -> Result<bool> {
     process_rwlock::remove(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))
 }
 
-/// Threads that sleep on behalf of waiting requests, in this process.
+/// The threads of this process that sleep on behalf of pending requests.
 #[napi(catch_unwind)]
 pub fn watcher_threads() -> u32 {
     u32::try_from(environment::watcher().threads()).unwrap_or(u32::MAX)

@@ -1,5 +1,6 @@
-//! The event loop's doorbell: other processes ring, and the loop itself answers. Node lends its loop to addons through libuv,
-//! whose functions it exports; where they are not to be had there is no door, and the watcher's thread does it all.
+//! The doorbell of an event loop: other processes ring it, and the loop itself receives the rings.
+//! Node gives addons its loop and the functions of libuv. Where those are missing there is no
+//! doorbell, and the watcher's thread receives all wake-ups.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -14,13 +15,13 @@ use process_rwlock::Doorbell;
 use crate::environment::{Environment, with_environment};
 use crate::notifier::RingCallback;
 
-/// Rings that are answered before the loop does something else. It comes again at once for the rest.
+/// Rings that are handled in one callback. The loop calls back at once for the rest.
 const AT_ONCE: usize = 64;
 
-/// The first field of every handle is its user's `data`; the rest is libuv's.
+/// The first field of every handle of libuv is the user's `data`.
 type Handle = *mut *mut State;
 
-/// The functions of libuv that are needed.
+/// The functions of libuv that are used here.
 struct Uv {
     handle_size: unsafe extern "C" fn(kind: c_int) -> usize,
     poll_init: unsafe extern "C" fn(*mut sys::uv_loop_s, Handle, descriptor: c_int) -> c_int,
@@ -39,7 +40,7 @@ impl Uv {
         #[cfg(windows)]
         let program = program.ok()?;
         let uv = Self {
-            // SAFETY: so libuv declares them, here and below.
+            // SAFETY: the declaration of libuv, here and below.
             handle_size: *unsafe { program.get(b"uv_handle_size\0") }.ok()?,
             // SAFETY: as above.
             poll_init: *unsafe { program.get(b"uv_poll_init\0") }.ok()?,
@@ -54,10 +55,10 @@ impl Uv {
     }
 }
 
-/// Open until the environment ends.
+/// A doorbell, open until the environment ends.
 pub(crate) struct LoopDoorbell(NonNull<State>);
 
-/// Belongs to the loop, which may use it until the handle is closed.
+/// Owned by the loop, which may use it until the handle is closed.
 struct State {
     uv: Uv,
     /// Room for a `uv_poll_t`.
@@ -80,45 +81,48 @@ impl LoopDoorbell {
         }
         let doorbell = Doorbell::open().ok()?;
         let uv = Uv::get()?;
-        // SAFETY: asks for a number.
+        // SAFETY: returns a number.
         let size = unsafe { (uv.handle_size)(POLL) };
         let handle = vec![0; size.div_ceil(size_of::<u128>())].into();
         let mut state = Box::new(State { uv, handle, doorbell, on_ring, hook: ptr::null_mut() });
         let handle: Handle = state.handle.as_mut_ptr().cast();
         let uv = &state.uv;
-        // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is closed.
+        // SAFETY: the loop of this thread; `handle` has room, and keeps its place until it is
+        // closed.
         if unsafe { (uv.poll_init)(uv_loop, handle, state.doorbell.descriptor()) } != 0 {
             return None;
         }
-        // SAFETY: an initialised handle of this thread. From here on only its close callback may free it.
+        // SAFETY: an initialised handle of this thread. From here on only its close callback may
+        // free it.
         unsafe { (uv.unref)(handle) };
         let state = NonNull::from(Box::leak(state));
         // SAFETY: not shared yet.
-        let door = unsafe { &mut *state.as_ptr() };
+        let owned = unsafe { &mut *state.as_ptr() };
         // SAFETY: its first field.
         unsafe { handle.write(state.as_ptr()) };
-        // SAFETY: on the environment's thread. The environment does not end before the hook is removed: in `closed`.
+        // SAFETY: on the environment's thread. The environment does not end before the hook is
+        // removed: in `closed`.
         let hooked = unsafe {
-            sys::napi_add_async_cleanup_hook(env.raw(), Some(end), state.as_ptr().cast(), &raw mut door.hook)
+            sys::napi_add_async_cleanup_hook(env.raw(), Some(end), state.as_ptr().cast(), &raw mut owned.hook)
         };
         // SAFETY: as above; `ring` can be called from now on, on this thread.
-        if hooked != sys::Status::napi_ok || unsafe { (door.uv.poll_start)(handle, READABLE, ring) } != 0 {
+        if hooked != sys::Status::napi_ok || unsafe { (owned.uv.poll_start)(handle, READABLE, ring) } != 0 {
             // SAFETY: as above.
-            unsafe { (door.uv.close)(handle, closed) };
+            unsafe { (owned.uv.close)(handle, closed) };
             return None;
         }
         Some(Self(state))
     }
 
     pub fn core(&self) -> &Doorbell {
-        // SAFETY: the environment forgets the door before it is closed.
+        // SAFETY: the environment forgets the doorbell before it is closed.
         unsafe { &self.0.as_ref().doorbell }
     }
 }
 
-/// Somebody rang.
+/// Called by the loop when the doorbell was rung.
 unsafe extern "C" fn ring(handle: Handle, _status: c_int, _events: c_int) {
-    // SAFETY: `data`, as set when the door was opened.
+    // SAFETY: `data`, as set when the doorbell was opened.
     let state = unsafe { *handle };
     // SAFETY: freed by `closed` alone.
     let state = unsafe { &*state };
@@ -135,7 +139,7 @@ unsafe extern "C" fn ring(handle: Handle, _status: c_int, _events: c_int) {
     }
 }
 
-/// The environment ends: on its thread, before its loop does.
+/// Called at the end of the environment: on its thread, before its loop ends.
 unsafe extern "C" fn end(_hook: sys::napi_async_cleanup_hook_handle, state: *mut c_void) {
     with_environment(Environment::forget_loop_doorbell);
     let state: *mut State = state.cast();
@@ -146,9 +150,9 @@ unsafe extern "C" fn end(_hook: sys::napi_async_cleanup_hook_handle, state: *mut
 }
 
 unsafe extern "C" fn closed(handle: Handle) {
-    // SAFETY: `data`, as set when the door was opened.
+    // SAFETY: `data`, as set when the doorbell was opened.
     let state = unsafe { *handle };
-    // SAFETY: made of a box, and nobody uses it any more.
+    // SAFETY: leaked from a box, and not used any more.
     let state = unsafe { Box::from_raw(state) };
     if !state.hook.is_null() {
         // SAFETY: it was added, and has not been removed.
@@ -156,9 +160,9 @@ unsafe extern "C" fn closed(handle: Handle) {
     }
 }
 
-/// Whether the global object has a property of this name. Bun and Deno, which are known by theirs, export libuv's names too: with
-/// functions that end the process in Bun, and in Deno with a poll that calls back only once, while the end of a cleanup hook
-/// frees it twice.
+/// Whether the global object has a property of this name. It identifies Bun and Deno, which export
+/// the names of libuv, too: in Bun these functions end the process; in Deno a poll calls back only
+/// once, and the end of a cleanup hook frees it twice.
 fn has_global(env: Env, name: &CStr) -> bool {
     let mut global = ptr::null_mut();
     let mut found = false;

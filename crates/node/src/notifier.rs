@@ -1,6 +1,8 @@
-//! Waking a JavaScript thread from another one, and telling it what its loop was woken for.
+//! Wakes a JavaScript thread from another thread, and passes the attachments for which it was
+//! woken.
 //!
-//! What Node keeps for this belongs to the environment, not to a copy of the package: it would keep that copy's vm context alive.
+//! Node's objects for this belong to the environment. If they belonged to a library copy, they
+//! would keep its vm context alive.
 
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,10 +12,10 @@ use napi::{Env, JsValue, Status, check_status, sys};
 
 use crate::delivery::on_ring;
 
-/// Weak: does not keep the event loop alive by itself.
+/// Weak: it does not keep the event loop alive by itself.
 pub(crate) type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// One per JavaScript thread: many attachments may ring before it comes to look.
+/// The attachments that rang since the JavaScript thread last took them. One queue per thread.
 #[derive(Default)]
 pub(crate) struct RingQueue(Mutex<Rung>);
 
@@ -21,7 +23,7 @@ pub(crate) struct RingQueue(Mutex<Rung>);
 struct Rung {
     ring: Option<Arc<Ring>>,
     attachments: Vec<u32>,
-    /// A call of `ring` is under way.
+    /// `ring` was called, and the loop has not come yet.
     called: bool,
 }
 
@@ -30,7 +32,7 @@ impl RingQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on it rings there; what rang before rings again.
+    /// Sets where to ring. Rings that were not taken are repeated.
     pub fn set_notifier(&self, ring: Option<Arc<Ring>>) {
         let mut rung = self.lock();
         rung.called = false;
@@ -42,19 +44,19 @@ impl RingQueue {
         drop(before);
     }
 
-    /// Called from any thread: `attachment` has something to do.
+    /// Called from any thread: `attachment` has events.
     pub fn ring(&self, attachment: u32) {
         let mut rung = self.lock();
         rung.attachments.push(attachment);
         rung.call();
     }
 
-    /// Has the loop come and see what there is.
+    /// Wakes the loop.
     pub fn ring_loop(&self) {
         self.lock().call();
     }
 
-    /// On the JavaScript thread: who rang.
+    /// Called on the JavaScript thread: the attachments that rang.
     pub fn take(&self) -> Vec<u32> {
         let mut rung = self.lock();
         rung.called = false;
@@ -68,13 +70,13 @@ impl Rung {
             && let Some(ring) = &self.ring
         {
             self.called = true;
-            // Once the thread is going away the call is refused, which is all right: nobody is left to be told.
+            // When the thread ends the call is refused. Then no request is left to deliver to.
             ring.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 }
 
-/// What makes the event loop of an environment call [`on_ring`].
+/// Makes the event loop of an environment call [`on_ring`].
 pub(crate) struct Notifier {
     env: Env,
     ring: Arc<Ring>,
@@ -85,7 +87,8 @@ impl Notifier {
     pub fn new(env: Env) -> napi::Result<Self> {
         let function = env.create_function::<(), ()>("processRwlockRing", on_ring)?;
         let mut reference = ptr::null_mut();
-        // SAFETY: on the environment's thread, with a value of it. The environment frees the reference at its end.
+        // SAFETY: on the environment's thread, with a value of it. The environment frees the
+        // reference at its end.
         check_status!(unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) })?;
         let ring = function.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
         Ok(Self { env, ring: Arc::new(ring), on_ring: RingCallback { env, function: reference } })
@@ -107,13 +110,14 @@ impl Notifier {
             }
             let raw = self.ring.handle.get_raw();
             let change = if keep { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
-            // SAFETY: called on the environment's own thread, with its threadsafe function, which is not finalized.
+            // SAFETY: called on the environment's own thread, with its threadsafe function, which
+            // is not finalized.
             unsafe { change(self.env.raw(), raw) };
         });
     }
 }
 
-/// [`on_ring`] as JavaScript's loop calls it.
+/// [`on_ring`] as the event loop calls it.
 #[derive(Clone, Copy)]
 pub(crate) struct RingCallback {
     env: Env,
@@ -121,7 +125,8 @@ pub(crate) struct RingCallback {
 }
 
 impl RingCallback {
-    /// On the JavaScript thread, while no JavaScript runs: calls it, and then whoever waited for a promise that was resolved.
+    /// Called on the JavaScript thread while no JavaScript runs. Calls the function, and then runs
+    /// the microtasks.
     pub fn call(self) {
         let env = self.env.raw();
         let (mut scope, mut function, mut global) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
@@ -133,7 +138,7 @@ impl RingCallback {
         unsafe { sys::napi_get_reference_value(env, self.function, &raw mut function) };
         // SAFETY: as above.
         unsafe { sys::napi_get_global(env, &raw mut global) };
-        // SAFETY: as above; no arguments, no asynchronous resource, and the result is not wanted.
+        // SAFETY: as above; no arguments, no asynchronous resource, no result.
         let status =
             unsafe { sys::napi_make_callback(env, ptr::null_mut(), global, function, 0, ptr::null(), ptr::null_mut()) };
         if status == sys::Status::napi_pending_exception {

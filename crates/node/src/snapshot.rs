@@ -1,4 +1,4 @@
-//! What looking at a lock shows, as JavaScript objects.
+//! What inspecting a lock returns, as JavaScript objects.
 
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
@@ -23,14 +23,14 @@ pub struct Participant {
     pub ms: f64,
 }
 
-/// What a request that was not granted in time is told.
+/// Why a request was not granted in time.
 #[napi(object)]
-pub struct TimedOut {
+pub struct TimeoutDetails {
     pub message: String,
     pub holders: Vec<Participant>,
 }
 
-/// A lock at one moment.
+/// The state of a lock at one moment.
 #[napi(object)]
 pub struct Snapshot {
     pub name: Option<String>,

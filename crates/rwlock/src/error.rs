@@ -1,35 +1,37 @@
-//! What can go wrong, as one type with a stable kind.
+//! The error type of the crate, with a stable kind.
 
 use std::fmt;
 use std::io;
 
 use crate::sys::os_error;
 
-/// The kinds of [`Error`]; [`ErrorKind::code`] is the name the Node API gives each.
+/// The kinds of [`Error`]. [`ErrorKind::code`] is the code that the Node API uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The timeout passed before the lock was granted.
     Timeout,
-    /// It could never be granted: this thread itself holds the lock in a conflicting mode.
+    /// The request could never be granted, because this thread itself holds the lock in a
+    /// conflicting mode.
     Deadlock,
-    /// No free attachment, the dead ones reclaimed first.
+    /// All attachments are in use, even after the slots of dead ones were freed.
     Full,
     /// The memory or file is not a valid lock.
     Corrupt,
-    /// Another layout version, or another capacity than the one asked for explicitly.
+    /// The lock has another layout version, or another capacity than the requested one.
     Incompatible,
-    /// Permission, wrong owner, a network file system, no space: the message names the remedy.
+    /// No permission, a wrong owner, a network file system, or no space. The message names the
+    /// remedy.
     Access,
-    /// The lock is in use, or another process keeps it from being opened.
+    /// The lock is in use, or another process prevents it from being opened.
     Busy,
     /// An argument is out of range.
     InvalidArgument,
     /// A blocking wait was interrupted by its caller.
     Interrupted,
-    /// The system lacks what the lock needs.
+    /// The system lacks a feature that the lock needs.
     Unsupported,
-    /// The lock was opened before this process was forked: open it again in the child.
+    /// The lock was opened before this process was forked. Open it again in the child.
     Forked,
 }
 
@@ -53,10 +55,11 @@ impl ErrorKind {
     }
 }
 
-/// An error of the lock: a kind to act on and a message that says what to do.
+/// An error of the lock: a kind for programs, and a message that says what to do.
 ///
-/// Where the system refused something, [`Error::raw_os_error`] and [`Error::syscall`] say what. The message has the system's
-/// reason in it already, so there is no [`source`](std::error::Error::source) that would repeat it.
+/// If the system refused a call, [`Error::raw_os_error`] and [`Error::syscall`] give the details.
+/// The message already contains the system's reason, so there is no
+/// [`source`](std::error::Error::source) that would repeat it.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -73,13 +76,13 @@ impl Error {
         Self { kind, message: message.into(), system: None, syscall: None }
     }
 
-    /// `what` failed because the system said `error`, whose remedy is the same everywhere.
+    /// `what` failed because the system returned `error`. The remedy depends on the error only.
     pub(crate) fn access(what: impl fmt::Display, error: io::Error) -> Self {
         let remedy = os_error::general(&error);
         Self::system(what, os_error::reason(&error), error, remedy)
     }
 
-    /// `what` failed for `reason`, which is what the system meant by `error`; `remedy` says what to do.
+    /// `what` failed for `reason`, which explains the system's `error`; `remedy` says what to do.
     pub(crate) fn system(
         what: impl fmt::Display,
         reason: impl fmt::Display,
@@ -92,7 +95,8 @@ impl Error {
         refused
     }
 
-    /// No thread could be started that waits in the place of an event loop ([`crate::Watch::begin`]).
+    /// The error if the thread that waits on behalf of an event loop could not be started
+    /// ([`crate::Watch::begin`]).
     #[must_use]
     pub fn without_thread(error: io::Error) -> Self {
         let reason = os_error::reason(&error);
@@ -106,7 +110,7 @@ impl Error {
         self
     }
 
-    /// As [`Error::access`], where the system does not know what was asked for.
+    /// Like [`Error::access`], for a feature that the system does not support.
     pub(crate) fn unsupported(what: impl fmt::Display, source: io::Error) -> Self {
         Self { kind: ErrorKind::Unsupported, ..Self::access(what, source) }
     }
@@ -121,25 +125,25 @@ impl Error {
         self.kind
     }
 
-    /// The number of the system's error, as [`io::Error::raw_os_error`], if the system refused something.
+    /// The number of the system's error, as [`io::Error::raw_os_error`], if a system call failed.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         self.system.as_ref()?.raw_os_error()
     }
 
-    /// The system's name of that error, for example `EACCES`.
+    /// The name of the system's error, for example `EACCES`.
     #[must_use]
     pub fn os_code(&self) -> Option<&'static str> {
         os_error::code_name(self.system.as_ref()?)
     }
 
-    /// The system's text of that error, for example `permission denied`.
+    /// The text of the system's error, for example `permission denied`.
     #[must_use]
     pub fn os_text(&self) -> Option<String> {
         self.system.as_ref().map(os_error::reason)
     }
 
-    /// The system call that failed, for example `open`, if the system refused something.
+    /// The system call that failed, for example `open`.
     #[must_use]
     pub fn syscall(&self) -> Option<&'static str> {
         self.syscall

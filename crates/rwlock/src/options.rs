@@ -1,40 +1,40 @@
-//! What a caller says of a lock and of a wait, with the limits and the defaults.
+//! The options of a lock and of a wait, with their limits and defaults.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::sys::files::{self, FileId};
 
-/// The longest name, in UTF-8 bytes.
+/// The maximum length of a name, in bytes of UTF-8.
 pub const MAX_NAME: usize = 255;
-/// The bytes of UTF-8 that are kept of a label.
+/// The maximum length of a label, in bytes of UTF-8. Longer labels are cut.
 pub const MAX_LABEL: usize = 48;
-/// The most attachments a lock can be made for.
+/// The maximum capacity, in attachments.
 pub const MAX_CAPACITY: u32 = 4095;
-/// The capacity of a lock made without saying one.
+/// The default capacity, in attachments.
 pub const DEFAULT_CAPACITY: u32 = 128;
-/// How long newcomers may overtake a waiter, unless said otherwise: long enough that most contended acquisitions need no
-/// context switch, short enough that nobody notices.
+/// How long newcomers may overtake a waiter by default: long enough that most contended
+/// acquisitions need no context switch, and too short to be noticed.
 pub const DEFAULT_FAIRNESS: Duration = Duration::from_millis(1);
-/// How long [`crate::Attachment::open`] waits for another process that lays out or removes the same file, unless said otherwise. That
-/// takes well under a millisecond, unless the process is stopped in the middle of it.
+/// How long [`crate::Attachment::open`] waits by default for another process that initializes or
+/// removes the same file. This takes well under a millisecond, unless that process is stopped.
 pub const DEFAULT_SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a lock is called.
+/// A reference to a lock.
 #[derive(Clone, Copy, Debug)]
 pub enum LockRef<'a> {
-    /// Shared memory, per user and machine.
+    /// The name of a lock in shared memory, one for each user and machine.
     Name(&'a str),
-    /// A file: whoever can map it shares the lock.
+    /// The path of a lock in a file, shared by all processes that can map it.
     Path(&'a Path),
 }
 
-/// What tells one lock from another: two references with the same identity lead to the same lock.
+/// Identifies a lock: two references with the same identity lead to the same lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// A named lock.
     Name(String),
-    /// A file: its device and its number there.
+    /// A file: its device and file number.
     File(u64, u128),
 }
 
@@ -45,7 +45,8 @@ impl Identity {
 }
 
 impl LockRef<'_> {
-    /// The identity of the lock that this leads to now; `None` for a path where there is no file yet.
+    /// The identity of the lock that this reference leads to now; `None` for the path of a missing
+    /// file.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         match self {
@@ -55,22 +56,23 @@ impl LockRef<'_> {
     }
 }
 
-/// How the opener wants the lock.
+/// How to open a lock.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Attachments the lock can hold at once, 1 to 4095; `None`: 128, or what an existing lock was made for.
+    /// The capacity in attachments, 1 to 4095. `None`: 128 for a new lock, any for an existing one.
     pub capacity: Option<u32>,
-    /// Shown to whoever inspects the lock.
+    /// The label that [`crate::Attachment::inspect`] shows.
     pub label: String,
-    /// The caller's own number for its thread, shown likewise.
+    /// The caller's thread number, shown likewise.
     pub thread: u32,
-    /// Of a named lock: its last close removes it even if a writer died, whose death nobody can learn of then. The creator's wins.
+    /// The last close of a named lock removes it even if a writer died, so that the death is not
+    /// reported. The creator's choice applies.
     pub transient: bool,
-    /// The name is random, so only the processes that have the lock open know it: once they are dead, what they left is removed,
-    /// with the death of a writer. The creator's wins.
+    /// The name is random, so only the processes that have the lock open know it. When all of them
+    /// are dead, the lock is removed, even if a writer died. The creator's choice applies.
     pub anonymous: bool,
-    /// How long to wait, at most, for another process that lays out or removes the same file. 5 s by default. (Opening waits for
-    /// nothing else.)
+    /// The maximum wait for another process that initializes or removes the same file; 5 s by
+    /// default. Opening waits for nothing else.
     pub setup_timeout: Duration,
 }
 
@@ -87,11 +89,11 @@ impl Default for Options {
     }
 }
 
-/// What the requester allows. Times are those of [`crate::now`].
+/// The limits of a wait.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
-    /// When to give up (monotonic ns); `u64::MAX`: never.
+    /// When to give up, as a monotonic time in ns ([`crate::now`]); `u64::MAX`: never.
     pub deadline: u64,
-    /// How long newcomers may overtake it, in ns.
+    /// How long newcomers may overtake the request, in ns.
     pub fairness: u64,
 }

@@ -14,9 +14,9 @@ use crate::protocol::slot::Mode;
 
 /// A reader-writer lock shared with other processes.
 ///
-/// A value belongs to one thread at a time: it can be sent to another, not shared. Let every thread open the lock for
-/// itself; holds and waits then belong to that thread, and its death frees them. Two values of one lock in one thread are
-/// strangers to each other: that one waits for the other is a deadlock nobody sees.
+/// A value can be sent to another thread but not shared between threads. Open the lock in each
+/// thread: holds and waits then belong to that thread, and end if it dies. If one thread opens a
+/// lock twice, a wait of one value for the other is a deadlock that is not detected.
 pub struct RwLock {
     attachment: Attachment,
     fairness: Duration,
@@ -42,7 +42,8 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// Attachments the lock can hold at once, 1 to 4095. The creator's wins; asking for another one is an error.
+    /// The capacity in attachments, 1 to 4095. An existing lock keeps its capacity, and requesting
+    /// a different one is an error.
     #[must_use]
     pub fn capacity(mut self, capacity: u32) -> Self {
         self.options.capacity = Some(capacity);
@@ -56,30 +57,30 @@ impl OpenOptions {
         self
     }
 
-    /// What this attachment is called when somebody inspects the lock.
+    /// The label that [`RwLock::inspect`] shows.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.options.label = label.into();
         self
     }
 
-    /// Whether a named lock whose writer died outlives its last close, to report that to whoever opens it next. The default.
-    /// The creator's wins.
+    /// Whether a named lock whose writer died is kept after its last close, so that the death is
+    /// reported to the next process that opens it. True by default. The creator's choice applies.
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.options.transient = !durable;
         self
     }
 
-    /// How long opening waits, at most, for another process that lays out or removes the same file: 5 s by default. It waits
-    /// for nothing else.
+    /// The maximum wait for another process that initializes or removes the same file; 5 s by
+    /// default. Opening waits for nothing else.
     #[must_use]
     pub fn setup_timeout(mut self, timeout: Duration) -> Self {
         self.options.setup_timeout = timeout;
         self
     }
 
-    /// Opens the lock called `name`: shared memory, per user and machine.
+    /// Opens the lock `name` in shared memory, one for each user and machine.
     ///
     /// # Errors
     /// As [`Attachment::open`].
@@ -87,7 +88,7 @@ impl OpenOptions {
         self.attach(LockRef::Name(name))
     }
 
-    /// Opens the lock that the file at `path` is.
+    /// Opens the lock in the file at `path`.
     ///
     /// # Errors
     /// As [`Attachment::open`].
@@ -102,7 +103,7 @@ impl OpenOptions {
 }
 
 impl RwLock {
-    /// Opens the lock called `name`: shared memory, per user and machine.
+    /// Opens the lock `name` in shared memory, one for each user and machine.
     ///
     /// # Errors
     /// As [`Attachment::open`].
@@ -110,7 +111,7 @@ impl RwLock {
         OpenOptions::new().open(name)
     }
 
-    /// Opens the lock that the file at `path` is.
+    /// Opens the lock in the file at `path`.
     ///
     /// # Errors
     /// As [`Attachment::open`].
@@ -118,10 +119,10 @@ impl RwLock {
         OpenOptions::new().open_path(path)
     }
 
-    /// Waits for a read hold. A thread that reads already gets another one at once.
+    /// Waits for a read hold. A thread that already reads gets another one immediately.
     ///
     /// # Errors
-    /// [`ErrorKind::Deadlock`] if this thread writes; [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Deadlock`] if this thread holds the lock for write; [`ErrorKind::Corrupt`].
     #[inline]
     pub fn read(&self) -> Result<ReadGuard<'_>> {
         if !self.attachment.try_read() {
@@ -130,7 +131,7 @@ impl RwLock {
         Ok(ReadGuard(self))
     }
 
-    /// As [`RwLock::read`], for `timeout` at most.
+    /// Like [`RwLock::read`], but waits for `timeout` at most.
     ///
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
@@ -141,7 +142,7 @@ impl RwLock {
         Ok(ReadGuard(self))
     }
 
-    /// A read hold, if that needs no waiting.
+    /// A read hold, if it is available without waiting.
     #[inline]
     #[must_use]
     pub fn try_read(&self) -> Option<ReadGuard<'_>> {
@@ -160,7 +161,7 @@ impl RwLock {
         Ok(WriteGuard(self))
     }
 
-    /// As [`RwLock::write`], for `timeout` at most.
+    /// Like [`RwLock::write`], but waits for `timeout` at most.
     ///
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
@@ -171,17 +172,18 @@ impl RwLock {
         Ok(WriteGuard(self))
     }
 
-    /// The write hold, if that needs no waiting.
+    /// The write hold, if it is available without waiting.
     #[inline]
     #[must_use]
     pub fn try_write(&self) -> Option<WriteGuard<'_>> {
         self.attachment.try_write().then(|| WriteGuard(self))
     }
 
-    /// Waits for the upgradable hold: beside readers, and on the way to write.
+    /// Waits for the upgradable hold, which is shared with readers and can become the write hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Deadlock`] if this thread holds the lock upgradable or for writing; [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Deadlock`] if this thread holds the lock upgradable or for write;
+    /// [`ErrorKind::Corrupt`].
     pub fn upgradable(&self) -> Result<UpgradableGuard<'_>> {
         if !self.attachment.try_upgradable() {
             self.wait(Mode::Upgradable, None)?;
@@ -189,7 +191,7 @@ impl RwLock {
         Ok(UpgradableGuard(self))
     }
 
-    /// As [`RwLock::upgradable`], for `timeout` at most.
+    /// Like [`RwLock::upgradable`], but waits for `timeout` at most.
     ///
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
@@ -200,24 +202,25 @@ impl RwLock {
         Ok(UpgradableGuard(self))
     }
 
-    /// The upgradable hold, if that needs no waiting.
+    /// The upgradable hold, if it is available without waiting.
     #[must_use]
     pub fn try_upgradable(&self) -> Option<UpgradableGuard<'_>> {
         self.attachment.try_upgradable().then(|| UpgradableGuard(self))
     }
 
-    /// Whether this process was forked after it opened the lock. A forked child inherits no lock: here every try is `None`,
-    /// every wait is [`ErrorKind::Forked`], [`RwLock::inspect`] shows nobody, and a guard that was held at the fork releases
-    /// nothing; the parent's holds are as they were. Open the lock again in the child.
+    /// Whether this process was forked after it opened the lock. A forked child inherits no lock:
+    /// every try returns `None`, every wait returns [`ErrorKind::Forked`], [`RwLock::inspect`]
+    /// shows no holder, and a guard that was held at the time of the fork releases nothing. The
+    /// parent keeps its holds. Open the lock again in the child.
     ///
-    /// A child of `vfork`, `posix_spawn` or a raw `clone` must not use the lock, and keeps the parent's holds from being freed
-    /// at the parent's death until it calls `exec`.
+    /// A child of `vfork`, `posix_spawn` or a raw `clone` must not use the lock. If the parent
+    /// dies, its holds are not freed until that child calls `exec`.
     #[must_use]
     pub fn is_forked(&self) -> bool {
         self.attachment.is_forked()
     }
 
-    /// Who holds the lock, who waits, who died inside.
+    /// The holders, the waiters, and the writer that died inside its hold.
     #[must_use]
     pub fn inspect(&self) -> Snapshot {
         self.attachment.inspect()
@@ -240,28 +243,30 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How an exclusive hold ends with its guard: a panic on the way leaves an earlier writer's death unsettled.
+/// How an exclusive hold ends with its guard: a panic does not clear the poison of an earlier
+/// writer's death.
 fn end() -> HoldEnd {
     if std::thread::panicking() { HoldEnd::Failed } else { HoldEnd::Consistent }
 }
 
-/// A read hold; dropping it releases.
+/// A read hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
 pub struct ReadGuard<'a>(&'a RwLock);
 
-/// The write hold; dropping it releases.
+/// The write hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
 pub struct WriteGuard<'a>(&'a RwLock);
 
-/// The upgradable hold; dropping it releases.
+/// The upgradable hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
 pub struct UpgradableGuard<'a>(&'a RwLock);
 
 impl<'a> ReadGuard<'a> {
-    /// The write hold instead, if that needs no waiting and this thread has no other read hold; else the guard back.
+    /// Changes to the write hold, if it is available without waiting and this thread has no other
+    /// read hold.
     ///
     /// # Errors
-    /// The guard itself.
+    /// Returns the guard otherwise.
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
         if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
     }
@@ -274,19 +279,19 @@ impl<'a> WriteGuard<'a> {
         self.0.attachment.token()
     }
 
-    /// To a read hold; no writer gets in between.
+    /// Changes to a read hold; no writer gets in between.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
+    /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
     pub fn downgrade(self) -> Result<ReadGuard<'a>> {
         let lock = self.into_lock();
         lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
     }
 
-    /// To an upgradable hold.
+    /// Changes to an upgradable hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
+    /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
     pub fn downgrade_to_upgradable(self) -> Result<UpgradableGuard<'a>> {
         let lock = self.into_lock();
         lock.attachment.downgrade_to_upgradable().map(|()| UpgradableGuard(lock))
@@ -294,11 +299,11 @@ impl<'a> WriteGuard<'a> {
 }
 
 impl<'a> UpgradableGuard<'a> {
-    /// To the write hold, once the readers have left.
+    /// Changes to the write hold after the readers have left.
     ///
     /// # Errors
-    /// The guard back, with [`ErrorKind::Timeout`] after `timeout`, [`ErrorKind::Deadlock`] if this thread also reads, or
-    /// [`ErrorKind::Corrupt`].
+    /// Returns the guard, with [`ErrorKind::Timeout`] after `timeout`, [`ErrorKind::Deadlock`] if
+    /// this thread also reads, or [`ErrorKind::Corrupt`].
     pub fn upgrade(self, timeout: Option<Duration>) -> std::result::Result<WriteGuard<'a>, (Self, Error)> {
         let lock = self.0;
         match lock.attachment.wait_upgrade(lock.options(timeout), || false) {
@@ -307,18 +312,18 @@ impl<'a> UpgradableGuard<'a> {
         }
     }
 
-    /// To the write hold, if that needs no waiting; else the guard back.
+    /// Changes to the write hold, if it is available without waiting.
     ///
     /// # Errors
-    /// The guard itself.
+    /// Returns the guard otherwise.
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
         if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
     }
 
-    /// To a read hold.
+    /// Changes to a read hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory.
+    /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
     pub fn downgrade(self) -> Result<ReadGuard<'a>> {
         let lock = self.into_lock();
         lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
@@ -328,14 +333,14 @@ impl<'a> UpgradableGuard<'a> {
 macro_rules! guard {
     ($guard:ident, $($release:tt)+) => {
         impl<'a> $guard<'a> {
-            /// The writer whose hold ended without release, if none has ended whole since: what the lock protects may be
-            /// half-written.
+            /// The writer whose hold ended without release, until a write hold ends consistent. The
+            /// protected data may be half-written.
             #[must_use]
             pub fn owner_died(&self) -> Option<OwnerDied> {
                 self.0.attachment.owner_died()
             }
 
-            /// Without releasing.
+            /// Takes the lock out without releasing.
             fn into_lock(self) -> &'a RwLock {
                 std::mem::ManuallyDrop::new(self).0
             }
@@ -344,7 +349,7 @@ macro_rules! guard {
         impl Drop for $guard<'_> {
             #[inline]
             fn drop(&mut self) {
-                // A damaged gate is told to whoever asks for the lock next.
+                // The next acquisition reports a damaged gate.
                 let _ = self.0.attachment.$($release)+;
             }
         }

@@ -1,32 +1,29 @@
-// Ways to make the lock slower, each of which the check of the ratios has to find: the native pairs alone, which build fast.
+// Changes that make the lock slower. The check of the ratios (`npm run bench -- --check --mutants`) must find each. It runs
+// the native pairs alone, which build fast.
+import { after, becomes, call, condition, forces, point, replaces } from '../operators.js'
 
-/** @type {import('../run.js').Mutant[]} */
+/** @type {import('../mutate.js').Mutant[]} */
 export const mutants = [
   {
     name: 'the clock is read in every write hold',
-    file: 'attachment/exclusive.rs',
+    change: [after(call('begin_write', 'set'), 'self.stamp_exclusive();')],
+  },
+  {
+    name: 'a writer checks every slot',
+    change: [becomes(point('scan_reader_bitmap'), 'word.load(SeqCst) | u64::MAX')],
+  },
+  {
+    name: 'a reader registers at each acquisition',
     change: [
-      [
-        'self.exclusive.set(Some(Mode::Write));\n    }\n\n    /// For whoever finds',
-        'self.exclusive.set(Some(Mode::Write));\n        self.stamp_exclusive();\n    }\n\n    /// For whoever finds',
-      ],
+      replaces(
+        'read_while',
+        'self.is_registered() || self.register_reader_while($open)',
+        'self.register_reader_while($open)',
+      ),
     ],
   },
   {
-    name: 'a writer looks at every slot',
-    file: 'protocol/reader_bitmap.rs',
-    change: [['            word.load(SeqCst)\n', '            word.load(SeqCst) | u64::MAX\n']],
-  },
-  {
-    name: 'a reader lists itself each time',
-    file: 'attachment/read.rs',
-    change: [
-      ['(self.is_registered() || self.register_reader_while(open))', 'self.register_reader_while(open)'],
-    ],
-  },
-  {
-    name: 'a writer drains though nobody else reads',
-    file: 'attachment/exclusive.rs',
-    change: [['if self.segment.readers().has_other_registered(self.index) {', 'if true {']],
+    name: 'a writer drains although no other reader is registered',
+    change: [forces(condition('write_now', 'has_other_registered', 0), 'true')],
   },
 ]

@@ -1,260 +1,209 @@
-// Each mutant breaks one rule of the lock: `npm run crash -- --mutants` must fail on it.
+// Faults that `npm run crash -- --mutants` must find. Each breaks one rule of the lock.
+import {
+  becomes,
+  before,
+  begins,
+  call,
+  condition,
+  forces,
+  guard,
+  omits,
+  point,
+  replaces,
+  returns,
+  skips,
+} from '../operators.js'
 
-/** @type {import('../run.js').Mutant[]} */
-export const MUTANTS = [
+/** @type {import('../mutate.js').Mutant[]} */
+export const mutants = [
   {
     name: 'poison-never',
-    breaks: "a dead writer's gate is freed without a word",
-    file: 'protocol/recovery.rs',
-    change: [['gate.hold() == Some(Hold::Writing) && self.is_inside(index)', 'false']],
+    breaks: 'recovery frees the gate of a dead writer without poisoning it',
+    change: [forces(condition('free_gate_of', 'is_inside'), 'false')],
   },
   {
     name: 'poison-always',
-    breaks: 'who dies upgradable or draining is told of as a writer',
-    file: 'protocol/recovery.rs',
-    change: [['gate.hold() == Some(Hold::Writing) && self.is_inside(index)', 'true']],
+    breaks: 'a death in an upgradable hold or in a drain poisons the lock',
+    change: [forces(condition('free_gate_of', 'is_inside'), 'true')],
   },
   {
     name: 'never-begun-counts',
-    breaks: 'who dies writing is told of also when its hold had not begun, or had ended',
-    file: 'protocol/recovery.rs',
-    change: [
-      [
-        'self.state.slots()[slot].token.load(Relaxed) == self.state.gate().last_token.load(Relaxed)',
-        'let _ = slot;\n        true',
-      ],
-    ],
+    breaks: 'a writer that died before its hold began, or after it ended, poisons the lock',
+    change: [becomes(point('free_gate_load_token'), 'let _ = slot; true')],
   },
   {
     name: 'ended-counts',
-    breaks: 'who dies after the end of its hold, and before the gate is free, is told of',
-    file: 'attachment/exclusive.rs',
-    change: [['        self.slot().token.store(0, Relaxed);\n', '']],
+    breaks: 'a writer that died between the end of its hold and the release of the gate poisons the lock',
+    change: [skips(point('end_write'))],
   },
   {
     name: 'no-repair-of-reads',
-    breaks: "a dead reader's hold stays",
-    file: 'protocol/recovery.rs',
-    change: [['if reads.count() != 0 {\n', 'if false {\n']],
+    breaks: 'the read hold of a dead process stays',
+    change: [forces(guard('repair_reads'), 'false')],
   },
   {
     name: 'no-repair-of-queued',
-    breaks: "a dead waiter's place in the queue stays",
-    file: 'protocol/recovery.rs',
-    change: [['if queued != Queued::NONE {\n', 'if false {\n']],
+    breaks: 'the request of a dead waiter stays in the queue',
+    change: [forces(guard('repair_queued'), 'false')],
   },
   {
     name: 'no-repair-of-draining',
-    breaks: 'the gate of who died while it drained stays',
-    file: 'protocol/recovery.rs',
+    breaks: 'the gate of a writer that died while it drained stays taken',
     change: [
-      [
-        'if !gate.is_owned_by(index) ||',
-        'if gate.hold() == Some(Hold::Draining) || !gate.is_owned_by(index) ||',
-      ],
+      replaces(
+        'free_gate_of',
+        '!$gate.is_owned_by($index)',
+        '$gate.hold() == Some(Hold::Draining) || !$gate.is_owned_by($index)',
+      ),
     ],
   },
   {
-    name: 'no-repair-beside-drainer',
-    breaks: 'nobody looks whether the readers that a sleeping writer waits for still live',
-    file: 'monitor/peer_check.rs',
+    name: 'no-repair-for-drainer',
+    breaks: 'no process checks whether the readers that a sleeping writer waits for are alive',
+    change: [omits('PeerCheck::check', 'handle_blocker'), omits('check_ahead', 'handle_blocker', 1)],
+  },
+  {
+    name: 'waiter-never-skipped',
+    breaks: 'all waiters wait for a stopped waiter',
     change: [
-      [
-        'self.handle_blocker(reader, &mut before);\n                            false',
-        'let _ = reader;\n                            false',
-      ],
-      ['self.handle_blocker(reader, before); // in case', 'let _ = reader; // in case'],
+      replaces(
+        'still_awaited',
+        '$since + (SKIP_GRACE << $count)',
+        'if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { $since + (SKIP_GRACE << $count) }',
+      ),
     ],
   },
   {
-    name: 'waiter-never-passed',
-    breaks: 'everybody waits for a stopped waiter',
-    file: 'monitor/peer_check.rs',
+    name: 'drainer-never-skipped',
+    breaks: 'all waiters wait for a stopped writer that does not write yet',
     change: [
-      [
-        'let until = since + (SKIP_GRACE << skip_count);',
-        'let until = if matches!(turn, Turn::Queued { .. }) { u64::MAX } else { since + (SKIP_GRACE << skip_count) };',
-      ],
-    ],
-  },
-  {
-    name: 'drainer-never-passed',
-    breaks: 'everybody waits for a stopped writer that does not write yet',
-    file: 'monitor/peer_check.rs',
-    change: [
-      [
-        'let until = since + (SKIP_GRACE << skip_count);',
-        'let until = if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { since + (SKIP_GRACE << skip_count) };',
-      ],
+      replaces(
+        'still_awaited',
+        '$since + (SKIP_GRACE << $count)',
+        'if matches!(turn, Turn::Drained { .. }) { u64::MAX } else { $since + (SKIP_GRACE << $count) }',
+      ),
     ],
   },
   {
     name: 'token-stored-at-the-end',
-    breaks: "the token is noted at the release: a dead writer's is handed out again",
-    file: 'attachment/exclusive.rs',
+    breaks: 'the last token is stored at the end of a hold: the token of a dead writer is given out again',
     change: [
-      ['        self.gate().last_token.store(token, Relaxed);\n', ''],
-      [
-        'else { return Ok(()) };\n        match mode',
-        'else { return Ok(()) };\n        if mode == Mode::Write { self.gate().last_token.store(self.slot().token.load(Relaxed), Relaxed); }\n        match mode',
-      ],
+      skips(point('last_token_store')),
+      begins('end_write', 'self.gate().last_token.store(self.slot().token.load(Relaxed), Relaxed);'),
     ],
   },
   {
-    name: 'failure-heals',
-    breaks: 'a write hold that failed settles the death before it',
-    file: 'attachment/exclusive.rs',
-    change: [['HoldEnd::Consistent if mode', 'HoldEnd::Consistent | HoldEnd::Failed if mode']],
+    name: 'failure-clears-poison',
+    breaks: 'a write hold that failed clears the poison of an earlier death',
+    change: [
+      replaces('release_exclusive', 'HoldEnd::Consistent if', 'HoldEnd::Consistent | HoldEnd::Failed if'),
+    ],
   },
   {
     name: 'died-slot-reused',
-    breaks: 'the slot that says who died is given to the next',
-    file: 'shm/claim.rs',
-    change: [
-      ['if segment.load_gate().died() != Some(index) {\n            return', 'if true {\n            return'],
-    ],
+    breaks: 'the slot of the dead writer, which names it, is given to a new attachment',
+    change: [forces(condition('#attach_died_load', 'died() !='), 'true')],
   },
   {
     name: 'no-generation',
     breaks:
-      'a slot looks the same in the hands of the next: a late repair takes away a read hold of the living',
-    file: 'attachment/lifecycle.rs',
-    change: [['.generation().wrapping_add(1)', '.generation()']],
+      'a slot has the same reads word under its next owner: a late repair takes the hold of a live reader',
+    change: [replaces('Attachment::attach', '.generation().wrapping_add(1)', '.generation()')],
   },
   {
     name: 'no-tag',
-    breaks: 'the gate looks the same in the hands of the next: a late repair takes it from the living',
-    file: 'protocol/gate.rs',
-    change: [['.wrapping_add(1 << TAG_SHIFT)', '.wrapping_add(0)']],
+    breaks: 'the gate has the same word under its next owner: a late repair takes it from a live owner',
+    change: [replaces('acquired', '.wrapping_add(1 << TAG_SHIFT)', '')],
   },
   {
-    name: 'gives-back-what-is-not-its',
-    breaks: 'an upgrader that was passed over gives up its upgradable hold when it gives up upgrading',
-    file: 'attachment/exclusive.rs',
-    change: [['(|gate| gate.is_drained_by(self.index));', '(|gate| gate.is_owned_by(self.index));']],
+    name: 'aborts-what-was-taken',
+    breaks: 'an upgrader that was skipped loses its upgradable hold when it gives up the upgrade',
+    change: [replaces('abort_drain', 'is_drained_by', 'is_owned_by')],
   },
   {
-    name: 'tidy-too-low',
-    breaks: 'who closes hides the others: the high-water mark falls to zero',
-    file: 'protocol/state.rs',
-    change: [['.map_or(0, |index| index + 1)', '.map_or(0, |_| 0)']],
+    name: 'high-water-too-low',
+    breaks: 'a close lowers the high-water mark to zero and so hides the other attachments',
+    change: [replaces('lower_high_water', '|$index| $index + 1', '|_| 0')],
   },
   {
     name: 'try-write-scans-once',
-    breaks: 'a try to write takes the gate and looks for readers only before',
-    file: 'attachment/exclusive.rs',
-    change: [
-      [
-        'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
-        'fn write_drained(&self) -> bool {\n',
-      ],
-    ],
+    breaks: 'a try to write checks for readers only before it takes the gate',
+    change: [forces(condition('write_drained', 'has_other_readers'), 'false')],
   },
   {
-    name: 'listed-unseen',
-    breaks: 'who has listed itself to read does not look at the gate again',
-    file: 'attachment/read.rs',
-    change: [
-      [
-        '            if !open(gate) {\n                return false;\n            }\n            crash_point!(register_gate);',
-        '            if !open(Gate(0)) {\n                return false;\n            }\n            crash_point!(register_gate);',
-      ],
-    ],
+    name: 'registered-unchecked',
+    breaks: 'a reader that has set its bit does not check the gate again',
+    change: [forces(condition('register_reader_while', 'open'), 'false')],
   },
   {
-    name: 'downgraded-unlisted',
-    breaks: 'who reads after it wrote is not listed, and no writer looks at it',
-    file: 'attachment/convert.rs',
-    change: [
-      [
-        '            if !self.is_registered() {\n                self.register_reader();\n            }\n',
-        '',
-      ],
-    ],
+    name: 'downgraded-unregistered',
+    breaks: 'a writer that downgrades to read does not set its bit, so no writer sees its hold',
+    change: [forces(condition('downgrade_to_read', 'is_registered'), 'false')],
   },
   {
     name: 'death-forgotten',
-    breaks: 'the last to leave removes a lock whose death is still to be told',
-    file: 'protocol/state.rs',
-    change: [['gate.is_free() && gate.died().is_none()', 'gate.is_free()']],
+    breaks: 'the last close removes a lock whose owner death was not reported yet',
+    change: [replaces('is_clean', '&& $gate.died().is_none()', '')],
   },
   {
     name: 'magic-first',
-    breaks: 'a lock looks valid before it is laid out',
-    file: 'shm/segment.rs',
-    change: [
-      [
-        '        crash_point!(create_header);\n',
-        '        header.magic.store(MAGIC, Release);\n        crash_point!(create_header);\n',
-      ],
-    ],
+    breaks: 'a lock looks valid before its memory is initialized',
+    change: [before(point('create_header'), 'header.magic.store(MAGIC, Release);')],
   },
   {
     name: 'record-removed-first',
-    breaks: 'the record goes before the memory that only it knows of',
-    file: 'shm/named.rs',
+    breaks: 'the record is deleted before the shared memory that only it names',
     change: [
-      [
-        'memory::unlink(id).and_then(|()| records::delete(record, segment.lock.file()))',
-        'records::delete(record, segment.lock.file()).and_then(|()| memory::unlink(id))',
-      ],
+      replaces(
+        'named::delete',
+        'memory::unlink($id).and_then(|()| records::delete($record, segment.lock.file()))',
+        'records::delete($record, segment.lock.file()).and_then(|()| memory::unlink($id))',
+      ),
     ],
   },
   {
     name: 'memory-before-record',
-    breaks: 'memory is made before the record says so',
-    file: 'shm/named.rs',
+    breaks: 'the shared memory is made before the record names it',
     change: [
-      [
-        '        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        memory::create(&record.id, bytes).map(Some).map_err(cannot)',
-        '        let memory = memory::create(&record.id, bytes).map_err(cannot)?;\n        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;\n        Ok(Some(memory))',
-      ],
+      before(
+        call('named::create', 'write'),
+        'let memory = memory::create(&record.id, bytes).map_err(cannot)?;',
+      ),
+      replaces(
+        'named::create',
+        'memory::create(&record.id, bytes).map(Some).map_err(cannot)',
+        'Ok(Some(memory))',
+      ),
     ],
   },
   {
     name: 'left-over-kept',
-    breaks: "a dead creator's memory is not removed",
-    file: 'shm/sweep.rs',
-    change: [['=> memory::unlink(&id),', '=> Ok(drop(id)),']],
+    breaks: 'the shared memory of a dead creator stays',
+    change: [becomes(call('unlink_memory_of', 'unlink'), 'Ok(drop(id)),')],
   },
   {
-    name: 'attached-unseen',
-    breaks: 'who attaches does not look whether the lock is being removed',
-    file: 'shm/claim.rs',
-    change: [['removal::veto(segment) && is_in_place(segment)?', 'self.is_in_place()?']],
+    name: 'attached-unchecked',
+    breaks: 'an attachment does not check whether the lock is being removed',
+    change: [returns('#veto_load', 'true')],
   },
   {
-    name: 'removed-unasked',
-    breaks: 'who removes a lock does not ask whether anybody is attached',
-    file: 'shm/removal.rs',
-    change: [['if segment.lock.is_in_use()? {', 'if false {']],
+    name: 'removed-unchecked',
+    breaks: 'a removal does not check whether the lock is in use',
+    change: [skips(point('removal_probe'))],
   },
   {
-    name: 'veto-ignored',
-    breaks: 'who removes a lock does so though somebody has attached since it asked',
-    file: 'shm/removal.rs',
-    change: [
-      [
-        'swap(segment, proposed, proposed.next(COMMITTED))',
-        'swap(segment, load(segment), proposed.next(COMMITTED))',
-      ],
-    ],
+    name: 'veto-not-stored',
+    breaks: 'a removal succeeds although a process attached after its check',
+    change: [forces(condition('#veto', 'next(0)'), 'true')],
   },
   {
     name: 'another-record-removed',
-    breaks: 'who deletes a removed lock late deletes the one that was made anew since',
-    file: 'shm/records/unix.rs',
-    change: [
-      [
-        '        if (there.st_dev as u64, there.st_ino as u64) != (own.dev(), own.ino()) {',
-        '        if own.nlink() > 9 {',
-      ],
-    ],
+    breaks: 'a late deletion of a removed lock deletes the lock that was made anew',
+    change: [forces(condition('unix::delete', 'st_ino'), 'false')],
   },
   {
     name: 'unpublished-taken',
-    breaks: 'who tidies up takes the unpublished record of a maker that lives',
-    file: 'shm/sweep.rs',
-    change: [['if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || ', 'if ']],
+    breaks: 'a sweep removes the unpublished record of a live creator',
+    change: [replaces('remove_unpublished', '!$lock.try_lock(SETUP_BYTE).map_err($cannot)? ||', '')],
   },
 ]

@@ -1,74 +1,53 @@
-// Ways to break the lock that `npm run fuzz -- --mutants` must find.
+// Faults that `npm run fuzz -- --mutants` must find, each by one fuzzer.
+import { becomes, condition, forces, point, replaces } from '../operators.js'
 
-/** @type {(import('../run.js').Mutant & { target: string })[]} */
-export const MUTANTS = [
+/** @type {(import('../mutate.js').Mutant & { target: string })[]} */
+export const mutants = [
   {
-    name: 'the high-water mark is believed',
+    name: 'the high-water mark is trusted',
     target: 'open',
-    file: 'protocol/state.rs',
-    change: [['.min(slots.len())', '']],
+    change: [replaces('used_slots', '.min($slots.len())', '')],
   },
   {
-    name: 'the listing is believed',
+    name: 'the reader bitmap is trusted',
     target: 'open',
-    file: 'protocol/reader_bitmap.rs',
-    change: [
-      [
-        'self.state.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)',
-        'Reads(self.slots()[slot].reads.load(SeqCst)).count() != 0',
-      ],
-    ],
+    change: [replaces('#scan_reads', '.is_some_and(', '.map_or_else(|| panic!("beyond the slots"), ')],
   },
   {
-    name: "the gate's owner is believed",
+    name: "the gate's owner is trusted",
     target: 'open',
-    file: 'protocol/state.rs',
-    change: [['Some(_) if gate.owner() < self.slots().len() =>', 'Some(_) =>']],
+    change: [forces(condition('gate_owner', 'owner'), 'true')],
   },
   {
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
-    file: 'shm/segment.rs',
-    change: [['!backing.fits(expected) || said', 'said']],
+    change: [replaces('#check_magic', '!$backing.fits($expected) ||', '')],
   },
   {
     name: 'a wait sleeps only on a word that is zero',
     target: 'open',
-    file: 'attachment/block.rs',
+    change: [replaces('#sleep_load', '($word, $seen, $until)', '($word, 0, $until)')],
+  },
+  {
+    name: 'the watcher does not clear the unknown bits of a wake word',
+    target: 'open',
+    change: [becomes(point('take_interrupt'), 'word.news.fetch_and(!INTERRUPTED, SeqCst);')],
+  },
+  {
+    name: 'an attachment does not check whether the gate names it as the owner',
+    target: 'open',
     change: [
-      [
-        'wake::wait_for_news(&self.slot().waiting.wake, until)',
-        'park::wait(&self.slot().waiting.wake, park::IDLE, until)',
-      ],
+      replaces('check_gate', 'if $owner == self.index => {}', 'if $owner == self.index => return Ok(()),'),
     ],
   },
   {
-    name: 'the watcher leaves what nobody should have written in a wake word',
-    target: 'open',
-    file: 'protocol/wake.rs',
-    change: [['word.news.fetch_and(WOKEN, SeqCst)', 'word.news.fetch_and(!INTERRUPTED, SeqCst)']],
-  },
-  {
-    name: 'nobody asks whether the gate names himself',
-    target: 'open',
-    file: 'attachment/requests.rs',
-    change: [['if ours { Ok(()) }', 'if true { Ok(()) }']],
-  },
-  {
-    name: "a read that is taken back wakes one's own writer",
+    name: "a read that is retracted wakes the attachment's own writer",
     target: 'running',
-    file: 'attachment/read.rs',
-    change: [
-      [
-        'if !gate.is_owned_by(self.index) {\n            self.segment.queue().wake_writer',
-        'if true {\n            self.segment.queue().wake_writer',
-      ],
-    ],
+    change: [forces(condition('retract_read', 'is_owned_by'), 'true')],
   },
   {
-    name: "a damaged lock's token is remembered for all",
+    name: "a damaged lock's token becomes the token floor of all locks",
     target: 'named',
-    file: 'shm/token_floor.rs',
-    change: [['.max(plausible(token, now))', '.max(token)']],
+    change: [replaces('LastToken::raise', '.max($limited($token, $now))', '.max($token)')],
   },
 ]

@@ -1,92 +1,89 @@
-// The orderings that loom's checks are shown to need. Where none of the checks finds a weaker one, it says here why that is
-// right.
-import { weaker } from '../weaker.js'
+// Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
-const UNUSED = 'nobody looks before the slot is in use, and the kernel gives its byte to one after the other'
+import { replaces } from '../operators.js'
+import { weaker, weakerAt, weakerIn } from '../orderings.js'
+
+const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
 const IN_ORDER =
-  'loom runs what is outside the order S in its place between what is in it: see machine-code.js'
-const KERNEL = 'it keeps the look before the question to the kernel, which no model shows'
+  'loom runs an operation outside of the sequentially consistent order in its place within it: see machine-code'
+const KERNEL = 'it orders the load before the probe of the kernel, which no model shows'
+const PUBLISH = { selector: 'publish_head' }
 
-/** @type {import('../run.js').Mutant[]} */
-export const MUTANTS = [
-  // Reading: publish, then look.
-  weaker('attachment/read.rs', 'read_publish', 'AcqRel'),
-  weaker('attachment/read.rs', 'register_reader', 'AcqRel'),
-  weaker('attachment/read.rs', 'register_reader', 'Relaxed'),
-  weaker('attachment/read.rs', 'retract_read', 'AcqRel'),
-  weaker('attachment/read.rs', 'release_read', 'AcqRel'),
-  weaker('attachment/read.rs', 'release_read', 'Acquire'),
-  weaker('attachment/read.rs', 'release_read', 'Release'),
-  weaker('attachment/read.rs', 'release_read', 'Relaxed'),
+/** @type {import('../mutate.js').Mutant[]} */
+export const mutants = [
+  // Reading: publish, then check.
+  weaker('read_publish', 'AcqRel'),
+  weaker('register_reader', 'AcqRel'),
+  weaker('register_reader', 'Relaxed'),
+  weaker('retract_read', 'AcqRel'),
+  weaker('release_read', 'AcqRel'),
+  weaker('release_read', 'Acquire'),
+  weaker('release_read', 'Release'),
+  weaker('release_read', 'Relaxed'),
   // Changing the mode.
-  weaker('attachment/exclusive.rs', 'end_read_in_place', 'Relaxed', {
-    survives: 'the gate says writing meanwhile, and its release comes after: nobody looks at the word before',
+  weaker('end_read_in_place', 'Relaxed', {
+    survives: 'the gate says writing until its release, which follows: no process reads the word before',
   }),
-  // (A false alarm: C++20 lets no later load return what is older than the swap of the release.)
-  weaker('attachment/convert.rs', 'downgrade_publish', 'Relaxed'),
+  // (A false alarm: C++20 lets no later load return a value older than the swap of the release.)
+  weaker('downgrade_publish', 'Relaxed'),
   // Attaching and closing.
-  weaker('attachment/lifecycle.rs', 'attach_load', 'Relaxed', { survives: UNUSED }),
-  weaker('attachment/lifecycle.rs', 'attach_reads', 'Relaxed', {
-    survives: 'the word says already that nobody reads there: only the generation is new',
+  weaker('attach_load', 'Relaxed', { survives: UNUSED }),
+  weaker('attach_reads', 'Relaxed', {
+    survives: 'the word already says that the slot does not read: only the generation is new',
   }),
-  weaker('attachment/lifecycle.rs', 'attach_queued', 'Relaxed', { survives: UNUSED }),
-  weaker('attachment/lifecycle.rs', 'attach_wake', 'Relaxed', { survives: UNUSED }),
-  weaker('attachment/lifecycle.rs', 'attach_unregister', 'Relaxed', { survives: UNUSED }),
-  weaker('protocol/state.rs', 'attach_high_water', 'AcqRel'),
-  weaker('protocol/state.rs', 'attach_high_water_load', 'Relaxed', {
-    survives: 'the exchange that follows fails if it is old',
+  weaker('attach_queued', 'Relaxed', { survives: UNUSED }),
+  weaker('attach_wake', 'Relaxed', { survives: UNUSED }),
+  weaker('attach_unregister', 'Relaxed', { survives: UNUSED }),
+  weaker('attach_high_water', 'AcqRel'),
+  weaker('attach_high_water_load', 'Relaxed', {
+    survives: 'the exchange that follows fails if the value is old',
   }),
-  weaker('protocol/state.rs', 'lower_high_water_load', 'Relaxed'),
-  weaker('protocol/state.rs', 'lower_high_water', 'Relaxed', {
-    survives: 'who attaches after it raises the mark again, in one order with it',
+  weaker('lower_high_water_load', 'Relaxed'),
+  weaker('lower_high_water', 'Relaxed', {
+    survives: 'an attachment after it raises the mark again, in one order with it',
   }),
-  weaker('shm/removal.rs', 'fn load', 'Relaxed'),
+  weakerAt('removal.load', 'Relaxed'),
   // The gate, and the scans.
-  weaker('shm/layout.rs', 'fn load', 'Acquire'),
-  weaker('shm/layout.rs', 'fn load', 'Relaxed'),
-  weaker('shm/layout.rs', 'fn swap', 'AcqRel'),
-  weaker('shm/layout.rs', 'fn swap', 'Acquire'),
-  weaker('shm/layout.rs', 'fn swap', 'Release'),
-  weaker('shm/layout.rs', 'fn swap', 'Relaxed', {
-    nth: 1,
-    survives: 'what a failed exchange found is not used, the gate is loaded anew',
+  weakerIn('GateLine::load', 'Acquire'),
+  weakerIn('GateLine::load', 'Relaxed'),
+  weakerIn('GateLine::swap', 'AcqRel'),
+  weakerIn('GateLine::swap', 'Acquire'),
+  weakerIn('GateLine::swap', 'Release'),
+  weakerIn('GateLine::swap', 'Relaxed', {
+    failure: true,
+    survives: 'the value that a failed exchange found is not used, the gate is loaded again',
   }),
-  weaker('protocol/state.rs', 'scan_bound', 'Acquire'),
-  weaker('protocol/reader_bitmap.rs', 'scan_reader_bitmap', 'Acquire'),
-  weaker('protocol/reader_bitmap.rs', 'scan_reader_bitmap', 'Relaxed'),
-  // (A false alarm, since loom lets a later load return this one's value though the bit was set in the order S since.)
-  weaker('protocol/reader_bitmap.rs', 'prune_readers', 'Relaxed'),
-  weaker('protocol/reader_bitmap.rs', 'scan_reads', 'Acquire'),
-  weaker('protocol/reader_bitmap.rs', 'scan_reads', 'Relaxed'),
-  weaker('protocol/wait_queue.rs', 'scan_queue', 'Acquire'),
-  weaker('protocol/wait_queue.rs', 'scan_queue', 'Relaxed'),
+  weaker('scan_bound', 'Acquire'),
+  weaker('scan_reader_bitmap', 'Acquire'),
+  weaker('scan_reader_bitmap', 'Relaxed'),
+  // (A false alarm, because loom lets a later load return this value although the bit was set since, in the order S.)
+  weaker('prune_readers', 'Relaxed'),
+  weaker('scan_reads', 'Acquire'),
+  weaker('scan_reads', 'Relaxed'),
+  weaker('scan_queue', 'Acquire'),
+  weaker('scan_queue', 'Relaxed'),
   // Waiting.
-  weaker('attachment/requests.rs', 'take_ticket', 'Relaxed', {
-    survives: 'whoever asks later, in time, gets the greater number from any order',
-  }),
-  weaker('attachment/requests.rs', 'publish_load', 'Relaxed', {
-    survives: 'whoever marks the word wakes its owner after that',
-  }),
-  weaker('attachment/requests.rs', 'publish_back', 'Release'),
-  weaker('attachment/requests.rs', 'publish', 'Release'),
-  weaker('attachment/requests.rs', 'publish', 'Relaxed'),
-  weaker('attachment/requests.rs', 'leave_queue', 'Release'),
-  weaker('protocol/wake.rs', 'wake_mark', 'Relaxed', { survives: IN_ORDER }),
-  weaker('protocol/wake.rs', 'take_wake', 'Relaxed', { survives: IN_ORDER }),
-  weaker('protocol/wake.rs', 'doorbell_load', 'Relaxed', { survives: IN_ORDER }),
-  weaker('attachment/doorbell.rs', 'doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
+  weaker('take_ticket', 'Relaxed', { survives: 'a later request gets a greater number under any ordering' }),
+  weaker('publish_load', 'Relaxed', { survives: 'a process that marks the word wakes its owner afterwards' }),
+  weaker('publish_back', 'Release'),
+  weaker('publish', 'Release', PUBLISH),
+  weaker('publish', 'Relaxed', PUBLISH),
+  weaker('leave_queue', 'Release'),
+  weaker('wake_mark', 'Relaxed', { survives: IN_ORDER }),
+  weaker('take_wake', 'Relaxed', { survives: IN_ORDER }),
+  weaker('doorbell_load', 'Relaxed', { survives: IN_ORDER }),
+  weaker('doorbell_mute', 'Relaxed', { survives: IN_ORDER }),
   {
     name: 'unmuted',
-    breaks: 'who blocks in a wait is rung for at its event loop',
-    file: 'attachment/block.rs',
-    change: [['let doorbell = self.mute();', 'let doorbell = 0;']],
+    breaks: 'a thread that blocks in a wait is rung for at its event loop',
+    change: [replaces('block', 'self.mute()', '0')],
   },
-  // The dead, and those who do not come.
-  weaker('protocol/recovery.rs', 'repair_load_queued', 'Relaxed', { survives: KERNEL }),
-  weaker('protocol/recovery.rs', 'repair_load_reads', 'Relaxed', { survives: KERNEL }),
-  weaker('protocol/recovery.rs', 'repair_queued', 'AcqRel'),
-  weaker('protocol/recovery.rs', 'repair_reads', 'AcqRel'),
-  weaker('monitor/peer_check.rs', 'check_queued', 'Relaxed', { survives: 'it is the own word' }),
-  weaker('monitor/peer_check.rs', 'skip_queued', 'AcqRel'),
-  weaker('monitor/peer_check.rs', 'skip_queued', 'Relaxed'),
+  // Dead and stopped processes.
+  weaker('repair_load_queued', 'Relaxed', { survives: KERNEL }),
+  weaker('repair_load_reads', 'Relaxed', { survives: KERNEL }),
+  weaker('repair_queued', 'AcqRel'),
+  weaker('repair_reads', 'AcqRel'),
+  weaker('check_queued', 'Relaxed', { survives: "it is the slot's own word" }),
+  weaker('skip_queued', 'AcqRel'),
+  weaker('skip_queued', 'Relaxed'),
 ]

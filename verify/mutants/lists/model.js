@@ -1,591 +1,442 @@
-// Each mutant breaks one rule of the protocol. The search beside it must find that; `quick` ones run with every change.
+// Faults in the protocol. The search beside each must find it (`npm run model -- --mutants`); `quick` ones run with every
+// change.
+import {
+  after,
+  becomes,
+  before,
+  begins,
+  body,
+  call,
+  code,
+  macro,
+  omits,
+  point,
+  replaces,
+  skips,
+} from '../operators.js'
 
-/** @type {(import('../../model/search.js').Search & { breaks: string, quick?: boolean, survives?: string })[]} */
+/** @typedef {import('../mutate.js').Mutant & Omit<import('../../model/search.js').Search, 'source'>} ModelMutant */
+
+/** @type {ModelMutant[]} */
 export const mutants = [
   {
-    name: 'no second look',
-    breaks: 'who has published a request does not look once more',
-    edits: [['     wake_next(s);\n     ok = 1\n', '     wake_next(s)\n']],
+    name: 'no second check',
+    breaks: 'a waiter that has published its request does not check once more',
+    change: [skips(code('publish_head', 'ok = 1'))],
     bounds: 'KINDS=33',
     quick: true,
   },
   {
     name: 'waiting first',
     breaks: '`waiting` is set before the request is published',
-    edits: [
-      ['     queued[s] = QUEUED(want, ticket);  ', '     skip;  '],
-      [
-        '     change_gate(true, WITH_WAITING(g));',
-        '     change_gate(true, WITH_WAITING(g));\n     queued[s] = QUEUED(want, ticket);',
-      ],
-    ],
+    change: [skips(point('publish')), after(point('join_queue'), 'queued[s] = QUEUED(want, ticket)')],
     bounds: 'N=3 KINDS=333',
   },
   {
     name: 'no sequence',
     breaks: 'joining the queue does not change the gate word while `waiting` is set',
-    edits: [
-      ['#define WITH_WAITING(g)     (NEXT(g) | WAITING)', '#define WITH_WAITING(g)     ((g) | WAITING)'],
-    ],
+    change: [becomes(macro('WITH_WAITING'), '((g) | WAITING)')],
     bounds: 'N=3 KINDS=233 CANCEL',
   },
   {
     name: 'cleared from a later gate',
     breaks: 'the queue is cleared from a gate that was read after the scan',
-    edits: [
-      [
-        '          if :: gate == a -> gate = WITHOUT_QUEUE(a);',
-        '          a = gate; if :: gate == a -> gate = WITHOUT_QUEUE(a);',
-      ],
-    ],
+    change: [before(code('wake_next', 'if :: gate == a -> gate = WITHOUT_QUEUE(a)'), 'a = gate;')],
     bounds: 'N=3 KINDS=333',
   },
   {
     name: 'cleared but closed',
     breaks: 'clearing the queue leaves it closed',
-    edits: [
-      [
-        '#define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))',
-        '#define WITHOUT_QUEUE(g)    ((g) & ~WAITING)',
-      ],
-    ],
+    change: [becomes(macro('WITHOUT_QUEUE'), '((g) & ~WAITING)')],
     bounds: 'KINDS=33 CLOSE',
   },
   {
-    name: 'passed is nobody',
-    breaks: 'the queue is cleared though somebody who was passed over is in it',
-    edits: [['          any = any || KIND(q);', '          any = any || IN_TURN(q);']],
-    bounds: 'N=3 KINDS=332 LOOKS=1',
+    name: 'cleared over a skipped waiter',
+    breaks: 'the queue is cleared although a skipped waiter is in it',
+    change: [replaces('wake_next', 'any = any || KIND(q)', 'any = any || IN_TURN(q)')],
+    bounds: 'N=3 KINDS=332 CHECKS=1',
   },
   {
     name: 'no wake by the last reader',
     breaks: 'a reader that leaves does not wake the writer',
-    edits: [
-      [
-        'reads[s] = READS(0) };             /* crash point: release_read */\n     g = gate;                                                                       /* crash point: release_load */\n     wake_writer(g);',
-        'reads[s] = READS(0) };             /* crash point: release_read */\n',
-      ],
-    ],
+    change: [omits('release_read', 'wake_writer')],
     bounds: 'KINDS=31',
     quick: true,
   },
   {
-    name: 'no wake by who retracts',
-    breaks: 'a reader that takes its mark back does not wake the writer who saw it',
-    edits: [['        if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;\n', '']],
+    name: 'no wake by a retracted read',
+    breaks: 'a reader that retracts its mark does not wake the writer that saw it',
+    change: [omits('read_while', 'wake_writer')],
     bounds: 'KINDS=31',
   },
   {
     name: 'no wake by a release',
-    breaks: 'a release does not wake the next',
-    edits: [
-      [
-        '          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);\n          break\n       :: else\n       fi\n     }\n  od;\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi',
-        '          held = 0; end = WHOLE; holds[_pid] = (count -> READER : 0);\n          break\n       :: else\n       fi\n     }\n  od;\n  g = 0',
-      ],
-    ],
+    breaks: 'a release does not wake the next waiter',
+    change: [omits('release_exclusive', 'wake_next')],
     bounds: 'KINDS=33',
   },
   {
     name: 'no wake by a downgrade',
-    breaks: 'from write to upgradable, the readers are not woken',
-    edits: [
-      [
-        '          held = U;\n          break\n       :: else\n       fi\n     }\n  od;\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi',
-        '          held = U;\n          break\n       :: else\n       fi\n     }\n  od;\n  g = 0',
-      ],
-    ],
+    breaks: 'a downgrade from write to upgradable does not wake the readers',
+    change: [omits('downgrade_to_upgradable', 'wake_next')],
     bounds: 'KINDS=31 ACTS=64 LINGER',
   },
   {
-    name: 'no wake by who gives up',
-    breaks: 'who leaves the queue does not wake the next',
-    edits: [
-      ['/* crash point: leave_queue */\n     wake_next(s)', '/* crash point: leave_queue */\n     skip'],
-    ],
+    name: 'no wake by a cancelled wait',
+    breaks: 'a waiter that leaves the queue does not wake the next one',
+    change: [omits('publish_head', 'wake_next', 1)],
     bounds: 'N=3 KINDS=313 CANCEL',
   },
   {
-    name: 'no wake by who stops draining',
-    breaks: 'a writer to be that gives the gate back does not wake the next',
-    edits: [
-      [
-        '/* crash point: abort_drain */\n  g = 0; ok = 0;\n  wake_next(s)',
-        '/* crash point: abort_drain */\n  g = 0; ok = 0',
-      ],
-    ],
+    name: 'no wake by an aborted drain',
+    breaks: 'a writer that stops draining does not wake the next waiter',
+    change: [omits('abort_claim', 'wake_next')],
     bounds: 'N=3 KINDS=313 CANCEL',
   },
   {
-    name: 'the passed are not woken',
-    breaks: 'neither who passes somebody over wakes him, nor wake_next',
-    edits: [
-      [
-        '     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi',
-        '     if :: ok -> ok = 0; wake_next(NONE) :: else fi',
-      ],
-      ['#define ITS_TURN ((q & SKIPPED) || KIND(q) == R', '#define ITS_TURN (!(q & SKIPPED) && KIND(q) == R'],
-      [
-        '                  KIND(q) > R && MODE(a)',
-        '                  !(q & SKIPPED) && KIND(q) > R && MODE(a)',
-      ],
+    name: 'skipped waiters are not woken',
+    breaks: 'neither the process that skips a waiter wakes it, nor wake_next',
+    change: [
+      replaces('check_for', 'wake_up(v); wake_next(NONE)', 'wake_next(NONE)'),
+      becomes(
+        macro('ITS_TURN'),
+        '(!(q & SKIPPED) && (KIND(q) == R && TICKET(q) < first_exclusive || KIND(q) > R && MODE(a) == FREE && TICKET(q) == first))',
+      ),
     ],
-    bounds: 'N=3 KINDS=333 LOOKS=1',
+    bounds: 'N=3 KINDS=333 CHECKS=1',
   },
   {
-    name: 'the passed drainer is not woken',
-    breaks: 'who takes the gate from a drainer does not wake him',
-    edits: [
-      [
-        '           :: ok -> ok = 0; wake_up(OWNER(g)); wake_next(NONE)',
-        '           :: ok -> ok = 0; wake_next(NONE)',
-      ],
-    ],
-    bounds: 'N=3 KINDS=313 LOOKS=1',
+    name: 'a skipped drainer is not woken',
+    breaks: 'a process that takes the gate from a drainer does not wake it',
+    change: [replaces('check_for', 'wake_up(OWNER(g)); wake_next(NONE)', 'wake_next(NONE)')],
+    bounds: 'N=3 KINDS=313 CHECKS=1',
   },
   {
-    name: 'the passed drainer waits on',
-    breaks: 'a drainer does not notice that the gate was taken from him',
-    edits: [['    :: claimed && !DRAINED_BY(g, s) ->\n', '    :: false ->\n']],
-    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+    name: 'a skipped drainer waits on',
+    breaks: 'a drainer does not notice that the gate was taken from it',
+    change: [replaces('continue_drain', 'claimed && !DRAINED_BY(g, s) ->', 'false ->')],
+    bounds: 'NOPS=2 KINDS=33 CHECKS=1',
   },
   {
-    name: 'the passed upgrader waits on',
-    breaks: 'an upgrader that was passed over, by somebody who then stopped, does not look for itself',
-    edits: [['ok = 0; found = MODE(g) == UPGRADABLE ', 'ok = 0 ']],
-    bounds: 'KINDS=42 ACTS=12 STOPS=1 LOOKS=1',
+    name: 'a skipped upgrader waits on',
+    breaks: 'an upgrader that was skipped by a process that then stopped does not check for itself',
+    change: [skips(code('check', 'found = MODE(g) == UPGRADABLE'))],
+    bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1',
   },
   {
-    name: 'closed in silence',
-    breaks: 'who closes the queue does not change the gate where it is closed already',
-    edits: [
-      [
-        '          if :: gate == g -> gate = NEXT(g) | CLOSED;',
-        '          if :: gate == g -> gate = g | CLOSED;',
-      ],
-    ],
+    name: 'closed without a change',
+    breaks: 'closing a closed queue does not change the gate',
+    change: [replaces('close_queue', 'gate = NEXT(g) | CLOSED', 'gate = g | CLOSED')],
     bounds: 'N=3 KINDS=333 CLOSE',
   },
   {
     name: 'closed, then marked',
-    breaks: 'who closes the queue says only afterwards that his time has come',
-    edits: [
-      [
-        '     late[s] = 1;                                                                    /* crash point: mark_overdue */\n',
-        '',
-      ],
-      [
-        '     od;\n     atomic { g = 0; ok = 0 }\n  :: else\n  fi\n#else',
-        '     od;\n     late[s] = 1;\n     atomic { g = 0; ok = 0 }\n  :: else\n  fi\n#else',
-      ],
+    breaks: 'a waiter marks itself as overdue only after it closed the queue',
+    change: [
+      skips(point('mark_overdue')),
+      before(code('close_queue', 'atomic { g = 0; ok = 0 }'), 'late[s] = 1;'),
     ],
     bounds: 'N=3 KINDS=333 CLOSE',
   },
   {
     name: 'no tenure',
-    breaks: 'the gate is taken from a drainer without a look whether it is still his, and drained',
-    edits: [['ok = TENURE(g) == TENURE(d); d = 0', 'ok = 1; d = 0']],
-    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+    breaks: 'the gate is taken from a drainer without a check that it still has it, drained',
+    change: [replaces('check_for', 'ok = TENURE(g) == TENURE(d)', 'ok = 1')],
+    bounds: 'NOPS=2 KINDS=33 CHECKS=1',
     quick: true,
   },
   {
     name: 'drained by a store',
-    breaks: 'from draining to writing goes a plain store, not a compare-and-swap',
-    edits: [
-      [
-        'inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }',
-        'inline claim_drained() { atomic { g = gate; ok = DRAINED_BY(g, s) }; if :: ok -> gate = TURNED(g, WRITING) :: else fi }',
-      ],
+    breaks: 'a plain store, not a compare-and-swap, turns draining into writing',
+    change: [
+      becomes(
+        body('claim_drained'),
+        ' atomic { g = gate; ok = DRAINED_BY(g, s) }; if :: ok -> gate = TURNED(g, WRITING) :: else fi ',
+      ),
     ],
-    bounds: 'NOPS=2 KINDS=33 LOOKS=1',
+    bounds: 'NOPS=2 KINDS=33 CHECKS=1',
   },
   {
-    name: 'given back unchecked',
-    breaks: 'an upgrader that gives up frees the gate also when it was passed over, and is upgradable again',
-    edits: [
-      [
-        'change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), GIVEN_BACK(g))',
-        'change_gate(OWNED_BY(g, s), GIVEN_BACK(g))',
-      ],
-    ],
-    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL LOOKS=1',
+    name: 'aborted unchecked',
+    breaks: 'an upgrader that gives up frees the gate even if it was skipped and is upgradable again',
+    change: [replaces('abort_claim', 'OWNED_BY(g, s) && EXCLUDES_READERS(g)', 'OWNED_BY(g, s)')],
+    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL CHECKS=1',
     quick: true,
   },
   {
     name: 'an upgrader frees the gate',
-    breaks: 'a passed upgrader loses its upgradable hold',
-    edits: [
-      [
-        '#define GIVEN_BACK(g)       (FREED(g) | (MODE(g) == UPGRADING) * (UPGRADABLE | OWNER(g) << 6))',
-        '#define GIVEN_BACK(g)       FREED(g)',
-      ],
-    ],
-    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL LOOKS=1',
+    breaks: 'a skipped upgrader loses its upgradable hold',
+    change: [becomes(macro('WITH_DRAIN_ABORTED'), 'FREED(g)')],
+    bounds: 'N=2 KINDS=42 ACTS=4 CANCEL CHECKS=1',
   },
   {
-    name: 'reader looks first',
-    breaks: 'a reader looks at the gate before it stores its mark',
-    edits: [
-      [
-        '     reads[s] = READS(1);                                                            /* crash point: read_publish */\n',
-        '',
-      ],
-      [
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     if\n     :: ok ->\n',
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     reads[s] = READS(1);\n     if\n     :: ok ->\n',
-      ],
-    ],
+    name: 'reader checks first',
+    breaks: 'a reader checks the gate before it stores its mark',
+    change: [skips(point('read_publish')), after(point('read_load'), 'reads[s] = READS(1)')],
     bounds: 'KINDS=31',
   },
   {
-    name: 'one look at the readers',
-    breaks: 'a try does not look at the readers again once it drains',
-    edits: [['inline write_drained() {\n  find_other_reader(s);', 'inline write_drained() {\n  v = NONE;']],
+    name: 'one check of the readers',
+    breaks: 'a try does not check the readers again once it drains',
+    change: [becomes(call('write_drained', 'find_other_reader'), 'v = NONE;')],
     bounds: 'KINDS=31 NOPS=2',
   },
   {
     name: 'writing at once',
-    breaks: 'the gate says "writing" before anybody has looked who reads',
-    edits: [['     :: l -> l = 0; write_with_others_registered(); break', '     :: false -> break']],
-    bounds: 'KINDS=31',
-    quick: true,
-  },
-  {
-    name: 'listed in silence',
-    breaks: 'who lists its slot does not change the gate',
-    edits: [
-      ['                :: gate == g -> gate = NEXT(g); g = 0;', '                :: gate == g -> g = 0;'],
+    breaks: 'the gate says "writing" before the readers are checked',
+    change: [
+      replaces('write_now', ':: l -> l = 0; write_with_others_registered(); break', ':: false -> break'),
     ],
     bounds: 'KINDS=31',
     quick: true,
   },
   {
-    name: 'listed by another',
-    breaks: 'who takes a slot leaves it listed',
-    edits: [
-      [
-        '     listing = listing & ~LISTED(s);                                                 /* crash point: attach_unregister */\n',
-        '',
-      ],
-    ],
+    name: 'registered without a change',
+    breaks: 'a reader that sets its bit does not change the gate',
+    change: [replaces('read_while', 'gate = NEXT(g);', '')],
+    bounds: 'KINDS=31',
+    quick: true,
+  },
+  {
+    name: 'registered by an earlier owner',
+    breaks: 'an attachment leaves the bit of its slot set',
+    change: [skips(point('attach_unregister'))],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {
-    name: 'one look at the listing',
-    breaks: 'who claims the gate for writing, since nobody else was listed, does not look again',
-    edits: [
-      [
-        '        :: ok ->\n           find_other_reader(s);\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
-        '        :: ok ->\n           v = NONE;\n           if\n           :: v == NONE -> begin_write(); ok = 1\n',
-      ],
-    ],
+    name: 'one check of the bitmap',
+    breaks: 'a writer that claims the gate because no other bit is set does not check again',
+    change: [becomes(call('write_now', 'find_other_reader'), 'v = NONE;')],
     bounds: 'KINDS=31 NOPS=2',
     survives:
-      'the claim fails if anybody has listed himself since the look; but for a wrap of the sequence, which is not in the model',
+      'the claim fails if a reader has set its bit since the check, except for a wrap of the sequence, which is not in the model',
   },
   {
     name: 'downgrade frees first',
-    breaks: 'from write to read, the gate is freed before the mark of the reader is stored',
-    edits: [
-      [
-        '     atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */\n',
-        '     count = 1;\n',
-      ],
-      [
-        '     fi\n  :: else -> join_readers()\n  fi;\n  release_exclusive()',
-        '     fi\n  :: else -> join_readers()\n  fi;\n  release_exclusive();\n  reads[s] = READS(1)',
-      ],
+    breaks: 'a downgrade from write to read frees the gate before the mark of the reader is stored',
+    change: [
+      becomes(point('downgrade_publish'), 'count = 1;'),
+      after(call('downgrade_to_read', 'release_exclusive'), 'reads[s] = READS(1)'),
     ],
     bounds: 'KINDS=33 ACTS=32',
     quick: true,
   },
   {
-    name: 'not listed',
-    breaks: 'who reads for the first time does not list its slot',
-    edits: [
-      [
-        '           listing = listing | LISTED(s);                                            /* crash point: register_reader */\n',
-        '',
-      ],
-    ],
+    name: 'not registered',
+    breaks: 'a reader does not set its bit at its first read',
+    change: [skips(point('register_reader', 'read_while'))],
     bounds: 'KINDS=31',
   },
   {
-    name: 'listed unseen',
-    breaks: 'who has listed its slot does not look at the gate once more',
-    edits: [
-      [
-        'g = gate; ok = !(against); if :: ok :: else -> g = 0; break fi }; /* crash point: register_load */',
-        'g = gate; ok = 1 };',
-      ],
-    ],
+    name: 'registered unchecked',
+    breaks: 'a reader that has set its bit does not check the gate again',
+    change: [becomes(point('register_load'), 'atomic { g = gate; ok = 1 };')],
     bounds: 'KINDS=31',
     quick: true,
   },
   {
-    name: 'listing before the gate',
-    breaks: 'a reader looks at the listing before it looks at the gate',
-    edits: [
-      [
-        '     atomic { g = gate; ok = !(against); g = 0 };                                    /* crash point: read_load */\n     if\n     :: ok ->\n        atomic {\n          ok = (listing & LISTED(s)) != 0;                                           /* crash point: registered_load */\n          if :: ok -> count',
-        '     found = (listing & LISTED(s)) != 0;\n     atomic { g = gate; ok = !(against); g = 0 };\n     if\n     :: ok ->\n        atomic {\n          ok = found; found = 0;\n          if :: ok -> count',
-      ],
+    name: 'bitmap before the gate',
+    breaks: 'a reader checks its bit before it checks the gate',
+    change: [
+      before(point('read_load'), 'found = (reader_bitmap & READER_BIT(s)) != 0;'),
+      replaces('read_while', 'ok = (reader_bitmap & READER_BIT(s)) != 0', 'ok = found; found = 0'),
     ],
-    bounds: 'KINDS=31 NOPS=2 UNLISTINGS=1',
+    bounds: 'KINDS=31 NOPS=2 PRUNES=1',
   },
   {
-    name: 'unlisted unasked',
-    breaks: 'a writer clears the listing without a look who reads, or is about to',
-    edits: [['          if :: COUNT(reads[j]) == 0 -> idle', '          if :: true -> idle']],
-    bounds: 'KINDS=31 NOPS=2 UNLISTINGS=1',
+    name: 'pruned unchecked',
+    breaks: 'a writer clears bits without a check of the readers',
+    change: [replaces('prune_idle_readers', 'COUNT(reads[j]) == 0', 'true')],
+    bounds: 'KINDS=31 NOPS=2 PRUNES=1',
     quick: true,
   },
   {
-    name: 'unlisted while draining',
-    breaks: 'a writer to be, from whom the gate may be taken, clears the listing',
-    edits: [
-      [
-        '#if UNLISTINGS > 0\n  if\n  :: atomic { unlistings > 0',
-        '#if false\n  if\n  :: atomic { unlistings > 0',
-      ],
-      [
-        '     find_other_reader(s);\n     if\n     :: v == NONE ->\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
-        '     find_other_reader(s);\n     if\n     :: v == NONE ->\n        prune_idle_readers();\n        claim_drained();\n        if\n        :: ok -> begin_write(); atomic',
-      ],
-    ],
-    bounds: 'KINDS=31 NOPS=2 LOOKS=1',
+    name: 'pruned while draining',
+    breaks: 'a drainer, from which the gate may be taken, clears bits',
+    change: [before(call('continue_drain', 'claim_drained'), 'prune_idle_readers();')],
+    bounds: 'KINDS=31 NOPS=2 CHECKS=1',
   },
   {
-    name: 'unlisted afterwards',
-    breaks: 'a writer clears the listing once it has freed the gate',
-    edits: [
-      [
-        '#if UNLISTINGS > 0\n  if\n  :: atomic { unlistings > 0',
-        '#if false\n  if\n  :: atomic { unlistings > 0',
-      ],
-      [
-        '  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
-        '  prune_idle_readers();\n  if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi\n}\n\ninline downgrade_to_read',
-      ],
-    ],
+    name: 'pruned afterwards',
+    breaks: 'a writer clears bits after it has freed the gate',
+    change: [before(code('release_exclusive', 'if :: g & WAITING'), 'prune_idle_readers();')],
     bounds: 'KINDS=31 NOPS=2',
   },
   {
-    name: 'downgraded unlisted',
-    breaks: 'from write to read, the slot is not listed',
-    edits: [
-      [
-        '     :: else -> listing = listing | LISTED(s)                                        /* crash point: register_reader */',
-        '     :: else',
-      ],
-    ],
+    name: 'downgraded unregistered',
+    breaks: 'a downgrade from write to read does not set the bit',
+    change: [skips(point('register_reader', 'downgrade_to_read'))],
     bounds: 'KINDS=33 ACTS=32',
   },
   {
-    name: 'listing before the claim',
-    breaks: 'a writer takes the listing that it saw before it had the gate',
-    edits: [
-      [
-        'inline write_drained() {\n  find_other_reader(s);',
-        'inline write_drained() {\n  l = before & ~LISTED(s); v = NONE; do :: l == 0 -> break :: else -> next_listed(); if :: COUNT(reads[j]) -> v = j :: else fi; j = 0 od;',
-      ],
-      [
-        '     trying[s] = 1;                                                                  /* crash point: try_mark */\n     claim_gate',
-        '     trying[s] = 1; before = listing;\n     claim_gate',
-      ],
-      ['  byte v, j, l, idle,', '  byte before;\n  byte v, j, l, idle,'],
+    name: 'bitmap before the claim',
+    breaks: 'a writer uses the bitmap that it loaded before it had the gate',
+    change: [
+      becomes(
+        call('write_drained', 'find_other_reader'),
+        'l = early & ~READER_BIT(s); v = NONE; do :: l == 0 -> break :: else -> next_reader(); if :: COUNT(reads[j]) -> v = j :: else fi; j = 0 od;',
+      ),
+      after(point('try_mark', 'write_with_others_registered'), 'early = reader_bitmap'),
+      replaces('Attachment', 'byte v, j', 'byte early, v, j'),
     ],
     bounds: 'N=3 KINDS=113',
   },
   {
-    name: 'fence before the gate',
+    name: 'token before the gate',
     breaks: 'a writer reads the last token before it has the gate',
-    edits: [
-      [
-        '  f = fence + 1;                                                                     /* crash point: last_token_load */\n',
-        '',
-      ],
-      ['inline write_now() {\n', 'inline write_now() {\n  f = fence + 1;\n'],
-    ],
+    change: [skips(point('last_token_load')), begins('write_now', 'f = last_token + 1;')],
     bounds: 'KINDS=33',
   },
   {
     name: 'gate not recovered',
-    breaks: 'the gate of a dead owner stays his',
-    edits: [['     free_gate_of();\n', '     skip;\n']],
+    breaks: 'the gate of a dead owner stays taken',
+    change: [omits('repair', 'free_gate_of')],
     bounds: 'KINDS=33 DEATHS=1',
   },
   {
     name: 'reads not recovered',
     breaks: 'the marks of dead readers stay',
-    edits: [['if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0', 'r = 0']],
+    change: [replaces('repair', 'if :: reads[v] == r -> reads[v] = r - COUNT(r) :: else fi; r = 0', 'r = 0')],
     bounds: 'KINDS=31 DEATHS=1',
   },
   {
     name: 'every owner poisons',
-    breaks: 'a dead owner that had not begun to write poisons too',
-    edits: [['if :: inside -> gate = POISONED_BY', 'if :: true -> gate = POISONED_BY']],
+    breaks: 'a dead owner poisons the lock even if it had not begun to write',
+    change: [replaces('free_gate_of', ':: inside ->', ':: true ->')],
     bounds: 'KINDS=31 DEATHS=1',
   },
   {
-    name: 'nobody poisons',
-    breaks: 'a death inside a write hold is not told',
-    edits: [['if :: inside -> gate = POISONED_BY', 'if :: false -> gate = POISONED_BY']],
+    name: 'no owner poisons',
+    breaks: 'a death inside a write hold is not reported',
+    change: [replaces('free_gate_of', ':: inside ->', ':: false ->')],
     bounds: 'KINDS=33 DEATHS=1',
   },
   {
-    name: 'the mode says enough',
-    breaks: 'a dead owner whose gate said "writing" poisons, whether its hold had begun and not ended or not',
-    edits: [['inside = token[v] == fence ', 'inside = 1 ']],
+    name: 'the mode is enough',
+    breaks: 'a dead owner whose gate says "writing" poisons the lock even before or after its hold',
+    change: [replaces('free_gate_of', 'inside = token[v] == last_token', 'inside = 1')],
     bounds: 'KINDS=33 DEATHS=1',
   },
   {
     name: 'the token stays',
     breaks: 'the end of a write hold is not marked in its slot before the gate is freed',
-    edits: [['atomic { token[s] = 0; holds[_pid] = after }', 'holds[_pid] = after']],
+    change: [replaces('end_write', 'token[s] = 0;', '')],
     bounds: 'KINDS=33 DEATHS=1',
   },
   {
-    name: 'the token before the fence',
-    breaks: 'the slot gets the token before the fence does',
-    edits: [
-      [
-        '  fence = f;                                                                         /* crash point: last_token_store */\n',
-        '',
-      ],
-      [
-        '    assert(f > last_token); last_token = f; f = 0\n  }\n',
-        '    assert(f > last_token); last_token = f\n  };\n  fence = f;\n  f = 0\n',
-      ],
+    name: 'the slot before the last token',
+    breaks: 'the token is stored in the slot before it is stored as the last token',
+    change: [
+      skips(point('last_token_store')),
+      replaces('begin_write', 'observed_token = f; f = 0 }', 'observed_token = f }; last_token = f; f = 0'),
     ],
     bounds: 'KINDS=33 DEATHS=1',
   },
   {
-    name: 'a drainer heals',
-    breaks: 'a writer to be that gives up settles an earlier death',
-    edits: [['EXCLUDES_READERS(g), GIVEN_BACK(g));', 'EXCLUDES_READERS(g), HEALED(GIVEN_BACK(g)));']],
+    name: 'a drainer clears the poison',
+    breaks: 'a writer that gives up before its hold clears the poison of an earlier death',
+    change: [replaces('abort_claim', 'WITH_DRAIN_ABORTED(g)', 'POISON_CLEARED(WITH_DRAIN_ABORTED(g))')],
     bounds: 'N=3 KINDS=133 ACTS=256',
   },
   {
-    name: 'not poison_cleared',
-    breaks: 'a write hold that ends well does not settle an earlier death',
-    edits: [['gate = HEALED(FREED(g)); poison = 0', 'gate = FREED(g); poison = 0']],
+    name: 'poison not cleared',
+    breaks: 'a write hold that ends consistent does not clear the poison of an earlier death',
+    change: [replaces('release_exclusive', 'POISON_CLEARED(FREED(g))', 'FREED(g)')],
     bounds: 'NOPS=2 KINDS=33 DEATHS=1',
   },
   {
     name: 'probe before the gate',
-    breaks: 'recovery asks whether the owner lives before it reads the gate',
-    edits: [
-      [
-        '  do\n  :: atomic {\n       a = gate;                                                                     /* crash point: free_gate_load */\n       if :: OWNED_BY(a, v) ::',
-        '  do\n  :: atomic { if :: DEAD(v) :: else -> a = 0; break fi };\n     atomic {\n       a = gate;\n       if :: OWNED_BY(a, v) ::',
-      ],
-      [
-        '     atomic { if :: DEAD(v) :: else -> a = 0; break fi };                            /* crash point: probe */\n',
-        '',
-      ],
+    breaks: 'recovery probes whether the owner is alive before it reads the gate',
+    change: [
+      before(
+        code('free_gate_of', 'atomic { a = gate; if'),
+        'atomic { if :: DEAD(v) :: else -> a = 0; break fi };',
+      ),
+      skips(point('probe', 'free_gate_of')),
     ],
-    bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES',
+    bounds: 'BORN=1 KINDS=222 DEATHS=1 CHECKS=1 TRIES',
   },
   {
     name: 'probe before the reads',
-    breaks: 'recovery asks whether the owner lives before it reads what he reads',
-    edits: [
-      [
-        '  atomic {\n    r = reads[v];                                                                    /* crash point: repair_load_reads */',
-        '  repaired = DEAD(v);\n  atomic {\n    r = reads[v];',
-      ],
-      [
-        '  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }  ',
-        '  :: else -> atomic { a = gate; repaired = repaired && OWNED_BY(a, v); a = 0 }  ',
-      ],
-      ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
+    breaks: 'recovery probes whether the owner is alive before it reads its read holds',
+    change: [
+      before(code('repair', 'atomic { r = reads[v]'), 'repaired = DEAD(v);'),
+      replaces('repair', 'repaired = OWNED_BY(a, v)', 'repaired = repaired && OWNED_BY(a, v)'),
+      replaces('repair', 'repaired = repaired && DEAD(v);', ''),
     ],
-    bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+    bounds: 'BORN=1 KINDS=131 DEATHS=1 CHECKS=1 TRIES',
     long: true,
   },
   {
     name: 'probe before the queue',
-    breaks: 'recovery asks whether the owner lives before it reads what he waits for',
-    edits: [
-      ['  atomic { q2 = queued[v]; repaired = 1 };', '  repaired = DEAD(v);\n  atomic { q2 = queued[v] };'],
-      [
-        '  :: else -> atomic { a = gate; repaired = OWNED_BY(a, v); a = 0 }  ',
-        '  :: else -> atomic { a = gate; repaired = repaired && OWNED_BY(a, v); a = 0 }  ',
-      ],
-      ['  atomic { repaired = repaired && DEAD(v); if', '  atomic { if'],
+    breaks: 'recovery probes whether the owner is alive before it reads its request',
+    change: [
+      replaces(
+        'repair',
+        'atomic { q2 = queued[v]; repaired = 1 }',
+        'repaired = DEAD(v); atomic { q2 = queued[v] }',
+      ),
+      replaces('repair', 'repaired = OWNED_BY(a, v)', 'repaired = repaired && OWNED_BY(a, v)'),
+      replaces('repair', 'repaired = repaired && DEAD(v);', ''),
     ],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
-    survives: 'who finds his own word gone publishes it again (publish_head), at his next look',
+    survives: 'a waiter that finds its word gone publishes it again (publish_head) at its next check',
   },
   {
     name: 'no generation',
-    breaks: 'the reads of two lives of a slot look the same',
-    edits: [['generation = GENERATION(reads[s]) + 1 }', 'generation = GENERATION(reads[s]) }']],
-    bounds: 'BORN=1 KINDS=131 DEATHS=1 LOOKS=1 TRIES',
+    breaks: 'two lives of a slot have the same reads word',
+    change: [replaces('open', 'GENERATION(reads[s]) + 1', 'GENERATION(reads[s])')],
+    bounds: 'BORN=1 KINDS=131 DEATHS=1 CHECKS=1 TRIES',
     long: true,
   },
   {
     name: 'no tag',
-    breaks: 'two tenures of the gate by one slot look the same',
-    edits: [
-      [
-        '#define ACQUIRED(g, m)      ((((FREED(g)) | (m) | (s << 6)) & ~TAG) | (((g) + (1 << 13)) & TAG))',
-        '#define ACQUIRED(g, m)      (FREED(g) | (m) | (s << 6))',
-      ],
-    ],
-    bounds: 'BORN=1 KINDS=222 DEATHS=1 LOOKS=1 TRIES',
+    breaks: 'two tenures of one slot have the same gate word',
+    change: [becomes(macro('ACQUIRED'), '(FREED(g) | (m) | (s << 6))')],
+    bounds: 'BORN=1 KINDS=222 DEATHS=1 CHECKS=1 TRIES',
   },
   {
     name: 'one try to free the gate',
-    breaks: 'who takes a dead slot tries only once to free its gate',
-    edits: [
-      [
-        '          a = 0; inside = 0; break\n       :: else -> inside = 0\n       fi\n     }\n  od\n}\n\n/* Looks who',
-        '          a = 0; inside = 0; break\n       :: else -> a = 0; inside = 0; break\n       fi\n     }\n  od\n}\n\n/* Looks who',
-      ],
-    ],
+    breaks: 'a process that takes a dead slot tries only once to free its gate',
+    change: [replaces('free_gate_of', ':: else -> inside = 0', ':: else -> a = 0; inside = 0; break')],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
   },
   {
-    name: 'the dead writer’s slot',
+    name: 'the slot of the dead writer',
     breaks: 'the slot that `died` names is used again',
-    edits: [['          if :: !HAS_DIED(g, s) -> g = 0;', '          if :: true -> g = 0;']],
+    change: [replaces('open', ':: !HAS_DIED(g, s) ->', ':: true ->')],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
   },
   {
     name: 'below the high-water mark',
-    breaks: 'who opens the lock does not raise the high-water mark',
-    edits: [['(MARK(high) < s + 1 -> s + 1 : MARK(high))', 'MARK(high)']],
+    breaks: 'an attachment does not raise the high-water mark',
+    change: [replaces('open', '(MARK(high) < s + 1 -> s + 1 : MARK(high))', 'MARK(high)')],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {
     name: 'the high-water mark without its changes',
-    breaks: 'who closes lowers the mark though somebody has attached above it since it looked',
-    edits: [['(((word) & ~7) + 8 | (mark))', '(mark)']],
+    breaks: 'a close lowers the mark although a process has attached above it since the close loaded it',
+    change: [becomes(macro('CHANGED'), '(mark)')],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {
-    name: 'the mark raised before the pid is there',
-    breaks:
-      'who closes takes the slot of one that is attaching for a vacant one, and does not see that it attached since',
-    edits: [
-      [
-        '     vacant[s] = 0;                                                                  /* crash point: attach_pid */\n',
-        '',
-      ],
-      ['MARK(high))); high = 0; break\n', 'MARK(high))); high = 0; ok = 1; break\n'],
-      [
-        '     od\n  :: else -> atomic { nops = 0;',
-        '     od;\n     ok = 0; vacant[s] = 0\n  :: else -> atomic { nops = 0;',
-      ],
+    name: 'the mark raised before the pid is stored',
+    breaks: 'a close takes the slot of an attaching process for vacant and misses that it attached since',
+    change: [
+      skips(point('attach_pid')),
+      replaces('open', 'high = 0; break', 'high = 0; ok = 1; break'),
+      replaces(
+        'open',
+        'od :: else -> atomic { nops = 0;',
+        'od; ok = 0; vacant[s] = 0 :: else -> atomic { nops = 0;',
+      ),
     ],
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {
     name: 'no generation in the queue',
-    breaks: 'the requests of two lives of a slot differ in their ticket only',
-    edits: [['((m) | (generation << 5) | ((tick) << 7))', '((m) | ((tick) << 7))']],
+    breaks: 'the requests of two lives of a slot differ in their tickets only',
+    change: [becomes(macro('QUEUED'), '((m) | ((tick) << 7))')],
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
     survives: 'no two requests have the same ticket',
   },

@@ -1,9 +1,8 @@
-// Ways to break the packages, each of which the test has to find.
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// Faults in the packages that `npm run test:packages -- --mutants` must find, each by the check `foundBy`.
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { addonName } from '../../../scripts/lib/setup.js'
 import { readManifest, TARGETS, writeManifest } from '../../../scripts/release/pack.js'
-import { replaceOnce } from '../run.js'
 
 const target = addonName().split('.')[1] ?? ''
 const library = 'process-rwlock'
@@ -13,7 +12,7 @@ const otherTarget = TARGETS.find((other) => other !== target) ?? ''
 /**
  * @typedef {object} Mutant
  * @property {string} name
- * @property {string} foundBy the check that has to fail
+ * @property {string} foundBy the check that must fail
  * @property {(staged: string) => void} change
  */
 
@@ -68,7 +67,7 @@ export const mutants = [
     }),
   },
   {
-    name: 'there is nothing for those who do not know "exports"',
+    name: 'no entry for tools that do not know "exports"',
     foundBy: 'attw',
     change: inManifest(library, (manifest) => {
       delete manifest.main
@@ -83,7 +82,7 @@ export const mutants = [
   {
     name: 'import lacks a name',
     foundBy: 'import and require()',
-    change: inFile('dist/index.mjs', ['LockError, ', '']),
+    change: inFile('index.mjs', ['LockError, ', '']),
   },
   {
     name: 'import and require() give two copies',
@@ -91,24 +90,24 @@ export const mutants = [
     change: (staged) => {
       const dist = join(staged, library, 'dist')
       for (const name of ['index', 'rwlock']) cpSync(join(dist, `${name}.js`), join(dist, `${name}-again.js`))
-      inFile('dist/index-again.js', ['./rwlock.js', './rwlock-again.js'])(staged)
-      inFile('dist/index.mjs', ['./index.js', './index-again.js'])(staged)
+      inFile('index-again.js', ['./rwlock.js', './rwlock-again.js'])(staged)
+      inFile('index.mjs', ['./index.js', './index-again.js'])(staged)
     },
   },
   {
     name: 'a bundle is not recognized',
     foundBy: 'webpack, bundled',
-    change: inFile('dist/shared-memory/binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
+    change: inFile('binding.js', ["if (name !== 'process-rwlock')", 'if (false)']),
   },
   {
     name: 'a built-in module is imported before a bundle is recognized',
     foundBy: 'esbuild, bundled',
-    change: inFile('dist/index.js', ['require("./binding.js");', '']),
+    change: inFile('index.js', [/require\("[^"]*\/binding\.js"\);/, '']),
   },
   {
     name: 'tools that collect files do not find the addon',
     foundBy: 'Next.js',
-    change: inFile('dist/index.mjs', ["import './addons.mjs'\n", '']),
+    change: inFile('index.mjs', ["import './addons.mjs'\n", '']),
   },
   {
     name: 'the addons are no dependencies',
@@ -118,7 +117,7 @@ export const mutants = [
     }),
   },
   {
-    name: 'an addon of another version is asked for',
+    name: 'an addon of another version is requested',
     foundBy: 'ESM',
     change: inManifest(library, (manifest) => {
       manifest.optionalDependencies[addon] = '0.0.1'
@@ -188,14 +187,24 @@ export const mutants = [
 ]
 
 /**
- * @param {string} path in the library's package
- * @param {[from: string, to: string]} change
+ * @param {string} name of a file of the compiled library, in whichever folder it is
+ * @param {[from: string | RegExp, to: string]} change of what occurs exactly once
  * @returns {Mutant['change']}
  */
-function inFile(path, change) {
+function inFile(name, [from, to]) {
   return (staged) => {
-    const file = join(staged, library, path)
-    writeFileSync(file, replaceOnce(readFileSync(file, 'utf8'), change))
+    const dist = join(staged, library, 'dist')
+    const found = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter(
+      (path) => basename(path) === name,
+    )
+    if (found.length !== 1) throw new Error(`there are ${found.length} files ${name}`)
+    const file = join(dist, found[0] ?? '')
+    const text = readFileSync(file, 'utf8')
+    if (text.split(from).length !== 2) throw new Error(`it does not occur exactly once in ${name}: ${from}`)
+    writeFileSync(
+      file,
+      text.replace(from, () => to),
+    )
   }
 }
 

@@ -1,120 +1,101 @@
-// Ways to break the lock, each of which `npm run stress -- --mutants` must find.
+// Faults that `npm run stress -- --mutants` must find within a minute. A `yield_now` widens the window that a mutant opens;
+// without the mutant it would change nothing.
+import {
+  after,
+  becomes,
+  before,
+  call,
+  condition,
+  forces,
+  guard,
+  omits,
+  point,
+  replaces,
+} from '../operators.js'
 
-/**
- * A `yield_now` makes the window that a mutant opens wide enough for a minute on two cores; on the lock as it is it would
- * change nothing.
- *
- * @type {import('../run.js').Mutant[]}
- */
-export const MUTANTS = [
+/** @type {import('../mutate.js').Mutant[]} */
+export const mutants = [
   {
-    name: 'a reader looks at the gate before it publishes its hold, and not after',
-    file: 'attachment/read.rs',
+    name: 'a reader checks the gate before it publishes its hold, and not after',
     change: [
-      ['crash_point!(read_publish);', 'let admitted = open(self.load_gate()); std::thread::yield_now();'],
-      [
-        'if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {',
-        'if admitted && (self.is_registered() || self.register_reader_while(|_| true)) {',
-      ],
+      before(point('read_publish'), 'let admitted = open(self.load_gate()); std::thread::yield_now();'),
+      becomes(
+        condition('read_while', 'register_reader_while'),
+        'admitted && (self.is_registered() || self.register_reader_while(|_| true))',
+      ),
     ],
   },
   {
-    name: 'a writer does not look for readers once it has the gate',
-    file: 'attachment/exclusive.rs',
+    name: 'a writer does not check for readers after it took the gate',
     change: [
-      [
-        'fn write_drained(&self) -> bool {\n        if self.has_other_readers() {\n            self.abort_claim();\n            return false;\n        }\n',
-        'fn write_drained(&self) -> bool {\n',
-      ],
-      [
-        '        let _trying = TryMark::of(self.slot());\n        let writes = self.claim_gate',
-        '        let _trying = TryMark::of(self.slot());\n        std::thread::yield_now();\n        let writes = self.claim_gate',
-      ],
+      forces(condition('write_drained', 'has_other_readers'), 'false'),
+      after(call('write_with_others_registered', 'of'), 'std::thread::yield_now();'),
     ],
   },
   {
     name: 'an upgrade does not wait for the readers',
-    file: 'attachment/requests.rs',
     change: [
-      [
-        '&& self.segment.readers().find_other_reader(self.index).is_none()',
-        '&& (drain.upgrade || self.segment.readers().find_other_reader(self.index).is_none())',
-      ],
+      replaces(
+        'continue_drain',
+        '.find_other_reader(self.index).is_none()',
+        '.find_other_reader(self.index).is_none_or(|_| drain.upgrade)',
+      ),
     ],
   },
   {
     name: 'a downgrade frees the gate before it reads',
-    file: 'attachment/convert.rs',
     change: [
-      [
-        'self.reads.set(1);\n            crash_point!(downgrade_publish);',
-        'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now(); self.reads.set(1);',
-      ],
+      before(
+        call('downgrade_to_read', 'set'),
+        'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now();',
+      ),
     ],
   },
   {
     name: 'the last token does not grow',
-    file: 'attachment/exclusive.rs',
-    change: [
-      ['self.gate().last_token.load(Relaxed).wrapping_add(1);', 'self.gate().last_token.load(Relaxed);'],
-    ],
+    change: [replaces('begin_write', '.wrapping_add(1)', '')],
   },
   {
     name: 'a death inside is not remembered',
-    file: 'protocol/recovery.rs',
-    change: [['gate.freed().poisoned_by(index)', 'gate.freed()']],
+    change: [replaces('free_gate_of', '.poisoned_by($index)', '')],
   },
   {
-    name: 'a whole write does not settle a death',
-    file: 'attachment/exclusive.rs',
-    change: [
-      [
-        'HoldEnd::Consistent if mode == Mode::Write => gate.freed().poison_cleared()',
-        'HoldEnd::Consistent if mode == Mode::Write => gate.freed()',
-      ],
-    ],
+    name: 'a consistent write hold does not clear the poison',
+    change: [replaces('release_exclusive', '.poison_cleared()', '')],
   },
   {
-    name: 'whoever is asked about counts as dead',
-    file: 'protocol/recovery.rs',
-    change: [['self.repair(slot, || !self.lock_file.is_alive(slot))', 'self.repair(slot, || true)']],
+    name: 'each process that is probed counts as dead',
+    change: [becomes(point('probe'), 'false')],
   },
   {
     name: 'a dead reader is never cleared',
-    file: 'protocol/recovery.rs',
-    change: [['if reads.count() != 0 {\n', 'if false {\n']],
+    change: [forces(guard('repair_reads'), 'false')],
   },
   {
     name: 'a dead waiter is never cleared',
-    file: 'protocol/recovery.rs',
-    change: [['if queued != Queued::NONE {\n', 'if false {\n']],
+    change: [forces(guard('repair_queued'), 'false')],
   },
   {
     name: 'a dead owner keeps the gate',
-    file: 'protocol/recovery.rs',
-    change: [['        self.free_gate_of(index, is_dead);\n', '']],
+    change: [omits('repair', 'free_gate_of')],
   },
   {
-    name: 'the places of the dead are lost',
-    file: 'shm/claim.rs',
-    change: [['.chain((0..spare).filter(|index| !is_vacant(index)))', '']],
+    name: 'the slots of dead processes are lost',
+    change: [replaces('#attach_lock', '.chain((0..$spare).filter(|$index| !is_vacant($index)))', '')],
   },
   {
     name: 'the queue is never closed',
-    file: 'attachment/requests.rs',
-    change: [['&& now >= head.close_at\n', '&& now >= u64::MAX\n']],
+    change: [forces(guard('mark_overdue'), 'false')],
   },
   {
-    name: 'a queue without waiters stays as it is',
-    file: 'protocol/wait_queue.rs',
-    change: [['gate.without_queue()', 'gate.with_closed()']],
+    name: 'a queue without waiters is not cleared',
+    change: [replaces('wake_next', '.without_queue()', '.with_closed()')],
   },
   {
-    name: 'the wake of the next is lost, and nobody looks by himself',
-    file: 'protocol/wait_queue.rs',
+    name: 'the wake of the next waiter is lost, and no waiter checks by itself',
     change: [
-      ['if turn && Some(slot) != me {', 'if turn && Some(slot) == me {'],
-      ['self.next_poll(now).min(peer_check.next);', 'self.next_poll(now);', 'attachment/block.rs'],
+      replaces('wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),
+      replaces('sleep_until_settled', '.min($check.next)', ''),
     ],
   },
 ]

@@ -5,7 +5,7 @@ use memmap2::MmapRaw;
 #[cfg(all(test, target_os = "linux"))]
 use super::heap::Heap;
 
-/// No descriptor is kept for it.
+/// No file descriptor stays open for it.
 pub(super) enum Backing {
     #[cfg(unix)]
     Shared(MmapRaw),
@@ -35,10 +35,10 @@ impl Backing {
         }
     }
 
-    /// Whether it has as many bytes as a lock needs.
+    /// Whether its size is that of a lock.
     pub fn fits(&self, bytes: usize) -> bool {
         match self {
-            // Whole pages, which have 16 KiB at most.
+            // The size is in whole pages of 16 KiB at most.
             #[cfg(target_os = "macos")]
             Self::Shared(map) => (bytes..bytes + (16 << 10)).contains(&map.len()),
             _ => self.len() == bytes,

@@ -1,5 +1,6 @@
-//! A lock in the memory of this process alone, mapped once for all its attachments: for the checks of memory orderings,
-//! whose tools know an atomic by its address. Everything else is as in a lock found by path; the lock file has no name.
+//! A lock in the memory of this process, mapped once for all its attachments. For the tests of
+//! memory orderings, whose tools identify an atomic by its address. Everything else works like a
+//! lock found by path; the lock file has no name.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fs::{File, OpenOptions};
@@ -34,15 +35,15 @@ impl Heap {
         if base.is_null() {
             handle_alloc_error(layout);
         }
-        // loom's atomics must be made, zeroed memory is none.
-        // SAFETY: aligned, and the slots begin after it.
+        // loom's atomics must be constructed; zeroed memory is not enough. SAFETY: aligned, and the
+        // slots begin after it.
         unsafe { base.cast::<Preamble>().write(Preamble::default()) };
         // SAFETY: within the allocation.
         let slots = unsafe { base.add(SLOTS_OFFSET) }.cast::<Slot>();
         for index in 0..slots_of(capacity) {
-            // SAFETY: `bytes_of` has room for as many.
+            // SAFETY: `bytes_of` includes that many slots.
             let slot = unsafe { slots.add(index) };
-            // SAFETY: aligned, since the offset of the first is.
+            // SAFETY: aligned, because the first slot is.
             unsafe { slot.write(Slot::default()) };
         }
         let heap = Arc::new(Self { base, capacity, file: unnamed_file() });
@@ -52,14 +53,14 @@ impl Heap {
         heap
     }
 
-    /// One attachment more.
+    /// Opens one more attachment.
     pub fn attach(self: &Arc<Self>) -> Attachment {
         let segment = self.segment();
         let slot = claim::slot(&segment).unwrap().expect("a free slot");
         Attachment::attach(segment, slot, &Options::default()).unwrap()
     }
 
-    /// The lock, opened by one who has no slot yet.
+    /// Opens the lock without taking a slot.
     pub fn segment(self: &Arc<Self>) -> Segment {
         Segment::existing(Backing::Heap(self.clone()), self.lock(), location()).map_err(|(error, _)| error).unwrap()
     }
@@ -76,7 +77,7 @@ impl Heap {
         Layout::from_size_align(bytes_of(capacity), align_of::<Slot>()).unwrap()
     }
 
-    /// An open file of its own, as every attachment has.
+    /// A separate open file, which every attachment needs.
     fn lock(&self) -> LockFile {
         let path: String =
             if cfg!(miri) { "/dev/null".into() } else { format!("/proc/self/fd/{}", self.file.as_raw_fd()) };
@@ -102,6 +103,6 @@ fn unnamed_file() -> File {
     // SAFETY: the name is a C string.
     let descriptor = unsafe { libc::memfd_create(c"process-rwlock".as_ptr(), libc::MFD_CLOEXEC) };
     assert!(descriptor >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: just made, and nobody else's.
+    // SAFETY: just created, and not owned by anything else.
     unsafe { File::from_raw_fd(descriptor) }
 }

@@ -1,12 +1,12 @@
-//! The shared memory, byte by byte. Every field is an atomic: other processes change it at any time, and nothing read
-//! from it is trusted before it was masked or bounded.
+//! The shared memory, byte by byte. Every field is an atomic, because other processes can change it
+//! at any time. Every value that is read from it is masked or bounded before it is used.
 //!
 //! ```text
-//! offset 0      Header   what the lock is: written once, at creation, the magic last
-//! offset 384    Gate     the gate word and the last token; the ticket counter on its own line
-//! offset 640    ReaderBitmap  which slots may read
-//! offset 1152   Slot 0   reading line, waiting line (128 bytes each)
-//! offset 1408   Slot 1   …
+//! offset 0      Header         what the lock is; written once, at creation, the magic last
+//! offset 384    Gate           the gate word and the last token; the ticket counter on its own line
+//! offset 640    ReaderBitmap   which slots may read
+//! offset 1152   Slot 0         reading line, waiting line (128 bytes each)
+//! offset 1408   Slot 1         …
 //! ```
 
 use std::mem::{offset_of, size_of};
@@ -17,31 +17,33 @@ use crate::protocol::gate::Gate;
 use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
 
-/// Two cache lines: the unit that adjacent-line prefetchers move, and the line size of Apple silicon.
+/// Two cache lines: the unit of adjacent-line prefetchers, and the line size of Apple silicon.
 const LINE: usize = 128;
 
 /// The first eight bytes of a valid lock.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
-/// In the magic's place while a file is laid out in place; whoever finds it and gets the setup byte starts afresh.
+/// Replaces the magic while a file is initialized in place. A process that finds it and gets the
+/// setup byte starts again.
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
-/// Raised with every change of meaning that [`LAYOUT_HASH`] cannot see.
+/// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
 pub(crate) const LAYOUT_VERSION: u32 = 3;
 
-/// What the lock is. Constant after creation, except `high_water`, `removal` and a flag, which only openers and closers change.
+/// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
+/// change only when an attachment opens or closes.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Header {
     pub magic: AtomicU64,
     pub layout_hash: AtomicU64,
     pub layout_version: AtomicU32,
-    /// Attachments the lock was made for.
+    /// The number of attachments that the lock was created for.
     pub capacity: AtomicU32,
-    /// Bytes of the whole segment.
+    /// The size of the whole segment in bytes.
     pub bytes: AtomicU64,
-    /// Unix time of creation in ns; also the seed of the last token.
+    /// The Unix time of creation in ns; also the first token.
     pub created: AtomicU64,
-    /// What its creator asked for, see [`TRANSIENT`] and [`ANONYMOUS`]; and [`FRESH`].
+    /// [`TRANSIENT`], [`ANONYMOUS`] and [`FRESH`].
     pub flags: AtomicU32,
     pub name_bytes: InfoU32,
     pub name: [InfoU64; 32],
@@ -51,21 +53,23 @@ pub(crate) struct Header {
     pub removal: AtomicU64,
 }
 
-/// In `flags`: the last close removes the lock even if it has the death of a writer to report.
+/// Flag: the last close removes the lock even if the death of a writer was not reported yet.
 pub(crate) const TRANSIENT: u32 = 1;
-/// In `flags`: the name is random, so once all of its processes are dead nobody needs its report.
+/// Flag: the name is random, so no other process can need the report of a death after all of the
+/// lock's processes have died.
 pub(crate) const ANONYMOUS: u32 = 2;
-/// In `flags`, until somebody has attached: since its tokens were given their beginning, and before it had its name, another lock
-/// may have had that name, and have handed out greater ones.
+/// Flag, until a process has attached: the first token may be too small, because after it was
+/// chosen, and before the lock got its name, another lock of that name may have issued greater
+/// tokens.
 pub(crate) const FRESH: u32 = 4;
 
-/// The words every acquisition of an exclusive mode goes through.
+/// The words that every acquisition of an exclusive mode uses.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct GateLine {
     /// See [`crate::protocol::gate::Gate`].
     pub gate: AtomicU64,
-    /// The last fencing token handed out. Stored by the gate's owner alone.
+    /// The last fencing token that was issued. Only the owner of the gate stores it.
     pub last_token: AtomicU64,
 }
 
@@ -78,8 +82,8 @@ impl GateLine {
         self.gate.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
     }
 
-    /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
-    /// last `step` was given.
+    /// Changes the gate to what `step` returns, with a retry if another process changes it at the
+    /// same time. If `step` returns `None`, the gate stays. Returns the last argument of `step`.
     pub fn change(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
         loop {
             crash_point!(gate_load);
@@ -93,19 +97,20 @@ impl GateLine {
     }
 }
 
-/// Only waiters touch it: kept off the gate's line.
+/// Used by waiters only, so it is not on the line of the gate.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct TicketLine {
     pub next: AtomicU64,
 }
 
-/// A bit for each slot that may read, so that a writer need not look at the others. Changed seldom: who reads for the first
-/// time lists its slot, and now and then a writer takes out those that do not read. So every core keeps a copy.
+/// One bit for each slot that may read; a writer checks only these slots. The bitmap rarely changes
+/// (a slot registers at its first read, and a writer occasionally removes idle slots), so every
+/// core keeps a copy in its cache.
 #[repr(C, align(128))]
 pub(crate) struct ReaderBitmap(pub [AtomicU64; slots_of(MAX_CAPACITY).div_ceil(64)]);
 
-/// Slots that one word lists. The checks under loom have few, and want more than one word for them.
+/// The number of slots for each word. Tests under loom use few slots and need more than one word.
 pub(crate) const SLOTS_OF_WORD: usize = if cfg!(loom) { 1 } else { 64 };
 
 impl Default for ReaderBitmap {
@@ -115,7 +120,7 @@ impl Default for ReaderBitmap {
 }
 
 impl ReaderBitmap {
-    /// The word that lists `slot`, and its bit there.
+    /// The word with the bit of `slot`, and the bit.
     pub fn bit_of(&self, slot: usize) -> (&AtomicU64, u64) {
         (&self.0[slot / SLOTS_OF_WORD], 1 << (slot % SLOTS_OF_WORD))
     }
@@ -130,19 +135,21 @@ pub(crate) struct Preamble {
     pub reader_bitmap: ReaderBitmap,
 }
 
-/// One attachment: a thread that has the lock open. The reading line is written by its owner alone (and by recovery
-/// after its death); others wake it through the waiting line.
+/// One attachment: a thread that has the lock open. The reading line is written by its owner only
+/// (and by recovery after its death). Other processes wake the owner through the waiting line.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct Slot {
     /// See [`crate::protocol::slot::Reads`].
     pub reads: AtomicU64,
-    /// The fencing token of this slot's write hold. Not that of the lock: no write hold has begun, or it has ended.
+    /// The fencing token of this slot's write hold. If it differs from the lock's last token, no
+    /// write hold has begun, or it has ended.
     pub token: AtomicU64,
-    /// When the present read hold and the present exclusive hold began, for people; see [`crate::sys::park::shared`]. 0: not known.
+    /// When the current read hold and the current exclusive hold began, for display; see
+    /// [`crate::sys::park::shared`]. 0: unknown.
     pub read_since: InfoU64,
     pub exclusive_since: InfoU64,
-    /// What the present holds are called, if they were given names of their own.
+    /// The labels of the current holds, if they have their own.
     pub read_label: Label,
     pub exclusive_label: Label,
 
@@ -154,32 +161,38 @@ pub(crate) struct Slot {
 pub(crate) struct WaitLine {
     /// See [`crate::protocol::slot::Queued`].
     pub queued: AtomicU64,
-    /// The word the owner sleeps on; see [`crate::sys::park`].
+    /// The word on which the owner sleeps; see [`crate::sys::park`].
     pub wake: Word,
-    /// How many requests wait behind this slot, for people.
+    /// The number of requests that wait in this slot, for display.
     pub pending: InfoU32,
-    /// Where `pid` is a number of; see [`crate::sys::exit_watch::namespace`].
+    /// The PID namespace of `pid`; see [`crate::sys::exit_watch::namespace`].
     pub namespace: InfoU32,
-    /// How often the owner did not come when the readers it drained had left; doubles the patience it is given.
+    /// How often the owner was skipped because it did not take the lock after the readers had left.
+    /// Each time doubles its grace period.
     pub skip_count: AtomicU32,
-    /// Not 0: the published request has been overtaken for long enough, and wants the queue closed to newcomers.
+    /// Not 0: newcomers have overtaken the published request for long enough, and it wants the
+    /// queue closed to them.
     pub overdue: AtomicU32,
-    /// Not 0: the owner tries for the gate, and where this says that it drains, it does not wait for the readers inside.
+    /// Not 0: the owner is in a try. If the gate says that the owner drains, it does not wait for
+    /// the readers inside.
     pub in_try: AtomicU32,
     /// When the published request was made; see [`crate::sys::park::shared`].
     pub since: InfoU64,
-    /// Identity, for people. `pid` 0: nobody attached.
+    /// The process ID, for display. 0: no attachment.
     pub pid: AtomicU32,
     pub thread: InfoU32,
     pub label: Label,
-    /// Where the owner's event loop is woken, and what is said there; see [`crate::sys::park::doorbell`]. 0: it sleeps on `wake`.
+    /// How to wake the owner's event loop; see [`crate::sys::doorbell`]. 0: the owner sleeps on
+    /// `wake`.
     pub doorbell: AtomicU64,
     pub doorbell_key: AtomicU64,
-    /// Not 0: the owner knows of its upgradable hold. Where the gate says otherwise for long, something else wrote there.
+    /// Not 0: the owner knows that it has the upgradable hold. If it is 0 although the gate says so
+    /// for long, the memory is damaged.
     pub upgradable: AtomicU32,
 }
 
-/// A short text for people, cut at a character boundary. May be torn by a concurrent writer; is never acted on.
+/// A short text for display, cut at a character boundary. A concurrent write can tear it; no
+/// decision depends on it.
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
@@ -212,8 +225,8 @@ pub(crate) fn load_bytes(words: &[InfoU64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect()
 }
 
-/// One more slot than the capacity: the slot of a writer that died stays as it is until its `ownerDied` is settled, and
-/// must not cost an attachment meanwhile.
+/// One slot more than the capacity: the slot of a writer that died keeps its state until its
+/// `ownerDied` is cleared, and must not reduce the capacity meanwhile.
 pub(crate) const fn slots_of(capacity: u32) -> usize {
     capacity as usize + 1
 }
@@ -224,7 +237,7 @@ pub(crate) const fn bytes_of(capacity: u32) -> usize {
     SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
 }
 
-/// Fingerprint of the offsets: two builds that disagree on one cannot share a lock.
+/// A fingerprint of the offsets: two builds that disagree on any of them cannot share a lock.
 pub(crate) const LAYOUT_HASH: u64 = {
     let offsets = [
         offset_of!(Header, capacity),
@@ -257,7 +270,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
     hash
 };
 
-// The same on every target: 32 or 64 bits, any pointer size.
+// The offsets are the same on every target: 32 or 64 bits, any pointer size.
 const _: () = {
     assert!(size_of::<Label>() == Label::BYTES);
     assert!(size_of::<Header>() == 3 * LINE);
@@ -266,7 +279,7 @@ const _: () = {
     assert!(size_of::<Preamble>() == SLOTS_OFFSET);
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
-    // (loom's atomics are of other sizes.)
+    // (The atomics of loom have other sizes.)
     assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
     assert!(cfg!(loom) || LAYOUT_HASH == 0xbcad_1506_40b6_7e69);
 };

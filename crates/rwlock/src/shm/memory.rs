@@ -1,4 +1,5 @@
-//! The memory of named locks: zeroed, shared by every process of the user, and there until somebody unlinks it.
+//! The memory of named locks: zeroed, shared by all processes of the user, and kept until it is
+//! unlinked.
 
 use std::io;
 
@@ -9,7 +10,7 @@ use crate::sys::shared_memory::file;
 #[cfg(unix)]
 use crate::sys::shared_memory::unix as system;
 
-/// How an id begins, for whoever looks at the memory of a machine.
+/// The prefix of every ID, so that people recognize the memory of locks.
 pub(super) fn id_prefix() -> String {
     #[cfg(unix)]
     return system::id_prefix();
@@ -26,19 +27,19 @@ pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
     }
 }
 
-/// Makes the memory `id`, all zero, with all its pages: a full `/dev/shm` or disk is an error now, and not a signal later. An error
-/// comes with the call that failed.
+/// Creates the memory `id`, zeroed, with all pages allocated, so that a full `/dev/shm` or disk is
+/// an error now instead of a signal later. The error comes with the call that failed.
 pub(super) fn create(id: &str, bytes: usize) -> Result<Backing, (&'static str, io::Error)> {
     let made = match directory::of_memory() {
         #[cfg(unix)]
         None => system::create(id, bytes).map(Backing::Shared),
         folder => file::create(&folder.unwrap_or_default().join(id), bytes).map(Backing::File),
     };
-    // An error of the unlinking would hide the one that matters; the record still says where the memory is.
+    // An error of unlink would hide the original error. The record still names the memory.
     made.inspect_err(|_| drop(unlink(id)))
 }
 
-/// Removes the memory `id`, which those who have mapped it keep. No error if it is gone already.
+/// Unlinks the memory `id`. Processes that have mapped it keep it. Succeeds if it does not exist.
 pub(super) fn unlink(id: &str) -> io::Result<()> {
     crash_point!(unlink_memory);
     match directory::of_memory() {

@@ -1,9 +1,12 @@
-//! Where a lock lives: shared memory found by name, or a file found by path. Both come with a lock file.
+//! Where a lock is stored: shared memory found by name, or a file found by path. Each has a lock
+//! file.
 //!
-//! Opening and closing wait for nobody. A new lock is made aside, complete and with its maker attached, and then gets its name in
-//! one step, which fails if another process was faster. Who opens an existing one takes the byte of a slot ([`crate::sys::byte_lock`])
-//! and then looks whether the lock was removed meanwhile ([`removal`]). Only where a file must be laid out in place, and where a
-//! file is removed, one process after the other holds the file's setup byte ([`setup`]).
+//! Opening and closing never wait for another process. A new lock is built under a private name,
+//! complete and with its creator attached, and then renamed to its final name in one step, which
+//! fails if another process was faster. To open an existing lock, a process takes the byte lock of
+//! a slot ([`crate::sys::byte_lock`]) and then checks whether the lock was removed meanwhile
+//! ([`removal`]). Only where a file must be initialized in place, or is removed, do processes take
+//! turns, by the setup byte of the file ([`setup`]).
 
 mod backing;
 pub(crate) mod claim;

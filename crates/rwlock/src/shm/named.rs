@@ -1,7 +1,9 @@
-//! Locks found by name: shared memory under a random id, and a record (the lock file) that says which.
+//! Locks found by name: shared memory with a random ID, and a record (the lock file) that contains
+//! the ID.
 //!
-//! A record names its memory from before that is made until after it is gone, so a death on the way leaves nothing that nobody
-//! knows of. It is published when both are complete, and never changes.
+//! The record names its memory before the memory is created, until after it is deleted. So a crash
+//! in between leaves no memory that no record names. The record is published when both are
+//! complete, and never changes afterwards.
 
 use std::fs;
 use std::io;
@@ -23,14 +25,14 @@ use crate::options::MAX_CAPACITY;
 use crate::options::Options;
 use crate::sys::files;
 
-/// How long what cannot be right may be so, since somebody is just removing the lock.
+/// How long an invalid state is tolerated, because another process may be removing the lock.
 const SETTLING_TIME: Duration = Duration::from_millis(20);
 
-/// Opens the lock called `name`, making it if there is none, and takes a slot of it.
+/// Opens the lock `name`, creates it if it does not exist, and takes a slot.
 pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
     check_name(name)?;
     let directory = directory::ensure()?;
-    // No `Once`, on which a forked child would wait for a thread that it does not have.
+    // Not a `Once`: a forked child would wait for a thread that it does not have.
     static SWEPT: AtomicBool = AtomicBool::new(false);
     if !SWEPT.swap(true, Relaxed) {
         sweep::sweep(&directory);
@@ -48,7 +50,8 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
             },
             Found::Lock(segment) => {
                 if let Err(error) = segment.check_capacity(options.capacity) {
-                    // What a crash left binds nobody: it is made anew with the capacity asked for.
+                    // A lock that is left over from a crash does not bind its next user: it is
+                    // created again with the requested capacity.
                     match remove_if(&segment, is_settled)? {
                         Attempt::InUse | Attempt::Kept => return Err(error),
                         _ => continue,
@@ -65,7 +68,7 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
     }
 }
 
-/// Removes the lock called `name`. `false` if there is none.
+/// Removes the lock `name`. `false` if it does not exist.
 pub(crate) fn remove(name: &str) -> Result<bool> {
     check_name(name)?;
     let Some(directory) = directory::existing()? else { return Ok(false) };
@@ -86,7 +89,8 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
     }
 }
 
-/// What `see` says of each named lock of this user. Nothing of those whose record or memory is damaged, or of another version.
+/// The result of `see` for each named lock of this user, without those whose record or memory is
+/// damaged or of another version.
 pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
     let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
     let cannot =
@@ -99,8 +103,8 @@ pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
     Ok(all)
 }
 
-/// What `see` says of the lock of a record, as it was while that was the lock: if it was removed meanwhile, it may have been made
-/// anew, and so it is looked for once more.
+/// The result of `see` for the lock of a record. If the lock was removed meanwhile, it may have
+/// been created again, so the record is followed again.
 fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
     loop {
         let lock = match check(location) {
@@ -123,31 +127,33 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
     }
 }
 
-/// Removes a lock that nobody has open, if `may` says so of it.
+/// Removes a lock that no process has open, if `may` permits it.
 pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
     let attempt = removal::try_remove(segment, may)
-        .map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
+        .map_err(|error| segment.location.refused("check the users of", "fcntl", error))?;
     if attempt == Attempt::Removed {
         delete(segment)?;
     }
     Ok(attempt)
 }
 
-/// After the caller gave its slot up, the last one perhaps: a named lock that nobody has open goes, unless it has a death to report.
+/// For a caller that has given up its slot: removes a named lock that no process has open, unless
+/// the death of a writer must still be reported.
 pub(crate) fn remove_if_last(segment: &Segment) {
     if matches!(segment.location, LockLocation::Named { .. }) && matches!(segment.lock.is_in_use(), Ok(false)) {
-        // What cannot be removed is a left-over that the next opener finds.
+        // If it cannot be removed, the next process that opens it removes it.
         let _ = remove_if(segment, is_settled);
     }
 }
 
-/// Nobody's death is left to be reported; or nobody wants it to be.
+/// Whether no death must be reported, or the lock's creator wants no report.
 pub(super) fn is_settled(segment: &Segment) -> bool {
     segment.recovery().recover_all(usize::MAX);
     segment.is_clean() || segment.has_flag(TRANSIENT)
 }
 
-/// Deletes what is left of a removed lock. Several processes may do so at once, and one go on where another one ended.
+/// Deletes what is left of a removed lock. Several processes may do this at once, and one can
+/// continue where another stopped.
 pub(super) fn delete(segment: &Segment) -> Result<()> {
     let LockLocation::Named { record, id, .. } = &segment.location else { return Ok(()) };
     token_floor::note(segment.gate().last_token.load(Relaxed));
@@ -159,7 +165,7 @@ fn place_of(name: &str, directory: &Path) -> LockLocation {
     LockLocation::Named { name: name.into(), record: records::of(directory, file_name(name)), id: String::new() }
 }
 
-/// A record before it was read.
+/// The location of a record that has not been read yet.
 pub(super) fn unnamed(record: PathBuf) -> LockLocation {
     LockLocation::Named { name: String::new(), record, id: String::new() }
 }
@@ -171,7 +177,7 @@ pub(super) fn record_of(location: &LockLocation) -> &Path {
     }
 }
 
-/// `None` if there is none, or something that no record can be in.
+/// `None` if the record is missing, or its path is not a possible path of a record.
 pub(super) fn open_record(location: &LockLocation) -> Result<Option<LockFile>> {
     let record = record_of(location);
     crash_point!(open_record);
@@ -185,30 +191,30 @@ pub(super) fn open_record(location: &LockLocation) -> Result<Option<LockFile>> {
     }
 }
 
-/// What a record leads to.
+/// The result of following a record.
 pub(super) enum Found {
-    /// There is no record.
+    /// No record exists.
     Nothing,
     Lock(Segment),
-    /// A lock that is removed, and not deleted yet.
+    /// A lock that was removed but not deleted yet.
     Removed(Segment),
     Unusable(Unusable),
     /// The record of an earlier version of this crate.
     Earlier(PathBuf),
 }
 
-/// No lock that could be used.
+/// An unusable lock.
 pub(super) struct Unusable {
     location: LockLocation,
     lock: LockFile,
     pub error: Error,
-    /// The memory that goes with it, if there is any.
+    /// The memory that belongs to the record, if any.
     memory: Option<String>,
-    /// It may have been a lock that is being removed.
+    /// The lock may be in the process of being removed.
     is_memory_gone: bool,
 }
 
-/// Follows the record of `place`, whose name may be unknown yet (empty).
+/// Follows the record of `location`, whose name may still be unknown (empty).
 pub(super) fn check(location: &LockLocation) -> Result<Found> {
     match open_record(location)? {
         Some(lock) => follow(lock, location),
@@ -229,7 +235,7 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
         }
         Err(error) => return Err(location.refused("read the record of", "read", error)),
     };
-    // A copied record, or two names in one hash.
+    // The record was copied, or two names have the same hash.
     let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(location);
     if !is_its_place(&directory::path()?)
         || matches!(location, LockLocation::Named { name, .. } if !name.is_empty() && *name != record.name)
@@ -268,14 +274,15 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
     if found == name.as_bytes() {
         return Ok(if removal::is_removed(&segment) { Found::Removed(segment) } else { Found::Lock(segment) });
     }
-    // Somebody else's memory: not ours to remove.
+    // The memory belongs to another lock, so it is not removed.
     let why = format!("its shared memory is that of lock '{}'", String::from_utf8_lossy(&found).escape_debug());
     let error = segment.location.not_a_lock(&why);
     let lock = segment.into_lock();
     Ok(Found::Unusable(Unusable { location, lock, error, memory: None, is_memory_gone: false }))
 }
 
-/// Makes the lock aside, with a slot for the caller, and publishes it. `None` if another process did so first.
+/// Creates the lock under a private name, with a slot for the caller, and publishes it. `None` if
+/// another process was faster.
 fn create(
     directory: &Path,
     location: &LockLocation,
@@ -287,7 +294,7 @@ fn create(
     let cannot = |(syscall, error)| location.no_room(bytes, syscall, error);
     let (made, lock) = match records::make(directory) {
         Ok(made) => made,
-        // Somebody tidied it away, since nobody had its setup byte yet.
+        // Another process removed the record, because its setup byte was not locked yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => return Ok(None),
         Err(error) => return Err(cannot(("open", error))),
     };
@@ -296,7 +303,8 @@ fn create(
         let _ = memory::unlink(&record.id).and_then(|()| records::discard(&made));
     };
     let backing = (|| {
-        // Who has the setup byte of an unpublished record makes a lock of it, or removes it. (Nobody else is waited for.)
+        // The process that holds the setup byte of an unpublished record either completes the lock
+        // or removes it. No other process waits.
         crash_point!(claim_record);
         if !lock.try_lock(SETUP_BYTE).map_err(|error| location.cannot_lock(error))?
             || !lock.try_lock(slot_byte(0)).map_err(|error| location.cannot_lock(error))?
@@ -333,16 +341,17 @@ fn create(
     }
 }
 
-/// Removes what is no lock, unless somebody has it open.
+/// Removes an unusable lock, unless a process has it open.
 pub(super) fn scrap(unusable: Unusable, settling: &mut Polling) -> Result<()> {
     let Unusable { location, lock, error, memory, is_memory_gone } = unusable;
     let cannot = |error| location.refused("delete what is left of", "unlink", error);
-    // Nobody can attach to what has no memory. From all else whoever can use it is kept out meanwhile.
+    // A lock without memory has no users. For all other cases, every byte is locked, so that no
+    // process can attach meanwhile.
     let everything = 1 + slots_of(MAX_CAPACITY);
     let is_free =
         if is_memory_gone { lock.is_in_use().map(|used| !used) } else { lock.try_lock_all(SETUP_BYTE, everything) };
     if !is_free.map_err(cannot)? {
-        // Whoever is there may just turn away from it, or delete it too.
+        // The process that holds a byte may be about to give up or to delete the lock too.
         return if settling.pause() { Ok(()) } else { Err(error) };
     }
     crash_point!(discard);

@@ -1,4 +1,4 @@
-//! Locks found by path: the file itself is mapped, and it stays the user's.
+//! Locks found by path: the file itself is mapped, and it belongs to the user.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::sys::files::{self, Unfit, no_such_file};
 
-/// How long removing waits for another process that lays out or removes the same file.
+/// How long a removal waits for another process that initializes or removes the same file.
 const REMOVAL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Opens the lock at `path`, making it if the file is missing or empty, and takes a slot of it.
+/// Opens the lock at `path`, creates it if the file is missing or empty, and takes a slot.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
     let location = LockLocation::File { path: path.to_path_buf() };
     loop {
@@ -41,7 +41,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
         let segment = map(lock, location.clone())?;
         if removal::is_removed(&segment) {
             setup::enter(&segment.lock, &location, options.setup_timeout)?;
-            // Whoever removed it has died, if it is still there.
+            // If the file still exists, the process that removed the lock has died.
             delete(segment, path)?;
             continue;
         }
@@ -53,7 +53,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
     }
 }
 
-/// Removes the lock at `path`. `false` if there is none.
+/// Removes the lock at `path`. `false` if it does not exist.
 pub(crate) fn remove(path: &Path) -> Result<bool> {
     let location = LockLocation::File { path: path.to_path_buf() };
     loop {
@@ -62,7 +62,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
         if !location.is_at(&lock, path)? {
             continue;
         }
-        // What its maker began, and died.
+        // The creator died before the lock was complete.
         if is_begun(&lock, &location)? && matches!(lock.is_in_use(), Ok(false)) {
             crash_point!(remove_begun);
             return remove_file(&lock, path, &location).map(|()| true);
@@ -77,21 +77,21 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes the file of a removed lock, if it is still there. The setup byte must be held.
+/// Removes the file of a removed lock, if it still exists. The caller must hold the setup byte.
 fn delete(segment: Segment, path: &Path) -> Result<()> {
     token_floor::note(segment.gate().last_token.load(Relaxed));
     let location = segment.location.clone();
-    // Some systems do not remove what is mapped.
+    // Some systems do not remove mapped files.
     let lock = segment.into_lock();
     if location.is_at(&lock, path)? { remove_file(&lock, path, &location) } else { Ok(()) }
 }
 
-/// Not the symbolic links that lead to it, nor its other names.
+/// Removes the file only: symbolic links to it and its other hard links stay.
 fn remove_file(lock: &LockFile, path: &Path, location: &LockLocation) -> Result<()> {
     let removed = (|| {
         let file = fs::canonicalize(path)?;
         if files::identity_at(&file)? != files::identity(lock.file())? {
-            return Err(io::ErrorKind::NotFound.into()); // another file has taken its place
+            return Err(io::ErrorKind::NotFound.into()); // another file has replaced it
         }
         crash_point!(remove_file);
         files::with_retries(|| fs::remove_file(&file))
@@ -99,14 +99,15 @@ fn remove_file(lock: &LockFile, path: &Path, location: &LockLocation) -> Result<
     removed.map_err(|error| location.not_removed("unlink", error))
 }
 
-/// `None` if there is no file.
+/// `None` if the file does not exist.
 fn open_lock(path: &Path, location: &LockLocation) -> Result<Option<LockFile>> {
     let irregular = || location.not_a_lock("it is not a regular file");
     let cannot = |error| match fs::metadata(path) {
         Ok(there) if !there.is_file() => irregular(),
         _ => location.refused("open", "open", error),
     };
-    // Without O_CREAT, which Linux refuses for another user's file in a folder like /tmp (fs.protected_regular, proc_sys_fs(5)).
+    // Without O_CREAT, because Linux refuses O_CREAT for another user's file in a folder like /tmp
+    // (fs.protected_regular, proc_sys_fs(5)).
     crash_point!(open_file);
     let opened = no_such_file(files::with_retries(|| LockFile::open(|| files::shared().open(path)))).map_err(cannot)?;
     let Some(lock) = opened else { return Ok(None) };
@@ -117,7 +118,8 @@ fn open_lock(path: &Path, location: &LockLocation) -> Result<Option<LockFile>> {
     Ok(Some(lock))
 }
 
-/// Makes a file that is a lock from its first moment on. `None`: there is one already.
+/// Creates a file that is a lock from the moment it gets its name. `None` if the name exists
+/// already.
 fn make(path: &Path, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
     let target = files::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -135,7 +137,7 @@ fn make(path: &Path, location: &LockLocation, options: &Options) -> Result<Optio
     };
     refuse_unfit(lock.file(), location)?;
     crash_point!(mode_file);
-    // Where the file system keeps no modes, what it shows instead is looked at later.
+    // If the file system does not store modes, the mode that it shows instead is checked later.
     let _ = files::give_mode(lock.file());
     refuse_readers(&lock, location)?;
     let (segment, slot) = create_unnamed(lock, location, New::of(options))?;
@@ -143,16 +145,16 @@ fn make(path: &Path, location: &LockLocation, options: &Options) -> Result<Optio
     match files::link(segment.lock.file(), &target) {
         Ok(()) => Ok(Some((segment, slot))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(_) => make_in_place(&target, location, options), // it cannot be linked from here
+        Err(_) => make_in_place(&target, location, options), // the file system cannot link it
     }
 }
 
-/// Makes the file, and then a lock of it, as everybody else may do who finds it empty.
+/// Creates an empty file and initializes it in place, as any process may do that finds it empty.
 fn make_in_place(target: &Path, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
     crash_point!(make_file);
     match files::with_retries(|| LockFile::open(|| files::make(target))) {
         Ok(lock) => {
-            // What we made and nobody can use goes again.
+            // Removes a new file that cannot be used.
             let unmade = |_: &Error| drop(fs::remove_file(target));
             refuse_unfit(lock.file(), location).inspect_err(unmade)?;
             finish(lock, location, options)
@@ -162,7 +164,8 @@ fn make_in_place(target: &Path, location: &LockLocation, options: &Options) -> R
     }
 }
 
-/// Makes a lock of an unfinished file, while nobody else does. `None` if somebody did already.
+/// Initializes an unfinished file, while no other process does. `None` if another process already
+/// did.
 fn finish(lock: LockFile, location: &LockLocation, options: &Options) -> Result<Option<(Segment, usize)>> {
     let LockLocation::File { path } = location else { return Ok(None) };
     setup::enter(&lock, location, options.setup_timeout)?;
@@ -185,9 +188,10 @@ fn map(lock: LockFile, location: LockLocation) -> Result<Segment> {
     Segment::existing(Backing::File(map), lock, location).map_err(|(error, _)| error)
 }
 
-/// Memory mapped from a network file system is not shared between machines, and its byte locks may not be the kernel's.
+/// Memory mapped from a network file system is not shared between machines, and its byte locks may
+/// not be the kernel's.
 fn refuse_unfit(file: &File, location: &LockLocation) -> Result<()> {
-    match files::unfit_file_system(file).map_err(|error| location.refused("look at", "statfs", error))? {
+    match files::unfit_file_system(file).map_err(|error| location.refused("check", "statfs", error))? {
         None => Ok(()),
         Some(Unfit { what, why }) => Err(Error::new(
             ErrorKind::Access,

@@ -1,4 +1,5 @@
-//! The record of a named lock: a small text file in the user's directory that says which shared memory is the lock's.
+//! The record of a named lock: a small text file in the user's directory that names the lock's
+//! shared memory.
 
 use std::fs::File;
 use std::hash::Hasher;
@@ -11,11 +12,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_NAME;
 use crate::sys::files::write_start;
 
-/// First line of a record. The second is the id of the shared memory, and the name is the rest.
+/// The first line of a record. The second line is the ID of the shared memory, and the rest is the
+/// name.
 const HEADING: &str = "process-rwlock 1";
-/// More than the longest record.
+/// Longer than the longest record.
 const READ_BYTES: usize = 1024;
-/// Hexadecimal digits of an id's random part.
+/// The number of hexadecimal digits in the random part of an ID.
 const ID_DIGITS: usize = 16;
 
 pub(super) struct Record {
@@ -23,17 +25,17 @@ pub(super) struct Record {
     pub name: String,
 }
 
-/// What a lock file contains.
+/// The content of a lock file.
 pub(super) enum Content {
-    /// Nothing: its maker has not come so far, or it was emptied.
+    /// Nothing: its creator has not written it yet, or it was truncated.
     Empty,
     Record(Record),
-    /// Something else.
+    /// Something that is not a record.
     Foreign,
 }
 
-/// A file name of fixed length for any name. The record and the memory hold the name itself, so two names that met in one
-/// hash are told apart.
+/// A file name of fixed length for any lock name. The record and the memory contain the name
+/// itself, so two names with the same hash can be distinguished.
 pub(super) fn file_name(name: &str) -> String {
     let mut hasher = SipHasher13::new();
     hasher.write(name.as_bytes());
@@ -54,7 +56,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 }
 
 impl Record {
-    /// A record with a new id: nobody can have made memory under it before.
+    /// A record with a new ID, under which no memory can exist yet.
     pub fn new(name: &str) -> io::Result<Self> {
         let random = getrandom::u64().map_err(io::Error::other)?;
         Ok(Self { id: format!("{}{random:0ID_DIGITS$x}", id_prefix()), name: name.into() })
@@ -79,7 +81,7 @@ impl Record {
         let mut lines = text.splitn(3, '\n');
         let (HEADING, id, name) = (lines.next()?, lines.next()?, lines.next()?) else { return None };
         let random = id.strip_prefix(&id_prefix())?;
-        // What is unlinked by this id must be a lock's.
+        // Memory with this ID will be unlinked, so the ID must be one of a lock.
         let known = random.len() == ID_DIGITS && random.bytes().all(|byte| byte.is_ascii_hexdigit());
         (known && check_name(name).is_ok()).then(|| Self { id: id.into(), name: name.into() })
     }
@@ -96,7 +98,7 @@ mod tests {
         let records: std::collections::BTreeSet<_> = names.iter().map(|name| file_name(name)).collect();
         assert_eq!(records.len(), names.len());
         assert!(records.iter().all(|record| record.len() == 32 && !record.contains(['/', '.'])));
-        // The hash is part of the format: another version of this crate must find the same record.
+        // The hash is part of the format: other versions of this crate must find the same record.
         assert_eq!(file_name("my-app/cache"), "6094d73ebb379ffa99e9d422b8122d3a");
     }
 }

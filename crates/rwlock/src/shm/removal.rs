@@ -1,17 +1,20 @@
-//! How a lock is removed although processes may open it at any moment, without anybody waiting for anybody.
+//! Removes a lock while other processes may open it at any moment, without any process waiting for
+//! another.
 //!
-//! The kernel's byte locks say whether anybody is attached, and one word of the header says whether the lock is removed. Who
-//! removes it *proposes* that, then asks the kernel, then *commits* what it proposed. Who attaches takes a byte first and looks at
-//! the word second: it vetoes a proposal, by changing the word, and turns away where the removal is committed. So either the
-//! question to the kernel finds the byte, or the look finds the proposal, and one of the two gives way. A process that dies or
-//! stops in between leaves a proposal, which is nothing to anybody, or a removed lock, whose rest the next one deletes.
+//! The kernel's byte locks show whether the lock is in use, and one word of the header shows
+//! whether it is removed. The removing process *proposes* the removal, then queries the kernel,
+//! then *commits* the proposal. An attaching process first takes a byte lock and then loads the
+//! word: it vetoes a proposal by changing the word, and gives up if the removal is committed. So
+//! either the query finds the byte lock, or the load finds the proposal, and one of the two
+//! processes gives way. A process that dies or stops in between leaves either a proposal, which has
+//! no effect, or a removed lock, which the next process deletes.
 
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::segment::Segment;
 
-/// The two lowest bits say what was decided; the others change with every step.
+/// The two lowest bits are the decision. The other bits change with every step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Removal(u64);
 
@@ -24,7 +27,7 @@ impl Removal {
         self.0 & DECISION == PROPOSED
     }
 
-    /// (Whatever damage says that has no meaning keeps nobody out.)
+    /// (A damaged value without a meaning does not exclude any process.)
     fn is_committed(self) -> bool {
         self.0 & DECISION == COMMITTED
     }
@@ -34,18 +37,18 @@ impl Removal {
     }
 }
 
-/// What became of an attempt to remove a lock.
+/// The result of an attempt to remove a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
-    /// It is removed, by this attempt: what is left of it is to be deleted.
+    /// This attempt removed the lock. The caller must delete what is left of it.
     Removed,
-    /// An earlier attempt removed it.
+    /// An earlier attempt removed the lock.
     WasRemoved,
-    /// Somebody is attached.
+    /// An attachment is open.
     InUse,
-    /// It has to stay.
+    /// The lock must stay.
     Kept,
-    /// Somebody attached, or wants to remove it too, at this moment.
+    /// At the same moment another process attached, or tried to remove the lock.
     Contested,
 }
 
@@ -57,13 +60,14 @@ fn swap(segment: &Segment, old: Removal, new: Removal) -> bool {
     segment.header().removal.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
 }
 
-/// Nobody can attach to it any more.
+/// Whether the lock is removed, so that no process can attach to it.
 pub(crate) fn is_removed(segment: &Segment) -> bool {
     crash_point!(removed_load);
     load(segment).is_committed()
 }
 
-/// The caller has taken a slot's byte: from now on the lock is not removed. `false` if it was before.
+/// For a caller that has taken the byte lock of a slot: prevents the removal of the lock. `false`
+/// if it is removed already.
 pub(crate) fn veto(segment: &Segment) -> bool {
     loop {
         crash_point!(veto_load);
@@ -78,7 +82,7 @@ pub(crate) fn veto(segment: &Segment) -> bool {
     }
 }
 
-/// Removes the lock unless somebody is attached. `may` is asked while nobody is.
+/// Removes the lock if it has no attachment and `may` permits it.
 pub(crate) fn try_remove(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> io::Result<Attempt> {
     crash_point!(removal_load);
     let seen = load(segment);

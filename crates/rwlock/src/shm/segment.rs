@@ -20,13 +20,13 @@ use crate::protocol::state::SharedState;
 use crate::sys::clock::unix_nanos;
 use crate::sys::fork;
 
-/// What a new lock is to be like.
+/// The properties of a new lock.
 #[derive(Clone, Copy)]
 pub(super) struct New {
     pub capacity: u32,
-    /// Of the header.
+    /// The flags of the header.
     pub flags: u32,
-    /// Where its tokens begin, unless [`super::tokens::raise`] raises that: Unix time in ns.
+    /// The first token, unless [`super::tokens::raise`] raises it: Unix time in ns.
     pub seed: u64,
 }
 
@@ -41,15 +41,15 @@ impl New {
 /// A mapped lock and its open lock file.
 pub(crate) struct Segment {
     state: SharedState,
-    /// Before the mapping itself, which it must not outlive.
+    /// Declared before the mapping itself, which it must not outlive.
     mapping: Option<fork::Mapping>,
-    /// Unmaps when dropped.
+    /// Unmaps the memory when dropped.
     backing: Backing,
     pub lock: LockFile,
     pub location: LockLocation,
 }
 
-/// A forked child finds a gate that admits nobody.
+/// In a forked child, the gate admits no one.
 const IN_FORKED_CHILD: fork::Substitute =
     fork::Substitute { offset: offset_of!(Preamble, gate) + offset_of!(GateLine, gate), value: Gate::FORKED.0 };
 
@@ -62,14 +62,15 @@ impl Deref for Segment {
     }
 }
 
-// SAFETY: the memory is reached through atomics only (see `layout`), stays mapped as long as the value lives, and neither
-// unmapping nor the byte locks are bound to a thread.
+// SAFETY: the memory is accessed through atomics only (see `layout`) and stays mapped as long as
+// the value lives. Neither unmapping nor the byte locks depend on a thread.
 unsafe impl Send for Segment {}
-// SAFETY: as above; the `MmapRaw` is not touched again before the drop.
+// SAFETY: as above; the `MmapRaw` is not accessed again before the drop.
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// Lays a new lock out in zeroed memory. The magic comes last: a creator that dies before it leaves no valid lock.
+    /// Initializes a new lock in zeroed memory. The magic is written last, so a creator that dies
+    /// earlier leaves no valid lock.
     pub(super) fn create(backing: Backing, lock: LockFile, location: LockLocation, new: New) -> Self {
         let New { capacity, flags, seed } = new;
         let segment = Self::over(backing, lock, location, slots_of(capacity));
@@ -93,7 +94,7 @@ impl Segment {
         segment
     }
 
-    /// Checks that `backing` is a lock of this layout and maps it. Nothing is written.
+    /// Checks that `backing` contains a lock of this layout, and maps it. Writes nothing.
     pub(super) fn existing(
         backing: Backing,
         lock: LockFile,
@@ -125,12 +126,13 @@ impl Segment {
         Recovery::new(self, &self.lock)
     }
 
-    /// Whether its memory outlives a loss of power.
+    /// Whether the memory survives a power failure.
     pub(super) fn is_on_disk(&self) -> bool {
         matches!((&self.location, &self.backing), (LockLocation::File { .. }, Backing::File(_)))
     }
 
-    /// Whether this process is a forked child of the one that opened it: then nothing of the lock is here.
+    /// Whether this process was forked from the one that opened the lock. A forked child cannot
+    /// access the lock's memory.
     pub fn is_forked(&self) -> bool {
         self.mapping.as_ref().is_some_and(fork::Mapping::is_forked)
     }
@@ -158,8 +160,8 @@ impl Segment {
             return self.forked();
         }
         Error::corrupt(format!(
-            "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
-             protects may have been changed by two at once",
+            "{} was corrupted while it was held exclusively (gate {:#x}): its memory was modified externally, and another \
+             holder may have changed the protected data at the same time",
             self.location, gate.0
         ))
     }
@@ -170,7 +172,7 @@ impl Segment {
             return self.forked();
         }
         Error::corrupt(format!(
-            "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+            "{} is corrupted (gate {:#x}): its memory was modified externally. Stop the processes that use it, and remove it",
             self.location, gate.0
         ))
     }
@@ -179,8 +181,8 @@ impl Segment {
     pub fn phantom_hold_error(&self, gate: Gate) -> Error {
         let pid = self.slots().get(gate.owner()).map_or(0, |slot| slot.waiting.pid.load(Relaxed));
         Error::corrupt(format!(
-            "{} is damaged: its gate says {:#x}, that process {pid} holds it, which does not. Something else wrote into its \
-             memory; stop its users and remove it",
+            "{} is corrupted (gate {:#x}): it names process {pid} as the holder, which does not hold it, so its memory was \
+             modified externally. Stop the processes that use it, and remove it",
             self.location, gate.0
         ))
     }
@@ -190,14 +192,14 @@ impl Segment {
         Error::new(
             ErrorKind::Full,
             format!(
-                "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
-                self.location,
-                self.capacity()
+                "all {} attachments of {} are in use: close some, or create it with a larger capacity",
+                self.capacity(),
+                self.location
             ),
         )
     }
 
-    /// It cannot be removed now.
+    /// The error if the lock is open and therefore cannot be removed.
     pub(crate) fn in_use(&self) -> Error {
         crash_point!(in_use_load);
         let users: Vec<String> = self.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
@@ -212,13 +214,13 @@ impl Segment {
             .map(|(_, slot)| slot)
     }
 
-    /// Fails if a capacity was asked for that the lock does not have.
+    /// Fails if the requested capacity differs from the lock's.
     pub fn check_capacity(&self, asked: Option<u32>) -> Result<()> {
         match asked {
             Some(asked) if asked != self.capacity() => Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "{} was made for {} attachments, not {asked}: leave the capacity out to take it as it is",
+                    "{} has a capacity of {} attachments, not {asked}: omit the capacity to use the existing one",
                     self.location,
                     self.capacity()
                 ),
@@ -227,7 +229,7 @@ impl Segment {
         }
     }
 
-    /// The name it was made for; empty for a file.
+    /// The name that the lock was created with; empty for a file.
     pub(super) fn name(&self) -> Vec<u8> {
         name_in(self.header())
     }
@@ -248,14 +250,15 @@ fn name_in(header: &Header) -> Vec<u8> {
     name
 }
 
-/// The number of slots, if `backing` holds a lock of this layout at `place`.
+/// The number of slots, if `backing` contains a lock of this layout at `location`.
 fn check(backing: &Backing, location: &LockLocation) -> Result<usize> {
     let corrupt = |what: String| Err(location.not_a_lock(&what));
     let length = backing.len();
     if length < bytes_of(1) {
         return corrupt(format!("it has {length} bytes, and the smallest lock {}", bytes_of(1)));
     }
-    // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and concurrent change.
+    // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and
+    // concurrent changes.
     let header = unsafe { &(*backing.base().cast::<Preamble>()).header };
     crash_point!(check_magic);
     let magic = header.magic.load(Acquire);

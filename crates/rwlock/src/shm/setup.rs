@@ -1,4 +1,4 @@
-//! Waiting for another process in the few cases where opening cannot go on beside it.
+//! The few cases in which opening must wait for another process.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::location::LockLocation;
 use super::lock_file::{LockFile, SETUP_BYTE};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A wait that ends after `timeout`.
+/// Polling that ends after `timeout`.
 pub(super) struct Polling {
     start: Instant,
     timeout: Duration,
@@ -19,7 +19,7 @@ impl Polling {
         Self { start: Instant::now(), timeout, pause: Duration::from_micros(20) }
     }
 
-    /// Sleeps a little; `false` once the time is over.
+    /// Sleeps for a short time; `false` when the timeout has passed.
     pub fn pause(&mut self) -> bool {
         let left = self.timeout.saturating_sub(self.start.elapsed());
         std::thread::sleep(self.pause.min(left));
@@ -28,12 +28,12 @@ impl Polling {
     }
 }
 
-/// Takes the setup byte, which who lays a file out in place or removes one has meanwhile.
+/// Takes the setup byte. A process holds it while it initializes a file in place or removes one.
 pub(super) fn enter(lock: &LockFile, location: &LockLocation, timeout: Duration) -> Result<()> {
     let mut polling = Polling::new(timeout);
     loop {
         crash_point!(setup_lock);
-        // Polled, since a blocking request could not be bounded.
+        // Polled, because a blocking request cannot have a timeout.
         if lock.try_lock(SETUP_BYTE).map_err(|error| location.cannot_lock(error))? {
             return Ok(());
         }
@@ -44,7 +44,8 @@ pub(super) fn enter(lock: &LockFile, location: &LockLocation, timeout: Duration)
 }
 
 pub(super) fn leave(lock: &LockFile) {
-    // Unlocking a byte that is locked cannot fail but for a closed descriptor, which would have unlocked it.
+    // Unlocking a locked byte fails only for a closed descriptor, and closing has unlocked the
+    // byte.
     crash_point!(setup_unlock);
     let _ = lock.unlock(SETUP_BYTE);
 }

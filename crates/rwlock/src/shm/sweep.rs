@@ -1,5 +1,5 @@
-//! What dead processes left of named locks, and how it goes: a little whenever a process opens its first lock, all of it on
-//! demand. Nobody waits for who does this, wherever it is stopped.
+//! Removes what dead processes left of named locks: some of it when a process opens its first lock,
+//! all of it on demand. No process waits for another that does this, even if that is stopped.
 
 use std::fs;
 use std::io;
@@ -18,14 +18,15 @@ use super::{directory, memory, records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::files::{self, no_such_file};
 
-/// How long a process looks for left-overs when it opens its first lock.
+/// How long a process searches for left-over locks when it opens its first lock.
 const SWEEP_TIME: Duration = Duration::from_millis(10);
 
-/// Removes what crashed processes left in `directory`: locks that nobody has open and that have nothing to report to anybody.
+/// Removes what crashed processes left in `directory`: locks that are not open and have no death to
+/// report.
 pub(super) fn sweep(directory: &Path) {
     let start = Instant::now();
     let Ok(mut found) = records::all(directory) else { return };
-    // Where there are too many to look at them all, each process looks at others.
+    // If there are too many records to check, each process checks different ones.
     let random = getrandom::u32().unwrap_or(0) as usize;
     for some in [&mut found.published, &mut found.unpublished] {
         let offset = random % some.len().max(1);
@@ -40,8 +41,8 @@ pub(super) fn sweep(directory: &Path) {
     }
 }
 
-/// Removes every named lock of this user that nobody has open, and returns how many there were. Those that have the death of a
-/// writer to report stay, unless `owner_died` says otherwise.
+/// Removes every named lock of this user that is not open, and returns their number. Locks that
+/// have the death of a writer to report stay unless `owner_died` is set.
 pub(crate) fn prune(owner_died: bool) -> Result<usize> {
     let Some(directory) = directory::existing()? else { return Ok(0) };
     let cannot =
@@ -54,7 +55,7 @@ pub(crate) fn prune(owner_died: bool) -> Result<usize> {
     for record in found.published {
         match remove_left_over(&named::unnamed(record), owner_died) {
             Ok(left) => removed += usize::from(left),
-            // Damaged, or of another version, and in use.
+            // Damaged or of another version, and in use.
             Err(error) if error.kind() != ErrorKind::Access => {}
             Err(error) => return Err(error),
         }
@@ -62,13 +63,13 @@ pub(crate) fn prune(owner_died: bool) -> Result<usize> {
     Ok(removed)
 }
 
-/// Returns whether there was a lock that nobody had open, and that is gone now.
+/// Returns whether a lock existed that was not open and is now removed.
 fn remove_left_over(location: &LockLocation, owner_died: bool) -> Result<bool> {
     let Some(lock) = named::open_record(location)? else {
         records::forget(named::record_of(location));
         return Ok(false);
     };
-    // Most are in use. (It is asked once more when the removal was proposed.)
+    // Most locks are in use. (This is checked again after the removal was proposed.)
     if lock.is_in_use().unwrap_or(true) {
         return Ok(false);
     }
@@ -79,13 +80,13 @@ fn remove_left_over(location: &LockLocation, owner_died: bool) -> Result<bool> {
             Ok(named::remove_if(&segment, may)? == Attempt::Removed)
         }
         Found::Removed(segment) => named::delete(&segment).map(|()| false),
-        // Whether those of another version have something to report only that version knows.
+        // Only its own version knows whether a lock of another version has a death to report.
         Found::Unusable(unusable) if unusable.error.kind() == ErrorKind::Incompatible => Ok(false),
         Found::Unusable(unusable) => named::scrap(unusable, &mut Polling::new(Duration::ZERO)).map(|()| true),
     }
 }
 
-/// Removes a record that was not published yet, with its memory, if its maker died.
+/// Removes an unpublished record and its memory, if its creator has died.
 fn remove_unpublished(record: &Path) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     crash_point!(open_unpublished);
@@ -94,7 +95,7 @@ fn remove_unpublished(record: &Path) -> Result<()> {
         return Ok(());
     };
     crash_point!(claim_unpublished);
-    // It may have been published since.
+    // It may have been published meanwhile.
     if !lock.try_lock(SETUP_BYTE).map_err(cannot)? || !files::is_at(lock.file(), record).map_err(cannot)? {
         return Ok(());
     }
@@ -102,7 +103,8 @@ fn remove_unpublished(record: &Path) -> Result<()> {
     records::delete(record, lock.file()).map_err(cannot)
 }
 
-/// Removes a lock that an earlier version of this crate left, since a lock of this version is to be in its place.
+/// Removes a lock of an earlier version of this crate, so that a lock of this version can replace
+/// it.
 pub(super) fn remove_earlier(record: &Path, location: &LockLocation) -> Result<()> {
     let cannot = |error| Error::access(format!("cannot remove {}", record.display()), error);
     let Some(lock) = no_such_file(LockFile::open(|| files::private().open(record))).map_err(cannot)? else {
@@ -120,7 +122,7 @@ pub(super) fn remove_earlier(record: &Path, location: &LockLocation) -> Result<(
     no_such_file(fs::remove_file(record)).map(drop).map_err(cannot)
 }
 
-/// Removes the memory that a record names, if it names one yet.
+/// Removes the memory that a record names, if it names any.
 fn unlink_memory_of(lock: &LockFile) -> io::Result<()> {
     match Record::read(lock.file())? {
         Content::Record(Record { id, .. }) => memory::unlink(&id),

@@ -1,7 +1,8 @@
-//! The greatest fencing token of any lock of this user that was removed, so that a lock made anew goes on above it even if
-//! the wall clock was set back.
+//! The greatest fencing token of any removed lock of this user. A lock that is created again starts
+//! above it, even if the wall clock was set back.
 //!
-//! It is one word of a file that every process maps, raised by atomic operations: nobody waits for anybody.
+//! It is one word of a file that every process maps. Atomic operations raise it, so no process
+//! waits for another.
 
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -13,28 +14,29 @@ use super::directory;
 use crate::sys::clock::unix_nanos;
 use crate::sys::files;
 
-/// Its file, in the user's directory.
+/// The name of its file in the user's directory.
 pub(super) const FILE: &str = "token-floor";
 
-/// A century in ns. A token floor that lies further ahead is damaged, and following it would end in a wrap to zero.
+/// A century in ns. A token floor further in the future is damaged; using it would soon let tokens
+/// wrap to zero.
 const MAX_AHEAD: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 
-/// Where a new lock's tokens begin: Unix time in ns, which is above every token of an earlier life, since a lock hands out
-/// fewer than one per ns.
+/// The first token of a new lock: the Unix time in ns, or the token floor if that is greater. It
+/// exceeds every token of an earlier lock, because a lock issues fewer than one token per ns.
 pub(super) fn seed() -> u64 {
     let now = unix_nanos();
     LastToken::open().map_or(now, |last| now.max(plausible(last.load(), now) + 1))
 }
 
-/// A lock that handed out `token` is removed.
+/// Records the last token of a lock that is being removed.
 pub(super) fn note(token: u64) {
-    // Without it the wall clock alone keeps tokens growing.
+    // Without the file, only the wall clock keeps tokens growing.
     if let Ok(last) = LastToken::open() {
         last.raise(token, unix_nanos());
     }
 }
 
-/// What is damaged, here or in the lock that is removed, counts for nothing.
+/// Ignores a damaged value, of the file or of the removed lock.
 fn plausible(token: u64, now: u64) -> u64 {
     if token < now.saturating_add(MAX_AHEAD) { token } else { 0 }
 }
@@ -49,7 +51,8 @@ impl LastToken {
         let path = directory.join(FILE);
         crash_point!(open_token_floor);
         let file = files::private().create(true).truncate(false).open(path)?;
-        // A page that the system has no room for is an error here, and a signal when it is written to.
+        // If no page is available, this returns an error; a later write to the page would raise a
+        // signal.
         crash_point!(reserve_token_floor);
         files::reserve(&file, size_of::<u64>())?;
         crash_point!(map_token_floor);
@@ -57,7 +60,8 @@ impl LastToken {
     }
 
     fn word(&self) -> &AtomicU64 {
-        // SAFETY: mappings are page-aligned, and this one is as long as the word; it lives as long as `self`.
+        // SAFETY: mappings are page-aligned, and this one has the size of the word; it lives as
+        // long as `self`.
         unsafe { &*self.0.as_mut_ptr().cast::<AtomicU64>() }
     }
 

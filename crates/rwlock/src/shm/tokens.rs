@@ -1,10 +1,12 @@
-//! Where tokens begin, so that none is handed out again.
+//! Chooses where tokens start, so that no token is issued twice.
 //!
-//! A new lock goes on above all that had its name before. It cannot know them while it is made: another one may be published,
-//! used and removed meanwhile. So who attaches to it first raises its tokens, before anybody can have used it.
+//! The tokens of a new lock must exceed those of all earlier locks of its name. During creation
+//! they are not all known: another lock of that name may be published, used and removed meanwhile.
+//! So the first attachment raises the tokens before the lock can be used.
 //!
-//! Tokens of a file outlast a loss of power. What a lock handed out may never have reached the disk: then the file is found as it
-//! was minutes ago, and would hand out the same tokens again.
+//! Tokens of a file must survive a power failure. The last tokens may not have reached the disk, so
+//! after the failure the file can contain a state that is minutes old, and the same tokens would be
+//! issued again.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -15,13 +17,16 @@ use crate::protocol::gate::Hold;
 use crate::protocol::try_mark::TryMark;
 use crate::sys::clock::{unix_nanos, uptime};
 
-/// Raises the last token to at least the time of day, which is above all that were ever handed out: fewer than one per ns
-/// since the lock was made. That of a new lock also above those of removed ones ([`token_floor`]).
+/// Raises the last token to at least the current time, which exceeds every token ever issued: fewer
+/// than one per ns since the lock was created. The last token of a new lock is also raised above
+/// those of removed locks ([`token_floor`]).
 ///
-/// For the attachment in `slot`, which holds nothing yet. To a lock that is not new nothing happens beside others, unless the
-/// last token is older than the system's start: several may attach at once after that, and none of them be alone.
+/// Called by the attachment in `slot`, which holds nothing yet. The tokens of an existing lock stay
+/// if other attachments are open, unless the last token is older than the start of the system:
+/// several processes may attach at once after a start, so that none of them is alone.
 ///
-/// Only the gate's owner changes the last token. A writer to be is enough: if it is stopped here, others go past it.
+/// Only the owner of the gate changes the last token. Draining is enough to own it: if this process
+/// is stopped here, others skip it.
 pub(crate) fn raise(segment: &Segment, slot: usize) {
     crash_point!(raise_load);
     let is_fresh = segment.has_flag(FRESH);
@@ -32,7 +37,8 @@ pub(crate) fn raise(segment: &Segment, slot: usize) {
     if !is_fresh && !is_alone() && segment.gate().last_token.load(Relaxed) >= unix_nanos().saturating_sub(uptime()) {
         return;
     }
-    // First, since the lock's last token tells a writer that died inside from one that died beside its hold.
+    // Before anything else, because the last token distinguishes a writer that died inside its hold
+    // from one that died outside.
     segment.recovery().recover_all(usize::MAX);
     crash_point!(raise_load_token);
     let last = segment.gate().last_token.load(Relaxed);
@@ -41,13 +47,13 @@ pub(crate) fn raise(segment: &Segment, slot: usize) {
         return;
     }
     let Some(_trying) = claim_for(segment, slot) else { return };
-    // A reader's token must not change. Nor may a writer's, which had to wait for us, or went past us: then it has raised
-    // the last token itsegment.
+    // The token of a reader must not change. The token of a writer must not either, but a writer
+    // either waited for us, or skipped us and has raised the last token itself.
     if segment.readers().find_other_reader(slot).is_none() {
         crash_point!(raise_token);
         let _ = segment.gate().last_token.compare_exchange(last, least, SeqCst, Relaxed);
     }
-    // Before the gate is free for others, who shall find either.
+    // Before the gate becomes free for other attachments, which must see one of the two changes.
     crash_point!(raise_settled);
     segment.header().flags.fetch_and(!FRESH, SeqCst);
     crash_point!(raise_end);
@@ -55,7 +61,8 @@ pub(crate) fn raise(segment: &Segment, slot: usize) {
     segment.queue().wake_next(Some(slot));
 }
 
-/// The gate for the attachment in `slot`, which does not wait for the readers inside. `None`: somebody has it.
+/// Takes the gate for the attachment in `slot`, without waiting for readers. `None` if the gate is
+/// not free.
 fn claim_for(segment: &Segment, slot: usize) -> Option<TryMark<'_>> {
     let in_try = TryMark::of(&segment.slots()[slot]);
     crash_point!(raise_gate);
@@ -70,7 +77,7 @@ mod tests {
     use crate::protocol::slot::Mode;
     use crate::sys::park;
 
-    /// What a process leaves that is stopped while it raises the last token, though somebody reads meanwhile.
+    /// A process is stopped while it raises the last token, and another attachment reads meanwhile.
     #[test]
     fn who_is_stopped_while_it_attaches_is_passed_over() {
         let path = std::env::temp_dir().join(format!("stopped-raise-{}", std::process::id()));

@@ -1,4 +1,5 @@
-//! Files that are about to become locks. Death, and loss of power, may come at any moment of it: what is left is found here.
+//! Files that are being turned into locks. A crash or a power failure can happen at any moment;
+//! this module recognizes what is left.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -14,12 +15,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_CAPACITY;
 use crate::sys::files::{self, read_start, write_start};
 
-/// An empty file, or one whose maker died before it was a lock.
+/// An empty file, or one whose creator died before the lock was complete.
 pub(super) fn is_unfinished(lock: &LockFile, location: &LockLocation) -> Result<bool> {
     Ok(location.metadata(lock.file())?.len() == 0 || is_begun(lock, location)?)
 }
 
-/// A file whose maker began to lay it out, and died.
+/// A file whose creator began to initialize it and died.
 pub(super) fn is_begun(lock: &LockFile, location: &LockLocation) -> Result<bool> {
     let mut magic = [0; 8];
     crash_point!(read_magic);
@@ -31,9 +32,9 @@ pub(super) fn is_begun(lock: &LockFile, location: &LockLocation) -> Result<bool>
     }
 }
 
-/// Nothing but zeros, as many as a lock of some capacity has: the power went before anything else was written back. Every
-/// lock has 128 bytes more than a multiple of 256, so this is not the length of a file of somebody's data that was given its
-/// space beforehand, by the block.
+/// Whether the file consists of zeros only and has the size of a lock: a power failure before any
+/// data was written back. The size of a lock is 128 bytes more than a multiple of 256, so this is
+/// not a file of other data for which whole blocks were preallocated.
 fn is_zero_lock(mut file: &File) -> io::Result<bool> {
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let (shortest, next) = (bytes_of(1), bytes_of(2));
@@ -46,9 +47,10 @@ fn is_zero_lock(mut file: &File) -> io::Result<bool> {
     Ok(bytes.iter().all(|&byte| byte == 0))
 }
 
-/// Makes a lock of an unfinished file, with a slot for the caller. The setup byte must be held.
+/// Creates a lock in an unfinished file, with a slot for the caller. The caller must hold the setup
+/// byte.
 pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
-    if lock.is_in_use().map_err(|error| location.refused("look at", "fcntl", error))? {
+    if lock.is_in_use().map_err(|error| location.refused("check", "fcntl", error))? {
         return Err(location.not_a_lock("it was emptied while processes had it open"));
     }
     claim(&lock, location)?;
@@ -56,14 +58,14 @@ pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Resul
     match lay_out(lock.file(), bytes) {
         Ok(map) => Ok((Segment::create(Backing::File(map), lock, location.clone(), new), 0)),
         Err((syscall, error)) => {
-            // The empty file is where we began; an error here would hide the one that matters.
+            // An empty file is the initial state. An error here would hide the original error.
             let _ = lock.file().set_len(0);
             Err(location.no_room(bytes, syscall, error))
         }
     }
 }
 
-/// Makes a lock of a file that has no name yet, with a slot for the caller.
+/// Creates a lock in a file that has no name yet, with a slot for the caller.
 pub(super) fn create_unnamed(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
     claim(&lock, location)?;
     let bytes = bytes_of(new.capacity);
@@ -83,8 +85,9 @@ fn claim(lock: &LockFile, location: &LockLocation) -> Result<()> {
     }
 }
 
-/// The marker is on the disk before there is space whose content it explains. (Zeros say the same; but not every file system
-/// shows zeros where nothing was written back.) The disk takes some milliseconds for it, once in the life of a lock.
+/// The marker is on disk before the space is allocated whose content it explains. (Zeros show the
+/// same, but not every file system shows zeros for data that was not written back.) This costs some
+/// milliseconds, once in the life of a lock.
 fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     let during = |syscall| move |error| (syscall, error);
     crash_point!(clear_file);
@@ -95,7 +98,7 @@ fn lay_out(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
     crash_point!(sync_mark);
     match file.sync_data() {
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(("fdatasync", error)),
-        _ => {} // (invalid where nothing is ever written back)
+        _ => {} // (EINVAL for files that are never written back)
     }
     reserve(file, bytes)
 }
@@ -106,7 +109,8 @@ fn reserve(file: &File, bytes: usize) -> Result<MmapRaw, (&'static str, io::Erro
     MmapRaw::map_raw(file).map_err(|error| ("mmap", error))
 }
 
-/// Before a file is laid out: it gets the mode of a new one, and is not somebody else's that a symbolic link leads to.
+/// Before a file is initialized: sets the mode of a new lock, and refuses another user's file that
+/// a symbolic link leads to.
 pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
     let LockLocation::File { path } = location else { return Ok(()) };
     let target = files::own_target(path).map_err(|why| not_to_be_followed(location, why))?;
@@ -120,9 +124,9 @@ pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
     })
 }
 
-/// Nobody may only read a lock.
+/// Refuses a file that some users can read but not write.
 pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result<()> {
-    let mending = files::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
+    let mending = files::mending(lock.file()).map_err(|error| location.refused("check", "fstat", error))?;
     let (Some(mending), LockLocation::File { path }) = (mending, location) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::Access,
@@ -133,7 +137,7 @@ pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result
     ))
 }
 
-/// As an argument for a shell.
+/// The path as an argument of a shell command.
 fn quoted(path: &str) -> String {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte));
     if is_plain { path.into() } else { format!("'{}'", path.replace('\'', r"'\''")) }
@@ -142,7 +146,7 @@ fn quoted(path: &str) -> String {
 pub(super) fn not_to_be_followed(location: &LockLocation, why: io::Result<String>) -> Error {
     match why {
         Ok(why) => Error::new(ErrorKind::Access, format!("{location} {why}: use the path of the file itself")),
-        Err(error) => location.refused("look at", "lstat", error),
+        Err(error) => location.refused("check", "lstat", error),
     }
 }
 

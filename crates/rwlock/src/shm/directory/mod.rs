@@ -1,5 +1,6 @@
-//! The private directory of a user for the lock files of named locks, the same for every process of the user whatever its
-//! environment, but for one variable. What is in it need not outlive a restart of the system.
+//! The private directory of a user for the lock files of named locks. It is the same for every
+//! process of the user, whatever its environment, except for one variable. Its content need not
+//! survive a restart of the system.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,13 +18,14 @@ mod windows;
 #[cfg(windows)]
 pub(super) use windows::{ensure, existing, of_memory, path};
 
-/// Names another directory, for machines whose usual one is missing or cannot be written to.
+/// Selects another directory, for machines whose usual one is missing or not writable.
 pub(crate) const VARIABLE: &str = "PROCESS_RWLOCK_DIR";
 
-/// In the directory: the memory of the locks, where that consists of files.
+/// The subdirectory for the memory of the locks, on systems where that consists of files.
 pub(super) const MEMORY: &str = "memory";
 
-/// What the variable says. It is read once, when the process opens its first named lock: all of its threads must agree.
+/// The value of the variable. Read once, when the process opens its first named lock, because all
+/// of its threads must agree.
 fn elsewhere() -> Result<Option<&'static Path>> {
     static SAID: OnceLock<Option<OsString>> = OnceLock::new();
     let Some(said) = SAID.get_or_init(|| std::env::var_os(VARIABLE)) else { return Ok(None) };
@@ -42,7 +44,7 @@ fn refused(message: String) -> Error {
     Error::new(ErrorKind::Access, message)
 }
 
-/// What to do where the directory cannot be used.
+/// What the user can do if the directory is unusable.
 pub(super) fn remedy() -> String {
     format!(
         "set {VARIABLE} to a local directory that can be written to, the same for every process that shares named locks, or \

@@ -1,6 +1,7 @@
-//! `/dev/shm` on Linux: it lies beside the shared memory itself, both live and vanish together, and no cleaner of `/tmp` visits
-//! it. On macOS the user's own directory under `/var/folders`; not the one for temporary files, whose files the system removes
-//! when nobody has opened them for three days. Source: confstr(3). `PROCESS_RWLOCK_DIR` names another place.
+//! `/dev/shm` on Linux: it is next to the shared memory itself, both exist equally long, and
+//! programs that clean `/tmp` do not touch it. On macOS, the user's own directory under
+//! `/var/folders`; not the one for temporary files, from which the system removes files that were
+//! not opened for three days. Source: confstr(3). `PROCESS_RWLOCK_DIR` selects another place.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -29,7 +30,7 @@ fn parent() -> PathBuf {
     let mut path = vec![0_u8; libc::PATH_MAX as usize];
     // SAFETY: `path` is valid for writes of its length.
     let length = unsafe { libc::confstr(libc::_CS_DARWIN_USER_DIR, path.as_mut_ptr().cast(), path.len()) };
-    // With the NUL at its end; 0 for a user that has none.
+    // Includes the final NUL; 0 for a user without such a directory.
     path.truncate(length.clamp(1, path.len()) - 1);
     if path.is_empty() { "/tmp".into() } else { std::ffi::OsString::from_vec(path).into() }
 }
@@ -39,12 +40,13 @@ pub(crate) fn path() -> Result<PathBuf> {
     Ok(parent.join(format!("process-rwlock-{}", user())))
 }
 
-/// Where the memory consists of files. `None`: it is the system's own.
+/// The directory of the memory, if it consists of files. `None`: the system's shared memory is
+/// used.
 pub(crate) fn of_memory() -> Option<PathBuf> {
     matches!(elsewhere(), Ok(Some(_))).then(|| path().unwrap_or_default().join(MEMORY))
 }
 
-/// Makes the directory if it is missing, and checks that nobody else can reach into it.
+/// Creates the directory if it is missing, and checks that no other user can access it.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let path = path()?;
     crash_point!(make_directory);
@@ -57,13 +59,13 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The directory, if there is one.
+/// The directory, if it exists.
 pub(crate) fn existing() -> Result<Option<PathBuf>> {
     let path = path()?;
     Ok(check(&path)?.then_some(path))
 }
 
-/// Fails if anybody else can reach into the directory. `false`: it is missing.
+/// Fails if another user can access the directory. `false`: it is missing.
 fn check(path: &Path) -> Result<bool> {
     crash_point!(check_directory);
     let found = no_such_file(fs::symlink_metadata(path)).map_err(|error| no_directory(path, "lstat", error))?;

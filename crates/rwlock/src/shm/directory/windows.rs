@@ -1,7 +1,8 @@
-//! The user's folder for data of this machine, `%LOCALAPPDATA%` as the system knows it. Its access list lets in the user and
-//! administrators. It outlives a restart, and the shared memory in it would tell of deaths that have no meaning any more: so
-//! there is a folder for each time that the system was started, and the first to open a lock removes those before.
-//! Source: SHGetKnownFolderPath in the documentation of Win32; `BootId` in that of KUSER_SHARED_DATA.
+//! The user's folder for local application data, `%LOCALAPPDATA%` as the system knows it. Its
+//! access list admits the user and administrators. It survives a restart, and the shared memory in
+//! it would then report deaths that no longer matter. So there is one folder for each start of the
+//! system, and the first process that opens a lock removes the earlier ones. Source:
+//! SHGetKnownFolderPath in the documentation of Win32; `BootId` in that of KUSER_SHARED_DATA.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -17,26 +18,27 @@ use super::{MEMORY, elsewhere};
 use crate::error::{Error, Result};
 use crate::shm::location::no_directory;
 
-/// Where every process finds how often the system was started, since Windows 10 version 1607. Below that it says something
-/// else that is the same for all processes: no harm but that state may outlive a restart.
+/// Where every process can read how often the system was started, since Windows 10 version 1607.
+/// Earlier versions have another value there, which is also the same for all processes; then state
+/// may survive a restart.
 const BOOT_ID: *const u32 = 0x7ffe_02c4 as *const u32;
 
 pub(crate) fn path() -> Result<PathBuf> {
     Ok(home()?.join(this_boot()))
 }
 
-/// Where the memory is, which consists of files.
+/// The directory of the memory, which consists of files.
 pub(crate) fn of_memory() -> Option<PathBuf> {
     Some(path().unwrap_or_default().join(MEMORY))
 }
 
-/// The directory, if there is one.
+/// The directory, if it exists.
 pub(crate) fn existing() -> Result<Option<PathBuf>> {
     let path = path()?;
     Ok(path.is_dir().then_some(path))
 }
 
-/// Makes the directory if it is missing.
+/// Creates the directory if it is missing.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let home = home()?;
     let path = home.join(this_boot());
@@ -49,12 +51,12 @@ pub(crate) fn ensure() -> Result<PathBuf> {
 }
 
 fn this_boot() -> String {
-    // SAFETY: a page that the system maps into every process, at this address always.
+    // SAFETY: the system maps this page into every process, always at this address.
     let number = unsafe { BOOT_ID.read_volatile() };
     format!("boot-{number}")
 }
 
-/// What is left of earlier starts of the system is nobody's.
+/// Removes what earlier starts of the system left.
 fn remove_earlier(home: &std::path::Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
         if entry.file_name() != *this_boot() {
@@ -63,7 +65,7 @@ fn remove_earlier(home: &std::path::Path) {
     }
 }
 
-/// An error where the user's profile is not loaded.
+/// Fails if the user's profile is not loaded.
 fn home() -> Result<PathBuf> {
     static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
     if let Some(parent) = elsewhere()? {
@@ -81,12 +83,12 @@ fn local_app_data() -> Option<PathBuf> {
     // SAFETY: `text` is valid for writes; no token means the user of this process.
     let result = unsafe { SHGetKnownFolderPath(&FOLDERID_LocalAppData, 0, ptr::null_mut(), &raw mut text) };
     let found = (result == 0).then(|| {
-        // SAFETY: ends with a zero, as every result of this function.
+        // SAFETY: the result of this function always ends with a zero.
         let length = unsafe { lstrlenW(text) } as usize;
-        // SAFETY: so many were just counted.
+        // SAFETY: that many elements were just counted.
         PathBuf::from(OsString::from_wide(unsafe { slice::from_raw_parts(text, length) }))
     });
-    // SAFETY: to be freed by the caller, whatever the result.
+    // SAFETY: the caller must free it, whatever the result.
     unsafe { CoTaskMemFree(text.cast()) };
     found
 }

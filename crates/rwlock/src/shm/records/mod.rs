@@ -1,5 +1,6 @@
-//! Where the records of named locks are in the user's directory, and how one appears and disappears there: in one step, and
-//! exactly that one, whatever other processes do at the same time, and also if the process was stopped for long before the step.
+//! Where the records of named locks are in the user's directory, and how a record is published and
+//! removed: in one step, and exactly that record, whatever other processes do at the same time, and
+//! even if the process was stopped for long before the step.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,17 +17,17 @@ mod windows;
 #[cfg(windows)]
 pub(super) use windows::{delete, discard, earlier, forget, is_blocked, make, of, publish};
 
-/// How the names of records begin that are not published yet.
+/// The prefix of the names of unpublished records.
 const UNPUBLISHED: &str = ".new-";
 
-/// The records in a directory: those of locks, and those that were not published yet.
+/// The records in a directory, published and unpublished.
 #[derive(Default)]
 pub(super) struct Found {
     pub published: Vec<PathBuf>,
     pub unpublished: Vec<PathBuf>,
 }
 
-/// None where there is no directory.
+/// Empty if the directory is missing.
 pub(super) fn all(directory: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     crash_point!(read_directory);
@@ -46,7 +47,7 @@ pub(super) fn all(directory: &Path) -> io::Result<Found> {
     Ok(found)
 }
 
-/// Names nobody else uses.
+/// A unique name.
 fn unpublished_name() -> io::Result<String> {
     let random = getrandom::u64().map_err(io::Error::other)?;
     Ok(format!("{UNPUBLISHED}{random:016x}"))

@@ -1,6 +1,6 @@
-//! Linux and macOS. Each record has a folder of its own, which never has another one: the folder appears by `rename`, which
-//! replaces nothing but an empty folder, and the record is removed relative to its folder, wherever that is now.
-//! Source: rename(2), unlinkat(2).
+//! Linux and macOS. Each record has its own folder, which never contains another record. The folder
+//! is published by `rename`, which replaces nothing but an empty folder, and the record is removed
+//! relative to its folder, wherever that is at the time. Source: rename(2), unlinkat(2).
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,7 +15,7 @@ use crate::sys::files::{self, no_such_file};
 
 const RECORD: &CStr = c"record";
 
-/// The record in the folder called `name`.
+/// The record in the folder `name`.
 pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
     directory.join(name.as_ref()).join("record")
 }
@@ -24,7 +24,7 @@ fn folder_of(record: &Path) -> &Path {
     record.parent().expect("a record has a folder")
 }
 
-/// A new record that is not published yet.
+/// A new, unpublished record.
 pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
     crash_point!(make_folder);
@@ -39,7 +39,7 @@ pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     }
 }
 
-/// Gives a new record its place. `false`: there is one already.
+/// Renames a new record to its final name. `false` if that exists already.
 pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     crash_point!(publish);
     match fs::rename(folder_of(made), folder_of(record)) {
@@ -49,7 +49,7 @@ pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes `record` if it is still `file`. No error if it is gone already.
+/// Removes `record` if it is still `file`. Succeeds if it does not exist.
 pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
@@ -71,31 +71,31 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
         no_such_file(checked(unsafe { libc::unlinkat(folder.as_raw_fd(), RECORD.as_ptr(), 0) }))?;
     }
     crash_point!(unlink_folder);
-    // An empty folder is in nobody's way, and one that is not empty is another lock's by now.
+    // An empty folder does no harm, and a folder that is not empty belongs to another lock by now.
     let _ = fs::remove_dir(folder_of(record));
     Ok(())
 }
 
-/// Removes a record that was not published, of which the caller has the setup byte: so nobody else does, and no descriptor is
-/// needed, of which there may be none left.
+/// Removes an unpublished record. The caller holds its setup byte, so no other process removes it,
+/// and no descriptor is needed, which may not be available.
 pub(crate) fn discard(made: &Path) -> io::Result<()> {
     no_such_file(fs::remove_file(made))?;
     no_such_file(fs::remove_dir(folder_of(made))).map(drop)
 }
 
-/// Removes what is left of a record that is gone.
+/// Removes what is left of a removed record.
 pub(crate) fn forget(record: &Path) {
     crash_point!(forget_folder);
     let _ = fs::remove_dir(folder_of(record));
 }
 
-/// Something that is no record is where a record has to go.
+/// Whether the final path of a record is occupied by something that is not a record.
 pub(crate) fn is_blocked(record: &Path) -> bool {
     let there = fs::read_dir(folder_of(record)).into_iter().flatten().flatten();
     { there }.any(|entry| Some(&*entry.file_name()) != record.file_name())
 }
 
-/// Until layout 2 a record had no folder, and was where that is now.
+/// Until layout 2, a record was a file at the path where its folder is now.
 pub(crate) fn earlier(record: &Path) -> Option<PathBuf> {
     let path = folder_of(record);
     fs::symlink_metadata(path).is_ok_and(|there| !there.is_dir()).then(|| path.into())

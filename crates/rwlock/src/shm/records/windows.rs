@@ -1,6 +1,6 @@
-//! Windows. A record is one file, which is renamed and removed while it is open; to remove it means to remove what a handle was
-//! opened on, whatever has its name by then.
-//! Source: MoveFileExW and SetFileInformationByHandle in the documentation of Win32.
+//! Windows. A record is one file, which can be renamed and removed while it is open. Removal
+//! applies to the file that a handle was opened on, whatever has its name at the time. Source:
+//! MoveFileExW and SetFileInformationByHandle in the documentation of Win32.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -20,12 +20,12 @@ use super::unpublished_name;
 use crate::shm::lock_file::LockFile;
 use crate::sys::files::{self, no_such_file};
 
-/// The record called `name`.
+/// The record `name`.
 pub(crate) fn of(directory: &Path, name: impl AsRef<OsStr>) -> PathBuf {
     directory.join(name.as_ref())
 }
 
-/// A new record that is not published yet.
+/// A new, unpublished record.
 pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     let record = of(directory, unpublished_name()?);
     crash_point!(make_record);
@@ -33,13 +33,13 @@ pub(crate) fn make(directory: &Path) -> io::Result<(PathBuf, LockFile)> {
     Ok((record, lock))
 }
 
-/// Gives a new record its place. `false`: there is one already.
+/// Renames a new record to its final name. `false` if that exists already.
 pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     let wide = |path: &Path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>();
     let (from, to) = (wide(made), wide(record));
     crash_point!(publish);
     files::with_retries(|| {
-        // SAFETY: both are strings that end with a NUL. Without flags nothing is replaced.
+        // SAFETY: both strings end with a NUL. Without flags nothing is replaced.
         if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } != 0 {
             return Ok(true);
         }
@@ -51,7 +51,7 @@ pub(crate) fn publish(made: &Path, record: &Path) -> io::Result<bool> {
     })
 }
 
-/// Removes `record` if it is still `file`. No error if it is gone already.
+/// Removes `record` if it is still `file`. Succeeds if it does not exist.
 pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.access_mode(DELETE);
@@ -73,7 +73,7 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     if done != 0 {
         return Ok(());
     }
-    // A file system that cannot do so removes it when all have closed it.
+    // A file system without this feature removes the file when all handles are closed.
     let later = FILE_DISPOSITION_INFO { DeleteFile: true };
     let size = size_of_val(&later) as u32;
     // SAFETY: as above.
@@ -83,20 +83,20 @@ pub(crate) fn delete(record: &Path, file: &File) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Removes a record that was not published, of which the caller has the setup byte: so nobody else does.
+/// Removes an unpublished record. The caller holds its setup byte, so no other process removes it.
 pub(crate) fn discard(made: &Path) -> io::Result<()> {
     no_such_file(files::with_retries(|| std::fs::remove_file(made))).map(drop)
 }
 
-/// Nothing is left of a record that is gone.
+/// A removed record leaves nothing.
 pub(crate) fn forget(_record: &Path) {}
 
-/// Whatever is there is found when it is opened.
+/// Opening the record finds whatever occupies its path.
 pub(crate) fn is_blocked(_record: &Path) -> bool {
     false
 }
 
-/// Records have been where they are.
+/// Earlier layouts had their records at the same path.
 pub(crate) fn earlier(_record: &Path) -> Option<PathBuf> {
     None
 }

@@ -1,16 +1,20 @@
-// Tries a mutant: builds the stress test from a copy of the lock, and runs it for at most a minute. All its processes are in
+// How the stress test is tried on a mutant: built from a copy of the lock, for at most a minute. All its processes are in
 // Rust, because only those are built from the copy.
 import { join } from 'node:path'
 import { run } from '../../scripts/lib/run.js'
-import { Round } from './round.js'
+import { setup } from '../../scripts/lib/setup.js'
 import { endOnSignal } from './signals.js'
 
 const ROUND = 20 // s
 const ROUNDS = 3
 
-/** @type {Round | undefined} */
+/** @type {import('./round.js').Round | undefined} */
 let round
 let endsOnSignal = false
+
+export function setUp() {
+  return setup({ testkit: true, stress: true })
+}
 
 /**
  * Runs rounds until one of them finds a violation. Resolves with the violation and the time until it was found.
@@ -20,6 +24,7 @@ let endsOnSignal = false
 export async function find(copy) {
   if (!endsOnSignal) endOnSignal(() => round)
   endsOnSignal = true
+  const { Round } = await import('./round.js') // which imports what the set-up builds
   await build(copy)
   const worker = join(copy, 'target/release/process-rwlock-stress')
   const start = performance.now()

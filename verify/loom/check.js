@@ -1,0 +1,36 @@
+// The checks under loom as a command, and how they are tried on a mutant.
+import { fileURLToPath } from 'node:url'
+import { capture, root } from '../../scripts/lib/run.js'
+
+/**
+ * The command that runs the checks.
+ *
+ * @param {URL | string} tree
+ * @returns {[string, string[], import('node:child_process').SpawnOptions]}
+ */
+export function checks(tree, name = '') {
+  const env = {
+    ...process.env,
+    RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} --cfg loom`,
+    // Its own directory, because the flags would cause a complete rebuild each time.
+    CARGO_TARGET_DIR: fileURLToPath(new URL('target/loom', root)),
+    CARGO_PROFILE_DEV_OPT_LEVEL: '2',
+    CARGO_PROFILE_TEST_OPT_LEVEL: '2',
+  }
+  const args = ['test', '--package', 'process-rwlock', '--lib', '--', `orderings::loom::${name}`]
+  return ['cargo', args, { cwd: tree, env }]
+}
+
+/**
+ * The checks that fail, if any.
+ *
+ * @param {string} tree
+ */
+export async function find(tree) {
+  const { code, output } = await capture(...checks(tree))
+  if (!/^running \d\d+ tests$/m.test(output)) throw new Error(`it does not compile:\n${output}`)
+  if (code === 0) return undefined
+  const failed = [...output.matchAll(/^test orderings::loom::(\w+) \.\.\. FAILED$/gm)].map(([, name]) => name)
+  // A check may also bring the whole process down.
+  return failed.join(', ') || 'a crash of the test process'
+}
