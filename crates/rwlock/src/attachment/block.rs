@@ -106,8 +106,8 @@ impl Attachment {
 
     fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
         let settled = &mut self.pending.borrow_mut().settled;
-        let place = settled.iter().position(|(settled, _)| *settled == id)?;
-        Some(settled.remove(place).1)
+        let position = settled.iter().position(|(settled, _)| *settled == id)?;
+        Some(settled.remove(position).1)
     }
 
     /// Puts a request before all others of this attachment. A draining writer of this attachment
@@ -144,8 +144,8 @@ impl Attachment {
         Error::new(
             ErrorKind::Deadlock,
             format!(
-                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
-                 an upgradable hold, or wait without blocking",
+                "deadlock: this thread already holds {} for {held} and would block on itself for {}: release it first, \
+                 use an upgradable hold, or wait without blocking",
                 self.segment.location,
                 mode.name()
             ),
@@ -161,13 +161,13 @@ impl Attachment {
     #[must_use]
     pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
         let ms = timeout.saturating_add(500_000) / 1_000_000;
-        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
+        let in_time = if ms == 0 { "immediately".into() } else { format!("within {ms} ms") };
         let seen = self.inspect();
-        let (place, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let (lock, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
         let text = if is_upgrade {
-            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
+            format!("the upgradable hold of {lock} did not become a write hold {in_time}: {blockers}")
         } else {
-            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
+            format!("{lock} was not granted for {} {in_time}: {blockers}", mode.name())
         };
         (text, seen)
     }

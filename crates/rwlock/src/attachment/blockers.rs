@@ -22,8 +22,8 @@ impl Attachment {
             if free {
                 self.segment.queue().wake_next(Some(self.index)); // which reopens a queue that need not be closed
             }
-            let bereft = mode == Mode::Write && self.recover_readers();
-            repaired || free || bereft
+            let freed = mode == Mode::Write && self.recover_readers();
+            repaired || free || freed
         }
     }
 

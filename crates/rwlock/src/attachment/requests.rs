@@ -74,8 +74,8 @@ impl Attachment {
             self.cancel_drain(pending);
             return true;
         }
-        let Some(place) = pending.requests.iter().position(|request| request.id == id) else { return false };
-        pending.requests.remove(place);
+        let Some(position) = pending.requests.iter().position(|request| request.id == id) else { return false };
+        pending.requests.remove(position);
         self.store_pending(pending);
         true
     }

@@ -7,8 +7,8 @@ use crate::protocol::try_mark::TryMark;
 use crate::sys::park;
 
 #[test]
-fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
-    let path = std::env::temp_dir().join(format!("passed-upgrader-{}", std::process::id()));
+fn an_upgrader_that_was_skipped_before_it_gives_up_stays_upgradable() {
+    let path = std::env::temp_dir().join(format!("skipped-upgrader-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (upgrader, other) = (open(), open());
     assert!(upgrader.try_upgradable());
@@ -26,8 +26,8 @@ fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
 /// A writer was skipped and does not know it yet; another task of its thread takes the lock
 /// meanwhile.
 #[test]
-fn an_upgrade_can_be_asked_for_where_a_write_was_passed_over() {
-    let path = std::env::temp_dir().join(format!("passed-writer-{}", std::process::id()));
+fn an_upgrade_can_be_requested_after_a_write_was_skipped() {
+    let path = std::env::temp_dir().join(format!("skipped-writer-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (late, reader) = (open(), open());
     let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
@@ -51,10 +51,10 @@ fn an_upgrade_can_be_asked_for_where_a_write_was_passed_over() {
 
 /// The same, but that writer ends its wait.
 #[test]
-fn a_hold_outlasts_the_wait_of_a_write_that_was_passed_over() {
-    let path = std::env::temp_dir().join(format!("passed-wait-{}", std::process::id()));
+fn a_hold_outlasts_the_wait_of_a_skipped_write() {
+    let path = std::env::temp_dir().join(format!("skipped-wait-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
-    let beside = [Mode::Write, Mode::Upgradable].map(|mode| {
+    let granted = [Mode::Write, Mode::Upgradable].map(|mode| {
         let (late, reader) = (open(), open());
         assert!(reader.try_read());
         let write = late.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
@@ -63,16 +63,16 @@ fn a_hold_outlasts_the_wait_of_a_write_that_was_passed_over() {
         reader.release_read();
         assert!(if mode == Mode::Write { late.try_write() } else { late.try_upgradable() });
         assert!(late.cancel(write));
-        let beside = reader.try_upgradable();
+        let granted = reader.try_upgradable();
         late.release_exclusive(HoldEnd::Consistent).unwrap();
-        beside
+        granted
     });
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(beside, [false, false], "two exclusive holds at once");
+    assert_eq!(granted, [false, false], "two exclusive holds at once");
 }
 
 #[test]
-fn a_try_that_is_refused_by_a_reader_leaves_the_gate_alone() {
+fn a_try_that_fails_because_of_a_reader_does_not_change_the_gate() {
     let path = std::env::temp_dir().join(format!("refused-try-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (reader, tries) = (open(), open());
@@ -88,7 +88,7 @@ fn a_try_that_is_refused_by_a_reader_leaves_the_gate_alone() {
 /// The state that a process leaves if it is stopped in a try, between its claim of the gate and its
 /// second scan of the readers.
 #[test]
-fn a_stopped_try_is_passed_over_though_somebody_reads() {
+fn a_stopped_try_is_skipped_even_if_another_attachment_reads() {
     let path = std::env::temp_dir().join(format!("stopped-try-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (reader, stopped, other) = (open(), open(), open());
@@ -135,7 +135,7 @@ fn the_first_read_of_an_attachment_changes_the_gate() {
 /// release and the effect of it.
 #[test]
 fn a_writer_that_died_before_or_after_its_hold_is_not_reported() {
-    let path = std::env::temp_dir().join(format!("died-beside-hold-{}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("died-outside-hold-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (victim, other) = (open(), open());
     let dies = || {

@@ -49,7 +49,7 @@ pub(crate) struct PeerCheck {
     pub next: u64,
     /// The turn that its owner has not taken yet, and since when.
     awaited: Option<(Turn, u64)>,
-    looks: u32,
+    checks: u32,
     /// Notices of the exits of the blockers at the last check. Empty while a wait is short, as most
     /// are.
     exit_notices: Vec<ExitNotice>,
@@ -91,7 +91,7 @@ impl PeerCheck {
             interval: FIRST_CHECK,
             next: u64::MAX,
             awaited: None,
-            looks: 0,
+            checks: 0,
             exit_notices: Vec::new(),
             unknown: None,
             damage,
@@ -162,7 +162,7 @@ impl PeerCheck {
                 let exit_notice = before.swap_remove(place);
                 let is_sure = exit_notice.is_sure;
                 self.exit_notices.push(exit_notice);
-                if is_sure && !self.looks.is_multiple_of(CHECKS_TO_PROBE) {
+                if is_sure && !self.checks.is_multiple_of(CHECKS_TO_PROBE) {
                     return false;
                 }
             } else {
@@ -179,7 +179,7 @@ impl PeerCheck {
         let is_notified =
             !self.exit_notices.is_empty() && self.exit_notices.iter().all(|exit_notice| exit_notice.is_sure);
         let mut before = (self.interval > FIRST_CHECK).then(|| std::mem::take(&mut self.exit_notices));
-        self.looks = self.looks.wrapping_add(1);
+        self.checks = self.checks.wrapping_add(1);
         let longest = if is_notified { LAST_CHECK_IF_NOTIFIED } else { LAST_CHECK };
         self.interval = (self.interval * 2).min(longest * share);
         // On multiples, so that one sleep serves all checks of a thread.

@@ -1,16 +1,17 @@
-//! The gate word: who has the lock exclusively, whether anybody queues, and whether an earlier
-//! writer died inside.
+//! The gate word: the exclusive owner of the lock, whether requests are queued, and whether a
+//! writer died inside its hold.
 //!
 //! ```text
 //! bit  0..3   mode      see Hold
-//!      3      waiting   somebody is queued: whoever releases or leaves must wake the next
+//!      3      waiting   a request is queued: a process that releases or leaves must wake the next
 //!      4      closed    newcomers may not overtake the queue
-//!      5      poisoned  a write hold ended without release, and none has ended whole since
+//!      5      poisoned  a write hold ended without a release, and no later one ended consistent
 //!      6..18  owner     the slot that has the gate (meaningful unless free)
-//!     18..30  died      the slot whose write hold ended without release (meaningful if poisoned)
-//!     30..42  sequence  changes whenever somebody joins or closes the queue, or lists itself as a reader: a clearing or
-//!                       reopening of the queue, or a claim for writing, that was decided before fails
-//!     42..64  tag       changes with every acquisition: what was decided about an earlier owner fails
+//!     18..30  died      the slot whose write hold ended so (meaningful if poisoned)
+//!     30..42  sequence  changes when a request joins or closes the queue, or a reader registers:
+//!                       an earlier decision to clear or reopen the queue, or to claim the gate
+//!                       for writing, then fails
+//!     42..64  tag       changes with every acquisition: decisions about an earlier owner fail
 //! ```
 
 /// The hold of the gate's owner. Both bits above the lowest exclude readers.

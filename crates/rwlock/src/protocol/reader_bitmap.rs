@@ -49,8 +49,8 @@ impl<'a> Readers<'a> {
     /// that loaded an earlier gate still reads or has retracted its read.
     #[cold]
     pub fn prune_idle_readers(self) {
-        for (number, listed) in self.registered().enumerate() {
-            let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
+        for (number, registered) in self.registered().enumerate() {
+            let idle = slots_in(number, registered).filter(|&slot| !self.reads(slot));
             let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);
             crash_point!(prune_readers);
             self.state.reader_bitmap().0[number].fetch_and(!idle, SeqCst);

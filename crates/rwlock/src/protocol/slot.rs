@@ -52,12 +52,12 @@ impl Mode {
     }
 }
 
-/// `queued`: the head of the slot's own queue, or zero.
+/// `queued`: the first request of the slot, or zero.
 ///
 /// ```text
 /// bit 0..2   mode      0 none, else Mode
-///     2      passed    it did not come when it was its turn: others need not wait for it
-///     3..6   passes    how often that happened; each time doubles the patience it is given
+///     2      skipped   its owner did not come in its turn: others need not wait for it
+///     3..6   skips     how often that happened; each time doubles its grace period
 ///     6..20  generation
 ///    20..64  ticket
 /// ```
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {
+    fn a_skipped_waiter_keeps_its_ticket_and_gets_a_longer_grace_period() {
         let mut queued = Queued::new(Mode::Write, 3, 77);
         assert!(queued.is_ahead_of(78) && !queued.is_ahead_of(77));
         for skip_count in [1, 2, 3, 4, 5, 6, 7, 7] {
