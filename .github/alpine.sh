@@ -1,8 +1,6 @@
 #!/bin/sh
-# Runs a command in Alpine Linux with Node.js of this major version, in this folder. A job's own `container` cannot be Alpine on
-# arm64, since actions do not run there.
-#
-#   .github/alpine.sh MAJOR COMMAND...
+# .github/alpine.sh MAJOR COMMAND...: runs a command in Alpine Linux with this major version of Node.js, in this folder.
+# The `container` of a job cannot be Alpine on arm64, because actions do not run there.
 set -eu
 major=$1
 shift

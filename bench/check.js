@@ -1,4 +1,5 @@
-// Whether the lock became slower: ratios, not times, beside those that were saved with the results.
+// Checks that the lock did not become slower: compares ratios, not times, with those saved with the
+// results.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { capture } from '../scripts/lib/run.js'
 import { mutants } from '../verify/mutants/lists/bench.js'
@@ -7,18 +8,22 @@ import { OURS } from './competitors.js'
 import { processor } from './machine.js'
 import { javaScriptPairs, nativePairs, PROMISE } from './workloads/pairs.js'
 
-/** A ratio may exceed the saved one by this factor: noise, or a processor without saved ratios. */
+/**
+ * A ratio may exceed the saved one by this factor, because of noise, or because this processor has
+ * no saved ratios.
+ */
 export const TOLERANCE = 1.4
-/** A ratio counts as the best of so many runs: noise makes it worse, never better. */
+/** Each ratio is the best of this many runs: noise makes a ratio worse, never better. */
 const ATTEMPTS = 4
-/** The Node.js whose ratios are compared. */
+/** The version of Node.js whose ratios are compared. */
 const NODE = '20'
-/** What synchronous pairs are compared with. */
+/** The case that synchronous pairs are compared with. */
 const NOTHING = 'empty N-API function, twice'
 const SLOTS = [1, 16, 128]
 
 /**
- * What is compared: native pairs by `pthread_rwlock`, JavaScript's by floors of the same run.
+ * The ratios that are compared: native pairs to `pthread_rwlock`, pairs in JavaScript to floors of
+ * the same run.
  *
  * @param {{ native: any, javaScript: any[] }} pairs
  * @returns {Record<string, number>}
@@ -32,7 +37,7 @@ export function ratiosOf({ native, javaScript }) {
     }
   }
   const rows = javaScript.filter(({ node }) => node.startsWith(`v${NODE}.`))
-  // The fastest round of each: what else the machine does makes some slower, and none faster.
+  // The fastest round of each: other load makes some rounds slower, and none faster.
   const fastest = (/** @type {string} */ wanted) => rows.find(({ name }) => name === wanted).min
   for (const { group, name, min } of rows) {
     if (group !== 'ours') continue
@@ -43,7 +48,7 @@ export function ratiosOf({ native, javaScript }) {
 }
 
 /**
- * What is slower now.
+ * The ratios that exceed the saved ones.
  *
  * @param {Record<string, number>} saved
  * @param {Record<string, number>} now
@@ -51,7 +56,7 @@ export function ratiosOf({ native, javaScript }) {
 export function slower(saved, now) {
   return Object.entries(saved).flatMap(([name, before]) => {
     const ratio = now[name]
-    if (ratio === undefined) throw new Error(`"${name}" is not measured any more: run npm run bench -- pairs`)
+    if (ratio === undefined) throw new Error(`"${name}" is no longer measured; run: npm run bench -- pairs`)
     return ratio > before * TOLERANCE ? [{ name, before, ratio }] : []
   })
 }
@@ -67,14 +72,15 @@ function takeBest(best, now) {
 const file = new URL('results/ratios.json', import.meta.url)
 
 /**
- * The saved ratios, by processor: what an atomic operation costs beside other instructions differs between them.
+ * The saved ratios, by processor: the cost of an atomic operation relative to other instructions
+ * differs between them.
  *
  * @returns {Record<string, Record<string, number>>}
  */
 const savedRatios = () => JSON.parse(readFileSync(file, 'utf8'))
 
 /**
- * Keeps the ratios of this processor beside those of others.
+ * Saves the ratios of this processor, and keeps those of others.
  *
  * @param {Record<string, number>} ratios
  */
@@ -83,7 +89,8 @@ export function saveRatios(ratios) {
 }
 
 /**
- * What to compare with on this processor: the ratios saved on it, or else the largest of each.
+ * The ratios to compare with on this processor: those saved on it, or the largest of all
+ * processors.
  *
  * @param {Record<string, Record<string, number>>} all
  * @param {string} processor
@@ -137,7 +144,7 @@ export async function check(log) {
     }
     if (attempt === ATTEMPTS) {
       console.error(
-        'Slower than the saved ratios. If that is intended, run npm run bench and commit its results.',
+        'The lock is slower than its saved ratios. If that is intended, run npm run bench and commit its results.',
       )
       return false
     }
@@ -145,7 +152,8 @@ export async function check(log) {
 }
 
 /**
- * Whether the check finds what makes the lock slower: tried on the native pairs, which build fast.
+ * Shows that the check finds a slower lock. Only native pairs are measured, because they build
+ * fast.
  *
  * @param {string} part of the mutants' names
  */
@@ -158,7 +166,7 @@ export async function checkMutants(part) {
     mutants,
     part,
     find: async (copy) => {
-      // Beside the copy, so that the next one finds the dependencies built.
+      // Outside of the copy, so that the next mutant can reuse the dependencies.
       const target = `${copy}-target`
       const args = [
         'build',

@@ -1,4 +1,4 @@
-// Who competes: how each one's driver is started.
+// The competitors, and how the driver of each is started.
 import { fileURLToPath } from 'node:url'
 import { root } from '../scripts/lib/run.js'
 import { Driver, nodeDriver } from './drivers/start.js'
@@ -10,8 +10,8 @@ const pythonDriver = fileURLToPath(new URL('drivers/driver.py', import.meta.url)
  * @typedef {object} Competitor
  * @property {string} system
  * @property {'Node.js' | 'Python' | 'Rust' | 'C'} language
- * @property {boolean} [polls] it looks whether the lock is free now and then
- * @property {Competitor} [twin] a small process that takes part in the same lock
+ * @property {boolean} [polls] it polls the lock
+ * @property {Competitor} [twin] a small process that uses the same lock
  * @property {(path: string) => Promise<Driver>} start
  */
 
@@ -44,11 +44,14 @@ export const OURS = 'process-rwlock'
 export const oursNative = native(OURS, 'Rust')
 export const ours = node(OURS, { twin: oursNative })
 
-/** A byte through a pipe, between event loops; a word that two processes wait for in turn; no lock at all. */
+/**
+ * The floors: a byte through a pipe between event loops; a futex that two processes pass to and
+ * fro; no lock at all.
+ */
 export const floors = { pipe: node('pipe'), futex: native('futex'), nothing: native('nothing') }
 
 /**
- * Everybody who locks out other processes.
+ * All locks that exclude other processes.
  *
  * @param {string} pythonProgram
  */

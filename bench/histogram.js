@@ -1,6 +1,6 @@
-// Waits, counted by how long they took.
+// A histogram of waits by their duration.
 
-/** The histograms of several drivers, as protocol.md has them, in one. */
+/** Adds up the histograms of several drivers; protocol.md describes their format. */
 export class Histogram {
   /** @type {Map<number, number>} */
   #buckets = new Map()
@@ -16,7 +16,11 @@ export class Histogram {
     this.max = Math.max(this.max, max)
   }
 
-  /** The upper end of the bucket in which that many percent have been seen: up to 9 % too much. @param {number} percent */
+  /**
+   * The upper bound of the bucket that contains the percentile, which may be 9 % too high.
+   *
+   * @param {number} percent
+   */
   percentile(percent) {
     let seen = 0
     for (const [index, count] of [...this.#buckets].sort(([a], [b]) => a - b)) {

@@ -1,4 +1,4 @@
-// What the figures were measured on.
+// The machine of the figures.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
@@ -22,7 +22,10 @@ export function machine() {
   }
 }
 
-/** The processor's model. Virtual machines hide its name, but not its family, which decides what an atomic operation costs. */
+/**
+ * The model of the processor. Virtual machines hide its name, but not its family, which determines
+ * the cost of atomic operations.
+ */
 export function processor() {
   const name = cpus()[0]?.model ?? 'unknown processor'
   if (platform() !== 'linux') return name

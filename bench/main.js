@@ -1,4 +1,5 @@
-// npm run bench [-- options] [workload …]: this lock beside what people use today, on this machine, in one run.
+// npm run bench: measures this lock and the locks that people use today, on this machine, in one
+// run.
 import { readArguments, usageError } from '../scripts/lib/arguments.js'
 import { setup } from '../scripts/lib/setup.js'
 import { check, checkAndSave, checkMutants } from './check.js'
@@ -102,7 +103,7 @@ for (const [name, run] of Object.entries(workloads)) {
 }
 printTables(results)
 for (const { goal, asked, measured, reached } of goals(results)) {
-  console.log(`${reached ? 'reached' : 'MISSED '} ${goal}: ${measured} (asked ${asked})`)
+  console.log(`${reached ? 'reached' : 'MISSED '} ${goal}: ${measured} (required: ${asked})`)
 }
 if (!options['no-save']) {
   save({ ...here, versions: { ...peerVersions, ...driverVersions } }, options.quick, results)

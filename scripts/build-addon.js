@@ -1,5 +1,5 @@
-// npm run build:native, npm run build:debug: compiles crates/node to process-rwlock.<platform>.node, and generates
-// index.d.ts from it.
+// npm run build:native, npm run build:debug: compiles crates/node to
+// process-rwlock.<platform>.node, and generates index.d.ts from it.
 import { readArguments } from './lib/arguments.js'
 import { run } from './lib/run.js'
 

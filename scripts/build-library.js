@@ -31,8 +31,9 @@ export function buildLibrary(dist) {
 }
 
 /**
- * Removes what an earlier build made of modules that no longer exist: it would be published. @param
- * {string} dist
+ * Removes the files of modules that no longer exist. They would be published.
+ *
+ * @param {string} dist
  */
 function removeStale(dist) {
   const files = (/** @type {string} */ folder) => readdirSync(folder, { recursive: true })
@@ -50,7 +51,7 @@ function removeStale(dist) {
  */
 export function frontOf(name, code) {
   const names = new Set([...code.matchAll(/\bexports\.(\w+) = /g)].map(([, exported]) => exported))
-  // To Node.js, the default export of a CommonJS module is `module.exports`.
+  // In Node.js, the default import of a CommonJS module is `module.exports`.
   const hasDefault = names.delete('default')
   return [
     `import './addons.mjs'\n`,

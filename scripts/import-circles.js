@@ -1,30 +1,35 @@
-// npm run lint: no circle of imports has more than four files, neither in crates/rwlock/src nor in src.
-//
-//   node scripts/import-circles.js      the circles, and whether one is too large
-//
-// A circle is a strongly connected component: each of its files needs every other one. Tests do not count.
+// Part of npm run lint: no circle of imports in crates/rwlock/src or src has more than four files.
+// A circle is a strongly connected component: each of its files needs all others. Tests do not
+// count.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from './lib/arguments.js'
+import { root } from './lib/run.js'
 
 const MOST = 4
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+readArguments('node scripts/import-circles.js   lists the circles of imports; fails if one is too large', {})
 
-/** @typedef {Map<string, Set<string>>} Graph by file, the files that it imports */
+const checkout = fileURLToPath(root)
+
+/** @typedef {Map<string, Set<string>>} Graph the imported files of each file */
 
 /** @param {string} folder */
 const filesIn = (folder, /** @type {string} */ extension) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => name.replaceAll('\\', '/'))
     .filter((name) => name.endsWith(extension))
     .toSorted()
 
-/** The imports between the modules of a crate: every path that begins with `crate`, `super`, `self` or a module of the file. */
+/**
+ * The imports between the modules of a crate: every path that begins with `crate`, `super`, `self`
+ * or a module of the file.
+ */
 function rustGraph(/** @type {string} */ folder) {
   const files = filesIn(folder, '.rs')
   const sources = new Map(
-    files.map((file) => [file, productionCode(readFileSync(join(root, folder, file), 'utf8'))]),
+    files.map((file) => [file, productionCode(readFileSync(join(checkout, folder, file), 'utf8'))]),
   )
   /** @param {string} file */
   const moduleOf = (file) =>
@@ -40,9 +45,9 @@ function rustGraph(/** @type {string} */ folder) {
   /** @type {Map<string, string[]>} */
   const aliases = new Map()
   for (const file of files) {
-    const text = readFileSync(join(root, folder, file), 'utf8')
+    const text = readFileSync(join(checkout, folder, file), 'utf8')
     const named = new Set()
-    // A module of another name (`#[path]`) stands for each of its files.
+    // With `#[path]`, one module name can mean several files.
     for (const [, path, name] of text.matchAll(
       /^(?:#\[path = "(\w+)\.rs"\]\s*)?(?:pub\([^)]*\) )?mod (\w+);/gm,
     )) {
@@ -68,7 +73,8 @@ function rustGraph(/** @type {string} */ folder) {
       tests.add([...moduleOf(file), name].join('/'))
   }
   /**
-   * The longest part of the path that is a module; several where a name stands for one on each system.
+   * The longest part of the path that is a module; several where a name stands for one on each
+   * system.
    *
    * @param {string[]} module
    * @param {string[]} rest
@@ -107,7 +113,7 @@ function rustGraph(/** @type {string} */ folder) {
   return graph
 }
 
-/** Without comments, texts, and what is compiled for tests alone. */
+/** The source without comments, strings, and code that only tests compile. */
 function productionCode(/** @type {string} */ text) {
   return text
     .replace(/\/\/.*$/gm, '')
@@ -147,16 +153,16 @@ function pathsIn(/** @type {string} */ source, /** @type {Set<string>} */ childr
   return paths.filter(([first]) => ['crate', 'super', 'self'].includes(first) || children.has(first))
 }
 
-/** The imports between TypeScript files; those of types alone count, too. */
+/** The imports between TypeScript files, including imports of types. */
 function typeScriptGraph(/** @type {string} */ folder) {
   /** @type {Graph} */
   const graph = new Map()
   for (const file of filesIn(folder, '.ts')) {
     const imports = new Set()
-    const text = readFileSync(join(root, folder, file), 'utf8')
+    const text = readFileSync(join(checkout, folder, file), 'utf8')
     for (const [, target] of text.matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']*)'/g)) {
-      const path = resolve(root, folder, dirname(file), target.replace(/\.js$/, '.ts'))
-      if (existsSync(path)) imports.add(relative(join(root, folder), path).replaceAll('\\', '/'))
+      const path = resolve(checkout, folder, dirname(file), target.replace(/\.js$/, '.ts'))
+      if (existsSync(path)) imports.add(relative(join(checkout, folder), path).replaceAll('\\', '/'))
     }
     graph.set(posix.normalize(file), imports)
   }
@@ -164,7 +170,7 @@ function typeScriptGraph(/** @type {string} */ folder) {
 }
 
 /**
- * The strongly connected components of more than one file: Tarjan's algorithm.
+ * The strongly connected components of more than one file, by Tarjan's algorithm.
  *
  * @param {Graph} graph
  */

@@ -1,4 +1,5 @@
-// npm run smoke: tests the built package in one of the runtimes that can load it (__test__/runtimes/smoke.js).
+// npm run smoke: tests the built package in one of the runtimes that can load it
+// (__test__/runtimes/smoke.js).
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -10,7 +11,9 @@ import { readArguments, usageError } from './lib/arguments.js'
 import { attempt, endLike, npm, root } from './lib/run.js'
 import { fail, say, setup } from './lib/setup.js'
 
-/** @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the package of npm, and whose packages it needs */
+/**
+ * @typedef {{ packageName?: string, scope?: string, args: string[] }} Runtime the npm package, and the scope of the packages with its programs
+ */
 
 /** @type {Record<string, Runtime>} */
 const RUNTIMES = {
@@ -20,8 +23,8 @@ const RUNTIMES = {
   electron: { packageName: 'electron@45.4.1', args: ['--no-sandbox'] },
 }
 
-const BOUND = 90_000 // ms for all checks; they take a second
-const PEER_BOUND = 40_000 // ms after which none of their processes is left, whatever became of the checks
+const TIME_LIMIT = 90_000 // ms for all checks, which take a second
+const EXIT_LIMIT = 40_000 // ms after which no process of the checks is left, even if they failed
 
 const HELP = `
 npm run smoke -- [--runtime ${Object.keys(RUNTIMES).join('|')}]   node unless given
@@ -40,9 +43,9 @@ const name = `process-rwlock-smoke/${randomUUID()}`
 const script = fileURLToPath(new URL('__test__/runtimes/smoke.js', root))
 try {
   const args = [...runtime.args, script, 'main', name, join(folder, 'counter')]
-  const end = await attempt(program, args, { timeout: BOUND, killSignal: 'SIGKILL' })
+  const end = await attempt(program, args, { timeout: TIME_LIMIT, killSignal: 'SIGKILL' })
   if (end.code !== 0 || end.signal) {
-    console.error(`It ended with ${end.signal ?? `code ${end.code}`}.`)
+    console.error(`The checks ended with ${end.signal ?? `code ${end.code}`}.`)
     process.exitCode = 1
     if (end.signal === 'SIGINT' || end.signal === 'SIGTERM') await endLike(end)
   }
@@ -52,7 +55,7 @@ try {
 }
 
 /**
- * The path of the program, which is got from npm first if need be.
+ * The path of the program. Installs it from npm if necessary.
  *
  * @param {Runtime} runtime
  */
@@ -68,9 +71,9 @@ async function programOf({ packageName, scope }) {
       ...['--no-audit', '--no-fund', '--loglevel=error', packageName],
     )
   }
-  // Electron downloads its program when it is first asked for it.
+  // Electron downloads its program at the first request for its path.
   if (scope === undefined) return createRequire(join(modules, 'x.js'))('electron')
-  // There may be several, for other processors and C libraries.
+  // npm may install programs for several processors and C libraries.
   const files = readdirSync(join(modules, scope), { recursive: true, encoding: 'utf8' })
   const programs = files.filter((file) => /^(bun|deno)(\.exe)?$/.test(basename(file)))
   const working = programs
@@ -79,9 +82,9 @@ async function programOf({ packageName, scope }) {
   return working ?? fail(`${packageName} has no program for this machine.`)
 }
 
-/** What checks that were killed have left: as soon as none of their processes is there any more. */
+/** Removes the lock of the checks, as soon as all of their processes have exited. */
 async function removeLock() {
-  const deadline = performance.now() + PEER_BOUND
+  const deadline = performance.now() + EXIT_LIMIT
   for (;;) {
     try {
       return RWLock.remove(name)

@@ -55,7 +55,8 @@ function majors() {
 
 /**
  * `cargo test` and not cargo-nextest: that would have to be compiled first, on each fresh machine, for longer than these tests
- * take, and it runs no tests of documentation. The counts come from the summaries: the JSON output of libtest is unstable.
+ * take, and it runs no tests of documentation. The counts come from the summaries: the JSON output
+ * of libtest is unstable.
  */
 async function cargo() {
   requireRust()
@@ -130,6 +131,7 @@ async function suite(title, command, args, { onOutput, ...options }) {
  */
 function count(code, passed, failed) {
   total.passed += passed
-  // A suite that fails without a failed test (it did not compile, it crashed) counts as one failure.
+  // A suite that fails without a failed test (it did not compile, it crashed) counts as one
+  // failure.
   total.failed += code === 0 ? failed : Math.max(failed, 1)
 }

@@ -1,7 +1,7 @@
-"""A process that does with one lock what it is told: python driver.py <system> <path-prefix>
+"""python driver.py <system> <path-prefix>: a process that uses one lock as the commands of the benchmark say.
 
-It opens the lock of `system` that belongs to `path-prefix` and says so in a line of JSON. Then it answers each line of its
-input with one line. What it understands, and what it answers, is in protocol.md.
+It opens the lock of `system` that belongs to `path-prefix`, and prints a line of JSON. Then it answers each line of its
+input with one line. protocol.md describes the commands and the answers.
 """
 
 import ctypes
@@ -18,13 +18,14 @@ import inheritance
 
 now = time.monotonic_ns
 
-# So long runs go without a look at the clock: many times what a look costs.
+# A batch grows until it takes this long, in ns, so that reading the clock costs nothing in
+# comparison.
 BATCH = 200_000
-# A sleeper may wake that much late.
+# A sleeping process may wake this late, in ns.
 LATE = 200_000
 
 
-# ---- the locks: by mode, what takes and what releases them
+# ---- the locks: how to acquire and release each mode
 
 
 def prwlock():
@@ -51,7 +52,7 @@ def fasteners(prefix):
     }
 
 
-# Those that only a common ancestor can give to processes.
+# The locks that processes can only inherit from a common ancestor.
 INHERITED = {"prwlock": prwlock, "multiprocessing_utils": multiprocessing_utils}
 BY_PATH = {"fasteners": fasteners}
 
@@ -106,12 +107,12 @@ def handoff(lock, times, hold, pause):
         start = stay(hold)
         holds.append((asked, start, now()))
         release()
-        time.sleep(pause / 1e9)  # by then the other one has it
+        time.sleep(pause / 1e9)  # meanwhile the other process acquires it
     return {"holds": holds}
 
 
 def begin(at):
-    """Waits for the common start, if there is one: asleep, and the last bit awake."""
+    """Waits for the common start, if there is one: sleeps, and spins at the end."""
     if at is None:
         return now()
     time.sleep(max(0, at - now() - LATE) / 1e9)
@@ -120,7 +121,7 @@ def begin(at):
 
 
 def stay(ns):
-    """Stays inside for so many ns, and says since when it was there."""
+    """Stays in the hold for this many ns. Returns its start."""
     start = now()
     if ns > 0:
         spin_until(start + ns)
@@ -133,7 +134,7 @@ def spin_until(end):
 
 
 class Histogram:
-    """How often what took how long, in eight buckets for every doubling."""
+    """A histogram of durations, with eight buckets for each doubling."""
 
     def __init__(self):
         self.counts = Counter()
@@ -170,7 +171,7 @@ class Driver:
                 return handoff(self.free(), **arguments)
             case "hold" | "acquire" | "release" | "grow" | "ping":
                 return getattr(self, do)(**arguments)
-        raise ValueError(f"what is {do!r}?")
+        raise ValueError(f"there is no command {do!r}")
 
     def hold(self, mode):
         acquire, release = self.free()[mode]
@@ -195,16 +196,16 @@ class Driver:
         return {"start": start}
 
     def grow(self, mb):
-        self.memory.append(b"\1" * (mb << 20))  # not zero: that would be memory which is not there yet
+        self.memory.append(b"\1" * (mb << 20))  # not zero: the kernel allocates zeroed pages only when they are written
         return {"grown": mb}
 
     def ping(self):
         return {"now": now()}
 
     def free(self):
-        """The lock, unless this process holds it: most would wait for themselves."""
+        """The lock, unless this process holds it: most locks would block on themselves."""
         if self.held is not None:
-            raise ValueError("it is held already")
+            raise ValueError("this driver holds the lock already")
         return self.lock
 
 
@@ -224,7 +225,7 @@ def say(answer):
 
 
 def main(system, prefix):
-    # Whoever started us may be killed while we wait for a lock that nobody releases.
+    # The benchmark may be killed while this process waits for a lock that is never released.
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if system in INHERITED:

@@ -1,8 +1,8 @@
-"""Gives processes that have nothing to do with each other what only relatives can share.
+"""Lets unrelated processes share an object that only descendants of one process can share.
 
-The first of them that asks for something starts an *ancestor*, which makes it. Whoever asks hands the ancestor his input and
-output, and the ancestor forks a *worker* that works there instead of him. He himself only stands for the worker: it is killed
-when he is, and he ends when it does. The ancestor ends with the last worker.
+The first process that requests the object starts an *ancestor*, which makes it. A process that requests it hands its input
+and output to the ancestor, and the ancestor forks a *worker* that uses them. The process itself only represents the worker:
+if one of them exits or is killed, so does the other. The ancestor ends with the last worker.
 """
 
 import errno
@@ -15,23 +15,23 @@ import socket
 import time
 import traceback
 
-# How long an ancestor waits for somebody to come.
-PATIENCE = 10
+# The time that an ancestor waits for the first request, in s.
+REQUEST_TIMEOUT = 10
 STANDARD = [0, 1, 2]
 
 
 def join(name, make, work):
-    """Has `work` done with what `make` makes, the same for all that join under `name`, and ends this process."""
-    # In the abstract namespace, where nothing is left of it.
+    """Runs `work` with the object of `make`, one for all processes that join under `name`, and ends this process."""
+    # In the abstract namespace, so that no file remains.
     address = b"\0process-rwlock-bench-" + hashlib.sha256(name.encode()).hexdigest().encode()
     while not handed_over(address):
         found(address, make, work)
         time.sleep(0.001)  # it may not listen yet
-    os._exit(0)  # without an end for what has been made: the ancestor has it
+    os._exit(0)  # without finalizing the object, which the ancestor uses
 
 
 def handed_over(address):
-    """Lets a worker do this process's work to the end. False if there is no ancestor."""
+    """Lets a worker do the work of this process. Returns False if there is no ancestor."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
         try:
             worker.connect(address)
@@ -40,16 +40,16 @@ def handed_over(address):
                 return False
         except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
             return False
-        # The worker alone has them, so that who reads the output sees its end.
+        # Only the worker keeps them open, so that the reader of the output sees its end.
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in STANDARD:
             os.dup2(null, descriptor)
-        worker.recv(1)  # nothing comes, until it has ended
+        worker.recv(1)  # returns when the worker has ended
         return True
 
 
 def found(address, make, work):
-    """Starts the ancestor, unless somebody else was faster."""
+    """Starts the ancestor, unless another process was faster."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with listener:
         try:
@@ -75,7 +75,7 @@ def be_ancestor(listener, what, work):
     workers = {}
     came = False
     while workers or not came:
-        ready, _, _ = select.select([listener, *workers], [], [], None if workers else PATIENCE)
+        ready, _, _ = select.select([listener, *workers], [], [], None if workers else REQUEST_TIMEOUT)
         if not ready:
             return
         for descriptor in ready:

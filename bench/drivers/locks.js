@@ -1,4 +1,4 @@
-// The locks of JavaScript, each as its users would guard a function with it.
+// The locks in JavaScript, each as its users would guard a function with it.
 import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { load, versions } from '../peers/index.js'
@@ -6,21 +6,25 @@ import { load, versions } from '../peers/index.js'
 /**
  * @typedef {object} Lock
  * @property {string} version
- * @property {Guarded} read runs a function alone with other readers, or alone if the lock knows no readers
- * @property {Guarded} write runs it alone
- * @property {{ read(): void, write(): void }} [sync] acquires and releases without waiting, where the lock can
+ * @property {Guarded} read runs a function, shared with other readers; exclusively if the lock has no shared mode
+ * @property {Guarded} write runs it exclusively
+ * @property {{ read(): void, write(): void }} [sync] acquires and releases without waiting, if the lock can
  *
  * @typedef {<T>(fn: () => T | Promise<T>) => Promise<T>} Guarded
  */
 
-/** How often proper-lockfile tries again, in ms: it polls, and by itself does not even that. */
+/** The interval of proper-lockfile's retries, in ms. Without this option it does not retry. */
 const POLL = 5
 
 const { version: ourVersion } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 )
 
-/** What works between processes. `path` is the lock's own. @type {Record<string, (path: string) => Promise<Lock>>} */
+/**
+ * The locks that work between processes.
+ *
+ * @type {Record<string, (path: string) => Promise<Lock>>}
+ */
 export const shared = {
   async 'process-rwlock'(path) {
     const { RWLock } = await import('process-rwlock')
@@ -92,7 +96,7 @@ export const shared = {
   },
 }
 
-/** What works within one process alone. @type {Record<string, () => Promise<Lock>>} */
+/** The locks that work only within one process. @type {Record<string, () => Promise<Lock>>} */
 export const inProcess = {
   async 'async-lock'() {
     const AsyncLock = await load('async-lock')

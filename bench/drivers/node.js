@@ -1,18 +1,23 @@
-// A process that uses one lock as the benchmark tells it to:  node node.js <system> <path>
+// node node.js <system> <path>: a process that uses one lock as the commands of the benchmark say.
 //
-// One command a line on its standard input, one answer a line on its standard output, both JSON; see protocol.md.
+// Commands arrive on standard input, answers leave on standard output, one line of JSON each; see
+// protocol.md.
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { shared } from './locks.js'
 import { pipe } from './pipe.js'
 
-/** Each pair or mix looks at the clock only after so many ns. */
+/**
+ * A batch of pairs grows until it takes this long, in ns, so that reading the clock costs nothing
+ * in comparison.
+ */
 const BATCH = 100_000
-/** The last bit of waiting for a moment is spent awake. */
+/** The end of a wait for a moment, in ns, spins, because a timer may be late. */
 const SPIN = 200_000
 
-// As process.hrtime.bigint(), the clock of all processes, but without an allocation.
-// The most of many, since whatever comes between the two readings makes it less.
+// The clock of process.hrtime.bigint(), which all processes share, but without an allocation. The
+// offset is the greatest of many, because an interruption between the two readings makes it
+// smaller.
 const offsets = Array.from({ length: 1000 }, () => Number(process.hrtime.bigint()) - performance.now() * 1e6)
 const offset = Math.max(...offsets)
 const now = () => performance.now() * 1e6 + offset
@@ -26,7 +31,7 @@ async function until(/** @type {number} */ time) {
   while (now() < time);
 }
 
-/** Waits by what they took: eight buckets to an octave. */
+/** A histogram of waits, with eight buckets for each doubling. */
 class Histogram {
   /** @type {Map<number, number>} */
   #buckets = new Map()
@@ -43,7 +48,7 @@ class Histogram {
   }
 }
 
-/** What the commands do, with `lock`. */
+/** The commands of protocol.md, for `lock`. */
 function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
   /** @type {((value?: unknown) => void) | undefined} */
   let letGo
@@ -97,12 +102,12 @@ function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
           released = now()
         })
         holds.push([asked, start, released])
-        await setTimeout(pause / 1e6) // by then the other one has it
+        await setTimeout(pause / 1e6) // meanwhile the other process acquires it
       }
       return { holds }
     },
 
-    /** Of its own lock, or of another one as well. */
+    /** Holds its own lock, or another one. */
     async hold({ mode, path: other = path }) {
       const held = other === path ? lock : await shared[system](other)
       return new Promise((resolve, reject) => {

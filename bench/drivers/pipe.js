@@ -1,18 +1,18 @@
-// The floor of a handoff between two event loops: a byte through a pipe, there and back.
+// The floor of a handoff between two event loops: a byte that goes to and fro through a pipe.
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /**
- * Joins the two processes that are given the same path.
+ * Connects the two processes that get the same path.
  *
  * @param {string} path
  * @param {{ now: () => number, spin: (ns: number) => void }} clock
  */
 export function pipe(path, { now, spin }) {
   const joined = connectTo(path).catch(() => accept(path))
-  joined.catch(() => {}) // whoever uses it is told
+  joined.catch(() => {}) // each user awaits it
   return {
-    /** As a lock's: having the byte is the hold. */
+    /** As for a lock: the process that has the byte holds it. */
     async handoff({ times, hold }) {
       const { socket, starts } = await joined
       /** @type {number[][]} */

@@ -1,4 +1,4 @@
-// The rivals that are written in Python, as PyPI has them, with a Python of their own.
+// Installs the competitors in Python from PyPI, into their own environment.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,10 +8,10 @@ import { fail, requireProgram, say } from '../../scripts/lib/setup.js'
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url))
 const PLACE = fileURLToPath(new URL('.cache/bench/python', root))
 const PYTHON = `${PLACE}/bin/python`
-/** What is installed; written when it is all there. */
+/** The installed packages. Written last. */
 const INSTALLED = `${PLACE}/requirements.txt`
 
-/** @returns {Promise<string>} the path of a Python that has them */
+/** @returns {Promise<string>} the path of a Python that can import them */
 export async function python() {
   const wanted = readFileSync(REQUIREMENTS, 'utf8')
   if (existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8') === wanted && works(PYTHON)) return PYTHON
@@ -19,10 +19,10 @@ export async function python() {
     'python3',
     '-cimport ensurepip; print(ensurepip.version())',
     ['python3', 'python3-venv'],
-    'The rivals in Python need Python 3.10 or newer with venv',
+    'The competitors in Python need Python 3.10 or newer with venv',
     'elsewhere: https://www.python.org/downloads',
   )
-  if (!works('python3')) fail('The rivals in Python need Python 3.10 or newer ("python3").')
+  if (!works('python3')) fail('The competitors in Python need Python 3.10 or newer ("python3").')
   say(`Installing ${wanted.trim().replaceAll('\n', ', ')} (pip, in ${PLACE})`)
   await succeed('python3', ['-m', 'venv', '--clear', PLACE])
   const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-r', REQUIREMENTS]
@@ -41,9 +41,9 @@ function works(python) {
  * @param {string[]} args
  */
 async function succeed(command, args) {
-  // What it says goes to where errors go: a bench's output is its result.
+  // Its output goes to standard error, because standard output is the result of the benchmark.
   const { code } = await attempt(command, args, { stdio: ['ignore', process.stderr, 'inherit'] })
   if (code !== 0) {
-    fail(`The rivals in Python could not be installed: ${command} ${args.join(' ')} ended with ${code}.`)
+    fail(`The competitors in Python could not be installed: ${command} ${args.join(' ')} ended with ${code}.`)
   }
 }

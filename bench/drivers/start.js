@@ -1,13 +1,13 @@
-// Starts drivers, and speaks to them as protocol.md says.
+// Starts drivers, and sends them the commands of protocol.md.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** How long a driver may take to start, and to answer what takes no time by itself, in ms. */
-export const PATIENCE = 30_000
+/** The time limit for the start of a driver, and for an answer that needs no time itself, in ms. */
+export const DRIVER_TIMEOUT = 30_000
 
-/** What the drivers told of the systems that they use. @type {Record<string, string>} */
+/** The versions of the systems, as their drivers report them. @type {Record<string, string>} */
 export const versions = {}
 
 /** @type {Set<Driver>} */
@@ -32,7 +32,7 @@ export class Driver {
     this.#child.stderr.on('data', (chunk) => {
       this.#errors += chunk
     })
-    this.#child.stdin.on('error', () => {}) // it has died: whoever awaits an answer is told so
+    this.#child.stdin.on('error', () => {}) // it has exited, which rejects pending answers
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const answer = JSON.parse(line)
       const { resolve, reject } = this.#asked.shift() ?? {}
@@ -49,10 +49,10 @@ export class Driver {
 
   /**
    * @param {object} command
-   * @param {number} [bound] how many ms the answer may take
+   * @param {number} [bound] time limit for the answer, in ms
    * @returns {Promise<any>}
    */
-  ask(command, bound = PATIENCE) {
+  ask(command, bound = DRIVER_TIMEOUT) {
     const answer = this.#answer(bound)
     this.#child.stdin.write(`${JSON.stringify(command)}\n`)
     return answer
@@ -67,7 +67,8 @@ export class Driver {
         const asked = { resolve, reject }
         this.#asked.push(asked)
         timer = setTimeout(() => {
-          // An answer that comes later must not be taken for the next one's: this driver is done for.
+          // A late answer would be taken for that of the next command, so this driver is of no more
+          // use.
           reject(new TimeoutError(`${this.name} did not answer within ${bound} ms`))
           this.kill()
         }, bound)
@@ -78,7 +79,7 @@ export class Driver {
   }
 
   async ready() {
-    const { system, version } = await this.#answer(PATIENCE)
+    const { system, version } = await this.#answer(DRIVER_TIMEOUT)
     versions[system] = version
     return this
   }
@@ -87,7 +88,7 @@ export class Driver {
     this.#child.kill('SIGKILL')
   }
 
-  /** Ends it as it wants to be ended; a driver that still waits for its lock is killed. */
+  /** Ends the driver by closing its input; kills it if it still waits for its lock. */
   async end() {
     this.#child.stdin.end()
     const timer = setTimeout(() => this.kill(), 2000)

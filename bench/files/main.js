@@ -1,5 +1,6 @@
-// node bench/files/main.js: updates of one JSON file by 1 and by 4 processes, and what is lost when processes are killed.
-// Ratios are of figures of one run. The file is in memory (/dev/shm) where that exists, so that no disk is measured.
+// node bench/files/main.js: updates of one JSON file by 1 and by 4 processes, and what is lost when
+// processes are killed. Ratios are of figures of one run. The file is in memory (/dev/shm) where
+// that exists, so that no disk is measured.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -114,7 +115,12 @@ class Team {
   }
 }
 
-/** Updates per second, and the share of them that is lost without any kill. @param {string} system @param {number} processes */
+/**
+ * Updates per second, and the share of them that is lost without any kill.
+ *
+ * @param {string} system
+ * @param {number} processes
+ */
 async function throughput(system, processes) {
   const team = new Team(system)
   const keys = Array.from({ length: processes }, () => team.start())

@@ -1,5 +1,5 @@
-// Increments one number of a JSON file until it is killed. Each finished update appends a byte to a file of this process, so that
-// the parent knows after a kill what was acknowledged.
+// Increments one number of a JSON file until it is killed. Each finished update appends a byte to a
+// file of this process, so that the parent knows after a kill what was acknowledged.
 //
 //   worker.js SYSTEM FILE KEY ACKNOWLEDGED
 import { openSync, writeSync } from 'node:fs'

@@ -1,12 +1,17 @@
-// What is measured in one process. Each case has a loop of its own: a shared one would be slower for all after the first. (The
-// peers share one; made with a loop each, async-lock and async-mutex measured the same.)
+// The cases that are measured in one process. Each case has its own loop: V8 would compile a shared
+// one for several callees, and all after the first would be slower. (The competitors share one;
+// separate loops made no difference for async-lock and async-mutex.)
 import { inProcess, shared } from '../drivers/locks.js'
 
 /** @typedef {import('./measure.js').Case} Case */
 
 const WRITERS = 100
 
-/** What some need and older Node.js versions lack. @type {Record<string, boolean>} */
+/**
+ * What some competitors need, and older versions of Node.js lack.
+ *
+ * @type {Record<string, boolean>}
+ */
 const needs = {
   mortice: 'withResolvers' in Promise,
   'Web Locks': 'locks' in /** @type {any} */ (globalThis.navigator ?? {}),
@@ -19,7 +24,7 @@ async function awaiting() {
 }
 
 /**
- * What nobody can go below.
+ * The floors: the cost without any lock.
  *
  * @param {{ nothing: () => void }} native
  * @returns {Case[]}
@@ -55,7 +60,7 @@ export const floors = ({ nothing }) => [
 ]
 
 /**
- * @param {import('process-rwlock').RWLock} lock that nobody else uses
+ * @param {import('process-rwlock').RWLock} lock without contention
  * @param {string} slots that it has in use
  * @returns {Case[]}
  */
@@ -87,7 +92,7 @@ export const ours = (lock, slots) => [
 ]
 
 /**
- * @param {import('process-rwlock').RWLock} lock that nobody else uses
+ * @param {import('process-rwlock').RWLock} lock without contention
  * @returns {Case[]}
  */
 export const oursBesides = (lock) => [

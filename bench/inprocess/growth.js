@@ -1,10 +1,11 @@
-// How costs grow with what a process has of them:
+// How costs grow with the number of locks, waiters and holds of a process:
 //
 //   node growth.js '{"locks":[…],"waiters":[…],"holds":[…],"rounds":n,"scratch":path}'
 //
-// Prints ns: for one lock of so many, the time to open it, to read it in turn with the others and to close it; for one
-// waiter of so many, the time to ask, to be granted and have finished, and to be called off, and that to close a handle of another
-// lock beside them; and for one of so many labelled read holds, the time to acquire it and to release it.
+// Prints ns. For one of n locks: the time to open it, to acquire and release a read while taking
+// turns with the others, and to close it. For one of n waiters: the time to request, to be granted
+// and finish, to be aborted, and to close a handle of another lock meanwhile. For one of n labelled
+// read holds: the time to acquire and to release it.
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 import { median } from '../../scripts/lib/statistics.js'
@@ -86,7 +87,7 @@ async function ofHolds(/** @type {number} */ many) {
 }
 
 /**
- * Another thread that has the lock.
+ * Another thread that holds the lock.
  *
  * @param {string} path
  * @param {Worker} [known]
@@ -120,7 +121,7 @@ async function grow(sizes, measured) {
   for (let round = -1; round < rounds; round++) {
     for (const size of sizes) {
       const one = await measured(size)
-      if (round >= 0) found.get(size)?.push(one) // the first is to warm up
+      if (round >= 0) found.get(size)?.push(one) // the first round warms up
     }
   }
   return [...found].map(([size, samples]) => ({

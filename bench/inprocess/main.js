@@ -1,8 +1,10 @@
-// Uncontended pairs in JavaScript, in a process of its own, so that each Node.js version can have one:
+// Uncontended pairs in JavaScript, in a separate process, so that each version of Node.js can run
+// them:
 //
 //   node main.js '{"rounds":…,"batch":…,"locks":{"1":path,"16":path},"peers":true,"compiled":true,"scratch":path}'
 //
-// The locks are there already, with one slot less in use than their key says.
+// The locks exist already. Each key is the number of slots in use once this process has opened the
+// lock.
 import { createRequire } from 'node:module'
 import { RWLock } from 'process-rwlock'
 import { floors, ours, oursBesides, peers } from './cases.js'
@@ -28,4 +30,4 @@ process.stdout.write(
     })),
   }),
 )
-process.exit() // a peer that keeps the process alive must not
+process.exit() // although a competitor may keep the process alive

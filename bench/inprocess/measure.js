@@ -1,16 +1,17 @@
-// Measuring within one process: all cases take turns, so that what disturbs the machine meanwhile disturbs them alike.
+// Measures within one process. All cases take turns, so that other load of the machine affects them
+// equally.
 import { summary } from '../../scripts/lib/statistics.js'
 
 /**
  * @typedef {object} Case
  * @property {string} name
- * @property {(times: number) => unknown} run does it that often; awaited
+ * @property {(times: number) => unknown} run repeats the case; awaited
  */
 
 /**
  * @param {Case[]} cases
- * @param {{ rounds: number, batch: number }} options how many rounds, and how many ms each case gets in one
- * @returns {Promise<{ name: string, times: number[] }[]>} ns for one time, by round
+ * @param {{ rounds: number, batch: number }} options the number of rounds, and the ms of each case in a round
+ * @returns {Promise<{ name: string, times: number[] }[]>} ns for one repetition, by round
  */
 export async function measure(cases, { rounds, batch }) {
   const times = []
@@ -26,8 +27,8 @@ export async function measure(cases, { rounds, batch }) {
 }
 
 /**
- * How often a case fits into `batch` ms, once it is warm. The fastest of some, since a pause in between would count for
- * slowness.
+ * The repetitions of a warm case that take `batch` ms. Counts the fastest of three attempts,
+ * because a pause of the process would make the case look slow.
  *
  * @param {Case} each
  * @param {number} batch
@@ -51,7 +52,8 @@ async function time({ run }, times) {
 }
 
 /**
- * Each case beside the one of that name: the median of the ratios round by round, since a slow moment is slow for both.
+ * The ratio of each case to the case `base`: the median of the ratios in each round, because a slow
+ * moment affects both.
  *
  * @param {{ name: string, times: number[] }[]} measured
  * @param {string} base

@@ -1,6 +1,6 @@
-// What it costs a process to wait, for locks that others hold:
+// The cost of waiting for locks that other processes hold:
 //
-//   node --expose-gc waits.js '{"system":…,"paths":[…],"waits":n,"ms":how long it looks on}'
+//   node --expose-gc waits.js '{"system":…,"paths":[…],"waits":n,"ms":duration}'
 import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { shared } from '../drivers/locks.js'
 
 const { system, paths, waits, ms } = JSON.parse(process.argv[2])
 const file = fileURLToPath(import.meta.url)
-/** ms that reading a small file may take. */
+/** Time limit for reading a small file, in ms. */
 const BOUND = 1000
 const READS = 50
 
@@ -29,14 +29,14 @@ const result = `${JSON.stringify({
     resident: (after.memory.resident - before.memory.resident) / waits,
     heap: (after.memory.heap - before.memory.heap) / waits,
   },
-  // How much longer reading a file takes; null if it does not end any more.
+  // How many times as long reading a file takes; null if it does not finish.
   readingRatio: after.reading === null || before.reading === null ? null : after.reading / before.reading,
 })}\n`
-// Not by process.exit(): that waits for libuv's pool, which may wait for locks.
+// process.exit() would wait for libuv's thread pool, whose threads may wait for locks.
 process.stdout.write(result, () => process.kill(process.pid, 'SIGKILL'))
 await new Promise(() => {})
 
-/** The share of one core that this process uses, doing nothing else. */
+/** The share of one core that this process uses while it only waits. */
 async function cpu() {
   const start = { at: performance.now(), used: process.cpuUsage() }
   await setTimeout(ms)
@@ -44,7 +44,7 @@ async function cpu() {
   return (user + system) / 1000 / (performance.now() - start.at)
 }
 
-/** Bytes, once what nobody needs is collected. */
+/** Bytes in use, after garbage collection. */
 async function memory() {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.()
@@ -59,7 +59,7 @@ async function threads() {
   return status === null ? null : Number(/Threads:\s*(\d+)/.exec(status)?.[1])
 }
 
-/** ms to read a file, usually. */
+/** The median time to read a file, in ms. */
 async function reading() {
   const times = []
   for (let i = 0; i < READS; i++) {

@@ -1,4 +1,5 @@
-// The floor of every wake-up of an event loop from another thread: a thread-safe function.  node wake.js <times> <pause in µs>
+// node wake.js <times> <pause in µs>: the floor of waking an event loop from another thread, a
+// thread-safe function.
 import { createRequire } from 'node:module'
 
 const { callFromThread } = createRequire(import.meta.url)('../../__test__/helpers/testkit.node')

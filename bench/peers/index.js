@@ -1,4 +1,4 @@
-// The packages that the benchmarks need and the library does not. They are loaded from here, since here they are installed.
+// Loads packages that only the benchmarks need. They are installed in this folder.
 import { readFileSync } from 'node:fs'
 
 /** @param {string} name @returns {Promise<any>} */

@@ -1,4 +1,4 @@
-// Draws what was saved, as SVG.
+// Draws the saved results as SVG.
 import { writeFileSync } from 'node:fs'
 import { nameOf, OURS } from '../competitors.js'
 import { load } from '../peers/index.js'
@@ -62,19 +62,23 @@ async function svg({ title, notes = [], ...specification }, caption) {
 const SHORT_TIME =
   "datum.value >= 1e9 ? format(datum.value / 1e9, '~r') + ' s' : datum.value >= 1e6 ? format(datum.value / 1e6, '~r') + ' ms' : datum.value >= 1e3 ? format(datum.value / 1e3, '~r') + ' µs' : format(datum.value, '~r') + ' ns'"
 
-/** The powers of ten around all of `values`: where a logarithmic scale begins, and its ticks. @param {number[]} values */
+/**
+ * The powers of ten around all of `values`: the ticks of a logarithmic scale.
+ *
+ * @param {number[]} values
+ */
 function powers(values) {
   const first = Math.floor(Math.log10(Math.min(...values)))
   const last = Math.ceil(Math.log10(Math.max(...values)))
   return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
 }
 
-/** Three digits, as the axis has them. */
+/** Three digits, in the format of the axis. */
 const timeText = (/** @type {string} */ field) =>
   SHORT_TIME.replaceAll('datum.value', `datum.${field}`).replaceAll("'~r'", "'.3~r'")
 
 /**
- * Bars to a logarithmic scale of time, shortest first, with the spread.
+ * Bars on a logarithmic scale of time, shortest first, with their spread.
  *
  * @param {any[]} rows with a median, p10 and p90 in ns
  * @param {string} axis

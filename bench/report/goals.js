@@ -1,4 +1,4 @@
-// What the lock has to reach, as ratios within one run where that can be.
+// The goals of the lock, as ratios within one run where possible.
 import { OURS } from '../competitors.js'
 import { PROMISE } from '../workloads/pairs.js'
 import { significant, size, time } from './text.js'
@@ -119,16 +119,16 @@ function ofContended(rows) {
       among.find((row) => row.system === system && row.language === language)
     return ['Rust', 'Node.js'].flatMap((language) => {
       const one = of(OURS, language)
-      // Like with like: from Node.js flock is used through fs-ext.
-      const rivals = [
+      // Programs in Node.js use flock through fs-ext.
+      const competitors = [
         of('prwlock', 'Python'),
         of('fasteners', 'Python'),
         language === 'Rust' ? of('flock', 'C') : of('fs-ext', 'Node.js'),
       ]
       const title = `contended 90/10, body ${body}, ${language}`
       return [
-        ...rivals.map((rival) =>
-          atLeast(`${title}: operations / those of ${rival.system}`, one.median / rival.median, 1),
+        ...competitors.map((competitor) =>
+          atLeast(`${title}: operations / those of ${competitor.system}`, one.median / competitor.median, 1),
         ),
         atMost(
           `${title}: longest wait of a writer`,

@@ -1,4 +1,4 @@
-// Keeps the results: a file for each workload, and one page for people with the tables of all.
+// Saves the results: one JSON file for each workload, and a page with the tables of all.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { ratiosOf, saveRatios } from '../check.js'
 import { goals } from './goals.js'
@@ -21,7 +21,7 @@ export function save(machine, quick, results) {
   write('README.md', page())
 }
 
-/** What was saved last, by workload. */
+/** The saved results, by workload. */
 export function saved() {
   return ORDER.flatMap((name) => {
     const file = new URL(`${name}.json`, folder)
@@ -43,9 +43,9 @@ function page() {
   return [
     '# Results of `npm run bench`',
     '',
-    'Written by the benchmark itself. What is measured and how, and what the figures mean: [docs/performance.md](../../docs/performance.md).',
+    'This page is generated. [docs/performance.md](../../docs/performance.md) describes the measurements and what the figures mean.',
     '',
-    '| workload | when, what | machine | Node.js |',
+    '| workload | date, commit | machine | Node.js |',
     '|---|---|---|---|',
     ...versions,
     '',
@@ -57,7 +57,7 @@ function page() {
     '',
     '## Goals',
     '',
-    '| goal | asked | measured | reached |',
+    '| goal | required | measured | reached |',
     '|---|---:|---:|---|',
     ...reached,
     '',

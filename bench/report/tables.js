@@ -1,4 +1,4 @@
-// The results as tables, for the terminal and for people who read them later.
+// The results as tables, for the terminal and for bench/results/README.md.
 import { nameOf } from '../competitors.js'
 import { rate, significant, size, spread, time, times } from './text.js'
 
@@ -12,7 +12,9 @@ import { rate, significant, size, spread, time, times } from './text.js'
 
 /** @param {Record<string, any>} results @returns {Table[]} */
 export function tables(results) {
-  return Object.entries(results).flatMap(([name, result]) => makers[name](result))
+  return Object.entries(results)
+    .flatMap(([name, result]) => makers[name](result))
+    .filter(({ rows }) => rows.length > 0)
 }
 
 /** @param {Record<string, any>} results */
@@ -51,7 +53,7 @@ const makers = {
   pairs: ({ native, javaScript, between }) => [
     {
       title: 'Uncontended pair: acquire and release, without Node.js',
-      note: 'All take turns within one process; the ratio is the median of the ratios round by round.',
+      note: 'All take turns in one process; the ratio is the median of the ratios of each round.',
       columns: ['', 'read', '10–90 %', '× pthread', 'write', '10–90 %', '× pthread'],
       rows: native.read.map((/** @type {any} */ read, /** @type {number} */ index) => {
         const write = native.write[index]
@@ -63,7 +65,7 @@ const makers = {
     },
     {
       title: 'Uncontended pair in JavaScript, in one process',
-      note: 'Floors, this lock with as many slots in use, and what people use instead. All take turns; each Node.js version in a run of its own.',
+      note: 'Floors, this lock with 1, 16 and 128 slots in use, and other locks. All take turns; each version of Node.js has a separate run.',
       columns: ['', 'Node.js', 'median', '10–90 %', '× awaited async function'],
       rows: javaScript.map((/** @type {any} */ row) => [
         row.name,
@@ -74,8 +76,8 @@ const makers = {
       ]),
     },
     {
-      title: 'Uncontended pair, all that lock out other processes',
-      note: 'A process for each, in turns. process-rwlock (Node.js) and fs-ext are the synchronous pair here; the other locks of Node.js are awaited. A lock without readers is taken alone for reading, too.',
+      title: 'Uncontended pair, all locks that exclude other processes',
+      note: 'Each lock has a process; they take turns. process-rwlock (Node.js) and fs-ext use their synchronous pair; the other locks of Node.js are awaited. A lock without a shared mode reads exclusively.',
       columns: ['', 'mode', 'median', '10–90 %'],
       rows: between.map((/** @type {any} */ row) => [nameOf(row), row.mode, time(row.median), spread(row)]),
     },
@@ -105,7 +107,7 @@ const makers = {
   contended: (rows) =>
     [...new Set(rows.map((/** @type {any} */ row) => `${row.mix}, ${row.body}`))].map((which) => ({
       title: `Contended: 4 processes, ${which.replace(',', ' reads/writes, body')}`,
-      note: 'Operations of all processes per second, median of the rounds and spread; waits over all rounds, and the longest of a usual round; share of the luckiest process by that of the unluckiest. "nothing" locks nobody out: its waits are the scheduler\'s, four processes on two cores.',
+      note: 'Operations of all processes per second, median of the rounds and spread; waits over all rounds, and the median of the longest wait in each round; the share of the luckiest process divided by that of the unluckiest. "nothing" excludes no process: its waits are those of the scheduler, for four processes on two cores.',
       columns: [
         '',
         'operations',
@@ -135,8 +137,8 @@ const makers = {
 
   handoff: (rows) => [
     {
-      title: 'Handoff: from the release of a writer to the start of the next, in another process',
-      note: 'The next one sleeps. pipe: a byte from one event loop to another; futex: a word that the other process sleeps on.',
+      title: 'Handoff: from the release of a writer to the start of the next writer, in another process',
+      note: 'The next writer sleeps. pipe: a byte from one event loop to another; futex: a word that the other process sleeps on.',
       columns: ['', 'median', '10–90 %', 'p99', 'handoffs'],
       rows: rows.map((/** @type {any} */ row) =>
         row.samples === 0
@@ -148,8 +150,8 @@ const makers = {
 
   recovery: (rows) => [
     {
-      title: 'Recovery: from SIGKILL of the holder to the start of the next one, who waits',
-      note: 'Who is killed: a small process (for the locks of Node.js one without Node.js that takes part in the same lock), one of Node.js, or a small one that has written to 1 GB. The kernel frees memory before it frees locks. proper-lockfile polls every 5 ms here.',
+      title: 'Recovery: from SIGKILL of the holder to the start of the next holder, which waits',
+      note: 'The killed process is small (for the locks of Node.js, one without Node.js that uses the same lock), or runs Node.js, or has written to 1 GB. The kernel frees memory before it frees locks. proper-lockfile polls every 5 ms here.',
       columns: ['', 'killed', 'median', '10–90 %', 'p99', 'max', 'kills'],
       rows: rows.map((/** @type {any} */ row) =>
         row.never
@@ -169,9 +171,18 @@ const makers = {
 
   waiting: (rows) => [
     {
-      title: 'Waiting: what a process pays that waits for locks held by another',
-      note: 'CPU: more than without waits, of one core. Reading a small file: how many times as long as before.',
-      columns: ['', 'waits', 'locks', 'CPU', 'threads', 'heap a wait', 'resident a wait', 'reading a file'],
+      title: 'Waiting: the cost for a process that waits for locks held by another',
+      note: 'CPU: share of one core, beyond that without waits. Reading a file: how many times as long as without waits.',
+      columns: [
+        '',
+        'waits',
+        'locks',
+        'CPU',
+        'threads',
+        'heap per wait',
+        'resident per wait',
+        'reading a file',
+      ],
       rows: rows.map((/** @type {any} */ row) => [
         nameOf(row),
         String(row.waits),
@@ -185,7 +196,7 @@ const makers = {
     },
   ],
 
-  // Results saved before have neither readers, labelled holds nor the closing of handles.
+  // Older saved results lack readers, labelled holds and the closing of handles.
   growth: ({ slots, readers = [], locks, waiters, holds = [] }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',
@@ -204,9 +215,8 @@ const makers = {
       ),
     },
     {
-      title:
-        'Growth with the readers of a lock, without Node.js: the worst includes the pauses of the machine',
-      columns: ['readers', 'attach one', 'refused try to write', 'its worst in 50 ms', 'inspect'],
+      title: 'Growth with the readers of a lock, without Node.js: the slowest includes pauses of the machine',
+      columns: ['readers', 'attach one', 'refused tryWrite', 'slowest in 50 ms', 'inspect'],
       rows: readers.map((/** @type {any} */ row) => [
         String(row.size),
         time(row.attach),
@@ -216,7 +226,7 @@ const makers = {
       ]),
     },
     {
-      title: 'Growth with the locks of a process: for one of them',
+      title: 'Growth with the locks of a process: cost for one lock',
       columns: ['locks', 'open', 'tryRead() and release(), in turn', 'close'],
       rows: locks.map((/** @type {any} */ row) => [
         String(row.size),
@@ -226,13 +236,13 @@ const makers = {
       ]),
     },
     {
-      title: 'Growth with the waiters of a process for one lock: for one of them',
+      title: 'Growth with the waiters of a process for one lock: cost for one waiter',
       columns: [
         'waiters',
-        'ask',
+        'request',
         'be granted and finish',
-        'be called off',
-        'close() of another lock, beside them',
+        'be aborted',
+        'close() of another lock meanwhile',
       ],
       rows: waiters.map((/** @type {any} */ row) => [
         String(row.size),
@@ -243,7 +253,7 @@ const makers = {
       ]),
     },
     {
-      title: 'Growth with the labelled read holds of a process: for one of them',
+      title: 'Growth with the labelled read holds of a process: cost for one hold',
       columns: ['holds', 'acquireRead({ label })', 'release()'],
       rows: holds.map((/** @type {any} */ row) => [
         String(row.size),

@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Figures in readable units.
 
 /** @param {number | null | undefined} ns */
 export function time(ns) {
@@ -9,7 +9,7 @@ export function time(ns) {
   return `${significant(ns / 1e9)} s`
 }
 
-/** @param {number} value three digits of it */
+/** Three significant digits. @param {number} value */
 export function significant(value) {
   if (value >= 100) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(value < 1 ? 2 : 3)))

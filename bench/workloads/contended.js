@@ -1,4 +1,5 @@
-// Four processes that want the lock all the time: how much gets done, who waits how long, and whether all get their share.
+// Four processes request the lock all the time: their throughput, their waits, and whether each
+// gets its share.
 
 import { median, summary } from '../../scripts/lib/statistics.js'
 import { nameOf } from '../competitors.js'
@@ -49,7 +50,8 @@ export async function contended({ competitors, quick, log }) {
           p50: histogram.percentile(50),
           p99: histogram.percentile(99),
           max: histogram.max,
-          // The longest of a round, as it usually is: one bad moment of the machine is not the lock's.
+          // The median of the longest waits of the rounds: one slow moment of the machine is not
+          // the fault of the lock.
           usualMax: median(worst[mode]),
         },
       ]),

@@ -1,5 +1,5 @@
-// Cost as it grows: with the slots of a lock, with its readers, with the locks of a process, with its waiters, and with its
-// labelled holds.
+// How costs grow with the slots and the readers of a lock, and with the locks, waiters and labelled
+// holds of a process.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
 import { rustDriver } from '../competitors.js'
@@ -32,7 +32,8 @@ export async function growth({ quick, log }) {
 }
 
 /**
- * What so many readers cost: ns to attach one more, for a refused try to write, the worst of those, and for an inspection.
+ * The cost of many readers, in ns: to attach one more; of a refused tryWrite, and of the slowest
+ * one; of an inspection.
  *
  * @param {number[]} sizes
  * @returns {Promise<{ size: number, attach: number, refused: number, worst: number, inspect: number }[]>}

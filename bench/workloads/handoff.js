@@ -1,4 +1,5 @@
-// From the release of a writer in one process to the start of the next, in another, that waits for it.
+// From the release of a writer in one process to the start of the next writer, which waits in
+// another process.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
 import { summary } from '../../scripts/lib/statistics.js'
@@ -6,7 +7,10 @@ import { endTeams, rotated, startTeams } from './teams.js'
 
 const wake = fileURLToPath(new URL('../inprocess/wake.js', import.meta.url))
 
-/** How long each writes, and how long it stays away then: the other one must have come to wait, and gone to sleep. */
+/**
+ * The duration of a write and of the pause after it: long enough that the other process waits, and
+ * sleeps.
+ */
 const HOLD = 2e6
 const PAUSE = 1e6
 
@@ -32,7 +36,12 @@ export async function handoff({ competitors, quick, log }) {
   ]
 }
 
-/** From a call on another thread to the function's start: what any lock pays that leaves waiting to a thread. @param {number} times */
+/**
+ * From a call on another thread to the start of the function: the floor for a lock that waits on a
+ * thread.
+ *
+ * @param {number} times
+ */
 async function wakes(times) {
   const { code, output } = await capture(process.execPath, [wake, String(times), String(PAUSE / 1e3)])
   if (code !== 0) throw new Error(`${wake} ended with ${code}: ${output}`)
@@ -40,16 +49,21 @@ async function wakes(times) {
 }
 
 /**
- * Of two processes' holds, how long each took to begin that had been waited for.
+ * The durations of the handoffs between two processes: a hold counts if it was requested before the
+ * previous one ended.
  *
- * @param {number[][][]} holds of each, as protocol.md has them
+ * @param {number[][][]} holds of each process, as in protocol.md
  */
 export function handoffs(holds) {
   const all = holds
-    .flatMap((list, who) => list.map(([asked, start, released]) => ({ who, asked, start, released })))
+    .flatMap((list, index) =>
+      list.map(([asked, start, released]) => ({ process: index, asked, start, released })),
+    )
     .sort((a, b) => a.start - b.start)
   return all.flatMap((next, index) => {
     const last = all[index - 1]
-    return last && last.who !== next.who && next.asked < last.released ? [next.start - last.released] : []
+    return last && last.process !== next.process && next.asked < last.released
+      ? [next.start - last.released]
+      : []
   })
 }

@@ -1,4 +1,4 @@
-// What it costs to acquire and release a lock that nobody else wants.
+// The cost of acquiring and releasing a lock without contention.
 import { fileURLToPath } from 'node:url'
 import { nodeOf } from '../../scripts/lib/node-versions.js'
 import { capture } from '../../scripts/lib/run.js'
@@ -10,17 +10,19 @@ import { endTeams, rotated, startTeams } from './teams.js'
 
 const inProcess = fileURLToPath(new URL('../inprocess/main.js', import.meta.url))
 
-/** How many slots of the lock are in use. */
+/** The numbers of slots in use. */
 const SLOTS = [1, 16, 128]
 
-/** The versions that get a run of their own: the oldest that is supported, and one with Web Locks. */
+/**
+ * The versions of Node.js that are measured: the oldest that is supported, and one with Web Locks.
+ */
 const NODES = ['20', '24']
 
-/** The case that the others are told in multiples of. */
+/** The case that the others are compared with. */
 export const PROMISE = 'await of an async function that awaits a resolved promise'
 
 /**
- * Without Node.js: each beside `pthread_rwlock_t` of the same round.
+ * Pairs without Node.js, each compared with `pthread_rwlock_t` in the same round.
  *
  * @param {{ quick: boolean, slots?: number[], driver?: string }} options
  */
@@ -37,7 +39,7 @@ export async function nativePairs({ quick, slots = SLOTS, driver = rustDriver })
 }
 
 /**
- * In JavaScript, each Node.js version in a run of its own.
+ * Pairs in JavaScript, with a separate run for each version of Node.js.
  *
  * @param {{ quick: boolean, nodes?: string[], peers?: boolean, slots?: number[], log: (line: string) => void }} options
  */
@@ -54,10 +56,10 @@ export async function javaScriptPairs({ quick, nodes = NODES, peers = true, slot
       others.push(other)
       if (count > 2) await other.ask({ do: 'attach', times: count - 2 })
     }
-    // Its own lock counts for one.
+    // For one slot the measuring process is enough.
     await others.shift()?.end()
     const node = await nodeOf(major)
-    const compiled = node === process.execPath // for this one they were
+    const compiled = node === process.execPath // native addons are compiled for this version only
     const options = JSON.stringify({ ...pace, locks, peers, compiled, scratch: fresh() })
     const { code, output } = await capture(node, [inProcess, options])
     await Promise.all(others.map((other) => other.end()))
@@ -78,8 +80,8 @@ export async function javaScriptPairs({ quick, nodes = NODES, peers = true, slot
 }
 
 /**
- * Beside the locks of other languages, which cannot be had in one process: the drivers take turns. Ours is the synchronous
- * pair in JavaScript.
+ * Compares with locks of other languages, which cannot run in one process: the drivers take turns.
+ * Our pair is the synchronous one in JavaScript.
  *
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
  */
@@ -98,7 +100,7 @@ export async function pairsBetween({ competitors, quick, log }) {
         const { system, language } = competitor
         const key = `${system} ${language} ${mode}`
         if (round < 0)
-          rows.set(key, { system, language, mode, times: [] }) // warming up
+          rows.set(key, { system, language, mode, times: [] }) // warms up
         else rows.get(key)?.times.push(took / pairs)
       }
     }

@@ -1,11 +1,11 @@
-// From the kill of a holder to the start of the next one, who waits.
+// From the kill of a holder to the start of the next holder, which waits.
 import { setTimeout } from 'node:timers/promises'
 import { summary } from '../../scripts/lib/statistics.js'
 import { OURS } from '../competitors.js'
 import { TimeoutError } from '../drivers/start.js'
 import { fresh } from '../scratch.js'
 
-/** ms; who has not come by then will not come. */
+/** ms; a waiter that has not acquired the lock by then never will. */
 const BOUND = { quick: 2000, full: 15_000 }
 
 /**
@@ -31,7 +31,7 @@ export async function recovery({ competitors, quick, log }) {
 }
 
 /**
- * @param {import('../competitors.js').Competitor} competitor who waits
+ * @param {import('../competitors.js').Competitor} competitor the waiter
  * @param {import('../competitors.js').Competitor} killed
  * @param {{ mb: number, times: number, bound: number }} options
  */
@@ -46,7 +46,7 @@ async function kills(competitor, killed, { mb, times, bound }) {
       await holder.ask({ do: 'hold', mode: 'write' })
       const acquired = waiter.ask({ do: 'acquire', mode: 'write' }, bound)
       acquired.catch(() => {}) // awaited below
-      await setTimeout(30 + 20 * Math.random()) // it sleeps by now; at any moment between its looks
+      await setTimeout(30 + 20 * Math.random()) // it sleeps by now; at a random moment between two of its checks
       const time = Number(process.hrtime.bigint())
       holder.kill()
       samples.push((await acquired).start - time)

@@ -1,4 +1,5 @@
-// Processes that only read: together they should do more than one alone, as far as there are cores.
+// Processes that only read: the throughput should grow with the number of processes, up to the
+// number of cores.
 
 import { summary } from '../../scripts/lib/statistics.js'
 import { nameOf } from '../competitors.js'
@@ -12,7 +13,11 @@ const PROCESSES = [1, 2, 4, 8]
 export async function scaling({ competitors, quick, log }) {
   const { rounds, ns } = quick ? { rounds: 1, ns: 100e6 } : { rounds: 7, ns: 300e6 }
   const teams = await startTeams(competitors, Math.max(...PROCESSES))
-  /** Pairs per second in total, by round. @type {Map<string, { competitor: typeof competitors[0], processes: number, samples: number[] }>} */
+  /**
+   * Total pairs per second, by round.
+   *
+   * @type {Map<string, { competitor: typeof competitors[0], processes: number, samples: number[] }>}
+   */
   const found = new Map()
   for (let round = 0; round < rounds; round++) {
     for (const processes of PROCESSES) {

@@ -1,7 +1,7 @@
-// Competitors with as many processes each as a workload wants, at one lock each.
+// Starts the processes of each competitor, all of them with one lock.
 import { fresh } from '../scratch.js'
 
-/** From telling drivers to the moment when they all start, in ns. */
+/** From the command to the moment when all drivers start, in ns. */
 const NOTICE = 30e6
 
 /**
@@ -30,7 +30,7 @@ export async function endTeams(teams) {
 }
 
 /**
- * Has all of them begin at the same moment.
+ * Starts a command in all drivers at the same moment.
  *
  * @param {import('../drivers/start.js').Driver[]} drivers
  * @param {object} command
@@ -41,7 +41,7 @@ export function together(drivers, command) {
 }
 
 /**
- * Whose turn comes first changes from round to round, so that nobody always follows the same neighbour.
+ * Rotates a list, so that the order of the competitors changes from round to round.
  *
  * @template T
  * @param {T[]} list

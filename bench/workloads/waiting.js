@@ -1,4 +1,4 @@
-// A process that waits for locks that others hold: what that costs it.
+// The cost of waiting, for a process that waits for locks that others hold.
 import { fileURLToPath } from 'node:url'
 import { capture } from '../../scripts/lib/run.js'
 import { median } from '../../scripts/lib/statistics.js'
@@ -11,7 +11,7 @@ const CASES = [
   { waits: 1000, locks: 1 },
   { waits: 1000, locks: 100 },
 ]
-/** libuv's pool has four threads. */
+/** The thread pool of libuv has four threads. */
 const POOL = [{ waits: 4, locks: 4 }]
 
 /**

@@ -1,4 +1,4 @@
-// Windows' bcryptprimitives.dll, as far as Rust's standard library wants it, for a Wine older than 9, which has none.
+// The part of the bcryptprimitives.dll of Windows that the standard library of Rust needs. Wine before version 9 lacks it.
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length); // RtlGenRandom

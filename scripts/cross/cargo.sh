@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# cargo.sh TARGET COMMAND ARGUMENTS...: cargo in the release profile, with a standard library for the target wherever that comes from.
+# cargo.sh TARGET COMMAND ARGUMENTS...: runs cargo in the release profile, with a standard library
+# for the target.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/rust.sh"

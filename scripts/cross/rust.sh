@@ -1,9 +1,9 @@
-# A standard library for any target: rustup's where it is installed, otherwise one built from its source.
+# A standard library for any target: that of rustup if installed, otherwise one built from source.
 
 HOST=x86_64-unknown-linux-gnu
 
-# Sets CARGO_FLAGS to what `cargo` needs for $target, and PATH to the toolchain that it takes. One profile for all: the standard
-# library is built for each.
+# Sets CARGO_FLAGS to the flags of `cargo` for $target, and PATH to the toolchain. All builds use
+# one profile, because each profile would need its own standard library.
 use_rust() {
   command -v cargo >/dev/null || PATH="$PATH:$HOME/.cargo/bin"
   CARGO_FLAGS=(--target "$target" --release)
@@ -11,11 +11,12 @@ use_rust() {
   local toolchain
   toolchain=$(with_source) || return
   PATH="$toolchain/bin:$PATH"
-  export RUSTC_BOOTSTRAP=1 # -Z, of a stable compiler
+  export RUSTC_BOOTSTRAP=1 # allows -Z with a stable compiler
   CARGO_FLAGS+=(-Zbuild-std=std,panic_unwind)
 }
 
-# A copy of the toolchain that has the standard library's source, so that the real one stays as it is. Prints its path.
+# A copy of the toolchain with the source of the standard library. The original stays unchanged.
+# Prints its path.
 with_source() {
   local version sysroot copy source
   version=$(rustc --version | awk '{print $2}')
@@ -30,13 +31,13 @@ with_source() {
   say "Fetching the source of Rust $version's standard library"
   rm -rf "$copy"
   mkdir -p "$copy" "$source"
-  # Only Debian's backports have a package for each new Rust.
+  # Only the backports of Debian have a package for each new Rust.
   local deb
   deb=$(fetch_deb all rust-src "$version" trixie-backports) ||
     fail "There is no standard library for $target: rustup target add $target (or rustup component add rust-src)."
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$source" --strip-components=4 --wildcards './usr/src/*/library' || return
   rm "$deb"
-  # Links cost nothing; the program finds its library, and with that its sysroot, beside itself.
+  # Hard links need no space. rustc finds its library, and so its sysroot, relative to itself.
   local part
   for part in bin lib; do
     cp -al "$sysroot/$part" "$copy/" 2>/dev/null || cp -a "$sysroot/$part" "$copy/"

@@ -1,5 +1,6 @@
-// node smoke.js [NODE FOLDER], in a folder that holds the package: two processes and their locks, before the suite is worth its time.
-// The other process is of this Node.js too, or of NODE with the package in FOLDER: what was built for another target has the same locks.
+// node smoke.js [NODE FOLDER], in a folder that contains the package: a quick test with two
+// processes, before the suite. The other process uses the same Node.js; or NODE with the package in
+// FOLDER, to show that builds for two targets share locks.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +11,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const { RWLock } = await import(pathToFileURL(`${process.cwd()}/dist/index.js`).href)
-const BOUND = 60_000 // ms, for any wait
+const TIME_LIMIT = 60_000 // ms, for each wait
 const COUNTS = 100 // of each process, for each lock
 
 const isChild = process.argv[2] === 'child'
@@ -28,10 +29,10 @@ async function main(program = process.execPath, cwd = process.cwd()) {
   const other = spawn(program, args, { cwd, stdio: ['ignore', 2, 2] })
   const ended = once(other, 'exit')
   try {
-    await Promise.race([besideTheOther(), ended.then(() => assert.fail('the other process ended too early'))])
+    await Promise.race([parent(), ended.then(() => assert.fail('the other process ended too early'))])
     await ended
     for (const lock of locks) {
-      const { ownerDied } = await lock.acquireRead({ timeout: BOUND })
+      const { ownerDied } = await lock.acquireRead({ timeout: TIME_LIMIT })
       assert.equal(ownerDied?.pid, other.pid)
     }
   } finally {
@@ -42,18 +43,18 @@ async function main(program = process.execPath, cwd = process.cwd()) {
     rmSync(folder, { recursive: true, force: true })
   }
   console.log(
-    `${process.platform} ${process.arch}, Node.js ${process.versions.node}, and ${program}: they exclude each other, and one heard of the other's death`,
+    `${process.platform} ${process.arch}, Node.js ${process.versions.node}, and ${program}: they exclude each other, and one detected the exit of the other`,
   )
 }
 
-async function besideTheOther() {
+async function parent() {
   const reads = locks.map((lock) => lock.tryRead())
   say('read')
   await heard('no write beside a read')
   for (const read of reads) read.release()
   await countAll()
-  const lastReads = await Promise.all(locks.map((lock) => lock.acquireRead({ timeout: BOUND })))
-  say('time to die')
+  const lastReads = await Promise.all(locks.map((lock) => lock.acquireRead({ timeout: TIME_LIMIT })))
+  say('wait and die')
   await until(() => locks.every((lock) => lock.inspect().waiters.length === 1))
   for (const read of lastReads) read.release()
 }
@@ -68,8 +69,8 @@ async function child() {
   }
   say('no write beside a read')
   await countAll()
-  await heard('time to die')
-  await Promise.all(locks.map((lock) => lock.acquireWrite({ timeout: BOUND })))
+  await heard('wait and die')
+  await Promise.all(locks.map((lock) => lock.acquireWrite({ timeout: TIME_LIMIT })))
   process.kill(process.pid, 'SIGKILL')
 }
 
@@ -77,20 +78,23 @@ async function countAll() {
   for (const [index, lock] of locks.entries()) {
     assert.equal(await lostCounts(lock, `count ${index}`), 0)
   }
-  // A check that finds no fault where each has a lock of its own is none.
+  // Shows that the check can fail: with separate locks, increments are lost.
   const apart = new RWLock({ path: file(`lock of ${own}`) })
   assert.notEqual(await lostCounts(apart, 'count apart'), 0)
   apart.close()
 }
 
-/** Both add to one file, each until both have done so often enough; how much of it is not there in the end. */
+/**
+ * Both processes append to one file until each has done so often enough. Returns how many appends
+ * are missing in the end.
+ */
 async function lostCounts(lock, title) {
   const text = () => (existsSync(file(title)) ? readFileSync(file(title), 'latin1') : '')
   let mine = 0
   while (mine < COUNTS || !existsSync(file(`${title}, enough for ${peer}`))) {
-    const guard = await lock.acquireWrite({ timeout: BOUND })
+    const guard = await lock.acquireWrite({ timeout: TIME_LIMIT })
     const before = text()
-    await setImmediate() // whoever may come in between does
+    await setImmediate() // lets the other process come in between, if it can
     writeFileSync(file(title), before + own)
     guard.release()
     if (++mine === COUNTS) say(`${title}, enough for ${own}`)
@@ -99,7 +103,7 @@ async function lostCounts(lock, title) {
   return mine + Number(await heard(`${title}, by ${peer}`)) - text().length
 }
 
-/** What one has said the other hears whole, also when it comes later. */
+/** Publishes a message atomically; the other process may read it later. */
 function say(what, more = '') {
   writeFileSync(file(`${what}~${own}`), more)
   renameSync(file(`${what}~${own}`), file(what))
@@ -111,7 +115,7 @@ async function heard(what) {
 }
 
 async function until(condition) {
-  for (const end = performance.now() + BOUND; !condition(); await setTimeout(5)) {
-    assert.ok(performance.now() < end, `still not so: ${condition}`)
+  for (const end = performance.now() + TIME_LIMIT; !condition(); await setTimeout(5)) {
+    assert.ok(performance.now() < end, `not fulfilled in time: ${condition}`)
   }
 }

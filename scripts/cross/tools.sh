@@ -1,4 +1,4 @@
-# What is fetched: packages of the system, of npm and of pip, each by its own client.
+# Fetches packages of the system, of npm and of pip, each with its own client.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=$ROOT/.cache/cross
 mkdir -p "$CACHE"
@@ -9,7 +9,7 @@ fail() {
   exit 1
 }
 
-# Installs packages of the system where one of their files is missing: need FILE-OR-PROGRAM PACKAGE...
+# need FILE-OR-PROGRAM PACKAGE...: installs packages of the system if the file is missing.
 need() {
   { command -v "$1" || [[ -e $1 ]]; } >/dev/null && return
   shift
@@ -19,7 +19,8 @@ need() {
   { apt-get update -q && apt-get install -qy --no-install-recommends "$@"; } >&2 || fail "Could not install $*"
 }
 
-# Fetches a package of Debian that this system does not install: of another processor, or of a later Debian. Prints its path.
+# Downloads a package of Debian for another processor, or of a later Debian, without installing it.
+# Prints its path.
 fetch_deb() { # architecture package [version [suite]]
   local apt=$CACHE/apt/${4:-own}-$1 site version
   local options=(-q -o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
@@ -39,7 +40,7 @@ fetch_deb() { # architecture package [version [suite]]
   echo "$apt/cache/$2"_*.deb
 }
 
-# Unpacks a package of npm, and prints the folder that it is in.
+# Installs a package of npm. Prints its folder.
 npm_package() { # name version
   local prefix=$CACHE/npm/$1@$2
   if [[ ! -e $prefix/complete ]]; then
@@ -52,7 +53,7 @@ npm_package() { # name version
   echo "$prefix/node_modules/$1"
 }
 
-# Unpacks a wheel that is for another platform than this, and prints its folder.
+# Unpacks a wheel for another platform. Prints its folder.
 wheel() { # name version platform
   local folder=$CACHE/wheels/$1-$2-$3
   if [[ ! -e $folder/complete ]]; then

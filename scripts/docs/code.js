@@ -1,4 +1,5 @@
-// npm run test:docs: runs every example, and every code block of README.md, docs/ and examples/README.md.
+// npm run test:docs: runs every example, and every code block of README.md, docs/ and
+// examples/README.md.
 import { spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -33,7 +34,7 @@ The text after "console.log(…) //" must be printed; "…" in it stands for any
 `
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
-const BOUND = 20_000 // ms for one program
+const TIME_LIMIT = 20_000 // ms for one program
 const NEWER = new Map([['sqlite.js', '24']]) // examples that need a newer Node.js than 20
 
 readArguments(HELP, {})
@@ -45,7 +46,7 @@ const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-code-'))
 let failures = 0
 
 try {
-  // The blocks see the package as its users do.
+  // The blocks import the package by its name, as users do.
   mkdirSync(join(directory, 'node_modules'))
   symlinkSync(checkout, join(directory, 'node_modules/process-rwlock'), 'junction')
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
@@ -55,7 +56,9 @@ try {
     const major = NEWER.get(name)
     runProgram(name, join(examples, name), major && (await nodeOf(major)))
   }
-  runProgram('using/typescript.ts', compiled(join(examples, 'using/typescript.ts')))
+  for (const name of ['using/typescript.ts', 'locked.ts']) {
+    runProgram(name, compiled(join(examples, name)))
+  }
 
   for (const document of documents().filter((name) => /^(README|(docs|examples)\/.*)\.md$/.test(name))) {
     for (const { line, language, mark, code } of codeBlocks(document)) {
@@ -71,7 +74,7 @@ try {
 } finally {
   rmSync(directory, { recursive: true })
 }
-console.log(failures === 0 ? 'All examples and code blocks run.' : `${failures} failed.`)
+console.log(failures === 0 ? 'All examples and code blocks run.' : `${failures} of them failed.`)
 process.exitCode = failures === 0 ? 0 : 1
 
 /**
@@ -93,7 +96,7 @@ function checkBlock(where, language, mark, code) {
     writeFileSync(file, mark === 'run=lock' ? PRELUDE + code : code)
     return mark === 'parse' ? parse(where, file) : runProgram(where, file)
   }
-  result(where, false, 'its fence does not say how to run it')
+  result(where, false, 'its fence does not say how to check it')
 }
 
 /** @param {string} name @param {string} file */
@@ -107,15 +110,15 @@ function runProgram(name, file, node = process.execPath) {
   const { status, signal, stdout, stderr } = spawnSync(node, [file], {
     cwd: directory,
     encoding: 'utf8',
-    timeout: BOUND,
+    timeout: TIME_LIMIT,
     killSignal: 'SIGKILL',
   })
   if (status !== 0) return result(name, false, `${signal ?? `exit code ${status}`}\n${stdout}${stderr}`)
   const missing = notPrinted(readFileSync(file, 'utf8'), stdout)
-  result(name, missing === undefined, `it did not print ${missing}, but\n${stdout}`)
+  result(name, missing === undefined, `it printed, without ${missing}:\n${stdout}`)
 }
 
-/** What tsc makes of a TypeScript file. @param {string} file */
+/** Compiles a TypeScript file, and returns the path of the result. @param {string} file */
 function compiled(file) {
   const target = [
     '--rootDir',

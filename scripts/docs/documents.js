@@ -1,4 +1,4 @@
-// The documents of this repository: every Markdown file under version control, and llms.txt.
+// The documents of this repository: all Markdown files under version control, and llms.txt.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,5 @@
-// npm run docs: builds the site from docs/ into .cache/site and checks its links, without access to the network.
+// npm run docs: builds the site from docs/ into .cache/site and checks its links, without access to
+// the network.
 import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

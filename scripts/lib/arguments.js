@@ -1,8 +1,10 @@
-// The arguments of every command: `node:util` parses them, and `--help` prints what the command says of itself.
+// The arguments of every command: `node:util` parses them, and `--help` prints what the command
+// says of itself.
 import { parseArgs } from 'node:util'
 
 /**
- * Parses the arguments of a command. An option that the command does not have ends the process with code 2.
+ * Parses the arguments of a command. An option that the command does not have ends the process with
+ * code 2.
  *
  * @template {NonNullable<import('node:util').ParseArgsConfig['options']>} Options
  * @param {string} help what `--help` prints

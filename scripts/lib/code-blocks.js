@@ -1,9 +1,9 @@
-// Documents as programs: their code blocks, and what the blocks say that they print.
+// The code blocks of documents, and the output that the blocks promise.
 import { readFileSync } from 'node:fs'
 import { root } from './run.js'
 
 /**
- * The code blocks of a document, with the mark of each fence, as `run` in ```js run.
+ * The code blocks of a document, each with the mark in its fence, such as `run` in ```js run.
  *
  * @param {string} [file] relative to the root
  */
@@ -18,7 +18,8 @@ export function codeBlocks(file = 'README.md') {
 }
 
 /**
- * The first thing that a program says it prints, after `console.log(…) //`, and did not. `…` stands for anything.
+ * The first text after `console.log(…) //` in a program that is not in its output. `…` stands for
+ * any text.
  *
  * @param {string} source
  * @param {string} printed

@@ -1,5 +1,6 @@
-// Tools that only one command needs have a package.json of their own, in the folder of that command. They are far larger
-// than the library's own development dependencies, so `npm ci` in the root does not install them.
+// Tools that only one command needs have a package.json of their own, in the folder of that
+// command. They are far larger than the library's own development dependencies, so `npm ci` in the
+// root does not install them.
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root } from './run.js'

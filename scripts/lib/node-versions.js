@@ -1,18 +1,18 @@
-// The Node.js versions that the tests run on, each as a program on this machine.
+// The supported versions of Node.js, each installed on this machine.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npm, root } from './run.js'
 
-/** Every major version that is supported: the tests run on all of them unless told otherwise. */
+/** The supported major versions. */
 export const MAJORS = ['20', '22', '24', '26']
 
-// Beside node_modules: npm ci empties that, and these are 200 MB each.
+// Not in node_modules, because npm ci removes that, and each version has 200 MB.
 const cache = fileURLToPath(new URL('.cache/', root))
 
 /**
- * The path of a Node.js of this major version: the running one if it is, otherwise one from npm.
+ * The path of a Node.js of this major version: the running one if possible, otherwise one from npm.
  *
  * @param {string} major
  */
@@ -22,7 +22,7 @@ export async function nodeOf(major) {
   const packageName = `node-${platform}-${process.arch}`
   const prefix = join(cache, `node-${major}`)
   const node = join(prefix, 'node_modules', packageName, 'bin', platform === 'win' ? 'node.exe' : 'node')
-  // Asking the program itself finds a download that was cut off, too.
+  // Running the program also detects an incomplete download.
   if (!isNode(node, major)) {
     mkdirSync(prefix, { recursive: true })
     await npm(
@@ -30,7 +30,7 @@ export async function nodeOf(major) {
       ...['--no-audit', '--no-fund', '--loglevel=error', `${packageName}@${major}`],
     )
   }
-  if (!isNode(node, major)) throw new Error(`${packageName}@${major} holds no working Node.js ${major}`)
+  if (!isNode(node, major)) throw new Error(`${packageName}@${major} contains no working Node.js ${major}`)
   return node
 }
 

@@ -27,5 +27,7 @@ export function random(seed) {
   }
 }
 
-/** The seed of this run: the environment variable `SEED`, which a failed run names, or a new one. */
+/**
+ * The seed of this run: the environment variable `SEED`, which a failed run names, or a new one.
+ */
 export const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))

@@ -1,16 +1,18 @@
-// Runs other programs as if they were this one: same terminal, same signals, same end.
+// Runs other programs in place of this one: with the same terminal, the same signals and the same
+// exit.
 import { spawn } from 'node:child_process'
 
 export const root = new URL('../../', import.meta.url)
 
-/** By these somebody asks a program to end. @type {NodeJS.Signals[]} */
+/** The signals that ask a program to end. @type {NodeJS.Signals[]} */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-// How long output may still come after its program has ended. A leaked grandchild can hold the pipe for ever.
+// ms; output may arrive until then after its program has ended. A grandchild that is still running
+// could keep the pipe open forever.
 const OUTPUT_GRACE = 1000
 
 /**
- * Runs a program to its end. A signal that arrives meanwhile is passed on, and then ends this process too.
+ * Runs a program to its end, and passes signals on to it.
  *
  * @param {string} command
  * @param {string[]} args
@@ -30,7 +32,7 @@ export async function attempt(command, args, { onOutput, ...options } = {}) {
   /** @param {NodeJS.Signals} signal */
   const passOn = (signal) => {
     received = signal
-    // A terminal has already sent Ctrl-C to the child itself.
+    // After Ctrl-C, a terminal sends SIGINT to the child, too.
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
   for (const signal of SIGNALS) process.on(signal, passOn)
@@ -55,12 +57,12 @@ export async function attempt(command, args, { onOutput, ...options } = {}) {
 }
 
 /**
- * Runs a program to its end, and shows nothing of it.
+ * Runs a program to its end, without showing its output.
  *
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]
- * @returns {Promise<{ code: number | null, output: string }>} with both its outputs, as they came
+ * @returns {Promise<{ code: number | null, output: string }>} with standard output and standard error
  */
 export async function capture(command, args, options) {
   /** @type {Buffer[]} */
@@ -74,7 +76,7 @@ export async function capture(command, args, options) {
 }
 
 /**
- * Runs a program that has to succeed: if it does not, this process ends the way it did.
+ * Runs a program. If it fails, this process ends with the same code or signal.
  *
  * @param {string} command
  * @param {string[]} args
@@ -86,21 +88,21 @@ export async function run(command, args, options) {
 }
 
 /**
- * Ends this process with a child's exit code, or by the signal that ended the child.
+ * Ends this process with the exit code of a child, or by the signal that ended the child.
  *
  * @param {{ code: number | null, signal: NodeJS.Signals | null }} end
  */
 export async function endLike({ code, signal }) {
   if (signal) {
     process.kill(process.pid, signal)
-    // The signal is delivered by the event loop, and nothing else may happen before it is.
+    // The event loop delivers the signal. Nothing else may happen before.
     await new Promise((resolve) => setTimeout(resolve, 1000))
   }
   process.exit(code ?? 1)
 }
 
 /**
- * Runs npm: the one that runs this script, if there is one.
+ * Runs npm: the same npm that runs this script, if any.
  *
  * @param {string[]} args
  */
@@ -109,7 +111,7 @@ export function npm(...args) {
   return run(command, [...first, ...args], { shell })
 }
 
-/** How npm is run: that which runs this script, if there is one. */
+/** The command of npm: the same npm that runs this script, if any. */
 export function npmProgram() {
   const npmCli = process.env.npm_execpath
   return npmCli?.endsWith('npm-cli.js')

@@ -1,4 +1,5 @@
-// Prepares a checkout, even a fresh clone, so that the library can be imported: tools, dependencies, builds.
+// Prepares a checkout, even a fresh clone, so that the library can be imported: tools,
+// dependencies, builds.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { targets } from '../../src/shared-memory/platform.js'
 import { npm, root, run } from './run.js'
 
-/** The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and macros without them. */
+/**
+ * The target of the sanitizers. cargo gets it explicitly, so that it builds build scripts and
+ * macros without them.
+ */
 export const HOST = 'x86_64-unknown-linux-gnu'
 
 /** Nothing is built: CI tests a build on other machines than the one that made it. */
@@ -18,7 +22,8 @@ const TESTKIT = '__test__/helpers/testkit.node'
 const XCODE = 'on macOS: xcode-select --install'
 
 /**
- * Installs and builds what a command needs. cargo and tsc decide what is stale, so this is fast when nothing changed.
+ * Installs and builds what a command needs. cargo and tsc decide what is stale, so this is fast
+ * when nothing changed.
  *
  * @param {object} [options]
  * @param {'release' | 'dev'} [options.profile] of the addon; `dev` compiles several times faster
@@ -49,7 +54,8 @@ export async function installDependencies() {
 }
 
 /**
- * Whether node_modules has every package that package-lock.json names. Optional ones may be for another platform.
+ * Whether node_modules has every package that package-lock.json names. Optional ones may be for
+ * another platform.
  *
  * @param {string} folder
  */
@@ -78,12 +84,12 @@ async function build(script, product) {
   )
 }
 
-/** The file that the native build makes on this platform. */
+/** The file name of the addon for this platform. */
 export function addonName() {
   return `process-rwlock.${targets()[0]}.node`
 }
 
-/** @param {string} name of a program in Rust */
+/** The path of a Rust program. @param {string} name */
 function program(name) {
   return `target/release/${name}${process.platform === 'win32' ? '.exe' : ''}`
 }
@@ -91,19 +97,19 @@ function program(name) {
 function requireNode() {
   const wanted = JSON.parse(read('package.json')).engines.node.replace('>=', '')
   if (!isAtLeast(process.versions.node, wanted)) {
-    fail(`Node.js ${wanted} or newer is needed, this is ${process.versions.node}: https://nodejs.org`)
+    fail(`This command needs Node.js ${wanted} or newer, not ${process.versions.node}: https://nodejs.org`)
   }
 }
 
 export function requireRust() {
   const wanted = /^rust-version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? '0'
-  // rustup changes the PATH of the shells to come only.
+  // rustup changes the PATH only of shells that start later.
   process.env.PATH += delimiter + join(homedir(), '.cargo', 'bin')
   const found = /\d+\.\d+/.exec(versionOf('rustc') ?? '')?.[0]
   if (!found || !isAtLeast(found, wanted) || !versionOf('cargo')) {
     fail(
-      `Rust ${wanted} or newer is needed to build the addon, ${found ? `this is ${found}` : 'and was not found'}. ` +
-        'Install it from https://rustup.rs (a distribution\'s "cargo" package is often too old) and run this again.',
+      `The addon needs Rust ${wanted} or newer, ${found ? `not ${found}` : 'which was not found'}. ` +
+        'Install it from https://rustup.rs (the "cargo" package of a distribution is often too old), then repeat the command.',
     )
   }
 }
@@ -123,10 +129,10 @@ export function requirePython(why) {
 }
 
 /**
- * Installs packages of PyPI, as they were built, into a folder of their own.
+ * Installs prebuilt packages of PyPI into a folder.
  *
  * @param {string} folder
- * @param {string[]} packages each with its version
+ * @param {string[]} packages with their versions
  * @param {string} why
  */
 export async function installFromPyPI(folder, packages, why) {
@@ -135,7 +141,7 @@ export async function installFromPyPI(folder, packages, why) {
   await run('python3', [...pip, '--only-binary=:all:', '--upgrade', '--target', folder, ...packages])
 }
 
-/** Spin makes a program in C of the model. */
+/** Spin compiles the model to C. */
 export async function requireSpin() {
   await requireProgram('spin', '-V', ['spin'], 'The model needs Spin', 'elsewhere: https://spinroot.com')
   await requireC('Spin needs a C compiler')
@@ -148,10 +154,10 @@ function requireC(why) {
 
 /**
  * @param {string} program
- * @param {string} option by which it says its version
- * @param {string[]} packages that have it on Debian
+ * @param {string} option that prints its version
+ * @param {string[]} packages of Debian that contain it
  * @param {string} why
- * @param {string} elsewhere where and how it is had without apt-get
+ * @param {string} elsewhere how to install it without apt-get
  */
 export async function requireProgram(program, option, packages, why, elsewhere) {
   if (versionOf(program, option)) return
@@ -163,7 +169,7 @@ export async function requireProgram(program, option, packages, why, elsewhere) 
     return
   }
   const how = `on Debian: apt-get install ${packages.join(' ')}; ${elsewhere}`
-  fail(`${why} ("${program}"), and none was found. Install one (${how}) and run this again.`)
+  fail(`${why}, but "${program}" was not found. Install it (${how}), then repeat the command.`)
 }
 
 /**

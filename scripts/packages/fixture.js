@@ -1,15 +1,16 @@
-// A project that has the programs of programs/. Within this folder, they find the tools that are installed here.
+// A project with the programs of programs/. It is in this folder, so that they find the tools that
+// are installed here.
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { output } from './output.js'
 
 const PROGRAMS = join(import.meta.dirname, 'programs')
-const BOUND = 120_000 // ms for one program: a build of Next.js takes 15 s of a free machine
+const TIME_LIMIT = 120_000 // ms for one program; a build of Next.js takes 15 s on an idle machine
 
-/** What the programs print that wait for a lock. */
+/** The output of the programs that wait for a lock. */
 const GRANTED = /\bgranted\b/
 
-export class Workshop {
+export class FixtureProject {
   /** @param {string} folder @param {NodeJS.ProcessEnv} env */
   constructor(folder, env) {
     this.folder = folder
@@ -18,7 +19,7 @@ export class Workshop {
 
   fill() {
     cpSync(PROGRAMS, this.folder, { recursive: true })
-    writeFileSync(join(this.folder, 'package.json'), '{ "name": "workshop", "private": true }')
+    writeFileSync(join(this.folder, 'package.json'), '{ "name": "fixture", "private": true }')
   }
 
   close() {
@@ -26,17 +27,17 @@ export class Workshop {
   }
 
   /**
-   * What a program printed.
+   * Runs a program and returns its output.
    *
    * @param {string} node
    * @param {...string} args
    */
   run(node, ...args) {
-    return output(node, args, { cwd: this.folder, env: this.env, timeout: BOUND })
+    return output(node, args, { cwd: this.folder, env: this.env, timeout: TIME_LIMIT })
   }
 
   /**
-   * Fails unless the program waited for a lock, was granted it and printed so.
+   * Fails unless the program waits for a lock and prints that it was granted.
    *
    * @param {string} node
    * @param {...string} args

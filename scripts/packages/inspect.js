@@ -1,4 +1,4 @@
-// What a look at the packages tells, before anybody installs them.
+// Inspects the packages before their installation.
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,9 +8,9 @@ import { programs } from './tools.js'
 
 const checkout = fileURLToPath(root)
 
-/** npm/ is what napi makes of package.json. */
+/** Checks that npm/ is what napi generates from package.json. */
 export async function foldersAreGenerated() {
-  const name = `npm-${process.pid}` // napi takes it as within the checkout
+  const name = `npm-${process.pid}` // napi resolves it in the checkout
   const made = join(checkout, 'target', name)
   try {
     mkdirSync(dirname(made), { recursive: true })
@@ -34,7 +34,7 @@ export async function foldersAreGenerated() {
   }
 }
 
-/** What a package may hold, besides package.json, README.md and LICENSE. */
+/** The files of the library, besides package.json, README.md and LICENSE. */
 const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|([a-z-]+\/)?[a-z-]+\.(m?js|d\.m?ts)))$/
 const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 
@@ -54,15 +54,17 @@ export function files(name, file, contents) {
   const isAllowed = (/** @type {string} */ path) =>
     ['package.json', 'README.md', 'LICENSE', main].includes(path) || (isLibrary && LIBRARY_FILES.test(path))
   problems.push(
-    ...[...contents.keys()].filter((path) => !isAllowed(path)).map((path) => `${path} is not wanted`),
+    ...[...contents.keys()]
+      .filter((path) => !isAllowed(path))
+      .map((path) => `${path} must not be in the package`),
   )
   for (const script of SCRIPTS_AT_INSTALL) {
-    if (manifest.scripts?.[script]) problems.push(`a script runs at ${script}`)
+    if (manifest.scripts?.[script]) problems.push(`it has a script "${script}"`)
   }
   for (const addon of Object.keys(manifest.optionalDependencies ?? {})) {
     for (const path of ['dist/shared-memory/binding.js', 'dist/addons.mjs']) {
       if (!contents.get(path)?.includes(`require('${addon}')`))
-        problems.push(`${path} does not know ${addon}`)
+        problems.push(`${path} does not require ${addon}`)
     }
   }
   if (manifest.gypfile || contents.has('binding.gyp')) problems.push('npm would compile it')
@@ -81,7 +83,7 @@ function kB(bytes) {
 
 /** @param {string} name @param {string} file */
 export async function publint(name, file) {
-  // It suggests to say that a package without any JavaScript is CommonJS.
+  // It suggests a "type" even for a package without JavaScript.
   const level = name === 'process-rwlock' ? 'suggestion' : 'warning'
   await output(process.execPath, [programs.publint, 'run', file, '--strict', '--level', level])
 }

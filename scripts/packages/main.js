@@ -1,6 +1,7 @@
-// npm run test:packages: what a user does on the first day. The packages are made as for a release, looked at, published to a
-// registry on this machine, and installed from it into empty projects, where the first example of README.md runs, and into one
-// where tools of all kinds load, compile or bundle programs that wait for a lock.
+// npm run test:packages: makes the packages as for a release, inspects them, publishes them to a
+// registry on this machine, and installs them from there: into empty projects, which run the first
+// example of README.md, and into one project in which test runners, compilers, bundlers and
+// frameworks use programs that wait for a lock.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,13 +14,13 @@ import { MAJORS, nodeOf } from '../lib/node-versions.js'
 import { endLike, root, SIGNALS } from '../lib/run.js'
 import { addonName, setup } from '../lib/setup.js'
 import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from '../release/pack.js'
-import { Workshop } from './fixture.js'
+import { FixtureProject } from './fixture.js'
 import { attw, files, foldersAreGenerated, publint } from './inspect.js'
 import { managers } from './managers.js'
 import { output } from './output.js'
 import { projects } from './projects.js'
 import { startRegistry } from './registry.js'
-import { uses } from './toolchains.js'
+import { toolchains } from './toolchains.js'
 import { installTools, tools } from './tools.js'
 import { User } from './user.js'
 
@@ -45,7 +46,7 @@ if (unknown !== undefined) usageError(`--node takes some of ${MAJORS.join(', ')}
 
 async function runOnce() {
   const failures = await check(nodes)
-  console.log(failures.length === 0 ? 'The packages work.' : `${failures.length} failed.`)
+  console.log(failures.length === 0 ? 'The packages work.' : `${failures.length} checks failed.`)
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
@@ -121,8 +122,8 @@ async function check(nodes, { change, only } = {}) {
 }
 
 /**
- * What was built is published as it is. For the other platforms, what is published here holds a file that is no addon, so that the
- * package managers have all of them to choose from, as they will have.
+ * Publishes the built packages, and for each other platform a package whose addon is an empty text.
+ * So the package managers choose between all platforms, as after a release.
  *
  * @param {User} user
  * @param {string} directory
@@ -180,8 +181,8 @@ async function compile(folder, file, options) {
 async function runExample(user, folder, source, node) {
   const printed = await output(node, ['main.js'], { cwd: folder, env: user.env })
   const missing = notPrinted(source, printed)
-  if (missing !== undefined) throw new Error(`it did not print ${missing}, but\n${printed}`)
-  if (/warning/i.test(printed)) throw new Error(`it warned\n${printed}`)
+  if (missing !== undefined) throw new Error(`it printed, without ${missing}:\n${printed}`)
+  if (/warning/i.test(printed)) throw new Error(`it printed a warning:\n${printed}`)
 }
 
 /**
@@ -190,23 +191,23 @@ async function runExample(user, folder, source, node) {
  * @param {Node[]} nodes
  */
 async function testTools(checks, user, nodes) {
-  const workshop = new Workshop(mkdtempSync(join(tools, 'fixture-')), user.env)
+  const fixture = new FixtureProject(mkdtempSync(join(tools, 'fixture-')), user.env)
   try {
     const fill = async () => {
-      workshop.fill()
-      await user.npm(['install', 'process-rwlock', '--ignore-scripts'], workshop.folder)
+      fixture.fill()
+      await user.npm(['install', 'process-rwlock', '--ignore-scripts'], fixture.folder)
     }
     await checks.run('one project for all tools', fill, { isNeeded: true })
-    for (const { name, since = '0', slow, run } of uses.filter(({ extra }) => isFull || !extra)) {
+    for (const { name, since = '0', slow, run } of toolchains.filter(({ extra }) => isFull || !extra)) {
       const supported = nodes.filter(({ major }) => Number(major) >= Number(since))
       const some = slow && !isFull ? supported.slice(-1) : someOf(supported)
       await checks.run(name, async () => {
-        for (const { program } of some) await run(workshop, program)
+        for (const { program } of some) await run(fixture, program)
         return `Node.js ${some.map(({ major }) => major).join(', ')}`
       })
     }
   } finally {
-    workshop.close()
+    fixture.close()
   }
 }
 
@@ -224,7 +225,7 @@ async function withoutAddon(user) {
   )
   const text = String(error.message ?? error)
   for (const part of ['ERR_LOCK_UNSUPPORTED', `process-rwlock-${target}`, '--omit=optional']) {
-    if (!text.includes(part)) throw new Error(`nothing was said of ${part}\n${text}`)
+    if (!text.includes(part)) throw new Error(`the error does not mention ${part}:\n${text}`)
   }
 }
 
@@ -235,17 +236,17 @@ async function withoutAddon(user) {
  */
 async function otherManager(user, { program, add, settings, run }, nodes) {
   const folder = user.newProject(projects[0])
-  const workshop = new Workshop(folder, user.env)
-  workshop.fill()
+  const fixture = new FixtureProject(folder, user.env)
+  fixture.fill()
   for (const [name, text] of Object.entries(settings?.(user) ?? {})) writeFileSync(join(folder, name), text)
   for (const node of nodes) {
-    await workshop.run(node.program, program, ...add, 'process-rwlock')
-    for (const file of ['main.mjs', 'main.cjs']) await workshop.waits(node.program, ...run(file))
+    await fixture.run(node.program, program, ...add, 'process-rwlock')
+    for (const file of ['main.mjs', 'main.cjs']) await fixture.waits(node.program, ...run(file))
   }
   return `Node.js ${nodes.map(({ major }) => major).join(', ')}`
 }
 
-/** The one error that ends the run: everything is cleaned up on its way. */
+/** Ends the run; all finally blocks clean up. */
 class Interrupted extends Error {
   /** @param {NodeJS.Signals} signal */
   constructor(signal) {
@@ -260,7 +261,7 @@ class Checks {
   /** @type {NodeJS.Signals | undefined} */
   interrupted
 
-  /** @param {string} [only] the one check to run, after those that it needs */
+  /** @param {string} [only] the only check to run, after those that it needs */
   constructor(only) {
     this.only = only
     this.isDone = false
@@ -268,8 +269,8 @@ class Checks {
 
   /**
    * @param {string} name
-   * @param {() => unknown} body that may return what there is to tell
-   * @param {{ isNeeded?: boolean }} [options] whether others need what it does
+   * @param {() => unknown} body may return a text to print
+   * @param {{ isNeeded?: boolean }} [options] whether other checks need it
    */
   async run(name, body, { isNeeded = false } = {}) {
     const isOnly = name === this.only

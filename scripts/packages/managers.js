@@ -1,4 +1,4 @@
-// The package managers besides npm, and how a program is run where they have installed.
+// The package managers besides npm, and how to run a program in their projects.
 import { programs } from './tools.js'
 
 /**
@@ -24,14 +24,14 @@ export const managers = [
     program: programs.yarnBerry,
     add: ['add'],
     settings: ({ registry }) => ({
-      'yarn.lock': '', // the project's root is here
+      'yarn.lock': '', // marks the root of the project
       '.yarnrc.yml': [
         'nodeLinker: pnp',
         'enableScripts: false',
         'enableTelemetry: false',
         'enableGlobalCache: false',
         'enableImmutableInstalls: false',
-        'npmMinimalAgeGate: 0', // it refuses what was published a moment ago
+        'npmMinimalAgeGate: 0', // Yarn would refuse a package that was published a moment ago
         `npmRegistryServer: ${registry}`,
         `unsafeHttpWhitelist: [${new URL(registry).hostname}]`,
       ].join('\n'),

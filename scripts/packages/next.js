@@ -1,31 +1,32 @@
-// A route of Next.js that waits for a lock.
+// Builds and serves a route of Next.js that waits for a lock.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { programs } from './tools.js'
 
-const BOUND = 30_000 // ms until the server answers
+const TIME_LIMIT = 30_000 // ms until the server is ready
 
 /**
- * @param {import('./fixture.js').Workshop} workshop
+ * @param {import('./fixture.js').FixtureProject} fixture
  * @param {string} node
  * @param {string[]} options of the build
  */
-export async function next(workshop, node, options) {
-  rmSync(join(workshop.folder, 'next/.next'), { recursive: true, force: true })
-  await workshop.run(node, programs.next, 'build', 'next', ...options)
-  // What is copied to a server: the addon has to be among it.
-  const trace = readFileSync(join(workshop.folder, 'next/.next/server/app/lock/route.js.nft.json'), 'utf8')
-  if (!/process-rwlock\.[\w-]+\.node"/.test(trace)) throw new Error(`the addon was not collected\n${trace}`)
-  await serve(workshop, node, async (url) => {
+export async function next(fixture, node, options) {
+  rmSync(join(fixture.folder, 'next/.next'), { recursive: true, force: true })
+  await fixture.run(node, programs.next, 'build', 'next', ...options)
+  // The files that are copied to a server must include the addon.
+  const trace = readFileSync(join(fixture.folder, 'next/.next/server/app/lock/route.js.nft.json'), 'utf8')
+  if (!/process-rwlock\.[\w-]+\.node"/.test(trace))
+    throw new Error(`the addon is not among the files:\n${trace}`)
+  await serve(fixture, node, async (url) => {
     const text = await (await fetch(new URL('lock', url))).text()
-    if (!text.includes('"outcome":"granted"')) throw new Error(`it answered\n${text}`)
+    if (!text.includes('"outcome":"granted"')) throw new Error(`the route answered:\n${text}`)
   })
 }
 
 /**
- * @param {import('./fixture.js').Workshop} workshop
+ * @param {import('./fixture.js').FixtureProject} fixture
  * @param {string} node
  * @param {(url: string) => Promise<void>} use
  */
@@ -45,8 +46,8 @@ async function serve({ folder, env }, node, use) {
           if (url && printed.includes('Ready')) resolve(url)
         })
       }
-      ended.then(([code]) => reject(new Error(`it ended with ${code}`)), reject)
-      timer = setTimeout(() => reject(new Error('it was not ready in time')), BOUND)
+      ended.then(([code]) => reject(new Error(`the server ended with ${code}`)), reject)
+      timer = setTimeout(() => reject(new Error('the server was not ready in time')), TIME_LIMIT)
     })
     await use(await ready)
   } catch (error) {

@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import { attempt } from '../lib/run.js'
 
-const BOUND = 60_000 // ms for one program, unless it says otherwise
+const TIME_LIMIT = 60_000 // ms for one program, by default
 
 /**
- * What a program printed; an error, if it failed or was not done in time.
+ * Runs a program and returns its output. Throws if it fails, or takes too long.
  *
  * @param {string} command
  * @param {string[]} args
@@ -14,7 +14,7 @@ export async function output(command, args, options) {
   /** @type {Buffer[]} */
   const chunks = []
   const { code, signal } = await attempt(command, args, {
-    timeout: BOUND,
+    timeout: TIME_LIMIT,
     killSignal: 'SIGKILL',
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,9 +1,9 @@
-// Projects as users begin them, each with the first example of README.md as its program.
+// Projects as users create them. The program of each is the first example of README.md.
 import { codeBlocks } from '../lib/code-blocks.js'
 
 const example = codeBlocks().find(({ mark }) => mark === 'run')?.code ?? ''
 
-/** What the example says, in a script, where neither `import` nor top-level `await` is. */
+/** The example as a script, without `import` and top-level `await`. */
 const script = inFunction(example.replace(/^import (.*) from ('.*')$/gm, 'const $1 = require($2)'))
 
 /**
@@ -12,7 +12,7 @@ const script = inFunction(example.replace(/^import (.*) from ('.*')$/gm, 'const 
  * @property {object} manifest its package.json
  * @property {string} file the program
  * @property {string} source
- * @property {string[]} [compile] how TypeScript makes main.js of it
+ * @property {string[]} [compile] the options of TypeScript that compile it to main.js
  */
 
 /** @type {Project[]} */

@@ -1,13 +1,14 @@
-// A registry of npm packages that knows only what is published to it. It ends with this process.
+// A registry of npm packages on this machine, without any other packages. It ends with this
+// process.
 import { once } from 'node:events'
 import { join } from 'node:path'
 
 /**
- * @param {string} storage directory of its own
+ * @param {string} storage an empty directory
  * @returns {Promise<{ url: string, close: () => Promise<unknown> }>}
  */
 export async function startRegistry(storage) {
-  const name = 'verdaccio' // installed by now, but not yet when this file is loaded or its types are checked
+  const name = 'verdaccio' // not a literal: the package is not installed yet when this file is loaded or its types are checked
   const { runServer } = await import(name)
   /** @type {import('node:http').Server} */
   const server = await runServer({

@@ -1,11 +1,11 @@
-// The tools in this folder, which only the test of the packages needs.
+// The tools that are installed in this folder. Only the test of the packages needs them.
 import { join } from 'node:path'
 import * as each from '../lib/install-tools.js'
 
-/** Where they are installed. */
+/** The folder in which they are installed. */
 export const tools = import.meta.dirname
 
-/** Where their programs are. */
+/** The paths of their programs. */
 export const programs = {
   attw: tool('@arethetypeswrong/cli/dist/index.js'),
   jest: tool('jest/bin/jest.js'),

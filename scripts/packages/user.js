@@ -3,7 +3,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { npmProgram } from '../lib/run.js'
 import { output } from './output.js'
 
-/** Somebody with a home directory of his own, whose package managers know the one registry. */
+/** A user with a separate home directory, whose package managers use only the given registry. */
 export class User {
   #home
 
@@ -12,7 +12,7 @@ export class User {
     this.#home = mkdtempSync(join(directory, 'home-'))
     this.registry = registry
     const { host } = new URL(registry)
-    // npm does not publish without a token. The registry lets everybody in.
+    // npm does not publish without a token. The registry accepts any.
     writeFileSync(join(this.#home, '.npmrc'), `registry=${registry}\n//${host}/:_authToken=none\n`)
     const env = Object.entries(process.env).filter(([name]) => !/^(npm|pnpm|yarn|xdg)_/i.test(name))
     this.env = {

@@ -1,11 +1,11 @@
-// What a built addon is, by its own headers: a file's name says only what it should be.
+// Reads from the headers of a built addon what it is; its file name only says what it should be.
 
 const ELF = { 62: 'x64', 183: 'arm64' }
 const MACH_O = { 16777223: 'x64', 16777228: 'arm64' }
 const PE = { 34404: 'x64', 43620: 'arm64' }
 
 /**
- * The platform that an addon is for, as its package is named.
+ * The platform of an addon, as in the name of its package.
  *
  * @param {Buffer} addon
  */
@@ -16,7 +16,7 @@ export function platformOf(addon) {
   }
   if (addon.readUInt32LE(0) === 0xfeedfacf) return `darwin-${named(MACH_O, addon.readUInt32LE(4))}`
   if (text.startsWith('MZ')) return `win32-${named(PE, addon.readUInt16LE(addon.readUInt32LE(60) + 4))}-msvc`
-  return 'nothing known'
+  return 'an unknown platform'
 }
 
 /** @param {Record<number, string>} machines @param {number} code */
@@ -24,11 +24,11 @@ function named(machines, code) {
   return machines[code] ?? `machine ${code}`
 }
 
-/** Of glibc 2: what README.md promises. */
+/** The oldest minor version of glibc 2 that is supported. */
 export const OLDEST_GLIBC = 17
 
 /**
- * The newest minor version of glibc 2 that an addon needs, 0 for none.
+ * The newest minor version of glibc 2 that an addon needs; 0 without glibc.
  *
  * @param {Buffer} addon
  */

@@ -1,5 +1,5 @@
-// npm run packages: makes the tarballs of a release in packages/, one of the library and one for the addon of each platform, from the
-// addons that were built: in a checkout that of this machine, in a release those that `napi artifacts` has put into npm/.
+// npm run packages: makes the tarballs of a release in packages/: one with the library, and one for
+// each platform with its addon. The addons are those in the root, or in npm/<platform>.
 import {
   copyFileSync,
   existsSync,
@@ -20,7 +20,7 @@ import { glibcOf, OLDEST_GLIBC, platformOf } from './addon.js'
 import { contentsOf } from './tarball.js'
 import { disagreements } from './version.js'
 
-/** Bytes. Whoever installs the package downloads it. */
+/** Bytes. Every installation downloads it. */
 const LARGEST_ADDON = 1_250_000
 
 const HELP = `
@@ -30,11 +30,11 @@ npm run packages -- --release   fails if a platform is missing, or has an addon 
 
 const checkout = fileURLToPath(root)
 
-/** The platforms that there are packages for, as they are named. */
+/** The platforms, as in the names of their packages. */
 export const TARGETS = readdirSync(join(checkout, 'npm')).sort()
 
 /**
- * Puts what a release consists of into a folder for each package, with the name of the package.
+ * Puts the files of each package into a folder with its name.
  *
  * @param {string} staged
  */
@@ -53,14 +53,14 @@ export function stage(staged) {
 /** @param {string} folder */
 function stageLibrary(folder) {
   mkdirSync(folder)
-  // Compiled here, since dist/ may hold what an earlier state of the sources left there.
+  // Compiled again, because dist/ may have files of earlier sources.
   buildLibrary(join(folder, 'dist'))
 
   const { scripts, devDependencies, napi, ...manifest } = readManifest(checkout)
   for (const file of manifest.files.filter((name) => name !== 'dist')) {
     copyFileSync(join(checkout, file), join(folder, file))
   }
-  // In the checkout they are not named: before a release, `npm ci` would not find that version of them.
+  // Not in the checkout: before a release, `npm ci` would not find this version.
   manifest.optionalDependencies = Object.fromEntries(
     TARGETS.map((target) => [`process-rwlock-${target}`, manifest.version]),
   )
@@ -68,7 +68,7 @@ function stageLibrary(folder) {
 }
 
 /**
- * The package of an addon, without the addon.
+ * Puts the files of an addon's package into a folder, without the addon.
  *
  * @param {string} folder
  * @param {string} target
@@ -82,7 +82,7 @@ export function stageAddon(folder, target) {
 }
 
 /**
- * What is wrong with what was staged.
+ * The problems of the staged packages.
  *
  * @param {string} staged
  * @param {{ release?: boolean }} [options]
@@ -95,13 +95,13 @@ export function problemsOf(staged, { release = false } = {}) {
   const manifest = readManifest(checkout)
   for (const [field, wanted] of Object.entries(manifestOf())) {
     if (JSON.stringify(manifest[field]) !== JSON.stringify(wanted)) {
-      problems.push(`package.json: "${field}" is not that of the entries; run: npm run build:ts`)
+      problems.push(`package.json: "${field}" does not match the entries; run: npm run build:ts`)
     }
   }
   for (const name of names) {
     const manifest = readManifest(join(staged, name))
     if (manifest.name !== name || manifest.version !== version) {
-      problems.push(`${name}: its package.json says ${manifest.name} ${manifest.version}, not ${version}`)
+      problems.push(`${name}: its package.json has ${manifest.name} ${manifest.version}, not ${version}`)
     }
   }
   for (const target of TARGETS) {
@@ -130,7 +130,7 @@ function problemsOfAddon(addon, target, release) {
 }
 
 /**
- * Makes a tarball of each folder.
+ * Makes a tarball from each folder.
  *
  * @param {string} staged
  * @param {string} into

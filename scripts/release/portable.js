@@ -1,5 +1,5 @@
-// npm run build:portable: the addon for this machine's Linux, linked so that it loads with every glibc from 2.17 on (2012), and
-// the proof of that. Zig knows the symbols of old versions, so no old system is needed.
+// npm run build:portable: builds the addon so that it loads with every glibc since 2.17 (2012), and
+// checks that. Zig has the symbols of old versions, so no old system is needed.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from '../lib/arguments.js'
@@ -10,12 +10,12 @@ import { glibcOf, OLDEST_GLIBC } from './addon.js'
 const PACKAGES = ['cargo-zigbuild==0.24.0', 'ziglang==0.15.2']
 
 readArguments('npm run build:portable   builds the addon for any glibc since 2.17, on Linux with glibc', {})
-if (!addonName().endsWith('-gnu.node')) fail('Only Linux with glibc has something to be portable between.')
+if (!addonName().endsWith('-gnu.node')) fail('This command needs Linux with glibc.')
 const arch = { x64: 'x86_64', arm64: 'aarch64' }[/** @type {string} */ (process.arch)]
 const target = `${arch}-unknown-linux-gnu`
 const tools = fileURLToPath(new URL('.cache/zig/', root))
 
-await installFromPyPI(tools, PACKAGES, 'Zig comes from PyPI')
+await installFromPyPI(tools, PACKAGES, 'Zig is installed from PyPI')
 Object.assign(process.env, {
   CARGO_ZIGBUILD_ZIG_PATH: `${tools}ziglang/zig`,
   ZIG_CC: `${tools}bin/cargo-zigbuild`,
@@ -30,8 +30,8 @@ checkFloor(addonName())
 /** @param {string} file */
 function checkFloor(file) {
   const newest = glibcOf(readFileSync(new URL(file, root)))
-  if (newest === 0) fail(`${file} says of no version of glibc that it needs it.`)
+  if (newest === 0) fail(`${file} does not name a version of glibc.`)
   const needs = `${file} needs glibc 2.${newest}`
-  if (newest > OLDEST_GLIBC) fail(`${needs}, and may need 2.${OLDEST_GLIBC} at most.`)
+  if (newest > OLDEST_GLIBC) fail(`${needs}; the newest allowed is 2.${OLDEST_GLIBC}.`)
   console.log(`${needs}.`)
 }

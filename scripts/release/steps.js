@@ -1,4 +1,4 @@
-// The steps of a release that are not a program's own: .github/workflows/release.yml calls them. Each can be run again.
+// The steps of a release, for .github/workflows/release.yml. Each step can be repeated.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readArguments, usageError } from '../lib/arguments.js'
@@ -18,7 +18,7 @@ const OLDEST_NPM = '11.5.1' // with trusted publishing
 const read = (file) => readFileSync(new URL(file, root), 'utf8')
 
 /**
- * What the changelog says of a version.
+ * The section of a version in the changelog.
  *
  * @param {string} changelog
  * @param {string} version
@@ -30,7 +30,7 @@ export function section(changelog, version) {
 }
 
 /**
- * Why this cannot be released.
+ * The reasons why this cannot be released.
  *
  * @param {{ version: string, repository?: { url?: string } }} manifest
  * @param {string} changelog
@@ -41,16 +41,16 @@ export function obstacles({ version, repository }, changelog, { GITHUB_REF_NAME,
   if (GITHUB_REF_NAME !== `v${version}`) {
     found.push(`The tag is ${GITHUB_REF_NAME}, and package.json has version ${version}.`)
   }
-  // npm compares it with what the provenance says.
+  // npm compares it with the provenance.
   if (!repository?.url?.endsWith(`github.com/${GITHUB_REPOSITORY}.git`)) {
     found.push(`This is ${GITHUB_REPOSITORY}, and package.json has the repository ${repository?.url}.`)
   }
-  if (!section(changelog, version)) found.push(`CHANGELOG.md says nothing of version ${version}.`)
+  if (!section(changelog, version)) found.push(`CHANGELOG.md has no section for version ${version}.`)
   return found
 }
 
 /**
- * Publishes what is not published yet, the library last: whoever installs it finds the addons.
+ * Publishes the packages that are not published yet. The library is last, so that its addons exist.
  *
  * @param {string[]} files tarballs
  * @param {string} version
@@ -68,7 +68,7 @@ export async function publishMissing(files, version, isPublished, publish) {
 async function publishPackages() {
   const { output } = await capture('npm', ['--version'])
   const isOld = output.trim().localeCompare(OLDEST_NPM, 'en', { numeric: true }) < 0
-  if (isOld) fail(`npm ${OLDEST_NPM} is needed, this is ${output}`)
+  if (isOld) fail(`This step needs npm ${OLDEST_NPM} or newer, not ${output}`)
   await publishMissing(readdirSync(new URL('packages/', root)), version, isPublished, (file) =>
     npm('publish', `./packages/${file}`, '--provenance', '--access', 'public'),
   )
@@ -79,7 +79,7 @@ async function isPublished(name) {
   const { code, output } = await capture('npm', ['view', `${name}@${version}`, 'version', '--json'])
   if (code === 0) return output.includes(version)
   if (/\bE404\b/.test(output)) return false
-  throw new Error(`whether ${name} is published cannot be found out:\n${output}`)
+  throw new Error(`npm does not tell whether ${name} is published:\n${output}`)
 }
 
 async function publishCrate() {
@@ -100,7 +100,7 @@ const steps = {
   crate: publishCrate,
   notes() {
     console.log(
-      section(read('CHANGELOG.md'), version) ?? fail(`CHANGELOG.md says nothing of version ${version}.`),
+      section(read('CHANGELOG.md'), version) ?? fail(`CHANGELOG.md has no section for version ${version}.`),
     )
   },
 }

@@ -1,13 +1,14 @@
-// What is in a tarball as npm makes it, and users get it.
+// Reads the files of a tarball that npm has made.
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 
-/** Its files, by their path within the package. @typedef {Map<string, Buffer>} Contents */
+/** The files, by their path in the package. @typedef {Map<string, Buffer>} Contents */
 
 const BLOCK = 512
 
 /**
- * Source: the ustar format, POSIX `pax`. A header of one block, then the file in whole blocks.
+ * The ustar format of POSIX `pax`: for each file a header of one block, then the file in whole
+ * blocks.
  *
  * @param {string} file
  * @returns {Contents}
@@ -21,7 +22,7 @@ export function contentsOf(file) {
     const size = Number.parseInt(text(124, 12), 8)
     const path = [text(345, 155), text(0, 100)].filter(Boolean).join('/')
     const begin = at + BLOCK
-    // All of them are in one folder, and nothing but files.
+    // All entries are files in one folder.
     contents.set(path.replace(/^package\//, ''), tar.subarray(begin, begin + size))
     at = begin + Math.ceil(size / BLOCK) * BLOCK
   }

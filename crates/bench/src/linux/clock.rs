@@ -1,4 +1,4 @@
-//! Time as all processes see it: ns of `CLOCK_MONOTONIC`.
+//! The clock that all processes share: ns of `CLOCK_MONOTONIC`.
 
 use std::hint;
 use std::thread;
@@ -6,10 +6,11 @@ use std::time::Duration;
 
 pub use process_rwlock::now;
 
-/// A sleeper may wake that much late.
+/// A sleeping thread may wake this late, in ns.
 const LATE: u64 = 200_000;
 
-/// Sleeps until `time`, the last bit awake: whoever waits for the same time goes on together.
+/// Sleeps until `time`, and spins at the end, so that all processes that wait for one time start
+/// together.
 pub fn sleep_until(time: u64) {
     let left = time.saturating_sub(now());
     thread::sleep(Duration::from_nanos(left.saturating_sub(LATE)));

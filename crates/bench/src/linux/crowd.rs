@@ -1,6 +1,7 @@
-//! What the readers of a lock cost one who tries to write, and one who looks at it: `crowd [--json] [--readers 1,10,100,1000,4000]`.
+//! `crowd [--json] [--readers 1,10,100,1000,4000]`: the cost of many readers, for a refused `try_write` and for an inspection.
 //!
-//! All attachments are this process' own. A refused try looks now and then who is in its way, so its mean and its worst are told.
+//! All attachments belong to this process. A refused try sometimes checks the readers that block
+//! it, so both its mean and its slowest time are printed.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use super::Result;
 use super::statistics::median;
 
 const READERS: [u32; 5] = [1, 10, 100, 1000, 4000];
-/// Long beside the tick of the coarse clock, at which a refused try looks.
+/// Long compared with the tick of the coarse clock, at which a refused try checks.
 const ROUND: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 9;
 
@@ -53,7 +54,7 @@ pub fn main(options: &[&str]) -> Result<()> {
         });
         println!("{}", rows.collect::<serde_json::Value>());
     } else {
-        println!("{:>8} {:>12} {:>14} {:>12} {:>12}  ns", "readers", "attach", "refused try", "its worst", "inspect");
+        println!("{:>8} {:>12} {:>14} {:>12} {:>12}  ns", "readers", "attach", "refused try", "slowest", "inspect");
         for row in rows {
             println!(
                 "{:>8} {:>12.0} {:>14.0} {:>12.0} {:>12.0}",
@@ -83,7 +84,7 @@ fn measured(readers: u32) -> Result<Row> {
         while start.elapsed() < ROUND {
             let begun = Instant::now();
             if writer.try_write() {
-                return Err("a writer beside readers".into());
+                return Err("a writer was granted together with readers".into());
             }
             worst = worst.max(nanos(begun));
             tries += 1;

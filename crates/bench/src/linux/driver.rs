@@ -1,4 +1,4 @@
-//! A process that does with one lock what it is told.
+//! A process that uses one lock as it is commanded.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -11,8 +11,8 @@ use super::systems::{Fcntl, Flock, Futex, Lock, Nothing, PreferReader, PreferWri
 use super::{Result, workloads};
 
 pub fn main(system: &str, prefix: &Path) -> Result<()> {
-    // Whoever started us may be killed while we wait for a lock that nobody releases.
-    // SAFETY: takes numbers.
+    // The benchmark may be killed while this process waits for a lock that is never released.
+    // SAFETY: the arguments are numbers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     match system {
         "process-rwlock" => serve::<ProcessRwLock>(system, prefix),
@@ -52,7 +52,7 @@ struct Driver<'a, L: Lock> {
     memory: Vec<Vec<u8>>,
 }
 
-/// Something that is held until it is dropped.
+/// A hold, until it is dropped.
 enum Hold<'a, L: Lock + 'a> {
     Read { _guard: L::Read<'a> },
     Write { _guard: L::Write<'a> },
@@ -88,7 +88,7 @@ impl<'a, L: Lock> Driver<'a, L> {
                 json!({ "attached": times })
             }
             Command::Grow { mb } => {
-                self.memory.push(vec![1; mb << 20]); // not zero: that would be memory which is not there yet
+                self.memory.push(vec![1; mb << 20]); // not zero: the kernel allocates zeroed pages only when they are written
                 json!({ "grown": mb })
             }
             Command::Ping => json!({ "now": now() }),
@@ -104,8 +104,8 @@ impl<'a, L: Lock> Driver<'a, L> {
         Ok((hold, now()))
     }
 
-    /// The lock, unless this process holds it: most would wait for themselves.
+    /// The lock, unless this process holds it: most locks would block on themselves.
     fn free(&self) -> Result<&'a L> {
-        if self.hold.is_some() { Err("it is held already".into()) } else { Ok(self.lock) }
+        if self.hold.is_some() { Err("this driver holds the lock already".into()) } else { Ok(self.lock) }
     }
 }

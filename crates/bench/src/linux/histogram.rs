@@ -1,8 +1,8 @@
-//! How often what took how long, in buckets of 9 %.
+//! A histogram of durations, in buckets of 9 %.
 
 use serde::Serialize;
 
-/// Buckets in which times double.
+/// Buckets for each doubling.
 const OCTAVE: f64 = 8.0;
 const BUCKETS: usize = 8 * 64 + 1;
 
@@ -11,7 +11,7 @@ pub struct Histogram {
     max: u64,
 }
 
-/// As others read it: the buckets that hold something, by index.
+/// The serialized form: the buckets that are not empty, by index.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Summary {
     buckets: Vec<(usize, u64)>,

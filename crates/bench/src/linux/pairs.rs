@@ -1,7 +1,9 @@
-//! What an uncontended pair, acquire and release, costs: ours beside the process-shared locks that there are.
+//! The cost of an uncontended pair, acquire and release, of this lock and of other process-shared
+//! locks.
 //!
-//! All contenders take turns in short batches, and each is compared with `pthread_rwlock` of the same round: what disturbs
-//! the machine meanwhile disturbs them alike. Medians, and the spread from the 10th to the 90th percentile.
+//! All contenders take turns in short batches, and each is compared with `pthread_rwlock` in the
+//! same round, so that other load affects them equally. Prints medians, and the spread from the
+//! 10th to the 90th percentile.
 
 use std::fs;
 use std::mem;
@@ -17,9 +19,9 @@ use super::Result;
 use super::statistics::{median, percentile};
 use super::systems::{Fcntl, Flock, Lock, PreferReader, ProcessRwLock, Pthread, RawSync};
 
-/// Long beside the clock's resolution, short beside a time slice.
+/// Long compared with the resolution of the clock, short compared with a time slice.
 const BATCH: Duration = Duration::from_micros(500);
-/// How many attachments a lock has, unless said otherwise. A writer looks at all of them.
+/// The default numbers of attachments of a lock. A writer checks all of them.
 const ATTACHED: [u32; 3] = [1, 16, 128];
 
 /// Does a number of pairs.
@@ -47,7 +49,7 @@ impl Contender {
     }
 
     fn calibrate(&mut self) {
-        // The fastest of some: a pause in between would make the batch too small for ever.
+        // The fastest of five: one pause would make the batch too small for the whole run.
         while (0..5).map(|_| self.time(self.pairs)).min() < Some(BATCH) {
             self.pairs *= 2;
         }
@@ -77,7 +79,8 @@ pub fn main(options: &[&str]) -> Result<()> {
     let directory = Path::new("/dev/shm").join(format!("process-rwlock-bench-{}", process::id()));
     fs::create_dir(&directory)?;
     let contenders = contenders(&directory, &attached);
-    // Everything stays open: unlinked now, nothing is left behind however this ends.
+    // All files stay open. They are unlinked now, so that none is left behind however this process
+    // ends.
     fs::remove_dir_all(&directory)?;
     let mut groups = contenders?;
     for contender in groups.iter_mut().flat_map(|(_, contenders)| contenders) {
@@ -86,8 +89,8 @@ pub fn main(options: &[&str]) -> Result<()> {
     for round in 0..rounds {
         for (_, contenders) in &mut groups {
             let length = contenders.len();
-            // Each starts once in a while, so that nobody always follows the same neighbour.
-            (0..length).for_each(|place| contenders[(place + round) % length].round());
+            // The order rotates, so that no contender always follows the same one.
+            (0..length).for_each(|turn| contenders[(turn + round) % length].round());
         }
     }
     if as_json {
@@ -98,17 +101,17 @@ pub fn main(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Each attachment takes one or two, and a usual limit is 1024.
+/// Raises the limit of descriptors, often 1024: each attachment needs one or two.
 pub(super) fn allow_descriptors() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: valid for writes.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     limit.rlim_cur = limit.rlim_max;
-    // SAFETY: valid for reads. Should it fail, opening tells.
+    // SAFETY: valid for reads. If it fails, opening a lock reports it.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
 }
 
-// ---- the contenders; the first of each group is the measure
+// ---- the contenders; the first of each group is the reference
 
 type Groups = [(&'static str, Vec<Contender>); 2];
 
@@ -119,7 +122,7 @@ fn contenders(directory: &Path, attached: &[u32]) -> Result<Groups> {
     for &number in attached {
         let (lock, others) = ours(&directory.join(format!("ours-{number}")), number)?;
         enter(&mut groups, &format!("process-rwlock, {number} attached"), lock);
-        mem::forget(others); // they stay attached
+        mem::forget(others); // keeps them attached
     }
     enter(&mut groups, "flock", Flock::open(&directory.join("flock"))?);
     enter(&mut groups, "fcntl", Fcntl::open(&directory.join("fcntl"))?);
@@ -134,7 +137,7 @@ fn enter(groups: &mut Groups, name: &str, lock: impl Lock + 'static) {
     write.push(Contender::new(name, move || writes.write().map(drop)));
 }
 
-/// A lock, and what else is attached to it.
+/// A lock, and its other attachments.
 fn ours(path: &Path, attached: u32) -> Result<(ProcessRwLock, Vec<ProcessRwLock>)> {
     let options = OpenOptions::new().capacity(attached.max(DEFAULT_CAPACITY));
     let lock = ProcessRwLock::with(path, &options)?;
@@ -148,12 +151,12 @@ struct Summary {
     median: f64,
     low: f64,
     high: f64,
-    /// Median of the ratios to the measure, round by round.
+    /// Median of the ratios to the reference in each round.
     ratio: f64,
 }
 
-fn summary(contender: &Contender, measure: &Contender) -> Summary {
-    let ratios = contender.times.iter().zip(&measure.times).map(|(own, measure)| own / measure).collect();
+fn summary(contender: &Contender, reference: &Contender) -> Summary {
+    let ratios = contender.times.iter().zip(&reference.times).map(|(own, reference)| own / reference).collect();
     let times = &contender.times;
     Summary {
         median: median(times.clone()),

@@ -1,4 +1,5 @@
-//! Percentiles, interpolated linearly between the two closest ranks, as `scripts/lib/statistics.js` has them.
+//! Percentiles, interpolated linearly between the two closest ranks, as `scripts/lib/statistics.js`
+//! has them.
 
 /// A percentile of at least one value.
 pub fn percentile(mut values: Vec<f64>, percent: f64) -> f64 {

@@ -1,4 +1,4 @@
-//! What is measured, the same for every lock.
+//! The workloads, which are the same for every lock.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::histogram::{Histogram, Summary};
 use super::protocol::{Mix, Mode};
 use super::systems::Lock;
 
-/// So long runs go without a look at the clock: many times what a look costs.
+/// A batch grows until it takes this long, in ns, so that reading the clock costs nothing in
+/// comparison.
 const BATCH: u64 = 20_000;
 
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ pub struct Waits {
 
 #[derive(Serialize)]
 pub struct Handoffs {
-    /// When it was asked for, taken, and released.
+    /// The times of the request, the grant, and the release.
     holds: Vec<(u64, u64, u64)>,
 }
 
@@ -49,7 +50,7 @@ pub fn pairs<L: Lock>(lock: &L, mode: Mode, ns: u64, at: Option<u64>) -> Result<
 }
 
 fn repeat(start: u64, ns: u64, mut pair: impl FnMut() -> Result<()>) -> Result<Pairs> {
-    let (mut pairs, mut batch, mut looked) = (0, 1, start);
+    let (mut pairs, mut batch, mut checked) = (0, 1, start);
     loop {
         for _ in 0..batch {
             pair()?;
@@ -59,10 +60,10 @@ fn repeat(start: u64, ns: u64, mut pair: impl FnMut() -> Result<()>) -> Result<P
         if time - start >= ns {
             return Ok(Pairs { pairs, ns: time - start });
         }
-        if time - looked < BATCH {
+        if time - checked < BATCH {
             batch *= 2;
         }
-        looked = time;
+        checked = time;
     }
 }
 
@@ -98,7 +99,7 @@ pub fn handoffs<L: Lock>(lock: &L, times: usize, hold: u64, pause: u64) -> Resul
         let start = stay(hold);
         holds.push((asked, start, now()));
         drop(writing);
-        thread::sleep(Duration::from_nanos(pause)); // by then the other one has it
+        thread::sleep(Duration::from_nanos(pause)); // meanwhile the other process acquires it
     }
     Ok(Handoffs { holds })
 }
@@ -114,7 +115,7 @@ fn begin(at: Option<u64>) -> u64 {
     }
 }
 
-/// Stays inside for so many ns, and says since when it was there.
+/// Stays in the hold for this many ns. Returns its start.
 fn stay(ns: u64) -> u64 {
     let start = now();
     if ns > 0 {

@@ -1,4 +1,4 @@
-//! The kernel's locks on files.
+//! The file locks of the kernel.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::{Lock, Result};
 
-/// A lock on a file, of one of two kinds that the kernel has.
+/// A file lock, of one of the two kinds of the kernel.
 pub struct FileLock<K: Kind> {
     file: File,
     kind: PhantomData<K>,
@@ -27,7 +27,7 @@ pub trait Kind {
     const WRITE: libc::c_int;
     const UNLOCK: libc::c_int;
 
-    /// Takes a lock or gives it back; waits for it.
+    /// Acquires a lock, waiting for it, or releases it.
     fn request(file: &File, operation: libc::c_int) -> libc::c_int;
 }
 
@@ -40,7 +40,7 @@ impl Kind for WholeFile {
     const UNLOCK: libc::c_int = libc::LOCK_UN;
 
     fn request(file: &File, operation: libc::c_int) -> libc::c_int {
-        // SAFETY: takes two numbers; the descriptor is open.
+        // SAFETY: the arguments are numbers; the descriptor is open.
         unsafe { libc::flock(file.as_raw_fd(), operation) }
     }
 }
@@ -109,7 +109,7 @@ pub fn kernel() -> String {
     let mut system: libc::utsname = unsafe { mem::zeroed() };
     // SAFETY: valid for writes.
     unsafe { libc::uname(&raw mut system) };
-    // SAFETY: a string that ends within the array, as the kernel wrote it or as it was.
+    // SAFETY: a string that ends within the array, whether the kernel wrote it or left it zeroed.
     let release = unsafe { CStr::from_ptr(system.release.as_ptr()) };
     format!("Linux {}", release.to_string_lossy())
 }

@@ -7,11 +7,11 @@ use memmap2::MmapRaw;
 use super::memory::page;
 use super::{Lock, Result};
 
-/// Not a lock: two processes that take turns by a shared futex, the least that a handoff can cost. Each waits for the other,
-/// so it serves for `handoff` alone, with as many `times` for both.
+/// Not a lock: two processes that take turns through a shared futex, the floor of a handoff. Each
+/// waits for the other, so it supports only `handoff`, with equal `times` for both.
 pub struct Futex {
     page: MmapRaw,
-    /// Mine, 0 or 1.
+    /// The turn of this process, 0 or 1.
     turn: u32,
 }
 
@@ -50,7 +50,8 @@ impl Lock for Futex {
                 return Ok(Turn(self));
             }
             let forever: *const libc::timespec = ptr::null();
-            // SAFETY: the word is mapped while `self` lives. It returns at once if the turn has changed.
+            // SAFETY: the word is mapped while `self` lives. The call returns immediately if the
+            // turn has changed.
             unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, turn, forever) };
         }
     }
@@ -58,7 +59,8 @@ impl Lock for Futex {
 
 impl Futex {
     fn layout(&self) -> &Layout {
-        // SAFETY: the page is larger, aligned, mapped while `self` lives, and zero is a valid value.
+        // SAFETY: the page is larger, aligned, mapped while `self` lives, and zero is a valid
+        // value.
         unsafe { &*self.page.as_ptr().cast() }
     }
 }

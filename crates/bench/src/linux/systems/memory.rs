@@ -1,4 +1,4 @@
-//! Shared memory for the locks that lie in some.
+//! Shared memory for the locks that need it.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,7 +9,8 @@ use super::Result;
 
 const PAGE: u64 = 4096;
 
-/// The page that the file at `path` is. Who comes first initialises it, from zero; the others wait meanwhile.
+/// Maps the page in the file at `path`. The first process initialises it from zero; the others wait
+/// meanwhile.
 pub fn page(path: &Path, initialise: impl FnOnce(*mut u8) -> Result<()>) -> Result<MmapRaw> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     file.lock()?;
@@ -19,6 +20,6 @@ pub fn page(path: &Path, initialise: impl FnOnce(*mut u8) -> Result<()>) -> Resu
     if is_new {
         initialise(page.as_mut_ptr())?;
     }
-    file.unlock()?; // closing does not suffice while it is mapped
+    file.unlock()?; // closing is not enough while the file is mapped
     Ok(page)
 }

@@ -31,7 +31,7 @@ pub trait Lock: Sized {
     /// The lock that belongs to `prefix`, the same for every process.
     fn open(prefix: &Path) -> Result<Self>;
 
-    /// The version of whatever provides the lock.
+    /// The version of the library or system that provides the lock.
     fn version() -> String;
 
     fn read(&self) -> Result<Self::Read<'_>>;

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Lock, Result};
 
-/// Not a lock: locks nobody out. What it is waited for is what the system's scheduler lets everybody wait.
+/// Not a lock: it excludes no process. Its waits are those of the scheduler.
 pub struct Nothing;
 
 impl Lock for Nothing {

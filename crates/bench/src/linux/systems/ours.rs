@@ -4,7 +4,7 @@ use process_rwlock::{OpenOptions, ReadGuard, RwLock, WriteGuard};
 
 use super::{Lock, Result};
 
-/// The lock that all this is about.
+/// The lock of this repository.
 pub struct ProcessRwLock(RwLock);
 
 impl ProcessRwLock {
@@ -22,7 +22,7 @@ impl Lock for ProcessRwLock {
     }
 
     fn version() -> String {
-        env!("CARGO_PKG_VERSION").into() // the workspace has one
+        env!("CARGO_PKG_VERSION").into() // the version of the workspace
     }
 
     fn read(&self) -> Result<ReadGuard<'_>> {

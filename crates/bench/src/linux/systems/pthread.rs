@@ -15,12 +15,12 @@ pub struct Pthread<Kind> {
     kind: PhantomData<Kind>,
 }
 
-/// Whom a `pthread_rwlock_t` lets in first.
+/// The preference of a `pthread_rwlock_t`.
 pub trait Kind: 'static {
     const NUMBER: libc::c_int;
 }
 
-/// As glibc does by default.
+/// The default of glibc.
 pub struct PreferReader;
 
 /// `PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP`.
@@ -48,7 +48,7 @@ impl<K: Kind> Lock for Pthread<K> {
     fn version() -> String {
         // SAFETY: always safe to call.
         let version = unsafe { libc::gnu_get_libc_version() };
-        // SAFETY: a string that stays.
+        // SAFETY: a static string.
         format!("glibc {}", unsafe { CStr::from_ptr(version) }.to_string_lossy())
     }
 
@@ -87,7 +87,7 @@ fn initialise(lock: *mut libc::pthread_rwlock_t, kind: libc::c_int) -> Result<()
     check(unsafe { libc::pthread_rwlockattr_setpshared(&raw mut attributes, libc::PTHREAD_PROCESS_SHARED) })?;
     // SAFETY: as above.
     check(unsafe { libc::pthread_rwlockattr_setkind_np(&raw mut attributes, kind) })?;
-    // SAFETY: it begins a page, which is larger, and nobody uses it yet.
+    // SAFETY: it begins a page, which is larger, and no process uses it yet.
     check(unsafe { libc::pthread_rwlock_init(lock, &raw const attributes) })
 }
 

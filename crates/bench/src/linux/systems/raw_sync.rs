@@ -6,10 +6,10 @@ use raw_sync::locks::{LockGuard, LockImpl, LockInit, ReadLockGuard, RwLock};
 use super::memory::page;
 use super::{Lock, Result};
 
-/// `raw_sync`'s lock.
+/// The lock of `raw_sync`.
 pub struct RawSync {
     lock: Box<dyn LockImpl>,
-    /// Where the lock points to.
+    /// The memory of the lock.
     _page: MmapRaw,
 }
 
@@ -18,7 +18,8 @@ impl Lock for RawSync {
     type Write<'a> = LockGuard<'a>;
 
     fn open(prefix: &Path) -> Result<Self> {
-        // SAFETY: the page is zero, and large enough for lock and data. (What is dropped is a pointer to it.)
+        // SAFETY: the page is zero, and large enough for lock and data. (The dropped value is a
+        // pointer to it.)
         let page = page(prefix, |page| unsafe { RwLock::new(page, data(page)) }.map(drop))?;
         let start = page.as_mut_ptr();
         // SAFETY: initialised, and mapped as long as the lock is used.
@@ -27,7 +28,7 @@ impl Lock for RawSync {
     }
 
     fn version() -> String {
-        "0.1.5".into() // it does not say itself; Cargo.toml asks for exactly this one
+        "0.1.5".into() // the library does not report it; Cargo.toml requires exactly this version
     }
 
     fn read(&self) -> Result<ReadLockGuard<'_>> {
@@ -39,7 +40,7 @@ impl Lock for RawSync {
     }
 }
 
-/// What the lock protects, behind the lock.
+/// The data that the lock protects, behind the lock.
 fn data(page: *mut u8) -> *mut u8 {
     page.wrapping_add(RwLock::size_of(None))
 }
