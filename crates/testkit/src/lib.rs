@@ -14,7 +14,7 @@ use napi::{Env, check_status, sys};
 use napi_derive::napi;
 use process_rwlock_stress::system;
 
-/// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
+/// Maps the first `bytes` bytes of the file at `path`, shared with all other mappings of them.
 ///
 /// The file is created and grown as needed; what was never written is zero.
 #[napi]
