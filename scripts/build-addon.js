@@ -2,6 +2,7 @@
 // process-rwlock.<platform>.node, and generates index.d.ts from it.
 import { readArguments } from './lib/arguments.js'
 import { run } from './lib/run.js'
+import { installDependencies } from './lib/setup.js'
 
 const HELP = `
 npm run build:native [-- --target TRIPLE]   builds the addon, optimized
@@ -13,6 +14,7 @@ const { values } = readArguments(HELP, {
   target: { type: 'string' },
 })
 
+await installDependencies()
 await run(process.execPath, [
   ...['node_modules/@napi-rs/cli/dist/cli.js', 'build', '--platform', '--no-js', '--dts', 'index.d.ts'],
   ...['--manifest-path', 'crates/node/Cargo.toml', '--output-dir', '.'],

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from './lib/arguments.js'
 import { root } from './lib/run.js'
-import { fail } from './lib/setup.js'
+import { fail, installDependencies } from './lib/setup.js'
 
 /**
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
@@ -101,6 +101,7 @@ function updateManifest() {
 
 if (process.argv[1] === import.meta.filename) {
   readArguments('npm run build:ts   compiles src/ to dist/, and updates the entries of package.json', {})
+  await installDependencies()
   try {
     buildLibrary(join(checkout, 'dist'))
     updateManifest()
