@@ -8,7 +8,7 @@ import { acquire, isFree, never } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess }) => {
   for (const mode of modes) {
-    test(`a signal that was aborted before keeps ${mode} from even trying`, async (t) => {
+    test(`with a signal that has already aborted, ${mode} rejects with its reason and does not try`, async (t) => {
       const lock = open(t)
       const reason = new Error('not today')
       const signal = AbortSignal.abort(reason)
@@ -18,7 +18,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.deepEqual((await lock.inspect()).holders, [])
     })
 
-    test(`a signal that is aborted ends a wait for ${mode} with its reason`, async (t) => {
+    test(`an abort rejects a wait for ${mode} with the reason of the signal`, async (t) => {
       const lock = open(t)
       const writer = await lock.acquireWrite()
       for (const reason of [new Error('enough'), 'a string', 0, null]) {
@@ -40,13 +40,13 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     const controller = new AbortController()
     const waits = lock.acquireRead({ signal: controller.signal })
     controller.abort()
-    // A DOMException, which ava takes for no error.
+    // A DOMException: ava does not recognize it as an error without `any`.
     const error = await t.throwsAsync(waits, { any: true, name: 'AbortError', instanceOf: DOMException })
     t.is(error, controller.signal.reason)
     await writer.release()
   })
 
-  test('AbortSignal.timeout rejects with its TimeoutError', async (t) => {
+  test('a signal of AbortSignal.timeout rejects the wait with its TimeoutError', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     await t.throwsAsync(lock.read(never, { signal: AbortSignal.timeout(20) }), {
@@ -57,7 +57,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     await writer.release()
   })
 
-  test('AbortSignal.any ends a wait with the reason of the first', async (t) => {
+  test('a signal of AbortSignal.any rejects the wait with the reason of the first abort', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     const [one, two] = [new AbortController(), new AbortController()]
@@ -68,7 +68,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     await writer.release()
   })
 
-  test('whichever comes first ends the wait: timeout or signal', async (t) => {
+  test('a wait with a timeout and a signal ends at the first of the two', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     await t.throwsAsync(lock.read(never, { timeout: 20, signal: AbortSignal.timeout(5000) }), {
@@ -81,7 +81,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     await writer.release()
   })
 
-  test('a signal that is aborted after the grant does nothing', async (t) => {
+  test('an abort after the grant has no effect', async (t) => {
     const lock = open(t)
     const controller = new AbortController()
     const guard = await lock.acquireWrite({ signal: controller.signal })
@@ -93,7 +93,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   })
 
   test(
-    'after an abort those behind it go on, here and in other processes',
+    'after an abort the requests behind it are granted, in this process and in others',
     ['fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -115,23 +115,27 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     },
   )
 
-  test('an abort in the middle of the queue leaves the rest of it in order', ['fairness'], async (t) => {
-    const lock = open(t, undefined, { fairness: 0 })
-    const log = []
-    const writer = await lock.acquireWrite()
-    const controllers = Array.from({ length: 6 }, () => new AbortController())
-    const waits = controllers.map(({ signal }, i) => lock.write(() => log.push(i), { signal }))
-    for (const i of [0, 3, 5]) controllers[i].abort(new Error(`${i}`))
-    await writer.release()
-    const ends = await Promise.allSettled(waits)
-    t.deepEqual(
-      ends.map(({ status }) => status),
-      ['rejected', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
-    )
-    t.deepEqual(log, [1, 2, 4])
-  })
+  test(
+    'an abort in the middle of the queue does not change the order of the rest',
+    ['fairness'],
+    async (t) => {
+      const lock = open(t, undefined, { fairness: 0 })
+      const log = []
+      const writer = await lock.acquireWrite()
+      const controllers = Array.from({ length: 6 }, () => new AbortController())
+      const waits = controllers.map(({ signal }, i) => lock.write(() => log.push(i), { signal }))
+      for (const i of [0, 3, 5]) controllers[i].abort(new Error(`${i}`))
+      await writer.release()
+      const ends = await Promise.allSettled(waits)
+      t.deepEqual(
+        ends.map(({ status }) => status),
+        ['rejected', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
+      )
+      t.deepEqual(log, [1, 2, 4])
+    },
+  )
 
-  test('one signal ends all the waits that share it', async (t) => {
+  test('one signal rejects all waits that share it', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     const { signal, abort } = sharedSignal()
@@ -144,7 +148,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   })
 
   test(
-    'one signal ends all the waits that share it, also those that the end of another would let in',
+    'one signal rejects all waits that share it, including those that the end of another would let in',
     ['upgradable', 'fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -159,7 +163,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         lock.acquireUpgradable({ signal }),
         lock.read(never, { signal }),
       ]
-      const beside = lock.acquireRead()
+      const other = lock.acquireRead()
       t.is((await lock.inspect()).waiters[0].count, 5)
       controller.abort(new Error('all'))
       const ends = await Promise.allSettled(waits)
@@ -167,11 +171,11 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         ends.map((end) => end.status === 'rejected' && end.reason.message),
         ['all', 'all', 'all', 'all'],
       )
-      t.is((await beside).mode, 'read')
+      t.is((await other).mode, 'read')
     },
   )
 
-  test('a signal that many waits share gives no MaxListenersExceededWarning, and none keeps a listener', async (t) => {
+  test('a signal shared by many waits gives no MaxListenersExceededWarning and keeps no listener', async (t) => {
     /** @type {Error[]} */
     const warnings = []
     const listen = (warning) => warnings.push(warning)
@@ -194,7 +198,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     await t.throwsAsync(pending, { code: 'ERR_LOCK_CLOSED' })
     t.is(getEventListeners(signal, 'abort').length, 0)
     t.true(again.released)
-    // Warnings are told on the next turn.
+    // Warnings are emitted on the next turn.
     await setImmediate()
     t.deepEqual(warnings, [])
   })
@@ -214,7 +218,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   // ---- before fn, and in it
 
   for (const method of modes) {
-    test(`${method}(fn) does not run fn if its signal aborts before that, also if the lock was free`, async (t) => {
+    test(`${method}(fn) does not run fn if its signal aborts first, even if the lock was free`, async (t) => {
       const lock = open(t)
       const controller = new AbortController()
       let ran = false
@@ -241,14 +245,14 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         },
         { signal: controller.signal },
       )
-      void guard?.release() // which grants it
+      void guard?.release() // grants the wait
       controller.abort()
       t.is(await done.catch((reason) => reason), controller.signal.reason)
       t.false(ran)
       await assertFree(t, lock)
     })
 
-    test(`${method}(fn) goes on if its signal aborts when fn has begun`, async (t) => {
+    test(`${method}(fn) continues if its signal aborts after fn has begun`, async (t) => {
       const lock = open(t)
       const controller = new AbortController()
       const done = lock[method](
@@ -264,21 +268,17 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     })
   }
 
-  test(
-    'an abort before fn leaves the report of a writer that died',
-    ['ownerDied', 'processes'],
-    async (t) => {
-      const ref = newRef(t)
-      const lock = open(t, ref)
-      const victim = await otherProcess(t)
-      await victim.ask('hold', { ref, mode: 'write' })
-      await victim.kill()
-      await lock.read(() => {}, { timeout: 5000 }) // so that it is found
-      const controller = new AbortController()
-      const done = lock.write(() => {}, { signal: controller.signal })
-      controller.abort()
-      t.is(await done.catch((reason) => reason), controller.signal.reason)
-      t.is((await lock.inspect()).ownerDied?.pid, victim.pid)
-    },
-  )
+  test('an abort before fn does not clear ownerDied', ['ownerDied', 'processes'], async (t) => {
+    const ref = newRef(t)
+    const lock = open(t, ref)
+    const victim = await otherProcess(t)
+    await victim.ask('hold', { ref, mode: 'write' })
+    await victim.kill()
+    await lock.read(() => {}, { timeout: 5000 }) // detects the death
+    const controller = new AbortController()
+    const done = lock.write(() => {}, { signal: controller.signal })
+    controller.abort()
+    t.is(await done.catch((reason) => reason), controller.signal.reason)
+    t.is((await lock.inspect()).ownerDied?.pid, victim.pid)
+  })
 })

@@ -4,13 +4,13 @@ import { contract } from './contract.js'
 import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess }) => {
-  // ---- who may be in together
+  // ---- compatible modes
 
   for (const held of modes) {
     for (const wanted of modes) {
       const may = TOGETHER[held][wanted]
       test(
-        `beside a ${held} hold ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`,
+        `while ${held} is held, ${wanted} is ${may ? 'granted' : 'not granted'}, in this process and in others`,
         ['processes'],
         async (t) => {
           const ref = newRef(t)
@@ -36,7 +36,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     }
   }
 
-  test('what waits is granted when it can be, and never before', async (t) => {
+  test('a wait is granted when no conflicting hold is left, and not before', async (t) => {
     const lock = open(t)
     for (const held of modes) {
       for (const wanted of modes.filter((mode) => !TOGETHER[held][mode])) {
@@ -47,7 +47,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
           return guard
         })
         for (let turn = 0; turn < 5; turn++) await setImmediate()
-        t.false(granted, `${wanted} beside ${held}`)
+        t.false(granted, `${wanted} while ${held} is held`)
         await guard.release()
         const next = await waits
         t.is(next.mode, wanted)
@@ -59,7 +59,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   // ---- with a function
 
   for (const mode of modes) {
-    test(`${mode}(fn) holds the lock while fn runs, and gives its result`, async (t) => {
+    test(`${mode}(fn) holds the lock while fn runs, and resolves with its result`, async (t) => {
       const lock = open(t)
       const result = await lock[mode](async (guard) => {
         t.is(guard.mode, mode)
@@ -105,25 +105,25 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) waits for the promise of fn itself, not for what stands in its place as "then"`, async (t) => {
+    test(`${mode}(fn) waits for the promise of fn itself, even if it has a "then" of its own`, async (t) => {
       const lock = open(t)
       let heldAtTheEnd = false
       const promise = setImmediate().then(async () => {
         heldAtTheEnd = !(await isFree(lock))
         return mode
       })
-      // biome-ignore lint/suspicious/noThenProperty: a promise with a "then" of its own, which await does not look at either
+      // biome-ignore lint/suspicious/noThenProperty: a promise with a "then" of its own, which `await` ignores
       const deaf = Object.assign(promise, { then() {} })
       t.is(await lock[mode](() => deaf), mode)
       t.true(heldAtTheEnd)
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) passes on what looking for "then" in the result throws, and releases`, async (t) => {
+    test(`${mode}(fn) rejects with the error of a "then" getter of the result, and releases`, async (t) => {
       const lock = open(t)
       const error = new Error('thrown by a getter')
       const result = {
-        // biome-ignore lint/suspicious/noThenProperty: what looks for a thenable meets it
+        // biome-ignore lint/suspicious/noThenProperty: the getter is what the test is about
         get then() {
           throw error
         },
@@ -132,7 +132,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) passes on what fn throws, and releases`, async (t) => {
+    test(`${mode}(fn) rejects with the error that fn throws, and releases`, async (t) => {
       const lock = open(t)
       const error = new Error('thrown in fn')
       /** @type {import('process-rwlock').AsyncGuard | undefined} */
@@ -148,7 +148,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) passes on what the promise of fn rejects with, and releases`, async (t) => {
+    test(`${mode}(fn) rejects with the reason of the promise of fn, and releases`, async (t) => {
       const lock = open(t)
       const error = new Error('rejected in fn')
       const thrown = await t.throwsAsync(
@@ -161,7 +161,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) passes on what is thrown even if it is no error`, async (t) => {
+    test(`${mode}(fn) rejects with any thrown value, including values that are not errors`, async (t) => {
       const lock = open(t)
       for (const thrown of [undefined, null, 0, 'text']) {
         const outcome = await lock[mode](() => {
@@ -175,7 +175,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       }
     })
 
-    test(`${mode}(fn) never runs fn before it has returned its promise`, async (t) => {
+    test(`${mode}(fn) returns its promise before fn runs`, async (t) => {
       const lock = open(t)
       const log = []
       const promise = lock[mode](() => log.push('fn'))
@@ -185,7 +185,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.deepEqual(log, ['returned', 'fn'])
     })
 
-    test(`${mode}(fn) that releases inside fn goes on without the lock`, async (t) => {
+    test(`${mode}(fn) continues without the lock after fn has released it`, async (t) => {
       const lock = open(t)
       const result = await lock[mode](async (guard) => {
         await guard.release()
@@ -197,7 +197,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.true(await isFree(lock))
     })
 
-    test(`${mode}(fn) that releases inside fn does not release the next one's hold`, async (t) => {
+    test(`${mode}(fn) does not release the hold of another owner after fn has released its own`, async (t) => {
       const lock = open(t)
       /** @type {import('process-rwlock').AsyncGuard | undefined} */
       let next
@@ -212,7 +212,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     })
   }
 
-  test('locks that take turns in one thread keep their holds apart, whichever call comes next', async (t) => {
+  test('holds of different locks in one thread are independent, in any order of calls', async (t) => {
     const locks = [open(t), open(t), open(t)]
     for (const first of modes) {
       for (const second of modes) {
@@ -227,7 +227,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     }
   })
 
-  test('functions that throw while others wait let the others go on', async (t) => {
+  test('a function that throws while others wait lets the others continue', async (t) => {
     const lock = open(t)
     const first = lock.write(async () => {
       await setImmediate()
@@ -240,18 +240,18 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is(await third, 'third')
   })
 
-  test('a function may take the same lock again where that is no conflict', ['upgradable'], async (t) => {
+  test('a function may acquire the same lock again in a compatible mode', ['upgradable'], async (t) => {
     const lock = open(t)
     t.is(await lock.read(() => lock.read(() => lock.read(() => 'deep'))), 'deep')
-    t.is(await lock.upgradable(() => lock.read(() => 'beside')), 'beside')
-    t.is(await lock.read(() => lock.upgradable(() => 'beside')), 'beside')
+    t.is(await lock.upgradable(() => lock.read(() => 'together')), 'together')
+    t.is(await lock.read(() => lock.upgradable(() => 'together')), 'together')
     t.true(await isFree(lock))
   })
 
   // ---- guards
 
   for (const mode of modes) {
-    test(`a ${mode} guard holds until release(), which may be called again`, async (t) => {
+    test(`a guard for ${mode} holds the lock until release(), and a second release() has no effect`, async (t) => {
       const lock = open(t)
       const guard = await acquire[mode](lock)
       t.is(guard.mode, mode)
@@ -265,7 +265,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       t.is(guard.mode, mode)
       t.true(await isFree(lock))
 
-      // A second release must not take somebody else's hold away.
+      // A second release must not end the hold of another owner.
       const next = await acquire[mode](lock)
       await guard.release()
       t.false(next.released)
@@ -273,7 +273,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       await next.release()
     })
 
-    test(`a ${mode} guard can be used with "await using"`, async (t) => {
+    test(`a guard for ${mode} can be used with "await using"`, async (t) => {
       const lock = open(t)
       const guard = await acquire[mode](lock)
       const disposed = guard[Symbol.asyncDispose]()
@@ -285,7 +285,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       await guard[Symbol.asyncDispose]()
     })
 
-    test(`a ${mode} guard can be used with "using"`, ['sync'], async (t) => {
+    test(`a guard for ${mode} can be used with "using"`, ['sync'], async (t) => {
       const lock = open(t)
       const guard = /** @type {import('process-rwlock').Guard} */ (await acquire[mode](lock))
       t.is(guard[Symbol.dispose](), undefined)
@@ -295,7 +295,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       guard[Symbol.dispose]()
     })
 
-    test(`try for ${mode} gives a guard, or null without waiting`, async (t) => {
+    test(`a try for ${mode} gives a guard, or null without waiting`, async (t) => {
       const lock = open(t)
       const guard = await tryTo[mode](lock)
       t.is(guard?.mode, mode)
@@ -311,7 +311,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     /** @type {any} */
     let scenes
     try {
-      // Node.js 24 and later parse it.
+      // Node.js 24 and later can parse it.
       scenes = new Function(
         'lock',
         `return (async () => {
@@ -333,7 +333,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.deepEqual(await scenes(open(t)), [true, true, true, true, true, true, true])
   })
 
-  test('many read holds are counted, and the writer comes when the last has gone', async (t) => {
+  test('many read holds are counted, and a writer is granted after the last release', async (t) => {
     const lock = open(t)
     const guards = await Promise.all(Array.from({ length: 1000 }, () => lock.acquireRead()))
     t.like(await lock.inspect(), { holders: [{ mode: 'read', count: 1000 }] })
@@ -348,7 +348,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
 
   for (const held of modes) {
     for (const wanted of modes.filter((mode) => !TOGETHER[held][mode])) {
-      test(`a failed try for ${wanted} beside ${held} leaves no trace`, ['processes'], async (t) => {
+      test(`a failed try for ${wanted} while ${held} is held leaves no trace`, ['processes'], async (t) => {
         const ref = newRef(t)
         const lock = open(t, ref)
         const child = await otherProcess(t)
@@ -360,7 +360,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
         t.deepEqual(waiters, [])
         t.like(holders, [{ pid: child.pid, mode: held, count: 1 }])
         t.is(holders.length, 1)
-        // Whoever may be in beside the holder still may.
+        // Compatible requests are still granted.
         if (TOGETHER[held].read) t.is(await (await lock.tryRead())?.release(), undefined)
         const third = await otherProcess(t)
         await third.ask('open', { ref })
@@ -374,7 +374,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     }
   }
 
-  test('a failed try does not wake, delay or overtake those who wait', ['processes'], async (t) => {
+  test('a failed try does not wake, delay or overtake waiters', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const child = await otherProcess(t)

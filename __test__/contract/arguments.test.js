@@ -1,4 +1,5 @@
-// What is wrong with an argument is said at once, in Node's own terms; and what errors look like.
+// Invalid arguments are refused immediately, with the error codes of Node.js; and the members of
+// errors.
 import { inspect } from 'node:util'
 import { LockError } from 'process-rwlock'
 import { contract } from './contract.js'
@@ -15,7 +16,7 @@ contract(({ test, open, newRef }) => {
   const show = (value) =>
     typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
-  test('options that are no object are ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
+  test('options that are not an object give ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     for (const options of [null, 1, 'x', true]) {
@@ -33,7 +34,7 @@ contract(({ test, open, newRef }) => {
 
   // ---- acquiring
 
-  test('a function that is none is ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
+  test('an fn that is not a function gives ERR_INVALID_ARG_TYPE', ['upgradable'], async (t) => {
     const lock = open(t)
     for (const fn of [undefined, null, 1, 'x', {}, Promise.resolve()]) {
       const wrong = { ...TYPE, message: /fn must be a function\. Received/ }
@@ -54,37 +55,33 @@ contract(({ test, open, newRef }) => {
   }
 
   for (const [option, { type, value }] of Object.entries(ACQUIRING)) {
-    test(
-      `a wrong ${option} is refused by every acquisition, which leaves no trace`,
-      ['upgradable'],
-      async (t) => {
-        const lock = open(t)
-        const never = () => t.fail('it must not run')
-        const message = new RegExp(`options\\.${option} .*Received`)
-        const cases = [
-          ...type.map((wrong) => ({ wrong, expected: { ...TYPE, message } })),
-          ...value.map((wrong) => ({ wrong, expected: { ...VALUE, message } })),
-        ]
-        const upgradable = await lock.acquireUpgradable()
-        for (const { wrong, expected } of cases) {
-          const options = any({ [option]: wrong })
-          await t.throwsAsync(upgradable.upgrade(options), expected, show(wrong))
-        }
-        t.is(upgradable.mode, 'upgradable')
-        await upgradable.release()
-        for (const { wrong, expected } of cases) {
-          const options = any({ [option]: wrong })
-          await t.throwsAsync(lock.read(never, options), expected, show(wrong))
-          await t.throwsAsync(lock.write(never, options), expected, show(wrong))
-          await t.throwsAsync(lock.upgradable(never, options), expected, show(wrong))
-          await t.throwsAsync(lock.acquireRead(options), expected, show(wrong))
-          await t.throwsAsync(lock.acquireWrite(options), expected, show(wrong))
-          await t.throwsAsync(lock.acquireUpgradable(options), expected, show(wrong))
-        }
-        const { holders, waiters } = await lock.inspect()
-        t.deepEqual([holders, waiters], [[], []])
-      },
-    )
+    test(`every acquisition refuses an invalid ${option} and leaves no trace`, ['upgradable'], async (t) => {
+      const lock = open(t)
+      const never = () => t.fail('it must not run')
+      const message = new RegExp(`options\\.${option} .*Received`)
+      const cases = [
+        ...type.map((wrong) => ({ wrong, expected: { ...TYPE, message } })),
+        ...value.map((wrong) => ({ wrong, expected: { ...VALUE, message } })),
+      ]
+      const upgradable = await lock.acquireUpgradable()
+      for (const { wrong, expected } of cases) {
+        const options = any({ [option]: wrong })
+        await t.throwsAsync(upgradable.upgrade(options), expected, show(wrong))
+      }
+      t.is(upgradable.mode, 'upgradable')
+      await upgradable.release()
+      for (const { wrong, expected } of cases) {
+        const options = any({ [option]: wrong })
+        await t.throwsAsync(lock.read(never, options), expected, show(wrong))
+        await t.throwsAsync(lock.write(never, options), expected, show(wrong))
+        await t.throwsAsync(lock.upgradable(never, options), expected, show(wrong))
+        await t.throwsAsync(lock.acquireRead(options), expected, show(wrong))
+        await t.throwsAsync(lock.acquireWrite(options), expected, show(wrong))
+        await t.throwsAsync(lock.acquireUpgradable(options), expected, show(wrong))
+      }
+      const { holders, waiters } = await lock.inspect()
+      t.deepEqual([holders, waiters], [[], []])
+    })
   }
 
   test('an asynchronous method rejects, and never throws', ['upgradable'], (t) => {
@@ -104,7 +101,7 @@ contract(({ test, open, newRef }) => {
     }
   })
 
-  test('acquiring options may be left out or undefined', ['upgradable'], async (t) => {
+  test('the options of an acquisition may be omitted or undefined', ['upgradable'], async (t) => {
     const lock = open(t)
     const none = { timeout: undefined, signal: undefined, label: undefined }
     t.is(await lock.read(() => 1, none), 1)
@@ -115,7 +112,7 @@ contract(({ test, open, newRef }) => {
   })
 
   test(
-    'a downgrade to anything else is ERR_INVALID_ARG_VALUE, and the hold stays',
+    'a downgrade to an invalid mode gives ERR_INVALID_ARG_VALUE and keeps the hold',
     ['upgradable'],
     async (t) => {
       const lock = open(t)
@@ -132,7 +129,7 @@ contract(({ test, open, newRef }) => {
 
   // ---- errors
 
-  test('a LockError has name, code, message and stack, and says so when printed', async (t) => {
+  test('a LockError has a name, code, message and stack, and shows them when printed', async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await lock.close()

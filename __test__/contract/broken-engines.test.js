@@ -1,4 +1,5 @@
-// The contract tests can fail: over an engine with one deliberate fault (engines/broken.js), those that state what it breaks fail.
+// The contract tests can fail: over an engine with one deliberate fault (engines/broken.js) the
+// tests of what it breaks fail.
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { timeoutFactor, unlessEmulated } from '../helpers/index.js'
@@ -7,61 +8,61 @@ import { faults } from './engines/broken.js'
 /** The tests that find each fault, as `file: title`. @type {Record<string, string[]>} */
 const FOUND_BY = {
   'writers are not alone': [
-    'acquiring: beside a write hold read is not granted, in this process and in others',
-    'acquiring: beside a write hold write is not granted, in this process and in others',
-    'acquiring: what waits is granted when it can be, and never before',
+    'acquiring: while write is held, read is not granted, in this process and in others',
+    'acquiring: while write is held, write is not granted, in this process and in others',
+    'acquiring: a wait is granted when no conflicting hold is left, and not before',
   ],
-  'readers are alone': ['acquiring: beside a read hold read is granted, in this process and in others'],
+  'readers are alone': ['acquiring: while read is held, read is granted, in this process and in others'],
   'upgradables are readers': [
-    'acquiring: beside a upgradable hold upgradable is not granted, in this process and in others',
+    'acquiring: while upgradable is held, upgradable is not granted, in this process and in others',
   ],
   'timeouts are ignored': ['timeouts: a wait for write ends when its timeout has passed, and not before'],
   'signals are ignored': [
-    'aborts: a signal that was aborted before keeps read from even trying',
-    'aborts: a signal that is aborted ends a wait for read with its reason',
+    'aborts: with a signal that has already aborted, read rejects with its reason and does not try',
+    'aborts: an abort rejects a wait for read with the reason of the signal',
   ],
   'labels are ignored': ['labels: a hold that had to wait shows its own label'],
   'a wait that was given up is granted': [
-    'timeouts: after a writer of this thread timed out, the readers behind it go on',
-    'aborts: an abort in the middle of the queue leaves the rest of it in order',
+    'timeouts: after a writer of this thread timed out, the readers behind it are granted',
+    'aborts: an abort in the middle of the queue does not change the order of the rest',
   ],
   'waits have no queue': [
-    'order: with fairness 0 a thread is served in the order it asked in, readers side by side',
+    'order: with fairness 0, the requests of a thread are granted in their order, adjacent readers together',
   ],
-  'a try waits': ['acquiring: try for write gives a guard, or null without waiting'],
-  'a function that throws keeps the lock': ['acquiring: write(fn) passes on what fn throws, and releases'],
-  'a function runs at once': ['acquiring: write(fn) never runs fn before it has returned its promise'],
+  'a try waits': ['acquiring: a try for write gives a guard, or null without waiting'],
+  'a function that throws keeps the lock': [
+    'acquiring: write(fn) rejects with the error that fn throws, and releases',
+  ],
+  'a function runs at once': ['acquiring: write(fn) returns its promise before fn runs'],
   'a function runs after an abort': [
-    'aborts: write(fn) does not run fn if its signal aborts before that, also if the lock was free',
+    'aborts: write(fn) does not run fn if its signal aborts first, even if the lock was free',
   ],
   'tokens stay the same': [
     'tokens: the token of a write hold is greater than the tokens of all earlier write holds',
     'tokens: tokens continue to grow after the lock was closed everywhere (opened by name)',
   ],
   'deaths are not reported': [
-    'owner-died: it names the process, the thread, the label and the token of the hold',
+    'owner-died: ownerDied gives the process, the thread, the label and the token of the hold',
   ],
   'a death is reported once': [
-    'owner-died: readers, upgradables and writers are told, and whoever looks, in every process',
+    'owner-died: ownerDied is reported to readers, upgradables, writers and inspect(), in every process',
   ],
   'a second release ends another hold': [
-    'acquiring: a write guard holds until release(), which may be called again',
+    'acquiring: a guard for write holds the lock until release(), and a second release() has no effect',
   ],
-  'disposal does not release': ['acquiring: a write guard can be used with "await using"'],
-  'an upgrade releases first': ['guards: an upgrade goes before the writers that wait already'],
-  'a downgrade releases first': [
-    'guards: a writer that waits elsewhere does not get in between write and read',
-  ],
+  'disposal does not release': ['acquiring: a guard for write can be used with "await using"'],
+  'an upgrade releases first': ['guards: an upgrade is granted before writers that are already waiting'],
+  'a downgrade releases first': ['guards: a waiting writer is not granted between write and read'],
   'closing forgets the waits': [
     'closing: closing rejects pending acquisitions of every kind with ERR_LOCK_CLOSED',
   ],
   'closing keeps the holds': ['closing: closing releases the holds of the handle'],
   'errors have no code': ['timeouts: a wait for write ends when its timeout has passed, and not before'],
   'arguments are not checked': [
-    'arguments: a wrong timeout is refused by every acquisition, which leaves no trace',
+    'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
   'inspect() shows no waiters': [
-    'inspect: inspect() tells who waits, longest first, and how many of a thread',
+    'inspect: inspect() shows the waiters, the longest wait first, with the number of requests of each thread',
   ],
 }
 
@@ -77,7 +78,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
  */
 function run(fault, tests, bound) {
   const files = new Set(tests.map((test) => `__test__/contract/${test.split(': ')[0]}.test.js`))
-  // As it is in a pattern, a title may have an asterisk for everything that means something there.
+  // In a pattern, `!` and `*` have a meaning of their own.
   const titles = tests.map((test) => `broken: ${titleOf(test).replace(/[!*]/g, '*')}`)
   const engine = new URL(`./engines/broken.js?${encodeURIComponent(fault)}`, import.meta.url)
   const args = [
@@ -105,11 +106,11 @@ function titleOf(test) {
 
 const test = unlessEmulated('each runs ava again')
 
-test('every fault is found by a test', (t) => {
+test('every fault has a test that finds it', (t) => {
   t.deepEqual(Object.keys(FOUND_BY).toSorted(), faults.filter((fault) => fault !== 'none').toSorted())
 })
 
-test('these tests pass over an engine without fault', async (t) => {
+test('these tests pass over an engine without a fault', async (t) => {
   t.timeout(100_000 * timeoutFactor)
   const tests = [...new Set(Object.values(FOUND_BY).flat())]
   const ends = await run('none', tests)

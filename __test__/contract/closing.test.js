@@ -1,10 +1,11 @@
-// Closing a lock ends its waits and its holds; two handles of one lock are independent of each other.
+// Closing a lock ends its waits and its holds; two handles of one lock are independent of each
+// other.
 import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess }) => {
-  test('two handles exclude each other as two locks would', ['upgradable'], async (t) => {
+  test('two handles of one lock exclude each other', ['upgradable'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const log = []
@@ -18,7 +19,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.deepEqual(log, ['a releases', 'b writes'])
   })
 
-  test('closing one handle leaves the holds of the other', ['processes'], async (t) => {
+  test('closing one handle does not end the holds of another', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const outsider = await otherProcess(t)
@@ -33,7 +34,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is((await outsider.ask('tryWrite')).mode, 'write')
   })
 
-  test('closing one handle leaves the waits of the other', ['processes'], async (t) => {
+  test('closing one handle does not end the waits of another', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const child = await otherProcess(t)
@@ -48,7 +49,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   })
 
   test(
-    'closing one handle releases its own holds, though the attachment stays open',
+    'closing one handle releases its own holds, even if the attachment stays open',
     ['processes'],
     async (t) => {
       const ref = newRef(t)
@@ -67,7 +68,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     },
   )
 
-  test('a write hold of one handle survives that the other closes', ['processes'], async (t) => {
+  test('a write hold of one handle outlasts the close of another', ['processes'], async (t) => {
     const ref = newRef(t)
     const [a, b] = [open(t, ref), open(t, ref)]
     const guard = await a.acquireWrite()
@@ -95,7 +96,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     }
   })
 
-  test('closing is a release: nobody is told of a dead owner', ['ownerDied', 'processes'], async (t) => {
+  test('closing during a write hold does not set ownerDied', ['ownerDied', 'processes'], async (t) => {
     const ref = newRef(t)
     const child = await otherProcess(t)
     await child.ask('open', { ref })
@@ -105,7 +106,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is((await child.ask('acquireWrite')).ownerDied, null)
   })
 
-  test('closing lets in those who wait elsewhere', ['processes'], async (t) => {
+  test('closing grants the lock to waiters in other processes', ['processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await lock.acquireWrite()
@@ -164,7 +165,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     },
   )
 
-  test('closing while a function runs releases under it, and the function goes on', async (t) => {
+  test('closing while a function runs releases its hold, and the function continues', async (t) => {
     const lock = open(t)
     const result = await lock.write(async (guard) => {
       await lock.close()
@@ -174,7 +175,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is(result, 'done')
   })
 
-  test('a hold granted but not yet seen does not run its function after close()', async (t) => {
+  test('close() before a granted function has begun prevents it from running', async (t) => {
     const lock = open(t)
     let ran = false
     const read = lock.read(() => {
@@ -186,7 +187,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   })
 
   test(
-    'every method of a closed lock says ERR_LOCK_CLOSED, and close() does nothing',
+    'every method of a closed lock fails with ERR_LOCK_CLOSED, and close() has no effect',
     ['upgradable'],
     async (t) => {
       const ref = newRef(t)
@@ -210,7 +211,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     },
   )
 
-  test('Symbol.asyncDispose closes', async (t) => {
+  test('Symbol.asyncDispose closes the lock', async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await lock.tryWrite()

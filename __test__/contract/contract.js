@@ -1,4 +1,4 @@
-// Declares the tests of the contract for each engine, and gives them what they need: a new lock, another owner.
+// Declares the tests of the contract for each engine, and gives them new locks and other owners.
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { spawnThread, testUnless, test as testWithBound } from '../helpers/index.js'
@@ -12,7 +12,7 @@ import { MODES } from './modes.js'
  * @typedef {(t: Test) => void | Promise<void>} Body
  */
 
-/** What the tests of one engine use. */
+/** The means of the tests over one engine. */
 class Bench {
   #engine
   #pool
@@ -24,8 +24,8 @@ class Bench {
   }
 
   /**
-   * Declares a test of the contract: `test(title, body)`, or `test(title, needs, body)` if the engine must be able to do more
-   * than every engine can. Over an engine that cannot, it is skipped.
+   * Declares a test of the contract: `test(title, body)`, or `test(title, needs, body)` if it needs
+   * capabilities that not every engine has. Over an engine without them it is skipped.
    *
    * @param {string} title
    * @param {[Body] | [Capability[], Body]} rest
@@ -37,17 +37,17 @@ class Bench {
     declare(`${this.#engine.name}: ${title}`, body)
   }
 
-  /** The modes that its locks can be held in. */
+  /** The modes in which its locks can be held. */
   get modes() {
     return MODES.filter((mode) => mode !== 'upgradable' || this.#engine.capabilities.includes(mode))
   }
 
-  /** Kinds of references, and what makes one. */
+  /** The kinds of references, each with the function that makes one. */
   get refs() {
     return Object.entries(this.#engine.refs)
   }
 
-  /** ms within which the exit of a process is noticed, at most. */
+  /** The longest time in which the exit of a process is detected, in ms. */
   get exitDetection() {
     return this.#engine.exitDetection
   }
@@ -56,7 +56,7 @@ class Bench {
   newRef = (t) => this.refs[0][1](t)
 
   /**
-   * A handle of this thread, which is closed after the test; of a new lock, unless a reference is given.
+   * A handle of this thread, by default of a new lock. It is closed after the test.
    *
    * @param {Test} t
    * @param {any} [ref]
@@ -68,7 +68,7 @@ class Bench {
     return lock
   }
 
-  /** A process that uses a lock over and over; see `stream`. @param {Test} t @param {any} what */
+  /** A process that acquires a lock repeatedly; see `stream`. @param {Test} t @param {any} what */
   stream = (t, what) => stream(t, { engine: this.#engine.module.href, ...what })
 
   /** Another process, with no lock open (`helpers/child.js`). @param {Test} t */

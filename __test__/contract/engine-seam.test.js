@@ -1,5 +1,4 @@
-// The API over an engine that answers later: what it does for every engine that stands on
-// src/engine.ts.
+// The API over an engine that answers later: what it does for every engine behind src/engine.ts.
 import { LockError } from 'process-rwlock'
 import { cleanUp } from '../helpers/cleanup.js'
 import { test, uniqueName } from '../helpers/index.js'
@@ -78,7 +77,7 @@ test('a hold is upgraded when the readers have left, and downgraded', async (t) 
   await t.throwsAsync(guard.upgrade(), { code: 'ERR_LOCK_CLOSED' })
 })
 
-test('an upgrade that is waited for ends with its hold', async (t) => {
+test('a pending upgrade ends with its hold', async (t) => {
   const lock = openLock(t)
   const guard = await lock.acquireUpgradable()
   const reader = await lock.acquireRead()
@@ -89,7 +88,7 @@ test('an upgrade that is waited for ends with its hold', async (t) => {
   t.deepEqual((await lock.inspect()).holders, [])
 })
 
-test('a closed lock rejects what waits, and everything after', async (t) => {
+test('a closed lock rejects pending and later calls', async (t) => {
   const name = uniqueName(t)
   const [one, other] = [openLock(t, name), openLock(t, name)]
   await other.acquireWrite()
@@ -114,7 +113,7 @@ test('a function whose lock was lost rejects, even if the function succeeded', a
   t.is(await t.throwsAsync(run), lost)
 })
 
-test('arguments are checked, and a method without its lock or guard says so', async (t) => {
+test('arguments are checked, and a method without its lock or guard gives an error', async (t) => {
   const lock = openLock(t)
   await t.throwsAsync(lock.read(/** @type {any} */ ('no function')), { code: 'ERR_INVALID_ARG_TYPE' })
   await t.throwsAsync(lock.acquireRead({ timeout: -1 }), { code: 'ERR_INVALID_ARG_VALUE' })
@@ -125,7 +124,7 @@ test('arguments are checked, and a method without its lock or guard says so', as
   t.throws(() => release(), { code: 'ERR_INVALID_THIS' })
 })
 
-test('a lock and its guards are disposed of asynchronously', async (t) => {
+test('a lock and its guards can be disposed asynchronously', async (t) => {
   const lock = openLock(t)
   const guard = await lock.acquireWrite()
   await guard[Symbol.asyncDispose]()

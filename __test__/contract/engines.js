@@ -6,17 +6,18 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
  * @typedef {'upgradable' | 'ownerDied' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
- *   `sync`: what need not wait is no promise, so `using` works; `fairness`: the option, with which 0 means strict order; `processes`: other processes can open the lock; `threads`: so can
- *   worker threads, each as an owner of its own
+ *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
+ *   with 0 for strict order; `processes`: other processes can open the lock; `threads`: worker
+ *   threads can, each as an owner of its own
  */
 
 /**
  * @typedef EngineUnderTest
  * @property {string} name
  * @property {URL} module exports `open(ref, options)`, which every process and thread of a test opens its locks with
- * @property {Record<string, (t: Test) => any>} refs kinds of references: each makes one of a lock that no other test uses
+ * @property {Record<string, (t: Test) => any>} refs kinds of references, each with a function that makes one of a lock that no other test uses
  * @property {Capability[]} capabilities
- * @property {number} exitDetection ms within which the exit of a process is noticed, at most
+ * @property {number} exitDetection the longest time in which the exit of a process is detected, in ms
  */
 
 /** @type {EngineUnderTest[]} */
@@ -43,7 +44,9 @@ const ENGINES = [
 /** An engine to test instead of these: `broken-engines.test.js` sets it. */
 const other = process.env.PROCESS_RWLOCK_CONTRACT_ENGINE
 
-/** Each with its `open`. Loaded here, because ava wants all tests to be declared at once. */
+/**
+ * Each with its `open`, loaded here because ava requires that all tests are declared synchronously.
+ */
 export const engines = await Promise.all(
   (other ? [{ ...ENGINES[0], name: 'broken', module: new URL(other) }] : ENGINES).map(async (engine) => {
     const { open } = await import(engine.module.href)

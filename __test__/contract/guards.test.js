@@ -1,4 +1,4 @@
-// Changing what a hold is: upgrade, tryUpgrade, downgrade; and what a guard says after its end.
+// Changing the mode of a hold: upgrade, tryUpgrade, downgrade; and a guard after its end.
 import { setImmediate } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -8,24 +8,28 @@ import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   // ---- upgrade
 
-  test('an upgradable hold becomes the write hold at once if nobody reads', ['upgradable'], async (t) => {
-    const lock = open(t)
-    const before = await lock.write((guard) => guard.token)
-    const guard = await lock.acquireUpgradable()
-    t.is(guard.token, before)
-    t.is(await guard.upgrade(), undefined)
-    t.is(guard.mode, 'write')
-    t.true(guard.token > before)
-    t.false(guard.released)
-    t.is(await lock.tryRead(), null)
-    t.is((await lock.inspect()).holders.length, 1)
-    t.like(await lock.inspect(), { holders: [{ mode: 'write' }] })
-    await guard.release()
-    t.true(await isFree(lock))
-  })
+  test(
+    'an upgradable hold becomes the write hold immediately if there are no readers',
+    ['upgradable'],
+    async (t) => {
+      const lock = open(t)
+      const before = await lock.write((guard) => guard.token)
+      const guard = await lock.acquireUpgradable()
+      t.is(guard.token, before)
+      t.is(await guard.upgrade(), undefined)
+      t.is(guard.mode, 'write')
+      t.true(guard.token > before)
+      t.false(guard.released)
+      t.is(await lock.tryRead(), null)
+      t.is((await lock.inspect()).holders.length, 1)
+      t.like(await lock.inspect(), { holders: [{ mode: 'write' }] })
+      await guard.release()
+      t.true(await isFree(lock))
+    },
+  )
 
   test(
-    'upgrade waits for the readers inside, here and elsewhere, and no others',
+    'an upgrade waits for the present readers of all processes, and for nothing else',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -54,7 +58,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'while an upgrade waits, newcomers of every mode are kept out, and come in after it',
+    'while an upgrade waits, new requests of every mode wait behind it',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -86,7 +90,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'a hold that is being upgraded is shown as the upgradable hold it still is, and as a writer that waits',
+    'a hold that is being upgraded is shown as an upgradable holder and as a waiting writer',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -111,7 +115,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
 
   for (const timeout of [0, 1e-6, 40]) {
     test(
-      `an upgrade that fails after ${timeout} ms leaves the hold upgradable, and readers come in again`,
+      `an upgrade that times out after ${timeout} ms leaves the hold upgradable, and readers are granted again`,
       ['upgradable', 'processes'],
       async (t) => {
         const ref = newRef(t)
@@ -142,7 +146,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   }
 
   test(
-    'readers that queued behind an upgrade come in when it gives up',
+    'readers that queued behind an upgrade are granted when it gives up',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -162,7 +166,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'an upgrade that is aborted leaves the hold upgradable, and readers come in again',
+    'an upgrade that is aborted leaves the hold upgradable, and readers are granted again',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -193,7 +197,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('upgrading what is upgraded does nothing', ['upgradable'], async (t) => {
+  test('upgrading a write hold has no effect', ['upgradable'], async (t) => {
     const lock = open(t)
     const guard = await lock.acquireWrite()
     const { token } = guard
@@ -204,7 +208,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'a second upgrade of a guard while one waits is ERR_LOCK_BUSY, and the first goes on',
+    'a second upgrade of a guard while one waits gives ERR_LOCK_BUSY, and the first continues',
     ['upgradable'],
     async (t) => {
       const lock = open(t)
@@ -224,7 +228,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'upgrade() of a read hold is ERR_LOCK_DEADLOCK, and keeps the read hold',
+    'upgrade() of a read hold gives ERR_LOCK_DEADLOCK and keeps the read hold',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -247,7 +251,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'releasing while an upgrade waits ends it with ERR_LOCK_CLOSED, and the hold',
+    'a release while an upgrade waits ends the hold, and the upgrade with ERR_LOCK_CLOSED',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -280,25 +284,29 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.true(await isFree(lock))
   })
 
-  test('an upgrade goes before the writers that wait already', ['upgradable', 'processes'], async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    const child = await otherProcess(t)
-    await child.ask('open', { ref })
-    const guard = await lock.acquireUpgradable()
-    const { token } = guard
-    const writer = child.ask('acquireWrite')
-    await queued(lock, child)
-    await guard.upgrade()
-    t.true(guard.token > token)
-    await guard.release()
-    t.true((await writer).token > guard.token)
-  })
+  test(
+    'an upgrade is granted before writers that are already waiting',
+    ['upgradable', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      const child = await otherProcess(t)
+      await child.ask('open', { ref })
+      const guard = await lock.acquireUpgradable()
+      const { token } = guard
+      const writer = child.ask('acquireWrite')
+      await queued(lock, child)
+      await guard.upgrade()
+      t.true(guard.token > token)
+      await guard.release()
+      t.true((await writer).token > guard.token)
+    },
+  )
 
   // ---- tryUpgrade
 
   test(
-    'tryUpgrade of an upgradable hold succeeds if nobody reads, else changes nothing',
+    'tryUpgrade() of an upgradable hold succeeds if there are no readers, else changes nothing',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -320,7 +328,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('tryUpgrade of the only read hold succeeds', ['upgradable', 'processes'], async (t) => {
+  test('tryUpgrade() of the only read hold succeeds', ['upgradable', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const child = await otherProcess(t)
@@ -338,7 +346,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'tryUpgrade of a read hold fails beside any other holder, and keeps the read',
+    'tryUpgrade() of a read hold fails if there is another holder, and keeps the read hold',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -348,10 +356,10 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const guard = await lock.acquireRead()
       for (const mode of /** @type {const} */ (['read', 'upgradable'])) {
         await child.ask(ops[mode].acquire)
-        t.false(await guard.tryUpgrade(), `beside ${mode} elsewhere`)
+        t.false(await guard.tryUpgrade(), `while ${mode} is held elsewhere`)
         await child.ask('release')
         const here = await acquire[mode](lock)
-        t.false(await guard.tryUpgrade(), `beside ${mode} here`)
+        t.false(await guard.tryUpgrade(), `while ${mode} is held here`)
         await here.release()
       }
       t.is(guard.mode, 'read')
@@ -362,7 +370,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'of two readers that try to upgrade neither succeeds, and both keep their read',
+    'if two readers try to upgrade, neither succeeds, and both keep their read holds',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -377,16 +385,20 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('tryUpgrade while an upgrade waits is false, and the upgrade goes on', ['upgradable'], async (t) => {
-    const lock = open(t)
-    const reader = await lock.acquireRead()
-    const guard = await lock.acquireUpgradable()
-    const upgrade = guard.upgrade()
-    t.false(await guard.tryUpgrade())
-    await reader.release()
-    await upgrade
-    t.is(guard.mode, 'write')
-  })
+  test(
+    'tryUpgrade() while an upgrade waits is false, and the upgrade continues',
+    ['upgradable'],
+    async (t) => {
+      const lock = open(t)
+      const reader = await lock.acquireRead()
+      const guard = await lock.acquireUpgradable()
+      const upgrade = guard.upgrade()
+      t.false(await guard.tryUpgrade())
+      await reader.release()
+      await upgrade
+      t.is(guard.mode, 'write')
+    },
+  )
 
   // ---- downgrade
 
@@ -398,7 +410,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
 
   for (const [from, to] of DOWNGRADES) {
     test(
-      `downgrading ${from} to ${to} lets in whom ${to} lets in`,
+      `after a downgrade from ${from} to ${to}, requests compatible with ${to} are granted`,
       ['upgradable', 'processes'],
       async (t) => {
         const ref = newRef(t)
@@ -423,7 +435,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     )
 
     test(
-      `downgrading ${from} to ${to} wakes those who wait for it`,
+      `a downgrade from ${from} to ${to} wakes the waiters that become compatible`,
       ['upgradable', 'processes'],
       async (t) => {
         const ref = newRef(t)
@@ -448,7 +460,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     )
 
     test(
-      `a writer that waits elsewhere does not get in between ${from} and ${to}`,
+      `a waiting writer is not granted between ${from} and ${to}`,
       ['upgradable', 'processes'],
       async (t) => {
         const ref = newRef(t)
@@ -463,7 +475,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
         })
         await queued(lock, child)
         await guard.downgrade(to)
-        // It answers in order: had it the lock, it would have said so before.
+        // The child answers in order: a grant would have been answered before this.
         await child.ask('inspect')
         t.false(written)
         t.like(await lock.inspect(), { waiters: [{ pid: child.pid, mode: 'write' }] })
@@ -473,7 +485,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     )
   }
 
-  test('downgrade() without saying to what is to read', ['upgradable'], async (t) => {
+  test('downgrade() without an argument is to read', ['upgradable'], async (t) => {
     const lock = open(t)
     for (const mode of modes) {
       const guard = await acquire[mode](lock)
@@ -485,7 +497,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     }
   })
 
-  test('downgrading to the same mode does nothing', ['upgradable'], async (t) => {
+  test('a downgrade to the same mode has no effect', ['upgradable'], async (t) => {
     const lock = open(t)
     const read = await lock.acquireRead()
     await read.downgrade('read')
@@ -496,21 +508,17 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.is((await lock.inspect()).holders.length, 2)
   })
 
-  test(
-    'a read hold cannot become upgradable by a "downgrade", and stays a read hold',
-    ['upgradable'],
-    async (t) => {
-      const lock = open(t)
-      const guard = await lock.acquireRead()
-      await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_INVALID_ARG_VALUE' })
-      t.is(guard.mode, 'read')
-      t.false(guard.released)
-      t.false(await isFree(lock))
-    },
-  )
+  test('a read hold cannot be downgraded to upgradable, and stays a read hold', ['upgradable'], async (t) => {
+    const lock = open(t)
+    const guard = await lock.acquireRead()
+    await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_INVALID_ARG_VALUE' })
+    t.is(guard.mode, 'read')
+    t.false(guard.released)
+    t.false(await isFree(lock))
+  })
 
   test(
-    'downgrading while an upgrade waits ends the upgrade with ERR_LOCK_CLOSED',
+    'a downgrade while an upgrade waits ends the upgrade with ERR_LOCK_CLOSED',
     ['upgradable'],
     async (t) => {
       const lock = open(t)
@@ -529,7 +537,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('up and down, again and again, is one hold', ['upgradable'], async (t) => {
+  test('repeated upgrades and downgrades are one hold', ['upgradable'], async (t) => {
     const lock = open(t)
     const guard = await lock.acquireUpgradable()
     let last = guard.token
@@ -547,29 +555,33 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   // ---- after the end
 
   for (const how of ['released', 'of a closed lock']) {
-    test(`a guard ${how} says so, and does nothing any more`, ['upgradable', 'threads'], async (t) => {
-      for (const mode of modes) {
-        const ref = newRef(t)
-        const lock = open(t, ref)
-        const thread = await otherThread(t)
-        await thread.ask('open', { ref })
-        const guard = await acquire[mode](lock)
-        const { token } = guard
-        if (how === 'released') guard.release()
-        else lock.close()
+    test(
+      `a guard ${how} reports that it has ended, and has no effect`,
+      ['upgradable', 'threads'],
+      async (t) => {
+        for (const mode of modes) {
+          const ref = newRef(t)
+          const lock = open(t, ref)
+          const thread = await otherThread(t)
+          await thread.ask('open', { ref })
+          const guard = await acquire[mode](lock)
+          const { token } = guard
+          if (how === 'released') guard.release()
+          else lock.close()
 
-        t.true(guard.released)
-        t.is(guard.mode, mode)
-        t.is(guard.token, token)
-        t.is(guard.ownerDied, null)
-        await t.throwsAsync(guard.upgrade(), { code: 'ERR_LOCK_CLOSED', name: 'LockError' }, mode)
-        await t.throwsAsync(async () => guard.tryUpgrade(), { code: 'ERR_LOCK_CLOSED' })
-        await t.throwsAsync(async () => guard.downgrade(), { code: 'ERR_LOCK_CLOSED' })
-        await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_LOCK_CLOSED' })
-        await t.notThrowsAsync(async () => guard.release())
-        await t.notThrowsAsync(guard[Symbol.asyncDispose]())
-        t.is((await thread.ask('tryWrite')).mode, 'write')
-      }
-    })
+          t.true(guard.released)
+          t.is(guard.mode, mode)
+          t.is(guard.token, token)
+          t.is(guard.ownerDied, null)
+          await t.throwsAsync(guard.upgrade(), { code: 'ERR_LOCK_CLOSED', name: 'LockError' }, mode)
+          await t.throwsAsync(async () => guard.tryUpgrade(), { code: 'ERR_LOCK_CLOSED' })
+          await t.throwsAsync(async () => guard.downgrade(), { code: 'ERR_LOCK_CLOSED' })
+          await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_LOCK_CLOSED' })
+          await t.notThrowsAsync(async () => guard.release())
+          await t.notThrowsAsync(guard[Symbol.asyncDispose]())
+          t.is((await thread.ask('tryWrite')).mode, 'write')
+        }
+      },
+    )
   }
 })

@@ -7,7 +7,7 @@ import { acquire } from './modes.js'
 contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   for (const mode of modes) {
     test(
-      `inspect() tells who holds for ${mode}: process, thread, count, label, ms`,
+      `inspect() shows each ${mode} holder: process, thread, count, label, ms`,
       ['processes', 'threads'],
       async (t) => {
         const ref = newRef(t)
@@ -36,14 +36,14 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       },
     )
 
-    test(`the ms of a ${mode} hold grow, and begin anew with the next`, async (t) => {
+    test(`the ms of a hold for ${mode} grow, and start again with the next hold`, async (t) => {
       const lock = open(t)
       const start = performance.now()
       const guard = await acquire[mode](lock)
       const ms = async () => (await lock.inspect()).holders[0].ms
       t.true((await ms()) <= performance.now() - start + 20)
       await waitFor(() => performance.now() - start > 120)
-      // Kept to the clock's tick, which may be some milliseconds.
+      // The clock may tick in steps of some milliseconds.
       t.true((await ms()) >= 100, `${await ms()} ms`)
       t.true((await ms()) <= performance.now() - start + 20, `${await ms()} ms`)
       await guard.release()
@@ -53,7 +53,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     })
   }
 
-  test('the ms of many read holds are those of the longest', async (t) => {
+  test('the ms of several read holds are those of the longest', async (t) => {
     const lock = open(t)
     const start = performance.now()
     const first = await lock.acquireRead()
@@ -65,7 +65,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await first.release()
   })
 
-  test('inspect() tells every holder', ['upgradable', 'processes'], async (t) => {
+  test('inspect() shows every holder', ['upgradable', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const [a, b] = await Promise.all([otherProcess(t), otherProcess(t)])
@@ -85,7 +85,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'inspect() tells who waits, longest first, and how many of a thread',
+    'inspect() shows the waiters, the longest wait first, with the number of requests of each thread',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -128,7 +128,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   for (const blocker of modes) {
-    test(`the ms of a waiter grow while a ${blocker} hold is in its way`, ['processes'], async (t) => {
+    test(`the ms of a waiter grow while a hold for ${blocker} blocks it`, ['processes'], async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)
       const child = await otherProcess(t)
@@ -166,7 +166,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.is((await waits).mode, 'write')
   })
 
-  test('what inspect() returned can be changed without changing the lock', async (t) => {
+  test('changing the result of inspect() does not change the lock', async (t) => {
     const lock = open(t)
     await lock.acquireRead()
     const seen = await lock.inspect()
@@ -174,7 +174,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.is((await lock.inspect()).holders.length, 1)
   })
 
-  test('inspect() tells the token of the last write hold', async (t) => {
+  test('inspect() shows the token of the last write hold', async (t) => {
     const lock = open(t)
     const token = await lock.write((guard) => guard.token)
     t.is((await lock.inspect()).token, token)
@@ -185,7 +185,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'a dead holder is not shown, and a dead writer is shown as ownerDied until a write hold ends normally',
+    'a dead holder is not shown; a dead writer is shown as ownerDied until a write hold ends normally',
     ['ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)

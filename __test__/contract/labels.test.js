@@ -1,9 +1,9 @@
-// What holds are called.
+// The labels of holds.
 import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
 contract(({ test, open, modes }) => {
-  test('a hold shows its own label, and its attachment shows its label again afterwards', async (t) => {
+  test('a hold with a label shows it, and later holds show the label of the attachment again', async (t) => {
     const lock = open(t, undefined, { label: 'worker 1' })
     const label = async () => (await lock.inspect()).holders[0].label
     for (const mode of modes) {

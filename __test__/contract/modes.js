@@ -1,4 +1,5 @@
-// The three modes, and how to ask an engine's lock for each. Everything here is awaited: an engine may have to ask a server.
+// The three modes, and how to request each from a lock. All of it is asynchronous, because an
+// engine may have to ask a server.
 
 /**
  * @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock
@@ -22,14 +23,14 @@ export const tryTo = {
   upgradable: async (lock) => lock.tryUpgradable(),
 }
 
-/** Commands of the same meaning for another owner (`helpers/child.js`). */
+/** The same as commands for another owner (`helpers/child.js`). */
 export const ops = {
   read: { acquire: 'acquireRead', try: 'tryRead' },
   write: { acquire: 'acquireWrite', try: 'tryWrite' },
   upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
 }
 
-/** Which mode is granted while which is held. */
+/** Whether a mode (inner) is granted while another is held (outer). */
 export const TOGETHER = {
   read: { read: true, write: false, upgradable: true },
   write: { read: false, write: false, upgradable: false },

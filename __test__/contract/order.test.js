@@ -1,4 +1,4 @@
-// The order of grants: first come, first served if that was asked for; no starvation.
+// The order of grants: first come, first served with fairness 0; no starvation.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -9,7 +9,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
   // ---- first come, first served
 
   test(
-    'with fairness 0 a thread is served in the order it asked in, readers side by side',
+    'with fairness 0, the requests of a thread are granted in their order, adjacent readers together',
     ['upgradable', 'fairness'],
     async (t) => {
       const lock = open(t, undefined, { fairness: 0 })
@@ -44,7 +44,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
   )
 
   test(
-    'an upgradable reader is served beside the readers before and after it',
+    'an upgradable request is granted together with the reads before and after it',
     ['upgradable', 'fairness'],
     async (t) => {
       const lock = open(t, undefined, { fairness: 0 })
@@ -61,7 +61,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
 
   for (const held of /** @type {const} */ (['read', 'upgradable'])) {
     test(
-      `with fairness 0 newcomers do not overtake a writer that waits for a ${held} hold to end`,
+      `with fairness 0, new requests do not overtake a writer that waits for the end of a hold for ${held}`,
       ['upgradable', 'fairness', 'processes'],
       async (t) => {
         const ref = newRef(t)
@@ -84,7 +84,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
   }
 
   test(
-    'the queue is open again when the one who had it closed has left',
+    'the queue opens again when the waiter that closed it has left',
     ['fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -99,9 +99,9 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
     },
   )
 
-  // ---- nobody starves
+  // ---- no starvation
 
-  // What a stream of others lets through in this time, at the very least; it is milliseconds where the machine is idle.
+  // A lower bound: on an idle machine each round takes milliseconds.
   const ROUNDS = 5
 
   for (const [streaming, wanted] of /** @type {const} */ ([
@@ -117,7 +117,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
     )
 
     test(
-      `an endless stream of ${streaming} holds of several processes does not starve ${wanted}`,
+      `a continuous stream of ${streaming} holds of several processes does not starve ${wanted}`,
       needs,
       async (t) => {
         const ref = newRef(t)
@@ -129,13 +129,13 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
           await lock[wanted]((guard) => t.is(guard.mode, wanted), { timeout: 10_000 })
           await setTimeout(2)
         }
-        // Nor does it starve the stream.
+        // The stream is not starved either.
         for (const { stop } of streams) t.true((await stop()) > 0)
       },
     )
 
     test(
-      `an endless stream of ${streaming} holds of this thread does not starve ${wanted}, here or elsewhere`,
+      `a continuous stream of ${streaming} holds of this thread does not starve ${wanted}, in this process or in others`,
       needs,
       async (t) => {
         const ref = newRef(t)
@@ -167,7 +167,7 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
   // ---- many
 
   test(
-    'many waits of every mode, in threads and processes, are all served',
+    'many waits of every mode, in threads and processes, are all granted',
     ['processes', 'threads'],
     async (t) => {
       const ref = newRef(t)

@@ -1,4 +1,5 @@
-// A write hold that ends without release is reported to every later holder, until a write hold ends normally.
+// A write hold that ends without release is reported to every later holder, until a write hold ends
+// normally.
 import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 
@@ -6,7 +7,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   /** @typedef {import('process-rwlock').AsyncRWLock} RWLock */
 
   test(
-    'it names the process, the thread, the label and the token of the hold',
+    'ownerDied gives the process, the thread, the label and the token of the hold',
     ['ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -21,7 +22,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     },
   )
 
-  test('it has the label of the hold, if that had one of its own', ['ownerDied', 'processes'], async (t) => {
+  test('ownerDied has the label of the hold, if the hold had one', ['ownerDied', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const victim = await otherProcess(t)
@@ -36,7 +37,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   })
 
   test(
-    'readers, upgradables and writers are told, and whoever looks, in every process',
+    'ownerDied is reported to readers, upgradables, writers and inspect(), in every process',
     ['upgradable', 'ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -56,7 +57,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   )
 
   test(
-    'an upgradable is told when it becomes the writer',
+    'ownerDied is reported to an upgradable hold that becomes the writer',
     ['upgradable', 'ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -87,7 +88,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     ],
     ['an upgradable that became the writer returns', (lock) => lock.upgradable((guard) => guard.upgrade())],
   ])) {
-    test(`it is over when ${how}`, ['upgradable', 'ownerDied', 'processes'], async (t) => {
+    test(`ownerDied is cleared when ${how}`, ['upgradable', 'ownerDied', 'processes'], async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)
       const died = await dieInside(t, ref)
@@ -112,7 +113,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     ['an upgradable downgrades', async (lock) => lock.upgradable((guard) => guard.downgrade())],
     ['a writer that waited gives up', (lock) => timesOutBehindReader(lock)],
   ])) {
-    test(`it stays when ${how}`, ['upgradable', 'ownerDied', 'processes'], async (t) => {
+    test(`ownerDied stays set when ${how}`, ['upgradable', 'ownerDied', 'processes'], async (t) => {
       const ref = newRef(t)
       const lock = open(t, ref)
       const died = await dieInside(t, ref)
@@ -125,7 +126,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     })
   }
 
-  test('a function that throws does not cause it', ['upgradable', 'ownerDied'], async (t) => {
+  test('a function that throws does not set ownerDied', ['upgradable', 'ownerDied'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     await t.throwsAsync(lock.write(fail), { message: 'failed on purpose' })
@@ -137,7 +138,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   })
 
   test(
-    'a write that the closing of the lock overtook, before its function ran, settles nothing',
+    'a write that was closed before its function ran does not clear ownerDied',
     ['ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -153,7 +154,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     },
   )
 
-  test('a guard keeps what it was told when it was granted', ['ownerDied', 'processes'], async (t) => {
+  test('a guard keeps the ownerDied of its grant', ['ownerDied', 'processes'], async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref)
     const died = await dieInside(t, ref)
@@ -164,7 +165,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   })
 
   test(
-    'deaths of others later change nothing about it',
+    'later deaths of readers, upgradables and waiters do not change ownerDied',
     ['upgradable', 'ownerDied', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -186,18 +187,22 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     },
   )
 
-  test('of several writers that died inside, the latest is named', ['ownerDied', 'processes'], async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref)
-    for (let i = 0; i < 4; i++) {
-      const died = await dieInside(t, ref)
-      t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
-    }
-  })
+  test(
+    'ownerDied is the latest of several writers that died during a hold',
+    ['ownerDied', 'processes'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref)
+      for (let i = 0; i < 4; i++) {
+        const died = await dieInside(t, ref)
+        t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
+      }
+    },
+  )
 
   for (const [kind, makeRef] of refs) {
     test(
-      `who opens the lock when all have gone is told still (${kind})`,
+      `ownerDied outlasts the last close of the lock (opened by ${kind})`,
       ['ownerDied', 'processes'],
       async (t) => {
         const ref = makeRef(t)
@@ -218,7 +223,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     )
 
     test(
-      `who opens the lock after its only user died inside is told (${kind})`,
+      `ownerDied is reported after the only user of the lock died (opened by ${kind})`,
       ['ownerDied', 'processes'],
       async (t) => {
         const ref = makeRef(t)
@@ -240,47 +245,43 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
     /** @type {Array<[string, (victim: any) => unknown]>} */
     const ends = [
       ['calls process.exit()', (victim) => victim.tell('exit')],
-      ['throws what nobody catches', (victim) => victim.tell('throw')],
+      ['throws an uncaught error', (victim) => victim.tell('throw')],
       ['ends by itself', (victim) => victim.tell('finish')],
       what === 'thread'
         ? ['is terminated', (victim) => victim.terminate()]
         : ['is ended by SIGTERM', (victim) => victim.kill('SIGTERM')],
     ]
     for (const [how, end] of ends) {
-      test(
-        `a ${what} that ${how} inside a write hold is an owner that died`,
-        ['ownerDied', owner],
-        async (t) => {
-          const ref = newRef(t)
-          const lock = open(t, ref)
-          const victim = await spawn(t)
-          const { token } = await victim.ask('hold', {
-            ref,
-            mode: 'write',
-            options: { label: 'rebuild' },
-          })
-          const waiting = lock.acquireWrite({ timeout: 10_000 })
-          await queued(lock, { pid: process.pid })
-          const exitedAt = victim.exited.then(() => performance.now())
-          end(victim)
-          const guard = await waiting
-          const grantedAt = performance.now()
-          t.deepEqual(guard.ownerDied, {
-            pid: victim.pid,
-            threadId: victim.threadId ?? 0,
-            label: 'rebuild',
-            token,
-          })
-          t.true(guard.token > token)
-          t.true(grantedAt - (await exitedAt) < exitDetection)
-          if (how === 'throws what nobody catches') {
-            t.regex(victim.error?.message ?? victim.stderr, /thrown on command/)
-          }
-        },
-      )
+      test(`a ${what} that ${how} during a write hold sets ownerDied`, ['ownerDied', owner], async (t) => {
+        const ref = newRef(t)
+        const lock = open(t, ref)
+        const victim = await spawn(t)
+        const { token } = await victim.ask('hold', {
+          ref,
+          mode: 'write',
+          options: { label: 'rebuild' },
+        })
+        const waiting = lock.acquireWrite({ timeout: 10_000 })
+        await queued(lock, { pid: process.pid })
+        const exitedAt = victim.exited.then(() => performance.now())
+        end(victim)
+        const guard = await waiting
+        const grantedAt = performance.now()
+        t.deepEqual(guard.ownerDied, {
+          pid: victim.pid,
+          threadId: victim.threadId ?? 0,
+          label: 'rebuild',
+          token,
+        })
+        t.true(guard.token > token)
+        t.true(grantedAt - (await exitedAt) < exitDetection)
+        if (how === 'throws an uncaught error') {
+          t.regex(victim.error?.message ?? victim.stderr, /thrown on command/)
+        }
+      })
 
       test(
-        `a ${what} that ${how} while it reads, or may upgrade, or waits, is none`,
+        `a ${what} that ${how} during a read hold, an upgradable hold or a wait does not set ownerDied`,
         ['upgradable', 'ownerDied', owner],
         async (t) => {
           for (const mode of ['read', 'upgradable', 'waits']) {
@@ -291,7 +292,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
               await lock.write(async () => {
                 victim.tell('hold', { ref, mode: 'write' })
                 await queued(lock, victim)
-                // Its pending wait would keep it alive.
+                // Its pending wait would keep it alive, so it closes the lock instead.
                 if (how === 'ends by itself') return victim.tell('close')
                 end(victim)
                 await victim.exited
@@ -309,7 +310,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   }
 
   test(
-    'a thread that dies inside does not take the holds of its siblings along',
+    'the death of a thread during a hold does not end the holds of other threads',
     ['upgradable', 'ownerDied', 'threads'],
     async (t) => {
       const ref = newRef(t)
@@ -330,7 +331,7 @@ contract(({ test, open, newRef, refs, exitDetection, otherProcess, otherThread }
   )
 
   /**
-   * Has a process die inside a write hold.
+   * Kills a process during a write hold.
    *
    * @param {import('./engines.js').Test} t
    * @param {any} ref

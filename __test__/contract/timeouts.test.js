@@ -7,7 +7,7 @@ import { acquire, isFree, never } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   for (const mode of modes) {
-    test(`timeout 0 takes a free lock for ${mode}, and never waits for a held one`, async (t) => {
+    test(`with timeout 0, ${mode} is granted if the lock is free, and does not wait if it is held`, async (t) => {
       const lock = open(t)
       t.is(await lock[mode]((guard) => guard.mode, { timeout: 0 }), mode)
       const guard = await acquire[mode](lock, { timeout: 0 })
@@ -28,7 +28,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     test(`a wait for ${mode} ends when its timeout has passed, and not before`, async (t) => {
       const lock = open(t)
       const writer = await lock.acquireWrite()
-      // Others have lost the fraction of a second.
+      // Some libraries lose the fraction of a second.
       const [half, third] = await Promise.all([
         timed(() => lock[mode](never, { timeout: 500 })),
         timed(() => acquire[mode](lock, { timeout: 300.5 })),
@@ -49,7 +49,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const waits = [undefined, {}, { timeout: undefined }, { timeout: Infinity }, { timeout: 1e300 }].map(
         (options) => lock[mode](() => log.push('granted'), options),
       )
-      // A short one beside them ends, and they stay.
+      // A short wait times out, and the others stay.
       await t.throwsAsync(lock[mode](never, { timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
       t.deepEqual(log, [])
       await writer.release()
@@ -73,7 +73,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.is(result, 'done')
   })
 
-  test('a wait ends at its own time, though one that lasts longer is before it in the queue', async (t) => {
+  test('a wait ends at its own timeout, even behind a longer wait in the queue', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     const log = []
@@ -85,7 +85,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await writer.release()
   })
 
-  test('a timeout that has passed as soon as the wait begins is one like any other', async (t) => {
+  test('a timeout that has passed when the wait begins is an ordinary timeout', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()
     for (const mode of modes) {
@@ -98,7 +98,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'after a writer timed out, the readers behind it go on beside the reader before it',
+    'after a writer timed out, the readers behind it are granted together with the reader before it',
     ['fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -118,7 +118,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'after a writer of this thread timed out, the readers behind it go on',
+    'after a writer of this thread timed out, the readers behind it are granted',
     ['fairness', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -132,7 +132,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
-  test('timeouts in the queue leave the rest of it in order', ['fairness'], async (t) => {
+  test('timeouts in the queue do not change the order of the rest', ['fairness'], async (t) => {
     const lock = open(t, undefined, { fairness: 0 })
     const log = []
     const writer = await lock.acquireWrite()
@@ -149,7 +149,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'a grant that comes together with the timeout is either given or given back, never lost',
+    'a grant at the moment of the timeout is either delivered or returned, never lost',
     ['threads'],
     async (t) => {
       const ref = newRef(t)
@@ -181,7 +181,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   )
 
   test(
-    'the error of a timeout says who holds the lock, in which mode and for how long',
+    'the error of a timeout names the holder of the lock, its mode and how long it has held it',
     ['processes'],
     async (t) => {
       const ref = newRef(t)
@@ -216,7 +216,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     }
   })
 
-  test('a body does not run when a nested acquisition times out', async (t) => {
+  test('a function does not run when its nested acquisition times out', async (t) => {
     const lock = open(t)
     let ran = false
     const body = () => {
@@ -240,7 +240,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     }
   })
 
-  test('the holder itself is named when a thread waits for itself', async (t) => {
+  test('the error names the thread itself when it waits for its own hold', async (t) => {
     const lock = open(t)
     const error = await t.throwsAsync(
       lock.write(() => lock.write(never, { timeout: 20 }), { label: 'outer' }),

@@ -1,9 +1,10 @@
-// An event loop that waits has a doorbell, which whoever releases the lock rings (crates/rwlock/src/doorbell), and hears of
-// deaths; it does without both where they are not to be had.
+// An event loop that waits has a doorbell, which the release of a lock rings
+// (crates/rwlock/src/sys), and is notified of process exits. It works without both if they are not
+// available.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { linuxTest, spawnChild, spawnNode, uniqueName, waitFor } from '../helpers/index.js'
 
-/** The doorbells that a process has. */
+/** The doorbells of a process. */
 function doorbells(pid) {
   const sockets = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
@@ -17,11 +18,11 @@ function doorbells(pid) {
   return sockets.filter((inode) => known.has(inode)).length
 }
 
-/** Until so many wait for the lock that `holder` has opened last. */
+/** Waits for a number of waiters of the lock that `holder` has opened last. */
 const waiting = (holder, count = 1) =>
   waitFor(async () => (await holder.ask('inspect')).waiters.length === count, { what: `${count} wait` })
 
-linuxTest('a loop has a doorbell from its first wait on, and one for all its locks', async (t) => {
+linuxTest('an event loop has one doorbell for all its locks, from its first wait on', async (t) => {
   const [first, second] = [uniqueName(t), uniqueName(t)]
   const holder = await spawnChild(t)
   const waiter = await spawnChild(t)
@@ -38,7 +39,7 @@ linuxTest('a loop has a doorbell from its first wait on, and one for all its loc
   }
 })
 
-linuxTest('a process that can open nothing more waits all the same, and finds who has died', async (t) => {
+linuxTest('a process without free descriptors can wait, and detects that the owner died', async (t) => {
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   const doomed = await spawnChild(t)
@@ -50,7 +51,7 @@ linuxTest('a process that can open nothing more waits all the same, and finds wh
   await waiter.next('waiting')
   await waiting(holder)
   t.is(doorbells(waiter.pid), 0)
-  // It goes before the waiter's second time.
+  // It is granted before the second wait of the waiter.
   const taken = doomed.ask('hold', { ref: name, mode: 'write' })
   await waiting(holder, 2)
   await holder.ask('release', { guard })

@@ -1,5 +1,5 @@
-// Waiting costs neither the event loop, nor libuv's pool, nor the processor; and it keeps the process alive just as long as
-// it lasts.
+// Waiting blocks neither the event loop nor the thread pool of libuv, and uses no processor time; a
+// wait keeps the process alive until it ends.
 import {
   linuxTest,
   median,
@@ -14,8 +14,8 @@ import {
 
 const LOCKS = 100
 /**
- * Threads: one that sleeps for 127 waits for one lock each with futex_waitv (Linux 5.16), or for 1 without; and one that is
- * told of deaths.
+ * Threads: one for 127 waits with futex_waitv (Linux 5.16), or for 1 without; and one that is
+ * notified of process exits.
  */
 const THREADS = [Math.ceil(LOCKS / 127) + 1, LOCKS + 1]
 const PROMPT = 2000
@@ -36,19 +36,19 @@ unlessEmulated('it has no futex_waitv, so every lock takes a thread', { by: linu
     })
     const measured = await child.next('measured', { bound: 40_000 })
     const { reading, lateness, idle, before, during } = measured
-    // What others on this machine take comes and goes: the better windows tell what the waits take.
+    // The load of other processes varies: the better windows show the cost of the waits.
     const good = (values) => values.toSorted((a, b) => a - b)[values.length >> 2]
-    const told = (kinds, unit, scale = 1) =>
-      `${(good(kinds.beside) * scale).toFixed(2)} ${unit} beside them, ${(good(kinds.without) * scale).toFixed(2)} without`
-    t.log(`reading a file: ${told(reading, 'ms')}`)
-    t.log(`timers late, p99: ${told(lateness, 'ms')}`)
-    t.log(`idle: ${told(idle, '% of a processor', 100)}; ${during - before} threads`)
-    t.true(good(reading.beside) < 2 * good(reading.without), `${reading.beside} / ${reading.without}`)
+    const comparison = (kinds, unit, scale = 1) =>
+      `${(good(kinds.pending) * scale).toFixed(2)} ${unit} with waits, ${(good(kinds.without) * scale).toFixed(2)} without`
+    t.log(`reading a file: ${comparison(reading, 'ms')}`)
+    t.log(`timers late, p99: ${comparison(lateness, 'ms')}`)
+    t.log(`idle: ${comparison(idle, '% of a processor', 100)}; ${during - before} threads`)
+    t.true(good(reading.pending) < 2 * good(reading.without), `${reading.pending} / ${reading.without}`)
     t.true(
-      good(lateness.beside) < Math.max(5, 1.5 * good(lateness.without)),
-      `${lateness.beside} / ${lateness.without}`,
+      good(lateness.pending) < Math.max(5, 1.5 * good(lateness.without)),
+      `${lateness.pending} / ${lateness.without}`,
     )
-    t.true(good(idle.beside) - good(idle.without) < 0.01, `${idle.beside} / ${idle.without}`)
+    t.true(good(idle.pending) - good(idle.without) < 0.01, `${idle.pending} / ${idle.without}`)
     t.true(THREADS.includes(during - before), `${during - before} threads for ${LOCKS} locks`)
 
     for (const { guard } of guards) await holder.ask('release', { guard })
@@ -62,7 +62,7 @@ for (const [what, how] of /** @type {const} */ ([
   ['process.exit()', 'exit'],
   ['an uncaught error', 'throw'],
 ])) {
-  test(`${what} ends the process at once, whatever waits`, async (t) => {
+  test(`${what} ends the process immediately, with any waits pending`, async (t) => {
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode: 'write' })
@@ -71,12 +71,12 @@ for (const [what, how] of /** @type {const} */ ([
     const began = performance.now()
     t.is((await child.exited).code, how === 'exit' ? 7 : 1)
     t.true(performance.now() - began < PROMPT, `${performance.now() - began} ms`)
-    // And nobody waits any more.
+    // No waiter is left.
     await waitFor(async () => (await holder.ask('inspect')).waiters.length === 0)
   })
 }
 
-test('worker.terminate() ends a worker at once that waits, or that is blocked in a synchronous call', async (t) => {
+test('worker.terminate() immediately ends a worker that waits or is blocked in a synchronous call', async (t) => {
   const name = uniqueName(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: name, mode: 'write' })
@@ -104,7 +104,7 @@ test('a wait keeps the process alive until it is granted', async (t) => {
   t.is(early, 'alive')
   await holder.ask('release')
   t.is((await child.next('granted')).value, 'write')
-  // The hold that it did not release keeps it no longer.
+  // The hold that it did not release does not keep it alive.
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
@@ -112,7 +112,7 @@ for (const [what, how, mode] of /** @type {const} */ ([
   ['a wait', 'timed out', 'write'],
   ['a hold that waits to be upgraded', 'upgrading', 'read'],
 ])) {
-  test(`${what} keeps the process alive until its time has passed, and no longer`, async (t) => {
+  test(`${what} keeps the process alive until its timeout, and no longer`, async (t) => {
     const name = uniqueName(t)
     const holder = await spawnChild(t)
     await holder.ask('hold', { ref: name, mode })
@@ -139,16 +139,16 @@ for (const [what, how] of /** @type {const} */ ([
   })
 }
 
-// ---- many on one lock
+// ---- many waits on one lock
 
-test('what 10,000 waits on one lock cost grows with their number, not with its square', async (t) => {
+test('the cost of 10,000 waits on one lock grows linearly with their number', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script('measures-many-waits'))
   const { times } = await child.next('measured', { bound: 50_000 })
   for (const [what, by] of Object.entries(times)) {
     const factor = by[10_000] / by[1000]
     t.log(`${what}: ${by[1000].toFixed(1)} ms for 1,000, ${by[10_000].toFixed(1)} ms for 10,000`)
-    // 10 if it grows in proportion, 100 with the square.
+    // 10 if the growth is linear, 100 if it is quadratic.
     t.true(factor < 35 || by[10_000] < 100, `${what}: ${factor.toFixed(0)} times as long`)
     t.true(by[10_000] < 5000, what)
   }

@@ -1,5 +1,5 @@
-// Child processes that take commands (`child.js`), used by one test of a file after the other: starting a process is most of
-// what a small test costs.
+// Child processes that take commands (`child.js`), which the tests of a file use one after the
+// other: most of the cost of a small test is the start of a process.
 import ava from 'ava'
 import { cleanUp } from './cleanup.js'
 import { spawnChild } from './process.js'
@@ -7,7 +7,8 @@ import { spawnChild } from './process.js'
 /** @typedef {Awaited<ReturnType<typeof spawnChild>>} Child */
 
 /**
- * The pool of a test file: gives each of its tests children that no other test uses meanwhile. They end with the file.
+ * The pool of a test file: it gives each test children that no other test uses meanwhile. They end
+ * with the file.
  *
  * @param {URL} [engine] what they open their locks with; see `child.js`
  */
@@ -19,11 +20,12 @@ export function childPool(engine) {
   ava.after.always(`children of ${engine?.href ?? 'shared memory'}`, async () => {
     for (const end of ends) await end()
   })
-  /** Stands in for the test of the children. @type {any} */
+  /** Takes the place of a test: the children outlast the tests. @type {any} */
   const file = { teardown: (end) => ends.push(end) }
 
   /**
-   * A child without a lock. After the test it closes the locks that it has opened, and returns to the pool.
+   * A child without a lock. After the test it closes the locks that it has opened, and returns to
+   * the pool.
    *
    * @param {import('ava').ExecutionContext<any>} t
    */

@@ -1,5 +1,5 @@
-// A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value | error }.
-// `lock` and `guard` are numbers that earlier answers gave out; left out, they mean the latest.
+// A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value |
+// error }. `lock` and `guard` are numbers from earlier answers; without them, the latest is meant.
 //   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
 import { RWLock } from 'process-rwlock'
 
@@ -22,12 +22,12 @@ const ops = {
     for (const lock of locks.splice(0)) await lock?.close()
     guards.length = 0
   },
-  /** Loses a lock, or a guard, without closing it. */
+  /** Drops a lock, or a guard, without closing it. */
   forget({ lock, guard }) {
     if (guard !== undefined) guards[guard] = /** @type {any} */ (undefined)
     if (lock !== undefined) locks[lock] = /** @type {any} */ (undefined)
   },
-  /** Collects garbage; wants --expose-gc. What is collected closes itself soon after. */
+  /** Collects garbage; requires --expose-gc. Collected locks close themselves soon after. */
   async collect() {
     globalThis.gc?.()
     await new Promise((resolve) => setImmediate(resolve))
@@ -36,7 +36,7 @@ const ops = {
     return lockOf(lock).toJSON()
   },
 
-  /** Opens a lock and acquires it in one go. */
+  /** Opens a lock and acquires it. */
   async hold({ ref, mode, options }) {
     const lock = open(ref)
     return keep(await acquire[mode](locks[lock], options))

@@ -1,4 +1,4 @@
-// One teardown per test, in the only order that works: who uses a thing goes before the thing.
+// One teardown per test, in the only order that works: users before what they use.
 
 const STAGES = /** @type {const} */ (['processes', 'locks', 'names', 'files'])
 
@@ -8,7 +8,7 @@ const STAGES = /** @type {const} */ (['processes', 'locks', 'names', 'files'])
 const plans = new WeakMap()
 
 /**
- * Registers what has to happen when the test has ended, however it ended.
+ * Registers a step for the end of the test, whether it passes or fails.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {(typeof STAGES)[number]} stage
@@ -31,7 +31,7 @@ async function carryOut(plan) {
     const ends = await Promise.allSettled(plan[stage].map(async (step) => step()))
     for (const end of ends) if (end.status === 'rejected') errors.push(end.reason)
   }
-  // A step that fails must not keep the later ones from running, but must be seen.
+  // A step that fails must not prevent the later ones, but must be reported.
   if (errors.length === 1) throw errors[0]
   if (errors.length > 1) throw new AggregateError(errors, errors.map(String).join('; '))
 }

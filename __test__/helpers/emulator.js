@@ -1,4 +1,5 @@
-// Tests under an emulator (scripts/cross.sh): slower, and without what it cannot show. Nothing is left out unsaid.
+// Tests under an emulator (scripts/cross.sh) are slower, and those that it cannot run are skipped
+// visibly.
 import { testUnless } from './skip.js'
 import { test } from './test.js'
 
@@ -6,11 +7,12 @@ import { test } from './test.js'
 export const emulator = process.env.PROCESS_RWLOCK_EMULATOR
 
 /**
- * For tests that an emulator cannot run, or whose result there would be its own: skipped under it, by a title that says why.
+ * For tests that an emulator cannot run, or whose result would be that of the emulator: there they
+ * are skipped, with the reason in the title.
  *
  * @param {string} why
- * @param {{ by?: typeof test, under?: string[] }} [options] `by`: what runs it on a real system; `under`: the emulators meant, all
- *   unless told otherwise
+ * @param {{ by?: typeof test, under?: string[] }} [options] `by` declares it on a real system; `under`: the emulators, by
+ *   default all
  * @returns {typeof test}
  */
 export function unlessEmulated(why, { by = test, under } = {}) {

@@ -1,4 +1,4 @@
-// What the tests share: child processes, waiting with a bound, and a clean machine afterwards.
+// The helpers of the tests: child processes, waits with a time limit, and cleanup.
 export { unlessEmulated } from './emulator.js'
 export { spawnChild, spawnNode } from './process.js'
 export { openLock, tempDir, uniqueName } from './resources.js'

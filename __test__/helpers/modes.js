@@ -1,4 +1,4 @@
-// The three modes, and how to ask for each.
+// The three modes, and how to request each.
 
 /**
  * @typedef {import('process-rwlock').RWLock} RWLock
@@ -21,21 +21,21 @@ export const tryTo = {
   upgradable: (lock) => lock.tryUpgradable(),
 }
 
-/** What a child is asked (`child.js`). */
+/** The commands of a child (`child.js`). */
 export const ops = {
   read: { acquire: 'acquireRead', try: 'tryRead' },
   write: { acquire: 'acquireWrite', try: 'tryWrite' },
   upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
 }
 
-/** Which mode is granted beside which. */
+/** Whether a mode (inner) is granted while another is held (outer). */
 export const TOGETHER = {
   read: { read: true, write: false, upgradable: true },
   write: { read: false, write: false, upgradable: false },
   upgradable: { read: true, write: false, upgradable: false },
 }
 
-/** Whether nobody holds the lock. @param {RWLock} lock */
+/** Whether the lock has no holder. @param {RWLock} lock */
 export function isFree(lock) {
   const guard = lock.tryWrite()
   guard?.release()

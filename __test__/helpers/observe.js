@@ -1,11 +1,11 @@
-// Waiting for what a lock shows of other processes and threads, and processes that keep it in use.
+// Waits for the state of a lock in other processes and threads, and processes that keep it in use.
 import { spawnNode } from './process.js'
 import { waitFor } from './time.js'
 
 /** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
- * Waits until a process (or one of its threads) is in the queue of a lock, or drains it as its next writer.
+ * Waits until a process (or one of its threads) is in the queue of a lock, or drains its readers.
  *
  * @param {AsyncRWLock} lock
  * @param {{ pid: number, threadId?: number }} waiter
@@ -47,7 +47,7 @@ export async function timed(begin) {
 }
 
 /**
- * A process that takes the lock over and over, in lanes that overlap.
+ * A process that acquires the lock repeatedly, in lanes that overlap.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {{ ref: any, mode: 'read' | 'write' | 'upgradable', lanes?: number, hold?: number, fairness?: number, engine?: string }} what

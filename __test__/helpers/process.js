@@ -1,11 +1,12 @@
-// Child processes of a test: messages with a bound, and no child left behind.
+// Child processes of a test: messages with a time limit, and no child left over.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from './cleanup.js'
 import { native } from './native.js'
 import { timeoutFactor } from './timeout-factor.js'
 
-// Far above what a loaded machine needs, far below the suite's own timeout, which would not name the child.
+// Far more than a loaded machine needs, and far less than the timeout of the suite, which would not
+// name the child.
 const BOUND = 15_000
 
 /**
@@ -14,7 +15,8 @@ const BOUND = 15_000
  */
 
 /**
- * Starts a script under the Node.js of this test. It is killed after the test, also when it is stopped.
+ * Starts a script under the Node.js of this test. It is killed after the test, even if it is
+ * stopped.
  *
  * @param {Test} t
  * @param {string | URL} script
@@ -26,7 +28,7 @@ export function spawnNode(t, script, args = [], { env, ...options } = {}) {
     fork(fileURLToPath(new URL(script, import.meta.url)), args, {
       execPath: process.execPath,
       execArgv: [],
-      // Carries bigint, Map, Error and the like as they are.
+      // Preserves bigint, Map, Error and similar values.
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...env },
@@ -49,15 +51,15 @@ export async function spawnChild(t, { engine, ...options } = {}) {
   return child
 }
 
-/** A child process, and what it has said so far. */
+/** A child process with its messages and output. */
 class Child {
-  /** What it has written to its standard output and error. */
+  /** Its standard output and error so far. */
   stdout = ''
   stderr = ''
   /** How it ended. @type {Promise<{ code: number | null, signal: NodeJS.Signals | null }>} */
   exited
   #process
-  /** Messages that nobody has asked for yet. @type {any[]} */
+  /** Messages that no call has taken yet. @type {any[]} */
   #inbox = []
   /** @type {Set<() => void>} */
   #listeners = new Set()
@@ -77,14 +79,15 @@ class Child {
       this.#inbox.push(message)
       this.#notify()
     })
-    // A message to a child that has just died: its end tells more than EPIPE.
+    // A message to a child that has just died: its exit says more than EPIPE.
     child.on('error', (error) => {
       this.stderr += `${error}\n`
     })
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }))
     })
-    // 'close' comes after the last message and the last line of stderr, 'exit' may come before them.
+    // 'close' comes after the last message and the last line of stderr, 'exit' may come before
+    // them.
     child.once('close', () => {
       this.#ended = true
       this.#notify()
@@ -105,7 +108,7 @@ class Child {
   }
 
   /**
-   * The next message of this `type`, also one that has come already.
+   * The next message of this `type`, including one that has already arrived.
    *
    * @param {string} type
    * @param {{ bound?: number }} [options] ms
@@ -147,7 +150,7 @@ class Child {
   }
 
   /**
-   * Kills the child (SIGKILL) unless told otherwise, and waits for its end.
+   * Kills the child, by default with SIGKILL, and waits for its end.
    *
    * @param {NodeJS.Signals} [signal]
    */
@@ -156,17 +159,17 @@ class Child {
     return this.exited
   }
 
-  /** Stops the child at whatever instruction it is. */
+  /** Stops the child at its current instruction. */
   stop() {
     if (this.#isRunning) native.stopProcess(this.pid)
   }
 
-  /** Lets a stopped child go on. */
+  /** Resumes a stopped child. */
   resume() {
     if (this.#isRunning) native.resumeProcess(this.pid)
   }
 
-  /** Ends the child whatever its state, and lets go of it. */
+  /** Ends the child in any state, and releases its resources. */
   async destroy() {
     if (this.#process.pid === undefined) return
     if (this.#isRunning) {
@@ -174,7 +177,7 @@ class Child {
       if (process.platform !== 'win32') this.#process.kill('SIGCONT')
       await this.exited
     }
-    // Descendants of the child may hold its pipes open, and would keep this process waiting for them.
+    // Descendants of the child may hold its pipes open, which would keep this process alive.
     this.#process.stdout?.destroy()
     this.#process.stderr?.destroy()
     if (this.#process.connected) this.#process.disconnect()

@@ -1,7 +1,7 @@
-// Errors as a user meets them: a code to act on, and a message that can be read aloud.
+// Errors as a user sees them: a code to act on, and a message.
 
 /**
- * What `act` does must fail with `code`, in words that contain all of `says`. Returns the error.
+ * `act` must fail with `code` and a message that contains all of `says`. Returns the error.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {() => unknown} act
@@ -24,7 +24,8 @@ export async function refused(t, act, code, ...says) {
 }
 
 /**
- * How something ended: 'done', or the code of its error. An error without a code, such as a child's death, is thrown on.
+ * How something ended: 'done', or the code of its error. An error without a code, such as the death
+ * of a child, is thrown.
  *
  * @param {Promise<unknown>} promise
  */

@@ -1,4 +1,4 @@
-// What a test uses up, given back by itself.
+// Resources of a test, which are released automatically.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,8 @@ import { waitFor } from './time.js'
 const DEATH_BOUND = 5000
 
 /**
- * A lock name that nobody else uses. The lock is removed after the test, and all whose names begin with this one and `/`.
+ * A lock name that no other test uses. The lock is removed after the test, together with the locks
+ * whose names begin with it and `/`.
  *
  * @param {import('ava').ExecutionContext<any>} t
  */
@@ -28,7 +29,7 @@ export function uniqueName(t) {
 }
 
 /**
- * A lock handle of this process that is closed after the test, with a name of its own unless a reference is given.
+ * A lock handle of this process, by default with a new name. It is closed after the test.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {import('process-rwlock').RWLockRef} [ref]
@@ -41,7 +42,7 @@ export function openLock(t, ref = uniqueName(t), options) {
 }
 
 /**
- * A directory of the test's own.
+ * A directory for this test alone.
  *
  * @param {import('ava').ExecutionContext<any>} t
  */

@@ -1,5 +1,6 @@
-// A view of the machine of the test's own: a /dev/shm that may be filled up and damaged, and mounts nobody else sees.
-// It is a mount namespace, which ends with the last process in it, so nothing stays behind.
+// A private view of the machine for a test: a /dev/shm that may be filled and damaged, and mounts
+// that no other process sees. It is a mount namespace, which ends with its last process, so nothing
+// is left.
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { timeoutFactor } from './timeout-factor.js'
 const BOUND = 10_000 * timeoutFactor
 
 const isRoot = process.geteuid?.() === 0
-// Who is not root becomes root of a user namespace of his own, where that is allowed.
+// Without root privileges the test becomes root of a user namespace, where that is allowed.
 const own = isRoot ? ['--mount'] : ['--user', '--map-root-user', '--mount']
 const join_ = isRoot ? ['--mount'] : ['--user', '--preserve-credentials', '--mount']
 
@@ -31,7 +32,7 @@ export const usersTest = testUnless(!(canMount && isRoot) && 'not root of a moun
  * @param {{ shm?: string }} [options] what is mounted at /dev/shm, in the words of mount(8)
  */
 export async function sandbox(t, { shm = 'size=64m' } = {}) {
-  // It ends when its input does: with this process, however that ends.
+  // It ends with its input, and so with this process in any case.
   const keeper = spawn(
     'unshare',
     [
@@ -76,7 +77,7 @@ class Sandbox {
     return join(this.shm, `process-rwlock-${isRoot ? uid : 0}`)
   }
 
-  /** Everything in its /dev/shm and the directories there, as paths relative to that, in order. */
+  /** The sorted relative paths of everything in its /dev/shm. */
   files() {
     /** @type {(folder: string) => string[]} */
     const within = (folder) =>
@@ -87,7 +88,7 @@ class Sandbox {
     return within('').toSorted()
   }
 
-  /** What is there of `uid`'s locks, apart from the directory and the token floor that always stay. */
+  /** The files of locks there, except the directory and the token floor, which always stay. */
   leftOvers() {
     return this.files().filter((file) => !/^process-rwlock-\d+(\/token-floor)?$/.test(file))
   }
@@ -108,7 +109,7 @@ class Sandbox {
   }
 
   /**
-   * As the other `spawnChild`, in here; as `user` if one is given.
+   * Like the other `spawnChild`, in this sandbox, and as `user` if one is given.
    *
    * @param {import('./process.js').ForkOptions & { user?: number }} [options]
    */
@@ -117,7 +118,7 @@ class Sandbox {
   }
 
   /**
-   * As the other `spawnNode`, in here.
+   * Like the other `spawnNode`, in this sandbox.
    *
    * @param {string | URL} script
    * @param {string[]} [args]
@@ -132,14 +133,14 @@ class Sandbox {
     const as = user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups']
     return {
       ...options,
-      // It becomes Node.js by exec: the pid is the same.
+      // It becomes Node.js by exec, so the pid stays the same.
       execPath: 'nsenter',
       execArgv: [...this.#enter, '--', ...as, process.execPath, ...execArgv],
     }
   }
 
   /**
-   * Runs a command in here, to its end.
+   * Runs a command in this sandbox, to its end.
    *
    * @param {string} command
    * @param {string[]} args

@@ -1,18 +1,18 @@
-// A record on a shared page, read and written without atomic operations: whoever is inside a lock with somebody he must
-// not meet tears it, loses a write, or is seen by the marks beside it.
+// A record on a shared page, read and written without atomic operations: two holds that must not
+// overlap tear it, lose a write, or are detected by the counters next to it.
 import { mapPage } from './shared-page.js'
 
 const BYTES = 8192
 const WORDS = 64
-/** Roles inside the lock, and signals to the actors. */
+/** Counters of the holds in each role, and flags for the actors. */
 const MARKS = { read: 0, upgradable: 1, write: 2, readers: 3, go: 4, stop: 5 }
 
 /** @typedef {'read' | 'upgradable' | 'write'} Role */
 
 export class SharedRecord {
-  /** What it has seen go wrong. @type {string[]} */
+  /** The violations that it has found. @type {string[]} */
   violations = []
-  /** The most actors it has seen reading at once. */
+  /** The largest number of actors that read at the same time. */
   overlap = 0
   /** @type {Int32Array} */
   #marks
@@ -32,12 +32,12 @@ export class SharedRecord {
     this.#bit = 1 << actor
   }
 
-  /** How often it was written. */
+  /** The number of writes. */
   get value() {
     return this.#words[0]
   }
 
-  /** Comes in, or changes its role, and looks whom it meets. @param {Role} role */
+  /** Begins a hold, or changes its role, and checks the roles of the others. @param {Role} role */
   enter(role) {
     Atomics.add(this.#marks, MARKS[role], 1)
     const { read, upgradable, write } = this.inside
@@ -50,7 +50,7 @@ export class SharedRecord {
     this.overlap = Math.max(this.overlap, ones(Atomics.load(this.#marks, MARKS.readers)))
   }
 
-  /** To be called while the lock is held still. @param {Role} role */
+  /** Must be called while the lock is still held. @param {Role} role */
   leave(role) {
     if (role === 'read' && --this.#reading === 0) Atomics.and(this.#marks, MARKS.readers, ~this.#bit)
     Atomics.sub(this.#marks, MARKS[role], 1)
@@ -61,29 +61,37 @@ export class SharedRecord {
     return { read: count('read'), upgradable: count('upgradable'), write: count('write') }
   }
 
-  /** Reads it all; everything must be of one write. @param {number} [expected] that write, if it is known */
+  /**
+   * Reads the record; all words must be of one write.
+   *
+   * @param {number} [expected] that write, if it is known
+   */
   check(expected = this.#words[0]) {
     const at = this.#words.findIndex((word) => word !== expected)
     if (at >= 0) this.#violation(`word ${at} is ${this.#words[at]} where ${expected} should be`)
     return expected
   }
 
-  /** Whether a write was not finished, or is under way. */
+  /** Whether a write is incomplete. */
   get torn() {
     return this.#words.some((word) => word !== this.#words[0])
   }
 
-  /** All words, as they are. */
+  /** A copy of all words. */
   copy() {
     return this.#words.slice()
   }
 
-  /** Brings what a dead writer left into order: whatever it wrote counts. */
+  /** Completes the write of a dead writer. */
   repair() {
     this.#words.fill(Math.max(...this.#words))
   }
 
-  /** Writes the next value, in two steps with `between` between them. @param {() => unknown} between */
+  /**
+   * Writes the next value, in two steps with `between` between them.
+   *
+   * @param {() => unknown} between
+   */
   async write(between) {
     const next = this.check() + 1
     this.#words.fill(next, 0, WORDS / 2)
@@ -92,7 +100,7 @@ export class SharedRecord {
     return this.check(next)
   }
 
-  /** As `write`, blocking. @param {() => void} between */
+  /** Like `write`, but synchronous. @param {() => void} between */
   writeSync(between) {
     const next = this.check() + 1
     this.#words.fill(next, 0, WORDS / 2)

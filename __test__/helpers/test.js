@@ -1,8 +1,10 @@
-// Tests that take turns, so that none measures another, and that end: what hangs fails, and is cleaned up after.
+// Tests that run one after the other, so that none disturbs the measurements of another, with a
+// time limit.
 import ava from 'ava'
 import { timeoutFactor } from './timeout-factor.js'
 
-// Far above what a test needs on a loaded machine, below the suite's own timeout, which would run no teardown.
+// Far more than a test needs on a loaded machine, and less than the timeout of the suite, which
+// would run no teardown.
 const BOUND = Number(process.env.PROCESS_RWLOCK_TEST_BOUND ?? 30_000) * timeoutFactor
 
 /**

@@ -6,7 +6,8 @@ import { timeoutFactor } from './timeout-factor.js'
 const BOUND = 15_000
 
 /**
- * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated after the test.
+ * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated
+ * after the test.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {{ engine?: URL }} [options] `engine`: what it opens its locks with
@@ -25,7 +26,7 @@ class Thread {
   exited
   /** @type {Promise<void>} */
   ready
-  /** What it did not catch. @type {any} */
+  /** The uncaught error that ended it. @type {any} */
   error
   #worker
   /** @type {Map<number, (answer: any) => void>} */
@@ -50,7 +51,7 @@ class Thread {
   }
 
   /**
-   * As `Child.ask`.
+   * Like `Child.ask`.
    *
    * @param {string} op
    * @param {object} [args]
@@ -81,7 +82,7 @@ class Thread {
   }
 
   /**
-   * As `Child.tell`.
+   * Like `Child.tell`.
    *
    * @param {string} op
    * @param {object} [args]

@@ -1,4 +1,4 @@
-// `child.js` in a worker thread: gives it what it knows of a child process' channel.
+// `child.js` in a worker thread: provides the message channel of a child process.
 import { parentPort } from 'node:worker_threads'
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort)

@@ -1,4 +1,4 @@
-// What the package says where its addon is missing, wrong or broken.
+// The errors of the package if its addon is missing, wrong or broken.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,7 +17,11 @@ const ALPINE = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /lib/ld-musl-x86_64.so
 const VOID_MUSL = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /usr/lib/libc.so\n'
 const STATIC = '7f1000-7f2000 r-xp 00014000 fe:01 1234    /usr/bin/node\n'
 
-/** The package as npm installs it, without the package of its addon. @param {import('ava').ExecutionContext<any>} t */
+/**
+ * The package as npm installs it, without the package of its addon.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ */
 function install(t) {
   const directory = join(tempDir(t), 'node_modules', 'process-rwlock')
   mkdirSync(directory, { recursive: true })
@@ -42,7 +46,7 @@ function addPackage(directory, target, { version: its = version, addon = 'not an
   writeFileSync(join(there, main), addon)
 }
 
-/** The platform this runs on, as its package is named. @param {string} directory */
+/** The platform of this process, as in the name of its package. @param {string} directory */
 function thisTarget(directory) {
   const [{ message }] = load(directory, THIS)
   return /^process-rwlock-(\S+) /.exec(message)?.[1] ?? ''
@@ -65,7 +69,7 @@ const THIS = {}
 const LINUX = { platform: 'linux', arch: 'x64', maps: GLIBC }
 const UNSUPPORTED = { name: 'LockError', code: 'ERR_LOCK_UNSUPPORTED' }
 
-test('a package that is not installed is named, for each platform, with what to do', (t) => {
+test('the error names the missing package for each platform, and what to do', (t) => {
   /** @type {[string, import('./programs/loads-as-other-system.js').System][]} */
   const systems = [
     ['linux-x64-gnu', LINUX],
@@ -93,7 +97,7 @@ test('a package that is not installed is named, for each platform, with what to 
   }
 })
 
-test('node_modules from another system are recognised', (t) => {
+test('node_modules from another system are recognized', (t) => {
   const directory = install(t)
   addPackage(directory, 'darwin-arm64')
   const [{ message, ...rest }] = load(directory, LINUX)
@@ -101,7 +105,7 @@ test('node_modules from another system are recognised', (t) => {
   t.regex(message, /linux-x64-gnu, is not installed, but the build for darwin-arm64 is: .* on another system/)
 })
 
-test('a platform without a build is named, with those that have one', (t) => {
+test('the error names a platform without a build, and the platforms with one', (t) => {
   const systems = [
     { platform: 'freebsd', arch: 'x64' },
     { platform: 'win32', arch: 'ia32' },
@@ -130,7 +134,7 @@ test('an addon of another version is refused', (t) => {
   t.regex(message, /delete node_modules/)
 })
 
-test('an addon that cannot be loaded says why', (t) => {
+test('the error says why an addon cannot be loaded', (t) => {
   const directory = install(t)
   addPackage(directory, 'linux-x64-gnu')
   const [{ message, ...rest }] = load(directory, LINUX)
@@ -138,7 +142,7 @@ test('an addon that cannot be loaded says why', (t) => {
   t.regex(message, /is installed, but cannot be loaded: .*process-rwlock\.linux-x64-gnu\.node/)
 })
 
-linuxTest('an addon that needs a newer libc says which', (t) => {
+linuxTest('the error names the libc version that an addon needs', (t) => {
   const directory = install(t)
   const target = thisTarget(directory)
   if (!target.endsWith('-gnu')) {
@@ -155,7 +159,7 @@ linuxTest('an addon that needs a newer libc says which', (t) => {
   t.regex(message, /cannot be loaded: .*GLIBC_9\./)
 })
 
-test('without /proc, the program itself tells its libc, or else what Node.js reports', (t) => {
+test('without /proc, the libc is found from the program file, or else from the report of Node.js', (t) => {
   const directory = install(t)
   const program = (/** @type {string} */ interpreter) => {
     const file = join(directory, `of-${interpreter}`)
@@ -181,7 +185,7 @@ test('without /proc, the program itself tells its libc, or else what Node.js rep
   }
 })
 
-linuxTest('where the libc cannot be known, what is installed is tried', (t) => {
+linuxTest('if the libc is unknown, the installed package is tried', (t) => {
   const unknown = { platform: 'linux', maps: null, program: '/nowhere', report: null }
   const directory = install(t)
   const [{ message: none }] = load(directory, { ...unknown, arch: 'x64' })
@@ -206,11 +210,11 @@ linuxTest('where the libc cannot be known, what is installed is tried', (t) => {
   }
 })
 
-test('the scripts and the library name the platform alike', (t) => {
+test('the scripts and the library use the same platform names', (t) => {
   t.is(addonName(), `process-rwlock.${thisTarget(install(t))}.node`)
 })
 
-test('under --permission, what was not allowed is named', (t) => {
+test('under --permission, the error names the missing permission', (t) => {
   const directory = install(t)
   const target = thisTarget(directory)
   addPackage(directory, target, { addon: readFileSync(join(root, `process-rwlock.${target}.node`)) })
@@ -236,7 +240,7 @@ test('under --permission, what was not allowed is named', (t) => {
   t.regex(run(permission, ...reads), /^ERR_LOCK_UNSUPPORTED .* with --permission, add --allow-addons/)
   t.regex(run('--no-addons'), /^ERR_LOCK_UNSUPPORTED .* remove --no-addons/)
   const denied = run(permission, ...narrow, '--allow-addons')
-  // Node.js 20 tells that a file may not be read as if it were not there.
+  // Node.js 20 reports a file without read permission as missing.
   if (permission === '--permission') {
     t.regex(denied, /^ERR_LOCK_UNSUPPORTED .*--permission, which forbids reading .*: add --allow-fs-read=/)
     t.true(denied.includes(`add --allow-fs-read=${modules}`), denied)
@@ -245,7 +249,7 @@ test('under --permission, what was not allowed is named', (t) => {
   }
 })
 
-test('a bundle is told so', (t) => {
+test('the error says that the package was bundled', (t) => {
   const directory = install(t)
   writeFileSync(join(directory, 'package.json'), '{ "name": "my-app", "type": "module" }')
   const [{ message, ...rest }] = load(directory, LINUX)
@@ -253,7 +257,7 @@ test('a bundle is told so', (t) => {
   t.regex(message, /process-rwlock was bundled.* external/)
 })
 
-test('what runs before a bundle is recognized imports no built-in module, which throws in some', (t) => {
+test('no built-in module is imported before a bundle is recognized, because bundles may lack them', (t) => {
   const code = (/** @type {string} */ file) => readFileSync(join(root, 'dist', file), 'utf8')
   const required = (/** @type {string} */ file) =>
     [...code(file).matchAll(/\brequire\("(.*?)"\)/g)].map(([, its = '']) => its)
@@ -270,7 +274,7 @@ test('what runs before a bundle is recognized imports no built-in module, which 
   t.true(files.length > 1)
 })
 
-test('import() and require() of the package give the same error, and it is a LockError', (t) => {
+test('import() and require() of the package throw the same LockError', (t) => {
   const directory = install(t)
   const program = (/** @type {string} */ how) => `
     Object.defineProperty(process, 'platform', { value: 'aix' })
@@ -296,7 +300,7 @@ test('import and require() of each entry give the same objects', async (t) => {
     const required = require(name)
     const imported = await import(name)
     t.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), name)
-    // What Node.js finds in the CommonJS itself, without running it.
+    // The exports that Node.js finds in the CommonJS module without running it.
     const found = await import(new URL(`../../dist/${entry}.js`, import.meta.url).href)
     for (const key of Object.keys(required)) {
       t.is(imported[key], required[key], key)
@@ -305,7 +309,7 @@ test('import and require() of each entry give the same objects', async (t) => {
   }
 })
 
-test('the ES module in front has the default export of the CommonJS one', async (t) => {
+test('the ES module has the same default export as the CommonJS module', async (t) => {
   const directory = tempDir(t)
   const code =
     'exports.two = exports.one = void 0;\nexports.one = 1;\nexports.two = 2;\nexports.default = { one: 1 };\n'
@@ -316,7 +320,7 @@ test('the ES module in front has the default export of the CommonJS one', async 
   t.deepEqual({ ...imported }, { default: { one: 1 }, one: 1, two: 2 })
 })
 
-test('the package with that of its addon loads', (t) => {
+test('the package loads together with the package of its addon', (t) => {
   const directory = install(t)
   const target = thisTarget(directory)
   addPackage(directory, target, { addon: readFileSync(join(root, `process-rwlock.${target}.node`)) })

@@ -1,5 +1,6 @@
-// Evaluates the package's JavaScript anew, in this context or in one of node:vm, as module registries do that are reset (Jest,
-// reloading servers). Reads CommonJS and the simple forms of ES modules that tsc writes.
+// Evaluates the JavaScript of the package again, in this context or in one of node:vm, like a
+// module registry that is reset (Jest, reloading servers). Reads CommonJS and the simple forms of
+// ES modules that tsc writes.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -9,7 +10,7 @@ import vm from 'node:vm'
 const entry = createRequire(import.meta.url).resolve('process-rwlock')
 
 /**
- * What the package exports, evaluated once more.
+ * The exports of the package, evaluated again.
  *
  * @param {import('node:vm').Context} [context] this one unless given
  * @returns {typeof import('process-rwlock')}

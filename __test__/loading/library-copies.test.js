@@ -1,5 +1,6 @@
-// Several copies of the package in one thread: symbolic and hard links, tsx and the like that mix `import` and `require()`, resets
-// of a module registry, vm contexts. Each copy's requests are settled by that copy, and what no copy claims is given back.
+// Several copies of the package in one thread: symbolic and hard links, tsx and the like that mix
+// `import` and `require()`, resets of a module registry, vm contexts. Each copy settles its own
+// requests, and a grant that no copy claims is returned.
 import { copyFileSync, cpSync, linkSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -39,7 +40,9 @@ async function installed(t, place) {
   return import(pathToFileURL(entry).href)
 }
 
-/** A hard link, or a copy where the directories are on different file systems: that is another addon. */
+/**
+ * A hard link, or a copy if the directories are on different file systems: that is another addon.
+ */
 function hardLink(/** @type {string} */ from, /** @type {string} */ to) {
   try {
     linkSync(from, to)
@@ -58,7 +61,7 @@ const WAYS = {
 }
 
 for (const [way, load] of Object.entries(WAYS)) {
-  test(`${way}: a copy that is only loaded leaves the waits of the first alone`, async (t) => {
+  test(`${way}: loading a second copy does not affect the waits of the first`, async (t) => {
     const lock = openLock(t)
     const holder = await spawnChild(t)
     const { guard } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -71,7 +74,7 @@ for (const [way, load] of Object.entries(WAYS)) {
     t.deepEqual(lock.inspect().holders, [])
   })
 
-  test(`${way}: the waits of both copies are settled, whoever releases`, async (t) => {
+  test(`${way}: the waits of both copies are settled, whichever copy releases`, async (t) => {
     const lock = openLock(t)
     const { RWLock } = await load(t)
     const other = new RWLock(lock.toJSON())
@@ -100,13 +103,13 @@ for (const [way, load] of Object.entries(WAYS)) {
   })
 }
 
-test('a copy is told what another releases though nothing else keeps the process alive', async (t) => {
+test('a wait is granted by the release of another copy, even if only this wait keeps the process alive', async (t) => {
   const child = spawnNode(t, script, ['alive', uniqueName(t)])
   await child.next('granted')
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a copy that closes its handle leaves what the others hold and wait for', async (t) => {
+test('closing the handle of one copy does not affect the holds and waits of others', async (t) => {
   const lock = openLock(t)
   const other = new (evaluate().RWLock)(lock.toJSON())
   const guard = lock.tryWrite()
@@ -120,7 +123,7 @@ test('a copy that closes its handle leaves what the others hold and wait for', a
   read.release()
 })
 
-test('the label of a hold is shown again when a later one of another copy has ended', (t) => {
+test('the label of a hold is shown again after a later hold of another copy has ended', (t) => {
   const lock = openLock(t)
   const other = new (evaluate().RWLock)(lock.toJSON())
   const shown = () => /** @type {string | undefined} */ (lock.inspect().holders[0]?.label)
@@ -146,9 +149,9 @@ test('the label of a hold is shown again when a later one of another copy has en
   })()
 })
 
-// ---- what nobody claims
+// ---- unclaimed grants
 
-/** A copy that does with outcomes what `claim` does, and has `name` open. */
+/** A copy that handles outcomes by `claim`, and has `name` open. */
 function copyThat(name, claim) {
   const copy = binding.register(claim)
   const object = {}
@@ -168,10 +171,10 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
   ['answers wrongly', () => undefined],
 ])) {
   for (const [mode, code] of Object.entries({ read: READ, upgradable: UPGRADABLE, write: WRITE })) {
-    test(`a ${mode} grant that its copy ${what} is given back`, async (t) => {
+    test(`a grant for ${mode} that its copy ${what} is returned`, async (t) => {
       const lock = openLock(t)
       const { copy, attachment, close } = copyThat(nameOf(lock), claim)
-      // At once.
+      // Immediately.
       binding.request(copy.number, 1, attachment, code, NEVER, 0)
       t.deepEqual(lock.inspect(), { ...lock.inspect(), holders: [], waiters: [] })
       // From a call of this thread.
@@ -179,7 +182,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
       binding.request(copy.number, 2, attachment, code, NEVER, 0)
       const next = lock.acquireWrite()
       guard?.release()
-      // It does not hold up those behind it.
+      // It does not delay the requests behind it.
       ;(await next).release()
       // From the event loop.
       const holder = await spawnChild(t)
@@ -192,7 +195,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
   }
 }
 
-test('a claim that throws is made again by the event loop, and then reported, and the grant is given back', async (t) => {
+test('a claim that throws is repeated by the event loop, then reported, and the grant is returned', async (t) => {
   const name = uniqueName(t)
   const child = spawnNode(t, new URL('./programs/throws-in-claim.js', import.meta.url), [name])
   const { calls, errors, holders } = await child.next('thrown')
@@ -202,7 +205,7 @@ test('a claim that throws is made again by the event loop, and then reported, an
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a grant that was not delivered yet is given back when its request is withdrawn', async (t) => {
+test('an undelivered grant is returned when its request is withdrawn', async (t) => {
   const lock = openLock(t)
   for (const code of [READ, UPGRADABLE, WRITE]) {
     const { copy, attachment, close } = copyThat(nameOf(lock), () => {
@@ -217,7 +220,7 @@ test('a grant that was not delivered yet is given back when its request is withd
   }
 })
 
-test('an upgrade that nobody claims leaves an upgradable hold, and who died before stays reported', async (t) => {
+test('an unclaimed upgrade leaves an upgradable hold, and ownerDied stays set', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const doomed = await spawnChild(t)
@@ -236,7 +239,7 @@ test('an upgrade that nobody claims leaves an upgradable hold, and who died befo
   close()
 })
 
-test('with no stack left a release still ends the hold of one, and the next is granted', async (t) => {
+test('with no stack left, a release ends its hold, and the next request is granted', async (t) => {
   const lock = openLock(t)
   for (let turn = 0; turn < 20; turn++) {
     const guard = await lock.acquireWrite()
@@ -248,7 +251,7 @@ test('with no stack left a release still ends the hold of one, and the next is g
       } catch (error) {
         if (!(error instanceof RangeError)) throw error
       }
-      // From the deepest frame up, until it gets through.
+      // From the deepest frame up, until it succeeds.
       if (!deepest) return
       try {
         guard.release()
@@ -265,7 +268,8 @@ test('with no stack left a release still ends the hold of one, and the next is g
 })
 
 /**
- * Calls `act` in each frame from the deepest that the stack has room for, until it has not thrown for `enough` times.
+ * Calls `act` in each frame, from the deepest that fits on the stack, until it has succeeded
+ * `enough` times.
  *
  * @param {() => void} act
  */
@@ -288,7 +292,7 @@ function fromTheEndOfTheStack(act, enough = 1) {
   descend()
 }
 
-test('with no stack left a wait that cannot begin rejects, and is not heard of later', async (t) => {
+test('with no stack left, a wait that cannot begin rejects, and is never granted later', async (t) => {
   const lock = openLock(t)
   for (let turn = 0; turn < 5; turn++) {
     const guard = await lock.acquireWrite()
@@ -308,14 +312,14 @@ test('with no stack left a wait that cannot begin rejects, and is not heard of l
 })
 
 for (const method of ['readSync', 'writeSync']) {
-  test(`with no stack left ${method}(fn) holds nothing afterwards`, async (t) => {
+  test(`with no stack left, ${method}(fn) leaves no hold`, async (t) => {
     const lock = openLock(t)
     for (let turn = 0; turn < 20; turn++) {
       fromTheEndOfTheStack(() => {
         try {
           lock[method](() => {})
         } catch (error) {
-          if (error.code !== 'ERR_LOCK_DEADLOCK') throw error // of the frame below, until the next turn
+          if (error.code !== 'ERR_LOCK_DEADLOCK') throw error // caused by the frame below, until the next turn
         }
       }, 1000)
       await null
@@ -330,12 +334,12 @@ for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (g
   ['an upgrade of a read hold', (lock) => lock.tryRead(), (guard) => guard.tryUpgrade()],
   ['an upgrade of an upgradable hold', (lock) => lock.tryUpgradable(), (guard) => guard.tryUpgrade()],
 ])) {
-  test(`with no stack left ${what} leaves a hold that can be released`, (t) => {
+  test(`with no stack left, ${what} leaves a hold that can be released`, (t) => {
     const lock = openLock(t)
     for (let turn = 0; turn < 40; turn++) {
       const guard = acquire(lock)
       let frame = 0
-      // In one frame alone, so that also what half succeeds is seen.
+      // In one frame only, to detect partial success.
       const descend = () => {
         try {
           descend()
@@ -361,7 +365,7 @@ for (const [what, acquire, change] of /** @type {[string, (lock: any) => any, (g
   })
 }
 
-test('with no stack left an acquisition that throws holds nothing', async (t) => {
+test('with no stack left, an acquisition that throws leaves no hold', async (t) => {
   const lock = openLock(t)
   for (const acquire of [
     () => lock.tryRead(),
@@ -394,7 +398,7 @@ test('with no stack left an acquisition that throws holds nothing', async (t) =>
 })
 
 for (const method of ['read', 'write', 'upgradable']) {
-  test(`with no stack left ${method}(fn) that does not come to fn holds nothing`, async (t) => {
+  test(`with no stack left, ${method}(fn) that does not reach fn leaves no hold`, async (t) => {
     const lock = openLock(t)
     /** @type {Promise<string>[]} */
     const runs = []
@@ -421,12 +425,13 @@ for (const method of ['read', 'write', 'upgradable']) {
   })
 }
 
-// ---- what is collected
+// ---- garbage collection
 
 test('vm contexts that used the package are collected, and their locks close', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['contexts', uniqueName(t)], { execArgv: ['--expose-gc'] })
-  // Its hold stays when it has gone; the one that waits is there as long as it does.
+  // Its hold stays after the context is collected; a context with a wait is kept until the wait
+  // ends.
   const kinds = ['closed', 'holds', 'nothing', 'open', 'settled']
   t.deepEqual((await child.next('gone', { bound: 30_000 })).kinds, kinds)
   t.like(await child.next('left', { bound: 15_000 }), { write: true, holders: 1 })
@@ -434,19 +439,19 @@ test('vm contexts that used the package are collected, and their locks close', a
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a vm context that loaded the package takes no more memory afterwards than one that did not', async (t) => {
+test('a collected vm context that loaded the package leaves no more memory than one that did not', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const child = spawnNode(t, script, ['memory', uniqueName(t), '30'], { execArgv: ['--expose-gc'] })
   const { bare, loaded } = await child.next('measured', { bound: 50_000 })
   t.log(
     `heap ${bare.heap.toFixed(2)} and ${loaded.heap.toFixed(2)} MB, RSS ${bare.rss.toFixed(2)} and ${loaded.rss.toFixed(2)} MB`,
   )
-  // What is in it alone takes 2 MB.
+  // The content of each context takes 2 MB.
   t.true(loaded.heap - bare.heap < 0.5, `${loaded.heap} and ${bare.heap} MB`)
   t.true(loaded.rss - bare.rss < 1, `${loaded.rss} and ${bare.rss} MB`)
 })
 
-test('200 copies by resets of a module registry are all collected, and their lock closes', async (t) => {
+test('200 copies from resets of a module registry are all collected, and their lock closes', async (t) => {
   const name = uniqueName(t)
   const child = spawnNode(t, script, ['resets', name, '200'], { execArgv: ['--expose-gc'] })
   t.like(await child.next('gone', { bound: 20_000 }), { gone: 200 })

@@ -1,5 +1,5 @@
 /**
- * What the addon's `open` is told of a lock with this name.
+ * The arguments of the addon's `open` for a lock with this name.
  *
  * @param {string} name
  */

@@ -1,4 +1,4 @@
-// A clock that is not the kernel's, as libfaketime puts in its place.
+// A clock that a library such as libfaketime replaces.
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ const hasCompiler = process.platform === 'linux' && spawnSync('cc', ['--version'
 const clockTest = testUnless(!hasCompiler && 'no C compiler for Linux')
 
 for (const shift of [1800, -1800]) {
-  clockTest(`timeouts pass where a library moves the clock by ${shift} s`, async (t) => {
+  clockTest(`timeouts are correct when a library shifts the clock by ${shift} s`, async (t) => {
     const folder = tempDir(t)
     const [source, shim] = [join(folder, 'shim.c'), join(folder, 'shim.so')]
     writeFileSync(source, SHIM)
@@ -39,7 +39,7 @@ for (const shift of [1800, -1800]) {
     for (const op of ['acquireRead', 'acquireWrite', 'acquireReadSync', 'acquireWriteSync']) {
       await t.throwsAsync(child.ask(op, { options: { timeout: 30 } }), { message: /within 30 ms/ }, op)
     }
-    // And it is woken, shows its times, and its holds end.
+    // It is woken, its times are correct, and its holds end.
     const rest = child.ask('acquireWrite')
     guard.release()
     await rest

@@ -1,4 +1,4 @@
-// Containers: processes of different pid namespaces, with equal pids, share a lock by a file.
+// Containers: processes of different PID namespaces, with equal pids, share a lock by a file.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import ava from 'ava'
@@ -7,7 +7,7 @@ import { queued } from '../helpers/observe.js'
 import { SEED } from '../helpers/random.js'
 import { SharedRecord } from '../helpers/shared-record.js'
 
-/** A pid namespace for each process, which ends with `unshare`. */
+/** Each process has a PID namespace, which ends with `unshare`. */
 const UNSHARE = [
   // Without privileges, as the root of a user namespace of its own.
   ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
@@ -48,7 +48,7 @@ test('processes that are all pid 1 exclude each other', async (t) => {
   }
 })
 
-test('who waits in one of them is woken from another one', async (t) => {
+test('a waiter in one container is woken from another', async (t) => {
   const lock = openLock(t, { path: join(tempDir(t), 'lock') })
   const [a, b] = [await spawnContained(t), await spawnContained(t)]
   for (const child of [a, b]) await child.ask('open', { ref: lock.toJSON() })
@@ -70,7 +70,7 @@ test('who waits in one of them is woken from another one', async (t) => {
   }
 })
 
-test('who waits in one of them goes on when the holder in another one is killed, and is told', async (t) => {
+test('a waiter in one container is granted, with ownerDied, when the holder in another is killed', async (t) => {
   const lock = openLock(t, { path: join(tempDir(t), 'lock') })
   const survivor = await spawnContained(t)
   await survivor.ask('open', { ref: lock.toJSON() })
@@ -93,7 +93,7 @@ test('who waits in one of them goes on when the holder in another one is killed,
   t.true(median(times) < 100, `${shown} ms`)
 })
 
-test('a living pid 1 is not taken for a dead one, nor a dead one for it', async (t) => {
+test('a live pid 1 and a dead pid 1 are not mistaken for each other', async (t) => {
   const lock = openLock(t, { path: join(tempDir(t), 'lock') })
   const [holder, victim, survivor] = [
     await spawnContained(t),
@@ -111,7 +111,7 @@ test('a living pid 1 is not taken for a dead one, nor a dead one for it', async 
   t.is((await survivor.ask('acquireWrite')).mode, 'write')
 })
 
-test('they lose no write of what they share', async (t) => {
+test('containers lose no write to shared data', async (t) => {
   const dir = tempDir(t)
   const [path, page] = [join(dir, 'lock'), join(dir, 'page')]
   const record = new SharedRecord(page)

@@ -1,4 +1,4 @@
-// Processes die at any moment; the others go on within moments.
+// Processes die at any moment; the others continue within milliseconds.
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import {
@@ -16,7 +16,7 @@ import { queued } from '../helpers/observe.js'
 import { random, SEED } from '../helpers/random.js'
 import { SharedRecord } from '../helpers/shared-record.js'
 
-// What the rest may notice of a death: usually, and ever.
+// The longest delay of the others after a death, in ms: usual, and maximum.
 const USUAL = 20 * timeoutFactor
 const EVER = 100 * timeoutFactor
 const REPETITIONS = 5
@@ -24,7 +24,7 @@ const REPETITIONS = 5
 const options = { label: 'victim' }
 
 for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
-  test(`who waits for a process that is killed while it holds the lock (${mode}) goes on`, async (t) => {
+  test(`a waiter is granted when the holder (${mode}) is killed`, async (t) => {
     const lock = openLock(t)
     await recovers(t, async (victim) => {
       const held = await victim.ask('hold', { ref: lock.toJSON(), mode, options })
@@ -37,7 +37,7 @@ for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
   })
 }
 
-test('readers too go on when a writer is killed', async (t) => {
+test('readers are granted when a writer is killed', async (t) => {
   const lock = openLock(t)
   await recovers(t, async (victim) => {
     const { token } = await victim.ask('hold', { ref: lock.toJSON(), mode: 'write', options })
@@ -45,7 +45,7 @@ test('readers too go on when a writer is killed', async (t) => {
   })
 })
 
-test('who waits behind a process that is killed while it waits goes on', async (t) => {
+test('a waiter behind a killed waiter is granted', async (t) => {
   const lock = openLock(t)
   const other = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -53,13 +53,13 @@ test('who waits behind a process that is killed while it waits goes on', async (
     victim.tell('hold', { ref: lock.toJSON(), mode: 'write' })
     await queued(lock, victim)
     await closed(lock)
-    // A read beside an upgradable hold: only the victim in the queue is in the way.
+    // A read during an upgradable hold: only the victim in the queue blocks it.
     const rest = lock.acquireRead()
     return { rest, died: null, after: () => other.ask('release', { guard }) }
   })
 })
 
-test('who is kept out by a writer that waits for readers to leave goes on when that one is killed', async (t) => {
+test('a request blocked by a draining writer is granted when that writer is killed', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -70,7 +70,7 @@ test('who is kept out by a writer that waits for readers to leave goes on when t
   })
 })
 
-test('who is kept out by an upgrade that waits for readers to leave goes on when that one is killed', async (t) => {
+test('a request blocked by a draining upgrade is granted when its process is killed', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -84,7 +84,7 @@ test('who is kept out by an upgrade that waits for readers to leave goes on when
   })
 })
 
-test('a writer that waits for readers to leave goes on when the last of them is killed', async (t) => {
+test('a draining writer is granted when the last reader is killed', async (t) => {
   const lock = openLock(t)
   const writer = await spawnChild(t)
   await recovers(t, async (victim) => {
@@ -99,7 +99,7 @@ test('a writer that waits for readers to leave goes on when the last of them is 
   })
 })
 
-test('an upgrade that waits for readers to leave goes on when the last of them is killed', async (t) => {
+test('a draining upgrade is granted when the last reader is killed', async (t) => {
   const lock = openLock(t)
   await recovers(t, async (victim) => {
     await victim.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -108,7 +108,7 @@ test('an upgrade that waits for readers to leave goes on when the last of them i
   })
 })
 
-test('who blocks its thread for a lock goes on when the holder is killed', async (t) => {
+test('a synchronous wait is granted when the holder is killed', async (t) => {
   const lock = openLock(t)
   const waiter = await spawnChild(t)
   await waiter.ask('open', { ref: lock.toJSON() })
@@ -125,7 +125,7 @@ test('who blocks its thread for a lock goes on when the holder is killed', async
 })
 
 for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
-  test(`who only tries gets the lock of a process that was killed while it held it (${mode})`, async (t) => {
+  test(`a try is granted after the holder (${mode}) was killed`, async (t) => {
     const lock = openLock(t)
     const victim = await spawnChild(t)
     await victim.ask('hold', { ref: lock.toJSON(), mode })
@@ -135,7 +135,7 @@ for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
   })
 }
 
-test('who only tries gets past a process that was killed while it waited', async (t) => {
+test('a try is granted after a waiter was killed', async (t) => {
   const lock = openLock(t)
   const holder = await spawnChild(t)
   const victim = await spawnChild(t)
@@ -148,7 +148,7 @@ test('who only tries gets past a process that was killed while it waited', async
   t.is(lock.tryWrite(), null)
 })
 
-test('a waiting writer that is killed blocks nobody', async (t) => {
+test('a killed waiting writer does not block other requests', async (t) => {
   const lock = openLock(t)
   const [reader, victim, second] = await Promise.all([spawnChild(t), spawnChild(t), spawnChild(t)])
   await reader.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -163,7 +163,7 @@ test('a waiting writer that is killed blocks nobody', async (t) => {
   t.is(ownerDied, null)
 })
 
-test('when 10 of 12 are killed at once, holding and waiting in every mode, the other two go on', async (t) => {
+test('when 10 of 12 processes are killed at once, holding and waiting in every mode, the other two continue', async (t) => {
   const times = []
   for (const mode of ['write', 'upgradable', 'write']) {
     const lock = openLock(t)
@@ -189,10 +189,11 @@ test('when 10 of 12 are killed at once, holding and waiting in every mode, the o
     for (const child of [...rest, ...survivors]) await queued(lock, child)
 
     const start = performance.now()
-    // Stopped first: who still ran while the others died could be granted the lock, and die inside.
+    // Stopped first: a process that still ran while others died could get the lock, and die during
+    // the hold.
     for (const child of children.slice(0, 10)) child.stop()
     const ends = children.slice(0, 10).map((child) => child.kill())
-    // In whichever order they came.
+    // In any order.
     const first = await Promise.race(
       granted.map((answer, index) => answer.then((guard) => ({ guard, index }))),
     )
@@ -214,7 +215,7 @@ test('when 10 of 12 are killed at once, holding and waiting in every mode, the o
   t.true(median(times) < EVER, `${shown} ms`)
 })
 
-test('6 processes of which one is killed and one stopped every moment lose no write, and none is torn without ownerDied', async (t) => {
+test('6 processes that are killed and stopped at random lose no write, and every torn write is reported as ownerDied', async (t) => {
   const seed = `SEED=${SEED} brings it back`
   const dice = random(SEED)
   const lock = openLock(t)
@@ -244,7 +245,7 @@ test('6 processes of which one is killed and one stopped every moment lose no wr
     [],
     seed,
   )
-  // No write went over another one, and the later one always had the greater token.
+  // No write overwrote another, and later writes had greater tokens.
   const writes = reports.flatMap(({ writes }) => writes).sort(([a], [b]) => a - b)
   t.true(writes.length > 100, seed)
   for (const [index, [value, token]] of writes.entries()) {
@@ -277,13 +278,14 @@ test('fencing tokens grow over crashes, reopening and removal', async (t) => {
       }
       if (round > 0) await lock.write(({ token }) => grows(token))
       lock.close()
-      // The first round leaves a dead writer behind, which outlasts it; after the second the lock is made anew.
+      // The first round leaves a dead writer, whose report outlasts it; after the second the lock
+      // is created again.
       if (round === 1) RWLock.remove(ref)
     }
   }
 })
 
-test('the slots of killed processes are used again, and who died inside is not forgotten over it', async (t) => {
+test('the slots of killed processes are reused, and ownerDied is kept', async (t) => {
   const lock = openLock(t, uniqueName(t), { capacity: 2 })
   /** @type {any} */
   let died = null
@@ -296,7 +298,7 @@ test('the slots of killed processes are used again, and who died inside is not f
     await victim.kill()
   }
   t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
-  // Those who died without having written make room without a trace.
+  // Slots of dead processes that did not write are reused without a report.
   for (const mode of ['read', 'upgradable', 'read', 'upgradable']) {
     const victim = await spawnChild(t)
     t.deepEqual((await victim.ask('hold', { ref: lock.toJSON(), mode })).ownerDied, died)
@@ -323,8 +325,8 @@ test('a lock for a single attachment can be opened again after its writer was ki
 })
 
 /**
- * Kills one process after the other in the situation that `prepare` brings about, and measures, from the kill on, when
- * `rest` is granted.
+ * Kills one process after the other in the situation that `prepare` creates, and measures the time
+ * from the kill until `rest` is granted.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {(victim: Awaited<ReturnType<typeof spawnChild>>) => Promise<{
@@ -332,7 +334,7 @@ test('a lock for a single attachment can be opened again after its writer was ki
  */
 async function recovers(t, prepare) {
   let times = await series(t, prepare)
-  // A busy machine keeps everybody waiting now and then, but hardly in the next series as well.
+  // A busy machine may delay one series, but hardly the next one as well.
   if (median(times) >= USUAL || Math.max(...times) >= EVER) times = await series(t, prepare)
   const shown = times.map((time) => time.toFixed(1)).join(', ')
   t.true(median(times) < USUAL, `${shown} ms`)
@@ -359,7 +361,11 @@ async function series(t, prepare) {
   return times
 }
 
-/** Waits until somebody has waited for long enough to keep newcomers out. @param {import('process-rwlock').RWLock} lock */
+/**
+ * Waits until a waiter has closed the queue to newcomers.
+ *
+ * @param {import('process-rwlock').RWLock} lock
+ */
 function closed(lock) {
   return waitFor(() => {
     const guard = lock.tryRead()

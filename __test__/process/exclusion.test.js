@@ -1,4 +1,4 @@
-// What a lock is for: a writer is alone, whoever the others are.
+// Exclusion: a writer holds the lock alone, among processes, threads and tasks.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -47,14 +47,14 @@ test('6 processes that take the lock at random lose no write and tear none', asy
   }
 })
 
-test('so do 6 processes that share the lock by a file', async (t) => {
+test('6 processes that share the lock by a file lose no write and tear none', async (t) => {
   const ref = { path: join(tempDir(t), 'lock') }
   const { writes, record, violations } = await chaos(t, { ref, processes: 6, ms: 1500 })
   t.deepEqual(violations, [], seed)
   t.is(record.value, writes, `writes were lost; ${seed}`)
 })
 
-test('so do processes beside worker threads', async (t) => {
+test('processes and worker threads together lose no write and tear none', async (t) => {
   const options = { ref: uniqueName(t), processes: 3, threads: 2, ms: 2000 }
   const { writes, record, reports, violations } = await chaos(t, options)
   t.deepEqual(violations, [], seed)
@@ -63,14 +63,14 @@ test('so do processes beside worker threads', async (t) => {
   t.true(Math.max(...reports.map((report) => report.overlap)) >= 2, `readers never overlapped; ${seed}`)
 })
 
-test('so do many tasks in each thread of each process', async (t) => {
+test('many tasks in each thread of each process lose no write and tear none', async (t) => {
   const options = { ref: uniqueName(t), processes: 4, threads: 1, tasks: 8, ms: 2000 }
   const { writes, record, violations } = await chaos(t, options)
   t.deepEqual(violations, [], seed)
   t.is(record.value, writes, `writes were lost; ${seed}`)
 })
 
-test('so do processes that are stopped again and again, at whatever instruction they are', async (t) => {
+test('processes that are stopped again and again, at any instruction, lose no write and tear none', async (t) => {
   const dice = random(SEED)
   const disturb = async (children) => {
     const child = dice.pick(children)
@@ -84,14 +84,14 @@ test('so do processes that are stopped again and again, at whatever instruction 
   t.is(record.value, writes, `writes were lost; ${seed}`)
 })
 
-test('the record shows it if a lock does not exclude: here everybody has a lock of his own', async (t) => {
+test('the shared record shows missing exclusion: each process has a different lock', async (t) => {
   const { writes, record, violations } = await chaos(t, { processes: 6, ms: 500 })
   t.true(violations.some((violation) => violation.includes('a writer met')))
   t.true(violations.some((violation) => violation.includes('should be')))
   t.true(record.value < writes)
 })
 
-test('20 processes read at once', async (t) => {
+test('20 processes read at the same time', async (t) => {
   const lock = openLock(t)
   const children = await Promise.all(Array.from({ length: 20 }, () => spawnChild(t)))
   for (const child of children) await child.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -101,7 +101,7 @@ test('20 processes read at once', async (t) => {
   t.is(lock.tryWrite(), null)
 })
 
-test('20 processes that want to write do so one after the other, and readers see what the last one wrote', async (t) => {
+test('20 writers write one after the other, and readers see the last write', async (t) => {
   const lock = openLock(t)
   const page = join(tempDir(t), 'page')
   const record = new SharedRecord(page)
@@ -117,7 +117,8 @@ test('20 processes that want to write do so one after the other, and readers see
     reports.flatMap(({ violations }) => violations),
     [],
   )
-  // Each writer saw another value, and together they saw them all: none wrote over what it had not seen.
+  // Each writer saw a different value, and together they saw all: none overwrote a value that it
+  // had not seen.
   const written = reports.flatMap(({ values }) => values).sort((a, b) => a - b)
   t.deepEqual(
     written,
@@ -132,7 +133,7 @@ test('20 processes that want to write do so one after the other, and readers see
 const seed = `SEED=${SEED} brings it back`
 
 /**
- * Runs actors of `chaos.js` against one lock, or against a lock each.
+ * Runs actors (`random-actor.js`) with one lock, or with a lock each.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {{ ref?: any, processes: number, threads?: number, tasks?: number, ms: number,

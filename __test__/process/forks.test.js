@@ -1,4 +1,4 @@
-// Children by fork, with and without exec, get no part of what their parent holds.
+// Forked children, with and without exec, do not share the holds of their parent.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,30 +10,27 @@ import { linuxTest, testUnless } from '../helpers/skip.js'
 const forkTest = testUnless(process.platform === 'win32' && 'Windows has no fork')
 
 for (const mode of /** @type {const} */ (['read', 'write'])) {
-  forkTest(
-    `the death of a process frees its hold (${mode}) although a child that it forked lives`,
-    async (t) => {
-      const lock = openLock(t)
-      const holder = spawnNode(t, new URL('./programs/forks-holding.js', import.meta.url), [
-        JSON.stringify(lock),
-        mode,
-      ])
-      const { child, token } = await holder.next('forked')
-      t.teardown(() => process.kill(child, 'SIGKILL'))
-      const rest = lock.acquireWrite()
-      await holder.kill()
-      const guard = await rest
-      t.deepEqual(
-        guard.ownerDied,
-        mode === 'write' ? { pid: holder.pid, threadId: 0, label: 'forker', token } : null,
-      )
-      guard.release()
-      t.true(process.kill(child, 0))
-    },
-  )
+  forkTest(`the death of a process ends its ${mode} hold even if a forked child of it lives`, async (t) => {
+    const lock = openLock(t)
+    const holder = spawnNode(t, new URL('./programs/forks-holding.js', import.meta.url), [
+      JSON.stringify(lock),
+      mode,
+    ])
+    const { child, token } = await holder.next('forked')
+    t.teardown(() => process.kill(child, 'SIGKILL'))
+    const rest = lock.acquireWrite()
+    await holder.kill()
+    const guard = await rest
+    t.deepEqual(
+      guard.ownerDied,
+      mode === 'write' ? { pid: holder.pid, threadId: 0, label: 'forker', token } : null,
+    )
+    guard.release()
+    t.true(process.kill(child, 0))
+  })
 }
 
-linuxTest('a program that is started inherits no descriptor', async (t) => {
+linuxTest('a child program inherits no descriptor', async (t) => {
   const inherited = async () => {
     const { stdout } = await promisify(execFile)('ls', ['/proc/self/fd'])
     return stdout
@@ -46,7 +43,7 @@ linuxTest('a program that is started inherits no descriptor', async (t) => {
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
   const rest = lock.acquireWrite()
   await queued(lock, process)
-  // It listens for the holder's death when it has waited for a moment.
+  // After a moment the waiter watches for the exit of the holder.
   await new Promise((resolve) => setTimeout(resolve, 50))
   const during = await inherited()
   await holder.kill()
@@ -54,7 +51,7 @@ linuxTest('a program that is started inherits no descriptor', async (t) => {
   t.is(during, before)
 })
 
-test('processes can be started when a worker thread that alone had the addon has ended', async (t) => {
+test('processes can be started after the only worker thread that had loaded the addon has ended', async (t) => {
   const child = spawnNode(t, new URL('./programs/loads-in-worker.js', import.meta.url))
   await child.next('done')
   t.deepEqual(await child.exited, { code: 0, signal: null })

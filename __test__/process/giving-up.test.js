@@ -32,7 +32,7 @@ for (const tasks of [1, 6]) {
       seed,
     )
     t.is(granted + timedOut + aborted, PROCESSES * TIMES)
-    // All three came to pass often, or nothing was tested.
+    // All three outcomes occurred often, or the test shows nothing.
     for (const count of [granted, timedOut, aborted]) t.true(count > (PROCESSES * TIMES) / 50, seed)
     t.is(
       record.value,

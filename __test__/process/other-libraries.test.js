@@ -1,4 +1,4 @@
-// Where other locks of this kind fail between processes.
+// Cases in which other locks between processes fail.
 import {
   closeSync,
   linkSync,
@@ -24,7 +24,7 @@ import {
 } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
-test('three readers that hold 2 ms and come back at once leave a writer its 5 locks within 15 s', async (t) => {
+test('a writer gets 5 locks within 15 s from three readers that hold for 2 ms and return at once', async (t) => {
   const lock = openLock(t)
   const readers = Array.from({ length: 3 }, () =>
     spawnNode(t, new URL('./programs/reads-repeatedly.js', import.meta.url), [JSON.stringify(lock)]),
@@ -39,7 +39,7 @@ test('three readers that hold 2 ms and come back at once leave a writer its 5 lo
   }
   t.log(`the writer waited ${times.map((time) => time.toFixed(1)).join(', ')} ms`)
   t.true(times.reduce((sum, time) => sum + time) < 15_000)
-  // What the readers hold, and not much more.
+  // The duration of the holds, and not much more.
   t.true(median(times) < 100, `${times} ms`)
   for (const reader of readers) {
     reader.send('stop')
@@ -47,7 +47,7 @@ test('three readers that hold 2 ms and come back at once leave a writer its 5 lo
   }
 })
 
-test('a writer does not get a read hold beside its write hold', async (t) => {
+test('a writer does not get a read hold while it holds for write', async (t) => {
   const lock = openLock(t)
   const other = await spawnChild(t)
   await other.ask('open', { ref: lock.toJSON() })
@@ -56,7 +56,7 @@ test('a writer does not get a read hold beside its write hold', async (t) => {
   await t.throwsAsync(other.ask('acquireReadSync'), { code: 'ERR_LOCK_DEADLOCK' })
   await t.throwsAsync(other.ask('acquireRead', { options: { timeout: 50 } }), { code: 'ERR_LOCK_TIMEOUT' })
   await other.ask('release')
-  // Nothing of it is left.
+  // The request has left no trace.
   t.deepEqual(lock.inspect().holders, [])
   t.truthy(lock.tryWrite())
 })
@@ -66,7 +66,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   const [holder, blocker] = [await spawnChild(t), await spawnChild(t)]
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
   await blocker.ask('open', { ref: lock.toJSON() })
-  // All at once, at different parts of a second.
+  // All at the same time, at different fractions of a second.
   const waits = []
   for (let start = 0; start < 5; start++) {
     waits.push(
@@ -82,7 +82,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   }
   const times = [...(await Promise.all(waits)), ...blocked]
   const shown = times.map((time) => time.toFixed(1)).join(', ')
-  // A timer may round down to its own ms.
+  // A timer may round down to a full ms.
   t.true(Math.min(...times) >= 499, `${shown} ms`)
   t.true(median(times) < 530, `${shown} ms`)
   t.true(Math.max(...times) < 1000, `${shown} ms`)
@@ -94,7 +94,7 @@ test('a timeout of half a second lasts half a second', async (t) => {
   }
 })
 
-test('two instances in one process do not both get it, by whichever of its paths', async (t) => {
+test('two instances in one process do not both hold the lock, by any of its paths', async (t) => {
   const dir = tempDir(t)
   const path = join(dir, 'lock')
   writeFileSync(path, '')
@@ -141,7 +141,7 @@ for (const kind of ['path', 'name']) {
     }
     openLock(t, lock.toJSON()).close()
     t.is(await other.ask('tryWrite'), null)
-    // Nor does it look dead to who waits, and so looks for the dead.
+    // A waiter, which checks for dead holders, does not take it for dead.
     await t.throwsAsync(other.ask('acquireWrite', { options: { timeout: 200 } }), {
       code: 'ERR_LOCK_TIMEOUT',
     })
@@ -150,7 +150,7 @@ for (const kind of ['path', 'name']) {
   })
 }
 
-test('50 processes with 50 handles each count 50 words up without losing one, and leave the folder as it was', async (t) => {
+test('50 processes with 50 handles each increment 50 words without losing one, and leave no file behind', async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const dir = join(tempDir(t), 'locks')
   mkdirSync(dir)
@@ -172,7 +172,7 @@ test('50 processes with 50 handles each count 50 words up without losing one, an
   t.is(readFileSync(join(dir, 'other'), 'utf8'), 'something else')
 })
 
-test('of many who wait for a dead holder one gets the lock, then the next', async (t) => {
+test('waiters for a dead holder get the lock one after the other', async (t) => {
   const lock = openLock(t)
   const [victim, ...others] = await Promise.all(Array.from({ length: 7 }, () => spawnChild(t)))
   const { token } = await victim.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -191,12 +191,12 @@ test('of many who wait for a dead holder one gets the lock, then the next', asyn
   const holds = (await Promise.all(done)).sort((a, b) => Number(a.token - b.token))
   t.is(most, 1)
   t.like(holds[0].ownerDied, { pid: victim.pid, token })
-  // The first made it whole, so the others are not told.
+  // The first release cleared ownerDied, so it is not reported to the others.
   for (const { ownerDied } of holds.slice(1)) t.is(ownerDied, null)
   t.is(new Set(holds.map((hold) => hold.token)).size, others.length)
 })
 
-test('a holder whose event loop is busy for long neither dies of it nor loses the lock', async (t) => {
+test('a holder whose event loop is busy for long keeps the lock', async (t) => {
   const lock = openLock(t)
   const holder = await spawnChild(t)
   await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -209,7 +209,7 @@ test('a holder whose event loop is busy for long neither dies of it nor loses th
   t.is(await lock.read(({ ownerDied }) => ownerDied), null)
 })
 
-test('a lock handed to a child works on when the one it was made from is closed', async (t) => {
+test('a lock passed to a child still works after the original is closed', async (t) => {
   const original = openLock(t, uniqueName(t))
   const [one, two] = [await spawnChild(t), await spawnChild(t)]
   await one.ask('open', { ref: original.toJSON() })
@@ -223,14 +223,14 @@ test('a lock handed to a child works on when the one it was made from is closed'
   t.is((await answer).mode, 'read')
 })
 
-/** The files this process has open. */
+/** The open files of this process. */
 function openFiles() {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)]
     } catch {
-      return [] // the one of this very listing
+      return [] // the descriptor of this listing
     }
   })
 }

@@ -1,5 +1,5 @@
-// What is reported of a write hold that ended without release to synchronous calls, and of threads of a process that died.
-// What every engine reports is in ../contract.
+// ownerDied in synchronous calls, and of the threads of a process that died. The tests for every
+// engine are in ../contract.
 import { openLock, spawnChild, spawnNode, test } from '../helpers/index.js'
 
 /**
@@ -7,7 +7,7 @@ import { openLock, spawnChild, spawnNode, test } from '../helpers/index.js'
  * @typedef {import('process-rwlock').RWLock} RWLock
  */
 
-test('a synchronous read is told', async (t) => {
+test('ownerDied is reported to a synchronous read', async (t) => {
   const lock = openLock(t)
   const died = await dieInside(t, lock)
   t.deepEqual(
@@ -20,7 +20,7 @@ for (const [how, end] of /** @type {Array<[string, (lock: RWLock) => unknown]>} 
   ['a function that writes synchronously returns', (lock) => lock.writeSync(() => {})],
   ['a writer disposes of its guard', async (lock) => (await lock.acquireWrite())[Symbol.dispose]()],
 ])) {
-  test(`it is over when ${how}`, async (t) => {
+  test(`ownerDied is cleared when ${how}`, async (t) => {
     const lock = openLock(t)
     const died = await dieInside(t, lock)
     t.deepEqual(await lock.read(({ ownerDied }) => ownerDied), died)
@@ -32,7 +32,7 @@ for (const [how, end] of /** @type {Array<[string, (lock: RWLock) => unknown]>} 
   })
 }
 
-test('it stays when a function that writes synchronously throws', async (t) => {
+test('ownerDied stays set when a function that writes synchronously throws', async (t) => {
   const lock = openLock(t)
   const died = await dieInside(t, lock)
   t.throws(() => lock.writeSync(fail), { message: 'failed on purpose' })
@@ -41,13 +41,13 @@ test('it stays when a function that writes synchronously throws', async (t) => {
   t.is(lock.inspect().ownerDied, null)
 })
 
-test('a synchronous function that throws does not cause it', async (t) => {
+test('a synchronous function that throws does not set ownerDied', async (t) => {
   const lock = openLock(t)
   t.throws(() => lock.writeSync(fail), { message: 'failed on purpose' })
   t.is(await lock.read(({ ownerDied }) => ownerDied), null)
 })
 
-test('a process that ends while one of its threads writes is told with the thread', async (t) => {
+test('ownerDied names the thread of a process that ended while the thread held the lock', async (t) => {
   const lock = openLock(t)
   const victim = spawnNode(t, new URL('./programs/holds-in-worker.js', import.meta.url), [
     JSON.stringify({ ref: lock, mode: 'write' }),
@@ -60,7 +60,7 @@ test('a process that ends while one of its threads writes is told with the threa
 })
 
 /**
- * Has a process die inside a write hold; by then everybody is told.
+ * Kills a process during a write hold.
  *
  * @param {Test} t
  * @param {RWLock} lock

@@ -1,4 +1,5 @@
-// Processes that do not come when it is their turn, since they are stopped or busy, cost the others a moment and no more.
+// Processes that do not respond to a grant, because they are stopped or busy, delay the others only
+// for a moment.
 import { median, openLock, spawnChild, test, timeoutFactor, waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
@@ -7,11 +8,11 @@ import { queued } from '../helpers/observe.js'
  * @typedef {Awaited<ReturnType<typeof spawnChild>>} Child
  */
 
-/** What the others may notice of it, in ms. */
+/** The longest delay of the others, in ms. */
 const MOMENT = 100 * timeoutFactor
 const REPETITIONS = 3
 
-// Longer than everything that is measured meanwhile.
+// Longer than all measured times.
 const HANG = 600 * timeoutFactor
 
 /** @type {Array<[string, (child: Child) => Promise<() => unknown>]>} How a process does so, and what ends it. */
@@ -35,7 +36,7 @@ const absences = [
 
 for (const [absent, leave] of absences) {
   for (const mode of /** @type {const} */ (['read', 'upgradable', 'write'])) {
-    test(`who is first in the queue (${mode}) and ${absent} does not stop the others, and gets its turn`, async (t) => {
+    test(`a process that is first in the queue (${mode}) and ${absent} does not stop the others, and gets its turn`, async (t) => {
       const lock = openLock(t)
       const sleeper = await spawnChild(t)
       await sleeper.ask('open', { ref: lock.toJSON() })
@@ -51,7 +52,7 @@ for (const [absent, leave] of absences) {
         const guard = await rest
         times.push(performance.now() - start)
         t.is(guard.ownerDied, null)
-        // It comes back while others are at it, and must not be let in beside them.
+        // It resumes while others hold the lock, and must not hold it together with them.
         await back()
         guard.release()
         const others = writeUntil(answer, lock)
@@ -65,7 +66,7 @@ for (const [absent, leave] of absences) {
   }
 
   for (const from of /** @type {const} */ (['write', 'upgrade'])) {
-    test(`who waits for readers to leave (${from}) and ${absent} does not stop the others when they have left`, async (t) => {
+    test(`a process that drains readers (${from}) and ${absent} does not stop the others after they have left`, async (t) => {
       const lock = openLock(t)
       const [sleeper, reader] = [await spawnChild(t), await spawnChild(t)]
       await sleeper.ask('open', { ref: lock.toJSON() })
@@ -77,7 +78,7 @@ for (const [absent, leave] of absences) {
         const answer = sleeper.ask(from === 'upgrade' ? 'upgrade' : 'acquireWrite')
         await queued(lock, sleeper)
         const back = await leave(sleeper)
-        // An upgradable hold that was granted keeps other writers out, but not readers.
+        // A granted upgradable hold blocks other writers, but not readers.
         const rest = from === 'upgrade' ? lock.acquireRead() : lock.acquireWrite()
         await queued(lock, { pid: process.pid })
         await reader.ask('release')
@@ -85,7 +86,7 @@ for (const [absent, leave] of absences) {
         const guard = await rest
         times.push(performance.now() - start)
         t.is(guard.ownerDied, null)
-        const notYet = answer.then(() => t.true(guard.released, 'it was let in beside the others'))
+        const notYet = answer.then(() => t.true(guard.released, 'it was granted together with the others'))
         await back()
         if (absent === 'is stopped') await new Promise((resolve) => setTimeout(resolve, 50))
         guard.release()
@@ -97,7 +98,7 @@ for (const [absent, leave] of absences) {
     })
   }
 
-  test(`while a waiting process ${absent}, the others go on at their usual pace`, async (t) => {
+  test(`while a waiting process ${absent}, the others continue at their usual pace`, async (t) => {
     const lock = openLock(t)
     const [sleeper, other] = [await spawnChild(t), await spawnChild(t)]
     await other.ask('open', { ref: lock.toJSON() })
@@ -123,7 +124,7 @@ for (const [absent, leave] of absences) {
   })
 }
 
-test('a process that was not granted the lock when its event loop hung is no holder meanwhile', async (t) => {
+test('a process whose event loop hangs before the grant is not a holder meanwhile', async (t) => {
   const lock = openLock(t)
   const sleeper = await spawnChild(t)
   await sleeper.ask('open', { ref: lock.toJSON() })
@@ -147,7 +148,7 @@ test('a process that was not granted the lock when its event loop hung is no hol
   t.deepEqual(lock.inspect().holders, [])
 })
 
-test('a stopped holder keeps the lock, and timed waits for it end in time and say who it is', async (t) => {
+test('a stopped holder keeps the lock, and waits for it time out with an error that names it', async (t) => {
   for (const mode of ['write', 'upgradable', 'read']) {
     const lock = openLock(t)
     const [holder, blocker] = [await spawnChild(t), await spawnChild(t)]
@@ -181,7 +182,7 @@ test('a stopped holder keeps the lock, and timed waits for it end in time and sa
   }
 })
 
-test('a process that is killed while it is stopped is a dead one', async (t) => {
+test('a process that is killed while it is stopped counts as dead', async (t) => {
   const lock = openLock(t)
   const [holder, waiter] = [await spawnChild(t), await spawnChild(t)]
   const { token } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
@@ -198,7 +199,7 @@ test('a process that is killed while it is stopped is a dead one', async (t) => 
   t.like(guard.ownerDied, { pid: holder.pid, token })
 })
 
-test('who waits his turn with open eyes is not passed over, also not by readers beside an upgradable hold', async (t) => {
+test('a waiter that responds is not skipped, not even by readers during an upgradable hold', async (t) => {
   const lock = openLock(t, undefined, { fairness: 0 })
   const [upgradable, writer] = [await spawnChild(t), await spawnChild(t)]
   await upgradable.ask('hold', { ref: lock.toJSON(), mode: 'upgradable' })
@@ -215,7 +216,7 @@ test('who waits his turn with open eyes is not passed over, also not by readers 
     return guard === null
   })
   const read = lock.read(() => order.push('reader'))
-  // Many times what anybody's patience is.
+  // Many times the grace period before a skip.
   await new Promise((resolve) => setTimeout(resolve, 200))
   t.deepEqual(order, [])
   await upgradable.ask('release')
@@ -226,7 +227,7 @@ test('who waits his turn with open eyes is not passed over, also not by readers 
 const ACQUIRE = { read: 'acquireRead', upgradable: 'acquireUpgradable', write: 'acquireWrite' }
 
 /**
- * Keeps a lock in demand until a promise is settled.
+ * Keeps a lock contended until a promise is settled.
  *
  * @param {Promise<unknown>} promise
  * @param {import('process-rwlock').RWLock} lock

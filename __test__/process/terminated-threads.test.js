@@ -1,4 +1,4 @@
-// Worker threads that are terminated in the middle of it.
+// Worker threads that are terminated while they use a lock.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { median, openLock, spawnNode, spawnThread, test, timeoutFactor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
@@ -6,7 +6,7 @@ import { SEED } from '../helpers/random.js'
 
 const TIMES = 200
 
-test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others go on`, async (t) => {
+test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and the others continue`, async (t) => {
   t.timeout(60_000 * timeoutFactor)
   const lock = openLock(t)
   const job = { ref: lock, times: TIMES, atOnce: 4, seed: SEED }
@@ -26,7 +26,7 @@ test(`${TIMES} threads that hold, wait, block and upgrade are terminated, and th
     ended = true
   })
   await others
-  // A wake-up for a thread that is no more would have aborted it.
+  // A wake-up for a terminated thread would have aborted the process.
   t.deepEqual(await child.exited, { code: 0, signal: null })
   t.is(child.stderr, '')
   t.is(
@@ -48,7 +48,7 @@ for (const [what, op] of [
   ['is blocked in acquireReadSync', 'acquireReadSync'],
   ['waits for the lock', 'acquireWrite'],
 ]) {
-  test(`a thread that ${what} is terminated at once, and leaves nothing in the queue`, async (t) => {
+  test(`a thread that ${what} is terminated immediately, and leaves nothing in the queue`, async (t) => {
     const lock = openLock(t)
     const guard = await lock.acquireWrite()
     const times = []
@@ -70,7 +70,7 @@ for (const [what, op] of [
   })
 }
 
-test('a process that exits while its threads hold, wait and block ends at once', async (t) => {
+test('a process that exits while its threads hold, wait and block ends immediately', async (t) => {
   const lock = openLock(t)
   const job = { ref: lock, ways: ['holds read', 'waits for write', 'blocks for write', 'waits for read'] }
   const child = spawnNode(t, new URL('./programs/exits-with-threads.js', import.meta.url), [

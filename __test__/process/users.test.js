@@ -1,4 +1,4 @@
-// Locks and the users of the machine.
+// Locks of several users of the machine.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, test as run, spawnChild, tempDir, uniqueName } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
-// Nobody's, hopefully.
+// User ids that are probably not in use.
 const [ALICE, BOB] = [61_217, 61_218]
 
 const why = whyNot()
@@ -17,7 +17,7 @@ const test = why === null ? run : (title) => ava.skip(`${title} (${why})`, () =>
 
 for (const [what, mode] of /** @type {Array<[string, number]>} */ ([
   ['a folder of its own', 0o755],
-  ['a folder where everybody puts files, like /tmp', 0o1777],
+  ['a folder that all users share, like /tmp', 0o1777],
 ])) {
   test(`users share a lock by a file that both may write, in ${what}`, async (t) => {
     const path = join(openDir(t, mode), 'lock')
@@ -51,7 +51,7 @@ for (const [what, mode] of /** @type {Array<[string, number]>} */ ([
   })
 }
 
-test("a user goes on when another user's process is killed, and is told", async (t) => {
+test('a waiter of one user is granted, with ownerDied, when the holder of another user is killed', async (t) => {
   const path = join(openDir(t, 0o755), 'lock')
   writeFileSync(path, '')
   chmodSync(path, 0o666)
@@ -68,7 +68,7 @@ test("a user goes on when another user's process is killed, and is told", async 
   t.deepEqual(ownerDied, { pid: alice.pid, threadId: 0, label: 'rebuild', token })
 })
 
-test('a lock that one user made in a shared folder, and opened to all, is open to all', async (t) => {
+test('a lock that one user created in a shared folder with permissions for all is open to all', async (t) => {
   const path = join(openDir(t, 0o1777), 'lock')
   const [alice, bob] = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
   await alice.ask('hold', { ref: { path }, mode: 'write' })
@@ -79,7 +79,7 @@ test('a lock that one user made in a shared folder, and opened to all, is open t
   t.is((await bob.ask('tryWrite')).mode, 'write')
 })
 
-test('a file that a user may not write is no lock to him', async (t) => {
+test('a user cannot open a lock file without write permission', async (t) => {
   const path = join(openDir(t, 0o755), 'lock')
   const lock = openLock(t, { path })
   const bob = await spawnAs(t, BOB)
@@ -90,7 +90,7 @@ test('a file that a user may not write is no lock to him', async (t) => {
   t.truthy(lock.tryWrite())
 })
 
-test('equal names of different users are different locks', async (t) => {
+test('the same name is a different lock for each user', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const children = [await spawnAs(t, ALICE), await spawnAs(t, BOB)]
@@ -102,14 +102,14 @@ test('equal names of different users are different locks', async (t) => {
   }
   t.is(lock.inspect().holders.length, 1)
   guard.release()
-  // Nor can one remove the other's.
+  // A user cannot remove the lock of another.
   const late = await spawnAs(t, BOB)
   await children[1].ask('close')
   t.false(await late.ask('remove', { ref: name }))
   await t.throwsAsync(children[0].ask('remove', { ref: name }), { code: 'ERR_LOCK_BUSY' })
 })
 
-/** A process of another user, which leaves nothing of him behind. */
+/** A process of another user, which leaves no files of that user. */
 async function spawnAs(t, uid) {
   cleanUp(t, 'files', () => {
     for (const file of filesOf(uid)) rmSync(file, { recursive: true, force: true })
@@ -117,7 +117,7 @@ async function spawnAs(t, uid) {
   return spawnChild(t, { uid, gid: uid, cwd: '/' })
 }
 
-/** Where a user's named locks lie. */
+/** The files of the named locks of a user. */
 function filesOf(uid) {
   const start = `process-rwlock-${uid}`
   return readdirSync('/dev/shm')
@@ -131,9 +131,9 @@ function openDir(t, mode) {
   return dir
 }
 
-/** Why there are no other users for this test; `null` if there are. */
+/** The reason why this test cannot use other users; `null` if it can. */
 function whyNot() {
-  if (process.platform !== 'linux') return 'looks into /dev/shm'
+  if (process.platform !== 'linux') return 'it reads /dev/shm'
   if (process.getuid?.() !== 0) return 'only root can run processes as other users'
   if ([ALICE, BOB].some((uid) => filesOf(uid).length > 0)) return 'their locks are in use'
   const script = fileURLToPath(new URL('../helpers/child.js', import.meta.url))

@@ -1,4 +1,4 @@
-// What every runtime must be able to do with the built package, in processes of that runtime: npm run smoke -- --runtime bun
+// The checks of the built package in another runtime: npm run smoke -- --runtime bun
 //
 //   RUNTIME smoke.js main NAME COUNTER     runs the checks with the lock of this name, and this file to count in
 //   RUNTIME smoke.js ROLE NAME COUNTER     is one of their processes
@@ -12,11 +12,11 @@ import { fileURLToPath } from 'node:url'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { RWLock } from '../../dist/index.js'
 
-const PEER_BOUND = 30_000 // ms that a process of the checks lives at most, whoever should have ended it
+const PEER_BOUND = 30_000 // the longest life of a process of the checks, in ms
 const ROUNDS = 100
 
 const script = fileURLToPath(import.meta.url)
-// Before the script may be options of the runtime.
+// Options of the runtime may precede the script.
 const [role, name, counter] = process.argv.slice(
   process.argv.findIndex((arg) => arg.endsWith('smoke.js')) + 1,
 )
@@ -68,7 +68,7 @@ async function waiting(lock, start) {
   const other = start('pass')
   await other.said('holds')
   assert.equal(lock.tryRead(), null)
-  const guard = await lock.acquireRead() // which the other sees, and lets go
+  const guard = await lock.acquireRead() // the other process sees it, and releases
   assert.equal(guard.ownerDied, null)
   await until(() => lock.inspect().waiters.length > 0)
   guard.release()
@@ -101,7 +101,7 @@ async function death(lock, start) {
   const other = start('hold')
   await other.said('holds')
   const wait = lock.acquireWrite()
-  other.child.kill('SIGKILL') // comes to pass only if the wait does not block
+  other.child.kill('SIGKILL') // happens only if the wait does not block
   const guard = await wait
   assert.equal(guard.ownerDied?.pid, other.child.pid)
   assert.equal(guard.ownerDied?.label, 'doomed')
@@ -132,7 +132,7 @@ async function peer() {
   if (role === 'hold') await sleep(PEER_BOUND)
   await until(() => lock.inspect().waiters.length > 0)
   guard.release()
-  // A newcomer may go first for a moment.
+  // A newcomer may overtake for a moment.
   await until(() => lock.inspect().holders.length > 0)
   await lock.write(() => {})
 }
@@ -150,7 +150,8 @@ async function count(lock) {
 class Peer {
   /** @param {string} role */
   constructor(role) {
-    // Chromium's sandbox wants rights that a machine for CI does not give, and nothing here is in it.
+    // The sandbox of Chromium needs permissions that CI machines do not give, and the checks do not
+    // use it.
     const options = process.versions.electron ? ['--no-sandbox'] : []
     this.child = spawn(process.execPath, [...options, script, role, name, counter], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -161,7 +162,7 @@ class Peer {
     })
   }
 
-  /** Resolves when it has said so, and rejects when it has ended without. @param {string} line */
+  /** Resolves when it has printed the line, and rejects if it ends first. @param {string} line */
   said(line) {
     return new Promise((resolve, reject) => {
       createInterface({ input: this.child.stdout }).on('line', (said) => said === line && resolve(undefined))
@@ -184,9 +185,10 @@ try {
   else if (role === 'main') await main()
   else await peer()
 } catch (error) {
-  // Not thrown on: Electron would show it in a window, and stay.
+  // Not thrown: Electron would show it in a window, and stay.
   console.error(error)
   process.exit(1)
 }
-// An Electron application ends when it is told to. All others end by themselves, or fail the test by not doing so.
+// An Electron application must be ended. The others end by themselves, or fail the test if they do
+// not.
 if (process.versions.electron && isMainThread) process.exit(0)

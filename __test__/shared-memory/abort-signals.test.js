@@ -1,15 +1,15 @@
-// Signals: an abort is in time until the function begins to run, and a signal of whatever origin leaks nothing.
+// Abort signals of any origin leave nothing behind. Other tests of aborts are in ../contract.
 import { openLock, spawnChild, test } from '../helpers/index.js'
 
 const METHODS = /** @type {const} */ (['read', 'write', 'upgradable'])
 const ACQUIRE = /** @type {const} */ (['acquireRead', 'acquireWrite', 'acquireUpgradable'])
 
-/** Acquires by any method; what takes a function is given one. @returns {any} */
+/** Acquires by any method; with an empty function where one is needed. @returns {any} */
 function begin(/** @type {any} */ lock, method, options) {
   return /acquire/.test(method) ? lock[method](options) : lock[method](() => {}, options)
 }
 
-/** Nobody holds the lock or waits for it. */
+/** The lock has no holder and no waiter. */
 function assertFree(t, lock) {
   const { holders, waiters } = lock.inspect()
   t.deepEqual([...holders, ...waiters], [])
@@ -20,7 +20,10 @@ function assertFree(t, lock) {
 
 // ---- signals of other origin
 
-/** What an old polyfill offers: neither `throwIfAborted` nor `reason`, and the listener is called without `this`. */
+/**
+ * A signal like those of old polyfills: without `throwIfAborted` and `reason`; listeners are called
+ * without `this`.
+ */
 class OldSignal {
   aborted = false
   /** @type {Set<() => void>} */
@@ -55,7 +58,10 @@ for (const method of ACQUIRE) {
   })
 }
 
-/** Each: what the signal is like, and what the wait rejects with; `undefined`: it is granted. */
+/**
+ * For each fault: the signal, and the reason of the rejection, or `undefined` if the lock is
+ * granted.
+ */
 const HOSTILE = {
   'addEventListener throws': [{ addEventListener: thrower }, /hostile/, 'waiting'],
   'removeEventListener throws': [{ removeEventListener: thrower }, undefined],
@@ -79,7 +85,7 @@ const HOSTILE = {
     'early',
     'waiting',
   ],
-  'it aborts while it is listened to': [
+  'it aborts during addEventListener': [
     {
       addEventListener() {
         Object.defineProperty(this, 'aborted', { value: true })
@@ -140,7 +146,7 @@ for (const [what, [parts, reason, when]] of Object.entries(HOSTILE)) {
   })
 }
 
-test('options are read once: what was checked is what is used', async (t) => {
+test('options are read once: the checked values are used', async (t) => {
   const lock = openLock(t)
   for (const [name, value] of /** @type {const} */ ([
     ['timeout', 1000],
@@ -159,7 +165,7 @@ test('options are read once: what was checked is what is used', async (t) => {
       const guard = await begin(lock, method, options)
       guard?.release()
       assertFree(t, lock)
-      // One that throws at once.
+      // A getter that throws immediately.
       const bad = Object.defineProperty({}, name, { get: thrower })
       await t.throwsAsync(async () => begin(lock, method, bad), {
         message: 'hostile',
@@ -180,17 +186,17 @@ for (const [what, result] of Object.entries({
       value: Object.defineProperty(() => {}, Symbol.species, { get: thrower }),
     }),
 })) {
-  test(`a result of fn of which ${what} leaks nothing`, async (t) => {
+  test(`a result of fn where ${what} leaks nothing`, async (t) => {
     const lock = openLock(t)
     for (const method of METHODS) {
-      // Whether that is an error is for the promise machinery to say: but nothing stays held.
+      // The call may reject or not, but no hold stays.
       await lock[method](result).catch(() => {})
       assertFree(t, lock)
     }
   })
 }
 
-test('a guard that cannot be upgraded for its signal is upgradable still', async (t) => {
+test('a guard whose upgrade fails because of its signal stays upgradable', async (t) => {
   const lock = openLock(t)
   const reader = await spawnChild(t)
   await reader.ask('hold', { ref: lock.toJSON(), mode: 'read' })
@@ -208,7 +214,7 @@ test('a guard that cannot be upgraded for its signal is upgradable still', async
   assertFree(t, lock)
 })
 
-test('a guard that is released again by the signal of the next one ends no hold but its own', async (t) => {
+test('a second release of a guard, by the signal of another request, ends no other hold', async (t) => {
   const lock = openLock(t)
   const guard = await lock.acquireWrite()
   let removed = 0

@@ -1,4 +1,5 @@
-// What is wrong with an argument is said at once, in Node's own terms; and what errors look like.
+// Invalid arguments are refused immediately, with the error codes of Node.js; and the members of
+// errors.
 import { cpSync, mkdirSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -17,18 +18,18 @@ const VALUE = { code: 'ERR_INVALID_ARG_VALUE', instanceOf: TypeError }
 const show = (value) =>
   typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
-test('the package exports the lock and its error, to import and to require()', (t) => {
-  t.deepEqual(Object.keys(everything).sort(), ['LockError', 'RWLock'])
+test('the package exports the same to import and to require()', (t) => {
+  const names = ['LockError', 'RWLock', 'acquireAll', 'local', 'lockAll', 'locked']
+  t.deepEqual(Object.keys(everything).sort(), names)
   const required = createRequire(import.meta.url)('process-rwlock')
-  t.is(required.RWLock, RWLock)
-  t.is(required.LockError, LockError)
+  for (const [name, value] of Object.entries(everything)) t.is(required[name], value)
 })
 
 // ---- references
 
 const WRONG_REFS = [null, 1, 1n, true, Symbol('ref'), () => {}, {}, [], new URL('file:///x'), new Map()]
 
-test('a reference of the wrong type is ERR_INVALID_ARG_TYPE', (t) => {
+test('a reference of the wrong type gives ERR_INVALID_ARG_TYPE', (t) => {
   for (const ref of WRONG_REFS) {
     const error = t.throws(() => new RWLock(any(ref)), TYPE, show(ref))
     t.regex(error?.message ?? '', /ref must be .*name.*path.*Received/)
@@ -37,7 +38,7 @@ test('a reference of the wrong type is ERR_INVALID_ARG_TYPE', (t) => {
   t.throws(() => RWLock.remove(any(undefined)), TYPE)
 })
 
-test('a name or a path of the wrong type is ERR_INVALID_ARG_TYPE', (t) => {
+test('a name or a path of the wrong type gives ERR_INVALID_ARG_TYPE', (t) => {
   for (const value of [null, 1, true, {}, [], Symbol('x'), () => {}, Buffer.from('x')]) {
     const name = t.throws(() => new RWLock(any({ name: value })), TYPE, show(value))
     t.regex(name?.message ?? '', /ref\.name must be a string\. Received /)
@@ -48,12 +49,12 @@ test('a name or a path of the wrong type is ERR_INVALID_ARG_TYPE', (t) => {
   }
 })
 
-test('both a name and a path is ERR_INVALID_ARG_VALUE', (t) => {
+test('a reference with both a name and a path gives ERR_INVALID_ARG_VALUE', (t) => {
   t.throws(() => new RWLock(any({ name: 'x', path: '/tmp/x' })), VALUE)
   t.throws(() => RWLock.remove(any({ name: 'x', path: '/tmp/x' })), VALUE)
 })
 
-test('a name that is empty, has a NUL, a lone surrogate or more than 255 bytes is ERR_INVALID_ARG_VALUE', (t) => {
+test('a name that is empty, has a NUL, a lone surrogate or more than 255 bytes gives ERR_INVALID_ARG_VALUE', (t) => {
   for (const [name, why] of /** @type {const} */ ([
     ['', /empty/],
     ['a\0b', /NUL/],
@@ -73,7 +74,7 @@ test('a name that is empty, has a NUL, a lone surrogate or more than 255 bytes i
   }
 })
 
-test('any other string is a name', async (t) => {
+test('any other string is a valid name', async (t) => {
   const base = uniqueName(t)
   for (const name of [
     'x'.repeat(255 - base.length),
@@ -106,7 +107,7 @@ test('any other string is a name', async (t) => {
   }
 })
 
-test('names that differ only by case, by white space or by Unicode form are different locks', (t) => {
+test('names that differ only in case, white space or Unicode form are different locks', (t) => {
   const base = uniqueName(t)
   const names = ['a', 'A', 'a ', ' a', 'ä', 'a\u0308', 'a/', 'a/.'].map((name) => `${name}|${base}`)
   for (const name of names) {
@@ -115,7 +116,7 @@ test('names that differ only by case, by white space or by Unicode form are diff
   }
 })
 
-test('a name that looks like a path stays inside', (t) => {
+test('a name that looks like a path creates no file at that path', (t) => {
   const dir = tempDir(t)
   const name = join('../../../../../../../../..', dir, 'escaped')
   openLock(t, name).tryWrite()
@@ -123,14 +124,14 @@ test('a name that looks like a path stays inside', (t) => {
   t.deepEqual(readdirSync(dir), [])
 })
 
-test('a path that is empty or has a NUL is ERR_INVALID_ARG_VALUE', (t) => {
+test('a path that is empty or has a NUL gives ERR_INVALID_ARG_VALUE', (t) => {
   for (const path of ['', 'a\0b']) {
     t.throws(() => new RWLock({ path }), { ...VALUE, message: /ref\.path/ })
     t.throws(() => RWLock.remove({ path }), VALUE)
   }
 })
 
-test('a URL that is no file: URL is refused as Node refuses it', (t) => {
+test('a URL that is not a file: URL gives the error of Node.js', (t) => {
   for (const url of ['http://localhost/x.lock', 'data:,x']) {
     t.throws(() => new RWLock({ path: new URL(url) }), {
       code: 'ERR_INVALID_URL_SCHEME',
@@ -141,7 +142,7 @@ test('a URL that is no file: URL is refused as Node refuses it', (t) => {
 
 // ---- opening options
 
-test('options that are no object are ERR_INVALID_ARG_TYPE, to the constructor and to synchronous calls', (t) => {
+test('options that are not an object give ERR_INVALID_ARG_TYPE in the constructor and in synchronous calls', (t) => {
   const name = uniqueName(t)
   for (const options of [null, 1, 'x', true, () => {}]) {
     t.throws(() => new RWLock(name, any(options)), { ...TYPE, message: /options must be an object/ })
@@ -158,7 +159,7 @@ test('options that are no object are ERR_INVALID_ARG_TYPE, to the constructor an
   t.deepEqual(lock.inspect().holders, [])
 })
 
-/** Values that an option refuses: of the wrong type, and out of range. */
+/** The values that an option refuses: of the wrong type, and out of range. */
 const OPENING = {
   capacity: {
     type: ['1', null, {}, true, 1n, () => {}],
@@ -169,7 +170,7 @@ const OPENING = {
 }
 
 for (const [option, { type, value }] of Object.entries(OPENING)) {
-  test(`a wrong ${option} is refused before anything is made`, (t) => {
+  test(`an invalid ${option} is refused before anything is created`, (t) => {
     const name = uniqueName(t)
     const path = join(tempDir(t), 'x.lock')
     const message = new RegExp(`options\\.${option} .*Received`)
@@ -186,7 +187,7 @@ for (const [option, { type, value }] of Object.entries(OPENING)) {
   })
 }
 
-test('options may be left out or undefined, and unknown ones do no harm', (t) => {
+test('options may be omitted or undefined, and unknown options are ignored', (t) => {
   const name = uniqueName(t)
   const one = openLock(t, name, undefined)
   const two = openLock(t, name, { capacity: undefined, fairness: undefined, label: undefined })
@@ -204,7 +205,7 @@ test('a label may hold a NUL, and may be empty', async (t) => {
 
 // ---- acquiring
 
-test('a function that is none is ERR_INVALID_ARG_TYPE, to synchronous calls', (t) => {
+test('an fn that is not a function gives ERR_INVALID_ARG_TYPE in synchronous calls', (t) => {
   const lock = openLock(t)
   for (const fn of [undefined, null, 1, 'x', {}, Promise.resolve()]) {
     const wrong = { ...TYPE, message: /fn must be a function\. Received/ }
@@ -224,7 +225,7 @@ const ACQUIRING = {
 }
 
 for (const [option, { type, value }] of Object.entries(ACQUIRING)) {
-  test(`a wrong ${option} is refused by every synchronous acquisition, which leaves no trace`, (t) => {
+  test(`every synchronous acquisition refuses an invalid ${option} and leaves no trace`, (t) => {
     const lock = openLock(t)
     const never = () => t.fail('it must not run')
     const message = new RegExp(`options\\.${option} .*Received`)
@@ -253,7 +254,7 @@ test('options of a synchronous acquisition may be undefined', (t) => {
   )
 })
 
-test('RWLock is a class', (t) => {
+test('RWLock cannot be called without new', (t) => {
   t.throws(() => any(RWLock)('x'), { instanceOf: TypeError })
   const lock = openLock(t)
   t.throws(() => lock.tryRead.call(any({})), { instanceOf: TypeError })
@@ -268,7 +269,7 @@ test('instanceof LockError is false for everything else', (t) => {
   }
 })
 
-test('instanceof of a class that extends LockError means that class', (t) => {
+test('instanceof of a class that extends LockError tests for that class', (t) => {
   class Special extends LockError {}
   const lock = openLock(t)
   lock.close()
@@ -279,7 +280,7 @@ test('instanceof of a class that extends LockError means that class', (t) => {
 
 const copyTest = testUnless(process.platform === 'win32' && 'Windows does not remove an addon that is loaded')
 
-copyTest('instanceof LockError survives two copies of the package, which share locks, too', async (t) => {
+copyTest('instanceof LockError works across two copies of the package, which also share locks', async (t) => {
   const root = new URL('../../', import.meta.url)
   const dir = join(tempDir(t), 'node_modules', 'process-rwlock')
   mkdirSync(dir, { recursive: true })

@@ -1,5 +1,5 @@
-// What only this engine can show of upgrade and downgrade: its tokens count write holds one by one, so none can have been in
-// between. What every engine does is in ../contract.
+// Upgrade and downgrade of this engine: its tokens count the write holds, so they show that none
+// came in between. The tests for every engine are in ../contract.
 import { setImmediate } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName } from '../helpers/index.js'
@@ -8,7 +8,7 @@ import { queued, stream } from '../helpers/observe.js'
 
 const pooledChild = childPool()
 
-test('no write hold is between an upgradable hold, its upgrade and the writer that waited meanwhile', async (t) => {
+test('no write hold comes between an upgradable hold, its upgrade and the writer that waited meanwhile', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -23,14 +23,14 @@ test('no write hold is between an upgradable hold, its upgrade and the writer th
   t.is((await writer).token, token + 2n)
 })
 
-test('no writer gets in between while processes write as fast as they can', async (t) => {
+test('no writer is granted during an upgrade or a downgrade while processes write as fast as they can', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const writers = await Promise.all(
     [0, 1].map((fairness) => stream(t, { ref: name, mode: 'write', lanes: 2, hold: 0, fairness })),
   )
   for (let round = 0; round < 60; round++) {
-    // Every write hold raises the token of the lock.
+    // Every write hold increments the token of the lock.
     const guard = await lock.acquireUpgradable()
     await guard.upgrade()
     const { token } = guard

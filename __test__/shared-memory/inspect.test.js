@@ -1,4 +1,4 @@
-// Looking at a lock: inspect(), RWLock.list(), RWLock.remove().
+// inspect(), RWLock.list() and RWLock.remove().
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,21 +11,21 @@ const pooledChild = childPool()
 
 // ---- inspect
 
-test('inspect() of a free lock', (t) => {
+test('inspect() of a free lock shows no holders and no waiters', (t) => {
   const name = uniqueName(t)
   const { token, ...seen } = openLock(t, name).inspect()
   t.deepEqual(seen, { name, holders: [], waiters: [], ownerDied: null, capacity: 128 })
   t.is(typeof token, 'bigint')
 })
 
-test('inspect() of a lock by path tells the path instead of the name', (t) => {
+test('inspect() of a lock by path shows the path instead of the name', (t) => {
   const path = join(tempDir(t), 'x.lock')
   const { token, ...seen } = openLock(t, { path }, { capacity: 9 }).inspect()
   t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9 })
   t.is(typeof token, 'bigint')
 })
 
-test("a writer's death is told also when nobody else had the lock open", async (t) => {
+test('the death of a writer is reported even if no other process had the lock open', async (t) => {
   const name = uniqueName(t)
   const child = await pooledChild(t)
   const { token } = await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
@@ -40,7 +40,7 @@ test("a writer's death is told also when nobody else had the lock open", async (
   t.is(listed(), undefined)
 })
 
-test('a function that throws leaves ownerDied as it was when it began', async (t) => {
+test('a function that throws leaves ownerDied as it was when the function began', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const thrown = () => {
@@ -68,7 +68,7 @@ test('a function that throws leaves ownerDied as it was when it began', async (t
     { message: 'thrown' },
   )
   t.is(lock.inspect().ownerDied?.pid, child.pid)
-  // Downgrading ends a write hold normally, too.
+  // A downgrade also ends a write hold normally.
   const guard = await lock.acquireWrite()
   guard.downgrade()
   t.is(lock.inspect().ownerDied, null)
@@ -77,7 +77,7 @@ test('a function that throws leaves ownerDied as it was when it began', async (t
 
 // ---- RWLock.list
 
-test('RWLock.list() tells every named lock, as its inspect() does, and no lock by path', async (t) => {
+test('RWLock.list() gives the inspect() result of every named lock, and of no lock by path', async (t) => {
   const [a, b] = [uniqueName(t), uniqueName(t)]
   const path = join(tempDir(t), 'x.lock')
   const lock = openLock(t, a, { capacity: 3 })
@@ -104,7 +104,7 @@ test('RWLock.list() tells every named lock, as its inspect() does, and no lock b
   )
 })
 
-test('RWLock.list() does not keep a lock in existence, nor opens one', async (t) => {
+test('RWLock.list() neither opens a lock nor keeps one in existence', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { capacity: 1 })
   RWLock.list()
@@ -116,14 +116,14 @@ test('RWLock.list() does not keep a lock in existence, nor opens one', async (t)
 
 // ---- RWLock.remove
 
-test('RWLock.remove of what does not exist is false', (t) => {
+test('RWLock.remove() of a lock that does not exist is false', (t) => {
   t.false(RWLock.remove(uniqueName(t)))
   t.false(RWLock.remove({ name: uniqueName(t) }))
   t.false(RWLock.remove({ path: join(tempDir(t), 'nothing.lock') }))
   t.false(RWLock.remove({ path: join(tempDir(t), 'no', 'such', 'folder', 'x.lock') }))
 })
 
-test('RWLock.remove does not open what does not exist', (t) => {
+test('RWLock.remove() does not create a lock', (t) => {
   const name = uniqueName(t)
   const path = join(tempDir(t), 'nothing.lock')
   RWLock.remove(name)
@@ -133,7 +133,7 @@ test('RWLock.remove does not open what does not exist', (t) => {
 })
 
 for (const where of ['named', 'path']) {
-  test(`RWLock.remove of a ${where} lock that is open anywhere is ERR_LOCK_BUSY, and says where`, async (t) => {
+  test(`RWLock.remove() of a ${where} lock that is open anywhere gives ERR_LOCK_BUSY and names the process`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
     const lock = openLock(t, ref)
     const busy = (pid) => {
@@ -155,7 +155,7 @@ for (const where of ['named', 'path']) {
     t.false(RWLock.remove(ref))
   })
 
-  test(`RWLock.remove of a ${where} lock does not disturb those who hold it`, async (t) => {
+  test(`RWLock.remove() of a ${where} lock does not affect its holders`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
     const lock = openLock(t, ref)
     const child = await pooledChild(t)
@@ -168,7 +168,7 @@ for (const where of ['named', 'path']) {
     t.is(await lock.write(() => 'works'), 'works')
   })
 
-  test(`RWLock.remove of a ${where} lock whose writer died forgets it`, async (t) => {
+  test(`RWLock.remove() of a ${where} lock whose writer died clears ownerDied`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
     const child = await pooledChild(t)
     const { token } = await child.ask('hold', { ref, mode: 'write' })
@@ -189,7 +189,7 @@ for (const where of ['named', 'path']) {
   })
 }
 
-test('RWLock.remove of a path removes the file, given as string or URL', (t) => {
+test('RWLock.remove() of a path removes the file, given as string or URL', (t) => {
   const path = join(tempDir(t), 'x.lock')
   for (const ref of [{ path }, { path: pathToFileURL(path) }]) {
     openLock(t, ref).close()
@@ -199,7 +199,7 @@ test('RWLock.remove of a path removes the file, given as string or URL', (t) => 
   }
 })
 
-test('RWLock.remove leaves alone what is no lock', (t) => {
+test('RWLock.remove() does not remove a file that is not a lock', (t) => {
   const dir = tempDir(t)
   const file = join(dir, 'data')
   writeFileSync(file, 'precious '.repeat(1000))
@@ -211,7 +211,7 @@ test('RWLock.remove leaves alone what is no lock', (t) => {
   t.true(existsSync(join(dir, 'folder')))
 })
 
-test('after RWLock.remove the same name is a new lock', async (t) => {
+test('after RWLock.remove() the same name is a new lock', async (t) => {
   const path = join(tempDir(t), 'x.lock')
   openLock(t, { path }, { capacity: 3 }).close()
   t.true(RWLock.remove({ path }))

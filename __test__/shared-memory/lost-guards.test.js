@@ -1,4 +1,4 @@
-// Locks and guards that a program drops: what holds something stays held, what holds nothing closes.
+// Locks and guards that a program drops: locks with holds stay held, locks without holds close.
 import {
   openLock,
   sandbox,
@@ -13,14 +13,14 @@ import {
 const collecting = { execArgv: ['--expose-gc'] }
 const script = new URL('./programs/loses-guards.js', import.meta.url)
 
-/** Collects garbage as often as it takes for what is lost to be noticed. */
+/** Collects garbage until lost objects are detected. */
 async function collect(child) {
   for (let round = 0; round < 20; round++) await child.ask('collect')
 }
 
 for (const mode of ['read', 'write', 'upgradable']) {
   for (const what of ['lock and guard', 'the guard alone']) {
-    test(`a ${mode} hold outlasts ${what}, and ends with the process`, async (t) => {
+    test(`a hold for ${mode} outlasts ${what}, and ends with the process`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name)
       const child = await spawnChild(t, collecting)
@@ -29,7 +29,7 @@ for (const mode of ['read', 'write', 'upgradable']) {
       await collect(child)
       t.like(lock.inspect(), { holders: [{ pid: child.pid, mode, count: 1 }] })
       t.is(lock.tryWrite(), null)
-      // Nor does it keep the process alive.
+      // It does not keep the process alive.
       await child.ask('finish')
       t.deepEqual(await child.exited, { code: 0, signal: null })
       const guard = await lock.acquireWrite({ timeout: 5000 })
@@ -58,6 +58,7 @@ for (const how of [
   'in a function that never ends',
   'waited for',
   'synchronous',
+  'one of several',
   'dropped with its lock',
 ]) {
   test(`a write hold that was ${how} is reported when it is lost`, async (t) => {
@@ -67,13 +68,13 @@ for (const how of [
   })
 }
 
-test('what was released, closed, downgraded or is kept is not reported', async (t) => {
+test('guards that were released, closed, downgraded or kept are not reported', async (t) => {
   const child = spawnNode(t, script, ['none', uniqueName(t)], collecting)
   t.deepEqual((await child.next('warnings')).codes, [])
   t.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('a thread that lost a hold has it still when it opens the lock again', async (t) => {
+test('a thread that lost a hold still has it when it opens the lock again', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await spawnChild(t, collecting)
@@ -87,7 +88,7 @@ test('a thread that lost a hold has it still when it opens the lock again', asyn
   t.like(lock.inspect(), { holders: [{ pid: child.pid, mode: 'write' }] })
 })
 
-test('closing another handle of the thread leaves a lost hold', async (t) => {
+test('closing another handle of the thread does not end a lost hold', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await spawnChild(t, collecting)
@@ -110,19 +111,19 @@ test('a hold that a worker thread lost ends with the thread', async (t) => {
   t.is((await lock.acquireWrite({ timeout: 5000 })).ownerDied?.threadId, worker.threadId)
 })
 
-// ---- when descriptors or memory run short
+// ---- few descriptors, little memory
 
-const KINDS = ['in turns of the event loop', 'at once', 'beside some that are held or kept']
+const KINDS = ['in turns of the event loop', 'at once', 'together with some that are held or kept']
 
 for (const kind of KINDS) {
-  sandboxTest(`400 locks that are dropped are opened ${kind} with 256 descriptors`, async (t) => {
-    const box = await sandbox(t) // so that nothing is left
+  sandboxTest(`400 dropped locks can be opened ${kind} with 256 descriptors`, async (t) => {
+    const box = await sandbox(t) // leaves nothing behind
     const child = box.spawnNode(script, ['many', 'many', kind, '400', '256'])
     t.is((await child.next('outcome', { bound: 25_000 })).outcome, 'opened')
     t.deepEqual(await child.exited, { code: 0, signal: null })
   })
 
-  sandboxTest(`400 locks that are dropped are opened ${kind} where there is room for 60`, async (t) => {
+  sandboxTest(`400 dropped locks can be opened ${kind} with room for 60`, async (t) => {
     const box = await sandbox(t, { shm: 'size=2400k' })
     const child = box.spawnNode(script, ['many', 'many', kind, '400'])
     t.is((await child.next('outcome', { bound: 25_000 })).outcome, 'opened')
@@ -130,7 +131,7 @@ for (const kind of KINDS) {
   })
 }
 
-sandboxTest('locks that are kept run out of descriptors with an error', async (t) => {
+sandboxTest('locks that are kept exhaust the descriptors with an error', async (t) => {
   const box = await sandbox(t)
   const child = box.spawnNode(script, ['many', 'many', 'that it keeps', '1000', '256'])
   t.like((await child.next('outcome')).outcome, { code: 'ERR_LOCK_ACCESS' })

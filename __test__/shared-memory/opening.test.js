@@ -23,10 +23,10 @@ const pooledChild = childPool()
 const isListed = (name) => RWLock.list().some((lock) => lock.name === name)
 
 const linkTest = unlessEmulated('there are no symbolic links', { under: ['wine'] })
-// On Windows it is that of the console.
+// On Windows it is the title of the console.
 const titleTest = unlessEmulated('a process has no title', { under: ['wine'] })
 
-// ---- what a lock is called
+// ---- references
 
 test('a string and { name } open the same lock', async (t) => {
   const name = uniqueName(t)
@@ -68,7 +68,7 @@ test('different names are different locks', async (t) => {
   guard.release()
 })
 
-test('a path as string and as URL is the same lock, in every process', async (t) => {
+test('a path given as a string and as a URL is the same lock, in every process', async (t) => {
   const path = join(tempDir(t), 'file.lock')
   const byString = openLock(t, { path })
   const byUrl = openLock(t, { path: pathToFileURL(path) })
@@ -83,7 +83,7 @@ test('a path as string and as URL is the same lock, in every process', async (t)
   t.is((await child.ask('tryRead')).mode, 'read')
 })
 
-test('a relative path means the file in the working directory of whoever opens it', async (t) => {
+test('a relative path is resolved against the working directory of the opening process', async (t) => {
   const dir = tempDir(t)
   const lock = openLock(t, { path: join(dir, 'here.lock') })
   const child = await spawnChild(t, { cwd: dir })
@@ -95,7 +95,7 @@ test('a relative path means the file in the working directory of whoever opens i
   guard.release()
 })
 
-linkTest('a path that leads through a symbolic link is the lock it leads to', async (t) => {
+linkTest('a path through a symbolic link is the lock at its target', async (t) => {
   const dir = tempDir(t)
   const lock = openLock(t, { path: join(dir, 'real.lock') })
   symlinkSync(join(dir, 'real.lock'), join(dir, 'link.lock'))
@@ -106,7 +106,7 @@ linkTest('a path that leads through a symbolic link is the lock it leads to', as
   guard.release()
 })
 
-test('the lock file is made if it is missing, and stays when the lock closes', async (t) => {
+test('the lock file is created if it is missing, and stays after the lock closes', async (t) => {
   const path = join(tempDir(t), 'file.lock')
   const lock = openLock(t, { path })
   t.true(statSync(path).isFile())
@@ -116,7 +116,7 @@ test('the lock file is made if it is missing, and stays when the lock closes', a
   t.is(await openLock(t, { path }).read(() => 'opened again'), 'opened again')
 })
 
-test('a lock file does not touch its neighbours', async (t) => {
+test('opening a lock file does not affect other files in the folder', async (t) => {
   const dir = tempDir(t)
   writeFileSync(join(dir, 'data'), 'precious')
   const lock = openLock(t, { path: join(dir, 'file.lock') })
@@ -129,19 +129,19 @@ test('a lock file does not touch its neighbours', async (t) => {
 
 // ---- anonymous
 
-test('without a reference every lock is another one', (t) => {
+test('without a reference every lock is a different lock', (t) => {
   const [a, b] = [openAnonymous(t), openAnonymous(t)]
   t.notDeepEqual(a.toJSON(), b.toJSON())
   t.is(a.tryWrite()?.mode, 'write')
   t.is(b.tryWrite()?.mode, 'write')
 })
 
-test('an anonymous lock takes options, too', (t) => {
+test('an anonymous lock accepts options', (t) => {
   const lock = openAnonymous(t, { capacity: 3 })
   t.is(lock.inspect().capacity, 3)
 })
 
-test('toJSON tells what opens the lock again', (t) => {
+test('toJSON() gives the reference that opens the lock again', (t) => {
   const name = uniqueName(t)
   const path = join(tempDir(t), 'file.lock')
   t.deepEqual(openLock(t, name).toJSON(), { name })
@@ -151,7 +151,7 @@ test('toJSON tells what opens the lock again', (t) => {
   t.deepEqual(Object.keys(openAnonymous(t).toJSON()), ['name'])
 })
 
-test('JSON.stringify(lock) is a lock that new RWLock() turns back', async (t) => {
+test('new RWLock() opens a lock again from its JSON.stringify() result', async (t) => {
   const lock = openAnonymous(t)
   const text = JSON.stringify({ lock })
   const again = openLock(t, JSON.parse(text).lock)
@@ -161,7 +161,7 @@ test('JSON.stringify(lock) is a lock that new RWLock() turns back', async (t) =>
   t.is(again.tryRead()?.mode, 'read')
 })
 
-test('what toJSON returned can be changed without changing the lock', (t) => {
+test('changing the result of toJSON() does not change the lock', (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   Object.assign(lock.toJSON(), { name: 'something else' })
@@ -172,7 +172,7 @@ test('what toJSON returned can be changed without changing the lock', (t) => {
 
 test('two handles of one thread are one attachment', (t) => {
   const name = uniqueName(t)
-  // There is room for one attachment only.
+  // The capacity is one attachment.
   const [a, b] = [openLock(t, name, { capacity: 1 }), openLock(t, name, { capacity: 1 })]
   const [one, two] = [a.tryRead(), b.tryRead()]
   t.truthy(one)
@@ -180,7 +180,7 @@ test('two handles of one thread are one attachment', (t) => {
   t.like(a.inspect(), { holders: [{ mode: 'read', count: 2, pid: process.pid, threadId: 0 }], waiters: [] })
 })
 
-test('two handles of one file in one thread are one attachment, whatever the path says', (t) => {
+test('two handles of one file in one thread are one attachment, by any of its paths', (t) => {
   const dir = tempDir(t)
   const a = openLock(t, { path: join(dir, 'x.lock') }, { capacity: 1 })
   const b = openLock(t, { path: `${dir}/../${basename(dir)}/./x.lock` }, { capacity: 1 })
@@ -190,12 +190,12 @@ test('two handles of one file in one thread are one attachment, whatever the pat
 
 // ---- capacity
 
-test('the capacity is 128 unless said otherwise', (t) => {
+test('the default capacity is 128', (t) => {
   t.is(openLock(t).inspect().capacity, 128)
   t.is(openLock(t, { path: join(tempDir(t), 'x.lock') }).inspect().capacity, 128)
 })
 
-test('the capacity can be anything from 1 to 4095', async (t) => {
+test('the capacity can be 1 to 4095', async (t) => {
   for (const capacity of [1, 2, 4095]) {
     const lock = openLock(t, uniqueName(t), { capacity })
     t.is(lock.inspect().capacity, capacity)
@@ -203,7 +203,7 @@ test('the capacity can be anything from 1 to 4095', async (t) => {
   }
 })
 
-test("the creator's capacity wins", async (t) => {
+test('the capacity is that of the creator', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 7 })
   t.is(openLock(t, name).inspect().capacity, 7)
@@ -213,7 +213,7 @@ test("the creator's capacity wins", async (t) => {
 })
 
 for (const where of ['named', 'path']) {
-  test(`asking explicitly for another capacity of a ${where} lock is ERR_LOCK_INCOMPATIBLE`, async (t) => {
+  test(`requesting a different capacity of a ${where} lock gives ERR_LOCK_INCOMPATIBLE`, async (t) => {
     const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
     const lock = openLock(t, ref, { capacity: 7 })
     const error = t.throws(() => new RWLock(ref, { capacity: 8 }), { code: 'ERR_LOCK_INCOMPATIBLE' })
@@ -222,13 +222,13 @@ for (const where of ['named', 'path']) {
     await t.throwsAsync(child.ask('open', { ref, options: { capacity: 8 } }), {
       code: 'ERR_LOCK_INCOMPATIBLE',
     })
-    // Those who failed left nothing behind, and the same number is welcome.
+    // The failed attempts left nothing, and the same number can open the lock.
     t.is(await child.ask('open', { ref, options: { capacity: 7 } }), 0)
     t.is(await lock.write(() => 'works'), 'works')
   })
 }
 
-test('a lock that is full is ERR_LOCK_FULL for another process, until somebody closes', async (t) => {
+test('opening a full lock in another process gives ERR_LOCK_FULL until an attachment closes', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })
   const [second, third] = await Promise.all([pooledChild(t), pooledChild(t)])
@@ -240,7 +240,7 @@ test('a lock that is full is ERR_LOCK_FULL for another process, until somebody c
   t.is(await third.ask('open', { ref: name }), 0)
 })
 
-test('a lock that is full is ERR_LOCK_FULL for another thread', async (t) => {
+test('opening a full lock in another thread gives ERR_LOCK_FULL', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })
   const [second, third] = await Promise.all([spawnThread(t), spawnThread(t)])
@@ -251,20 +251,20 @@ test('a lock that is full is ERR_LOCK_FULL for another thread', async (t) => {
   t.is(await third.ask('open', { ref: name }), 0)
 })
 
-test('a full lock reclaims the places of the dead before it is ERR_LOCK_FULL', async (t) => {
+test('a full lock reclaims the slots of dead processes before it gives ERR_LOCK_FULL', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { capacity: 2 })
   const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
   await dead.ask('hold', { ref: name, mode: 'read' })
   await dead.kill()
 
-  // The kernel may take a moment to tell.
+  // The kernel may take a moment to report it.
   await waitFor(() => next.ask('open', { ref: name }).then(succeeds, isFull))
   t.is((await next.ask('tryWrite')).mode, 'write')
   t.is(lock.tryRead(), null)
 })
 
-test('a writer that died costs no place', async (t) => {
+test('a dead writer occupies no slot', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })
   const [dead, next] = await Promise.all([pooledChild(t), pooledChild(t)])
@@ -277,16 +277,19 @@ test('a writer that died costs no place', async (t) => {
 
 // ---- label
 
-titleTest('the label shows who holds; it is the title of the process unless said otherwise', async (t) => {
-  const name = uniqueName(t)
-  const child = await spawnChild(t, { execArgv: ['--title=the child'] })
-  await child.ask('hold', { ref: name, mode: 'read' })
-  const lock = openLock(t, name, { label: 'the parent' })
-  lock.tryRead()
+titleTest(
+  'the label of an attachment is shown for its holds; the default is the title of the process',
+  async (t) => {
+    const name = uniqueName(t)
+    const child = await spawnChild(t, { execArgv: ['--title=the child'] })
+    await child.ask('hold', { ref: name, mode: 'read' })
+    const lock = openLock(t, name, { label: 'the parent' })
+    lock.tryRead()
 
-  const labels = Object.fromEntries(lock.inspect().holders.map(({ pid, label }) => [pid, label]))
-  t.deepEqual(labels, { [process.pid]: 'the parent', [child.pid]: 'the child' })
-})
+    const labels = Object.fromEntries(lock.inspect().holders.map(({ pid, label }) => [pid, label]))
+    t.deepEqual(labels, { [process.pid]: 'the parent', [child.pid]: 'the child' })
+  },
+)
 
 test('a label may be any text, and its first 48 bytes are kept', (t) => {
   for (const [label, shown] of [
@@ -303,7 +306,7 @@ test('a label may be any text, and its first 48 bytes are kept', (t) => {
   }
 })
 
-test('every synchronous method of a closed lock says ERR_LOCK_CLOSED, and toJSON() works', (t) => {
+test('every synchronous method of a closed lock throws ERR_LOCK_CLOSED, and toJSON() works', (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   lock.close()
@@ -373,7 +376,7 @@ const isFull = (error) => {
   throw error
 }
 
-test('code that is loaded twice over one addon has its calls to itself', (t) => {
+test('two loaded instances of the library over one addon do not mix their calls', (t) => {
   const require = createRequire(import.meta.url)
   const load = (/** @type {string} */ file) => require(file)
   const { binding } = load('../../dist/shared-memory/binding.js')
@@ -402,7 +405,7 @@ test('code that is loaded twice over one addon has its calls to itself', (t) => 
     other.releaseRead(there)
     one.releaseRead(here)
   }
-  // An attachment that is none.
+  // An invalid attachment.
   t.is(one.tryRead(2 ** 32 - 1), 0)
   t.is(one.tryWrite(2 ** 32 - 1), 0)
   t.is(one.releaseRead(2 ** 32 - 1), undefined)

@@ -1,4 +1,5 @@
-// Whose turn it is: first come, first served; fairness; nobody starves; nested reads go on.
+// The order of grants between processes, fairness, and nested reads. Other tests of the order are
+// in ../contract.
 import { setTimeout } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
@@ -7,11 +8,12 @@ import { queued, timed } from '../helpers/observe.js'
 
 const pooledChild = childPool()
 
-// Who does not come within some milliseconds when it is his turn may be passed over, and on a busy machine that is
-// anybody: so these may take several goes. In any other order than that of the queue they would hardly ever succeed.
+// A waiter that does not respond within some milliseconds may be skipped, which can happen to any
+// process on a busy machine. So these tests may take several attempts. With another order than that
+// of the queue they would hardly ever succeed.
 const GOES = 12
 
-test('with fairness 0 processes are served in the order they asked in', async (t) => {
+test('with fairness 0, the requests of processes are granted in their order', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const children = await Promise.all(Array.from({ length: 4 }, () => pooledChild(t)))
@@ -45,7 +47,7 @@ test('with fairness 0 processes are served in the order they asked in', async (t
   t.deepEqual(served, asked)
 })
 
-test('readers of several processes that are next to each other in the queue are served together', async (t) => {
+test('adjacent readers of several processes in the queue are granted together', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const queue = /** @type {const} */ (['read', 'read', 'write', 'read'])
@@ -85,7 +87,7 @@ test('readers of several processes that are next to each other in the queue are 
 
 // ---- fairness in ms
 
-test('until fairness ms have passed newcomers overtake a writer that waits for an upgradable hold, and then no more', async (t) => {
+test('newcomers overtake a writer that waits for an upgradable hold until its fairness time has passed, and not after', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const [holder, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
@@ -107,7 +109,7 @@ test('until fairness ms have passed newcomers overtake a writer that waits for a
   t.is((await waits).mode, 'write')
 })
 
-test('with a large fairness newcomers overtake for as long', async (t) => {
+test('with a large fairness, newcomers overtake for that time', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 60_000 })
   const holder = await pooledChild(t)
@@ -125,7 +127,7 @@ test('with a large fairness newcomers overtake for as long', async (t) => {
 
 // ---- nested reads
 
-test('a read inside a read goes on though a writer of another process waits in between', async (t) => {
+test('a read within a read is granted even if a writer of another process waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -144,7 +146,7 @@ test('a read inside a read goes on though a writer of another process waits in b
   t.is((await writer).mode, 'write')
 })
 
-test('reads nested deeply go on, too, and the writer comes when all have gone', async (t) => {
+test('deeply nested reads are granted, and the waiting writer after the last release', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -164,7 +166,7 @@ test('reads nested deeply go on, too, and the writer comes when all have gone', 
   t.true(written)
 })
 
-test('a read inside a read goes on though a writer of the same thread waits in between', async (t) => {
+test('a read within a read is granted even if a writer of the same thread waits', async (t) => {
   const lock = openLock(t, uniqueName(t), { fairness: 0 })
   const log = []
   /** @type {Promise<any> | undefined} */
@@ -178,7 +180,7 @@ test('a read inside a read goes on though a writer of the same thread waits in b
   t.deepEqual(log, ['nested read', 'write'])
 })
 
-test('a read inside a read goes on by another handle of the thread', async (t) => {
+test('a read within a read is granted by another handle of the thread', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name, { fairness: 0 }), openLock(t, name, { fairness: 0 })]
   const child = await pooledChild(t)
@@ -191,7 +193,7 @@ test('a read inside a read goes on by another handle of the thread', async (t) =
   })
 })
 
-test('a read inside an upgradable hold goes on though a writer of another process waits', async (t) => {
+test('a read within an upgradable hold is granted even if a writer of another process waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -205,7 +207,7 @@ test('a read inside an upgradable hold goes on though a writer of another proces
   })
 })
 
-test('a synchronous read inside a read goes on at once though a writer waits', async (t) => {
+test('a synchronous read within a read is granted at once even if a writer waits', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)

@@ -1,4 +1,5 @@
-// What the suites of older libraries check (prwlock, fasteners, multiprocessing_utils), told in this library's terms.
+// The checks in the test suites of older libraries (prwlock, fasteners, multiprocessing_utils),
+// with this API.
 import { Worker } from 'node:worker_threads'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
@@ -10,7 +11,8 @@ import { FIELDS } from './programs/meets-in-room.js'
 const pooledChild = childPool()
 
 /**
- * Sends actors into a room, spread over threads; all begin together. Resolves with the room's counters.
+ * Runs actors that enter a room, in several threads; all begin together. Resolves with the counters
+ * of the room.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {Array<{ readers?: number, writers?: number, chaos?: number }>} threads
@@ -32,11 +34,11 @@ async function visitRoom(t, threads, options) {
     threads.map(() => 0),
   )
   t.true(isFree(lock))
-  return Object.fromEntries(Object.entries(FIELDS).map(([key, place]) => [key, counters[place]]))
+  return Object.fromEntries(Object.entries(FIELDS).map(([key, index]) => [key, counters[index]]))
 }
 
 /**
- * A thread of actors (`api/room.js`). Resolves with its exit code.
+ * A thread of actors (`programs/meets-in-room.js`). Resolves with its exit code.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {import('./programs/meets-in-room.js').Visit} visit
@@ -54,7 +56,7 @@ function sendIn(t, visit) {
 
 // ---- prwlock
 
-test('prwlock: releasing what is not held any more does nothing, also to others', async (t) => {
+test('prwlock: a second release has no effect, not even on other holds', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -92,7 +94,7 @@ test('prwlock: ten readers in children and a writer in the parent all finish', a
   t.true(isFree(lock))
 })
 
-test('prwlock: under a writer 0.3 s are not enough for a reader nor a writer, and afterwards they are', async (t) => {
+test('prwlock: while a writer holds, requests with 0.3 s time out, and afterwards they are granted', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -126,7 +128,7 @@ for (const [readers, writers] of [
   [0, 10],
   [18, 2],
 ]) {
-  test(`fasteners: ${readers} readers and ${writers} writers in four threads never meet whom they must not`, async (t) => {
+  test(`fasteners: ${readers} readers and ${writers} writers in four threads never overlap in conflict`, async (t) => {
     const rounds = 15
     const threads = Array.from({ length: 4 }, () => ({ readers: 0, writers: 0 }))
     for (let i = 0; i < readers; i++) threads[i % 4].readers++
@@ -156,7 +158,7 @@ test('fasteners: an exception in a reader, a writer and a nested reader frees th
   t.true(isFree(lock))
 })
 
-test('fasteners: chaotic holders that throw lose nobody', async (t) => {
+test('fasteners: holders that throw at random lose no request', async (t) => {
   const rounds = 15
   const counters = await visitRoom(
     t,
@@ -193,7 +195,7 @@ test('fasteners: read, write, read in sequence', async (t) => {
   t.deepEqual(log, ['read', 'write', 'read'])
 })
 
-test('fasteners: from read to write is an error, and keeps the read', async (t) => {
+test('fasteners: a change from read to write is an error, and keeps the read hold', async (t) => {
   const lock = openLock(t)
   await lock.read(async (guard) => {
     t.throws(() => lock.writeSync(never), { code: 'ERR_LOCK_DEADLOCK' })
@@ -206,7 +208,7 @@ test('fasteners: from read to write is an error, and keeps the read', async (t) 
   t.true(isFree(lock))
 })
 
-test('fasteners: from write to read and back unwinds to nothing', async (t) => {
+test('fasteners: a change from write to read and back leaves the lock free', async (t) => {
   const lock = openLock(t)
   await lock.write(async (guard) => {
     guard.downgrade('upgradable')
@@ -222,7 +224,7 @@ test('fasteners: from write to read and back unwinds to nothing', async (t) => {
   t.true(isFree(lock))
 })
 
-test('fasteners: reads inside reads are counted', async (t) => {
+test('fasteners: nested reads are counted', async (t) => {
   const lock = openLock(t)
   const count = () => lock.inspect().holders[0]?.count ?? 0
   const counts = []
@@ -244,7 +246,7 @@ test('fasteners: a thousand times from write to read against a writer, without a
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const counters = new Int32Array(new SharedArrayBuffer(32))
-  // At first both wait for each other at the door; then they go as they come.
+  // At first each waits for the other in turn; then they run freely.
   const rival = 50
   const end = sendIn(t, { ref: name, counters, readers: 0, writers: 1, rounds: Infinity, rival })
   for (let round = 0; round < 1000; round++) {
@@ -265,7 +267,7 @@ test('fasteners: a thousand times from write to read against a writer, without a
 
 // ---- fasteners, processes
 
-test('fasteners: ten children fail while it is held and succeed afterwards', async (t) => {
+test('fasteners: tries of ten children fail while the lock is held and succeed afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const guard = await lock.acquireWrite()
@@ -280,7 +282,7 @@ test('fasteners: ten children fail while it is held and succeed afterwards', asy
   )
 })
 
-test('fasteners: two handles in one process do not both get the lock', async (t) => {
+test('fasteners: two handles in one process do not both hold the lock', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name), openLock(t, name)]
   const guard = a.tryWrite()
@@ -289,7 +291,7 @@ test('fasteners: two handles in one process do not both get the lock', async (t)
   t.is(b.tryWrite()?.mode, 'write')
 })
 
-test('fasteners: closing another handle of the file does not drop the lock', async (t) => {
+test('fasteners: closing another handle of the lock does not end the hold', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -306,7 +308,7 @@ test('fasteners: functions under one lock nest in functions under another', asyn
   for (const lock of [a, b, c]) t.true(isFree(lock))
 })
 
-// Several locks at once need no method of their own.
+// Acquires several locks, all or none.
 async function acquireAll(locks, options) {
   const held = []
   try {
@@ -318,7 +320,7 @@ async function acquireAll(locks, options) {
   }
 }
 
-test('fasteners: several locks taken together are all held or none', async (t) => {
+test('fasteners: of several locks acquired together, all are held or none', async (t) => {
   const names = [uniqueName(t), uniqueName(t), uniqueName(t)]
   const locks = names.map((name) => openLock(t, name))
   const child = await pooledChild(t)
@@ -348,13 +350,13 @@ test('fasteners: several locks taken together are all held or none', async (t) =
   for (const lock of locks) t.true(isFree(lock))
 })
 
-test('fasteners: two who take the same locks in opposite order both get them, by giving back in time', async (t) => {
+test('fasteners: two tasks that acquire the same locks in opposite order both get them, with timeouts', async (t) => {
   const locks = [openLock(t), openLock(t)]
   let rounds = 0
-  const take = async (order, patience) => {
+  const take = async (order, timeout) => {
     for (let done = 0; done < 10; ) {
       try {
-        const held = await acquireAll(order, { timeout: patience })
+        const held = await acquireAll(order, { timeout })
         rounds++
         done++
         for (const guard of held) guard.release()
@@ -434,7 +436,7 @@ test('multiprocessing_utils: readers see what the writer wrote', async (t) => {
   for (const wait of waits) t.is((await wait).token, token)
 })
 
-test('multiprocessing_utils: an upgrade of a shared hold fails with an error and keeps it', async (t) => {
+test('multiprocessing_utils: an upgrade of a read hold is an error and keeps the hold', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -447,7 +449,7 @@ test('multiprocessing_utils: an upgrade of a shared hold fails with an error and
   t.is(await child.ask('tryWrite'), null)
 })
 
-test('multiprocessing_utils: entering again, mixed to depth four, is counted or an error, and comes out free', async (t) => {
+test('multiprocessing_utils: nested acquisitions to depth four are counted or fail, and leave the lock free', async (t) => {
   const lock = openLock(t)
   const combinations = Array.from({ length: 3 ** 4 }, (_, i) =>
     [0, 1, 2, 3].map((depth) => MODES[Math.floor(i / 3 ** depth) % 3]),
@@ -467,7 +469,7 @@ test('multiprocessing_utils: entering again, mixed to depth four, is counted or 
   }
 })
 
-test('multiprocessing_utils: releasing too often does not count', async (t) => {
+test('multiprocessing_utils: extra releases have no effect', async (t) => {
   const lock = openLock(t)
   const [one, two] = [await lock.acquireRead(), await lock.acquireRead()]
   one.release()

@@ -1,4 +1,4 @@
-// How a lock gets from one process or thread to another, and what happens when its handle is lost.
+// Passing a lock to another process or thread, and losing its handle.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -31,7 +31,7 @@ test('an anonymous lock is passed to a child process by IPC message', async (t) 
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('its reference is passed by an IPC message of structured clones', async (t) => {
+test('the reference of a lock is passed by an IPC message with structured clones', async (t) => {
   const lock = openAnonymous(t)
   const child = spawnNode(t, script, [], { serialization: 'advanced' })
   child.send({ lock: lock.toJSON() })
@@ -52,7 +52,7 @@ test('an anonymous lock is passed to a worker thread by workerData', async (t) =
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('a lock is passed on from child to grandchild', async (t) => {
+test('a lock is passed from child to grandchild', async (t) => {
   const lock = openAnonymous(t)
   const child = await pooledChild(t)
   await child.ask('open', { ref: JSON.parse(JSON.stringify(lock)) })
@@ -64,9 +64,9 @@ test('a lock is passed on from child to grandchild', async (t) => {
   t.is(await lock.read(() => 'in turn'), 'in turn')
 })
 
-test('what was passed stays the same lock after the original was garbage-collected, and can be passed on again', async (t) => {
+test('a passed lock is the same lock after the original was garbage-collected, and can be passed on', async (t) => {
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
-  // There is room for the original and one other.
+  // The capacity is the original and one other attachment.
   const original = await child.ask('open', { options: { capacity: 2 } })
   const ref = await child.ask('toJSON')
   cleanUp(t, 'names', () => RWLock.remove(ref))
@@ -83,7 +83,7 @@ test('what was passed stays the same lock after the original was garbage-collect
   t.is(again.inspect().holders[0].pid, first.pid)
   again.close()
 
-  // The process that lost it opens it from its JSON, too.
+  // The process that lost it can also open it from its JSON.
   await child.ask('open', { ref })
   t.is(await child.ask('tryRead'), null)
   const waits = child.ask('acquireRead')
@@ -91,7 +91,7 @@ test('what was passed stays the same lock after the original was garbage-collect
   t.is((await waits).mode, 'read')
 })
 
-test('a lock that is passed on after its last handle was collected is a new lock of that name', async (t) => {
+test('a reference that is opened after the last handle was collected is a new lock of that name', async (t) => {
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
   const original = await child.ask('open', {})
   const ref = await child.ask('toJSON')
@@ -109,7 +109,7 @@ test('a lock that is passed on after its last handle was collected is a new lock
   t.true((await again.write((guard) => guard.token)) > token)
 })
 
-test('a guard keeps its lock open, also when nobody refers to the lock', async (t) => {
+test('a guard keeps its lock open, even if no reference to the lock is left', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
@@ -121,7 +121,7 @@ test('a guard keeps its lock open, also when nobody refers to the lock', async (
   t.is(lock.tryWrite()?.mode, 'write')
 })
 
-test('a pending acquisition keeps its lock open, also when nobody refers to the lock', async (t) => {
+test('a pending acquisition keeps its lock open, even if no reference to the lock is left', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const guard = await lock.acquireWrite()
@@ -136,9 +136,9 @@ test('a pending acquisition keeps its lock open, also when nobody refers to the 
   t.is((await waits).mode, 'read')
 })
 
-test('one of two handles is collected, and the other stays', async (t) => {
+test('collecting one of two handles does not close the other', async (t) => {
   const name = uniqueName(t)
-  // There is room for the child's attachment alone.
+  // The capacity is the attachment of the child.
   const child = await spawnChild(t, { execArgv: ['--expose-gc'] })
   await child.ask('open', { ref: name, options: { capacity: 1 } })
   await child.ask('open', { ref: name })
@@ -153,7 +153,7 @@ test('one of two handles is collected, and the other stays', async (t) => {
   })
 })
 
-test('a worker thread that ends gives its attachment up', async (t) => {
+test('a worker thread that ends closes its attachment', async (t) => {
   const name = uniqueName(t)
   const worker = await spawnThread(t)
   await worker.ask('open', { ref: name })
@@ -163,7 +163,7 @@ test('a worker thread that ends gives its attachment up', async (t) => {
   t.false(isListed(name))
 })
 
-/** A handle, if there is room for one. @returns {any} */
+/** A handle, if the lock is not full. @returns {any} */
 function opens(t, ref) {
   try {
     return openLock(t, ref)

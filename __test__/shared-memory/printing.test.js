@@ -1,4 +1,4 @@
-// What locks, guards and snapshots look like where they are printed or sent, and methods that lost their object.
+// Printing and sending of locks, guards and snapshots, and methods without their object.
 import { EventEmitter, once } from 'node:events'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -9,7 +9,7 @@ import { acquire, isFree, MODES } from '../helpers/modes.js'
 
 const pooledChild = childPool()
 
-test('util.inspect of a lock shows its name, and who holds it and waits', async (t) => {
+test('util.inspect of a lock shows its name, holders and waiters', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   t.is(inspect(lock), `RWLock {\n  name: '${name}',\n  closed: false,\n  holders: [],\n  waiters: []\n}`)
@@ -38,7 +38,7 @@ test('util.inspect of a guard shows its mode and its lock', async (t) => {
   t.regex(inspect(guard), /released: true/)
 })
 
-test('util.inspect never fails, also with what is no lock', (t) => {
+test('util.inspect never fails, even for objects that are not locks', (t) => {
   const lock = openLock(t)
   const guard = lock.tryRead()
   for (const value of [
@@ -81,7 +81,7 @@ test('the error of a timeout can be written as JSON', async (t) => {
   t.like(JSON.parse(JSON.stringify(error)), { code: 'ERR_LOCK_TIMEOUT', holders: [{ mode: 'write' }] })
 })
 
-test('a method of a guard without its guard is a TypeError that says how to call it', async (t) => {
+test('a guard method without its guard throws a TypeError that says how to call it', async (t) => {
   const lock = openLock(t)
   const guard = await lock.acquireUpgradable()
   const { release, upgrade, tryUpgrade, downgrade } = guard
@@ -103,7 +103,7 @@ test('a method of a guard without its guard is a TypeError that says how to call
   t.true(isFree(lock))
 })
 
-test('a method of a lock without its lock is a TypeError that says how to call it', async (t) => {
+test('a lock method without its lock throws a TypeError that says how to call it', async (t) => {
   const lock = openLock(t)
   const expected = (name) => ({
     instanceOf: TypeError,
@@ -139,7 +139,7 @@ test('a method of a lock without its lock is a TypeError that says how to call i
   t.true(isFree(lock))
 })
 
-test('where a cloned lock arrives the error says what to send', async (t) => {
+test('opening a structured clone of a lock throws an error that says what to send', async (t) => {
   const lock = openLock(t)
   const says = { code: 'ERR_INVALID_ARG_TYPE', message: /send lock\.toJSON\(\) instead/ }
   t.throws(() => new RWLock(/** @type {any} */ (structuredClone(lock))), says)

@@ -1,4 +1,5 @@
-// The calls that block their thread. Each has a timeout here: a thread that waits in vain could not be stopped otherwise.
+// Synchronous calls. Each has a timeout here, because a blocked thread cannot be stopped by the
+// test.
 import { LockError } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, test, uniqueName } from '../helpers/index.js'
@@ -19,14 +20,14 @@ const runSync = {
 }
 const SYNC_MODES = /** @type {const} */ (['read', 'write'])
 
-/** Has a child release after this thread has been blocked for a while. */
+/** Makes a child release after this thread has been blocked for a while. */
 function releaseSoon(child, ms = 60) {
   child.tell('busy', { ms })
   child.tell('release')
 }
 
 for (const mode of SYNC_MODES) {
-  test(`${mode}Sync(fn) holds the lock while fn runs, and gives its result`, (t) => {
+  test(`${mode}Sync(fn) holds the lock while fn runs, and returns its result`, (t) => {
     const lock = openLock(t)
     /** @type {import('process-rwlock').Guard | undefined} */
     let inside
@@ -46,7 +47,7 @@ for (const mode of SYNC_MODES) {
     )
   })
 
-  test(`${mode}Sync(fn) passes on what fn throws, and releases`, (t) => {
+  test(`${mode}Sync(fn) throws the error of fn, and releases`, (t) => {
     const lock = openLock(t)
     const error = new Error('thrown in fn')
     const thrown = t.throws(() =>
@@ -58,13 +59,13 @@ for (const mode of SYNC_MODES) {
     t.true(isFree(lock))
   })
 
-  test(`${mode}Sync(fn) refuses a function whose promise it would not wait for, and releases`, (t) => {
+  test(`${mode}Sync(fn) refuses a function that returns a promise, and releases`, (t) => {
     const lock = openLock(t)
     t.throws(() => runSync[mode](lock, async () => {}), { code: 'ERR_INVALID_ARG_VALUE', message: /promise/ })
     t.true(isFree(lock))
   })
 
-  test(`a guard acquired for ${mode} synchronously is a guard like any other`, async (t) => {
+  test(`a guard acquired synchronously for ${mode} works like any other guard`, async (t) => {
     const lock = openLock(t)
     const before = await lock.write((guard) => guard.token)
     const guard = acquireSync[mode](lock)
@@ -79,7 +80,7 @@ for (const mode of SYNC_MODES) {
     t.true(isFree(lock))
   })
 
-  test(`${mode}Sync waits for another process, blocking this thread`, async (t) => {
+  test(`${mode}Sync blocks this thread and waits for another process`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
     const child = await pooledChild(t)
@@ -128,7 +129,7 @@ for (const mode of SYNC_MODES) {
     t.is(acquireSync[mode](lock, { timeout: 0 }).mode, mode)
   })
 
-  test(`a signal that was aborted before keeps ${mode}Sync from even trying`, (t) => {
+  test(`with a signal that has already aborted, ${mode}Sync throws its reason and does not try`, (t) => {
     const lock = openLock(t)
     const reason = new Error('not today')
     const options = { ...BOUND, signal: AbortSignal.abort(reason) }
@@ -143,7 +144,7 @@ for (const mode of SYNC_MODES) {
     t.deepEqual(lock.inspect().holders, [])
   })
 
-  test(`${mode}Sync shows the label of its hold, also after it had to wait`, async (t) => {
+  test(`${mode}Sync shows the label of its hold, even after it had to wait`, async (t) => {
     const name = uniqueName(t)
     const lock = openLock(t, name)
     const label = () => lock.inspect().holders[0].label
@@ -155,12 +156,12 @@ for (const mode of SYNC_MODES) {
   })
 }
 
-// ---- what this very thread holds
+// ---- holds of the same thread
 
 for (const held of MODES) {
   for (const wanted of SYNC_MODES) {
     const may = TOGETHER[held][wanted]
-    test(`inside a ${held} hold of this thread ${wanted}Sync ${may ? 'is granted' : 'is ERR_LOCK_DEADLOCK at once'}`, async (t) => {
+    test(`while this thread holds ${held}, ${wanted}Sync ${may ? 'is granted' : 'throws ERR_LOCK_DEADLOCK immediately'}`, async (t) => {
       const name = uniqueName(t)
       const [lock, again] = [openLock(t, name), openLock(t, name)]
       const guard = await acquire[held](lock)
@@ -187,7 +188,7 @@ for (const held of MODES) {
   }
 }
 
-test('what another thread holds is no deadlock', async (t) => {
+test('a hold of another thread is not a deadlock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const thread = await spawnThread(t)
@@ -195,7 +196,7 @@ test('what another thread holds is no deadlock', async (t) => {
   t.throws(() => lock.writeSync(never, { timeout: 30 }), { code: 'ERR_LOCK_TIMEOUT' })
 })
 
-test('functions nest where that is no conflict', (t) => {
+test('synchronous functions nest in compatible modes', (t) => {
   const lock = openLock(t)
   const depth = (n) => (n === 0 ? 'deep' : lock.readSync(() => depth(n - 1), BOUND))
   t.is(depth(50), 'deep')
@@ -204,11 +205,11 @@ test('functions nest where that is no conflict', (t) => {
   t.true(isFree(lock))
 })
 
-// ---- before what this thread waits for
+// ---- pending requests of the same thread
 
 for (const sync of SYNC_MODES) {
   for (const pending of MODES) {
-    test(`${sync}Sync goes before a pending ${pending} of the same thread, which comes afterwards`, async (t) => {
+    test(`${sync}Sync is granted before a pending ${pending} of the same thread, which is granted afterwards`, async (t) => {
       const name = uniqueName(t)
       const lock = openLock(t, name, { fairness: 0 })
       const child = await pooledChild(t)
@@ -226,7 +227,7 @@ for (const sync of SYNC_MODES) {
   }
 }
 
-test('readSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+test('readSync is granted before a draining writer of the same thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -247,7 +248,7 @@ test('readSync goes before a writer of the same thread that already waits for th
   t.true(isFree(lock))
 })
 
-test('writeSync goes before a writer of the same thread that already waits for the last reader', async (t) => {
+test('writeSync is granted before a draining writer of the same thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -261,7 +262,7 @@ test('writeSync goes before a writer of the same thread that already waits for t
   t.deepEqual(log, ['sync', 'async'])
 })
 
-test('a synchronous guard keeps the pending writer out until it is released', async (t) => {
+test('a synchronous guard blocks a pending writer until its release', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -280,7 +281,7 @@ test('a synchronous guard keeps the pending writer out until it is released', as
   t.true(written)
 })
 
-test('readSync goes before an upgrade of the same thread that waits, which comes afterwards', async (t) => {
+test('readSync is granted before a pending upgrade of the same thread, which is granted afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -302,7 +303,7 @@ test('readSync goes before an upgrade of the same thread that waits, which comes
   t.true(isFree(lock))
 })
 
-test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, and the upgrade goes on', async (t) => {
+test('writeSync while an upgrade of the same thread waits throws ERR_LOCK_DEADLOCK, and the upgrade continues', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -316,7 +317,7 @@ test('writeSync while an upgrade of the same thread waits is ERR_LOCK_DEADLOCK, 
   t.is(guard.mode, 'write')
 })
 
-test('a synchronous wait that times out leaves the pending acquisitions of its thread as they were', async (t) => {
+test('a synchronous wait that times out does not affect the pending acquisitions of its thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })
   const child = await pooledChild(t)
@@ -337,7 +338,7 @@ test('a synchronous wait that times out leaves the pending acquisitions of its t
   }
 })
 
-test('pending acquisitions whose time passes during a synchronous wait are told so afterwards', async (t) => {
+test('pending acquisitions whose timeout passes during a synchronous wait reject afterwards', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -349,7 +350,7 @@ test('pending acquisitions whose time passes during a synchronous wait are told 
   await t.throwsAsync(late, { code: 'ERR_LOCK_TIMEOUT' })
 })
 
-test('synchronous and asynchronous callers of several processes all get the lock', async (t) => {
+test('synchronous and asynchronous callers in several processes all get the lock', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const streams = await Promise.all([
@@ -359,7 +360,7 @@ test('synchronous and asynchronous callers of several processes all get the lock
   let here = 0
   for (let i = 0; i < 40; i++) {
     runSync[SYNC_MODES[i % 2]](lock, () => here++)
-    // Not together: an acquisition granted at once is a hold of this thread already.
+    // Not together: an acquisition granted immediately is already a hold of this thread.
     await lock[MODES[i % 3]](() => here++)
   }
   t.is(here, 80)

@@ -1,4 +1,5 @@
-// Fencing tokens of synchronous holds, and of files that are removed. What every engine's tokens do is in ../contract.
+// Fencing tokens of synchronous holds, and of files that are removed. The tests for every engine
+// are in ../contract.
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
@@ -6,7 +7,7 @@ import { openLock, tempDir, test, uniqueName } from '../helpers/index.js'
 
 const pooledChild = childPool()
 
-test('synchronous write holds and others have growing tokens, in the order of the holds', async (t) => {
+test('the tokens of synchronous and asynchronous write holds grow in the order of the holds', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -28,7 +29,7 @@ test('synchronous write holds and others have growing tokens, in the order of th
   for (let i = 1; i < tokens.length; i++) t.true(tokens[i] > tokens[i - 1], `token ${i}`)
 })
 
-test('tokens of a file continue to grow after the file was removed and made anew', async (t) => {
+test('tokens of a path continue to grow after its file was removed and created again', async (t) => {
   const path = join(tempDir(t), 'x.lock')
   let last = 0n
   for (let round = 0; round < 5; round++) {

@@ -16,7 +16,7 @@ for (const mode of MODES) {
   })
 }
 
-test('the message tells seconds once there are any', async (t) => {
+test('the message gives seconds from one second on', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const child = await pooledChild(t)
@@ -25,7 +25,7 @@ test('the message tells seconds once there are any', async (t) => {
   await t.throwsAsync(lock.read(never, { timeout: 0 }), { message: /for \d+ s/ })
 })
 
-test('a timeout that a hold of the same thread causes says so, and what to do', async (t) => {
+test('the error of a timeout names a hold of the same thread as the cause, and what to do', async (t) => {
   const lock = openLock(t)
   for (const [outer, inner] of /** @type {const} */ ([
     ['write', 'read'],
@@ -54,7 +54,7 @@ test('a timeout that a hold of the same thread causes says so, and what to do', 
   }
 })
 
-test('a hold of another thread of this process is not said to be of this one', async (t) => {
+test('the error does not call a hold of another thread a hold of this thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const thread = await spawnThread(t)
@@ -64,7 +64,7 @@ test('a hold of another thread of this process is not said to be of this one', a
   t.notRegex(error.message, /very thread/)
 })
 
-test('a read that waits behind a queued writer names that one, and whom it waits for', async (t) => {
+test('the error of a read behind a queued writer names that writer, and the holder that it waits for', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name)
   const [reader, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
@@ -79,7 +79,7 @@ test('a read that waits behind a queued writer names that one, and whom it waits
   await reader.ask('release')
 })
 
-test('the error of a timeout has the stack of the caller', async (t) => {
+test('the error of a timeout has the stack of its caller', async (t) => {
   const lock = openLock(t)
   const held = await lock.acquireUpgradable()
   const asksFor = {
@@ -116,7 +116,7 @@ test('a hold keeps its label when another hold of the thread ends', async (t) =>
   one.release()
 })
 
-test('an upgradable hold and a read hold of one thread show a label each', async (t) => {
+test('an upgradable hold and a read hold of one thread each show their own label', async (t) => {
   const lock = openLock(t, uniqueName(t), { label: 'worker 1' })
   const upgradable = await lock.acquireUpgradable({ label: 'the upgradable' })
   const read = await lock.acquireRead({ label: 'the read' })
@@ -127,7 +127,7 @@ test('an upgradable hold and a read hold of one thread show a label each', async
   upgradable.release()
 })
 
-test('a label goes with its hold when the handle is closed', async (t) => {
+test('a label ends with its hold when the handle is closed', async (t) => {
   const name = uniqueName(t)
   const [a, b] = [openLock(t, name, { label: 'worker 1' }), openLock(t, name)]
   await a.acquireWrite({ label: 'of a' })
@@ -136,7 +136,7 @@ test('a label goes with its hold when the handle is closed', async (t) => {
   t.is(b.inspect().holders[0].label, 'worker 1')
 })
 
-test('a label goes with its hold to another mode, and is not left for the next hold of the mode before', async (t) => {
+test('a label stays with its hold in another mode, and does not pass to the next hold of the earlier mode', async (t) => {
   const lock = openLock(t, uniqueName(t), { label: 'worker 1' })
   const labels = () => Object.fromEntries(lock.inspect().holders.map(({ mode, label }) => [mode, label]))
   const guard = await lock.acquireWrite({ label: 'rebuild' })
@@ -152,7 +152,7 @@ test('a label goes with its hold to another mode, and is not left for the next h
   guard.release()
 })
 
-test('a waiter is not shown under the label of another hold of its thread', async (t) => {
+test('a waiter does not show the label of another hold of its thread', async (t) => {
   const lock = openLock(t, uniqueName(t), { label: 'worker 1' })
   const reader = await lock.acquireRead({ label: 'reading' })
   const waits = lock.acquireWrite({ label: 'rebuild' })

@@ -15,7 +15,7 @@ test('a percentile is interpolated between the closest ranks', (t) => {
   t.deepEqual(summary([7]), { median: 7, p10: 7, p90: 7, p99: 7, min: 7, max: 7, samples: 1 })
 })
 
-test('a histogram of several drivers tells what a share of the waits stays below', (t) => {
+test('a histogram of several drivers gives the percentiles of the waits', (t) => {
   const histogram = new Histogram()
   t.is(histogram.percentile(50), 0)
   histogram.add({ buckets: [[80, 98]], max: 1100 }) // 2^10 to 2^10.125
@@ -26,20 +26,20 @@ test('a histogram of several drivers tells what a share of the waits stays below
   t.is(histogram.max, 2 ** 20)
 })
 
-test('a handoff is counted if the next one waited, and is another process', (t) => {
+test('a handoff is counted if the next holder waited and is another process', (t) => {
   const first = [
     [0, 1, 10],
     [11, 30, 40],
-    [41, 45, 50], // by itself again
+    [41, 45, 50], // alone again
   ]
   const second = [
-    [5, 12, 29], // asked while the first had it
-    [60, 61, 70], // asked when it was free
+    [5, 12, 29], // requested while the first held it
+    [60, 61, 70], // requested when it was free
   ]
   t.deepEqual(handoffs([first, second]), [2, 1])
 })
 
-test('ratios are taken round by round', (t) => {
+test('ratios are computed for each round', (t) => {
   const measured = [
     { name: 'base', times: [10, 1000, 20] },
     { name: 'other', times: [20, 2000, 60] },
@@ -65,7 +65,7 @@ const measured = (ratio) => ({
   ],
 })
 
-test('the check compares ratios with those that were saved, and finds each that is worse', (t) => {
+test('the check compares ratios with the saved ratios, and finds each that is worse', (t) => {
   const saved = ratiosOf(measured(1))
   t.deepEqual(Object.values(saved), [0.75, 2, 2])
   t.deepEqual(slower(saved, ratiosOf(measured(TOLERANCE * 0.99))), [])
@@ -74,13 +74,13 @@ test('the check compares ratios with those that were saved, and finds each that 
   t.throws(() => slower({ ...saved, 'what is not measured any more': 1 }, ratiosOf(measured(1))))
 })
 
-test('ratios are compared with those of the same processor, or else with the largest', (t) => {
+test('ratios are compared with those of the same processor, or otherwise with the largest', (t) => {
   const all = { first: { read: 1, write: 4 }, second: { read: 2, write: 3 } }
   t.deepEqual(ratiosFor(all, 'second'), { read: 2, write: 3 })
   t.deepEqual(ratiosFor(all, 'another'), { read: 2, write: 4 })
 })
 
-test('a goal that is missed is not called reached', (t) => {
+test('a missed goal is not reported as reached', (t) => {
   const waiting = (cpu) => [
     {
       system: 'process-rwlock',

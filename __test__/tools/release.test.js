@@ -24,7 +24,7 @@ test('the notes of a release are its section of the changelog', (t) => {
   t.is(section(CHANGELOG, '1.1'), undefined)
 })
 
-test('a version is released by its own tag, of its own repository, with its changes told', (t) => {
+test('a version is released by its own tag, from its own repository, with an entry in the changelog', (t) => {
   t.deepEqual(obstacles(manifest, CHANGELOG, env), [])
   t.regex(obstacles(manifest, CHANGELOG, { ...env, GITHUB_REF_NAME: 'v1.2.1' }).join(), /tag/)
   t.regex(obstacles(manifest, CHANGELOG, { ...env, GITHUB_REPOSITORY: 'a/fork' }).join(), /repository/)
@@ -34,7 +34,7 @@ test('a version is released by its own tag, of its own repository, with its chan
   )
 })
 
-test('a release that stopped half-way goes on where it stopped, and the library comes last', async (t) => {
+test('a release that was interrupted continues where it stopped, and the library is published last', async (t) => {
   const files = ['lock-1.2.0.tgz', 'lock-linux-x64-gnu-1.2.0.tgz', 'lock-win32-x64-msvc-1.2.0.tgz']
   const registry = new Set(['lock-win32-x64-msvc'])
   const published = []

@@ -56,6 +56,10 @@ export class Handle implements LockEngine<number> {
     return this.location.name === undefined ? `lock ${this.location.path}` : `lock '${this.location.name}'`
   }
 
+  get identity(): string {
+    return translated(() => binding.identity(this.attachment))
+  }
+
   assertOpen(): void {
     if (this.closed)
       throw new LockError('ERR_LOCK_CLOSED', `${this.text} is closed: open it again with new RWLock()`)

@@ -1,7 +1,9 @@
 // Compiles the crate for several processors, and compares the atomic instructions of its fast paths with the expected ones.
 import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { attempt, root } from '../../scripts/lib/run.js'
+import { targetOf } from '../mutants/run.js'
 
 /** @typedef {{ target: string, flags: string, kinds: [string, RegExp][], functions: Record<string, string> }} Machine */
 
@@ -123,16 +125,17 @@ export async function faults(tree, machines, show = () => {}) {
  * @param {Machine} machine
  */
 async function compiled(tree, { target, flags }) {
-  const directory = new URL('target/machine-code/', root)
+  const directory =
+    tree === root ? fileURLToPath(new URL('target/machine-code', root)) : targetOf('machine-code')
   mkdirSync(directory, { recursive: true })
-  const listing = fileURLToPath(new URL('listing.s', directory))
+  const listing = join(directory, 'listing.s')
   const args = [target, 'rustc', '--quiet', '--package', 'process-rwlock', '--lib', '--']
   // As dead code every function is there under its own name, whoever has it inlined.
   args.push('--emit', `asm=${listing}`, '-Clink-dead-code=yes', '-Csymbol-mangling-version=v0')
   const env = {
     ...process.env,
     RUSTFLAGS: flags,
-    CARGO_TARGET_DIR: fileURLToPath(directory),
+    CARGO_TARGET_DIR: directory,
     CARGO_PROFILE_RELEASE_LTO: 'off',
   }
   const end = await attempt(fileURLToPath(new URL('scripts/cross/cargo.sh', root)), args, { cwd: tree, env })

@@ -14,7 +14,7 @@ import { capture, root } from '../../scripts/lib/run.js'
 import { fail } from '../../scripts/lib/setup.js'
 import { LAYERS } from './layers.js'
 import { mutate } from './mutate.js'
-import { LOCK } from './run.js'
+import { LOCK, targetOf } from './run.js'
 
 const { values: asked } = parseArgs({
   options: {
@@ -86,7 +86,7 @@ async function compile() {
       const env = {
         ...process.env,
         RUSTFLAGS: '-Awarnings',
-        CARGO_TARGET_DIR: fileURLToPath(new URL('target/mutants/compile-target', root)),
+        CARGO_TARGET_DIR: targetOf('compile'),
       }
       const { code, output } = await capture('cargo', args, { cwd: copy, env })
       counts[code === 0 ? 'compile' : 'fail']++

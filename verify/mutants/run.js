@@ -22,6 +22,16 @@ import { Tree } from './tree.js'
 export const LOCK = { folder: 'crates/rwlock/src', language: /** @type {const} */ ('rust') }
 
 /**
+ * Where cargo builds a copy of the lock. Never where it builds the lock itself: cargo takes a crate at the same path of another
+ * workspace for the same, and would run the mutant.
+ *
+ * @param {string} check
+ */
+export function targetOf(check) {
+  return fileURLToPath(new URL(`target/mutants/${check}-target`, root))
+}
+
+/**
  * Takes `--mutants [part of a name]` out of the arguments.
  *
  * @param {string[]} args

@@ -1,5 +1,6 @@
-// Engines with one deliberate fault each, to show that the contract tests can fail:  broken.js?FAULT
-// Each is the shared-memory engine behind a lock, or guards, that break one promise. `none` breaks nothing: the control.
+// Engines with one deliberate fault each, to show that the contract tests can fail:
+// broken.js?FAULT Each is the shared-memory engine behind a lock, or guards, that break one
+// promise. `none` breaks nothing: it is the control.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 
@@ -13,7 +14,8 @@ import { RWLock } from 'process-rwlock'
  *   tryTo?: (lock: any, mode: Mode) => any
  *   options?: (options: any) => any
  * }} Fault
- *   `lock` and `guard`: members instead of its own; the others: what is done instead. They get the lock without fault.
+ *   `lock` and `guard` give members that replace the original ones; the others replace an
+ *   operation. All get the correct lock.
  */
 
 const NAMES = { read: 'Read', write: 'Write', upgradable: 'Upgradable' }
@@ -24,7 +26,11 @@ const acquire = (lock, mode, options) => lock[`acquire${NAMES[mode]}`](options)
 /** @type {(lock: any, mode: Mode) => any} */
 const tryTo = (lock, mode) => lock[`try${NAMES[mode]}`]()
 
-/** Holds `really` and says that it holds `mode`. @type {(mode: Mode, really: Mode) => Fault} */
+/**
+ * Holds the lock in the mode `really`, and reports `mode`.
+ *
+ * @type {(mode: Mode, really: Mode) => Fault}
+ */
 const instead = (mode, really) => {
   /** @param {Mode} asked */
   const taken = (asked) => (asked === mode ? really : asked)
@@ -40,7 +46,11 @@ const instead = (mode, really) => {
 /** The options without one of them. @param {string} name */
 const without = (name) => (options) => options && { ...options, [name]: undefined }
 
-/** Gives up by itself, and forgets that the lock may be granted afterwards. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
+/**
+ * Gives up without cancelling the request, so that a later grant is lost.
+ *
+ * @type {(lock: any, mode: Mode, options?: any) => Promise<any>}
+ */
 async function forgetsGrant(lock, mode, { timeout, signal, ...options } = /** @type {any} */ ({})) {
   signal?.throwIfAborted()
   const now = tryTo(lock, mode)
@@ -54,7 +64,11 @@ async function forgetsGrant(lock, mode, { timeout, signal, ...options } = /** @t
   return Promise.race([granted, givesUp])
 }
 
-/** Asks again and again instead of waiting in the queue. @type {(lock: any, mode: Mode, options?: any) => Promise<any>} */
+/**
+ * Polls instead of waiting in the queue.
+ *
+ * @type {(lock: any, mode: Mode, options?: any) => Promise<any>}
+ */
 async function polls(lock, mode, options = {}) {
   options.signal?.throwIfAborted()
   const end = performance.now() + (options.timeout ?? 20_000)
@@ -67,7 +81,7 @@ async function polls(lock, mode, options = {}) {
 }
 
 /**
- * Acquires, calls the function and releases, and no more care than that.
+ * Acquires, calls the function and releases, without the checks of the API.
  *
  * @type {(lock: any, mode: Mode, fn: any, options?: any, how?: typeof acquire) => Promise<any>}
  */
@@ -85,7 +99,7 @@ const runsBy = (how) => ({
   run: (lock, mode, fn, options) => runs(lock, mode, fn, options, how),
 })
 
-/** Guards that are held, of all locks of this thread. @type {Set<any>} */
+/** The guards that are held, of all locks of this thread. @type {Set<any>} */
 const held = new Set()
 let deaths = 0
 
@@ -198,7 +212,7 @@ const FAULTS = {
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
 }
 
-/** An object whose members are those of `members`, and else those of `target`. */
+/** An object with the members of `members`, and otherwise those of `target`. */
 function withMembers(target, members) {
   return new Proxy(target, {
     get(target, key) {

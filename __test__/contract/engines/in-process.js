@@ -1,5 +1,5 @@
-// A second engine: locks of this process whose engine answers later, as a server does. It stands on
-// the seam of src/engine.ts, and shows that the API needs no more than that.
+// A second engine: locks of this process whose engine answers later, like a server. It implements
+// src/engine.ts, and shows that the API needs no more than that.
 import { setImmediate } from 'node:timers/promises'
 import { EngineLock } from '../../../dist/engine-lock.js'
 import { LockError } from '../../../dist/errors.js'
@@ -14,7 +14,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {{ token: bigint, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
  */
 
-/** Everything that "the server" knows, by name. @type {Map<string, Server>} */
+/** The state of "the server", by name of the lock. @type {Map<string, Server>} */
 const servers = new Map()
 
 /** @param {string} name @returns {Server} */
@@ -43,7 +43,7 @@ class InProcessEngine {
   #server
   /** @type {Set<Hold<Grant>>} */
   #holds = new Set()
-  /** The requests that wait, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
+  /** The pending requests, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
   #requests = new Map()
 
   #label
@@ -53,6 +53,7 @@ class InProcessEngine {
     this.#label = label
     this.location = { name }
     this.text = `lock '${name}'`
+    this.identity = `in-process:${name}`
     this.#server = serverOf(name)
   }
 
@@ -69,7 +70,7 @@ class InProcessEngine {
 
   /** @param {Request} request */
   request(request) {
-    // Without a timeout, too: a pending request keeps the process alive.
+    // Even without a timeout: a pending request keeps the process alive.
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
     const entry = { request, engine: this }
@@ -80,7 +81,7 @@ class InProcessEngine {
 
   /** @param {Request} request */
   #timeOut(request) {
-    // A request that need not wait is granted, even if its time passed before the server looked at it.
+    // A request that need not wait is granted, even if its timeout passed before the server saw it.
     this.advance()
     if (!this.#requests.has(request)) return
     const { holders } = this.#snapshot()
@@ -105,7 +106,7 @@ class InProcessEngine {
     if (index !== -1) queue.splice(index, 1)
   }
 
-  /** Grants in the order of the queue. */
+  /** Grants requests in the order of the queue. */
   advance() {
     const { queue, grants } = this.#server
     for (let first = queue[0]; first !== undefined; first = queue[0]) {

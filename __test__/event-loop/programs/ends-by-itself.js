@@ -1,5 +1,6 @@
-// Does what it is told with the lock argv[3], which somebody else holds, or argv[4], which is free, and then nothing: it ends
-// by itself when nothing keeps it alive. Nothing listens for messages, so the channel to its parent does not.
+// Runs the scenario argv[2] with the lock argv[3], which another process holds, or argv[4], which
+// is free. Then it ends by itself if nothing keeps it alive. It has no message listener, so the
+// channel to its parent does not.
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -7,7 +8,7 @@ import { RWLock } from 'process-rwlock'
 const [what = '', name = '', free = ''] = process.argv.slice(2)
 const say = (type, value) => process.send?.({ type, value })
 const lock = new RWLock(name)
-/** Waits of every kind. */
+/** Begins waits of every kind. */
 const wait = () => {
   /** @type {Promise<unknown>[]} */
   const waits = Array.from({ length: 100 }, (_, n) =>

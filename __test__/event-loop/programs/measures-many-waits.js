@@ -1,4 +1,4 @@
-// What many waits on one lock cost until all of them have ended, by their number.
+// Measures the cost of many waits on one lock until all of them have ended, by their number.
 import { RWLock } from 'process-rwlock'
 
 const ends = {
@@ -76,7 +76,7 @@ const ends = {
   },
 }
 
-/** Of the processor, in ms: other than the time on the clock it does not tell what others on this machine do. */
+/** Processor time, in ms: unlike the time on the clock it does not depend on other processes. */
 const spent = (since) => {
   const { user, system } = process.cpuUsage(since)
   return (user + system) / 1000

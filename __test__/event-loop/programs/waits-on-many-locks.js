@@ -1,5 +1,5 @@
-// A process with a thousand waits on locks that somebody else holds: what is left of it for everything else?
-// UV_THREADPOOL_SIZE is 1: a single blocked job would stop its file system.
+// A process with a thousand waits on locks that another process holds: what do they cost the rest
+// of the process? UV_THREADPOOL_SIZE is 1: a single blocked job would stop its file system.
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { RWLock } from 'process-rwlock'
 
 const ROUNDS = 6
-/** On each lock. */
+/** The number of waits on each lock. */
 const WAITS = 10
 const locks = process.argv.slice(2).map((name) => new RWLock(name))
 const threads = () => readdirSync('/proc/self/task').length
 
-/** Waits on each lock: of every kind, with and without a timeout. */
+/** Begins waits on each lock, of every kind, with and without a timeout. */
 function pend(signal) {
   return locks.flatMap((lock) =>
     Array.from({ length: WAITS }, (_, n) => {
@@ -27,7 +27,7 @@ function median(values) {
   return values.toSorted((a, b) => a - b)[values.length >> 1]
 }
 
-/** ms that reading a file takes. */
+/** The time to read a file, in ms. */
 async function readingTime() {
   const file = fileURLToPath(import.meta.url)
   const times = []
@@ -40,7 +40,7 @@ async function readingTime() {
   return median(times)
 }
 
-/** How late timers of 1 ms are: 99 of 100 of them are no later, in ms. */
+/** The 99th percentile of the delay of 1 ms timers, in ms. */
 async function lateness() {
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
@@ -50,7 +50,7 @@ async function lateness() {
 }
 
 /** @type {Record<string, Record<string, number[]>>} */
-const measured = { reading: { without: [], beside: [] }, lateness: { without: [], beside: [] } }
+const measured = { reading: { without: [], pending: [] }, lateness: { without: [], pending: [] } }
 await readingTime()
 const before = threads()
 for (let round = 0; round < ROUNDS; round++) {
@@ -58,13 +58,13 @@ for (let round = 0; round < ROUNDS; round++) {
   measured.lateness.without.push(await lateness())
   const end = new AbortController()
   const waits = pend(end.signal)
-  measured.reading.beside.push(await readingTime())
-  measured.lateness.beside.push(await lateness())
+  measured.reading.pending.push(await readingTime())
+  measured.lateness.pending.push(await lateness())
   end.abort()
   await Promise.allSettled(waits)
 }
 
-/** Shares of a processor that this process takes while it does nothing, second by second. */
+/** The share of a processor that this process uses while idle, for each second. */
 async function idling(seconds) {
   const shares = []
   for (let second = 0; second < seconds; second++) {
@@ -78,15 +78,15 @@ async function idling(seconds) {
 
 globalThis.gc?.()
 /** @type {Record<string, number[]>} */
-const idle = { without: await idling(2), beside: [] }
+const idle = { without: await idling(2), pending: [] }
 const waits = pend()
 await setTimeout(100)
 const during = threads()
 globalThis.gc?.()
-idle.beside = await idling(5)
+idle.pending = await idling(5)
 process.send?.({ type: 'measured', ...measured, idle, before, during })
 
-// Tokens are those of their lock: two locks may give the same one.
+// Tokens belong to their lock: two locks may give the same token.
 const tokens = locks.map(() => new Set())
 waits.forEach((wait, n) => {
   wait.then((guard) => {

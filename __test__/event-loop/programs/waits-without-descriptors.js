@@ -1,5 +1,5 @@
-// Waits for the lock argv[2], which somebody else holds, twice, without a descriptor to be had: neither for a doorbell, nor to
-// be told of a death.
+// Waits twice for the lock argv[2], which another process holds, without free descriptors: neither
+// for a doorbell nor to be notified of a process exit.
 import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'

@@ -1,5 +1,5 @@
-// Takes a lock over and over, in several lanes that overlap, until told to stop.
-//   node stream.js '{ "ref": …, "mode": "read", "lanes": 3, "hold": 2, "fairness": 1 }'
+// Acquires a lock repeatedly, in several lanes that overlap, until it receives a message.
+//   node takes-repeatedly.js '{ "ref": …, "mode": "read", "lanes": 3, "hold": 2, "fairness": 1 }'
 import { setTimeout } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 
@@ -9,7 +9,7 @@ let count = 0
 let stopped = false
 
 async function lane(index) {
-  // One lane in the middle of its hold when the next begins.
+  // Each lane starts in the middle of a hold of the one before.
   await setTimeout((hold * index) / lanes)
   while (!stopped) {
     await lock[mode](() => setTimeout(hold))

@@ -1,4 +1,5 @@
-// Loads an installed copy of the package as if on other systems, and prints what became of it: load.js DIRECTORY SYSTEMS
+// Loads an installed copy of the package as if on other systems, and prints the outcomes:
+//   loads-as-other-system.js DIRECTORY SYSTEMS
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, sep } from 'node:path'

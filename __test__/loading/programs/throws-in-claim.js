@@ -1,4 +1,4 @@
-// A copy whose claims throw: what becomes of the grant, and of the error.
+// A copy whose claims throw: reports what happens to the grant and to the error.
 import { RWLock } from 'process-rwlock'
 import { opening } from '../opening.js'
 
@@ -21,5 +21,5 @@ process.on('uncaughtException', (error) => {
   })
 })
 const opened = binding.open(copy.number, {}, opening(name))
-// It is thrown in the middle of this call, which must not notice.
+// The claim throws during this call, which must not fail.
 binding.request(copy.number, 1, /** @type {any} */ (opened).attachment, 3, Number.POSITIVE_INFINITY, 0)

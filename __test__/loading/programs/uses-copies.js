@@ -1,4 +1,5 @@
-// Copies of the package in one thread, one test's worth each:  copies.js WHAT …  (with --expose-gc)
+// Scenarios with several copies of the package in one thread:  uses-copies.js WHAT …  (with
+// --expose-gc)
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import vm from 'node:vm'
 import { RWLock } from 'process-rwlock'
@@ -6,7 +7,7 @@ import { evaluate } from '../evaluate.js'
 
 const [what = '', name = '', ...rest] = process.argv.slice(2)
 const say = (/** @type {string} */ type, value = {}) => process.send?.({ type, ...value })
-/** A context, with enough in it to be missed. */
+/** A context with enough content to measure its collection. */
 const context = () => {
   const globals = vm.createContext({ process, Buffer, URL, AbortController })
   vm.runInContext('globalThis.big = Array.from({ length: 50_000 }, (_, i) => ({ i }))', globals)
@@ -30,7 +31,7 @@ const until = async (/** @type {() => unknown} */ condition) => {
 
 /** @type {Record<string, () => unknown>} */
 const things = {
-  /** Only the copy's wait keeps this process alive when the other copy releases. */
+  /** Only the wait of one copy keeps this process alive until the other copy releases. */
   async alive() {
     const other = evaluate()
     const guard = new RWLock(name).tryWrite()
@@ -41,7 +42,7 @@ const things = {
     process.disconnect()
   },
 
-  /** Of each kind: what its copy uses, whether the context goes, and what is left of the lock. */
+  /** For each kind of use: whether the context is collected, and what is left of the lock. */
   async contexts() {
     const gone = new Set()
     const registry = new FinalizationRegistry((kind) => gone.add(kind))
@@ -82,7 +83,7 @@ const things = {
       },
     }
     for (const [kind, use] of Object.entries(uses)) {
-      // In a function of its own, of which nothing is left on the stack.
+      // In a separate function, so that no reference is left on the stack.
       await (async () => {
         const globals = context()
         registry.register(globals, kind)
@@ -101,7 +102,7 @@ const things = {
     process.disconnect()
   },
 
-  /** What a context leaves in memory, in MB: without the package, and with it. */
+  /** The memory that a collected context leaves, in MB: without the package, and with it. */
   async memory() {
     const times = Number(rest[0])
     const grow = async (/** @type {boolean} */ loads) => {
@@ -126,7 +127,7 @@ const things = {
     process.disconnect()
   },
 
-  /** Registries that are reset: every copy but the last is collected. */
+  /** Module registries that are reset: every copy is collected. */
   async resets() {
     const times = Number(rest[0])
     let gone = 0

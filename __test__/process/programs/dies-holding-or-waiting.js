@@ -1,4 +1,5 @@
-// A thread that is terminated in the middle of what it does with a lock. Says when it has begun.
+// A thread that is terminated while it holds or waits for a lock. Sends a message when it has
+// begun.
 import { setImmediate as tick } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -18,7 +19,7 @@ const ways = {
       guard.downgrade('upgradable')
     }
   },
-  // Over and over, so that the end comes amid a grant or a wake-up, too.
+  // Repeatedly, so that the termination may also fall into a grant or a wake-up.
   'waits for read': () => again(() => lock.read(() => {})),
   'waits for write': () => again(() => lock.write(() => tick())),
   'waits for upgradable': () => again(() => lock.upgradable(() => tick())),

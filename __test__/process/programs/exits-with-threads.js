@@ -1,4 +1,4 @@
-// A process that exits when it is told to, while threads of it are in the middle of what they do with a lock.
+// A process that exits on a message, while its threads hold and wait for a lock.
 import { Worker } from 'node:worker_threads'
 
 const { ref, ways } = JSON.parse(process.argv[2])

@@ -1,4 +1,4 @@
-// Holds a lock in the mode asked for, and then forks without exec, as an addon with workers of its own does.
+// Holds a lock in the given mode, and then forks without exec, like an addon with worker processes.
 import { RWLock } from 'process-rwlock'
 import { native } from '../../helpers/native.js'
 

@@ -1,4 +1,5 @@
-// An actor that gives up most of what it asks for, by timeout or by abort, at random moments around the grant.
+// An actor that gives up most of its requests, by timeout or by abort, at random moments around the
+// grant.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 import { random } from '../../helpers/random.js'
@@ -17,7 +18,7 @@ let asked = 0
 process.send?.({ type: 'ready' })
 while (!record.started) await sleep(1)
 await Promise.all(Array.from({ length: tasks }, (_, task) => run(random(seed + actor * 1000 + task))))
-// Nothing was lost on the way: whoever does wait gets it.
+// No grant was lost: every mode can be acquired.
 for (const mode of ['read', 'upgradable', 'write']) await lock[mode](() => {}, { timeout: 10_000 })
 lock.close()
 process.send?.({ type: 'report', violations: [...violations, ...record.violations], outcomes, writes })
@@ -36,7 +37,7 @@ async function run(dice) {
     } catch (error) {
       if (error.code === 'ERR_LOCK_TIMEOUT') outcomes.timedOut++
       else if (error === ABORTED) outcomes.aborted++
-      // Other tasks of this thread hold it.
+      // Another task of this thread holds it.
       else if (error.code === 'ERR_LOCK_DEADLOCK') asked--
       else throw error
     }
@@ -44,7 +45,7 @@ async function run(dice) {
   }
 }
 
-/** Limits a wait to about the time that others hold the lock. */
+/** Limits a wait to about the time of the other holds. */
 function waitLimit(dice) {
   if (dice.chance(0.5)) return { timeout: dice.next() * 4 }
   const controller = new AbortController()

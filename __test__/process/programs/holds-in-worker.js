@@ -1,4 +1,5 @@
-// A process in which a worker thread holds a lock: takes the arguments of the command `hold` (see ../../helpers/child.js).
+// A process whose worker thread holds a lock. Takes the arguments of the command `hold` of
+// ../../helpers/child.js.
 import { Worker } from 'node:worker_threads'
 
 const worker = new Worker(new URL('../../helpers/worker.js', import.meta.url))

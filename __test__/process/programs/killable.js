@@ -1,5 +1,6 @@
-// An actor that may be killed at any moment: takes one lock at random, writes a shared record, and puts in order what
-// others left who died. Tells its writes when the record's stop signal comes.
+// An actor that may be killed at any moment: acquires one lock in random modes, writes a shared
+// record, and repairs what dead writers left. Reports its writes when the stop flag of the record
+// is set.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 import { random } from '../../helpers/random.js'
@@ -11,7 +12,7 @@ const dice = random(seed)
 const lock = new RWLock(ref)
 /** @type {string[]} */
 const violations = []
-/** Values written, and the token of the hold that did. @type {Array<[number, bigint]>} */
+/** The written values, each with the token of its hold. @type {Array<[number, bigint]>} */
 const writes = []
 let repairs = 0
 
@@ -47,7 +48,7 @@ function upgrade(options) {
 }
 
 async function reading({ ownerDied }) {
-  if (record.torn && ownerDied === null) violations.push('a torn record, and nobody is said to have died')
+  if (record.torn && ownerDied === null) violations.push('a torn record without ownerDied')
   const before = record.copy()
   await pause()
   unchanged(before)
@@ -56,7 +57,7 @@ async function reading({ ownerDied }) {
 
 async function writing({ ownerDied, token }) {
   if (record.torn) {
-    if (ownerDied === null) violations.push('a torn record, and nobody is said to have died')
+    if (ownerDied === null) violations.push('a torn record without ownerDied')
     record.repair()
     repairs++
   }

@@ -1,4 +1,5 @@
-// Loads the package in a worker thread alone, which then ends: with it the addon may be unloaded. Then starts processes.
+// Loads the package only in a worker thread, which then ends: with it the addon may be unloaded.
+// Then starts processes.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'

@@ -1,5 +1,6 @@
-// An actor that takes one lock at random, in every way there is, and writes and reads a shared record inside. It starts
-// and stops with the record's signals, as a child process (with threads of its own, if asked for) or as a thread of one.
+// An actor that acquires one lock in random ways, and writes and reads a shared record during each
+// hold. It starts and stops with the flags of the record, as a child process (with threads, if
+// requested) or as a thread of one.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -13,7 +14,7 @@ import { SharedRecord } from '../../helpers/shared-record.js'
  * @property {number} actor 0 to 30
  * @property {number} seed
  * @property {number} tasks that run side by side in one thread
- * @property {number} [threads] worker threads beside this one; they are the actors that follow
+ * @property {number} [threads] the number of worker threads; each is one more actor
  */
 
 /** @typedef {{ actor: number, writes: number, overlap: number, violations: string[], counts: Record<string, number> }} Report */
@@ -69,7 +70,7 @@ async function run(dice) {
       const done = await way(dice)
       count(done === false ? `${way.name}: not now` : way.name)
     } catch (error) {
-      // A thread that blocks for itself, which other tasks of it bring about, is told so.
+      // Expected if another task of this thread holds the lock.
       if (error.code !== 'ERR_LOCK_TIMEOUT' && error.code !== 'ERR_LOCK_DEADLOCK') throw error
       count(`${way.name}: ${error.code}`)
     }
@@ -143,7 +144,7 @@ function upgradable(dice) {
     await pause(dice)
     record.check(value)
     if (dice.chance(0.3)) return record.leave('upgradable')
-    // Itself beside readers still, until it is the writer.
+    // It still shares the lock with readers until it is the writer.
     record.leave('upgradable')
     try {
       if (dice.chance(0.3)) {

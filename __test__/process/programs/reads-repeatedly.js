@@ -1,4 +1,4 @@
-// Reads a lock for 2 ms at a time and comes back at once, until it is told to stop.
+// Holds a lock for reading for 2 ms, again and again, until it receives a message.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 

@@ -1,4 +1,4 @@
-// A process that uses a lock, and terminates one thread after the other that does the same.
+// A process that uses a lock, and terminates threads that do the same, one after the other.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
@@ -35,7 +35,7 @@ async function terminateSome(share) {
   }
 }
 
-// The others go on: this thread, and whoever else has the lock open.
+// The others continue: this thread, and the other process.
 let ended = false
 let turns = 0
 let longest = 0

@@ -1,4 +1,5 @@
-// Writes a shared record some times, and tells which values it wrote and which it reads in the end.
+// Writes a shared record several times, and reports the values that it wrote and the value that it
+// reads at the end.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 import { SharedRecord } from '../../helpers/shared-record.js'

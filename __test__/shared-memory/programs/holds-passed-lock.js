@@ -1,4 +1,5 @@
-// Holds for write the lock that it was passed: as an argument, by workerData or by message. Ends when told anything.
+// Holds for write the lock that it was passed: as an argument, by workerData or by message. Ends on
+// the next message.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'

@@ -1,7 +1,8 @@
-// Loses guards and locks, and says what was reported:  lost.js WHAT NAME …  (guards: with --expose-gc)
+// Loses guards and locks, and sends the warnings:  loses-guards.js WHAT NAME …  (guards: with
+// --expose-gc)
 import { spawnSync } from 'node:child_process'
 import { setImmediate } from 'node:timers/promises'
-import { RWLock } from 'process-rwlock'
+import { acquireAll, RWLock } from 'process-rwlock'
 
 const [what = '', name = '', other = ''] = process.argv.slice(2)
 /** @type {any[]} */
@@ -15,14 +16,18 @@ const collect = async (rounds = 10) => {
     await setImmediate()
   }
 }
-/** Until something is reported. */
+/** Waits for a warning. */
 const reported = async () => {
   const end = performance.now() + 10_000
   while (warnings.length === 0 && performance.now() < end) await collect(1)
   await collect()
 }
 
-/** Each begins a write hold and loses its guard. @type {Record<string, (lock: RWLock) => unknown>} */
+/**
+ * Each begins a write hold and loses its guard.
+ *
+ * @type {Record<string, (lock: RWLock) => unknown>}
+ */
 const losses = {
   tried: (lock) => lock.tryWrite(),
   upgraded: async (lock) => (await lock.acquireUpgradable()).upgrade(),
@@ -36,6 +41,7 @@ const losses = {
     lock.write(() => new Promise(() => {}))
   },
   synchronous: (lock) => lock.acquireWriteSync(),
+  'one of several': (lock) => acquireAll([{ lock }]),
   'dropped with its lock': () => new RWLock(`${name}/dropped`).tryWrite(),
 }
 
@@ -89,7 +95,7 @@ const many = {
   'at once'(times) {
     for (let n = 0; n < times; n++) new RWLock(`${name}/${n}`).tryWrite()?.release()
   },
-  'beside some that are held or kept'(times) {
+  'together with some that are held or kept'(times) {
     const kept = Array.from({ length: 20 }, (_, n) => new RWLock(`${name}/kept/${n}`))
     for (const lock of kept.slice(0, 10)) lock.tryRead()
     for (let n = 0; n < times; n++) new RWLock(`${name}/${n}`)

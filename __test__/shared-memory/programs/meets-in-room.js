@@ -1,15 +1,15 @@
-// A worker thread of actors that go in and out of a room under a lock, and note whom they meet there.
+// A worker thread of actors that enter and leave a room under a lock, and count the others there.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import { LockError, RWLock } from 'process-rwlock'
 
-/** Places in the room's counters. */
+/** The indexes of the counters. */
 export const FIELDS = { readers: 0, writers: 1, violations: 2, most: 3, visits: 4, failures: 5, closing: 6 }
 
 /**
  * @typedef {{ ref: any, counters: Int32Array, readers: number, writers: number, rounds: number, gather?: number, chaos?: number, rival?: number }} Visit
- *   `gather`: readers that a reader waits for inside; `chaos`: the seed of those who fail inside;
- *   `rival`: so many times a writer leaves only when somebody waits for it
+ *   `gather`: the number of readers that a reader waits for in the room; `chaos`: the seed of random failures;
+ *   `rival`: the number of times that a writer leaves only when another request waits
  */
 
 /** @param {Visit} visit */
@@ -47,9 +47,9 @@ export async function visit({ ref, counters, readers, writers, rounds, gather = 
     Atomics.add(counters, FIELDS.visits, 1)
     if (fails()) throw new Error('chaos')
   }
-  const note = (count, place) => {
-    for (let most = Atomics.load(counters, place); count > most; most = Atomics.load(counters, place)) {
-      Atomics.compareExchange(counters, place, most, count)
+  const note = (count, index) => {
+    for (let most = Atomics.load(counters, index); count > most; most = Atomics.load(counters, index)) {
+      Atomics.compareExchange(counters, index, most, count)
     }
   }
 

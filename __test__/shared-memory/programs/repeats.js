@@ -1,4 +1,4 @@
-// Does one thing very often, and says what it had of the machine's resources at the beginning and at the end.
+// Repeats one thing many times, and reports its resources at the beginning and at the end.
 // Started with --expose-gc.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 
-/** What this process has now. */
+/** The resources of this process. */
 function resources() {
   globalThis.gc?.()
   return {
@@ -16,7 +16,7 @@ function resources() {
   }
 }
 
-/** Waits until there is no more of anything than before, or for a while: an idle thread stays for a second. */
+/** Waits until the resources are as before, or for a while: an idle thread stays for a second. */
 async function settled(before) {
   const deadline = performance.now() + 5000
   let now = resources()
@@ -32,7 +32,11 @@ async function settled(before) {
 
 const lock = new RWLock()
 
-/** Each does its thing `times` times. @type {Record<string, (times: number, dir: string) => unknown>} */
+/**
+ * Each repeats one thing `times` times.
+ *
+ * @type {Record<string, (times: number, dir: string) => unknown>}
+ */
 const things = {
   async names(times) {
     for (let n = 0; n < times; n++) {
@@ -166,7 +170,7 @@ const things = {
 
   async collected(times) {
     const base = resources()
-    // In a function of its own, of which nothing is left on the stack.
+    // In a separate function, so that no reference is left on the stack.
     const drop = (n) => {
       const dropped = new RWLock()
       if (n % 2) dropped.tryWrite()?.release()
@@ -175,20 +179,20 @@ const things = {
       drop(n)
       if (n % 100 === 0) await setImmediate()
     }
-    // The collector works when it likes, and tells of it later.
+    // The collector runs at any time, and finalizers run later.
     const { descriptors } = await settled(base)
     if (descriptors > base.descriptors) throw new Error(`${descriptors - base.descriptors} are still open`)
   },
 }
 
 const [thing = '', dir = '', times = '', limit = ''] = process.argv.slice(2)
-// A tenth to warm up, then quarters until two have brought little: what is left behind each time is left in every one of
-// them, while the engine's own needs are met at some time.
+// A tenth to warm up, then quarters until two in a row have added little: a leak adds to every
+// quarter, while the memory of the JavaScript engine stops growing.
 const { threads } = resources()
 await things[thing](Number(times) / 10, dir)
 const before = { ...resources(), threads }
 const megabytes = [before.megabytes]
-/** What the whole would bring, by the last two quarters. */
+/** The growth of the whole, extrapolated from the last two quarters. */
 const grown = () => 2 * (megabytes[megabytes.length - 1] - megabytes[megabytes.length - 3])
 while (megabytes.length < 3 || (grown() >= Number(limit) && megabytes.length < 12)) {
   await things[thing](Number(times) / 4, dir)

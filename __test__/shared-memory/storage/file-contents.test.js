@@ -1,4 +1,5 @@
-// What a `{ path }` lock makes of the file that it finds, and of damage to the file while it is in use.
+// What a `{ path }` lock does with the content of its file, and with damage to the file while it is
+// in use.
 import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LockError, RWLock } from 'process-rwlock'
@@ -7,10 +8,10 @@ import { endOf, refused } from '../../helpers/refused.js'
 import { AT, BYTES, GATE, noise, peek, poke, u32, u64 } from './layout.js'
 
 const ADVICE = /remove|another path|other path/i
-/** How soon a wait must have ended that cannot go on; far longer than it takes. */
+/** The time limit for a wait that cannot continue; far longer than it takes. */
 const SOON = { bound: 5000 }
 
-/** The bytes of a good lock that nobody has open. */
+/** The bytes of a valid lock that is not open. */
 function goodLock(t) {
   const path = join(tempDir(t), 'good.lock')
   const lock = new RWLock({ path })
@@ -40,9 +41,9 @@ async function worksAsLock(t, path) {
   lock.close()
 }
 
-// ---- nobody has it open
+// ---- not open
 
-test('the layout that these tests damage is that of the library', async (t) => {
+test('the memory layout in these tests is that of the library', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   t.is(statSync(path).size, BYTES)
@@ -66,7 +67,7 @@ test('an empty file becomes a lock', async (t) => {
   await worksAsLock(t, path)
 })
 
-test('a file whose maker died before it was finished becomes a lock', async (t) => {
+test('a file whose creator died before it was complete becomes a lock', async (t) => {
   const good = goodLock(t)
   const unfinished = Buffer.from('PRWLOCK0')
   const stages = {
@@ -74,7 +75,7 @@ test('a file whose maker died before it was finished becomes a lock', async (t) 
     'some of the pages': Buffer.concat([unfinished, Buffer.alloc(4088)]),
     'all but the magic': changed(good, AT.magic, unfinished),
     'more than is needed': Buffer.concat([unfinished, noise(2 * BYTES)]),
-    // What a loss of power leaves of a lock that was made just before, on ext4 for example.
+    // The state after a loss of power shortly after the lock was created, for example on ext4.
     'zeros of its length': Buffer.alloc(BYTES),
     'zeros of the shortest lock': Buffer.alloc(1152 + 2 * 256),
   }
@@ -86,7 +87,7 @@ test('a file whose maker died before it was finished becomes a lock', async (t) 
   }
 })
 
-test('a file that is no lock is refused, said why, and left as it was byte for byte', async (t) => {
+test('a file that is not a lock is refused with the reason, and not changed', async (t) => {
   const good = goodLock(t)
   const files = {
     'a single byte': 'P',
@@ -121,7 +122,7 @@ test('a file that is no lock is refused, said why, and left as it was byte for b
   }
 })
 
-test('remove() does not remove a file that is no lock', async (t) => {
+test('remove() does not remove a file that is not a lock', async (t) => {
   for (const content of ['', 'my diary', Buffer.alloc(32_768), noise(BYTES)]) {
     const path = join(tempDir(t), 'file')
     writeFileSync(path, content)
@@ -130,7 +131,7 @@ test('remove() does not remove a file that is no lock', async (t) => {
   }
 })
 
-test('remove() removes a file whose maker died before it was finished', (t) => {
+test('remove() removes a file whose creator died before it was complete', (t) => {
   for (const content of ['PRWLOCK0', Buffer.alloc(BYTES)]) {
     const path = join(tempDir(t), 'unfinished')
     writeFileSync(path, content)
@@ -139,7 +140,7 @@ test('remove() removes a file whose maker died before it was finished', (t) => {
   }
 })
 
-test('a lock of another version is refused as such, and left as it was', async (t) => {
+test('a lock of another version is refused with that reason, and not changed', async (t) => {
   const good = goodLock(t)
   const files = {
     'another layout version': changed(good, AT.layoutVersion, u32(0)),
@@ -154,7 +155,7 @@ test('a lock of another version is refused as such, and left as it was', async (
   }
 })
 
-test('another capacity than the file has is refused, and said how to go on', async (t) => {
+test('a capacity different from that of the file is refused, and the error says what to do', async (t) => {
   const path = join(tempDir(t), 'lock')
   writeFileSync(path, goodLock(t))
   const before = readFileSync(path)
@@ -165,12 +166,12 @@ test('another capacity than the file has is refused, and said how to go on', asy
     path,
     '128',
     '5',
-    /leave/,
+    /omit the capacity/,
   )
   t.deepEqual(readFileSync(path), before)
 })
 
-test('a refused file that was removed makes room for a lock', async (t) => {
+test('after a refused file was removed, a lock can be created there', async (t) => {
   const path = join(tempDir(t), 'file')
   writeFileSync(path, noise(100))
   await refused(t, () => new RWLock({ path }), 'ERR_LOCK_CORRUPT')
@@ -178,10 +179,10 @@ test('a refused file that was removed makes room for a lock', async (t) => {
   await worksAsLock(t, path)
 })
 
-test('what a dead process left in the words of a file does not matter', async (t) => {
+test('leftovers of a dead process in a file have no effect', async (t) => {
   const good = goodLock(t)
   const junk = Buffer.from(good)
-  // Reads, requests and a held gate, all of slots in which nobody lives.
+  // Reads, requests and a held gate, all of unused slots.
   for (let slot = 0; slot < 129; slot++) {
     junk.set(u64((3n << 32n) | 2n), AT.reads(slot))
     junk.set(u64(3n | (BigInt(slot) << 20n)), AT.queued(slot))
@@ -197,10 +198,10 @@ test('what a dead process left in the words of a file does not matter', async (t
   t.deepEqual(lock.inspect().holders, [])
 })
 
-test('a file that is found as it was earlier gives no token twice, and later ones still follow each other', async (t) => {
+test('a file restored to an earlier state gives no token twice, and later tokens still grow', async (t) => {
   const path = join(tempDir(t), 'lock')
   openLock(t, { path }).close()
-  // A lock that was made two years ago: tokens are Unix times in ns, too great for a number.
+  // A lock created two years ago: tokens are Unix times in ns, too great for a number.
   const then = BigInt(Date.now() - 2 * 365 * 24 * 3_600_000) * 1_000_000n
   poke(path, AT.created, u64(then))
   poke(path, AT.lastToken, u64(then))
@@ -215,16 +216,16 @@ test('a file that is found as it was earlier gives no token twice, and later one
     guard?.release()
   }
   lock.close()
-  // The power goes: nothing of this was written back.
+  // A loss of power: none of this was written back.
   poke(path, 0, onDisk)
   const again = openLock(t, { path })
   t.true((await again.write((guard) => guard.token)) > last)
 })
 
-// ---- somebody has it open
+// ---- open
 
 linuxTest(
-  'a file damaged under its users is refused to newcomers, left as it is, and kills nobody',
+  'a file damaged while in use is refused to newcomers, is not changed, and crashes no process',
   async (t) => {
     const good = goodLock(t)
     const damages = {
@@ -247,7 +248,7 @@ linuxTest(
   },
 )
 
-/** Whoever has a damaged lock open gets answers: a hold, or an error of the contract. */
+/** The users of a damaged lock get answers: a hold, or an error of the contract. */
 async function lives(t, user, lock) {
   const ends = ['done', 'ERR_LOCK_CORRUPT', 'ERR_LOCK_TIMEOUT']
   for (const op of ['tryRead', 'tryWrite', 'tryUpgradable', 'inspect']) {
@@ -261,35 +262,38 @@ async function lives(t, user, lock) {
 
 for (const [what, ruin] of /** @type {const} */ ([
   ['emptied', (path) => truncateSync(path, 0)],
-  ['put back to the unfinished state', (path) => poke(path, 0, 'PRWLOCK0')],
+  ['reset to the incomplete state', (path) => poke(path, 0, 'PRWLOCK0')],
 ])) {
-  linuxTest(`a file ${what} under a writer is not made anew: nobody gets in beside the writer`, async (t) => {
-    const path = join(tempDir(t), 'lock')
-    const writer = await spawnChild(t)
-    await writer.ask('hold', { ref: { path }, mode: 'write' })
-    ruin(path)
-    await refused(t, () => openLock(t, { path }), 'ERR_LOCK_CORRUPT', path)
-  })
+  linuxTest(
+    `a file ${what} while a writer holds is not created again, and no other holder is granted`,
+    async (t) => {
+      const path = join(tempDir(t), 'lock')
+      const writer = await spawnChild(t)
+      await writer.ask('hold', { ref: { path }, mode: 'write' })
+      ruin(path)
+      await refused(t, () => openLock(t, { path }), 'ERR_LOCK_CORRUPT', path)
+    },
+  )
 }
 
-linuxTest('a file cut short under its users is refused to newcomers', async (t) => {
+linuxTest('a file truncated while in use is refused to newcomers', async (t) => {
   const path = join(tempDir(t), 'lock')
   const user = await spawnChild(t)
   await user.ask('open', { ref: { path } })
-  // Within the first page, which stays mapped: the user itself could only be told by a signal.
+  // Within the first page, which stays mapped: beyond it the process would get a signal.
   truncateSync(path, 3000)
   await refused(t, () => new RWLock({ path }), 'ERR_LOCK_CORRUPT', path)
   t.is(statSync(path).size, 3000)
 })
 
-// ---- damage while somebody waits
+// ---- damage during a wait
 
 for (const [what, gate] of /** @type {const} */ ([
   ['a mode that does not exist', GATE.unknown],
   ['an owner beyond the slots', GATE.writing | GATE.owner(4000)],
-  ['nothing but ones', 2n ** 64n - 1n],
+  ['only ones', 2n ** 64n - 1n],
 ])) {
-  test(`a wait without a timeout rejects with ERR_LOCK_CORRUPT once the gate says ${what}`, async (t) => {
+  test(`a wait without a timeout rejects with ERR_LOCK_CORRUPT after the gate says ${what}`, async (t) => {
     const path = join(tempDir(t), 'lock')
     const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
     await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -305,7 +309,7 @@ for (const [what, gate] of /** @type {const} */ ([
   })
 }
 
-test('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', async (t) => {
+test('a synchronous wait throws ERR_LOCK_CORRUPT after the gate is damaged', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -316,7 +320,7 @@ test('a synchronous wait throws ERR_LOCK_CORRUPT once the gate is damaged', asyn
   await asked
 })
 
-test('a wait for a holder that the damage made up ends in time', async (t) => {
+test('a wait for a holder invented by damage ends in time', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -325,7 +329,7 @@ test('a wait for a holder that the damage made up ends in time', async (t) => {
     ['the waiter itself writes', AT.gate, GATE.writing | GATE.owner(1)],
     ['the waiter itself is upgradable', AT.gate, GATE.upgradable | GATE.owner(1)],
     ['the holder reads, many times', AT.reads(0), 2n ** 32n - 1n],
-    ['the holder queues before everybody', AT.queued(0), 3n],
+    ['the holder is first in the queue', AT.queued(0), 3n],
   ])) {
     poke(path, offset, u64(value))
     for (const op of ['acquireWriteSync', 'acquireWrite']) {
@@ -336,7 +340,7 @@ test('a wait for a holder that the damage made up ends in time', async (t) => {
   await lives(t, waiter, lock)
 })
 
-test('readers and waiters that the damage made up, where nobody lives, are cleared away', async (t) => {
+test('readers and waiters invented by damage in unused slots are cleared', async (t) => {
   const path = join(tempDir(t), 'lock')
   const [holder, waiter] = await Promise.all([spawnChild(t), spawnChild(t)])
   await holder.ask('hold', { ref: { path }, mode: 'write' })
@@ -351,7 +355,7 @@ test('readers and waiters that the damage made up, where nobody lives, are clear
   t.is((await asked).mode, 'write')
 })
 
-test('a release that finds the gate damaged throws, and leaves no hold behind', async (t) => {
+test('a release with a damaged gate throws and leaves no hold', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const damage = () => poke(path, AT.gate, u64(GATE.writing | GATE.owner(5)))
@@ -385,7 +389,7 @@ test('a release that finds the gate damaged throws, and leaves no hold behind', 
   }
 })
 
-test('a downgrade that finds the gate damaged leaves no hold behind', async (t) => {
+test('a downgrade with a damaged gate leaves no hold', async (t) => {
   const path = join(tempDir(t), 'lock')
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite()
@@ -398,7 +402,7 @@ test('a downgrade that finds the gate damaged leaves no hold behind', async (t) 
   t.truthy(await other.ask('tryWrite'), 'a hold was left behind')
 })
 
-test('an upgrade that is refused at once is refused, and the hold is upgradable still', async (t) => {
+test('an upgrade that is refused immediately rejects, and the hold stays upgradable', async (t) => {
   const path = join(tempDir(t), 'lock')
   const reader = await spawnChild(t)
   await reader.ask('hold', { ref: { path }, mode: 'read' })
@@ -410,7 +414,7 @@ test('an upgrade that is refused at once is refused, and the hold is upgradable 
   t.is(guard.mode, 'write')
 })
 
-test('random bytes written again and again into a lock in use neither crash nor hang anybody', async (t) => {
+test('random bytes written repeatedly into a lock in use neither crash nor hang a process', async (t) => {
   const path = join(tempDir(t), 'lock')
   openLock(t, { path }).close()
   const users = [1, 2, 3].map(() =>
@@ -421,7 +425,7 @@ test('random bytes written again and again into a lock in use neither crash nor 
   let from = 0
   const end = performance.now() + 2000
   while (performance.now() < end) {
-    // Not the first line: its damage is refused at open, and is not looked at again.
+    // Not the first line: its damage is detected at open only.
     const word = 128 + (bytes.readUInt32LE(from) % (BYTES - 128 - 8))
     poke(path, Math.random() < 0.2 ? AT.gate : word & ~7, bytes.subarray(from + 4, from + 12))
     from = (from + 12) % (bytes.length - 12)

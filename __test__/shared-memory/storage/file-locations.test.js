@@ -1,4 +1,4 @@
-// Where a `{ path }` lock may lie, and who may open it.
+// The location of a `{ path }` lock, and the permissions to open it.
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -36,10 +36,10 @@ import { BYTES } from './layout.js'
 
 const NOBODY = 65534
 
-/** A process of another user, whose own directory of locks is in a sandbox. */
+/** A process of another user, whose directory of locks is in a sandbox. */
 const spawnNobody = async (t) => (await sandbox(t)).spawnChild({ user: NOBODY })
 
-/** Whether two references, in two processes, lead to one lock. */
+/** Whether two references, in two processes, open the same lock. */
 async function areOneLock(t, here, there) {
   const lock = openLock(t, here)
   const other = await spawnChild(t)
@@ -56,7 +56,7 @@ async function areOneLock(t, here, there) {
 
 // ---- names of files
 
-test('a path may have any characters, and be given as a file: URL', async (t) => {
+test('a path may have any characters, and may be given as a file: URL', async (t) => {
   const dir = tempDir(t)
   const names = ['with space', 'naïve', '名前', '🔒', "quote'd", 'per%cent', 'a#b', '-dash', 'x'.repeat(255)]
   if (process.platform !== 'win32') names.push('who?', 'new\nline', 'back\\slash', 'tab\tstar*', '..hidden..')
@@ -72,12 +72,12 @@ test('a path may have any characters, and be given as a file: URL', async (t) =>
   t.deepEqual(readdirSync(dir).toSorted(), names.toSorted())
 })
 
-test('two processes meet at a path of any characters', async (t) => {
+test('two processes share a lock at a path with any characters', async (t) => {
   const path = join(tempDir(t), 'naïve 名前 🔒%20')
   t.true(await areOneLock(t, { path: pathToFileURL(path) }, { path }))
 })
 
-linuxTest('a path may be as long as the system allows; a longer one is ERR_LOCK_ACCESS', async (t) => {
+linuxTest('a path may be as long as the system allows; a longer path gives ERR_LOCK_ACCESS', async (t) => {
   const root = tempDir(t)
   const folder = 'd'.repeat(250)
   let dir = root
@@ -91,7 +91,7 @@ linuxTest('a path may be as long as the system allows; a longer one is ERR_LOCK_
   await refused(t, () => new RWLock({ path: join(root, 'x/'.repeat(2100)) }), 'ERR_LOCK_ACCESS', /too long/i)
 })
 
-test('a relative path counts from the folder that the process is in when the lock is opened', async (t) => {
+test('a relative path is resolved against the working directory at the time of opening', async (t) => {
   const [first, second] = [tempDir(t), tempDir(t)]
   const child = await spawnChild(t, { cwd: first })
   const inFirst = await child.ask('open', { ref: { path: 'a.lock' } })
@@ -108,9 +108,9 @@ test('a relative path counts from the folder that the process is in when the loc
   t.is(await child.ask('tryRead', { lock: back }), null)
 })
 
-// ---- one file, several ways to it
+// ---- one file, several paths
 
-linuxTest('a symbolic link leads to the lock it points to, also before that exists', async (t) => {
+linuxTest('a symbolic link gives the lock at its target, even before the target exists', async (t) => {
   const dir = tempDir(t)
   const [path, link, chain] = [join(dir, 'real'), join(dir, 'link'), join(dir, 'chain')]
   symlinkSync('real', link)
@@ -120,7 +120,7 @@ linuxTest('a symbolic link leads to the lock it points to, also before that exis
   t.true(await areOneLock(t, { path: link }, { path: chain }))
 })
 
-linuxTest('a symbolic link to itself is ERR_LOCK_ACCESS', async (t) => {
+linuxTest('a symbolic link to itself gives ERR_LOCK_ACCESS', async (t) => {
   const path = join(tempDir(t), 'loop')
   symlinkSync('loop', path)
   await refused(t, () => new RWLock({ path }), 'ERR_LOCK_ACCESS', path, /symbolic link/i)
@@ -134,7 +134,7 @@ test('all hard links of a file are one lock', async (t) => {
   t.true(await areOneLock(t, { path }, { path: other }))
 })
 
-linuxTest('two ways to one file in one thread are two handles of one attachment', (t) => {
+linuxTest('two paths to one file in one thread are two handles of one attachment', (t) => {
   const dir = tempDir(t)
   const [path, link] = [join(dir, 'a'), join(dir, 'b')]
   const lock = openLock(t, { path }, { capacity: 1 })
@@ -157,7 +157,7 @@ test('a renamed lock file is the same lock under its new name', async (t) => {
   t.truthy(await other.ask('tryWrite'))
 })
 
-linuxTest('a file removed and made anew while it is open elsewhere is another lock', async (t) => {
+linuxTest('a file removed and created again while it is open elsewhere is a different lock', async (t) => {
   const path = join(tempDir(t), 'lock')
   const old = await spawnChild(t)
   const before = await old.ask('open', { ref: { path } })
@@ -167,7 +167,7 @@ linuxTest('a file removed and made anew while it is open elsewhere is another lo
   const lock = openLock(t, { path })
   const guard = await lock.acquireWrite({ timeout: 5000 })
   t.true(guard.token > hold.token)
-  // Who opens the path now, even where the old file is open still, gets the new one.
+  // Opening the path now gives the new file, even in a process that still has the old file open.
   const after = await old.ask('open', { ref: { path } })
   t.is(await old.ask('tryRead', { lock: after }), null)
   await old.ask('release', { guard: hold.guard })
@@ -177,7 +177,7 @@ linuxTest('a file removed and made anew while it is open elsewhere is another lo
   t.truthy(await old.ask('tryRead', { lock: after }))
 })
 
-sandboxTest('a bind mount leads to the lock, with no shared /dev/shm', async (t) => {
+sandboxTest('a bind mount gives the same lock without a shared /dev/shm', async (t) => {
   const [dir, elsewhere] = [tempDir(t), tempDir(t)]
   const path = join(dir, 'lock')
   const lock = openLock(t, { path })
@@ -195,9 +195,9 @@ sandboxTest('a bind mount leads to the lock, with no shared /dev/shm', async (t)
   t.is(ownerDied?.pid, child.pid)
 })
 
-// ---- what is no place for a lock
+// ---- invalid locations
 
-linuxTest('what is no regular file is refused as no lock, at once', async (t) => {
+linuxTest('anything but a regular file is refused immediately', async (t) => {
   const dir = tempDir(t)
   const [pipe, socket] = [join(dir, 'pipe'), join(dir, 'socket')]
   spawnSync('mkfifo', [pipe])
@@ -215,7 +215,7 @@ linuxTest('what is no regular file is refused as no lock, at once', async (t) =>
   }
 })
 
-linuxTest('a folder that does not exist, or is a file, is ERR_LOCK_ACCESS', async (t) => {
+linuxTest('a folder that does not exist, or is a file, gives ERR_LOCK_ACCESS', async (t) => {
   const dir = tempDir(t)
   const missing = join(dir, 'missing', 'lock')
   await refused(t, () => new RWLock({ path: missing }), 'ERR_LOCK_ACCESS', missing, /folder does not exist/)
@@ -226,16 +226,16 @@ linuxTest('a folder that does not exist, or is a file, is ERR_LOCK_ACCESS', asyn
   t.deepEqual(readdirSync(dir), ['file'])
 })
 
-// ---- who may
+// ---- permissions
 
-/** A folder that everybody may look into. */
+/** A folder that all users may search. */
 function sharedDir(t, mode = 0o755) {
   const dir = tempDir(t)
   chmodSync(dir, mode)
   return dir
 }
 
-usersTest('a file that one may not read and write is ERR_LOCK_ACCESS, and left alone', async (t) => {
+usersTest('a file without read and write permission gives ERR_LOCK_ACCESS and is not changed', async (t) => {
   const path = join(sharedDir(t), 'lock')
   openLock(t, { path }).close()
   const before = readFileSync(path)
@@ -265,7 +265,7 @@ usersTest('a file that one may not read and write is ERR_LOCK_ACCESS, and left a
   t.is(statSync(path).mode & 0o777, 0o200)
 })
 
-usersTest('a folder that one may not write to, or look into, is ERR_LOCK_ACCESS', async (t) => {
+usersTest('a folder without write or search permission gives ERR_LOCK_ACCESS', async (t) => {
   const dir = sharedDir(t)
   const nobody = await spawnNobody(t)
   const path = join(dir, 'new.lock')
@@ -274,14 +274,14 @@ usersTest('a folder that one may not write to, or look into, is ERR_LOCK_ACCESS'
   t.deepEqual(readdirSync(dir), [])
   chmodSync(dir, 0o700)
   await refused(t, open, 'ERR_LOCK_ACCESS', path, /permission denied/i)
-  // In a folder that one may not write to, a file that is there will do.
+  // In a folder without write permission an existing file can be opened.
   chmodSync(dir, 0o755)
   writeFileSync(path, '')
   chmodSync(path, 0o666)
   await t.notThrowsAsync(open)
 })
 
-usersTest('users share a lock by the mode of its file', async (t) => {
+usersTest('users share a lock if the mode of its file allows it', async (t) => {
   const path = join(sharedDir(t), 'lock')
   const lock = openLock(t, { path })
   chmodSync(path, 0o666)
@@ -303,37 +303,37 @@ const stickyIsProtected =
   readFileSync('/proc/sys/fs/protected_regular', 'latin1').trim() !== '0'
 const stickyTest = stickyIsProtected ? usersTest : (title, body) => ava.skip(title, body)
 
-stickyTest(
-  'users share a lock also in a folder like /tmp, where the kernel protects their files',
+stickyTest('users share a lock in a folder like /tmp, where the kernel protects their files', async (t) => {
+  const path = join(sharedDir(t, 0o1777), 'lock')
+  const nobody = await spawnNobody(t)
+  await nobody.ask('open', { ref: { path } })
+  chmodSync(path, 0o666)
+  await nobody.ask('tryWrite')
+  t.is(openLock(t, { path }).tryWrite(), null)
+})
+
+usersTest(
+  'a lock file is created with the mode that the umask leaves, without read permission for users that may not write',
   async (t) => {
-    const path = join(sharedDir(t, 0o1777), 'lock')
-    const nobody = await spawnNobody(t)
-    await nobody.ask('open', { ref: { path } })
-    chmodSync(path, 0o666)
-    await nobody.ask('tryWrite')
-    t.is(openLock(t, { path }).tryWrite(), null)
+    const dir = tempDir(t)
+    const child = await spawnChild(t)
+    for (const [mask, mode] of [
+      [0o000, 0o666],
+      [0o002, 0o660],
+      [0o020, 0o606],
+      [0o022, 0o600],
+      [0o077, 0o600],
+    ]) {
+      const path = join(dir, mask.toString(8))
+      await child.ask('umask', { mask })
+      await child.ask('open', { ref: { path } })
+      t.is(statSync(path).mode & 0o777, mode)
+    }
   },
 )
 
-usersTest('a lock file is made with the mode that the umask leaves, for those who may write', async (t) => {
-  const dir = tempDir(t)
-  const child = await spawnChild(t)
-  for (const [mask, mode] of [
-    [0o000, 0o666],
-    [0o002, 0o660],
-    [0o020, 0o606],
-    [0o022, 0o600],
-    [0o077, 0o600],
-  ]) {
-    const path = join(dir, mask.toString(8))
-    await child.ask('umask', { mask })
-    await child.ask('open', { ref: { path } })
-    t.is(statSync(path).mode & 0o777, mode)
-  }
-})
-
-// Else they could stop the others with shared byte locks, and ring their doorbells.
-test('a file that some may only read is ERR_LOCK_ACCESS, with the chmod that mends it', async (t) => {
+// Otherwise they could block the others with shared byte locks, and ring their doorbells.
+test('a file that some users may only read gives ERR_LOCK_ACCESS with the chmod command to repair it', async (t) => {
   const path = join(tempDir(t), 'it is mine')
   openLock(t, { path }).close()
   for (const [mode, mending] of /** @type {const} */ ([
@@ -351,7 +351,7 @@ test('a file that some may only read is ERR_LOCK_ACCESS, with the chmod that men
   t.true(RWLock.remove({ path }))
 })
 
-usersTest('no lock is made where a symbolic link of another user leads', async (t) => {
+usersTest('no lock is created at the target of a symbolic link of another user', async (t) => {
   const dir = tempDir(t)
   const [path, link] = [join(dir, 'file'), join(dir, 'link')]
   symlinkSync('file', link)
@@ -362,12 +362,12 @@ usersTest('no lock is made where a symbolic link of another user leads', async (
   writeFileSync(path, '')
   await refused(t, open, 'ERR_LOCK_ACCESS', link, /symbolic link of user 65534/)
   t.is(statSync(path).size, 0)
-  // One that is there may be reached by any link.
+  // An existing lock may be reached by any link.
   openLock(t, { path }).close()
   t.notThrows(() => openLock(t, { path: link }))
 })
 
-linuxTest('remove() through a symbolic link removes the lock, and leaves the link', (t) => {
+linuxTest('remove() through a symbolic link removes the lock and keeps the link', (t) => {
   const dir = tempDir(t)
   const link = join(dir, 'link')
   symlinkSync('real', link)
@@ -380,7 +380,7 @@ linuxTest('remove() through a symbolic link removes the lock, and leaves the lin
 // ---- disks
 
 sandboxTest(
-  'a full disk is ERR_LOCK_ACCESS with its reason, and once there is room the lock works',
+  'a full disk gives ERR_LOCK_ACCESS with the reason, and the lock works when there is room again',
   async (t) => {
     const box = await sandbox(t)
     const dir = tempDir(t)
@@ -403,7 +403,7 @@ sandboxTest(
       'ERR_LOCK_ACCESS',
       /no space left/i,
     )
-    // What is there has all its pages: it works however full the disk is.
+    // An existing lock has all its pages: it works on a full disk.
     box.run('sh', '-c', `cat /dev/zero > ${join(dir, 'filler')} || true`)
     await child.ask('release')
     const other = await box.spawnChild()
@@ -412,13 +412,13 @@ sandboxTest(
   },
 )
 
-/** For tests that need a disk of their own with that file system. */
+/** For tests that need a separate disk with that file system. */
 const diskTest = (kind) =>
   spawnSync(`mkfs.${kind}`, ['-V']).status === 0 || spawnSync(`mkfs.${kind}`, ['--version']).status === 0
     ? usersTest
     : (title) => ava.skip(`${title} (no mkfs.${kind})`, () => {})
 
-/** Mounts a file as a disk. Says why it cannot be done here. */
+/** Mounts a file as a disk. Returns the reason if that is not possible. */
 function mounted(t, box, image, name) {
   const mount = join(dirname(image), name)
   mkdirSync(mount)
@@ -432,7 +432,7 @@ function mounted(t, box, image, name) {
   }
 }
 
-// The disk is copied as it is at that moment: what was not written back is not there.
+// The disk is copied in its present state, without what was not written back.
 diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', async (t) => {
   const box = await sandbox(t)
   const image = join(tempDir(t), 'image')
@@ -441,7 +441,10 @@ diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', as
   const disk = mounted(t, box, image, 'disk')
   if (disk === null) return
   let copies = 0
-  /** What is found at the next start. Another file was made safe before, and with it what the journal says of the lock's. */
+  /**
+   * The state at the next start. Another file was synced before, and with it the journal entries of
+   * the lock file.
+   */
   const losePower = () => {
     box.run('touch', join(disk, 'other'))
     box.run('sync', join(disk, 'other'))
@@ -468,7 +471,7 @@ diskTest('ext4')('a lock outlives a loss of power, and gives no token twice', as
     t.true(await child.ask('remove', { ref }))
   }
   await write()
-  await worksAfter(losePower()) // just after it was made
+  await worksAfter(losePower()) // just after its creation
   box.run('sync', '-f', disk)
   for (let count = 0; count < 200; count++) await write()
   await worksAfter(losePower())
@@ -488,7 +491,7 @@ diskTest('btrfs')('a lock on btrfs outlives a full disk', async (t) => {
   for (const path of paths) locks.push(await child.ask('open', { ref: { path } }))
   t.regex(box.run('lsattr', paths[0]), /^\S*C/)
   box.run('sh', '-c', `cat /dev/zero > ${join(mount, 'filler')} || true; sync -f ${mount}`)
-  // Each write finds its page written back, and has to be given space for it.
+  // For each write its page has been written back, and needs new space.
   for (let round = 0; round < 5; round++) {
     for (const lock of locks) {
       const { guard } = await child.ask('tryWrite', { lock })
@@ -500,7 +503,7 @@ diskTest('btrfs')('a lock on btrfs outlives a full disk', async (t) => {
   box.run('umount', mount)
 })
 
-sandboxTest('a lock by path needs no /dev/shm', async (t) => {
+sandboxTest('a lock by path works without /dev/shm', async (t) => {
   const box = await sandbox(t)
   const [a, b] = await Promise.all([box.spawnChild(), box.spawnChild()])
   box.run('mount', '-o', 'remount,bind,ro', '/dev/shm')
@@ -516,7 +519,7 @@ sandboxTest('a lock by path needs no /dev/shm', async (t) => {
   t.deepEqual(box.files(), [])
 })
 
-usersTest('a lock on an overlay, such as the root of a container, is one lock', async (t) => {
+usersTest('a lock file on an overlay, such as the root of a container, is one lock', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
   box.run('mount', '-t', 'tmpfs', 'tmpfs', dir)
@@ -537,7 +540,7 @@ usersTest('a lock on an overlay, such as the root of a container, is one lock', 
 })
 
 sandboxTest(
-  'a read-only file system is ERR_LOCK_ACCESS, for a lock that is there and for one that is not',
+  'a read-only file system gives ERR_LOCK_ACCESS, for an existing and for a new lock',
   async (t) => {
     const box = await sandbox(t)
     const dir = tempDir(t)

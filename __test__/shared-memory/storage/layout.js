@@ -1,4 +1,5 @@
-// Where things lie in the memory of a lock, for tests that damage it; crates/rwlock/src/shm/layout.rs says what they mean.
+// The memory layout of a lock, for tests that damage it. The fields are explained in
+// crates/rwlock/src/shm/layout.rs.
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 
 export const AT = {
@@ -49,7 +50,7 @@ export function u64(value) {
 }
 
 /**
- * Writes into a file where it is, as an unfriendly program would.
+ * Writes into a file in place, like a program that damages it.
  *
  * @param {string} path
  * @param {number} offset
@@ -81,7 +82,7 @@ export function peek(path, offset) {
 }
 
 /**
- * Bytes without a pattern, the same in every run.
+ * Pseudo-random bytes, the same in every run.
  *
  * @param {number} length
  * @param {number} [seed]

@@ -1,5 +1,5 @@
-// Named locks: names, what is found of them in shared memory and what becomes of it. Everything happens in a sandbox with a
-// /dev/shm of its own, which is looked at and damaged from outside.
+// Named locks: their names, and their files in shared memory. Most tests run in a sandbox with a
+// private /dev/shm, which is inspected and damaged from outside.
 import {
   chmodSync,
   chownSync,
@@ -34,7 +34,7 @@ const NAME = 'a lock'
 // ---- names
 
 test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) => {
-  // So that nobody else has these names.
+  // Names that no other test uses.
   const own = uniqueName(t)
   const names = [
     '../x',
@@ -57,7 +57,7 @@ test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) =
   for (const name of names) {
     const lock = openLock(t, name)
     t.deepEqual(lock.toJSON(), { name })
-    // Were two of these one lock, the later would not get it.
+    // If two of these were one lock, the second would not get it.
     t.truthy(lock.tryWrite(), name)
   }
   const listed = RWLock.list().map((seen) => seen.name)
@@ -67,7 +67,7 @@ test('a name may have any characters, and up to 255 bytes of UTF-8', async (t) =
   )
 })
 
-test('a name that is none is ERR_INVALID_ARG_VALUE or ERR_INVALID_ARG_TYPE', async (t) => {
+test('an invalid name gives ERR_INVALID_ARG_VALUE or ERR_INVALID_ARG_TYPE', async (t) => {
   await refused(t, () => new RWLock(''), 'ERR_INVALID_ARG_VALUE', 'empty')
   await refused(t, () => new RWLock('a\0b'), 'ERR_INVALID_ARG_VALUE', 'NUL')
   await refused(t, () => new RWLock('a'.repeat(256)), 'ERR_INVALID_ARG_VALUE', '255', '256')
@@ -76,14 +76,14 @@ test('a name that is none is ERR_INVALID_ARG_VALUE or ERR_INVALID_ARG_TYPE', asy
   await refused(t, () => new RWLock('\ud800'), 'ERR_INVALID_ARG_VALUE', 'Unicode')
   await refused(t, () => new RWLock({ path: '' }), 'ERR_INVALID_ARG_VALUE', 'empty')
   await refused(t, () => new RWLock({ path: 'a\0b' }), 'ERR_INVALID_ARG_VALUE', 'NUL')
-  // @ts-expect-error no name
+  // @ts-expect-error not a name
   await refused(t, () => new RWLock(7), 'ERR_INVALID_ARG_TYPE', 'name')
-  // @ts-expect-error no name
+  // @ts-expect-error not a name
   await refused(t, () => new RWLock({ name: 7 }), 'ERR_INVALID_ARG_TYPE', 'name')
   await refused(t, () => RWLock.remove(''), 'ERR_INVALID_ARG_VALUE', 'empty')
 })
 
-sandboxTest('names of any characters make files of fixed names in two places only', async (t) => {
+sandboxTest('names with any characters create files with safe names in two places only', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
   const child = await box.spawnChild({ cwd: dir })
@@ -98,9 +98,9 @@ sandboxTest('names of any characters make files of fixed names in two places onl
   t.deepEqual(box.leftOvers(), [])
 })
 
-// ---- from the first opener to the last
+// ---- creation and removal
 
-sandboxTest('the last to close removes the shared memory and the record', async (t) => {
+sandboxTest('the last close removes the shared memory and the record', async (t) => {
   const box = await sandbox(t)
   const [a, b] = await Promise.all([box.spawnChild(), box.spawnChild()])
   await a.ask('open', { ref: NAME })
@@ -113,7 +113,7 @@ sandboxTest('the last to close removes the shared memory and the record', async 
   t.deepEqual(box.leftOvers(), [])
 })
 
-sandboxTest('a process that ends without closing leaves nothing either', async (t) => {
+sandboxTest('a process that ends without closing leaves nothing', async (t) => {
   const box = await sandbox(t)
   for (const end of ['finish', 'exit', 'throw']) {
     const child = await box.spawnChild()
@@ -127,7 +127,7 @@ sandboxTest('a process that ends without closing leaves nothing either', async (
   }
 })
 
-sandboxTest('the lock is the same whatever the environment', async (t) => {
+sandboxTest('the lock does not depend on the environment', async (t) => {
   const box = await sandbox(t)
   const env = Object.fromEntries(
     ['TMPDIR', 'TMP', 'TEMP', 'HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'USER', 'LOGNAME'].map((key) => [
@@ -141,7 +141,7 @@ sandboxTest('the lock is the same whatever the environment', async (t) => {
   t.is(await b.ask('tryRead'), null)
 })
 
-usersTest('a name is another lock for every user', async (t) => {
+usersTest('a name is a different lock for each user', async (t) => {
   const box = await sandbox(t)
   const [a, b] = await Promise.all([box.spawnChild(), box.spawnChild({ user: NOBODY })])
   await a.ask('hold', { ref: NAME, mode: 'write' })
@@ -156,9 +156,9 @@ usersTest('a name is another lock for every user', async (t) => {
   }
 })
 
-// ---- found in another state
+// ---- damaged and incomplete locks
 
-/** What a process that was killed leaves of an open lock. */
+/** The files that a killed process leaves of an open lock. */
 async function leftBehind(box, options = undefined) {
   const child = await box.spawnChild()
   await child.ask('open', { ref: NAME, options })
@@ -166,7 +166,7 @@ async function leftBehind(box, options = undefined) {
   return { record: box.records()[0], segment: box.segments()[0] }
 }
 
-/** The lock works, between processes, and goes away after them. */
+/** The lock works between processes, and is removed after them. */
 async function worksAnew(t, box, what, expected = []) {
   const [a, b] = await Promise.all([box.spawnChild(), box.spawnChild()])
   await a.ask('open', { ref: NAME })
@@ -180,15 +180,15 @@ async function worksAnew(t, box, what, expected = []) {
   t.deepEqual(box.leftOvers(), expected, what)
 }
 
-/** A record as the library writes it. */
+/** A record in the format of the library. */
 const recordOf = (id, name = NAME) => `process-rwlock 1\n${id}\n${name}`
 
-sandboxTest('after a reboot, whatever it left, the lock is made anew', async (t) => {
+sandboxTest('after a reboot the lock is created again, whatever the reboot left', async (t) => {
   const box = await sandbox(t)
   for (const [what, gone] of /** @type {const} */ ([
-    ['the record is there, the memory gone', ['segment']],
-    ['both are gone', ['record', 'segment']],
-    ['both are there', []],
+    ['the record exists, the memory does not', ['segment']],
+    ['neither exists', ['record', 'segment']],
+    ['both exist', []],
   ])) {
     const files = await leftBehind(box)
     for (const which of gone) rmSync(files[which])
@@ -196,7 +196,7 @@ sandboxTest('after a reboot, whatever it left, the lock is made anew', async (t)
   }
 })
 
-sandboxTest('memory whose record is gone is in nobody’s way', async (t) => {
+sandboxTest('shared memory without a record blocks no process', async (t) => {
   const box = await sandbox(t)
   const { record, segment } = await leftBehind(box)
   rmSync(record)
@@ -212,39 +212,36 @@ const SEGMENT_DAMAGES = {
   zeroed: (path) => writeFileSync(path, Buffer.alloc(BYTES)),
   random: (path) => writeFileSync(path, noise(BYTES)),
   foreign: (path) => writeFileSync(path, 'To be, or not to be\n'.repeat(2000)),
-  'unfinished by its maker': (path) => poke(path, AT.magic, u64(0n)),
+  incomplete: (path) => poke(path, AT.magic, u64(0n)),
   'of an old layout': (path) => poke(path, AT.layoutVersion, u32(0)),
   'of a layout with another hash': (path) => poke(path, AT.layoutHash, u64(7n)),
-  'for no attachment': (path) => poke(path, AT.capacity, u32(0)),
+  'for zero attachments': (path) => poke(path, AT.capacity, u32(0)),
   'for too many attachments': (path) => poke(path, AT.capacity, u32(0xffff_ffff)),
 }
 
-sandboxTest(
-  'a lock that nobody has open is made anew if its memory is damaged, or of an old layout',
-  async (t) => {
-    const box = await sandbox(t)
-    const maker = await box.spawnChild()
-    const user = await box.spawnChild()
-    for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-      // Let go of without being tidied up, as a killed process would.
-      const { segment } = await leftOver(box, maker)
-      damage(segment)
-      const lock = await user.ask('open', { ref: NAME })
-      t.truthy(await user.ask('tryWrite', { lock }), what)
-      t.is(box.records().length, 1, what)
-      t.is(box.segments().length, 1, what)
-      t.is(statSync(box.segments()[0]).size, BYTES, what)
-      await user.ask('close', { lock })
-      t.deepEqual(box.leftOvers(), [], what)
-    }
-  },
-)
-
-sandboxTest('remove() clears away what is damaged and in nobody’s use', async (t) => {
+sandboxTest('an unused lock is created again if its memory is damaged or has an old layout', async (t) => {
   const box = await sandbox(t)
-  const [maker, user] = await Promise.all([box.spawnChild(), box.spawnChild()])
+  const creator = await box.spawnChild()
+  const user = await box.spawnChild()
   for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-    const { segment } = await leftOver(box, maker)
+    // Left without cleanup, as by a killed process.
+    const { segment } = await leftOver(box, creator)
+    damage(segment)
+    const lock = await user.ask('open', { ref: NAME })
+    t.truthy(await user.ask('tryWrite', { lock }), what)
+    t.is(box.records().length, 1, what)
+    t.is(box.segments().length, 1, what)
+    t.is(statSync(box.segments()[0]).size, BYTES, what)
+    await user.ask('close', { lock })
+    t.deepEqual(box.leftOvers(), [], what)
+  }
+})
+
+sandboxTest('remove() removes a damaged lock that is not in use', async (t) => {
+  const box = await sandbox(t)
+  const [creator, user] = await Promise.all([box.spawnChild(), box.spawnChild()])
+  for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
+    const { segment } = await leftOver(box, creator)
     damage(segment)
     await user.ask('remove', { ref: NAME })
     t.deepEqual(box.leftOvers(), [], what)
@@ -252,21 +249,21 @@ sandboxTest('remove() clears away what is damaged and in nobody’s use', async 
   }
 })
 
-/** A lock in the state that a killed process leaves, put there without the price of a process. */
-async function leftOver(box, maker) {
-  const lock = await maker.ask('open', { ref: NAME })
+/** Creates a lock in the state that a killed process leaves, without starting a process. */
+async function leftOver(box, creator) {
+  const lock = await creator.ask('open', { ref: NAME })
   const [record, segment] = [box.records()[0], box.segments()[0]]
   const [recordBytes, segmentBytes] = [readFileSync(record), readFileSync(segment)]
-  await maker.ask('close', { lock })
+  await creator.ask('close', { lock })
   mkdirSync(dirname(record), { mode: 0o700 })
   writeFileSync(record, recordBytes, { mode: 0o600 })
   writeFileSync(segment, segmentBytes, { mode: 0o600 })
   return { record, segment }
 }
 
-sandboxTest('a lock that nobody has open is made anew if its record is damaged', async (t) => {
+sandboxTest('an unused lock is created again if its record is damaged', async (t) => {
   const box = await sandbox(t)
-  const maker = await box.spawnChild()
+  const creator = await box.spawnChild()
   const user = await box.spawnChild()
   const precious = join(box.shm, 'precious')
   for (const [what, content] of Object.entries({
@@ -283,7 +280,7 @@ sandboxTest('a lock that nobody has open is made anew if its record is damaged',
     'naming memory of another user': recordOf('process-rwlock-4711-0123456789abcdef'),
   })) {
     writeFileSync(precious, 'precious')
-    const { record, segment } = await leftOver(box, maker)
+    const { record, segment } = await leftOver(box, creator)
     rmSync(segment)
     writeFileSync(record, typeof content === 'function' ? content(readFileSync(record)) : content)
     const lock = await user.ask('open', { ref: NAME })
@@ -296,7 +293,7 @@ sandboxTest('a lock that nobody has open is made anew if its record is damaged',
   }
 })
 
-sandboxTest('a record that names the memory of another lock does that lock no harm', async (t) => {
+sandboxTest('a record that names the memory of another lock does not damage that lock', async (t) => {
   const box = await sandbox(t)
   const [user, owner, third] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
   const { record, segment } = await leftOver(box, user)
@@ -323,11 +320,11 @@ sandboxTest('a record that names the memory of another lock does that lock no ha
   }
 })
 
-sandboxTest('memory that is damaged while in use is refused to newcomers, and stays as it is', async (t) => {
+sandboxTest('memory that is damaged while in use is refused to newcomers, and not changed', async (t) => {
   const box = await sandbox(t)
   const [user, newcomer] = await Promise.all([box.spawnChild(), box.spawnChild()])
   for (const [what, damage] of Object.entries(SEGMENT_DAMAGES)) {
-    // Memory cut off under its users can only be told to them by a signal.
+    // Users of truncated memory can only get a signal.
     const cut = /empty|cut/.test(what)
     const lock = await user.ask('open', { ref: NAME })
     const [segment] = box.segments()
@@ -347,7 +344,7 @@ sandboxTest('memory that is damaged while in use is refused to newcomers, and st
         t.true(['done', 'ERR_LOCK_CORRUPT'].includes(await endOf(user.ask(op, { lock }))), what)
       }
     }
-    // Put right again it would go on; without that the last to close removes it.
+    // Repaired, it would continue; without repair the last close removes it.
     if (cut) writeFileSync(segment, good)
     await user.ask('close', { lock })
     const anew = await newcomer.ask('open', { ref: NAME })
@@ -358,7 +355,7 @@ sandboxTest('memory that is damaged while in use is refused to newcomers, and st
 })
 
 sandboxTest(
-  'a record that is damaged while in use is refused to newcomers, and the users go on',
+  'a record that is damaged while in use is refused to newcomers, and the users continue',
   async (t) => {
     const box = await sandbox(t)
     const [user, other, newcomer] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
@@ -391,7 +388,7 @@ sandboxTest(
 
 // ---- the private directory
 
-sandboxTest('the directory of the locks is made with mode 700, whatever the umask', async (t) => {
+sandboxTest('the directory of the locks is created with mode 700, with any umask', async (t) => {
   const box = await sandbox(t)
   for (const mask of [0o000, 0o022, 0o077]) {
     const child = await box.spawnChild()
@@ -405,69 +402,75 @@ sandboxTest('the directory of the locks is made with mode 700, whatever the umas
   }
 })
 
-sandboxTest('a directory that is open to others is refused, with what to do', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  const dir = box.directory()
-  for (const mode of [0o777, 0o755, 0o770, 0o701, 0o704, 0o1777]) {
-    mkdirSync(dir)
-    chmodSync(dir, mode)
-    await refused(
-      t,
-      () => child.ask('open', { ref: NAME }),
-      'ERR_LOCK_ACCESS',
-      seenInside(box, dir),
-      /mode/,
-      '700',
-    )
-    t.deepEqual(box.leftOvers(), [])
-    rmSync(dir, { recursive: true })
-  }
-  await worksAnew(t, box, 'once it is gone')
-})
+sandboxTest(
+  'a directory with permissions for other users is refused, and the error says what to do',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    const dir = box.directory()
+    for (const mode of [0o777, 0o755, 0o770, 0o701, 0o704, 0o1777]) {
+      mkdirSync(dir)
+      chmodSync(dir, mode)
+      await refused(
+        t,
+        () => child.ask('open', { ref: NAME }),
+        'ERR_LOCK_ACCESS',
+        seenInside(box, dir),
+        /mode/,
+        '700',
+      )
+      t.deepEqual(box.leftOvers(), [])
+      rmSync(dir, { recursive: true })
+    }
+    await worksAnew(t, box, 'once it is gone')
+  },
+)
 
-/** How a file of the sandbox's /dev/shm is called inside. */
+/** The path of a file of the sandbox's /dev/shm inside the sandbox. */
 const seenInside = (box, path) => path.replace(box.shm, '/dev/shm')
 
-sandboxTest('what is no directory is refused, with what to do, and not followed', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  const elsewhere = tempDir(t)
-  const dir = box.directory()
-  for (const [what, put] of Object.entries({
-    'a file': () => writeFileSync(dir, 'precious'),
-    'a symbolic link to a directory': () => symlinkSync(elsewhere, dir),
-    'a symbolic link to nowhere': () => symlinkSync('/nowhere', dir),
-    'a pipe': () => box.run('mkfifo', seenInside(box, dir)),
-  })) {
-    put()
-    const before = lstatSync(dir).mode
-    await refused(
-      t,
-      () => child.ask('open', { ref: NAME }),
-      'ERR_LOCK_ACCESS',
-      seenInside(box, dir),
-      /not a directory/,
-      /remove/,
-    )
-    t.is(lstatSync(dir).mode, before, what)
-    for (const what of ['list', 'prune']) {
-      await refused(t, () => child.ask(what), 'ERR_LOCK_ACCESS', seenInside(box, dir), /not a directory/)
+sandboxTest(
+  'anything but a directory is refused and not followed, and the error says what to do',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    const elsewhere = tempDir(t)
+    const dir = box.directory()
+    for (const [what, put] of Object.entries({
+      'a file': () => writeFileSync(dir, 'precious'),
+      'a symbolic link to a directory': () => symlinkSync(elsewhere, dir),
+      'a symbolic link to nowhere': () => symlinkSync('/nowhere', dir),
+      'a pipe': () => box.run('mkfifo', seenInside(box, dir)),
+    })) {
+      put()
+      const before = lstatSync(dir).mode
+      await refused(
+        t,
+        () => child.ask('open', { ref: NAME }),
+        'ERR_LOCK_ACCESS',
+        seenInside(box, dir),
+        /not a directory/,
+        /remove/,
+      )
+      t.is(lstatSync(dir).mode, before, what)
+      for (const what of ['list', 'prune']) {
+        await refused(t, () => child.ask(what), 'ERR_LOCK_ACCESS', seenInside(box, dir), /not a directory/)
+      }
+      rmSync(dir)
     }
-    rmSync(dir)
-  }
-  t.deepEqual(box.run('ls', elsewhere), '')
-  await worksAnew(t, box, 'once it is gone')
-})
+    t.deepEqual(box.run('ls', elsewhere), '')
+    await worksAnew(t, box, 'once it is gone')
+  },
+)
 
-usersTest('what another user put in the directory’s place is refused, with what to do', async (t) => {
+usersTest('a directory of another user is refused, and the error says what to do', async (t) => {
   const box = await sandbox(t)
   const nobody = await box.spawnChild({ user: NOBODY })
   const dir = box.directory(NOBODY)
   const STRANGER = 4711
   for (const [what, put] of Object.entries({
     'a directory': () => mkdirSync(dir, { mode: 0o700 }),
-    'a directory for everybody': () => {
+    'a directory for all users': () => {
       mkdirSync(dir)
       chmodSync(dir, 0o777)
     },
@@ -491,7 +494,7 @@ usersTest('what another user put in the directory’s place is refused, with wha
   t.is(await nobody.ask('open', { ref: NAME }), 0)
 })
 
-usersTest('root does not trust a directory in its name that another user made', async (t) => {
+usersTest('root does not trust its directory if another user created it', async (t) => {
   const box = await sandbox(t)
   const child = await box.spawnChild()
   mkdirSync(box.directory(), { mode: 0o700 })
@@ -499,7 +502,7 @@ usersTest('root does not trust a directory in its name that another user made', 
   await refused(t, () => child.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', String(NOBODY))
 })
 
-sandboxTest('a /dev/shm that cannot be written to is ERR_LOCK_ACCESS', async (t) => {
+sandboxTest('a /dev/shm without write permission gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const child = await box.spawnChild()
   box.run('mount', '-o', 'remount,bind,ro', '/dev/shm')
@@ -513,7 +516,7 @@ sandboxTest('a /dev/shm that cannot be written to is ERR_LOCK_ACCESS', async (t)
 // ---- a full /dev/shm
 
 sandboxTest(
-  'a full /dev/shm is ERR_LOCK_ACCESS and leaves nothing, and once there is room the lock works',
+  'a full /dev/shm gives ERR_LOCK_ACCESS and leaves nothing, and the lock works when there is room again',
   async (t) => {
     const box = await sandbox(t, { shm: 'size=64k' })
     const [first, second] = await Promise.all([box.spawnChild(), box.spawnChild()])
@@ -529,12 +532,12 @@ sandboxTest(
       )
       t.deepEqual(box.files(), before)
     }
-    // A small one still fits, and all of it works.
+    // A small lock still fits, and works.
     const small = await second.ask('open', { ref: 'small', options: { capacity: 2 } })
     t.truthy(await second.ask('tryWrite', { lock: small }))
     await second.ask('close', { lock: small })
 
-    // The lock that is there has all its pages, however full it gets.
+    // The existing lock has all its pages, however full /dev/shm gets.
     box.run('sh', '-c', 'cat /dev/zero 2>/dev/null > /dev/shm/filler || true')
     await refused(t, () => second.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', NAME, /no space left/i)
     const same = await second.ask('open', { ref: 'first' })
@@ -550,44 +553,44 @@ sandboxTest(
   },
 )
 
-sandboxTest('a /dev/shm without room for one more file is ERR_LOCK_ACCESS and leaves nothing', async (t) => {
-  const box = await sandbox(t, { shm: 'size=1m,nr_inodes=3' })
-  const child = await box.spawnChild()
-  await refused(t, () => child.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', NAME, /no space left/i)
-  t.deepEqual(box.leftOvers(), [])
-})
-
-// ---- what killed processes left
-
 sandboxTest(
-  'what killed processes left of locks that nobody opens again is swept by a later process',
+  'a /dev/shm without room for one more file gives ERR_LOCK_ACCESS and leaves nothing',
   async (t) => {
-    const box = await sandbox(t)
-    const [one, two] = await Promise.all([box.spawnChild(), box.spawnChild()])
-    await one.ask('open', { ref: 'idle' })
-    await one.ask('hold', { ref: 'reading', mode: 'read' })
-    await one.ask('hold', { ref: 'upgradable', mode: 'upgradable' })
-    for (const [ref, mode] of [
-      ['waiting', 'upgradable'],
-      ['draining', 'read'],
-    ]) {
-      await two.ask('hold', { ref, mode })
-      await one.ask('open', { ref })
-      one.tell('acquireWrite')
-      await waitFor(async () => (await two.ask('inspect')).waiters.length === 1)
-    }
-    await Promise.all([one.kill(), two.kill()])
-    t.is(box.records().length, 5)
-    // A process sweeps for a few milliseconds only, in which it may get no processor.
-    await waitFor(async () => {
-      await comesAndGoes(box)
-      return box.leftOvers().length === 0
-    })
+    const box = await sandbox(t, { shm: 'size=1m,nr_inodes=3' })
+    const child = await box.spawnChild()
+    await refused(t, () => child.ask('open', { ref: NAME }), 'ERR_LOCK_ACCESS', NAME, /no space left/i)
     t.deepEqual(box.leftOvers(), [])
   },
 )
 
-/** A later process opens and closes a lock of its own. */
+// ---- leftovers of killed processes
+
+sandboxTest('a later process removes the leftovers of killed processes', async (t) => {
+  const box = await sandbox(t)
+  const [one, two] = await Promise.all([box.spawnChild(), box.spawnChild()])
+  await one.ask('open', { ref: 'idle' })
+  await one.ask('hold', { ref: 'reading', mode: 'read' })
+  await one.ask('hold', { ref: 'upgradable', mode: 'upgradable' })
+  for (const [ref, mode] of [
+    ['waiting', 'upgradable'],
+    ['draining', 'read'],
+  ]) {
+    await two.ask('hold', { ref, mode })
+    await one.ask('open', { ref })
+    one.tell('acquireWrite')
+    await waitFor(async () => (await two.ask('inspect')).waiters.length === 1)
+  }
+  await Promise.all([one.kill(), two.kill()])
+  t.is(box.records().length, 5)
+  // The cleanup of a process lasts only a few milliseconds, in which it may get no processor time.
+  await waitFor(async () => {
+    await comesAndGoes(box)
+    return box.leftOvers().length === 0
+  })
+  t.deepEqual(box.leftOvers(), [])
+})
+
+/** A later process opens and closes another lock. */
 async function comesAndGoes(box) {
   const later = await box.spawnChild()
   await later.ask('open', { ref: 'another lock' })
@@ -595,63 +598,63 @@ async function comesAndGoes(box) {
   await later.kill()
 }
 
+sandboxTest('the cleanup keeps locks in use, and an unreported death of a writer', async (t) => {
+  const box = await sandbox(t)
+  const [dead, live] = await Promise.all([box.spawnChild(), box.spawnChild()])
+  await dead.ask('hold', { ref: 'written', mode: 'write' })
+  await dead.ask('hold', { ref: 'shared', mode: 'read' })
+  await live.ask('open', { ref: 'shared' })
+  const holding = await live.ask('hold', { ref: 'held', mode: 'write' })
+  await dead.kill()
+  await comesAndGoes(box)
+  const later = await box.spawnChild()
+  const seen = await later.ask('list')
+  t.deepEqual(seen.map(({ name }) => name).toSorted(), ['held', 'shared', 'written'])
+  t.is(seen.find(({ name }) => name === 'held').token, holding.token)
+  const { ownerDied } = await later.ask('hold', { ref: 'written', mode: 'write' })
+  t.is(ownerDied.pid, dead.pid)
+  // It was reported, and a write hold ended normally: now nothing is left of it.
+  await later.ask('release')
+  await later.ask('close')
+  t.is(box.records().length, 2)
+})
+
 sandboxTest(
-  'sweeping spares what is in use, and the death of a writer that nobody was told of',
+  'the cleanup removes an anonymous lock whose writer died, because no process can open it',
   async (t) => {
     const box = await sandbox(t)
-    const [dead, live] = await Promise.all([box.spawnChild(), box.spawnChild()])
-    await dead.ask('hold', { ref: 'written', mode: 'write' })
-    await dead.ask('hold', { ref: 'shared', mode: 'read' })
-    await live.ask('open', { ref: 'shared' })
-    const holding = await live.ask('hold', { ref: 'held', mode: 'write' })
+    const dead = await box.spawnChild()
+    const lock = await dead.ask('open', {})
+    const { name } = await dead.ask('toJSON', { lock })
+    await dead.ask('acquireWrite', { lock })
+    // While it is open anywhere it stays, with its ownerDied.
+    const live = await box.spawnChild()
+    await live.ask('open', { ref: name })
     await dead.kill()
     await comesAndGoes(box)
-    const later = await box.spawnChild()
-    const seen = await later.ask('list')
-    t.deepEqual(seen.map(({ name }) => name).toSorted(), ['held', 'shared', 'written'])
-    t.is(seen.find(({ name }) => name === 'held').token, holding.token)
-    const { ownerDied } = await later.ask('hold', { ref: 'written', mode: 'write' })
-    t.is(ownerDied.pid, dead.pid)
-    // Told, and ended whole: now nothing is left of it.
-    await later.ask('release')
-    await later.ask('close')
-    t.is(box.records().length, 2)
+    t.is((await live.ask('tryRead'))?.ownerDied.pid, dead.pid)
+    await live.kill()
+    await comesAndGoes(box)
+    t.deepEqual(box.leftOvers(), [])
   },
 )
 
-sandboxTest('what a dead writer left of a lock without a name is swept: nobody can ask for it', async (t) => {
+sandboxTest('with durable: false, the last close removes a lock even if its writer died', async (t) => {
   const box = await sandbox(t)
-  const dead = await box.spawnChild()
-  const lock = await dead.ask('open', {})
-  const { name } = await dead.ask('toJSON', { lock })
-  await dead.ask('acquireWrite', { lock })
-  // While it is open anywhere it stays, with the death of its writer.
-  const live = await box.spawnChild()
-  await live.ask('open', { ref: name })
-  await dead.kill()
-  await comesAndGoes(box)
-  t.is((await live.ask('tryRead'))?.ownerDied.pid, dead.pid)
-  await live.kill()
-  await comesAndGoes(box)
-  t.deepEqual(box.leftOvers(), [])
-})
-
-sandboxTest('durable: false, the last close removes a lock though its writer died', async (t) => {
-  const box = await sandbox(t)
-  const [maker, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
-  await maker.ask('open', { ref: NAME, options: { durable: false } })
+  const [creator, dead, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
+  await creator.ask('open', { ref: NAME, options: { durable: false } })
   await dead.ask('hold', { ref: NAME, mode: 'write', options: { durable: true } })
   await dead.kill()
-  t.is((await maker.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
-  await maker.ask('close')
+  t.is((await creator.ask('tryRead'))?.ownerDied.pid, dead.pid, 'it is reported while the lock is open')
+  await creator.ask('close')
   t.deepEqual(box.leftOvers(), [])
   t.is((await later.ask('hold', { ref: NAME, mode: 'write' })).ownerDied, null)
-  // So does the sweep after a process that closed nothing.
+  // The cleanup does the same after a process that closed nothing.
   await later.kill()
   await comesAndGoes(box)
 })
 
-sandboxTest('prune() removes what nobody has open, and the death of a writer only on demand', async (t) => {
+sandboxTest('prune() removes unused locks, and those whose writer died only on demand', async (t) => {
   const box = await sandbox(t)
   const [dead, live, later] = await Promise.all([box.spawnChild(), box.spawnChild(), box.spawnChild()])
   t.is(await live.ask('prune'), 0)
@@ -677,7 +680,7 @@ sandboxTest('prune() removes what nobody has open, and the death of a writer onl
   await refused(t, () => live.ask('prune', { options: 7 }), 'ERR_INVALID_ARG_TYPE', 'options')
 })
 
-sandboxTest('what cannot be removed stays whole, record and memory, until it can', async (t) => {
+sandboxTest('a lock that cannot be removed keeps its record and memory until it can', async (t) => {
   const box = await sandbox(t)
   const child = await box.spawnChild()
   const lock = await child.ask('open', { ref: NAME })
@@ -697,7 +700,7 @@ sandboxTest('what cannot be removed stays whole, record and memory, until it can
   t.deepEqual(box.leftOvers(), [])
 })
 
-sandboxTest('sweeping spares the locks of another version of the package', async (t) => {
+sandboxTest('the cleanup keeps the locks of another version of the package', async (t) => {
   const box = await sandbox(t)
   const dead = await box.spawnChild()
   await dead.ask('hold', { ref: 'of another version', mode: 'write' })
@@ -713,12 +716,15 @@ sandboxTest('sweeping spares the locks of another version of the package', async
   t.is(ownerDied.pid, dead.pid)
 })
 
-/** Each process sweeps for some milliseconds at most: a few of them, until no more records are left than those in use. */
+/**
+ * Each process cleans up for some milliseconds at most. Runs some of them, until only the records
+ * in use are left.
+ */
 async function sweptBySome(box, inUse) {
   for (let process = 0; process < 20 && box.records().length > inUse; process++) await comesAndGoes(box)
 }
 
-sandboxTest('many left-overs are swept by the next few processes', async (t) => {
+sandboxTest('the next few processes remove many leftovers', async (t) => {
   const box = await sandbox(t)
   const dead = await box.spawnChild()
   await Promise.all(Array.from({ length: 150 }, (_, n) => dead.ask('open', { ref: `left ${n}` })))
@@ -728,7 +734,7 @@ sandboxTest('many left-overs are swept by the next few processes', async (t) => 
   t.deepEqual(box.leftOvers(), [])
 })
 
-sandboxTest('left-overs are swept however many locks are in use', async (t) => {
+sandboxTest('leftovers are removed with any number of locks in use', async (t) => {
   const box = await sandbox(t)
   const [dead, live] = await Promise.all([box.spawnChild(), box.spawnChild()])
   await dead.ask('open', { ref: 'before them' })
@@ -742,78 +748,78 @@ sandboxTest('left-overs are swept however many locks are in use', async (t) => {
 
 // ---- fencing tokens
 
-sandboxTest(
-  'tokens grow from one life of a lock to the next, however fast they follow each other',
-  async (t) => {
-    const box = await sandbox(t)
-    const child = await box.spawnChild()
-    let last = 0n
-    for (let life = 0; life < 300; life++) {
-      const lock = await child.ask('open', { ref: NAME })
-      const { token } = await child.ask('tryWrite', { lock })
-      t.true(token > last)
-      last = token
-      await child.ask('close', { lock })
-    }
-    t.deepEqual(box.leftOvers(), [])
-  },
-)
+sandboxTest('tokens grow when a lock is created again immediately after its removal', async (t) => {
+  const box = await sandbox(t)
+  const child = await box.spawnChild()
+  let last = 0n
+  for (let life = 0; life < 300; life++) {
+    const lock = await child.ask('open', { ref: NAME })
+    const { token } = await child.ask('tryWrite', { lock })
+    t.true(token > last)
+    last = token
+    await child.ask('close', { lock })
+  }
+  t.deepEqual(box.leftOvers(), [])
+})
 
-/** ns ahead of the clock: as if that had been set back since. */
+/** ns ahead of the clock, as if the clock had been set back since. */
 const AN_HOUR = 3600n * 10n ** 9n
 const ahead = () => BigInt(Date.now()) * 10n ** 6n + AN_HOUR
 
-sandboxTest('tokens grow across the end of a lock though the clock was set back meanwhile', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  const open = async (options) => {
-    const lock = await child.ask('open', { ref: NAME, options })
-    const { token, guard } = await child.ask('tryWrite', { lock })
-    await child.ask('release', { guard })
-    return { lock, token }
-  }
-  const ends = {
-    'by closing': ({ lock }) => child.ask('close', { lock }),
-    'by remove()': async ({ lock }) => {
-      const files = [box.records()[0], box.segments()[0]].map(
-        (path) => /** @type {const} */ ([path, readFileSync(path)]),
-      )
-      await child.ask('close', { lock })
-      mkdirSync(dirname(files[0][0]), { mode: 0o700 })
-      for (const [path, bytes] of files) writeFileSync(path, bytes, { mode: 0o600 })
-      t.true(await child.ask('remove', { ref: NAME }))
-    },
-    'by a sweep after SIGKILL': async ({ lock }) => {
-      const dead = await box.spawnChild()
-      await dead.ask('open', { ref: NAME })
-      await child.ask('close', { lock })
-      await dead.kill()
-      await comesAndGoes(box)
-      t.deepEqual(box.leftOvers(), [])
-    },
-    'by another capacity after SIGKILL': async ({ lock }) => {
-      const dead = await box.spawnChild()
-      await dead.ask('open', { ref: NAME })
-      await child.ask('close', { lock })
-      await dead.kill()
-      await child.ask('close', { lock: await child.ask('open', { ref: NAME, options: { capacity: 3 } }) })
-    },
-  }
-  for (const [what, end] of Object.entries(ends)) {
-    const life = await open()
-    // It was made, and written to, when the clock was ahead of what it is now.
-    const then = ahead()
-    poke(box.segments()[0], AT.lastToken, u64(then))
-    await end(life)
-    const next = await open()
-    t.true(next.token > then, `${what}: ${next.token} after ${then}`)
-    await child.ask('close', { lock: next.lock })
-    rmSync(box.directory(), { recursive: true })
-  }
-})
+sandboxTest(
+  'tokens grow when a lock is created again, even if the clock was set back meanwhile',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    const open = async (options) => {
+      const lock = await child.ask('open', { ref: NAME, options })
+      const { token, guard } = await child.ask('tryWrite', { lock })
+      await child.ask('release', { guard })
+      return { lock, token }
+    }
+    const ends = {
+      'by closing': ({ lock }) => child.ask('close', { lock }),
+      'by remove()': async ({ lock }) => {
+        const files = [box.records()[0], box.segments()[0]].map(
+          (path) => /** @type {const} */ ([path, readFileSync(path)]),
+        )
+        await child.ask('close', { lock })
+        mkdirSync(dirname(files[0][0]), { mode: 0o700 })
+        for (const [path, bytes] of files) writeFileSync(path, bytes, { mode: 0o600 })
+        t.true(await child.ask('remove', { ref: NAME }))
+      },
+      'by a sweep after SIGKILL': async ({ lock }) => {
+        const dead = await box.spawnChild()
+        await dead.ask('open', { ref: NAME })
+        await child.ask('close', { lock })
+        await dead.kill()
+        await comesAndGoes(box)
+        t.deepEqual(box.leftOvers(), [])
+      },
+      'by another capacity after SIGKILL': async ({ lock }) => {
+        const dead = await box.spawnChild()
+        await dead.ask('open', { ref: NAME })
+        await child.ask('close', { lock })
+        await dead.kill()
+        await child.ask('close', { lock: await child.ask('open', { ref: NAME, options: { capacity: 3 } }) })
+      },
+    }
+    for (const [what, end] of Object.entries(ends)) {
+      const life = await open()
+      // It was created and written when the clock was ahead of now.
+      const then = ahead()
+      poke(box.segments()[0], AT.lastToken, u64(then))
+      await end(life)
+      const next = await open()
+      t.true(next.token > then, `${what}: ${next.token} after ${then}`)
+      await child.ask('close', { lock: next.lock })
+      rmSync(box.directory(), { recursive: true })
+    }
+  },
+)
 
 sandboxTest(
-  'tokens of a path grow too when it is removed and made anew, though the clock was set back',
+  'tokens of a path grow when it is removed and created again, even if the clock was set back',
   async (t) => {
     const box = await sandbox(t)
     const path = join(tempDir(t), 'lock')
@@ -829,25 +835,22 @@ sandboxTest(
   },
 )
 
-sandboxTest(
-  'tokens are above what the token-floor file says, though that is ahead of the clock',
-  async (t) => {
-    const box = await sandbox(t)
-    const child = await box.spawnChild()
-    await child.ask('open', { ref: NAME })
+sandboxTest('tokens are above the token floor in its file, even if that is ahead of the clock', async (t) => {
+  const box = await sandbox(t)
+  const child = await box.spawnChild()
+  await child.ask('open', { ref: NAME })
+  await child.ask('close')
+  let last = ahead()
+  writeFileSync(join(box.directory(), 'token-floor'), u64(last))
+  for (let life = 0; life < 5; life++) {
+    await child.ask('open', { ref: life % 2 ? NAME : 'another lock' })
+    const { token } = await child.ask('tryWrite')
+    t.true(token > last)
+    t.true(token < last + AN_HOUR)
+    last = token
     await child.ask('close')
-    let last = ahead()
-    writeFileSync(join(box.directory(), 'token-floor'), u64(last))
-    for (let life = 0; life < 5; life++) {
-      await child.ask('open', { ref: life % 2 ? NAME : 'another lock' })
-      const { token } = await child.ask('tryWrite')
-      t.true(token > last)
-      t.true(token < last + AN_HOUR)
-      last = token
-      await child.ask('close')
-    }
-  },
-)
+  }
+})
 
 sandboxTest('a damaged token-floor file stops neither locks nor their tokens from growing', async (t) => {
   const box = await sandbox(t)

@@ -1,5 +1,6 @@
-// Many processes make, open, close and remove one lock at the same time. That they exclude each other shows in a number
-// that each adds to: read from a file and written back, with nothing but the lock to protect it.
+// Many processes create, open, close and remove one lock at the same time. A counter shows that
+// they exclude each other: each process reads it from a file and writes it back, protected only by
+// the lock.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -15,7 +16,7 @@ import { BYTES } from './layout.js'
 
 const storm = new URL('./programs/opens-and-counts.js', import.meta.url)
 const churn = new URL('./programs/opens-and-closes.js', import.meta.url)
-/** ms; for what waits for the start of 50 processes on a loaded machine. */
+/** ms; for waits for the start of 50 processes on a loaded machine. */
 const LATE = { bound: 60_000 }
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -26,7 +27,7 @@ function counterIn(dir) {
 }
 
 sandboxTest(
-  '50 processes that make one lock at once get one lock, by name or by path, and leave nothing',
+  '50 processes that create one lock at the same time get one lock, by name or by path, and leave nothing',
   async (t) => {
     t.timeout(90_000 * timeoutFactor)
     const box = await sandbox(t)
@@ -56,7 +57,7 @@ sandboxTest(
   },
 )
 
-sandboxTest('60 processes that open and close one lock again and again at once are all served', async (t) => {
+sandboxTest('60 processes that open and close one lock repeatedly at the same time all get it', async (t) => {
   t.timeout(90_000 * timeoutFactor)
   const box = await sandbox(t)
   const dir = tempDir(t)
@@ -90,38 +91,32 @@ async function churning(t, start, ref, { removes = false } = {}) {
   t.is(count(), writes, 'a write was lost')
 }
 
-sandboxTest(
-  'opening and closing one name all the time, so that it comes and goes, never makes it two locks',
-  async (t) => {
-    const box = await sandbox(t)
-    await churning(t, (args) => box.spawnNode(churn, args), 'a lock')
-    t.deepEqual(box.leftOvers(), [])
-  },
-)
+sandboxTest('continuous opening and closing of one name never makes it two locks', async (t) => {
+  const box = await sandbox(t)
+  await churning(t, (args) => box.spawnNode(churn, args), 'a lock')
+  t.deepEqual(box.leftOvers(), [])
+})
 
-sandboxTest('removing one name all the time as well never makes it two locks', async (t) => {
+sandboxTest('continuous removal of one name never makes it two locks', async (t) => {
   const box = await sandbox(t)
   await churning(t, (args) => box.spawnNode(churn, args), 'a lock', { removes: true })
   t.deepEqual(box.leftOvers(), [])
 })
 
-linuxTest('opening and closing one path all the time never makes it two locks', async (t) => {
+linuxTest('continuous opening and closing of one path never makes it two locks', async (t) => {
   const path = join(tempDir(t), 'lock')
   await churning(t, (args) => spawnNode(t, churn, args), { path })
   t.is(statSync(path).size, BYTES)
 })
 
-linuxTest(
-  'removing one path all the time as well, so that it comes and goes, never makes it two locks',
-  async (t) => {
-    const path = join(tempDir(t), 'lock')
-    await churning(t, (args) => spawnNode(t, churn, args), { path }, { removes: true })
-    t.false(existsSync(path))
-  },
-)
+linuxTest('continuous removal of one path never makes it two locks', async (t) => {
+  const path = join(tempDir(t), 'lock')
+  await churning(t, (args) => spawnNode(t, churn, args), { path }, { removes: true })
+  t.false(existsSync(path))
+})
 
 sandboxTest(
-  'processes killed anywhere in opening, writing and closing leave a lock that works',
+  'processes killed at any point of opening, writing and closing leave a lock that works',
   async (t) => {
     const box = await sandbox(t)
     const { counter, count } = counterIn(tempDir(t))
@@ -135,7 +130,7 @@ sandboxTest(
       await sleep(Math.random() * 40)
       await Promise.all(victims.map((child) => child.kill()))
       const before = count()
-      await waitFor(() => count() !== before, { what: 'those who live go on' })
+      await waitFor(() => count() !== before, { what: 'the live processes continue' })
     }
     for (const child of survivors) child.send('stop')
     for (const child of survivors) await child.next('stopped')

@@ -1,5 +1,5 @@
-// What the operating system refuses: each ERR_LOCK_ACCESS says what happened to which lock and what to do, once, and has the
-// system's error in `cause`, `errno` and `syscall`.
+// Errors of the operating system: each ERR_LOCK_ACCESS says what happened, to which lock, and what
+// to do, and has the system error in `cause`, `errno` and `syscall`.
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,8 @@ const NAME = 'app/cache'
 const NOBODY = 65534
 
 /**
- * `act` is refused as the system's `code` by `syscall`; the message has `says` and the system's reason, each once.
+ * `act` fails with the system error `code` of `syscall`; the message contains `says` and the reason
+ * of the system, each once.
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {() => unknown} act
@@ -46,23 +47,23 @@ async function refusedBySystem(t, act, code, syscall, ...says) {
   for (const part of says) t.is(error?.message.split(part).length, 2, `${part} twice`)
 }
 
-test('an error of the system is also a LockError with a cause', async (t) => {
+test('a system error is a LockError with a cause', async (t) => {
   const path = join(tempDir(t), 'missing', 'lock')
   const error = await refused(t, () => new RWLock({ path }), 'ERR_LOCK_ACCESS')
   t.true(error instanceof LockError)
   t.true(error?.cause instanceof Error)
   t.false(Object.keys(error ?? {}).includes('cause'))
-  // Where nothing was refused by the system there is neither.
+  // Without a system error there is neither.
   const invalid = await refused(t, () => new RWLock({ path: tempDir(t) }), 'ERR_LOCK_CORRUPT')
   t.deepEqual([invalid?.cause, invalid?.errno, invalid?.syscall], [undefined, undefined, undefined])
 })
 
-linuxTest('paths that lead nowhere', async (t) => {
+linuxTest('a path that leads nowhere gives ERR_LOCK_ACCESS', async (t) => {
   const dir = tempDir(t)
   writeFileSync(join(dir, 'file'), '')
   symlinkSync('loop', join(dir, 'loop'))
   const cases = /** @type {Array<[string, string, string, RegExp]>} */ ([
-    ['missing/lock', 'ENOENT', 'open', /make the folder first/],
+    ['missing/lock', 'ENOENT', 'open', /create the folder first/],
     ['file/lock', 'ENOTDIR', 'open', /correct the path/],
     ['loop', 'ELOOP', 'open', /use the file's own path/],
     ['x'.repeat(256), 'ENAMETOOLONG', 'open', /choose a shorter path/],
@@ -73,7 +74,7 @@ linuxTest('paths that lead nowhere', async (t) => {
   }
 })
 
-usersTest('files and folders of others', async (t) => {
+usersTest('a file or folder of another user gives ERR_LOCK_ACCESS', async (t) => {
   const dir = tempDir(t)
   chmodSync(dir, 0o755)
   const path = join(dir, 'lock')
@@ -87,7 +88,7 @@ usersTest('files and folders of others', async (t) => {
   await refusedBySystem(t, asked('remove', { path }), 'EACCES', 'unlink', path, /write to its folder/)
 })
 
-sandboxTest('no room for a file, and no permission to write at all', async (t) => {
+sandboxTest('a full or read-only file system gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
   box.run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir)
@@ -116,7 +117,7 @@ for (const [
     [/--shm-size/, /smaller capacity/, /\{ path \}/],
   ],
 ])) {
-  sandboxTest(`a /dev/shm that ${what}`, async (t) => {
+  sandboxTest(`a /dev/shm that ${what} gives ERR_LOCK_ACCESS`, async (t) => {
     const box = await sandbox(t)
     box.run('mount', ...mount, '/dev/shm')
     const child = await box.spawnChild()
@@ -125,10 +126,10 @@ for (const [
   })
 }
 
-sandboxTest('a /dev/shm that is missing', async (t) => {
+sandboxTest('a missing /dev/shm gives ERR_LOCK_ACCESS', async (t) => {
   const box = await sandbox(t)
   const dir = tempDir(t)
-  // What a machine without one looks like: a /dev that has none.
+  // A machine without one: a /dev that has none.
   for (const device of ['null', 'urandom']) box.run('touch', join(dir, device))
   for (const device of ['null', 'urandom']) box.run('mount', '--bind', `/dev/${device}`, join(dir, device))
   box.run('mount', '--bind', dir, '/dev')
@@ -138,26 +139,29 @@ sandboxTest('a /dev/shm that is missing', async (t) => {
     () => child.ask('open', { ref: NAME }),
     'ENOENT',
     'mkdir',
-    'there is no /dev/shm',
+    '/dev/shm does not exist',
     /\{ path \}/,
   )
 })
 
-sandboxTest('a directory or shared memory that is open to others', async (t) => {
-  const box = await sandbox(t)
-  const child = await box.spawnChild()
-  mkdirSync(box.directory())
-  chmodSync(box.directory(), 0o755)
-  const open = () => child.ask('open', { ref: NAME })
-  await refused(t, open, 'ERR_LOCK_ACCESS', /chmod 700 \/dev\/shm\/process-rwlock-\d+$/)
-  rmSync(box.directory(), { recursive: true })
-  const user = await box.spawnChild()
-  await user.ask('open', { ref: NAME })
-  chmodSync(box.segments()[0], 0o666)
-  await refused(t, open, 'ERR_LOCK_ACCESS', NAME, /chmod 600 \/dev\/shm\/process-rwlock-\d+-\w+$/)
-})
+sandboxTest(
+  'a directory or shared memory with permissions for other users gives ERR_LOCK_ACCESS',
+  async (t) => {
+    const box = await sandbox(t)
+    const child = await box.spawnChild()
+    mkdirSync(box.directory())
+    chmodSync(box.directory(), 0o755)
+    const open = () => child.ask('open', { ref: NAME })
+    await refused(t, open, 'ERR_LOCK_ACCESS', /chmod 700 \/dev\/shm\/process-rwlock-\d+$/)
+    rmSync(box.directory(), { recursive: true })
+    const user = await box.spawnChild()
+    await user.ask('open', { ref: NAME })
+    chmodSync(box.segments()[0], 0o666)
+    await refused(t, open, 'ERR_LOCK_ACCESS', NAME, /chmod 600 \/dev\/shm\/process-rwlock-\d+-\w+$/)
+  },
+)
 
-linuxTest('too many open files', async (t) => {
+linuxTest('too many open files give ERR_LOCK_ACCESS', async (t) => {
   for (const ref of [uniqueName(t), { path: join(tempDir(t), 'lock') }]) {
     const child = spawnNode(t, new URL('./programs/exhausts-descriptors.js', import.meta.url), [
       JSON.stringify(ref),
@@ -170,7 +174,7 @@ linuxTest('too many open files', async (t) => {
   }
 })
 
-linuxTest('a lock that cannot be made for want of descriptors leaves nothing behind', async (t) => {
+linuxTest('a lock that cannot be created for lack of descriptors leaves nothing', async (t) => {
   let refusals = 0
   for (let spare = 0; spare < 4; spare++) {
     const dir = tempDir(t)

@@ -15,7 +15,7 @@ import {
   skips,
 } from '../operators.js'
 
-/** @typedef {import('../mutate.js').Mutant & Omit<import('../../model/search.js').Search, 'source'>} ModelMutant */
+/** @typedef {import('../mutate.js').Mutant & import('../../model/search.js').Search} ModelMutant */
 
 /** @type {ModelMutant[]} */
 export const mutants = [

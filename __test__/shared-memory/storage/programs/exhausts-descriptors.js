@@ -1,4 +1,4 @@
-// Uses up its file descriptors but for some, then opens the lock that it is told, and says how that ended.
+// Uses all its file descriptors but some, then opens the given lock, and reports the outcome.
 import { closeSync, openSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 

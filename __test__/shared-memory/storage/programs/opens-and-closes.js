@@ -1,5 +1,6 @@
-// Opens a lock, adds to the number in a file that nothing but the lock protects, and closes the lock, again and again
-// until it is told to stop; at times it tries to remove the lock as well. Says how often it wrote.
+// Opens a lock, increments the number in a file that only the lock protects, and closes the lock,
+// until it receives a message. With the third argument it also tries to remove the lock. Reports
+// the number of its writes.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'

@@ -1,5 +1,5 @@
-// One of many that open a lock at the same moment: for each lock it is told, it opens it, adds to the number in a file
-// that nothing but the lock protects, and closes it.
+// One of many processes that open a lock at the same time. For each message it opens the given
+// lock, increments the number in a file that only the lock protects, and closes the lock.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 

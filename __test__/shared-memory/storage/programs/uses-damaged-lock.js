@@ -1,4 +1,5 @@
-// Uses the lock at argv[2] in every way, while somebody damages it, until it is told to stop. Says how its calls ended.
+// Uses the lock at argv[2] in every way, while another process damages it, until it receives a
+// message. Reports the outcomes.
 import { setImmediate } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 

@@ -47,7 +47,7 @@ impl Attachment {
             LockLocation::Named { name, .. } => Identity::Name(name.clone()),
             LockLocation::File { .. } => files::identity(segment.lock.file())
                 .map(Identity::of)
-                .map_err(|error| segment.location.refused("look at", "fstat", error))?,
+                .map_err(|error| segment.location.refused("check", "fstat", error))?,
         };
         let slot = &segment.slots()[index];
         crash_point!(attach_load);

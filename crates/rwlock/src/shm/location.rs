@@ -45,11 +45,11 @@ impl LockLocation {
             }
             Some("EACCES" | "EPERM") => "this user must be allowed to read and write it (chmod, chown)",
             Some("EROFS") => "choose a path on a file system that is not read-only",
-            Some("ENOTDIR") => "a part of the path is no folder: correct the path",
-            Some("ELOOP") => "the symbolic links lead nowhere: correct them, or use the file's own path",
+            Some("ENOTDIR") => "a part of the path is not a folder: correct the path",
+            Some("ELOOP") => "the symbolic links cannot be resolved: correct them, or use the file's own path",
             Some("ENAMETOOLONG") => "choose a shorter path",
-            Some("EBUSY" | "ETXTBSY") => "something else uses the file: stop that, or choose another path",
-            Some("ESTALE" | "EIO") => "its disk fails or is gone: repair it, or choose another path",
+            Some("EBUSY" | "ETXTBSY") => "another program uses the file: stop it, or choose another path",
+            Some("ESTALE" | "EIO") => "its disk has failed or was removed: repair it, or choose another path",
             Some("ENOSPC" | "EDQUOT") if is_file => NO_SPACE,
             Some("ENOSPC" | "EDQUOT") => NO_SHARED_MEMORY,
             _ => general(&error),
@@ -60,20 +60,20 @@ impl LockLocation {
     /// The file of the lock could not be created.
     pub(crate) fn not_made(&self, syscall: &'static str, error: io::Error) -> Error {
         let (why, remedy): (String, &str) = match code_name(&error) {
-            Some("ENOENT") => ("its folder does not exist".into(), "make the folder first, or correct the path"),
+            Some("ENOENT") => ("its folder does not exist".into(), "create the folder first, or correct the path"),
             Some("EACCES" | "EPERM") => (
                 reason(&error),
                 "this user must be allowed to write to the folder: change its mode, or choose another path",
             ),
-            _ => return self.refused("make", syscall, error),
+            _ => return self.refused("create", syscall, error),
         };
-        Error::system(format_args!("cannot make {self}"), why, error, remedy).during(syscall)
+        Error::system(format_args!("cannot create {self}"), why, error, remedy).during(syscall)
     }
 
     /// The mode of the lock's new file could not be set, and its present mode lets some users read
     /// it but not write it.
     pub(crate) fn mode_not_given(&self, error: io::Error) -> Error {
-        let remedy = "let its owner run chmod go-r on it; where the file system keeps no modes, mount that with umask=077, or \
+        let remedy = "let its owner run chmod go-r on it; if the file system does not store modes, mount that with umask=077, or \
                       choose another path";
         let what = format!("cannot keep users who may not write to {self} from reading it");
         Error::system(what, reason(&error), error, remedy).during("fchmod")
@@ -110,27 +110,27 @@ impl LockLocation {
             _ => &general(&error),
         };
         let what = match self {
-            Self::Named { .. } => format!("cannot make {bytes} bytes of shared memory for {self}"),
-            Self::File { .. } => format!("cannot make {self} of {bytes} bytes"),
+            Self::Named { .. } => format!("cannot allocate {bytes} bytes of shared memory for {self}"),
+            Self::File { .. } => format!("cannot create {self} with {bytes} bytes"),
         };
         let reason = reason(&error);
         Error::system(what, reason, error, remedy).during(syscall)
     }
 
     pub(crate) fn metadata(&self, file: &File) -> Result<Metadata> {
-        file.metadata().map_err(|error| self.refused("look at", "fstat", error))
+        file.metadata().map_err(|error| self.refused("check", "fstat", error))
     }
 
     /// Whether `path` still leads to the file that is open as `lock`.
     pub(crate) fn is_at(&self, lock: &LockFile, path: &Path) -> Result<bool> {
-        files::is_at(lock.file(), path).map_err(|error| self.refused("look at", "stat", error))
+        files::is_at(lock.file(), path).map_err(|error| self.refused("check", "stat", error))
     }
 
     /// The memory or file cannot be a lock.
     pub(crate) fn not_a_lock(&self, why: &str) -> Error {
         let advice = match self {
             Self::Named { .. } => "stop the processes that have it open, and open it again",
-            Self::File { .. } => "choose another path, or remove the file if nobody needs it",
+            Self::File { .. } => "choose another path, or remove the file if it is not needed",
         };
         Error::corrupt(format!("{self} is not a valid lock: {why}. Nothing was changed; {advice}"))
     }
@@ -155,7 +155,7 @@ impl LockLocation {
 pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error) -> Error {
     let (why, remedy) = match code_name(&error) {
         Some("ENOENT") => (
-            format!("there is no {}", path.parent().unwrap_or(path).display()),
+            format!("{} does not exist", path.parent().unwrap_or(path).display()),
             "mount it, set PROCESS_RWLOCK_DIR to a local directory, the same for every process that shares named locks, or use \
              { path } with a file on a local disk",
         ),
@@ -168,11 +168,11 @@ pub(crate) fn no_directory(path: &Path, syscall: &'static str, error: io::Error)
         Some("ENOSPC" | "EDQUOT") => (reason(&error), NO_SHARED_MEMORY),
         _ => (reason(&error), general(&error)),
     };
-    Error::system(format_args!("cannot make the directory {} for lock files", path.display()), why, error, remedy)
+    Error::system(format_args!("cannot create the directory {} for lock files", path.display()), why, error, remedy)
         .during(syscall)
 }
 
-const NO_SPACE: &str = "make room on that file system, choose a path on another one, or ask for a smaller capacity";
+const NO_SPACE: &str = "free space on that file system, choose a path on another one, or request a smaller capacity";
 
-const NO_SHARED_MEMORY: &str = "make room in the shared memory (/dev/shm: remove what is not needed, or give a container more \
-                                with docker run --shm-size), ask for a smaller capacity, or use { path } on a disk";
+const NO_SHARED_MEMORY: &str = "free space in the shared memory (/dev/shm: remove what is not needed, or give a container more \
+                                with docker run --shm-size), request a smaller capacity, or use { path } on a disk";

@@ -130,7 +130,7 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
 /// Removes a lock that no process has open, if `may` permits it.
 pub(super) fn remove_if(segment: &Segment, may: impl FnOnce(&Segment) -> bool) -> Result<Attempt> {
     let attempt = removal::try_remove(segment, may)
-        .map_err(|error| segment.location.refused("look who has open", "fcntl", error))?;
+        .map_err(|error| segment.location.refused("check the users of", "fcntl", error))?;
     if attempt == Attempt::Removed {
         delete(segment)?;
     }

@@ -191,7 +191,7 @@ fn map(lock: LockFile, location: LockLocation) -> Result<Segment> {
 /// Memory mapped from a network file system is not shared between machines, and its byte locks may
 /// not be the kernel's.
 fn refuse_unfit(file: &File, location: &LockLocation) -> Result<()> {
-    match files::unfit_file_system(file).map_err(|error| location.refused("look at", "statfs", error))? {
+    match files::unfit_file_system(file).map_err(|error| location.refused("check", "statfs", error))? {
         None => Ok(()),
         Some(Unfit { what, why }) => Err(Error::new(
             ErrorKind::Access,

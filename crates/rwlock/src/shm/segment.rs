@@ -160,8 +160,8 @@ impl Segment {
             return self.forked();
         }
         Error::corrupt(format!(
-            "{} was held exclusively, but its gate says {:#x} now: something else wrote into its memory, and what the lock \
-             protects may have been changed by two at once",
+            "{} was corrupted while it was held exclusively (gate {:#x}): its memory was modified externally, and another \
+             holder may have changed the protected data at the same time",
             self.location, gate.0
         ))
     }
@@ -172,7 +172,7 @@ impl Segment {
             return self.forked();
         }
         Error::corrupt(format!(
-            "{} is damaged: its gate says {:#x}. Something else wrote into its memory; stop its users and remove it",
+            "{} is corrupted (gate {:#x}): its memory was modified externally. Stop the processes that use it, and remove it",
             self.location, gate.0
         ))
     }
@@ -181,8 +181,8 @@ impl Segment {
     pub fn phantom_hold_error(&self, gate: Gate) -> Error {
         let pid = self.slots().get(gate.owner()).map_or(0, |slot| slot.waiting.pid.load(Relaxed));
         Error::corrupt(format!(
-            "{} is damaged: its gate says {:#x}, that process {pid} holds it, which does not. Something else wrote into its \
-             memory; stop its users and remove it",
+            "{} is corrupted (gate {:#x}): it names process {pid} as the holder, which does not hold it, so its memory was \
+             modified externally. Stop the processes that use it, and remove it",
             self.location, gate.0
         ))
     }
@@ -192,9 +192,9 @@ impl Segment {
         Error::new(
             ErrorKind::Full,
             format!(
-                "{} has all of its {} attachments in use: close some, or make it with a larger capacity",
-                self.location,
-                self.capacity()
+                "all {} attachments of {} are in use: close some, or create it with a larger capacity",
+                self.capacity(),
+                self.location
             ),
         )
     }
@@ -220,7 +220,7 @@ impl Segment {
             Some(asked) if asked != self.capacity() => Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "{} was made for {} attachments, not {asked}: leave the capacity out to take it as it is",
+                    "{} has a capacity of {} attachments, not {asked}: omit the capacity to use the existing one",
                     self.location,
                     self.capacity()
                 ),

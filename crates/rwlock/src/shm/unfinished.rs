@@ -50,7 +50,7 @@ fn is_zero_lock(mut file: &File) -> io::Result<bool> {
 /// Creates a lock in an unfinished file, with a slot for the caller. The caller must hold the setup
 /// byte.
 pub(super) fn create(lock: LockFile, location: &LockLocation, new: New) -> Result<(Segment, usize)> {
-    if lock.is_in_use().map_err(|error| location.refused("look at", "fcntl", error))? {
+    if lock.is_in_use().map_err(|error| location.refused("check", "fcntl", error))? {
         return Err(location.not_a_lock("it was emptied while processes had it open"));
     }
     claim(&lock, location)?;
@@ -126,7 +126,7 @@ pub(super) fn accept(lock: &LockFile, location: &LockLocation) -> Result<()> {
 
 /// Refuses a file that some users can read but not write.
 pub(super) fn refuse_readers(lock: &LockFile, location: &LockLocation) -> Result<()> {
-    let mending = files::mending(lock.file()).map_err(|error| location.refused("look at", "fstat", error))?;
+    let mending = files::mending(lock.file()).map_err(|error| location.refused("check", "fstat", error))?;
     let (Some(mending), LockLocation::File { path }) = (mending, location) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::Access,
@@ -146,7 +146,7 @@ fn quoted(path: &str) -> String {
 pub(super) fn not_to_be_followed(location: &LockLocation, why: io::Result<String>) -> Error {
     match why {
         Ok(why) => Error::new(ErrorKind::Access, format!("{location} {why}: use the path of the file itself")),
-        Err(error) => location.refused("look at", "lstat", error),
+        Err(error) => location.refused("check", "lstat", error),
     }
 }
 

@@ -1,30 +1,32 @@
-//! What the threads of a process are doing, as far as the system says so. A hint: by the time it arrives it is old.
+//! What the threads of a process are doing, as far as the system shows it. A hint: it may be
+//! outdated when it arrives.
 
-/// Ordered by how little can be told from it.
+/// Ordered by how little can be concluded from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(all(target_os = "linux", not(miri))), expect(dead_code, reason = "other systems do not say"))]
 pub(crate) enum Activity {
-    /// Every thread is in a system call, and waits there for something: none is in the midst of a step of the lock.
+    /// Every thread is blocked in a system call, so none is between two accesses of the lock.
     Asleep,
-    /// Some thread runs, or would if it were given a processor.
+    /// A thread runs or is ready to run.
     Running,
     Unknown,
-    /// Some thread is stopped, or in the kernel until it has what it needs (memory, a disk, being thawed).
+    /// A thread is stopped, or blocked in the kernel until a resource is available (memory, a disk,
+    /// the end of a freeze).
     Stopped,
 }
 
-/// Of the process with the number `pid`, without the calling thread.
+/// The activity of the process `pid`, without the calling thread.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) fn of(pid: u32) -> Activity {
     // SAFETY: no memory is involved.
     let own = unsafe { libc::gettid() }.to_string();
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Activity::Unknown };
     let threads = threads.flatten().filter(|thread| thread.file_name() != *own);
-    // A thread that ends meanwhile does nothing any more.
+    // A thread that has ended meanwhile does nothing.
     threads.filter_map(|thread| of_thread(&thread.path())).max().unwrap_or(Activity::Unknown)
 }
 
-/// `None`: it has ended.
+/// `None`: the thread has ended.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn of_thread(thread: &std::path::Path) -> Option<Activity> {
     let stat = std::fs::read_to_string(thread.join("stat")).ok()?;
@@ -39,7 +41,7 @@ pub(crate) fn of(_pid: u32) -> Activity {
     Activity::Unknown
 }
 
-/// By proc_pid_stat(5). The state follows the name, which may contain anything.
+/// As described in proc_pid_stat(5). The state follows the name, which may contain any character.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn of_state(stat: &str) -> (Activity, Option<char>) {
     let state = stat.rfind(')').and_then(|end| stat[end + 1..].trim_start().chars().next());
@@ -52,9 +54,10 @@ fn of_state(stat: &str) -> (Activity, Option<char>) {
     (activity, state)
 }
 
-/// By the function of the kernel where it sleeps, `/proc/PID/wchan`. Who is frozen with its container, or waits for memory that
-/// another program provides, is said to sleep, wherever that met it. Source: `do_freezer_trap` and `handle_userfault` of the
-/// kernel; the former is part of `get_signal`, where nobody sleeps for anything else but a stop.
+/// Classifies the kernel function in which the thread sleeps, `/proc/PID/wchan`. A thread that is
+/// frozen with its container, or waits for memory that another program provides, is reported as
+/// sleeping, wherever it was interrupted. Source: `do_freezer_trap` and `handle_userfault` of the
+/// kernel; the former is part of `get_signal`, in which a thread sleeps only if it is stopped.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn asleep_in(function: &str) -> Activity {
     match function {
@@ -100,7 +103,7 @@ mod tests {
         assert_eq!(asleep_in("handle_userfault"), Activity::Stopped);
     }
 
-    /// `docker pause`: cgroups(7), version 2. Where this user may not make one there is nothing to see.
+    /// `docker pause`: cgroups(7), version 2. The test needs permission to create a cgroup.
     #[test]
     fn a_frozen_process_is_stopped() {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();

@@ -1,4 +1,4 @@
-//! The time of day, and how long the system has run. (The clock of waits: [`crate::sys::park`].)
+//! The time of day, and the uptime of the system. (Waits use the clock of [`crate::sys::park`].)
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,8 @@ pub(crate) fn unix_nanos() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// How long the system has run, in ns; for ever where that is not known: then only who attaches alone raises tokens.
+/// The uptime of the system in ns; `u64::MAX` if unknown, so that only an attachment that is alone
+/// raises tokens.
 #[cfg(target_os = "linux")]
 pub(crate) fn uptime() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,4 +1,5 @@
-//! The operating system: one small file for each thing that systems do differently. Nothing here knows of the lock.
+//! The operating system: one small file for each thing that systems do differently. It uses no type
+//! of the lock.
 
 pub(crate) mod activity;
 pub(crate) mod byte_lock;

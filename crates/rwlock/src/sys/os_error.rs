@@ -1,9 +1,9 @@
-//! What the system says of an error, and what a user can do about it wherever it happens. The names of the errors of Windows are
-//! those that Node.js gives them.
+//! The description of a system error, and a remedy that depends on the error only. Windows errors
+//! have the names that Node.js gives them.
 
 use std::io;
 
-/// The reason of the system, as part of a sentence.
+/// The system's reason, as part of a sentence.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error ").next().unwrap_or(&text).trim_end_matches('.');
@@ -11,12 +11,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// What the system calls the error: `EACCES`.
+/// The system's name of the error: `EACCES`.
 pub(crate) fn code_name(error: &io::Error) -> Option<&'static str> {
     error.raw_os_error().and_then(name)
 }
 
-/// The same, for a message; a number where there is no name.
+/// The same for a message; a number if there is no name.
 pub(crate) fn code(error: &io::Error) -> Option<String> {
     Some(match code_name(error) {
         Some(name) => name.into(),
@@ -24,7 +24,7 @@ pub(crate) fn code(error: &io::Error) -> Option<String> {
     })
 }
 
-/// The remedy for what has the same one wherever it happens.
+/// The remedy for an error that has the same one everywhere.
 pub(crate) fn general(error: &io::Error) -> &'static str {
     match code_name(error) {
         Some("EMFILE") => {
@@ -43,7 +43,7 @@ pub(crate) fn general(error: &io::Error) -> &'static str {
     }
 }
 
-/// The name of the system's error `number`, if it is one that a lock can meet.
+/// The name of the system's error `number`, if a lock can cause it.
 #[cfg(unix)]
 fn name(number: i32) -> Option<&'static str> {
     macro_rules! names {

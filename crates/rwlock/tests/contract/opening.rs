@@ -68,7 +68,7 @@ fn the_capacity_is_the_creators() {
         assert!(lock.open_with(&OpenOptions::new().capacity(7)).is_ok());
         let error = lock.open_with(&OpenOptions::new().capacity(8)).map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible);
-        assert!(error.to_string().contains("made for 7 attachments, not 8"), "{error}");
+        assert!(error.to_string().contains("a capacity of 7 attachments, not 8"), "{error}");
     }
 }
 
@@ -156,7 +156,7 @@ fn an_error_of_the_system_says_what_to_do_and_has_its_number_and_call() {
     assert_eq!(error.os_text().unwrap(), "no such file or directory");
     let message = error.to_string();
     assert!(
-        message.ends_with("its folder does not exist (ENOENT); make the folder first, or correct the path"),
+        message.ends_with("its folder does not exist (ENOENT); create the folder first, or correct the path"),
         "{message}"
     );
     // Whoever prints a chain of errors reads the reason once.

@@ -15,7 +15,7 @@ fn a_lock_holds_as_many_attachments_as_its_capacity() {
             let mut open: Vec<_> = (0..capacity).map(|_| with_capacity(&lock, capacity).unwrap()).collect();
             let error = with_capacity(&lock, capacity).map(drop).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Full);
-            assert!(error.to_string().contains(&format!("all of its {capacity} attachments")), "{error}");
+            assert!(error.to_string().contains(&format!("all {capacity} attachments of")), "{error}");
             open.pop();
             open.push(with_capacity(&lock, capacity).unwrap());
             let _reading: Vec<_> = open.iter().map(|lock| lock.read().unwrap()).collect();

@@ -1,4 +1,5 @@
-//! The interpreter Miri knows no byte locks, and runs one process: they are kept in its memory.
+//! The interpreter Miri has no byte locks and runs a single process, so they are kept in its
+//! memory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ByteLockFile;
 
-/// The open file that has a byte. Of one lock at a time: one test runs after the other.
+/// The open file that holds each byte. For one lock at a time: tests run one after another.
 static BYTES: Mutex<BTreeMap<u64, i32>> = Mutex::new(BTreeMap::new());
 
 impl ByteLockFile {

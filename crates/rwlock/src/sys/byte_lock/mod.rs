@@ -1,7 +1,5 @@
-//! Who is alive: the kernel says so. An attachment holds an exclusive lock on one byte of the lock file, through an open
-//! file of its own; the kernel drops it at death, whatever the death, and across pid namespaces.
-//!
-//! The bytes lie far beyond the mapped range, where some systems' locks would forbid access.
+//! Byte locks on an open file, which show whether another process lives: the kernel drops them when
+//! the process dies, for any reason, and shows them in all PID namespaces.
 
 #[cfg(miri)]
 mod miri;
@@ -15,12 +13,11 @@ use std::io;
 
 use super::fork::OpenFile;
 
-/// An open lock file. One per attachment: its byte locks are the proof that the attachment lives. How they are taken, given back
-/// and asked about is the system's.
+/// An open file with byte locks. Each system implements how to take, release and query them.
 pub(crate) struct ByteLockFile(OpenFile);
 
 impl ByteLockFile {
-    /// What `open` opens. It may be called more than once.
+    /// Opens the file with `open`, which may be called more than once.
     pub fn open(open: impl FnMut() -> io::Result<File>) -> io::Result<Self> {
         OpenFile::open(open).map(Self)
     }

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use super::ByteLockFile;
 
 impl ByteLockFile {
-    /// Takes the lock on `byte`; `false` if another open file has it.
+    /// Locks `byte`; `false` if another open file holds it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         self.try_lock_all(byte, 1)
     }
@@ -17,7 +17,8 @@ impl ByteLockFile {
         self.control(libc::F_OFD_SETLK, libc::F_UNLCK as _, byte, 1).map(drop)
     }
 
-    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them.
+    /// Locks `count` bytes from `byte` on, all or none; `false` if another open file holds one of
+    /// them.
     pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
         match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as _, byte, count) {
             Ok(_) => Ok(true),
@@ -26,13 +27,14 @@ impl ByteLockFile {
         }
     }
 
-    /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
+    /// Whether any other open file holds one of `count` bytes from `byte` on.
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let found = self.control(libc::F_OFD_GETLK, libc::F_WRLCK as _, byte, count)?;
         Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK as libc::c_short))
     }
 
-    /// Whether `error`, of one of the above, says that the system has no such locks.
+    /// Whether `error`, returned by one of the functions above, means that the system has no such
+    /// locks.
     pub fn is_unsupported(error: &io::Error) -> bool {
         matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
     }

@@ -1,8 +1,10 @@
-//! Windows: `LockFileEx`. A lock belongs to the handle that it was taken through, and is dropped with it or with its process.
+//! Windows: `LockFileEx`. A lock belongs to the handle through which it was taken. It is dropped
+//! when the handle is closed or the process dies.
 //!
-//! There is no way to ask who has a lock but to try for one. Whoever asks tries for a shared one, so those who ask at the same
-//! time do not see each other; whoever wants the byte itself may find somebody who just asks, and tries again.
-//! Source: "Locking and Unlocking Byte Ranges in Files", LockFileEx and UnlockFile in the documentation of Win32.
+//! A lock can be queried only by trying to take it. A query tries to take a shared lock, so
+//! concurrent queries do not conflict. A process that wants the byte itself may conflict with a
+//! query, and tries again. Source: "Locking and Unlocking Byte Ranges in Files", LockFileEx and
+//! UnlockFile in the documentation of Win32.
 
 use std::io;
 use std::os::windows::io::AsRawHandle;
@@ -16,17 +18,18 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::ByteLockFile;
 
-/// How long to try for a byte that somebody asks about. Asking takes a microsecond, unless whoever does it is stopped just then.
+/// How long to retry to lock a byte that is being queried. A query takes a microsecond unless its
+/// thread is stopped.
 const PROBE_GRACE: Duration = Duration::from_millis(100);
 
-/// Where the locks of `byte` are. Who asks about one also asks about the byte after it: locks are taken back by their exact
-/// range, so no answer ever takes back the lock of an owner.
+/// The offset of the locks of `byte`. A query also locks the byte after it: locks are released by
+/// their exact range, so the end of a query never releases the lock of an owner.
 fn place_of(byte: u64) -> u64 {
     byte * 2
 }
 
 impl ByteLockFile {
-    /// Takes the lock on `byte`; `false` if another open file has it.
+    /// Locks `byte`; `false` if another open file holds it.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
         let start = Instant::now();
         loop {
@@ -44,13 +47,13 @@ impl ByteLockFile {
         self.unlock_range(place_of(byte), 1)
     }
 
-    /// Takes the locks on `count` bytes from `byte` on, all or none; `false` if another open file has one of them, or asks about
-    /// one. They are given back with the file.
+    /// Locks `count` bytes from `byte` on, all or none; `false` if another open file holds or
+    /// queries one of them. They are released when the file is closed.
     pub fn try_lock_all(&self, byte: u64, count: usize) -> io::Result<bool> {
         self.lock(place_of(byte), 2 * count as u32, LOCKFILE_EXCLUSIVE_LOCK)
     }
 
-    /// Whether any other open file has a lock on one of `count` bytes from `byte` on.
+    /// Whether any other open file holds one of `count` bytes from `byte` on.
     pub fn is_locked(&self, byte: u64, count: usize) -> io::Result<bool> {
         let (place, length) = (place_of(byte), 2 * count as u32);
         if !self.lock(place, length, 0)? {
@@ -70,7 +73,8 @@ impl ByteLockFile {
         at.Anonymous.Anonymous.Offset = place as u32;
         at.Anonymous.Anonymous.OffsetHigh = (place >> 32) as u32;
         let flags = kind | LOCKFILE_FAIL_IMMEDIATELY;
-        // SAFETY: the handle is open while `self` lives; `at` outlives the call, which does not return before it is done.
+        // SAFETY: the handle is open while `self` lives; `at` outlives the call, which returns when
+        // it is done.
         if unsafe { LockFileEx(self.file().as_raw_handle(), flags, 0, length, 0, &raw mut at) } != 0 {
             return Ok(true);
         }
@@ -146,7 +150,7 @@ mod tests {
                     })
                 })
                 .collect();
-            // Nobody has it: whoever sees it locked sees another who asks.
+            // The byte is free: a query that finds it locked has found another query.
             thread::sleep(std::time::Duration::from_millis(300));
             over.store(true, Relaxed);
             assert!(asking.into_iter().all(|asking| asking.join().unwrap()));

@@ -1,5 +1,5 @@
-//! Linux: a datagram socket with an abstract address. It leaves no file behind, and its name is free when its process has died.
-//! Source: unix(7).
+//! Linux: a datagram socket with an abstract address. It leaves no file behind, and its name is
+//! free again when its process has died. Source: unix(7).
 
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -12,7 +12,7 @@ pub(super) struct Socket(OwnedFd);
 impl Socket {
     pub fn open(name: u64, secret: u32) -> io::Result<Self> {
         let socket = Self(socket()?);
-        // Before it has an address, so that nothing comes in unseen.
+        // Before the socket has an address, so that every message is filtered.
         socket.admit_only(secret)?;
         let (address, length) = address_of(name);
         // SAFETY: `address` is valid for reads of `length` bytes.
@@ -22,11 +22,12 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Has the kernel drop, at its sender, what does not begin with `secret`, and cut what is too long.
+    /// Lets the kernel drop every message, at its sender, that does not begin with `secret`, and
+    /// cut what is too long.
     fn admit_only(&self, secret: u32) -> io::Result<()> {
         let step = |code, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
         let mut steps = [
-            // The first four bytes, in network order. Where there are fewer the datagram is dropped.
+            // The first four bytes, in network byte order. A shorter datagram is dropped.
             step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
             step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, secret),
             step(libc::BPF_RET | libc::BPF_K, 0, 0, size_of::<u64>() as u32),
@@ -58,15 +59,16 @@ impl Socket {
             match length {
                 -1 => return None,
                 8 => return Some(u64::from_be_bytes(key)),
-                _ => {} // nobody who knows the secret sends less
+                _ => {} // only a sender without the secret sends less
             }
         }
     }
 }
 
-/// The socket that this process sends from, whoever to; kept, since to make one for each ring would cost more than the ring.
+/// The socket from which this process sends to all doorbells. It is kept, because creating one for
+/// each ring would cost more than the ring.
 fn sender() -> Option<RawFd> {
-    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    // Not a `OnceLock`: a forked child would wait for a thread that it does not have.
     static SENDER: AtomicI32 = AtomicI32::new(-1);
     let sender = SENDER.load(Relaxed);
     if sender != -1 {
@@ -79,7 +81,7 @@ fn sender() -> Option<RawFd> {
     }
 }
 
-/// Returns whether it has arrived. Never waits.
+/// Returns whether the ring has arrived. Never waits.
 #[inline(never)] // for `verify/machine-code`, which reads what stands before it
 pub(crate) fn send(name: u64, key: u64) -> bool {
     let Some(sender) = sender() else { return false };
@@ -105,11 +107,11 @@ fn socket() -> io::Result<OwnedFd> {
     if socket == -1 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and not owned by anything else.
     Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }
 
-/// `@process-rwlock-` and the name in hexadecimal digits, for whoever looks at the sockets of a machine.
+/// `@process-rwlock-` and the name in hexadecimal digits, so that people recognize the socket.
 fn address_of(name: u64) -> (libc::sockaddr_un, libc::socklen_t) {
     const PREFIX: &[u8] = b"\0process-rwlock-";
     const DIGITS: &[u8] = b"0123456789abcdef";
@@ -154,7 +156,7 @@ mod tests {
         assert!(send(doorbell.name, doorbell.key(7)) && send(doorbell.name, doorbell.key(u32::MAX)));
         assert_eq!(received(&doorbell), [7, u32::MAX]);
         assert_eq!(received(&other), []);
-        // The sender of a forged one is not told, and the receiver not woken.
+        // A forged ring is dropped: its sender gets no error, and the receiver does not wake.
         assert!(send(doorbell.name, other.key(7)));
         for bytes in [&[][..], &[0; 1], &doorbell.secret.to_le_bytes(), &[0; 8], &[0xff; 4096]] {
             send_bytes(doorbell.name, bytes);
@@ -162,7 +164,7 @@ mod tests {
         let mut poll = libc::pollfd { fd: doorbell.descriptor(), events: libc::POLLIN, revents: 0 };
         // SAFETY: `poll` is valid for reads and writes.
         assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 0) }, 0);
-        // One that says more, or less, is heard as far as it makes sense.
+        // A ring that is too long or too short is used as far as possible.
         let mut long = doorbell.key(9).to_be_bytes().to_vec();
         long.resize(4096, 0xff);
         send_bytes(doorbell.name, &long);

@@ -1,13 +1,15 @@
-//! Waking an event loop from another process, without a thread in between.
+//! Wakes an event loop from another process, without a thread in between.
 //!
-//! A loop sleeps in the kernel until one of its descriptors can be read, so it cannot sleep on a word as well. A thread that
-//! does so for it costs a second wake-up, one after the other, at every handoff. So the loop has a socket, and its slot says
-//! where: whoever has news marks the word as ever, and then sends there instead of waking who sleeps on the word.
+//! An event loop sleeps in the kernel until one of its descriptors is readable, so it cannot sleep
+//! on a word too. With a thread that sleeps on the word on behalf of the loop, every handoff costs
+//! two wake-ups in sequence. So the loop has a socket, whose name is in its slot: a waker marks the
+//! word as usual, and then sends to the socket instead of waking a sleeper on the word.
 //!
-//! A ring is a hint. It may be lost with a full queue or a foreign network namespace, in which case the sender wakes the word's
-//! sleeper after all; or with its receiver, whose `monitor::watcher` looks at the word every few milliseconds. And the
-//! kernel refuses those rings that do not say the secret, which stands in the lock's memory: who cannot open the lock cannot
-//! wake its users.
+//! A ring is a hint. It can be lost because of a full queue or a different network namespace; then
+//! the sender wakes the sleeper on the word instead. It can be lost with its receiver; then
+//! `monitor::watcher` checks the word every few milliseconds. The kernel drops every ring without
+//! the secret, which is in the lock's memory: a process that cannot open the lock cannot wake its
+//! users.
 
 use std::io;
 
@@ -25,7 +27,7 @@ use none::Socket;
 #[cfg(not(all(target_os = "linux", not(loom), not(miri))))]
 pub(crate) use none::send;
 
-/// Where an event loop is told of news for its attachments.
+/// How an event loop is notified of changes for its attachments.
 pub struct Doorbell {
     socket: Socket,
     name: u64,
@@ -33,34 +35,35 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// A doorbell that is gone when it is dropped, or its process has died.
+    /// Opens a doorbell. It is removed when it is dropped or its process dies.
     ///
     /// # Errors
-    /// Where the system has no such thing, or none to give.
+    /// The system does not support doorbells, or is out of resources.
     pub fn open() -> io::Result<Self> {
         let (name, secret) = (getrandom::u64()?.max(1), getrandom::u32()?);
         Ok(Self { socket: Socket::open(name, secret)?, name, secret })
     }
 
-    /// The number of an attachment that somebody rang for, as [`crate::Attachment::set_doorbell`] said it; `None`: no more. It may be
-    /// anything: it is to be looked at, not believed.
+    /// The number of an attachment for which the doorbell rang, as set by
+    /// [`crate::Attachment::set_doorbell`]; `None`: no more rings. The number is not trusted: check
+    /// whether it is valid.
     #[must_use]
     pub fn next_ring(&self) -> Option<u32> {
         self.socket.receive().map(|key| key as u32)
     }
 
-    /// What an event loop polls: it can be read when somebody has rung.
+    /// The descriptor for the event loop to poll: it is readable after a ring.
     #[must_use]
     pub fn descriptor(&self) -> std::ffi::c_int {
         self.socket.descriptor()
     }
 
-    /// Where others send to ring it; never 0.
+    /// The name to which other processes send; never 0.
     pub(crate) fn name(&self) -> u64 {
         self.name
     }
 
-    /// What they send for `number`.
+    /// The message to send for `number`.
     pub(crate) fn key(&self, number: u32) -> u64 {
         u64::from(self.secret) << 32 | u64::from(number)
     }

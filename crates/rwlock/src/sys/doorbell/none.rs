@@ -1,4 +1,5 @@
-//! No doorbell. Under loom one that swallows every ring: whoever sleeps on the word without having muted it is never woken.
+//! No doorbell. Under loom, a doorbell that drops every ring: a thread that sleeps on the word
+//! without having muted its doorbell is never woken.
 
 use std::io;
 

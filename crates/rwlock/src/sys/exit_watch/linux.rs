@@ -1,5 +1,6 @@
-//! Linux 5.3: a descriptor of a process can be read once that has ended, and by then its files are closed.
-//! Source: pidfd_open(2); `do_exit` of the kernel calls `exit_files` before `exit_notify`.
+//! Linux 5.3: a descriptor of a process becomes readable when the process has ended, after its
+//! files were closed. Source: pidfd_open(2); `do_exit` of the kernel calls `exit_files` before
+//! `exit_notify`.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -7,22 +8,23 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An epoll of such descriptors.
+/// An epoll instance of such descriptors.
 pub(super) struct ExitWatch(Arc<OwnedFd>);
 
-/// Dropping it takes it out of the epoll. To close it is not enough where a forked child has a copy of the descriptor: the
-/// epoll would report that death for ever.
+/// Removes the descriptor from the epoll instance when dropped. Closing it is not enough if a
+/// forked child has a copy of the descriptor: the epoll instance would report the exit forever.
 pub(super) struct Watched {
     epoll: Arc<OwnedFd>,
     process: OwnedFd,
 }
 
 pub(super) fn own_namespace() -> u32 {
-    // They are told apart by their inodes: namespaces(7).
+    // Namespaces are identified by their inode numbers: namespaces(7).
     std::fs::metadata("/proc/self/ns/pid").map_or(0, |pid| pid.ino() as u32)
 }
 
-/// Whether there is no process with this number, or only what its parent has not asked about yet. `None`: the kernel does not say.
+/// Whether no process has this number, or only one that its parent has not waited for yet. `None`:
+/// unknown.
 pub(crate) fn has_ended(pid: u32) -> Option<bool> {
     match open(pid) {
         Ok(process) => Some(is_readable(&process)),
@@ -31,13 +33,13 @@ pub(crate) fn has_ended(pid: u32) -> Option<bool> {
 }
 
 fn open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is involved. The descriptor is closed on exec, always.
+    // SAFETY: no memory is involved. The descriptor is always closed on exec.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as RawFd)
 }
 
 fn is_readable(process: &OwnedFd) -> bool {
     let mut asked = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: `asked` is valid for writes of one.
+    // SAFETY: `asked` is valid for writes of one element.
     unsafe { libc::poll(&raw mut asked, 1, 0) == 1 }
 }
 
@@ -47,22 +49,23 @@ impl ExitWatch {
         owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(|epoll| Self(Arc::new(epoll)))
     }
 
-    /// `number` is what [`ExitWatch::next`] says when the process has ended.
+    /// [`ExitWatch::next`] returns `number` when the process has ended.
     pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         let process = open(pid)?;
         control(&self.0, libc::EPOLL_CTL_ADD, &process, number)?;
         Ok(Watched { epoll: self.0.clone(), process })
     }
 
-    /// The number of a process that has ended; `None` if there was none for so long.
+    /// The number of a process that has ended; `None` if none ended within `time`.
     pub fn next(&self, time: Duration) -> Option<u64> {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
-        // SAFETY: `event` is valid for writes of one.
+        // SAFETY: `event` is valid for writes of one element.
         let found = unsafe { libc::epoll_wait(self.0.as_raw_fd(), &raw mut event, 1, time.as_millis() as libc::c_int) };
         (found == 1).then_some(event.u64)
     }
 
-    /// Whether it has ended, and [`ExitWatch::next`] will say so or has: its pid may be another one's by now.
+    /// Whether the process has ended, so that [`ExitWatch::next`] returns it, or has done so.
+    /// Another process may have its PID by now.
     pub fn has_ended(watched: &Watched) -> bool {
         is_readable(&watched.process)
     }
@@ -70,7 +73,7 @@ impl ExitWatch {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // It cannot fail for a descriptor that was added.
+        // Cannot fail for a descriptor that was added.
         let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, &self.process, 0);
     }
 }
@@ -86,6 +89,6 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
     if descriptor == -1 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and not owned by anything else.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -1,4 +1,5 @@
-//! One thread waits for the deaths of all that this process wants to know of, and ends when there is nothing more.
+//! One thread waits for the exits of all processes that this process watches, and ends when there
+//! are none.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,23 +12,27 @@ use std::time::Duration;
 
 use super::system::{ExitWatch, Watched};
 
-/// Processes that are listened for at once. Descriptors are the application's: of more than these the looks must do.
+/// The maximum number of watched processes. Descriptors belong to the application; beyond this
+/// number, periodic checks must suffice.
 const MAX_PROCESSES: usize = 64;
-/// How often the thread looks whether it is still needed.
+/// How often the thread checks whether it is still needed.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// Those listened for, and what the thread waits at. `None`: there is no thread.
+/// The watched processes, and what the thread waits on. `None`: the thread does not run.
 type Shared = Mutex<Option<Register>>;
 
-/// Made at first need and never freed. A forked child makes another: a thread that it does not have may hold this one.
+/// Created on first use and never freed. A forked child creates its own, because a thread that it
+/// does not have may hold this lock.
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 
-/// Never given twice, also not by a forked child, which has the listeners of its parent and must not end those of its own.
+/// Never reused, not even by a forked child, which has copies of its parent's listeners that must
+/// not end its own.
 static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 struct Register {
     deaths: Arc<ExitWatch>,
-    /// By numbers of their own: a pid may be another process' before it is known here that the one before has ended.
+    /// By unique numbers, because a PID may be reused before the exit of its earlier process is
+    /// known here.
     processes: BTreeMap<u64, Process>,
 }
 
@@ -37,10 +42,10 @@ struct Process {
     listeners: BTreeMap<u64, Listener>,
 }
 
-/// What is to be done once the process has ended.
+/// Called when the process has ended.
 type Listener = Box<dyn FnOnce() + Send>;
 
-/// A listener. Ends when it is dropped.
+/// A registered listener. Unregistered when dropped.
 pub(crate) struct Listening {
     process: u64,
     number: u64,
@@ -53,7 +58,7 @@ fn register() -> MutexGuard<'static, Option<Register>> {
         shared = match SHARED.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
             Ok(_) => made,
             Err(other) => {
-                // SAFETY: made above, and nobody else has seen it.
+                // SAFETY: created above, and not shared yet.
                 drop(unsafe { Box::from_raw(made) });
                 other
             }
@@ -63,8 +68,8 @@ fn register() -> MutexGuard<'static, Option<Register>> {
     unsafe { &*shared }.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// In a forked child. What the parent listens for stays as it is: a descriptor taken out of the epoll, which the two share,
-/// would be taken out for the parent, too.
+/// For a forked child. The processes of the parent stay registered: the epoll instance is shared,
+/// so removing a descriptor would remove it for the parent too.
 #[cfg(unix)]
 pub(super) fn forget_at_fork() {
     SHARED.store(ptr::null_mut(), Relaxed);
@@ -75,8 +80,8 @@ fn next_number() -> u64 {
 }
 
 impl Listening {
-    /// `on_exit` is called on another thread, once, unless this is dropped before. `None`: there is no such process, or the system
-    /// cannot tell.
+    /// Calls `on_exit` on another thread, once, unless the listener is dropped before. `None`: the
+    /// process does not exist, or the system cannot watch it.
     pub fn new(pid: u32, on_exit: impl FnOnce() + Send + 'static) -> Option<Self> {
         let mut register = register();
         if register.is_none() {
@@ -92,8 +97,8 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // Declared first, so that what is taken out is dropped when the register is free again: it may be the last owner of
-        // a lock's memory.
+        // Declared first, so that removed entries are dropped after the register is unlocked: an
+        // entry may be the last owner of a lock's memory.
         let (_listener, _process);
         let mut register = register();
         let Some(register) = register.as_mut() else { return };
@@ -113,7 +118,7 @@ impl Register {
         Ok(Self { deaths, processes: BTreeMap::new() })
     }
 
-    /// The process that has this pid now.
+    /// The number of the process that has this PID now.
     fn number_of(&mut self, pid: u32) -> io::Result<u64> {
         let known =
             self.processes.iter().find(|(_, process)| process.pid == pid && !ExitWatch::has_ended(&process.watched));
@@ -130,7 +135,7 @@ impl Register {
     }
 }
 
-/// The thread.
+/// The body of the thread.
 fn listen(deaths: &ExitWatch) {
     loop {
         if let Some(number) = deaths.next(IDLE_TIME) {
@@ -176,12 +181,12 @@ mod tests {
     }
 
     impl Participant {
-        /// Two attachments, and a process that the slot of the second one says is its own.
+        /// Two attachments, and a child process that appears to own the slot of the second one.
         fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
             let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
             let attachments = vec![open(), open()];
-            // Waits for a line, which does not come.
+            // A command that waits for a line, which never comes.
             let (program, arguments): (_, &[_]) =
                 if cfg!(windows) { ("cmd", &["/d", "/c", "set /p line="]) } else { ("cat", &[]) };
             let mut command = Command::new(program);
@@ -199,7 +204,7 @@ mod tests {
             ExitNotice::of(&self.attachments[0].segment, self.attachments[1].index)
         }
 
-        /// The kernel drops the byte, then tells of the death.
+        /// The kernel drops the byte lock, and then reports the exit.
         fn dies(&mut self) {
             let dead = &self.attachments[1];
             dead.segment.lock.unlock(crate::shm::lock_file::slot_byte(dead.index)).unwrap();
@@ -216,7 +221,7 @@ mod tests {
         }
     }
 
-    /// The only test of this file's state: the others run beside it in threads of their own.
+    /// The only test of this file's global state: the other tests run in parallel threads.
     #[test]
     fn a_death_is_followed_without_a_look_and_nothing_is_left() {
         let listens_for = |pid| {
@@ -234,16 +239,17 @@ mod tests {
         drop(second);
         assert!(!listens_for(pid));
 
-        // Here it is not known whether the pid is this one.
+        // It is unknown whether the PID belongs to this process.
         party.slot_of_child().namespace.store(namespace() + 1, std::sync::atomic::Ordering::Relaxed);
         let unsure = party.exit_notice().expect("a notice");
         assert!(!unsure.is_sure);
 
-        // Said to have died, and its byte says that it lives.
+        // The process is reported as ended, but its byte lock shows that it lives.
         party.attachments[0].segment.recovery().on_peer_exit(party.attachments[1].index);
         assert!(!free(&party));
 
-        // While nobody has followed its death yet, somebody else may have its pid: he is not taken for it.
+        // While the exit has not been handled yet, another process may get the PID. It must not be
+        // mistaken for the earlier one.
         #[cfg(target_os = "linux")]
         {
             let mut other = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -264,7 +270,7 @@ mod tests {
         assert!(!listens_for(pid));
         drop(unsure);
         party.child.wait().unwrap();
-        // On Windows it is there as long as somebody has a handle of it, and told of as dead.
+        // On Windows a process exists as long as a handle of it is open, and is reported as ended.
         assert!(cfg!(windows) || party.exit_notice().is_none(), "there is no such process");
         party.slot_of_child().pid.store(std::process::id(), std::sync::atomic::Ordering::Relaxed);
         assert!(party.exit_notice().is_none(), "it is this one");

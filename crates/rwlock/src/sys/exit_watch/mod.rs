@@ -1,5 +1,5 @@
-//! The end of other processes, by their numbers. Numbers are used again, and in a container they are others: so what is said here
-//! is a hint.
+//! Detects the exit of other processes by their PIDs. PIDs are reused, and differ between
+//! containers, so the result is a hint.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,7 +28,7 @@ use none::own_namespace;
 #[cfg(any(loom, miri))]
 pub(crate) use none::{Listening, has_ended};
 
-/// The kernel's number for what gives this process its pid; 0: unknown.
+/// The kernel's number of this process' PID namespace; 0: unknown.
 pub(crate) fn namespace() -> u32 {
     let mut own = OWN.load(Relaxed);
     if own == 0 {
@@ -38,10 +38,10 @@ pub(crate) fn namespace() -> u32 {
     own
 }
 
-/// No `OnceLock`: it is always the same number, whoever asked first.
+/// Not a `OnceLock`: every thread computes the same number.
 static OWN: AtomicU32 = AtomicU32::new(0);
 
-/// In a forked child, which may be in another namespace, and has no thread that listens.
+/// For a forked child, which may be in another namespace, and does not have the listening thread.
 #[cfg(all(unix, not(miri)))]
 pub(crate) fn forget_at_fork() {
     OWN.store(0, Relaxed);

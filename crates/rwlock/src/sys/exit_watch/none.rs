@@ -1,4 +1,4 @@
-//! Nobody is told.
+//! Exits are not reported.
 
 pub(crate) struct Listening;
 

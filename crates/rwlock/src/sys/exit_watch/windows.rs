@@ -1,6 +1,7 @@
-//! Windows: a process is an object that can be waited for, and its handles are closed before it is signalled. A thread of the
-//! system's pool waits for many at a time, and says so at a completion port.
-//! Source: RegisterWaitForSingleObject and "Terminating a Process" in the documentation of Win32.
+//! Windows: a process is a waitable object, and its handles are closed before the object is
+//! signalled. A thread of the system's pool waits for many processes at a time, and reports an exit
+//! to a completion port. Source: RegisterWaitForSingleObject and "Terminating a Process" in the
+//! documentation of Win32.
 
 use std::ffi::c_void;
 use std::io;
@@ -18,23 +19,23 @@ use windows_sys::Win32::System::Threading::{
 
 pub(super) struct ExitWatch(Arc<OwnedHandle>);
 
-/// Dropping it ends the wait.
+/// Ends the wait when dropped.
 pub(super) struct Watched {
     wait: HANDLE,
     process: OwnedHandle,
     _death: Box<Death>,
 }
 
-// SAFETY: a wait may be ended on any thread; what it was given is not touched meanwhile.
+// SAFETY: any thread may end a wait; the argument of the wait is not accessed meanwhile.
 unsafe impl Send for Watched {}
 
-/// What is said, and where.
+/// What to report, and to which port.
 struct Death {
     port: Arc<OwnedHandle>,
     number: u64,
 }
 
-/// Not asked: a byte is asked about at a constant price here.
+/// Not queried: on Windows a byte lock can be queried at a constant price.
 pub(crate) fn has_ended(_pid: u32) -> Option<bool> {
     None
 }
@@ -48,7 +49,7 @@ fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and not owned by anything else.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -58,13 +59,13 @@ impl ExitWatch {
         owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) }).map(Arc::new).map(Self)
     }
 
-    /// `number` is what [`ExitWatch::next`] says when the process has ended.
+    /// [`ExitWatch::next`] returns `number` when the process has ended.
     pub fn watch(&self, pid: u32, number: u64) -> io::Result<Watched> {
         // SAFETY: no memory is involved.
         let process = owned(unsafe { OpenProcess(PROCESS_SYNCHRONIZE, 0, pid) })?;
         let death = Box::new(Death { port: self.0.clone(), number });
         let mut wait = ptr::null_mut();
-        // SAFETY: the process is open, and `death` is there, until the wait has been ended.
+        // SAFETY: the process is open, and `death` lives, until the wait has been ended.
         let done = unsafe {
             RegisterWaitForSingleObject(
                 &raw mut wait,
@@ -81,7 +82,7 @@ impl ExitWatch {
         Ok(Watched { wait, process, _death: death })
     }
 
-    /// The number of a process that has ended; `None` if there was none for so long.
+    /// The number of a process that has ended; `None` if none ended within `time`.
     pub fn next(&self, time: Duration) -> Option<u64> {
         let (mut bytes, mut number, mut overlapped) = (0, 0, ptr::null_mut());
         let time = time.as_millis() as u32;
@@ -98,16 +99,16 @@ impl ExitWatch {
         (done != 0).then_some(number as u64)
     }
 
-    /// Whether it has ended. (Its number is not used again while there is a handle of it.)
+    /// Whether the process has ended. (Its PID is not reused while a handle of it is open.)
     pub fn has_ended(watched: &Watched) -> bool {
         // SAFETY: the process is open.
         unsafe { WaitForSingleObject(watched.process.as_raw_handle(), 0) == WAIT_OBJECT_0 }
     }
 }
 
-/// On a thread of the system.
+/// Runs on a thread of the system.
 unsafe extern "system" fn tell(death: *mut c_void, _timed_out: bool) {
-    // SAFETY: what `watch` gave, which stays until the wait has been ended.
+    // SAFETY: the argument that `watch` passed, which lives until the wait has been ended.
     let death = unsafe { &*death.cast::<Death>() };
     // SAFETY: the port is open.
     unsafe { PostQueuedCompletionStatus(death.port.as_raw_handle(), 0, death.number as usize, ptr::null()) };
@@ -115,8 +116,8 @@ unsafe extern "system" fn tell(death: *mut c_void, _timed_out: bool) {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // Waits until `tell`, should it run now, has returned.
-        // SAFETY: the wait was registered, and is ended once.
+        // Waits until a running call of `tell` has returned. SAFETY: the wait was registered, and
+        // is ended once.
         unsafe { UnregisterWaitEx(self.wait, INVALID_HANDLE_VALUE) };
     }
 }

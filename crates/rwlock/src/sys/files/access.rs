@@ -1,5 +1,6 @@
-//! Who may read a lock's file. Who may only read it can still take shared byte locks, with which recovery and setup wait for
-//! nothing, and read the secret of the doorbells. So no class of users has permission to read without that to write.
+//! Permissions of a lock's file. A user who can only read the file can still take shared byte
+//! locks, which make recovery and setup wait in vain, and can read the secret of the doorbells. So
+//! no class of users may have permission to read without permission to write.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -8,31 +9,35 @@ use std::path::{Path, PathBuf};
 
 const READ: u32 = 0o4;
 const WRITE: u32 = 0o2;
-/// The owner's, the group's and everybody else's three bits: their shift and their letter for chmod(1).
+/// The permission bits of the owner, the group and others: their shift, and their letter for
+/// chmod(1).
 const CLASSES: [(u32, char); 3] = [(6, 'u'), (3, 'g'), (0, 'o')];
 
-/// Makes the file `path`, which must not exist: a symbolic link there is not followed, wherever it leads.
+/// Creates the file `path`, which must not exist: a symbolic link is not followed, wherever it
+/// leads.
 pub(crate) fn make(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    // Permission to read comes with the next call alone: so there is no moment at which somebody can open it only to read. What
-    // the umask, or the folder's access list, leaves of the permission to write says who shall have it.
+    // Permission to read is added by the next call, so at no moment can another user open the file
+    // only for reading. The write permissions that the umask or the folder's access list leave
+    // decide who gets access.
     options.mode(0o622);
     let file = options.open(path)?;
     crash_point!(mode_file);
-    // Where the file system keeps no modes, what it shows instead is looked at later.
+    // If the file system does not store modes, the mode that it shows instead is checked later.
     let _ = give_mode(&file);
     Ok(file)
 }
 
-/// Gives a file that is about to become a lock the mode of one: who may write may read, who may not write may do neither.
+/// Gives a file that is about to become a lock its mode: whoever has write permission gets read
+/// permission, all others get neither.
 pub(crate) fn give_mode(file: &File) -> io::Result<()> {
     let mode = file.metadata()?.mode() & 0o777;
     let mut wanted = paired(mode);
     if has_reader_in_access_list(file) {
         wanted &= !0o070; // the mask of the access list
     }
-    // A mode that the file has need not be ours to set.
+    // If the file has the mode already, this user need not be its owner.
     if wanted == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(wanted)) }
 }
 
@@ -43,7 +48,7 @@ fn paired(mode: u32) -> u32 {
     })
 }
 
-/// What chmod(1) must be told if some class of users may read the file and not write it.
+/// The argument for chmod(1) if some class of users can read the file but not write it.
 pub(crate) fn mending(file: &File) -> io::Result<Option<String>> {
     let mode = file.metadata()?.mode();
     let only_reads = |(shift, _): &&(u32, char)| mode >> shift & (READ | WRITE) == READ;
@@ -60,7 +65,8 @@ pub(crate) fn mending(file: &File) -> io::Result<Option<String>> {
     Ok((!changes.is_empty()).then(|| changes.join(",")))
 }
 
-/// Whether the access list of `file` lets somebody read who may not write. Source: acl(5), and `posix_acl_xattr.h` of the kernel.
+/// Whether the access list of `file` lets a user read who may not write. Source: acl(5), and
+/// `posix_acl_xattr.h` of the kernel.
 #[cfg(target_os = "linux")]
 fn has_reader_in_access_list(file: &File) -> bool {
     use std::os::fd::AsRawFd;
@@ -72,7 +78,7 @@ fn has_reader_in_access_list(file: &File) -> bool {
     };
     match usize::try_from(length) {
         Ok(length) => lists_reader(&list[..length]),
-        // No list, or one that is too long to have been read.
+        // No list, or one that was too long for the buffer.
         Err(_) => io::Error::last_os_error().raw_os_error() == Some(libc::ERANGE),
     }
 }
@@ -88,7 +94,7 @@ fn lists_reader(list: &[u8]) -> bool {
     const OWNING_GROUP: u16 = 0x04;
     const GROUP: u16 = 0x08;
     const MASK: u16 = 0x10;
-    // A version (4 bytes), then entries: a tag, permissions, and an id of 4 bytes.
+    // A version (4 bytes), then entries: a tag, permissions, and an ID of 4 bytes.
     let entries = list.get(4..).unwrap_or_default().chunks_exact(8);
     let entries = entries.map(|entry| {
         let number = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
@@ -100,12 +106,14 @@ fn lists_reader(list: &[u8]) -> bool {
         .any(|(_, bits)| bits & mask & (READ | WRITE) == READ)
 }
 
-/// Most symbolic links that are followed one after the other, as in the kernel.
+/// The maximum number of consecutive symbolic links, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
-/// Where a file may be made, or laid out, that `path` leads to: a symbolic link is followed only if it belongs to this user
-/// or to root, as the kernel's `fs.protected_symlinks` has it in folders like `/tmp`, and if the file, should it exist, is this
-/// user's. Else somebody's link would turn a file of ours, or of a third, into a lock. `Err(Ok(why not))`.
+/// The path of the file that `path` leads to, if a file may be created or initialized there: a
+/// symbolic link is followed only if it belongs to this user or root, like the kernel's
+/// `fs.protected_symlinks` in folders like `/tmp`, and if the file, should it exist, belongs to
+/// this user. Otherwise another user's link could turn any file of ours into a lock.
+/// `Err(Ok(reason))` if not.
 pub(crate) fn own_target(path: &Path) -> Result<PathBuf, io::Result<String>> {
     let mut target = path.to_path_buf();
     for links in 0..=MAX_LINKS {

@@ -1,4 +1,5 @@
-//! Which file systems are no place for a lock: on some, memory and byte locks are not those of one kernel.
+//! File systems that cannot hold a lock: on some of them, memory and byte locks are not those of a
+//! single kernel.
 
 use std::fs::{File, read_to_string};
 use std::io;
@@ -9,10 +10,10 @@ use super::Unfit;
 pub(super) const BTRFS: u32 = 0x9123_683e;
 const FUSE: u32 = 0x6573_5546;
 
-/// Where nothing is known of how it shares files.
+/// For file systems of which it is unknown how they share files.
 const FUSE_WHY: &str =
     "whether its files are shared memory, and know the locks of processes, is up to the program behind it";
-/// With the machine that has the files.
+/// For file systems shared with another machine.
 const SHARED_WHY: &str = "processes on the other side would not see the lock";
 
 pub(super) fn unfit(file: &File, magic: u32) -> io::Result<Option<Unfit>> {
@@ -24,7 +25,8 @@ pub(super) fn unfit(file: &File, magic: u32) -> io::Result<Option<Unfit>> {
     Ok(Some(of_fuse(&type_of_mount(&mounts, device).unwrap_or_else(|| "fuse".into()))))
 }
 
-/// Magic numbers: statfs(2), the kernel's `linux/magic.h`, and `stat.c` of GNU coreutils for those that are not in the kernel.
+/// The magic numbers are from statfs(2), the kernel's `linux/magic.h`, and `stat.c` of GNU
+/// coreutils for those that are not in the kernel.
 fn unfit_by_magic(magic: u32) -> Option<Unfit> {
     let network = match magic {
         0x6969 => "nfs",
@@ -75,7 +77,7 @@ fn of_fuse(kind: &str) -> Unfit {
     }
 }
 
-/// The type of what is mounted with `device`; proc_pid_mountinfo(5).
+/// The type of the mount with `device`; proc_pid_mountinfo(5).
 fn type_of_mount(mounts: &str, device: u64) -> Option<String> {
     let wanted = format!("{}:{}", libc::major(device), libc::minor(device));
     mounts.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! What the systems do not agree on about files.
+//! File operations that differ between systems.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -26,7 +26,7 @@ pub(crate) use windows::{
     unfit_file_system, unnamed, with_retries,
 };
 
-/// A file system that is no place for a lock: what it is, and why not.
+/// A file system that cannot hold a lock: its name, and the reason.
 pub(crate) struct Unfit {
     pub what: String,
     pub why: &'static str,
@@ -41,14 +41,14 @@ impl Unfit {
     }
 }
 
-/// What tells a file from every other on the machine: the device, and the number there.
+/// Identifies a file on the machine: its device, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     pub device: u64,
     pub number: u128,
 }
 
-/// `None` where there is no such file.
+/// `None` if the file does not exist.
 pub(crate) fn no_such_file<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -66,13 +66,13 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// From its first byte on. (The position of the open file must be nobody else's.)
+/// Reads from the start of the file. (The position of the open file must not be shared.)
 pub(crate) fn read_start(mut file: &File, bytes: &mut [u8]) -> io::Result<()> {
     file.rewind()?;
     file.read_exact(bytes)
 }
 
-/// To its first byte on.
+/// Writes at the start of the file.
 pub(crate) fn write_start(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.rewind()?;
     file.write_all(bytes)

@@ -8,24 +8,27 @@ use std::path::Path;
 
 use super::{FileId, Unfit};
 
-/// For a file in a directory that nobody else has access to.
+/// For a file in a directory that no other user can access.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options
 }
 
-/// For an existing file that others may use, too. `O_NONBLOCK`: a pipe at its path must give an error, not block.
+/// For an existing file that other users may use too. `O_NONBLOCK`: opening a pipe must return an
+/// error instead of blocking.
 pub(crate) fn shared() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
     options
 }
 
-/// A file without a name, in `folder`, which [`link`] gives one once it is complete. `None` where the file system has no such.
+/// Creates a file without a name in `folder`. [`link`] gives it a name when it is complete. `None`
+/// if the file system does not support this.
 #[cfg(target_os = "linux")]
 pub(crate) fn unnamed(folder: &Path) -> io::Result<Option<File>> {
-    // The mode is that of `make`, until `give_mode` completes it; nobody can open it before it has a name.
+    // The mode is that of `make` until `give_mode` completes it; no other process can open the file
+    // before it has a name.
     match shared().mode(0o622).custom_flags(libc::O_TMPFILE).open(folder) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => Ok(None),
         file => file.map(Some),
@@ -37,9 +40,10 @@ pub(crate) fn unnamed(_folder: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Gives an unnamed file its name. `AlreadyExists`: something has it.
+/// Gives an unnamed file its name. `AlreadyExists`: the name is in use.
 ///
-/// Source: open(2), `O_TMPFILE`; linkat(2), `AT_EMPTY_PATH`, which needs no `/proc`, but a privilege before Linux 6.10.
+/// Source: open(2), `O_TMPFILE`; linkat(2), `AT_EMPTY_PATH`, which works without `/proc`, but needs
+/// a privilege before Linux 6.10.
 #[cfg(target_os = "linux")]
 pub(crate) fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::ffi::CString;
@@ -65,7 +69,8 @@ pub(crate) fn link(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Repeats a system call that a signal interrupted: -1 is its failure. (`std` does so itself in its own.)
+/// Repeats a system call that was interrupted by a signal; -1 is failure. (`std` does this in its
+/// own calls.)
 pub(crate) fn retried<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io::Result<T> {
     loop {
         let result = call();
@@ -79,7 +84,7 @@ pub(crate) fn retried<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> i
     }
 }
 
-/// What tells a file from every other on the machine.
+/// Identifies a file on the machine.
 pub(crate) fn identity(file: &File) -> io::Result<FileId> {
     Ok(identity_of(&file.metadata()?))
 }
@@ -92,11 +97,12 @@ fn identity_of(metadata: &Metadata) -> FileId {
     FileId { device: metadata.dev(), number: metadata.ino().into() }
 }
 
-/// Before an empty file gets its space: that it has the space must mean that every later write finds it. Copy on write would
-/// look for other space each time, and end in a signal when the disk is full. Source: btrfs(5), "nodatacow".
+/// Called before an empty file gets its space: every later write must succeed in that space. With
+/// copy on write, each write would need new space, and raise a signal when the disk is full.
+/// Source: btrfs(5), "nodatacow".
 #[cfg(target_os = "linux")]
 pub(crate) fn prepare(file: &File) -> io::Result<()> {
-    const COMPRESSED: libc::c_uint = 0x4; // FS_COMPR_FL, which excludes the other
+    const COMPRESSED: libc::c_uint = 0x4; // FS_COMPR_FL, which excludes FS_NOCOW_FL
     const NO_COPY_ON_WRITE: libc::c_uint = 0x0080_0000; // FS_NOCOW_FL
 
     if about(file)?.f_type as u32 == super::file_system::BTRFS {
@@ -115,13 +121,15 @@ pub(crate) fn prepare(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives `file` its length and its pages, so that a full disk is an error now and not a signal later.
+/// Gives `file` its length and its pages, so that a full disk is an error now instead of a signal
+/// later.
 #[cfg(target_os = "linux")]
 pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
-    /// At once: where a signal interrupts it, the memory's file system takes back what it has reserved.
+    /// Bytes for each call: if a signal interrupts a call, tmpfs releases what that call has
+    /// reserved.
     const STEP: usize = 64 << 10;
 
-    // The length first, so that a death on the way leaves the length of a lock or none.
+    // The length first, so that a crash in between leaves either the length of a lock or none.
     file.set_len(bytes as u64)?;
     for from in (0..bytes).step_by(STEP) {
         let length = STEP.min(bytes - from);
@@ -136,7 +144,8 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the file system cannot reserve, what is written has its space. Not over the magic, which may be there already.
+/// If the file system cannot reserve space, writing allocates it. Does not write over the magic,
+/// which may exist already.
 #[cfg(target_os = "linux")]
 fn write_zeros(file: &File, bytes: usize) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
@@ -144,7 +153,7 @@ fn write_zeros(file: &File, bytes: usize) -> io::Result<()> {
     file.write_all_at(&vec![0; bytes - size_of::<u64>()], size_of::<u64>() as u64)
 }
 
-/// As on Linux. Where the file system cannot reserve (`ENOTSUP`) the file is sparse.
+/// As on Linux. If the file system cannot reserve space (`ENOTSUP`), the file is sparse.
 #[cfg(target_os = "macos")]
 pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     let mut request = libc::fstore_t {
@@ -162,12 +171,12 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     file.set_len(bytes as u64)
 }
 
-/// Nobody can keep another from opening or removing a file.
+/// No other process can prevent a file from being opened or removed, so there is no retry.
 pub(crate) fn with_retries<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     act()
 }
 
-/// A file that is removed is gone at once.
+/// A removed file is gone immediately.
 pub(crate) fn gone(error: io::Error) -> io::Error {
     error
 }
@@ -180,7 +189,7 @@ fn about(file: &File) -> io::Result<libc::statfs> {
     Ok(about)
 }
 
-/// What the file lies on, if that is no place for a lock.
+/// The file system of the file, if it cannot hold a lock.
 #[cfg(target_os = "macos")]
 pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     let about = about(file)?;
@@ -189,7 +198,7 @@ pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     Ok((!is_local).then(|| Unfit::network(&String::from_utf8_lossy(&name))))
 }
 
-/// What the file lies on, if that is no place for a lock.
+/// The file system of the file, if it cannot hold a lock.
 #[cfg(target_os = "linux")]
 pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     super::file_system::unfit(file, about(file)?.f_type as u32)

@@ -1,4 +1,5 @@
-//! Windows. Files are opened so that others may open, rename and remove them meanwhile, which is what `std` does.
+//! Windows. Files are opened so that other processes can open, rename and remove them meanwhile, as
+//! `std` does.
 
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
@@ -20,19 +21,19 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::{FileId, Unfit};
 
-/// For a file in a directory that nobody else has access to.
+/// For a file in a directory that no other user can access.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     options
 }
 
-/// For a file that its folder's access list may let others into.
+/// For a file to which its folder's access list may admit other users.
 pub(crate) fn shared() -> OpenOptions {
     private()
 }
 
-/// There are no files without a name.
+/// Windows has no files without a name.
 pub(crate) fn unnamed(_folder: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
@@ -41,12 +42,12 @@ pub(crate) fn link(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes the file `path`, unless somebody was faster: then that file.
+/// Creates the file `path`, or opens it if another process was faster.
 pub(crate) fn make(path: &Path) -> io::Result<File> {
     shared().create(true).truncate(false).open(path)
 }
 
-/// Who may read and write a file is said by its folder's access list.
+/// The folder's access list decides who can read and write a file.
 pub(crate) fn give_mode(_file: &File) -> io::Result<()> {
     Ok(())
 }
@@ -55,7 +56,7 @@ pub(crate) fn mending(_file: &File) -> io::Result<Option<String>> {
     Ok(None)
 }
 
-/// Only administrators make symbolic links, unless a user allowed it in the settings.
+/// Only administrators can create symbolic links, unless a setting permits it to users.
 pub(crate) fn own_target(path: &Path) -> Result<PathBuf, io::Result<String>> {
     Ok(path.to_path_buf())
 }
@@ -64,14 +65,14 @@ pub(crate) fn prepare(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// What tells a file from every other on the machine.
+/// Identifies a file on the machine.
 pub(crate) fn identity(file: &File) -> io::Result<FileId> {
     let handle = file.as_raw_handle();
     if let Ok(info) = about::<FILE_ID_INFO>(handle, FileIdInfo) {
         return Ok(FileId { device: info.VolumeSerialNumber, number: u128::from_le_bytes(info.FileId.Identifier) });
     }
-    // A file system without 128-bit numbers, such as FAT.
-    // SAFETY: plain old data; all zero is a valid value of it.
+    // For a file system without 128-bit numbers, such as FAT. SAFETY: plain old data; all zero is a
+    // valid value of it.
     let mut info: BY_HANDLE_FILE_INFORMATION = unsafe { std::mem::zeroed() };
     // SAFETY: the handle is open, and `info` is valid for writes.
     if unsafe { GetFileInformationByHandle(handle, &raw mut info) } == 0 {
@@ -82,7 +83,7 @@ pub(crate) fn identity(file: &File) -> io::Result<FileId> {
 }
 
 pub(crate) fn identity_at(path: &Path) -> io::Result<FileId> {
-    // No access is asked for but to such information, which a folder has too.
+    // Requests no access, which suffices for such information and works for folders too.
     identity(&OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?)
 }
 
@@ -91,11 +92,12 @@ pub(crate) fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     file.set_len(bytes as u64)
 }
 
-/// How long somebody may be in the way who has nothing to do with the lock, such as a scanner of files.
+/// How long another program, such as a virus scanner, may block access to the file.
 const IN_THE_WAY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Opens or removes a file as soon as nobody is in the way: who shares it with nobody, has it mapped, or removes it. A file
-/// that is removed keeps its name, which cannot be opened, until all have closed it.
+/// Opens or removes a file as soon as no other process prevents it by opening it without sharing,
+/// mapping it or removing it. A removed file keeps its name, which cannot be opened, until all its
+/// handles are closed.
 pub(crate) fn with_retries<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let start = Instant::now();
     loop {
@@ -116,7 +118,8 @@ fn is_in_the_way(error: &io::Error) -> bool {
     }
 }
 
-/// A file that is being removed counts as removed, for whoever has it open himself: it would stay for as long as he waited.
+/// Treats a file that is being removed as removed: a caller that has it open itself would wait
+/// forever.
 pub(crate) fn gone(error: io::Error) -> io::Error {
     match error.raw_os_error().map(i32::cast_unsigned) {
         Some(ERROR_DELETE_PENDING) => io::ErrorKind::NotFound.into(),
@@ -125,7 +128,8 @@ pub(crate) fn gone(error: io::Error) -> io::Error {
     }
 }
 
-/// What the kernel said of this thread's last call that failed. `ERROR_ACCESS_DENIED` stands for several of its answers.
+/// The kernel's status of this thread's last failed call. `ERROR_ACCESS_DENIED` stands for several
+/// of them.
 fn last_status() -> NTSTATUS {
     // SAFETY: reads a word of this thread.
     unsafe { RtlGetLastNtStatus() }
@@ -143,7 +147,7 @@ unsafe extern "system" {
     ) -> NTSTATUS;
 }
 
-/// What the file lies on, if that is another machine.
+/// The file system of the file, if that is another machine.
 pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     let handle = file.as_raw_handle();
     let (mut answer, mut device) = ([0_usize; 2], Device::default());
@@ -161,7 +165,7 @@ pub(crate) fn unfit_file_system(file: &File) -> io::Result<Option<Unfit>> {
     if status < 0 {
         return Err(io::Error::other(format!("status {status:#x}")));
     }
-    // Not all of those that bring files from elsewhere have a protocol to tell.
+    // Not every driver for remote files reports a protocol.
     let remote = about::<FILE_REMOTE_PROTOCOL_INFO>(handle, FileRemoteProtocolInfo).ok();
     let protocol = remote.map(|info| format!("protocol {:#x}", info.Protocol));
     let is_remote = device.characteristics & REMOTE_DEVICE != 0;
@@ -179,9 +183,9 @@ struct Device {
 const DEVICE_INFORMATION: i32 = 4;
 const REMOTE_DEVICE: u32 = 0x10;
 
-/// The information of a class, whose type is `T`.
+/// The information of a class, with type `T`.
 fn about<T>(handle: HANDLE, class: FILE_INFO_BY_HANDLE_CLASS) -> io::Result<T> {
-    // SAFETY: the two types that are asked for are plain old data; all zero is a valid value of them.
+    // SAFETY: the two types that are used are plain old data; all zero is a valid value of them.
     let mut info: T = unsafe { std::mem::zeroed() };
     // SAFETY: the handle is open, and `info` is valid for writes of its length.
     let done = unsafe { GetFileInformationByHandleEx(handle, class, (&raw mut info).cast(), size_of::<T>() as u32) };

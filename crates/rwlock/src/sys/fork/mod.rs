@@ -1,12 +1,14 @@
-//! `fork` without `exec`: the child gets nothing of what this process has open. Its copies of the descriptors would keep the
-//! parent's byte locks after the parent's death, and its copies of the mappings would let it change the parent's slot.
+//! `fork` without `exec`: the child must not get what this process has open. Its copies of the
+//! descriptors would keep the parent's byte locks after the parent's death, and through its copies
+//! of the mappings it could change the parent's slot.
 //!
-//! So a handler runs in every child, before `fork` returns there. It replaces each descriptor by a dead one and each mapping
-//! by private memory with a word of the caller that lets nothing in: its fast paths fail without a check of their own, and its slow
-//! paths report it. The child may open the lock again, as any other process may.
+//! So a handler runs in every child before `fork` returns there. It replaces each descriptor by one
+//! without a file, and each mapping by private memory with one word chosen by the caller, which
+//! makes every acquisition fail: the fast paths fail without an additional check, and the slow
+//! paths report the reason. The child can open the lock again like any other process.
 //!
-//! `vfork`, `posix_spawn` and a raw `clone` run no handlers. A child of those must call `exec` soon, which closes every
-//! descriptor.
+//! `vfork`, `posix_spawn` and a raw `clone` run no handlers. Their child must call `exec` soon,
+//! which closes every descriptor.
 
 #[cfg(all(unix, not(miri)))]
 #[path = "unix.rs"]

@@ -24,7 +24,7 @@ impl Mapping {
         Self
     }
 
-    #[allow(clippy::unused_self)] // the signature of the other systems
+    #[allow(clippy::unused_self)] // same signature as on other systems
     pub fn is_forked(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! Linux and macOS: `pthread_atfork`. What runs in the child calls only functions that are safe in a signal handler, since the
-//! parent may have other threads.
+//! Linux and macOS: `pthread_atfork`. The handler in the child calls only async-signal-safe
+//! functions, because the parent may have other threads.
 
 use std::cell::UnsafeCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Substitute;
 use crate::sys::exit_watch;
 
-/// What this process has open.
+/// The descriptors and mappings of this process.
 static REGISTRY: Mutex<Registry> =
     Mutex::new(Registry { has_handlers: false, descriptors: BTreeSet::new(), mappings: BTreeMap::new() });
 
@@ -25,7 +25,7 @@ struct Registry {
     mappings: BTreeMap<usize, (usize, Substitute)>,
 }
 
-/// How many forks lie between this process and the first that used the lock.
+/// The number of forks between this process and the first one that used the lock.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// How often this process has forked.
@@ -38,7 +38,8 @@ fn generation() -> u32 {
 fn registry() -> MutexGuard<'static, Registry> {
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     if !registry.has_handlers {
-        // SAFETY: the three are functions of this library, which stay as long as it is loaded. Its unloading removes them.
+        // SAFETY: the three functions belong to this library and exist as long as it is loaded.
+        // Unloading removes the handlers.
         registry.has_handlers = unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) } == 0;
     }
     registry
@@ -51,9 +52,9 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    /// A file that was just opened by `open`, which is called again if the process was forked meanwhile.
+    /// The file that `open` opens. `open` is called again if the process was forked meanwhile.
     pub fn open(mut open: impl FnMut() -> io::Result<File>) -> io::Result<Self> {
-        drop(registry()); // forks count from now on
+        drop(registry()); // forks are counted from now on
         loop {
             let before = FORKS.load(SeqCst);
             let file = open()?;
@@ -73,18 +74,19 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let mut registry = registry();
-        // A child began its registry anew.
+        // A child starts with an empty registry.
         if self.generation == generation() {
             registry.descriptors.remove(&self.file.as_raw_fd());
         }
-        // While the registry is held: no child gets a descriptor that is not in it.
-        // SAFETY: the file is not used again.
+        // The registry is locked: no child can get a descriptor that is not registered. SAFETY: the
+        // file is not used again.
         unsafe { ManuallyDrop::drop(&mut self.file) };
         drop(registry);
     }
 }
 
-/// The mapping of a lock, which a forked child does not inherit. Declare it before what unmaps: it must go first.
+/// The mapping of a lock, which a forked child does not inherit. Declare it before the value that
+/// unmaps, because it must be dropped first.
 pub(crate) struct Mapping {
     base: usize,
     generation: u32,
@@ -92,7 +94,8 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     pub fn of(base: *mut u8, length: usize, substitute: Substitute) -> Self {
-        // The fork has less to copy. Where no handler runs (a raw `clone`) the child crashes at the next use.
+        // The fork has less to copy. Where no handler runs (a raw `clone`), the child crashes at
+        // its next access.
         #[cfg(target_os = "linux")]
         // SAFETY: changes nothing in this process.
         unsafe {
@@ -103,7 +106,7 @@ impl Mapping {
         Self { base: base.addr(), generation: generation() }
     }
 
-    /// Whether it was made before this process was forked.
+    /// Whether the mapping was created before this process was forked.
     pub fn is_forked(&self) -> bool {
         self.generation != generation()
     }
@@ -118,17 +121,17 @@ impl Drop for Mapping {
     }
 }
 
-/// The registry while a fork is under way: no other thread opens or closes a lock then.
+/// The locked registry during a fork: no other thread opens or closes a lock meanwhile.
 struct Held(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
 
-// SAFETY: only the thread that has the guard, and puts it here, uses it.
+// SAFETY: only the thread that stored the guard here uses it.
 unsafe impl Sync for Held {}
 
 static HELD: Held = Held(UnsafeCell::new(None));
 
 extern "C" fn prepare() {
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: this thread has the registry until one of the functions below gives it back.
+    // SAFETY: this thread holds the registry until one of the functions below releases it.
     unsafe { *HELD.0.get() = Some(registry) };
     FORKS.fetch_add(1, SeqCst);
 }
@@ -142,9 +145,9 @@ extern "C" fn in_child() {
     // SAFETY: as in `prepare`: this is the copy of the thread that called it.
     let Some(mut registry) = (unsafe { (*HELD.0.get()).take() }) else { return };
     GENERATION.fetch_add(1, SeqCst);
-    // Forgotten, not freed: freeing memory is not allowed here.
+    // Forgotten instead of freed, because freeing memory is not permitted here.
     let (descriptors, mappings) = (take(&mut registry.descriptors), take(&mut registry.mappings));
-    // The mappings first: as long as the slot can be reached its byte lock should stay, too.
+    // The mappings first: as long as the slot can be accessed, its byte lock must stay.
     for (&base, &(length, substitute)) in &mappings {
         replace_mapping(base, length, substitute);
     }
@@ -153,7 +156,7 @@ extern "C" fn in_child() {
         replace_descriptor(descriptor, dead);
     }
     if dead != -1 {
-        // SAFETY: made above, and nobody else's.
+        // SAFETY: created above, and not owned by anything else.
         unsafe { libc::close(dead) };
     }
     forget((descriptors, mappings));
@@ -161,7 +164,7 @@ extern "C" fn in_child() {
     drop(registry);
 }
 
-/// Private memory in the place of shared memory, zero but for one word.
+/// Replaces shared memory by private memory, zero except for one word.
 fn replace_mapping(base: usize, length: usize, substitute: Substitute) {
     let address = std::ptr::with_exposed_provenance_mut::<u8>(base);
     let map = |access| {
@@ -170,21 +173,22 @@ fn replace_mapping(base: usize, length: usize, substitute: Substitute) {
         unsafe { libc::mmap(address.cast(), length, access, kind, -1, 0) != libc::MAP_FAILED }
     };
     if !map(libc::PROT_READ | libc::PROT_WRITE) {
-        map(libc::PROT_NONE); // a crash at the next use is better than two writers
+        map(libc::PROT_NONE); // a crash at the next access is better than two writers
         return;
     }
     let word = address.wrapping_add(substitute.offset);
-    // SAFETY: within the mapping and aligned, as `Mapping::of` was promised.
+    // SAFETY: within the mapping and aligned, as required by `Mapping::of`.
     unsafe { word.cast::<u64>().write(substitute.value) };
 }
 
-/// A descriptor without a file, for which no file system and no permission is needed. -1: there is no room for one.
+/// A descriptor without a file, which needs neither a file system nor a permission. -1: no
+/// descriptor is available.
 fn dead_descriptor() -> RawFd {
     // SAFETY: no memory is involved.
     unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0) }
 }
 
-/// The number stays taken: whoever has it closes it later.
+/// The descriptor's number stays in use; its owner closes it later.
 fn replace_descriptor(descriptor: RawFd, dead: RawFd) {
     let close_on_exec = |descriptor| {
         // SAFETY: takes numbers.
@@ -194,12 +198,12 @@ fn replace_descriptor(descriptor: RawFd, dead: RawFd) {
     if dead == -1 || unsafe { libc::dup2(dead, descriptor) } == -1 {
         // SAFETY: a registered descriptor is open.
         unsafe { libc::close(descriptor) };
-        // Where there was no room there is now.
+        // A descriptor is available now.
         let late = dead_descriptor();
         if late != descriptor {
             // SAFETY: takes numbers.
             unsafe { libc::dup2(late, descriptor) };
-            // SAFETY: made above, and nobody else's; -1 is nobody's.
+            // SAFETY: created above, and not owned by anything else; -1 is not a descriptor.
             unsafe { libc::close(late) };
         }
     }

@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicU8, AtomicUsize};
 use super::clock::{self, NANOS};
 use super::word::Word;
 
-/// Entries that `futex_waitv` takes at once (`FUTEX_WAITV_MAX`), less one for the watcher's own bell.
+/// The maximum number of entries of `futex_waitv` (`FUTEX_WAITV_MAX`), minus one for the watcher's
+/// own word.
 const WAITV_WORDS: usize = 127;
 
-/// By how much the monotonic clock of this process' time namespace is ahead of the machine's, in ns; `None`: not known. A process
-/// keeps its time namespace.
+/// The offset of the monotonic clock of this process' time namespace from the machine's, in ns;
+/// `None`: unknown. A process never changes its time namespace.
 #[cfg(not(miri))]
 #[inline]
 pub(crate) fn clock_offset() -> Option<i64> {
     const NOT_READ: i64 = i64::MIN;
     const UNKNOWN: i64 = i64::MAX;
-    // No `OnceLock`: it is always the same number, whoever asked first.
+    // Not a `OnceLock`: every thread computes the same number.
     static OFFSET: AtomicI64 = AtomicI64::new(NOT_READ);
     let mut offset = OFFSET.load(Relaxed);
     if offset == NOT_READ {
@@ -34,10 +35,11 @@ pub(crate) fn clock_offset() -> Option<i64> {
 fn read_clock_offset() -> Option<i64> {
     use std::fs;
     let Ok(own) = fs::read_link("/proc/self/ns/time") else {
-        // A kernel without time namespaces, or no /proc.
+        // The kernel has no time namespaces, or /proc is not mounted.
         return fs::read_link("/proc/self/ns/pid").is_ok().then_some(0);
     };
-    // The offsets are those of the namespace of its children, which is its own unless it has just made one for them.
+    // The offsets are those of the namespace of the process' children. That is its own, unless it
+    // has just created one for them.
     if fs::read_link("/proc/self/ns/time_for_children").ok()? != own {
         return None;
     }
@@ -53,8 +55,8 @@ pub(crate) fn now() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
-/// The kernel's clock, which its waits and the other processes go by. Where something else answers for it (libfaketime) it is
-/// asked itself, which takes ten times as long.
+/// The kernel's clock, which its waits and the other processes use. If a preloaded library replaces
+/// it (libfaketime), the kernel is called directly, which takes ten times as long.
 #[inline]
 fn clock(id: libc::clockid_t) -> u64 {
     if is_clock_faked() { clock_of_kernel(id).unwrap_or_default() } else { clock::clock(id) }
@@ -62,7 +64,7 @@ fn clock(id: libc::clockid_t) -> u64 {
 
 fn clock_of_kernel(id: libc::clockid_t) -> Option<u64> {
     let mut time = timespec(0);
-    // SAFETY: `time` is valid for writes, and laid out as the kernel's on 64-bit systems.
+    // SAFETY: `time` is valid for writes, and has the kernel's layout on 64-bit systems.
     let done = unsafe { libc::syscall(libc::SYS_clock_gettime, id, &raw mut time) };
     (done == 0).then(|| time.tv_sec as u64 * NANOS + time.tv_nsec as u64)
 }
@@ -87,7 +89,7 @@ fn find_out_kind() -> bool {
     is_faked
 }
 
-/// The same clock at the resolution of the scheduler's tick (1 to 10 ms), at a fifth of the price.
+/// The same clock with the resolution of the scheduler's tick (1 to 10 ms), at a fifth of the cost.
 pub(crate) fn coarse_now() -> u64 {
     clock(libc::CLOCK_MONOTONIC_COARSE)
 }
@@ -96,11 +98,13 @@ fn timespec(nanos: u64) -> libc::timespec {
     libc::timespec { tv_sec: (nanos / NANOS) as _, tv_nsec: (nanos % NANOS) as _ }
 }
 
-/// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
+/// Sleeps while `word` is `expected`, until it is woken or `deadline` has passed. May return early
+/// without a reason.
 pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
     let until = timespec(deadline);
-    // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; plain FUTEX_WAIT a relative one, which would drift.
-    // SAFETY: `word` and `until` outlive the call; the kernel only reads both.
+    // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC. Plain FUTEX_WAIT takes a
+    // relative time, which would drift. SAFETY: `word` and `until` outlive the call; the kernel
+    // only reads both.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -114,20 +118,22 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
     }
 }
 
-/// Wakes the thread that sleeps on `word`, if there is one.
+/// Wakes the thread that sleeps on `word`, if any.
 pub(crate) fn wake_sleeper(word: &Word) {
-    // SAFETY: FUTEX_WAKE does not access the word, it only names it; all sleepers are woken (an attachment has one).
+    // SAFETY: FUTEX_WAKE does not access the word, it only identifies it. It wakes all sleepers (an
+    // attachment has one).
     unsafe { libc::syscall(libc::SYS_futex, word.news.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
-/// How many words of shared memory one thread can watch: many with `futex_waitv` (Linux 5.16), else one.
+/// The number of words on which one thread can sleep: many with `futex_waitv` (Linux 5.16),
+/// otherwise one.
 pub(crate) fn wait_any_limit() -> usize {
-    // No `OnceLock`, on which a forked child would wait for a thread that it does not have.
+    // Not a `OnceLock`: a forked child would wait for a thread that it does not have.
     static LIMIT: AtomicUsize = AtomicUsize::new(0);
     let mut limit = LIMIT.load(Relaxed);
     if limit == 0 {
-        // With no entries the call fails: EINVAL where it exists, ENOSYS or EPERM (seccomp) where it cannot be used.
-        // SAFETY: zero entries are read.
+        // Without entries the call fails: EINVAL if it exists, ENOSYS or EPERM (seccomp) if it
+        // cannot be used. SAFETY: zero entries are read.
         let result = unsafe {
             libc::syscall(libc::SYS_futex_waitv, std::ptr::null::<Waiter>(), 0, 0, std::ptr::null::<u8>(), 0)
         };
@@ -147,10 +153,11 @@ struct Waiter {
     reserved: u32,
 }
 
-/// `FUTEX2_SIZE_U32`; shared, since `FUTEX2_PRIVATE` is not set.
+/// `FUTEX2_SIZE_U32`; shared, because `FUTEX2_PRIVATE` is not set.
 const SIZE_U32: u32 = 2;
 
-/// Sleeps while every one of `words` has the value beside it, until one is woken or past `deadline`.
+/// Sleeps while each of `words` has the value paired with it, until one is woken or `deadline` has
+/// passed.
 pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
     if let [(word, expected)] = words {
         return wait(word, *expected, deadline);

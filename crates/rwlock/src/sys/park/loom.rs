@@ -1,5 +1,6 @@
-//! The model checker's sleep. A sleeper is woken by nothing but a wake: where that one is lost, every thread sleeps, and
-//! loom reports the deadlock. Time stands still, so nobody looks after the dead, and nothing makes up for a lost wake.
+//! Sleeping in the model checker. Only a wake ends a sleep: if a wake is lost, all threads sleep,
+//! and loom reports a deadlock. Time does not pass, so no periodic check compensates for a lost
+//! wake.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,9 +22,10 @@ pub(crate) fn coarse_now() -> u64 {
     0
 }
 
-/// From looking at the word to sleeping nobody comes in between: in the kernel the futex' lock sees to that.
+/// No other thread runs between the check of the word and the sleep: in the kernel, the futex lock
+/// ensures that.
 pub(crate) fn wait(word: &Word, expected: u32, _deadline: u64) {
-    // Fails, whatever the word says, and so returns the latest value.
+    // Always fails, whatever the word contains, and so returns its latest value.
     if word.news.compare_exchange(u32::MAX, u32::MAX, Relaxed, Relaxed) == Err(expected) {
         SLEEPERS.with_borrow_mut(|sleepers| sleepers.push((word, thread::current())));
         thread::park();

@@ -1,6 +1,6 @@
-//! macOS: `os_sync_wait_on_address` since 14.4, before that `__ulock`, which the former is made of. Both know a word by the
-//! memory that it lies in, whatever its address in each process.
-//! Source: `os/os_sync_wait_on_address.h`; for `__ulock`, `bsd/sys/ulock.h` of the kernel.
+//! macOS: `os_sync_wait_on_address` since 14.4; before that, `__ulock`, on which it is based. Both
+//! identify a word by the memory in which it is, whatever its address in each process. Source:
+//! `os/os_sync_wait_on_address.h`; for `__ulock`, `bsd/sys/ulock.h` of the kernel.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute_copy;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::clock::{NANOS, clock};
 use super::word::Word;
 
-/// The longest sleep, in ns: of how long the kernel takes nothing is said.
+/// The longest sleep, in ns. The kernel does not document a limit.
 const LONGEST: u64 = NANOS;
-/// The longest that nobody can end.
+/// The longest sleep that cannot be interrupted.
 const GLANCE: u64 = 1_000_000;
 
 /// `OS_SYNC_WAIT_ON_ADDRESS_SHARED`, `OS_SYNC_WAKE_BY_ADDRESS_SHARED`.
@@ -34,7 +34,7 @@ type UlockWake = unsafe extern "C" fn(operation: u32, *mut c_void, u64) -> c_int
 enum Kernel {
     OsSync(OsWait, OsWake),
     Ulock(UlockWait, UlockWake),
-    /// Neither.
+    /// None.
     None,
 }
 
@@ -51,30 +51,32 @@ fn ulock() -> Option<Kernel> {
     Some(Kernel::Ulock(symbol(c"__ulock_wait")?, symbol(c"__ulock_wake")?))
 }
 
-/// The function called `name`, which must have the type `F`.
+/// The function `name`, which must have the type `F`.
 fn symbol<F: Copy>(name: &CStr) -> Option<F> {
     const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-    // SAFETY: a C string; what the process has loaded is searched.
+    // SAFETY: a C string; searches the libraries that the process has loaded.
     let address = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })?;
-    // SAFETY: a function pointer of the type that the system declares under this name.
+    // SAFETY: a function pointer of the type that the system declares for this name.
     Some(unsafe { transmute_copy(&address) })
 }
 
-/// Monotonic time in ns, the same for a process under Rosetta. It stands while the machine sleeps, as Linux' does.
+/// Monotonic time in ns, the same for a process under Rosetta. It stops while the machine sleeps,
+/// as on Linux.
 pub(crate) fn now() -> u64 {
     clock(libc::CLOCK_UPTIME_RAW)
 }
 
-/// The same clock as the kernel last noted it, which is cheaper.
+/// The last value of the same clock that the kernel recorded, which is cheaper.
 pub(crate) fn coarse_now() -> u64 {
     clock(libc::CLOCK_UPTIME_RAW_APPROX)
 }
 
-/// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
+/// Sleeps while `word` is `expected`, until it is woken or `deadline` has passed. May return early
+/// without a reason.
 pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
     let time = deadline.saturating_sub(now()).min(LONGEST);
     if time == 0 {
-        return; // which to `__ulock_wait` would be for ever
+        return; // for `__ulock_wait`, 0 means forever
     }
     let address = word.news.as_ptr().cast();
     let result = match kernel() {
@@ -87,18 +89,19 @@ pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
         },
         Kernel::None => -1,
     };
-    // Where it cannot be slept on (a page that is not there, a system that knows no such words) the caller must not spin.
+    // If the kernel cannot sleep on the word (an unmapped page, an unsupported system), the caller
+    // must not spin.
     let reason = std::io::Error::last_os_error().raw_os_error();
     if result < 0 && !matches!(reason, Some(libc::ETIMEDOUT | libc::EINTR)) {
         std::thread::sleep(Duration::from_nanos(time.min(GLANCE)));
     }
 }
 
-/// Wakes the threads that sleep on `word`, if there are any.
+/// Wakes the threads that sleep on `word`, if any.
 pub(crate) fn wake_sleeper(word: &Word) {
     let address = word.news.as_ptr().cast();
     match kernel() {
-        // SAFETY: the word is named, not accessed.
+        // SAFETY: the word is identified, not accessed.
         Kernel::OsSync(_, wake) => unsafe {
             wake(address, size_of::<u32>(), SHARED);
         },
@@ -110,12 +113,13 @@ pub(crate) fn wake_sleeper(word: &Word) {
     }
 }
 
-/// How many words one thread can sleep on.
+/// The number of words on which one thread can sleep.
 pub(crate) fn wait_any_limit() -> usize {
     1
 }
 
-/// Sleeps while the one word has the value beside it, until it is woken or past `deadline`.
+/// Sleeps while the one word has the value paired with it, until it is woken or `deadline` has
+/// passed.
 pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
     for (word, expected) in words {
         wait(word, *expected, deadline);

@@ -1,6 +1,8 @@
-//! Sleeping on a word of shared memory, and waking who sleeps there. One file per platform, one signature.
+//! Sleeping on a word of shared memory, and waking the sleeper. One file for each system, all with
+//! the same signatures.
 //!
-//! Times are monotonic nanoseconds of this process' own clock: what goes into shared memory is converted by [`shared`].
+//! Times are monotonic nanoseconds of this process' own clock; [`shared`] converts them for the
+//! shared memory.
 
 mod word;
 
@@ -30,7 +32,8 @@ use windows as system;
 pub(crate) use system::{coarse_now, now, wait, wait_any, wait_any_limit, wake_sleeper};
 pub(crate) use word::Word;
 
-/// What this process calls `own`, as all processes may compare it: for people, nothing is decided by it. 0: not known.
+/// Converts the time `own` of this process so that all processes can compare it. For display only.
+/// 0: unknown.
 #[inline]
 pub(crate) fn shared(own: u64) -> u64 {
     #[cfg(all(target_os = "linux", not(loom), not(miri)))]
@@ -39,8 +42,9 @@ pub(crate) fn shared(own: u64) -> u64 {
     own
 }
 
-/// Whether the process is ending and the threads beside this one have been stopped already, at whatever instruction. Then
-/// nothing may be waited for that one of them might have held: leave everything as it is, and the kernel tells the others.
+/// Whether the process is ending and its other threads have been stopped, at any instruction. Then
+/// the process must not wait for anything that one of them might hold. It leaves everything as it
+/// is, and the kernel notifies the others.
 #[must_use]
 pub fn is_process_ending() -> bool {
     #[cfg(all(windows, not(loom)))]

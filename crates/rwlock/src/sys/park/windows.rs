@@ -1,9 +1,11 @@
-//! Windows: `WaitOnAddress` sees the threads of its own process alone, so each thread that sleeps has a named event of its own,
-//! and says its number beside the word. Whoever wakes opens the event by that name.
+//! Windows: `WaitOnAddress` works within one process only. So each sleeping thread has its own
+//! named event, and stores the event's number next to the word. A waker opens the event by that
+//! name.
 //!
-//! An event is seen within one session only, and its name may be anybody's. So a sleep ends after [`GLANCE`] at the latest,
-//! and its caller looks at the word: what went wrong costs time, and never a wake-up for good.
-//! Source: CreateEventW and "Kernel object namespaces" in the documentation of Win32.
+//! An event is visible within one session only, and any program can create an event of that name.
+//! So a sleep ends after [`GLANCE`] at the latest, and its caller checks the word: a failure costs
+//! time, but never loses a wake. Source: CreateEventW and "Kernel object namespaces" in the
+//! documentation of Win32.
 
 use std::ptr;
 use std::sync::OnceLock;
@@ -18,47 +20,48 @@ use windows_sys::Win32::System::Threading::CreateEventW;
 
 use super::word::Word;
 
-/// The longest sleep, in ns: a tick of the system's clock, which is what its timers can tell.
+/// The longest sleep, in ns: one tick of the system's clock, which is the resolution of its timers.
 const GLANCE: u64 = 15_625_000;
-/// The longest without an event.
+/// The longest sleep without an event.
 const GLANCE_WITHOUT: u64 = 1_000_000;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// The place of who sleeps in [`wait`] among a word's sleepers, and of who sleeps in [`wait_any`].
+/// The index, among a word's sleepers, of the thread in [`wait`] and of the thread in [`wait_any`].
 const OWNER: usize = 0;
 const WATCHER: usize = 1;
 
-/// What this thread sleeps on.
+/// The event on which this thread sleeps.
 struct Bed {
     event: Box<dyn EventImpl>,
-    /// By which others find it; never 0.
+    /// Identifies the event for other processes; never 0.
     number: u32,
 }
 
 thread_local! {
-    // Closed with the thread. Without one, for want of handles, it looks more often.
+    // Closed at the end of the thread. If no handle is available, the thread checks the word more
+    // often.
     static BED: Option<Bed> = Bed::new();
 }
 
 impl Bed {
     fn new() -> Option<Self> {
-        // `Event::new` tries for as long as it fails, which is right for a name that is taken, and for nothing else.
-        // SAFETY: no name, no attributes.
+        // `Event::new` retries after every failure, although that is right only for a name that is
+        // in use. SAFETY: no name, no attributes.
         let unnamed = unsafe { CreateEventW(ptr::null(), 0, 0, ptr::null()) };
         if unnamed.is_null() {
             return None;
         }
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: just opened, and not owned by anything else.
         unsafe { CloseHandle(unnamed) };
         let mut number = 0_u32;
-        // SAFETY: the number is written to where it belongs.
+        // SAFETY: the number is written to a variable of its type.
         let (event, _) = unsafe { Event::new((&raw mut number).cast(), true) }.ok()?;
         (number != 0).then_some(Self { event, number })
     }
 }
 
-/// Monotonic time in ns: the counter is the same for all processes, since Windows Vista.
+/// Monotonic time in ns. Since Windows Vista, all processes have the same counter.
 pub(crate) fn now() -> u64 {
     static FREQUENCY: OnceLock<u64> = OnceLock::new();
     let frequency = *FREQUENCY.get_or_init(|| {
@@ -79,47 +82,52 @@ unsafe extern "system" {
     fn RtlDllShutdownInProgress() -> u8;
 }
 
-/// Destructors of the last thread's locals run when the others have been stopped: see ExitProcess in the documentation of Win32.
+/// Destructors of the last thread's thread-local values run after the other threads have been
+/// stopped: see ExitProcess in the documentation of Win32.
 pub(super) fn is_process_ending() -> bool {
     // SAFETY: no preconditions.
     unsafe { RtlDllShutdownInProgress() != 0 }
 }
 
-/// There is no cheaper clock that counts from the same moment.
+/// Windows has no cheaper clock with the same origin.
 pub(crate) fn coarse_now() -> u64 {
     now()
 }
 
-/// Sleeps while `word` is `expected`, until woken or past `deadline`. May return early for no reason.
+/// Sleeps while `word` is `expected`, until it is woken or `deadline` has passed. May return early
+/// without a reason.
 pub(crate) fn wait(word: &Word, expected: u32, deadline: u64) {
     sleep(&[(word, expected)], OWNER, deadline);
 }
 
-/// Wakes the threads that sleep on `word`, if there are any.
+/// Wakes the threads that sleep on `word`, if any.
 pub(crate) fn wake_sleeper(word: &Word) {
     for sleeper in &word.sleepers {
         let mut number = sleeper.load(SeqCst);
         if number == 0 {
             continue;
         }
-        // SAFETY: reads the number only.
+        // SAFETY: only reads the number.
         if let Ok((event, _)) = unsafe { Event::from_existing((&raw mut number).cast()) } {
             let _ = event.set(EventState::Signaled);
         }
     }
 }
 
-/// How many words one thread can sleep on: any number, since it is one event. Each costs a store at every sleep.
+/// The number of words on which one thread can sleep: any number, because they share one event.
+/// Each costs a store for every sleep.
 pub(crate) fn wait_any_limit() -> usize {
     127
 }
 
-/// Sleeps while every one of `words` has the value beside it, until one is woken or past `deadline`.
+/// Sleeps while each of `words` has the value paired with it, until one is woken or `deadline` has
+/// passed.
 pub(crate) fn wait_any(words: &[(&Word, u32)], deadline: u64) {
     sleep(words, WATCHER, deadline);
 }
 
-/// Says where it sleeps, then looks; the waker marks the word, then looks who sleeps there. Dekker's scheme: one sees the other.
+/// Stores its event's number, then loads the word; the waker marks the word, then loads the number.
+/// Dekker's scheme: at least one sees the other.
 fn sleep(words: &[(&Word, u32)], place: usize, deadline: u64) {
     BED.with(|bed| {
         let number = bed.as_ref().map_or(0, |bed| bed.number);
@@ -128,10 +136,10 @@ fn sleep(words: &[(&Word, u32)], place: usize, deadline: u64) {
         }
         let time = deadline.saturating_sub(now());
         if time != 0 && words.iter().all(|(word, expected)| word.news.load(SeqCst) == *expected) {
-            // In whole milliseconds, and none is no sleep at all.
+            // In whole milliseconds; 0 would not sleep at all.
             let at_most = |longest: u64| Duration::from_millis(time.min(longest).div_ceil(1_000_000));
             match bed {
-                // An error means that time is up.
+                // An error means that the time has passed.
                 Some(bed) => drop(bed.event.wait(Timeout::Val(at_most(GLANCE)))),
                 None => std::thread::sleep(at_most(GLANCE_WITHOUT)),
             }
@@ -151,7 +159,8 @@ mod tests {
     const IDLE: u32 = 0;
     const WOKEN: u32 = 1;
 
-    /// How long `wait` sleeps that begins 20 ms before a wake-up, if `number` is where its own should be. `None`: its own is.
+    /// How long `wait` sleeps if a wake follows after 20 ms, with `number` instead of its event's
+    /// number. `None`: with its own number.
     fn sleeps_on(number: Option<u32>) -> u64 {
         let word = Word::default();
         thread::scope(|scope| {
@@ -178,8 +187,8 @@ mod tests {
     #[test]
     fn who_is_woken_by_its_number_sleeps_no_longer_and_who_is_not_found_a_glance_more_at_most() {
         let name: Vec<u16> = "event_4711\0".encode_utf16().collect();
-        // Somebody else's, which stays set.
-        // SAFETY: the name ends with a zero; no attributes.
+        // An event of another program, which stays set. SAFETY: the name ends with a zero; no
+        // attributes.
         let foreign = unsafe { CreateEventW(ptr::null(), 1, 0, name.as_ptr()) };
         assert!(!foreign.is_null());
         let median = |number| {
@@ -189,7 +198,7 @@ mod tests {
         };
         let found = median(None);
         let not_found = [0, 1, 4711].map(|number| median(Some(number)));
-        // SAFETY: open, and used by nobody else.
+        // SAFETY: open, and not used by anything else.
         unsafe { CloseHandle(foreign) };
         assert!(not_found.iter().all(|time| (found * 2..NANOS).contains(time)), "{found}, {not_found:?}");
     }

@@ -1,8 +1,8 @@
-//! A file beside the lock files, mapped.
+//! A mapped file next to the lock files.
 //!
-//! On Windows, where the memory of the `shared_memory` crate is a file too, but one in `%TEMP%`: with another `%TEMP%` the same id
-//! leads elsewhere, and where that cannot be written to there is no memory at all. On the other systems, where
-//! `PROCESS_RWLOCK_DIR` says that the locks are elsewhere.
+//! Used on Windows, where the `shared_memory` crate uses a file too, but in `%TEMP%`: with another
+//! `%TEMP%` the same ID leads elsewhere, and without a writable `%TEMP%` no memory can be created.
+//! Used on other systems if `PROCESS_RWLOCK_DIR` selects another place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -24,7 +24,7 @@ fn options() -> OpenOptions {
     use windows_sys::Win32::Storage::FileSystem::FILE_ATTRIBUTE_TEMPORARY;
 
     let mut options = OpenOptions::new();
-    // Not to be written to the disk as long as there is room for it in memory.
+    // Tells Windows not to write the file to disk as long as memory is available.
     options.read(true).write(true).attributes(FILE_ATTRIBUTE_TEMPORARY);
     options
 }
@@ -66,7 +66,7 @@ fn remove_at_last_close(_path: &Path, error: io::Error) -> io::Result<()> {
     Err(error)
 }
 
-/// What is mapped cannot be removed, but be told to go with its last handle.
+/// A mapped file cannot be removed, but it can be marked for deletion with its last handle.
 #[cfg(windows)]
 fn remove_at_last_close(path: &Path, _error: io::Error) -> io::Result<()> {
     use std::os::windows::fs::OpenOptionsExt;

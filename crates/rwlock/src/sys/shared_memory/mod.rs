@@ -1,4 +1,4 @@
-//! Memory that processes share, by an id or in a file: zeroed, and there until it is unlinked.
+//! Memory that processes share, by an ID or in a file: zeroed, and kept until it is unlinked.
 
 use std::io;
 
@@ -9,14 +9,15 @@ pub(crate) mod unix;
 /// Why memory cannot be used.
 pub(crate) enum Unusable {
     Gone,
-    /// It was cut off.
+    /// It was truncated.
     Empty,
-    /// Somebody else made it.
+    /// Another user created it.
     #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
     Foreign(String),
-    /// Others may open it: its mode.
+    /// Its mode, which gives other users access.
     #[cfg_attr(windows, expect(dead_code, reason = "it lies in a folder of the user's own"))]
     Open(u32),
-    /// Perhaps it is all right, and only we cannot have it: too many open files, no memory. What failed, and how.
+    /// The memory may be valid, but this process cannot map it: too many open files, or not enough
+    /// memory. The failed call and its error.
     Refused(&'static str, io::Error),
 }

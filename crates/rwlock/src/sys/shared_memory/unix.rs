@@ -1,7 +1,8 @@
-//! The system's own, through the `shared_memory` crate.
+//! The system's shared memory, through the `shared_memory` crate.
 //!
-//! The crate keeps a descriptor for each mapping. A process may have thousands of locks open, and their lock files need one each
-//! already: so memory is mapped from a descriptor that is closed at once, and what the crate made is mapped once more.
+//! The crate keeps a descriptor open for each mapping. A process may have thousands of locks open,
+//! and each needs a descriptor for its lock file already. So memory is mapped through a descriptor
+//! that is closed immediately, and memory that the crate created is mapped again.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -21,17 +22,18 @@ pub(crate) fn id_prefix() -> String {
     format!("process-rwlock-{}-", unsafe { libc::geteuid() })
 }
 
-/// On macOS an id may have 31 bytes (`PSHMNAMLEN`).
+/// On macOS an ID has 31 bytes at most (`PSHMNAMLEN`).
 #[cfg(target_os = "macos")]
 pub(crate) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
-/// Maps the memory `id`, if it is this user's alone: everybody may make some under an id that is free again.
+/// Maps the memory `id`, if only this user can access it: any user can create memory with an ID
+/// that is free.
 pub(crate) fn open(id: &str) -> Result<MmapRaw, Unusable> {
     let memory = open_existing(id).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
-        // Our own we may open.
+        // This user could open its own memory.
         io::ErrorKind::PermissionDenied => Unusable::Foreign("belongs to another user".into()),
         _ => Unusable::Refused("shm_open", error),
     })?;
@@ -52,7 +54,7 @@ pub(crate) fn open(id: &str) -> Result<MmapRaw, Unusable> {
 pub(crate) fn create(id: &str, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
     crash_point!(create_memory);
     let mut memory = make(id, bytes).map_err(|error| ("shm_open", error))?;
-    // No process owns it: it must outlive its maker.
+    // No process owns the memory: it must outlive its creator.
     memory.set_owner(false);
     let object = open_existing(id).map_err(|error| ("shm_open", error))?;
     crash_point!(reserve_memory);
@@ -62,7 +64,7 @@ pub(crate) fn create(id: &str, bytes: usize) -> Result<MmapRaw, (&'static str, i
     Ok(map)
 }
 
-/// Of its calls the first alone can be interrupted, with nothing done.
+/// Only the first of its calls can be interrupted, before it has changed anything.
 fn make(id: &str, bytes: usize) -> io::Result<Shmem> {
     loop {
         match ShmemConf::new().os_id(id).size(bytes).create().map_err(system_error) {
@@ -76,7 +78,7 @@ fn open_existing(id: &str) -> io::Result<File> {
     let id = CString::new(id)?;
     // SAFETY: `id` is a C string.
     let descriptor = retried(|| unsafe { libc::shm_open(id.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC, 0) })?;
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and not owned by anything else.
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
