@@ -25,7 +25,7 @@ const RUSTC = {
 }
 // An input that takes longer (s) hangs: its slowest step may take 5. What is longer (bytes) repeats itself.
 const LIMITS = ['-timeout=60', '-max_len=256', '-len_control=0', '-rss_limit_mb=2048']
-// Leaks are left to `npm run sanitize`: here threads end at any time, and what they are about to free looks like one.
+// `npm run sanitize` finds leaks. Here threads end at any time, and the memory that they are about to free would count.
 export const ENVIRONMENT = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' }
 /** How long a mutant may stay unnoticed (s). */
 const MUTANT_TIME = 120

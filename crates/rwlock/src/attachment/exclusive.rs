@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::{Attachment, HoldEnd, unstamp};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Reads};

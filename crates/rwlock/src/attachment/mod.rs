@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use self::pending::Pending;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::monitor::peer_check::PeerCheck;
 use crate::options::Identity;

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use super::Attachment;
 use super::pending::{Drain, NESTED_READ_GRACE, Pending, Request};
 pub use super::pending::{Outcome, RequestId};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::options::WaitOptions;
 use crate::protocol::gate::{Gate, Hold};

@@ -158,8 +158,8 @@ impl PeerCheck {
         if let Some(before) = before
             && self.exit_notices.len() < MAX_EXIT_NOTICES
         {
-            if let Some(place) = before.iter().position(|exit_notice| exit_notice.is_of(&self.segment, slot)) {
-                let exit_notice = before.swap_remove(place);
+            if let Some(position) = before.iter().position(|exit_notice| exit_notice.is_of(&self.segment, slot)) {
+                let exit_notice = before.swap_remove(position);
                 let is_sure = exit_notice.is_sure;
                 self.exit_notices.push(exit_notice);
                 if is_sure && !self.checks.is_multiple_of(CHECKS_TO_PROBE) {
