@@ -19,8 +19,9 @@ pub use page::Page;
 pub use system::records_and_memories;
 pub use time::{TEST_TIMEOUT, ms, timed, until, within};
 
-/// Whether this runs under an emulator (`npm run cross`). There it may take longer to wake a process than the lock has patience
-/// with one whose turn it is, and the order of the queue is not kept. Says so.
+/// Whether the test runs under an emulator (`npm run cross`). There, waking a process can take
+/// longer than the lock's grace period, so that the order of the queue is not kept. Prints a
+/// message if so.
 pub fn is_emulated() -> bool {
     let emulator = std::env::var_os("PROCESS_RWLOCK_EMULATOR");
     if let Some(emulator) = &emulator {
