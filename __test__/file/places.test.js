@@ -1,4 +1,5 @@
-// process-rwlock/file: which files are one file, and what an update keeps of a file besides its content.
+// process-rwlock/file: which files are one file, and what an update keeps of a file besides its
+// content.
 import {
   chmodSync,
   existsSync,
@@ -398,7 +399,8 @@ usersTest('the owner is kept where that is permitted', async (t) => {
   for (const path of [file, `${file}.bak`]) {
     t.deepEqual(await root.ask('stat', { file: path }), { mode: 0o4666, uid: 1000, gid: 1000 })
   }
-  // The new file belongs to another group, which must get no more than all have, and to another user.
+  // The new file belongs to another group, which must get no more than all have, and to another
+  // user.
   chmodSync(file, 0o4676)
   await other.ask('setSync', { file, value: 3 })
   t.deepEqual(await root.ask('stat', { file }), { mode: 0o666, uid: 1001, gid: 1001 })
