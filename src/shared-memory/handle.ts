@@ -40,6 +40,7 @@ export class Handle implements LockEngine<number> {
   watched = 0
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
+  #identity: string | undefined
 
   constructor(
     readonly location: LockLocation,
@@ -57,7 +58,8 @@ export class Handle implements LockEngine<number> {
   }
 
   get identity(): string {
-    return translated(() => binding.identity(this.attachment))
+    this.#identity ??= translated(() => binding.identity(this.attachment))
+    return this.#identity
   }
 
   assertOpen(): void {

@@ -23,10 +23,10 @@ const MARGIN: Duration = Duration::from_secs(3);
 const SEATS: usize = 3;
 const STEPS: usize = 40;
 /// How often a wait that no process wakes may poll: a few times for each check of dead peers.
-const LOOKS: u64 = 64;
-const LOOKS_PER_MS: u64 = 8;
+const POLLS: u64 = 64;
+const POLLS_PER_MS: u64 = 8;
 /// Wakes that two threads and a scribbler may cause.
-const LOOKS_TOGETHER: u64 = 20_000;
+const POLLS_TOGETHER: u64 = 20_000;
 
 #[derive(Clone, Copy)]
 pub enum Place {
@@ -216,17 +216,17 @@ impl Driver {
             Mode::Upgradable => held.is_some(),
             Mode::Write => held.is_some() || shares,
         };
-        let mut looks = 0;
+        let mut polls = 0;
         let interrupted = || {
-            if looks == 0 {
+            if polls == 0 {
                 self.place.inflict(damage.as_ref());
             }
-            looks += 1;
-            looks == u64::from(patience) + 3
+            polls += 1;
+            polls == u64::from(patience) + 3
         };
         let result = bounded("wait", ms, || own.wait(mode, terms, interrupted));
         self.judge(result, terms, deadlock);
-        self.slept(looks, ms);
+        self.slept(polls, ms);
     }
 
     /// One attachment waits while the other holds the lock, or does not come in its turn, and memory is damaged meanwhile.
@@ -263,19 +263,19 @@ impl Driver {
 
     fn wait_upgrade(&self, own: &Attachment, input: &mut Input) {
         let (terms, ms) = terms(input);
-        let mut looks = 0;
+        let mut polls = 0;
         // Another upgrade of the same hold may wait already, which the caller cannot see from here.
         let deadlock = own.exclusive() != Some(Mode::Upgradable) || own.reads() != 0 || own.pending() != 0;
         let result = bounded("upgrade", ms, || {
             own.wait_upgrade(terms, || {
-                looks += 1;
+                polls += 1;
                 false
             })
         });
         if !(deadlock && result.is_ok()) {
             self.judge(result, terms, deadlock);
         }
-        self.slept(looks, ms);
+        self.slept(polls, ms);
     }
 
     fn judge(&self, result: Result<(), Error>, terms: WaitOptions, deadlock: bool) {
@@ -322,9 +322,9 @@ impl Driver {
         assert!(!self.alone || busy < 4 * MS + slept / 6, "busy for {busy} of {slept} ns of a wait");
     }
 
-    fn slept(&self, looks: u64, ms: u64) {
-        let limit = LOOKS + LOOKS_PER_MS * ms + if self.alone { 0 } else { LOOKS_TOGETHER };
-        assert!(looks <= limit, "looked {looks} times in {ms} ms: it does not sleep");
+    fn slept(&self, polls: u64, ms: u64) {
+        let limit = POLLS + POLLS_PER_MS * ms + if self.alone { 0 } else { POLLS_TOGETHER };
+        assert!(polls <= limit, "{polls} polls in {ms} ms: it does not sleep");
     }
 
     /// All attachments but one close. That one gets the lock, or an error that it is damaged, whatever the memory says.
@@ -339,7 +339,7 @@ impl Driver {
         only_corrupt(own.release_exclusive(HoldEnd::Consistent));
         let terms = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
         match bounded("the last wait", 2000, || own.wait(Mode::Write, terms, || false)) {
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "nobody else is there, and yet: {error}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "no other attachment is open, and yet: {error}"),
             Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Consistent)),
         }
     }
