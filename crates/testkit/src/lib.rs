@@ -4,7 +4,6 @@
 pub mod floors;
 #[cfg(unix)]
 pub mod fork;
-
 mod stress;
 
 use std::fs::OpenOptions;
