@@ -1,5 +1,6 @@
 // Checks that every link of the documents and of the site has a target, that every error code has
-// an anchor, and that ARCHITECTURE.md names what exists. Links to other sites are not followed.
+// an anchor, and that ARCHITECTURE.md and docs/testing.md name what exists. Links to other sites
+// are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,7 +50,9 @@ function* documentProblems(texts, pages) {
   for (const [code] of readFileSync(new URL('src/errors.ts', root), 'utf8').matchAll(/\bERR_\w+/g)) {
     if (!/_$/.test(code) && !errors.has(slug(code))) yield `docs/errors.md: there is no ${code}`
   }
-  for (const problem of nameProblems(texts.get('ARCHITECTURE.md') ?? '')) yield `ARCHITECTURE.md: ${problem}`
+  for (const file of ['ARCHITECTURE.md', 'docs/testing.md']) {
+    for (const problem of nameProblems(texts.get(file) ?? '')) yield `${file}: ${problem}`
+  }
   for (const [file, text] of texts) {
     for (const target of linksOf(text)) {
       const problem = target.startsWith(SITE)
@@ -104,6 +107,12 @@ function anchorsOf(text) {
 
 /** @param {string} site @param {Texts} pages */
 function* siteProblems(site, pages) {
+  const home = pages.get('index.html') ?? ''
+  for (const file of pages.keys()) {
+    if (!/\.html$/.test(file) || /^404|(?:^|\/)index\.html$/.test(file)) continue
+    if (!home.includes(`href="${BASE}${file.replace(/\.html$/, '')}"`))
+      yield `site/${file}: the sidebar does not list it`
+  }
   for (const [file, text] of pages) {
     if (
       /<(?:script|img|iframe|source)\b[^>]*\bsrc="(?:https?:)?\/\//.test(text) ||

@@ -1,5 +1,4 @@
-// Checks that what the code spans of ARCHITECTURE.md name exists: files, functions, types and
-// constants.
+// Checks that what the code spans of a document name exists: files, functions, types and constants.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
@@ -12,7 +11,7 @@ const FILE = /^[\w-]+\.(?:js|rs|ts)$/
 /** A type and its method, or a name with an underscore. */
 const NAME = /^(?:\w+::)?\w*(?:_|(?<=::))\w+$/
 
-/** @param {string} text of ARCHITECTURE.md */
+/** @param {string} text */
 export function* nameProblems(text) {
   const files = trackedFiles()
   const names = namesIn(files.filter((file) => /\.(?:rs|ts)$/.test(file)))

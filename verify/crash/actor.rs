@@ -1,4 +1,4 @@
-//! A process of a case: does as its mailbox says, and notes on the checker page what it holds.
+//! A process of a case: it obeys the commands in its mailbox, and records on the checker page what it holds.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use crate::labels;
 use crate::memory::{LockLocation, Memory};
 use crate::stage::{self, Actor as Mailbox, Inside, Phase, Stage, letter};
 
-/// Of a lock that nobody asked another of.
+/// The capacity of a lock that no opener requested.
 const CAPACITY: u64 = 6;
 /// See `attachment.rs`.
 const PRUNE_INTERVAL: u64 = 1024;
@@ -37,11 +37,11 @@ pub struct Actor {
     attachment: Option<Attachment>,
     others: Vec<Attachment>,
     requests: Vec<(RequestId, Mode)>,
-    /// What wakes it in a `watch`, if anything does but the watcher.
+    /// What wakes it in a `watch`, if not the watcher.
     doorbell: Option<Doorbell>,
 }
 
-/// The rest of this process' life. `target` is for the victim's operation.
+/// Runs until the process ends. `target` is for the victim's operation.
 pub fn live(stage: &'static Stage, me: usize, location: LockLocation, target: Option<Target>) {
     inject::hook(stage, location.clone(), me);
     let mut actor =
@@ -128,10 +128,10 @@ impl Actor {
                 self.stage.set_phase(self.me, Phase::Outside);
             }
             "remove" => return answered(remove(self.lock())),
-            // Of a lock that is held whenever the victim looks, though it is made anew meanwhile.
+            // The lock is held whenever the victim lists it, although it is made anew meanwhile.
             "list-held" => match list() {
                 Ok(seen) if seen.iter().any(|lock| !lock.holders.is_empty()) => {}
-                Ok(_) => self.stage.fail("the list does not show who holds the lock"),
+                Ok(_) => self.stage.fail("the list does not show the holder of the lock"),
                 Err(error) => return said(error),
             },
             "prune" => return answered(prune(false)),
@@ -191,7 +191,7 @@ impl Actor {
                 }
             }
             "fail" => {
-                // The hold ends, and the writer's death before it stays to be told.
+                // The hold ends, and the earlier writer's death stays reported.
                 let expected = self.stage.expected.load(SeqCst);
                 self.begin_leave();
                 self.stage.leave(self.me, Inside::Nobody);
@@ -207,7 +207,7 @@ impl Actor {
             }
             "inspect" => drop(self.attachment().inspect()),
             "stamp" => self.attachment().stamp_read(),
-            "write-to-unlisting" => loop {
+            "write-until-pruning" => loop {
                 assert!(self.attachment().try_write());
                 let token = self.attachment().token();
                 self.attachment().release_exclusive(HoldEnd::Consistent).unwrap();
@@ -276,7 +276,7 @@ impl Actor {
         attachment.stamp_read();
         let (died, expected) = (attachment.owner_died(), self.stage.expected.load(SeqCst));
         if died.as_ref().map_or(0, |died| died.pid) != expected || died.is_some() != attachment.is_poisoned() {
-            self.stage.fail(&format!("{} was told that {died:?} died, not pid {expected}", letter(self.me)));
+            self.stage.fail(&format!("{} reports that {died:?} died, not pid {expected}", letter(self.me)));
         }
     }
 
@@ -286,7 +286,7 @@ impl Actor {
         }
     }
 
-    /// A write hold that ends whole is the end of the story of an earlier one.
+    /// A write hold that ends consistent clears the poison of an earlier death.
     fn end_as_owner_died(&self) {
         if self.attachment().exclusive() == Some(Mode::Write) {
             self.stage.expected.store(0, SeqCst);
@@ -358,7 +358,7 @@ impl Actor {
         }
     }
 
-    /// What anybody must be able to do after everything.
+    /// What any process must be able to do after every case.
     fn survive(&mut self) -> String {
         KEPT.set(None);
         self.others.clear();
@@ -374,7 +374,7 @@ impl Actor {
         "ok".into()
     }
 
-    /// Nobody else is there: the lock must be as if nothing had happened, but for a death to be told.
+    /// No other process is attached: the lock must be as new, except for a death to report.
     fn examine(&mut self) -> String {
         let answer = self.open(None);
         if answer != "ok" {
@@ -401,7 +401,7 @@ impl Actor {
                 Err(error) => return format!("attachment {number} of {capacity}: {error}"),
             }
         }
-        // While a death was to be told, the spare slot may have been given out; then there is room for one more.
+        // While a death was to be reported, the spare slot may have been claimed; then there is room for one more.
         for _ in 0..u32::from(expected != 0) {
             self.others.extend(Attachment::open(self.lock(), &self.options(None)));
         }

@@ -1,6 +1,6 @@
 // The crash test as a command, and how it is tried on a mutant.
-import { fileURLToPath } from 'node:url'
-import { capture, root, run } from '../../scripts/lib/run.js'
+import { capture, run } from '../../scripts/lib/run.js'
+import { targetOf } from '../mutants/run.js'
 
 const CRASH = ['--package', 'process-rwlock', '--features', 'crash-injection', '--test', 'crash']
 
@@ -13,7 +13,7 @@ export function crash(args) {
 export async function find(copy) {
   const options = {
     cwd: copy,
-    env: { ...process.env, CARGO_TARGET_DIR: fileURLToPath(new URL('target/', root)) },
+    env: { ...process.env, CARGO_TARGET_DIR: targetOf('crash') },
   }
   const build = await capture('cargo', ['test', '--quiet', ...CRASH, '--no-run'], options)
   if (build.code !== 0) throw new Error(`it does not compile:\n${build.output}`)

@@ -1,4 +1,4 @@
-//! The hook: counts the steps of a victim's operation, and does to it at one of them what the case says.
+//! The hook: counts the crash points of a victim's operation, and halts it at the one that the case says.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -15,13 +15,13 @@ pub enum Action {
     Kill,
     /// SIGSTOP; the driver kills it later.
     Stop,
-    /// SIGSTOP; the driver lets it go on later, after the others have gone past.
+    /// SIGSTOP; the driver continues it later, after the others have finished.
     Pause,
-    /// `exit`: what its thread keeps in a thread-local is closed on the way, all else just ends.
+    /// `exit`: its thread-locals are closed, everything else just ends.
     Exit,
 }
 
-/// A step of a scenario's victim: the `nth` time that it reaches `label`.
+/// The `nth` time that the victim of a scenario reaches the crash point `label`.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     pub label: usize,
@@ -41,7 +41,7 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static TARGET: OnceLock<Target> = OnceLock::new();
 static REACHED: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
 static WRITES: AtomicUsize = AtomicUsize::new(0);
-/// The victim has come past the end of its write hold, and has begun no other.
+/// The victim has passed the end of its write hold, and has begun no other.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
 pub fn hook(stage: &'static Stage, location: LockLocation, me: usize) {
@@ -49,7 +49,7 @@ pub fn hook(stage: &'static Stage, location: LockLocation, me: usize) {
     on_crash_point(reached);
 }
 
-/// From here on steps are noted, and `target` is looked for.
+/// From here on crash points are recorded, and the victim is halted at `target`.
 pub fn arm(target: Option<Target>) {
     if let Some(target) = target {
         TARGET.get_or_init(|| target);
@@ -82,7 +82,7 @@ fn reached(label: &'static str) {
         && (target.label, target.nth) == (number, nth)
     {
         disarm();
-        // Beside the actor, which goes on meanwhile, nobody knows how things are at the end; stopped first, they are known.
+        // A running actor would change the state until it is dead. So it is stopped first.
         if is_actor() || matches!(target.action, Action::Stop | Action::Pause) {
             act(target.action);
         }
@@ -127,13 +127,13 @@ fn raise(signal: i32) {
     unsafe { libc::kill(me, signal) };
 }
 
-/// Whether this is the thread that does what the actor does, and not the one that listens for deaths.
+/// Whether this is the actor's own thread, and not the one that waits for exit notices.
 fn is_actor() -> bool {
     std::thread::current().name() != Some("rwlock-deaths")
 }
 
-/// Notes, just before `actor` dies, whose death those who come after it must be told: its own if it is inside a write
-/// hold, as the gate and its token say, which nobody else changes then. What the actor knows itself must agree.
+/// Records, just before `actor` dies, which death later holders must report: its own if it is inside a write hold, as the
+/// gate and its token say, which no other process changes then. What the actor itself knows must agree.
 pub fn note_death(stage: &Stage, location: &LockLocation, actor: usize, pid: u32) {
     let told = Memory::read(location).and_then(|memory| memory.told_after(pid));
     if let Some(told) = told {

@@ -1,4 +1,4 @@
-//! The labels that exist: every `crash_point!(label)` in the sources.
+//! The labels of all crash points in the sources.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 static LABELS: OnceLock<BTreeMap<String, usize>> = OnceLock::new();
 
-/// Label to number, in the order of the alphabet.
+/// Each label with its number, in alphabetical order.
 pub fn all() -> &'static BTreeMap<String, usize> {
     LABELS.get_or_init(|| {
         let mut found = BTreeMap::new();

@@ -1,8 +1,8 @@
-//! Kills, stops and ends a process at every step that it takes, in every state of its peers, and sees to it that the others
-//! go on: `crash_point!(label)` in the sources marks the steps, `scenarios.rs` says who does what.
+//! Kills, stops and ends a process at each crash point that it reaches, in many situations, and checks that the other
+//! processes continue. `crash_point!(label)` in the sources marks the crash points; `scenarios.rs` has the situations.
 //!
-//! Each scenario is played once to note the steps of its victim's operation, and then once more for each of them and each way
-//! to go.
+//! Each scenario is played once to record the crash points of its victim's operation, and then once more for each of them
+//! and each action.
 
 mod actor;
 mod inject;
@@ -25,15 +25,15 @@ use play::{Played, play};
 use scenarios::{SCENARIOS, Scenario, Where};
 use stage::{Shared, Stage};
 
-/// Where there are no other files.
+/// A directory without other files.
 const FOLDER: &str = "/dev/shm/crash";
-/// Most of the time goes into waiting: for looks after the dead, for patience with the stopped. Each has a `/dev/shm` of its own.
+/// Most of the time is spent in waits: for checks of dead peers, for grace periods. Each worker has its own `/dev/shm`.
 const WORKERS: usize = 8;
 /// Failures after which the run ends.
 const ENOUGH: u32 = 8;
 
 const USAGE: &str = "\
---full           every step up to the third time and the last, each killed, stopped and ended; else the first time only
+--full           each crash point up to the third time and the last; without it the first time only
 --only S[:L[:N[:A]]]
                  of scenario S only, label L, the Nth time, action A (kill, stop, pause or exit)
 --mutant         end at the first failure";
@@ -69,14 +69,14 @@ fn main() {
     }
 }
 
-/// Plays scenarios that nobody has played yet.
+/// Plays scenarios that no worker has played yet.
 fn work(wanted: &Wanted, tally: &Tally) {
     let own_shm = sandbox::enter();
     if let Err(error) = &own_shm
         && tally.without_names.fetch_add(1, SeqCst) == 0
     {
         println!(
-            "No /dev/shm of our own ({error}; root has one, or who may make user namespaces): without named locks."
+            "No private /dev/shm ({error}): named locks are skipped. Run as root, or where user namespaces are allowed."
         );
     }
     let folder = if own_shm.is_ok() { FOLDER.into() } else { env::temp_dir().join(format!("crash-{}", process::id())) };
@@ -127,7 +127,7 @@ impl Wanted {
             && self.action.as_ref().is_none_or(|action| action == target.action.name())
     }
 
-    /// The cases of a scenario whose victim takes these steps.
+    /// The cases of a scenario whose victim reaches these crash points.
     fn cases(&self, steps: &[usize]) -> Vec<Target> {
         let mut times = BTreeMap::new();
         steps.iter().for_each(|label| *times.entry(*label).or_insert(0) += 1);
@@ -205,20 +205,20 @@ impl Case<'_> {
         };
         let steps = self.stage.steps();
         let last: Vec<_> = steps[steps.len().saturating_sub(12)..].iter().map(|label| labels::name(*label)).collect();
-        println!("FAILED {which}\n  {why}\n  last steps: {}\n  npm run crash -- --only {which}", last.join(" "));
+        println!("FAILED {which}\n  {why}\n  last crash points: {}\n  npm run crash -- --only {which}", last.join(" "));
         self.tally.failed.fetch_add(1, SeqCst);
         play::clean(self.location);
     }
 }
 
-/// What the workers found, together. All zero at first.
+/// What all workers found. All zero at first.
 #[repr(C)]
 struct Tally {
-    /// The scenario that nobody has taken yet.
+    /// The next scenario to play.
     next: AtomicU32,
     scenarios: AtomicU32,
     cases: [AtomicU32; Action::ALL.len()],
-    /// The victim went another way than when its steps were noted, and finished.
+    /// The victim took another path than when its crash points were recorded, and finished.
     missed: AtomicU32,
     failed: AtomicU32,
     without_names: AtomicU32,
@@ -250,8 +250,11 @@ impl Tally {
             cases.iter().sum::<u32>(),
             time.as_secs_f64()
         );
-        println!("{} where the victim did not come by that step again, and finished", self.missed.load(SeqCst));
-        println!("slowest: the others were through {} ms after the end", self.slowest.load(SeqCst) / 1000);
+        println!(
+            "{} cases in which the victim did not reach the crash point again, and finished",
+            self.missed.load(SeqCst)
+        );
+        println!("slowest: the others finished {} ms after the end", self.slowest.load(SeqCst) / 1000);
         println!("labels: {} of {exist} hit", exist - never.len());
         if !never.is_empty() {
             println!("never hit: {}", never.join(" "));

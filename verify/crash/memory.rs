@@ -1,4 +1,4 @@
-//! A lock's memory, read as bytes: what it says is not taken from the code under test. The format is that of `layout.rs`.
+//! A lock's memory, read as bytes and not by the code under test. The format is that of `layout.rs`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ const REMOVAL: usize = 312;
 /// Of the word there: the lock is removed.
 const REMOVED: u64 = 2;
 
-/// Where the lock of the cases is.
+/// The location of the lock of the cases.
 #[derive(Clone, Debug)]
 pub enum LockLocation {
     Named(String),
@@ -25,14 +25,14 @@ pub enum LockLocation {
 pub struct Memory(Vec<u8>);
 
 impl Memory {
-    /// `None` if there is no lock, or one that is removed and not deleted yet.
+    /// `None` if there is no lock, or one that is removed but not deleted yet.
     pub fn read(location: &LockLocation) -> Option<Self> {
         let is_lock = |memory: &Self| {
             memory.0.len() > SLOTS + SLOT && memory.0.starts_with(b"PRWLOCK1") && memory.word(REMOVAL) & 3 != REMOVED
         };
         match location {
             LockLocation::Path(path) => Some(Self(fs::read(path).ok()?)).filter(is_lock),
-            // The first, of those that a stopped maker did not publish, is the one that others use if they use one.
+            // If a stopped creator left several unpublished records, other processes use the first.
             LockLocation::Named(name) => fs::read_dir("/dev/shm")
                 .ok()?
                 .filter_map(|entry| Some(Self(fs::read(entry.ok()?.path()).ok()?)))
@@ -64,7 +64,7 @@ impl Memory {
         modes.contains(&mode) && self.slots_of(pid).any(|slot| slot == SLOTS + owner * SLOT)
     }
 
-    /// If the gate says that `pid` writes: the pid of the writer whose death inside is to be told should it die now (0: none).
+    /// If the gate says that `pid` writes: the pid of the writer whose death must be reported if it died now (0: none).
     /// That is its own if its slot has the lock's token, for then its write hold has begun, and not ended.
     pub fn told_after(&self, pid: u32) -> Option<u32> {
         let inside = self.slots_of(pid).any(|slot| self.word(slot + TOKEN) == self.word(FENCE));
@@ -76,12 +76,12 @@ impl Memory {
         if poisoned { self.word(SLOTS + died * SLOT + PID) as u32 } else { 0 }
     }
 
-    /// Others must wait for `pid`: it reads, or has the gate and is not just waiting for the readers to leave.
+    /// Other processes must wait for `pid`: it reads, or owns the gate and does not only wait for readers to leave.
     pub fn is_held_by(&self, pid: u32) -> bool {
         self.has_gate(pid, &[1, 3, 4]) || self.slots_of(pid).any(|slot| self.word(slot) as u32 != 0)
     }
 
-    /// What is not as it should be where nobody holds the lock, nobody waits and no death is left to be told.
+    /// What is wrong if no process holds the lock or waits, and no death is left to report.
     pub fn remains(&self) -> Option<String> {
         let gate = self.gate();
         if gate & 0b11_1111 != 0 {

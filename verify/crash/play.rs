@@ -1,5 +1,5 @@
-//! Plays one case: brings the actors to where the scenario wants them, lets the victim take its steps up to the one where
-//! it is halted, and sees to it that everybody else finishes and that nothing is left.
+//! Plays one case: brings the actors into the situation of the scenario, runs the victim up to the crash point at which it
+//! is halted, and checks that all other actors finish and that nothing is left.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,13 +20,13 @@ enum State {
     Dead,
 }
 
-/// What became of a case that went well.
+/// The result of a case that went well.
 pub struct Played {
-    /// The victim was halted where the case wants it. (It does not always come by there a second time.)
+    /// The victim was halted at the crash point. (It does not always reach it a second time.)
     pub halted: bool,
-    /// The steps of its operation.
+    /// The crash points of its operation.
     pub steps: Vec<usize>,
-    /// From the victim's end to the last of those who waited.
+    /// The time from the victim's end to the end of the last wait.
     pub recovery: Duration,
 }
 
@@ -35,17 +35,17 @@ pub struct Play<'a> {
     location: &'a LockLocation,
     target: Option<Target>,
     processes: [(libc::pid_t, State); ACTORS.len()],
-    /// Whom a command was given that is not carried out yet.
+    /// The actors with a command that is not carried out yet.
     busy: [bool; ACTORS.len()],
     begun: bool,
 }
 
-/// Openers that may look for left-overs before there must be none.
+/// How many opens may sweep before nothing may be left.
 const SWEEPS: u32 = 5;
 
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// `script` is that of a scenario. Every process is gone when this returns.
+/// `script` is that of a scenario. All processes have ended when this returns.
 pub fn play(stage: &'static Stage, location: &LockLocation, script: &str, target: Option<Target>) -> Result<Played> {
     stage.clear();
     let processes = [(0, State::Absent); ACTORS.len()];
@@ -101,9 +101,9 @@ impl Play<'_> {
             }
             // It dies at its first `label`.
             "dies" => {
-                let (who, doomed) = rest.split_once(' ').expect("who dies where");
-                let actor = actor_of(who);
-                self.tell(actor, &format!("?{doomed}"))?;
+                let (name, dying) = rest.split_once(' ').expect("an actor and a label");
+                let actor = actor_of(name);
+                self.tell(actor, &format!("?{dying}"))?;
                 self.until("it dies", |play| !play.busy[actor])?;
                 (self.processes[actor].1 == State::Dead).then_some(()).ok_or("it lives".into())
             }
@@ -133,7 +133,7 @@ impl Play<'_> {
                 self.tell(actor, commands.unwrap_or(rest))?;
                 let sleeps = |play: &Self| play.stage.actors[actor].sleeps.load(SeqCst);
                 self.until("it is done or asleep", |play| {
-                    // Whether it was meant to or not, it may wait for the halted one.
+                    // It may wait for the halted victim, intended or not.
                     let may_wait = commands.is_some() || play.victim_is_halted();
                     !play.busy[actor] || (may_wait && sleeps(play) > before)
                 })
@@ -141,7 +141,7 @@ impl Play<'_> {
         }
     }
 
-    /// The victim is gone, or stopped, or has finished. The others must be able to go on, and so must whoever comes later.
+    /// The victim is dead, stopped, or has finished. The others must be able to continue, and so must later processes.
     fn wind_up(&mut self, script: &str) -> Result<Duration> {
         for actor in 0..ACTORS.len() {
             if actor != VICTIM && self.processes[actor].1 == State::Stopped {
@@ -149,9 +149,9 @@ impl Play<'_> {
             }
         }
         if self.processes[VICTIM].1 == State::Stopped {
-            // Nobody waits for who stopped in the middle of opening or closing, but where it has the setup byte of a file.
+            // No process waits for one that stopped while opening or closing, unless it has the setup byte of a file.
             if !has_setup_byte(self.location, script) {
-                self.go_on_beside_the_stopped()?;
+                self.continue_despite_the_stopped()?;
             }
             if !self.go_on()? {
                 self.kill(VICTIM)?;
@@ -161,7 +161,7 @@ impl Play<'_> {
         self.until_all_done(|_| false)?;
         let recovery = start.elapsed();
         if script.contains("! remove") && Memory::read(self.location).is_none() {
-            self.stage.expected.store(0, SeqCst); // who removes a lock removes what it had to tell
+            self.stage.expected.store(0, SeqCst); // removing a lock removes the death that it had to report
         }
         let alive: Vec<usize> = (0..ACTORS.len()).filter(|&actor| self.processes[actor].1 == State::Runs).collect();
         for &actor in &alive {
@@ -170,11 +170,11 @@ impl Play<'_> {
         }
         for looks in 1.. {
             self.tell(OBSERVER, "examine")?;
-            self.until("a fresh one looks at it", |play| !play.busy[OBSERVER])?;
+            self.until("a new observer checks it", |play| !play.busy[OBSERVER])?;
             (0..ACTORS.len()).for_each(|actor| self.end(actor));
             match nothing_left(self.location) {
                 Ok(()) => break,
-                // A first opener looks for left-overs, but not for longer than a few ms: on a busy machine it finds none.
+                // The first open sweeps, but only for a few ms: on a busy machine it may find nothing.
                 Err(_) if looks < SWEEPS => self.processes[OBSERVER].1 = State::Absent,
                 Err(why) => return Err(why),
             }
@@ -182,13 +182,13 @@ impl Play<'_> {
         Ok(recovery)
     }
 
-    /// Where the stopped victim holds nothing, nobody has to wait for it for good. Where it does, they wait, and look.
-    fn go_on_beside_the_stopped(&mut self) -> Result {
+    /// If the stopped victim holds nothing, no process may wait for it for good. If it holds, they wait.
+    fn continue_despite_the_stopped(&mut self) -> Result {
         let pid = self.processes[VICTIM].0 as u32;
         if !Memory::read(self.location).is_some_and(|memory| memory.is_held_by(pid)) {
             return self
                 .until_all_done(|_| false)
-                .map_err(|why| format!("beside a stopped one that holds nothing: {why}"));
+                .map_err(|why| format!("with a stopped victim that holds nothing: {why}"));
         }
         let sleeps = |play: &Self| play.stage.actors.each_ref().map(|actor| actor.sleeps.load(SeqCst));
         let before = sleeps(self);
@@ -198,7 +198,7 @@ impl Play<'_> {
         })
     }
 
-    /// Lets the victim go on if it was only paused.
+    /// Continues the victim if it was only paused.
     fn go_on(&mut self) -> Result<bool> {
         let goes = self.is_paused_only() && self.processes[VICTIM].1 == State::Stopped;
         if goes {
@@ -209,7 +209,7 @@ impl Play<'_> {
         Ok(goes)
     }
 
-    /// Until nobody is busy, or `enough`. Who is idle and holds something gives it up.
+    /// Until no actor is busy, or `enough`. An idle actor releases what it holds.
     fn until_all_done(&mut self, enough: impl Fn(&Self) -> bool) -> Result {
         let mut released = [false; ACTORS.len()];
         let deadline = Instant::now() + BOUND;
@@ -251,13 +251,13 @@ impl Play<'_> {
         }
     }
 
-    // ---- what there is to see
+    // ---- observing
 
     fn victim_is_halted(&self) -> bool {
         self.begun && (self.processes[VICTIM].1 == State::Dead || self.stage.actors[VICTIM].halts.load(SeqCst) != 0)
     }
 
-    /// The victim takes no further step of its operation.
+    /// The victim reaches no further crash point of its operation.
     fn victim_rests(&self) -> bool {
         self.begun && (!self.busy[VICTIM] || self.victim_is_halted())
     }
@@ -283,7 +283,7 @@ impl Play<'_> {
             let halts = self.stage.actors[actor].halts.load(SeqCst) != 0;
             if let Some((state, status)) = check(pid, !halts) {
                 self.processes[actor].1 = state;
-                // Asked again: it may have said so after the question above.
+                // Checked again, because it may have changed since the check above.
                 if self.stage.actors[actor].halts.load(SeqCst) == 0 {
                     return Err(self.stage.failure().unwrap_or(format!("{} ended with {status:#x}", letter(actor))));
                 }
@@ -294,7 +294,7 @@ impl Play<'_> {
             if self.busy[actor] && mailbox.done.load(SeqCst) == mailbox.told.load(SeqCst) {
                 self.busy[actor] = false;
                 let problem = mailbox.answer.get();
-                // Who was away for long may find everything else than it would have been.
+                // After a long pause the state may differ from the expected one.
                 let excused = actor == VICTIM && self.is_paused_only() && !problem.contains("corrupt");
                 if !problem.is_empty() && !excused {
                     return Err(problem);
@@ -304,7 +304,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    // ---- what there is to do
+    // ---- acting
 
     fn tell(&mut self, actor: usize, commands: &str) -> Result {
         if self.processes[actor].1 == State::Absent {
@@ -314,7 +314,7 @@ impl Play<'_> {
             return Ok(()); // a line of the script that comes after its end
         }
         if self.busy[actor] {
-            self.until("it has done what it was told before", |play| !play.busy[actor] || play.victim_is_halted())?;
+            self.until("it has carried out its earlier command", |play| !play.busy[actor] || play.victim_is_halted())?;
             if self.busy[actor] {
                 return Ok(()); // it waits for the halted one
             }
@@ -338,7 +338,7 @@ impl Play<'_> {
         if !matches!(state, State::Runs | State::Stopped) {
             return Ok(());
         }
-        // Stopped first, so that nothing changes between the note and the death.
+        // Stopped first, so that nothing changes between the record and the death.
         self.stop(actor)?;
         if self.processes[actor].1 == State::Dead {
             return Ok(());
@@ -354,7 +354,7 @@ impl Play<'_> {
             send(pid, libc::SIGSTOP);
             match check(pid, false) {
                 Some((State::Stopped, _)) => self.processes[actor].1 = State::Stopped,
-                // It came to its own end first.
+                // It ended by itself first.
                 Some(_) if actor == VICTIM => self.processes[actor].1 = State::Dead,
                 _ => return Err(format!("{} ended", letter(actor))),
             }
@@ -382,7 +382,7 @@ impl Play<'_> {
     }
 }
 
-/// Whether the victim may have it, and others want it.
+/// Whether the victim may hold it while others want it.
 fn has_setup_byte(location: &LockLocation, script: &str) -> bool {
     let lays_out = script.contains("empty-file") || script.contains("link-file") || script.contains("! remove");
     matches!(location, LockLocation::Path(_)) && lays_out && script.contains("&&")
@@ -408,11 +408,11 @@ pub fn ends_well(pid: libc::pid_t) -> bool {
 }
 
 fn actor_of(word: &str) -> usize {
-    ACTORS.find(word).filter(|_| word.len() == 1).unwrap_or_else(|| panic!("who is {word:?}?"))
+    ACTORS.find(word).filter(|_| word.len() == 1).unwrap_or_else(|| panic!("there is no actor {word:?}"))
 }
 
 fn send(pid: libc::pid_t, signal: i32) {
-    // SAFETY: takes numbers; the child was not waited for, so its pid is nobody else's.
+    // SAFETY: takes numbers; the child was not waited for, so its pid is not reused.
     unsafe { libc::kill(pid, signal) };
 }
 
@@ -443,7 +443,7 @@ fn nothing_left(location: &LockLocation) -> Result {
     let left = match location {
         LockLocation::Path(path) => {
             let _ = fs::remove_file(path.with_extension("linked"));
-            // Removing removes the file, and not the link that leads to it.
+            // A removal removes the file, not the link to it.
             if path.is_symlink() {
                 let _ = fs::remove_file(path);
             }
@@ -454,7 +454,7 @@ fn nothing_left(location: &LockLocation) -> Result {
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left:?}")) }
 }
 
-/// After a failure: what it left would make the next case fail.
+/// After a failure: its left-overs would make the next case fail.
 pub fn clean(location: &LockLocation) {
     match location {
         LockLocation::Path(path) => remove(path),

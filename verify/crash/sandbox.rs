@@ -1,9 +1,9 @@
-//! A `/dev/shm` of the run's own: the lock finds no one else's locks there, and nothing stays behind.
+//! A private `/dev/shm`: it has no other locks, and nothing stays behind.
 
 use std::ffi::CStr;
 use std::{fs, io, ptr};
 
-/// Only while this process has one thread, and has not opened anything there.
+/// Only while this process has one thread and has opened nothing there.
 pub fn enter() -> io::Result<()> {
     // SAFETY: has no preconditions.
     let user = unsafe { libc::geteuid() };

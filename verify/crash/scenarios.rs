@@ -1,18 +1,18 @@
-//! Who does what while the victim `v` carries out the operation after `!`, one line after the other.
+//! The scenarios: what the actors do, line by line, while the victim `v` carries out the operation after `!`.
 //!
 //! ```text
-//! a open, read        `a` does that (a process of its own; commands in `actor.rs`). `=x`: what comes of it, else it succeeds
-//! a write, release &  … and may wait for it: the next line follows when it sleeps
+//! a open, read        actor `a`, a process, does that (commands in `actor.rs`). `=x`: its result; without, it must succeed
+//! a write, release &  … and may wait: the next line follows when it sleeps
 //! a open &&           … and the next line follows at once
-//! dies d LABEL open   `d` is killed at its first step LABEL on the way
-//! kill d, stop c      wherever they are; cont c lets it go on. In the end all the stopped go on
-//! ! write             the victim's operation: its steps are those where it is halted
+//! dies d LABEL open   `d` is killed at its first crash point LABEL in that command
+//! kill d, stop c      wherever they are; `cont c` continues it. At the end all stopped actors continue
+//! ! write             the victim's operation: it is halted at the crash points of this
 //! asleep 2            until the victim has slept that often
-//! go                  the victim goes on now, if it was only paused: else it does in the end
-//! done b              until `b` has done what it was told
+//! go                  the victim continues now if it was only paused; without, at the end
+//! done b              until `b` has carried out its command
 //! ```
 //!
-//! A line that waits for the victim, or for somebody who may wait for it, does no longer when that is halted.
+//! A line that waits for the victim, or for an actor that may wait for it, ends when the victim is halted.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
@@ -35,7 +35,7 @@ const fn named(name: &'static str, script: &'static str) -> Scenario {
 }
 
 pub const SCENARIOS: &[Scenario] = &[
-    // ---- nobody in the way
+    // ---- without blockers
     path("read", "v open\n b open\n ! read, stamp, read, label x, release, release"),
     path("try-read", "v open\n b open\n ! try-read, release"),
     path("write", "v open\n b open\n ! write, label x, release"),
@@ -50,7 +50,7 @@ pub const SCENARIOS: &[Scenario] = &[
     path("downgrade-to-read", "v open\n b open\n ! write, down-read, release"),
     path("nested-in-turn", "v open\n b open\n ! read, request read, poll, release, release"),
     path("wait-uncontended", "v open\n b open\n ! wait-read, release, wait-upgradable, release, wait-write, release"),
-    // ---- somebody comes while the victim is in the middle of it
+    // ---- another process comes during the operation
     path(
         "try-read-meets-writer",
         "v open\n b open\n ! try-read =any, release-all\n done v\n b write &\n go\n done v\n b release",
@@ -60,45 +60,45 @@ pub const SCENARIOS: &[Scenario] = &[
         "v open\n b open, read, release\n ! try-write =any, release-all\n done v\n b read &\n go\n done v\n b release",
     ),
     path("downgrade-meets-writer", "v open, write\n b open\n ! down-read\n done v\n b try-write =any"),
-    // ---- a writer that takes idle readers out of the listing
-    path("write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release"),
-    path("wait-write-unlisting", "a open, read, release\n v open\n b open, write-to-unlisting\n ! wait-write, release"),
+    // ---- a writer that prunes idle readers
+    path("write-pruning", "a open, read, release\n v open\n b open, write-until-pruning\n ! write, release"),
+    path("wait-write-pruning", "a open, read, release\n v open\n b open, write-until-pruning\n ! wait-write, release"),
     path(
-        "upgrade-unlisting",
-        "a open, read, release\n v open\n b open, write-to-unlisting\n ! upgradable, upgrade, down-read, release",
+        "upgrade-pruning",
+        "a open, read, release\n v open\n b open, write-until-pruning\n ! upgradable, upgrade, down-read, release",
     ),
     path(
-        "reader-after-unlisting",
-        "a open, read, release\n v open\n b open, write-to-unlisting\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =any, release-all\n a release",
+        "reader-after-pruning",
+        "a open, read, release\n v open\n b open, write-until-pruning\n ! write, release\n done v\n a read, release &\n done a\n a read &\n done a\n b try-write =any, release-all\n a release",
     ),
     // ---- readers inside
-    path("read-beside-reader", "a open, read\n v open\n b open\n ! read, release"),
-    path("try-write-beside-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
+    path("read-with-reader", "a open, read\n v open\n b open\n ! read, release"),
+    path("try-write-with-reader", "a open, read\n v open\n b open\n ! try-write =refused"),
     path(
-        "try-write-stopped-beside-reader",
+        "try-write-stopped-with-reader",
         "a open, read\n v open\n b open\n ! try-write =refused\n done v\n b read, release",
     ),
     path(
-        "try-upgrade-stopped-beside-reader",
+        "try-upgrade-stopped-with-reader",
         "a open, read\n v open, upgradable\n b open\n ! try-upgrade =refused, release\n done v\n b read, release",
     ),
-    path("try-upgrade-beside-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
-    path("in-place-beside-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
+    path("try-upgrade-with-reader", "a open, read\n v open, upgradable\n ! try-upgrade =refused, release"),
+    path("in-place-with-reader", "a open, read\n v open, read\n ! try-upgrade =refused, release"),
     path(
-        "write-beside-reader",
+        "write-with-reader",
         "a open, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
     ),
     path("write-timeout-draining", "a open, read\n v open\n b open\n ! write timeout=10 =timeout\n b write, release &"),
     path("write-interrupted", "a open, read\n v open\n b open\n ! interrupted write =interrupted"),
     path(
-        "upgrade-beside-reader",
+        "upgrade-with-reader",
         "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n b write, release &\n asleep 3\n a release",
     ),
     path(
         "upgrade-timeout",
         "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=10 =timeout, release\n b write, release &",
     ),
-    path("upgradable-beside-reader", "a open, read\n v open\n b open\n ! upgradable, down-read, release"),
+    path("upgradable-with-reader", "a open, read\n v open\n b open\n ! upgradable, down-read, release"),
     path(
         "drain-cancelled",
         "a open, read\n v open, request write, poll =pending\n b open\n b read, release &\n ! cancel =pending",
@@ -111,38 +111,38 @@ pub const SCENARIOS: &[Scenario] = &[
         "upgrade-paused",
         "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n ! wait-read, poll =pending, release-read, cancel =pending, release\n b write, release &",
     ),
-    // ---- somebody exclusive inside
+    // ---- an exclusive holder inside
     path(
-        "try-beside-writer",
+        "try-with-writer",
         "a open, write\n v open\n b open\n ! try-read =refused, try-write =refused, try-upgradable =refused",
     ),
     path(
-        "read-beside-writer",
+        "read-with-writer",
         "a open, write\n v open\n b open\n ! read, release\n asleep 1\n b write, release &\n asleep 3\n a release",
     ),
     path(
-        "write-beside-writer",
+        "write-with-writer",
         "a open, write\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
     ),
     path(
-        "upgradable-beside-writer",
+        "upgradable-with-writer",
         "a open, write\n v open\n b open\n ! upgradable, release\n asleep 1\n b upgradable, release &\n asleep 3\n a release",
     ),
     path("read-timeout", "a open, write\n v open\n b open\n ! read timeout=10 =timeout\n b read, release &"),
     path("write-timeout", "a open, upgradable\n v open\n b open\n ! write timeout=10 =timeout\n b read, release"),
     path(
-        "write-beside-upgradable",
+        "write-with-upgradable",
         "a open, upgradable\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 3\n a release",
     ),
     path(
-        "read-beside-upgradable",
+        "read-with-upgradable",
         "a open, upgradable\n v open\n b open\n ! read, release\n done v\n b write, release &",
     ),
     path(
-        "read-beside-upgrader",
+        "read-with-upgrader",
         "a open, upgradable\n c open, read\n a upgrade, release &\n v open\n b open\n ! read, release\n asleep 2\n c release",
     ),
-    // ---- giving way to the queue
+    // ---- yielding to the queue
     path(
         "release-write-to-queue",
         "v open, write\n a open\n b open\n c open\n a read, release &\n b write, release &\n c upgradable, release &\n ! release",
@@ -182,12 +182,12 @@ pub const SCENARIOS: &[Scenario] = &[
         "a open, write\n v open, request read, request read, poll =pending\n b open\n b write, release &\n a release\n ! poll =any, poll =any, release-all",
     ),
     path("nested-behind-writer", "v open, read\n b open\n b write, release &\n ! read, release, release"),
-    path("nested-patience", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
+    path("nested-grace", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
     path(
-        "nested-beside-upgradable",
+        "nested-with-upgradable",
         "v open, upgradable\n a open, read\n b open\n b write fairness=0, release &\n ! request read, poll =any, release-read, release",
     ),
-    // ---- passing over who does not come, and having been passed over
+    // ---- skipping a waiter, and having been skipped
     path(
         "passes-waiter",
         "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
@@ -209,26 +209,26 @@ pub const SCENARIOS: &[Scenario] = &[
         "a open, write\n c open\n c write fairness=0, release &\n stop c\n a release\n v open\n b open\n ! try-write =any, try-write =any, release-all\n b write, release &\n done b",
     ),
     path(
-        "passed-waiter",
+        "skipped-waiter",
         "a open, write\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b write, release &\n a release\n done b\n cont v",
     ),
     path(
-        "passed-drainer",
+        "skipped-drainer",
         "a open, read\n v open\n b open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
     ),
     path(
-        "passed-upgrader",
+        "skipped-upgrader",
         "a open, read\n v open, upgradable\n b open\n ! upgrade, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
     ),
     path(
-        "passed-upgrader-times-out",
+        "skipped-upgrader-times-out",
         "a open, read\n v open, upgradable\n b open\n ! upgrade timeout=30 =any, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n cont v",
     ),
     path(
-        "passed-again",
+        "skipped-again",
         "a open, write\n v open\n b open\n c open\n ! write, release\n asleep 1\n stop v\n b read, release &\n a release\n done b\n c write\n cont v\n asleep 2\n stop v\n b read, release &\n c release\n done b\n cont v",
     ),
-    // ---- recovering another that died
+    // ---- recovering a dead process
     path("try-after-reader", "d open, read\n v open\n b open\n kill d\n ! try-write, release"),
     path("try-after-writer", "d open, write\n v open\n b open\n kill d\n ! try-read, release"),
     path("try-after-upgradable", "d open, upgradable\n v open\n b open\n kill d\n ! try-upgradable, release"),
@@ -297,7 +297,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     path("inspect-drainer", "a open, read\n b open\n b write, release &\n v open\n ! inspect"),
     path("inspect-writer", "a open, write\n b open\n b read, release &\n v open\n ! inspect"),
-    // ---- a slot changes hands while somebody is about to repair it
+    // ---- a slot changes its owner during a repair
     path(
         "reader-slot-reused",
         "d open capacity=3, read\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, read\n go\n done v\n b try-write =refused",
@@ -306,7 +306,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "gate-slot-reused",
         "d open capacity=3, upgradable\n v open capacity=3\n b open capacity=3\n kill d\n ! inspect\n done v\n c open capacity=3, upgradable\n go\n done v\n b try-upgradable =refused",
     ),
-    // ---- after a writer died and was found
+    // ---- after the death of a writer was found
     path("poisoned-read", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! read, release"),
     path("poisoned-write", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, release"),
     path("poisoned-write-failed", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! write, fail"),
@@ -350,17 +350,17 @@ pub const SCENARIOS: &[Scenario] = &[
         "close-upgrading",
         "a open, read\n v open, upgradable, request-upgrade, poll =pending\n b open\n b read, release &\n ! close",
     ),
-    path("close-beside-reader", "a open, read\n v open\n b open\n ! close\n done v\n b write, release &"),
-    path("close-beside-dead", "d open, read\n v open\n b open\n kill d\n ! close"),
-    named("close-beside-closer", "v open\n b open\n ! close\n b close &&"),
+    path("close-with-reader", "a open, read\n v open\n b open\n ! close\n done v\n b write, release &"),
+    path("close-with-dead", "d open, read\n v open\n b open\n kill d\n ! close"),
+    named("close-with-closer", "v open\n b open\n ! close\n b close &&"),
     // ---- opening
     path("create", "! open, write, release, close"),
     named("create-named", "! open, write, release, close"),
     path("open", "b open\n ! open, write, release, close"),
     named("open-named", "b open\n ! open, write, release, close"),
     path("create-in-empty", "empty-file\n ! open, write, release, close"),
-    path("create-in-empty-beside", "empty-file\n ! open, write, release\n b open, write, release &&"),
-    path("create-beside-creator-of-file", "! open, write, release\n b open, write, release &&"),
+    path("create-in-empty-with-another", "empty-file\n ! open, write, release\n b open, write, release &&"),
+    path("create-with-creator-of-file", "! open, write, release\n b open, write, release &&"),
     path("create-after-dead-creator", "empty-file\n dies d create_magic open\n ! open, write, release"),
     path("create-after-mark", "empty-file\n dies d reserve_file open\n ! open, write, release"),
     path("create-after-unlinked", "dies d link_file open\n ! open, write, release"),
@@ -388,11 +388,11 @@ pub const SCENARIOS: &[Scenario] = &[
         "b open capacity=2\n d open capacity=2, upgradable\n kill d\n ! open capacity=2, write, release",
     ),
     path(
-        "open-beside-dead-writer",
+        "open-with-dead-writer",
         "d open capacity=2, write\n b open capacity=2\n kill d\n ! open capacity=2, write, release",
     ),
     path(
-        "open-beside-poisoned",
+        "open-with-poisoned",
         "d open capacity=2, write\n b open capacity=2\n kill d\n b try-read, release\n ! open capacity=2, write, release",
     ),
     path(
@@ -402,14 +402,14 @@ pub const SCENARIOS: &[Scenario] = &[
     path("open-full-poisoned", "d open capacity=1, write\n kill d\n ! open capacity=1, read, release"),
     path("open-full", "a open capacity=2\n b open capacity=2\n ! open capacity=2 =full"),
     path(
-        "open-full-beside-poisoned",
+        "open-full-with-poisoned",
         "d open capacity=1, write\n kill d\n b open capacity=1\n ! open capacity=1 =full\n done v\n b read, release",
     ),
-    path("open-beside-opener", "a open\n ! open, write, release\n b open, write, release &&"),
-    named("create-beside-creator", "! open, write, release\n b open, write, release &&"),
+    path("open-with-opener", "a open\n ! open, write, release\n b open, write, release &&"),
+    named("create-with-creator", "! open, write, release\n b open, write, release &&"),
     // ---- sweeping, listing, removing
     named("sweep", "b open\n a open-other other\n kill a\n ! open"),
-    // Who has swept already, finds it when it opens the very lock.
+    // A process that has swept already finds it when it opens that lock.
     named("create-anew", "v open-other other capacity=4\n dies d create_magic open\n ! open, write, release"),
     named("sweep-unfinished", "b open\n dies d create_magic open-other other\n ! open"),
     named("sweep-empty-record", "b open\n dies d write_record open-other other\n ! open"),
@@ -418,7 +418,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "list-made-anew",
         "a open, write\n ! list-held\n done v\n a release, close, open, write\n go\n done v\n a release",
     ),
-    named("sweep-beside-opener", "b open\n a open-other other\n kill a\n ! open\n b open-other other &&"),
+    named("sweep-with-opener", "b open\n a open-other other\n kill a\n ! open\n b open-other other &&"),
     named("list-dead-writer", "b open\n d open, write\n kill d\n ! list"),
     path("remove", "a open, write, release, close\n ! remove"),
     path("remove-none", "! remove"),
@@ -433,15 +433,15 @@ pub const SCENARIOS: &[Scenario] = &[
         "a open, write, release, close\n dies d remove_file remove\n ! open, write, release",
     ),
     path("remove-after-dead-remover", "a open, write, release, close\n dies d remove_file remove\n ! remove"),
-    // ---- what others remove at the same moment
-    named("open-beside-closer", "a open\n ! open, write, release, close\n a close &&"),
-    // (Whoever opens its first lock sweeps, and would remove this one itself.)
+    // ---- concurrent removals
+    named("open-with-closer", "a open\n ! open, write, release, close\n a close &&"),
+    // (The first open of a process sweeps, and would remove this lock itself.)
     named(
         "close-while-made-anew",
         "v open\n a open-other other\n b open-other other\n ! close\n done v\n b open, write\n go\n done v\n a open, try-write =refused",
     ),
     named(
-        "sweep-beside-maker",
+        "sweep-with-maker",
         "! open, write\n b open-other other\n done b\n a open, try-write =any, release-all &\n go",
     ),
     named("close-after-dead-closer", "d open\n dies d unlink_memory close\n ! open, write, release, close"),
@@ -453,8 +453,8 @@ pub const SCENARIOS: &[Scenario] = &[
     named("prune", "b open\n d open-other other\n kill d\n ! prune"),
     named("prune-owner-died", "d open, write\n kill d\n ! prune"),
     named("remove-named-unfinished", "dies d create_memory open\n ! remove"),
-    path("remove-beside-opener", "a open, close\n ! remove =any\n b open, write, release &&"),
-    named("remove-named-beside-opener", "d open\n kill d\n ! remove =any\n b open, write, release &&"),
+    path("remove-with-opener", "a open, close\n ! remove =any\n b open, write, release &&"),
+    named("remove-named-with-opener", "d open\n kill d\n ! remove =any\n b open, write, release &&"),
     // ---- a thread that sleeps for the waiter
     path(
         "watched-read",
@@ -473,17 +473,17 @@ pub const SCENARIOS: &[Scenario] = &[
         "d open, read\n v open\n b open\n ! request write, watch, release\n asleep 2\n b read, release &\n kill d",
     ),
     path(
-        "watched-passing",
+        "watched-skipping",
         "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! request write, watch, release\n asleep 2\n a release\n done v\n b read, release &\n done b",
     ),
-    // ---- an event loop, with a doorbell of its own
+    // ---- an event loop with its own doorbell
     path(
         "rings-at-release",
         "v open, write\n a open\n b open\n a doorbell, request read, watch, release &\n b write, release &\n ! release",
     ),
     path("rings-drainer", "v open, read\n b open\n b doorbell, request write, watch, release &\n ! release"),
     path(
-        "rings-nobody",
+        "rings-without-listener",
         "v open, write\n d open\n d doorbell, request read, watch, release &\n b open\n b write, release &\n kill d\n ! release",
     ),
     path(
@@ -494,34 +494,34 @@ pub const SCENARIOS: &[Scenario] = &[
         "mutes-the-doorbell",
         "a open, write\n v open\n b open\n ! doorbell, write, release\n asleep 1\n b write, release &\n a release",
     ),
-    // ---- a death that is told
+    // ---- exit notices
     path(
-        "told-of-a-writer",
+        "exit-notice-of-a-writer",
         "d open, write\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
     ),
     path(
-        "told-of-a-reader",
+        "exit-notice-of-a-reader",
         "d open, read\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d",
     ),
     path(
-        "told-of-a-waiter",
+        "exit-notice-of-a-waiter",
         "a open, write\n d open\n d write, release &\n v open\n b open\n ! write, release\n asleep 4\n b read, release &\n kill d\n a release",
     ),
     path(
-        "told-of-one-that-was-to-wake",
+        "exit-notice-of-a-waker",
         "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
-    // Several times, since a look that comes in between leaves nothing to be told.
+    // Several times, because a check in between leaves nothing to notify.
     path(
-        "told-of-one-that-was-to-wake-a-reader",
+        "exit-notice-of-a-waker-a-reader",
         "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
     path(
-        "told-of-one-that-was-to-wake-again",
+        "exit-notice-of-a-waker-again",
         "d open\n v open\n b open\n d write\n b write, release &\n ! read, release\n asleep 4\n dies d wake_load release",
     ),
     path(
-        "told-of-one-that-was-to-wake-a-reader-again",
+        "exit-notice-of-a-waker-a-reader-again",
         "d open\n v open\n b open\n d write\n b read, release &\n ! write, release\n asleep 4\n dies d wake_load release",
     ),
 ];

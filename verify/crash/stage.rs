@@ -1,19 +1,19 @@
-//! What the processes of one case share, outside the lock: a mailbox for each, and the checker page, which says who is
-//! inside. All zero at the start of a case.
+//! What the processes of one case share, outside the lock: a mailbox for each, and the checker page, which says which
+//! actors are inside. All zero at the start of a case.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-/// The victim and its peers, `a` to `e`; `o` looks at what is left.
+/// The victim and its peers, `a` to `e`; `o` observes what is left.
 pub const ACTORS: &str = "vabcdeo";
 pub const VICTIM: usize = 0;
 pub const OBSERVER: usize = ACTORS.len() - 1;
 
-/// Everything here waits for a condition, and gives up after this. What is waited for takes milliseconds.
+/// The limit of every wait for a condition. The conditions take milliseconds.
 pub const BOUND: Duration = Duration::from_secs(10);
 
-/// Steps kept of a victim's operation.
+/// How many crash points of a victim's operation are kept.
 const TRACE: usize = 1 << 14;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,15 +42,15 @@ pub struct Stage {
     /// Changes with everything that the driver may wait for.
     news: AtomicU32,
     pub actors: [Actor; ACTORS.len()],
-    /// The pid that every holder must be told of, as that of a writer that died inside.
+    /// The pid that every holder must report as that of a writer that died inside.
     pub expected: AtomicU32,
     /// The greatest fencing token seen.
     token: AtomicU64,
-    /// Equal but while somebody writes.
+    /// Equal, except during a write.
     canary: [AtomicU64; 2],
     /// What went wrong first.
     violation: Text<512>,
-    /// The steps of the victim's operation, in order.
+    /// The crash points of the victim's operation, in order.
     steps: AtomicU32,
     trace: [AtomicU8; TRACE],
 }
@@ -66,13 +66,13 @@ pub struct Actor {
     pub sleeps: AtomicU32,
     inside: AtomicU32,
     phase: AtomicU32,
-    /// It takes no further step: it is being killed, or stops.
+    /// It reaches no further crash point: it is being killed, or stops.
     pub halts: AtomicU32,
-    /// It is dead, or as good as that.
+    /// It is dead, or counts as dead.
     pub gone: AtomicU32,
 }
 
-/// A text that one writes and another reads after having been told.
+/// A text that one process writes and another reads after a notification.
 #[repr(C)]
 pub struct Text<const N: usize> {
     length: AtomicU32,
@@ -122,10 +122,10 @@ pub unsafe trait Shared: Sized + 'static {
 unsafe impl Shared for Stage {}
 
 impl Stage {
-    /// As new. Tokens grow over all cases, so the greatest is kept. Nobody else may be there.
+    /// Resets everything but the greatest token, because tokens grow over all cases. No other process may use it.
     pub fn clear(&self) {
         let token = self.token.load(SeqCst);
-        // SAFETY: the memory is writable and this long, and nobody else uses it now.
+        // SAFETY: the memory is writable and this long, and no other process uses it now.
         unsafe { ptr::write_bytes(ptr::from_ref(self).cast_mut(), 0, 1) };
         self.token.store(token, SeqCst);
     }
@@ -141,7 +141,7 @@ impl Stage {
         self.news.load(SeqCst)
     }
 
-    /// Until there is news since `seen`, or a millisecond has passed.
+    /// Until there is news since `seen`, or for a millisecond.
     pub fn await_news(&self, seen: u32) {
         wait(&self.news, seen, Some(Duration::from_millis(1)));
     }
@@ -157,7 +157,7 @@ impl Stage {
         Some(self.violation.get()).filter(|text| !text.is_empty())
     }
 
-    // ---- the victim's steps
+    // ---- the victim's crash points
 
     pub fn note_step(&self, label: usize) {
         let index = self.steps.fetch_add(1, SeqCst) as usize;
@@ -177,15 +177,15 @@ impl Stage {
     pub fn enter(&self, me: usize, mode: Inside, token: u64) {
         self.actors[me].inside.store(mode as u32, SeqCst);
         for (other, actor) in self.actors.iter().enumerate().filter(|(other, _)| *other != me) {
-            let beside = actor.inside.load(SeqCst);
+            let held = actor.inside.load(SeqCst);
             let bad = match mode {
                 Inside::Nobody => false,
-                Inside::Read => beside == Inside::Write as u32,
-                Inside::Upgradable => beside >= Inside::Upgradable as u32,
-                Inside::Write => beside != Inside::Nobody as u32,
+                Inside::Read => held == Inside::Write as u32,
+                Inside::Upgradable => held >= Inside::Upgradable as u32,
+                Inside::Write => held != Inside::Nobody as u32,
             };
             if bad && actor.gone.load(SeqCst) == 0 {
-                self.fail(&format!("{} holds {mode:?} beside {}, who holds {beside}", letter(me), letter(other)));
+                self.fail(&format!("{} holds {mode:?} while {} holds {held}", letter(me), letter(other)));
             }
         }
         if mode == Inside::Write {
@@ -195,11 +195,11 @@ impl Stage {
             }
             self.canary[0].fetch_add(1, SeqCst);
         } else if self.expected.load(SeqCst) == 0 && self.canary[0].load(SeqCst) != self.canary[1].load(SeqCst) {
-            self.fail(&format!("{} sees half a write that nobody told it of", letter(me)));
+            self.fail(&format!("{} sees half a write, and no death was reported", letter(me)));
         }
     }
 
-    /// `me` is about to give up what it holds beyond `mode`.
+    /// `me` is about to release what it holds beyond `mode`.
     pub fn leave(&self, me: usize, mode: Inside) {
         let writes = self.actors[me].inside.load(SeqCst) == Inside::Write as u32;
         if writes && mode != Inside::Write {
@@ -221,7 +221,7 @@ pub fn letter(actor: usize) -> &'static str {
     &ACTORS[actor..=actor]
 }
 
-/// Wakes whoever waits for `word`, in any process.
+/// Wakes the waiters for `word`, in any process.
 pub fn wake(word: &AtomicU32) {
     // SAFETY: the call only names the word.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };

@@ -1,4 +1,4 @@
-//! A lock, what it protects, and who uses it.
+//! A lock, the memory that it protects, and its users.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::options::WaitOptions;
 use crate::protocol::slot::Mode;
 use crate::shm::heap::Heap;
 
-pub const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+pub const NO_LIMIT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
 
-/// Who uses the lock, and what the lock protects: the token of the last write hold, as memory that is no atomic. Whoever
-/// gets at it unprotected is found by loom, ThreadSanitizer or Miri.
+/// A user of the lock, and what the lock protects: the token of the last write hold, in memory that is not atomic. Loom,
+/// ThreadSanitizer and Miri find each unprotected access to it.
 pub struct Participant {
     pub own: ManuallyDrop<Attachment>,
     protected: Arc<Protected>,
@@ -26,7 +26,7 @@ pub struct Participant {
 
 impl Drop for Participant {
     fn drop(&mut self) {
-        // loom cannot go on after a failure, and closing would fail again.
+        // loom cannot continue after a failure, and a close would fail again.
         if !std::thread::panicking() {
             // SAFETY: not used after the drop.
             unsafe { ManuallyDrop::drop(&mut self.own) };
@@ -36,7 +36,7 @@ impl Drop for Participant {
 
 struct Protected(UnsafeCell<u64>);
 
-// SAFETY: reached while holding the lock, which is what is checked.
+// SAFETY: accessed while the lock is held, which is what is checked.
 unsafe impl Sync for Protected {}
 // SAFETY: a number.
 unsafe impl Send for Protected {}
@@ -55,13 +55,13 @@ impl Lock {
         Participant { own: ManuallyDrop::new(self.heap.attach()), protected: self.protected.clone() }
     }
 
-    pub fn parties<const N: usize>(&self) -> [Participant; N] {
+    pub fn participants<const N: usize>(&self) -> [Participant; N] {
         std::array::from_fn(|_| self.attach())
     }
 }
 
 impl Participant {
-    /// Acts on a thread of its own. The party comes back with the join, so that it closes when all is over.
+    /// Acts on its own thread. The join returns the participant, so that it closes at the end.
     pub fn spawn(self, act: impl FnOnce(&Self) + Send + 'static) -> thread::JoinHandle<Self> {
         thread::spawn(move || {
             act(&self);
@@ -69,7 +69,7 @@ impl Participant {
         })
     }
 
-    /// Looks at what is protected; a hold must allow it.
+    /// Reads what is protected; a hold must allow it.
     pub fn read(&self) {
         let own = &self.own;
         let last = self.protected.0.with(|protected| {
@@ -91,7 +91,7 @@ impl Participant {
 
     /// Blocks until it holds the lock.
     pub fn wait(&self, mode: Mode) {
-        self.own.wait(mode, PATIENT, || false).unwrap();
+        self.own.wait(mode, NO_LIMIT, || false).unwrap();
     }
 
     /// Uses a hold as its mode allows, and ends it.
@@ -116,7 +116,7 @@ impl Participant {
         }
     }
 
-    /// Takes the lock if it can be had, uses and releases it.
+    /// Tries to get the lock; if it succeeds, uses and releases it.
     pub fn pass(&self, mode: Mode) -> bool {
         let granted = self.try_mode(mode);
         if granted {
@@ -128,7 +128,7 @@ impl Participant {
 
 #[cfg(not(loom))]
 mod plain {
-    /// As loom's.
+    /// Like loom's.
     pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {

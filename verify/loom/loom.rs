@@ -1,5 +1,5 @@
-//! Every interleaving, up to a number of preemptions, of two or three threads, each load returning each value that C++20
-//! allows it (but see [`crate::sync`]). Overlap is found at the protected memory, a lost wake as a deadlock.
+//! Every interleaving, up to a number of preemptions, of two to four threads, in which each load returns each value that
+//! C++20 allows (but see [`crate::sync`]). An overlap is found at the protected memory, a lost wake as a deadlock.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use ::loom::model::Builder;
 use ::loom::thread;
 
-use super::helpers::{Lock, PATIENT, Participant};
+use super::helpers::{Lock, NO_LIMIT, Participant};
 use crate::attachment::HoldEnd;
 use crate::attachment::exclusive::PRUNE_INTERVAL;
 use crate::attachment::requests::Outcome;
@@ -24,7 +24,7 @@ use crate::sync::AtomicU64;
 use crate::sys::doorbell::Doorbell;
 use crate::sys::park;
 
-/// What came out of a model's runs. A model whose runs all end alike checks less than it seems to.
+/// The ends of a model's runs. A model whose runs all end alike checks less than it seems to.
 struct Ends(Arc<Mutex<(BTreeSet<String>, usize)>>);
 
 impl Ends {
@@ -36,10 +36,10 @@ impl Ends {
     }
 }
 
-/// Enough for each check to fail that should, as the mutants show; `LOOM_MAX_PREEMPTIONS` allows more.
+/// Enough to find each mutant; `LOOM_MAX_PREEMPTIONS` allows more.
 const PREEMPTIONS: usize = 3;
 
-/// Runs `model` in all the ways there are.
+/// Runs `model` in every possible way.
 fn check<E: End>(model: impl Fn() -> E + Send + Sync + 'static) -> Ends {
     let ends = Arc::new(Mutex::new((BTreeSet::new(), 0)));
     let mut builder = Builder::new();
@@ -80,13 +80,13 @@ impl End for () {
     }
 }
 
-/// What a party's thread says at its end.
+/// What a participant's thread returns.
 struct Said(thread::JoinHandle<Participant>, Arc<Mutex<String>>);
 
-fn go<E: End>(party: Participant, act: impl FnOnce(&Participant) -> E + Send + 'static) -> Said {
+fn go<E: End>(participant: Participant, act: impl FnOnce(&Participant) -> E + Send + 'static) -> Said {
     let said = Arc::new(Mutex::new(String::new()));
     let says = said.clone();
-    Said(party.spawn(move |party| *says.lock().unwrap() = act(party).text()), said)
+    Said(participant.spawn(move |participant| *says.lock().unwrap() = act(participant).text()), said)
 }
 
 fn ends<const N: usize>(threads: [Said; N]) -> String {
@@ -95,14 +95,14 @@ fn ends<const N: usize>(threads: [Said; N]) -> String {
 }
 
 impl Participant {
-    /// Queues, and takes what can be had at once.
+    /// Requests, and polls once.
     fn ask(&self, mode: Mode, options: WaitOptions) -> u32 {
         let id = self.own.request(mode, options);
         self.own.poll(0).unwrap();
         id
     }
 
-    /// The one request's end, if it came to one.
+    /// The outcome of the only request, if it has one.
     fn outcome(&self) -> Option<Outcome> {
         match self.own.take_settled()[..] {
             [] => None,
@@ -111,7 +111,7 @@ impl Participant {
         }
     }
 
-    /// Drives a request to its end, as the binding does: look, sleep, look again.
+    /// Drives a request to its end, as the binding does: poll, sleep, poll again.
     fn drive(&self) -> Outcome {
         loop {
             self.own.poll(0).unwrap();
@@ -122,13 +122,13 @@ impl Participant {
         }
     }
 
-    /// The next write hold, whoever has it, takes out of the listing who does not read.
-    fn next_write_unlists(&self) {
+    /// The next write hold, of any participant, prunes idle readers.
+    fn next_write_prunes(&self) {
         self.own.segment.gate().last_token.store(PRUNE_INTERVAL - 2, SeqCst);
         assert!(self.pass(Write));
     }
 
-    /// Its process ends here: the kernel drops its byte, and nothing else. (The party is dropped when all is over.)
+    /// Its process ends here: the kernel drops its byte, and nothing else. (The participant is dropped at the end.)
     fn dies(&self) {
         self.own.segment.lock.unlock(slot_byte(self.own.index)).unwrap();
     }
@@ -138,7 +138,7 @@ fn tried(granted: bool) -> &'static str {
     if granted { "in" } else { "no" }
 }
 
-/// Two threads that each store first and look second, as everywhere in the lock.
+/// Two threads that each store first and load second, as everywhere in the lock.
 #[test]
 fn the_model_knows_dekkers_scheme_and_each_of_its_four_orders() {
     let both_miss = |orders: [std::sync::atomic::Ordering; 4]| {
@@ -169,44 +169,44 @@ fn tries<const N: usize>(modes: [Mode; N]) -> Ends {
     check(move || {
         let lock = Lock::new(3);
         let mut modes = modes.into_iter();
-        ends(lock.parties::<N>().map(|party| {
+        ends(lock.participants::<N>().map(|participant| {
             let mode = modes.next().unwrap();
-            go(party, move |party| tried(party.pass(mode)))
+            go(participant, move |participant| tried(participant.pass(mode)))
         }))
     })
 }
 
 #[test]
-fn try_read_beside_try_write() {
+fn try_read_and_try_write() {
     tries([Read, Write]).are(&["in in", "in no", "no in", "no no"]);
 }
 
 #[test]
-fn try_write_beside_try_write() {
+fn try_write_and_try_write() {
     tries([Write, Write]).are(&["in in", "in no", "no in"]);
 }
 
 #[test]
-fn try_upgradable_beside_try_write() {
+fn try_upgradable_and_try_write() {
     tries([Upgradable, Write]).are(&["in in", "in no", "no in"]);
 }
 
 #[test]
-fn two_readers_beside_try_write() {
+fn two_readers_and_try_write() {
     tries([Read, Write, Read]);
 }
 
-/// Each party waits for the lock in its mode, as often as it is named.
+/// Each participant waits for the lock in its modes, one after the other.
 fn waits<const N: usize>(modes: [&'static [Mode]; N]) {
     check(move || {
         let lock = Lock::new(3);
         let mut modes = modes.into_iter();
-        ends(lock.parties::<N>().map(|party| {
+        ends(lock.participants::<N>().map(|participant| {
             let modes = modes.next().unwrap();
-            go(party, move |party| {
+            go(participant, move |participant| {
                 for &mode in modes {
-                    party.wait(mode);
-                    party.use_up(mode);
+                    participant.wait(mode);
+                    participant.use_up(mode);
                 }
                 "in"
             })
@@ -245,7 +245,7 @@ fn two_waiting_readers_and_a_writer() {
 fn the_last_readers_release_wakes_the_writer_that_drains() {
     check(|| {
         let lock = Lock::new(3);
-        let [reader, writer] = lock.parties();
+        let [reader, writer] = lock.participants();
         assert!(reader.own.try_read());
         ends([
             go(reader, |reader| reader.use_up(Read)),
@@ -261,7 +261,7 @@ fn the_last_readers_release_wakes_the_writer_that_drains() {
 fn a_refused_reader_wakes_the_writer_that_drains() {
     check(|| {
         let lock = Lock::new(3);
-        let [reader, writer] = lock.parties();
+        let [reader, writer] = lock.participants();
         ends([
             go(reader, |reader| tried(reader.pass(Read))),
             go(writer, |writer| {
@@ -274,15 +274,15 @@ fn a_refused_reader_wakes_the_writer_that_drains() {
     .are(&["in in", "no in"]);
 }
 
-/// The reader is refused since the queue is closed, and may not know yet that the writer drains.
+/// The reader is refused because the queue is closed, and may not know yet that the writer drains.
 #[test]
-fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
+fn a_reader_that_the_closed_queue_refuses_wakes_the_writer_that_drains() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, reader, writer] = lock.parties();
-        assert!(reader.pass(Read)); // listed: else the writer does not look
+        let [holder, reader, writer] = lock.participants();
+        assert!(reader.pass(Read)); // registered: otherwise the writer does not scan it
         assert!(holder.own.try_write());
-        writer.ask(Write, WaitOptions { fairness: 0, ..PATIENT });
+        writer.ask(Write, WaitOptions { fairness: 0, ..NO_LIMIT });
         holder.use_up(Write);
         ends([
             go(reader, |reader| tried(reader.pass(Read))),
@@ -296,11 +296,11 @@ fn a_reader_whom_the_closed_queue_refuses_wakes_the_writer_that_drains() {
     .are(&["in in", "no in"]);
 }
 
-/// A holder releases, who waits gets in.
+/// A holder releases, and the waiter is granted.
 fn handed_over(held: Mode, wanted: Mode) {
     check(move || {
         let lock = Lock::new(3);
-        let [holder, waiter] = lock.parties();
+        let [holder, waiter] = lock.participants();
         assert!(holder.try_mode(held));
         ends([
             go(holder, move |holder| holder.use_up(held)),
@@ -331,10 +331,10 @@ fn an_upgradable_holders_release_wakes_the_next() {
 fn a_release_wakes_a_reader_and_then_a_writer() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, reader, writer] = lock.parties();
+        let [holder, reader, writer] = lock.participants();
         assert!(holder.own.try_write());
-        reader.ask(Read, PATIENT);
-        writer.ask(Write, PATIENT);
+        reader.ask(Read, NO_LIMIT);
+        writer.ask(Write, NO_LIMIT);
         ends([
             go(holder, |holder| holder.use_up(Write)),
             go(reader, |reader| {
@@ -349,14 +349,14 @@ fn a_release_wakes_a_reader_and_then_a_writer() {
     });
 }
 
-/// Somebody leaves the queue, which is empty then, while somebody else joins it.
+/// One waiter leaves the queue, which is then empty, while another joins it.
 #[test]
-fn who_joins_the_queue_is_not_cleared_from_it() {
+fn a_joining_waiter_is_not_cleared_from_the_queue() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, leaver, joiner] = lock.parties();
+        let [holder, leaver, joiner] = lock.participants();
         assert!(holder.own.try_upgradable());
-        let asked = leaver.ask(Upgradable, PATIENT);
+        let asked = leaver.ask(Upgradable, NO_LIMIT);
         ends([
             go(leaver, move |leaver| {
                 assert!(leaver.own.cancel(asked));
@@ -371,20 +371,20 @@ fn who_joins_the_queue_is_not_cleared_from_it() {
     });
 }
 
-/// Two writers leave the queue at once, each of them the last but for the other: one of the two must see that a reader is
-/// free to go.
+/// Two writers leave the queue at once, each the last except for the other: one of them must see that a reader can be
+/// granted.
 #[test]
-fn of_two_who_leave_one_wakes_the_next() {
+fn of_two_leaving_waiters_one_wakes_the_next() {
     check(|| {
         let lock = Lock::new(4);
-        let [holder, first, second, reader] = lock.parties();
+        let [holder, first, second, reader] = lock.participants();
         assert!(holder.own.try_upgradable());
-        let asked = [first.ask(Write, PATIENT), second.ask(Write, PATIENT)];
-        reader.ask(Read, PATIENT);
-        let leave = |party: Participant, id| {
-            go(party, move |party| {
-                assert!(party.own.cancel(id));
-                party.own.poll(0).unwrap();
+        let asked = [first.ask(Write, NO_LIMIT), second.ask(Write, NO_LIMIT)];
+        reader.ask(Read, NO_LIMIT);
+        let leave = |participant: Participant, id| {
+            go(participant, move |participant| {
+                assert!(participant.own.cancel(id));
+                participant.own.poll(0).unwrap();
             })
         };
         let leavers = [leave(first, asked[0]), leave(second, asked[1])];
@@ -398,10 +398,10 @@ fn of_two_who_leave_one_wakes_the_next() {
 fn a_timeout_wakes_the_next() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, late, waiter] = lock.parties();
+        let [holder, late, waiter] = lock.participants();
         assert!(holder.own.try_read());
-        late.ask(Write, WaitOptions { deadline: 5, ..PATIENT });
-        waiter.ask(Read, PATIENT);
+        late.ask(Write, WaitOptions { deadline: 5, ..NO_LIMIT });
+        waiter.ask(Read, NO_LIMIT);
         let late = go(late, |late| {
             late.own.poll(10).unwrap();
             assert_eq!(late.outcome(), Some(Outcome::TimedOut));
@@ -417,9 +417,9 @@ fn a_timeout_wakes_the_next() {
 fn a_closed_queue_opens_again() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, writer, reader] = lock.parties();
+        let [holder, writer, reader] = lock.participants();
         assert!(holder.own.try_read());
-        let strict = WaitOptions { fairness: 0, ..PATIENT };
+        let strict = WaitOptions { fairness: 0, ..NO_LIMIT };
         let asked = writer.ask(Write, strict);
         let holder = go(holder, |holder| holder.use_up(Read));
         let writer = go(writer, move |writer| {
@@ -437,16 +437,16 @@ fn a_closed_queue_opens_again() {
     });
 }
 
-/// A doorbell swallows every ring here. Its owner asked before, from its event loop, so that others know of it.
+/// This doorbell swallows every ring. Its owner requested before from its event loop, so other threads know the doorbell.
 #[test]
-fn who_sleeps_on_its_word_is_not_rung_for_elsewhere() {
+fn a_thread_that_sleeps_on_its_word_is_not_rung_for() {
     for (held, mode) in [(Write, Read), (Read, Write)] {
         check(move || {
             let lock = Lock::new(3);
-            let [holder, waiter] = lock.parties();
+            let [holder, waiter] = lock.participants();
             assert!(holder.try_mode(held));
             waiter.own.set_doorbell(&Doorbell::open().unwrap(), 0);
-            waiter.ask(mode, PATIENT);
+            waiter.ask(mode, NO_LIMIT);
             ends([
                 go(holder, move |holder| holder.use_up(held)),
                 go(waiter, move |waiter| {
@@ -464,7 +464,7 @@ fn who_sleeps_on_its_word_is_not_rung_for_elsewhere() {
 fn an_upgrade_waits_for_the_readers_and_keeps_writers_out() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, reader] = lock.parties();
+        let [holder, reader] = lock.participants();
         assert!(holder.own.try_upgradable() && reader.own.try_read());
         ends([
             go(reader, |reader| {
@@ -473,7 +473,7 @@ fn an_upgrade_waits_for_the_readers_and_keeps_writers_out() {
             }),
             go(holder, |holder| {
                 holder.read();
-                holder.own.wait_upgrade(PATIENT, || false).unwrap();
+                holder.own.wait_upgrade(NO_LIMIT, || false).unwrap();
                 holder.use_up(Write);
                 "in"
             }),
@@ -486,21 +486,21 @@ fn an_upgrade_waits_for_the_readers_and_keeps_writers_out() {
 fn of_two_readers_one_may_become_the_writer() {
     check(|| {
         let lock = Lock::new(3);
-        let upgrade = |party: Participant| {
-            go(party, |party| {
-                if !party.own.try_read() {
+        let upgrade = |participant: Participant| {
+            go(participant, |participant| {
+                if !participant.own.try_read() {
                     return "none";
                 }
-                party.read();
-                if party.own.try_upgrade() {
-                    party.use_up(Write);
+                participant.read();
+                if participant.own.try_upgrade() {
+                    participant.use_up(Write);
                     return "writer";
                 }
-                party.use_up(Read);
+                participant.use_up(Read);
                 "reader"
             })
         };
-        ends(lock.parties::<2>().map(upgrade))
+        ends(lock.participants::<2>().map(upgrade))
     })
     .are(&[
         "none reader",
@@ -514,11 +514,11 @@ fn of_two_readers_one_may_become_the_writer() {
     ]);
 }
 
-/// What a reader sees who was the writer is what it wrote, and whoever waits gets in.
+/// A reader that was the writer sees what it wrote, and the waiter is granted.
 fn downgraded(to: Mode, other: Mode) {
     check(move || {
         let lock = Lock::new(3);
-        let [holder, waiter] = lock.parties();
+        let [holder, waiter] = lock.participants();
         assert!(holder.own.try_write());
         ends([
             go(holder, move |holder| {
@@ -558,22 +558,21 @@ fn a_downgrade_to_upgradable_keeps_writers_waiting() {
     downgraded(Upgradable, Write);
 }
 
-// ---- those who do not come
+// ---- skipped waiters
 
-/// Later than every patience, and sooner than anybody takes a hold that has not begun for damage.
+/// Later than every grace period, and earlier than a phantom hold counts as damage.
 const LATE: u64 = 900_000_000;
 
-/// A writer that drains comes at last, while somebody who waited too long for it goes past: only one of the two writes at
-/// a time, and neither is left behind.
+/// A draining writer continues while another process skips it: only one of the two writes at a time, and both finish.
 #[test]
-fn a_writer_that_drains_comes_while_it_is_passed_over() {
+fn a_draining_writer_continues_while_it_is_skipped() {
     check(|| {
         let lock = Lock::new(3);
-        let [reader, slow, other] = lock.parties();
+        let [reader, slow, other] = lock.participants();
         assert!(reader.own.try_read());
-        slow.ask(Write, PATIENT);
+        slow.ask(Write, NO_LIMIT);
         reader.use_up(Read);
-        other.ask(Write, PATIENT);
+        other.ask(Write, NO_LIMIT);
         ends([
             go(slow, |slow| {
                 slow.drive();
@@ -591,13 +590,13 @@ fn a_writer_that_drains_comes_while_it_is_passed_over() {
 }
 
 #[test]
-fn a_waiter_comes_while_it_is_passed_over() {
+fn a_waiter_comes_while_it_is_skipped() {
     check(|| {
         let lock = Lock::new(3);
-        let [holder, slow, other] = lock.parties();
+        let [holder, slow, other] = lock.participants();
         assert!(holder.own.try_write());
-        slow.ask(Write, PATIENT);
-        other.ask(Write, PATIENT);
+        slow.ask(Write, NO_LIMIT);
+        other.ask(Write, NO_LIMIT);
         holder.use_up(Write);
         ends([
             go(slow, |slow| {
@@ -618,10 +617,10 @@ fn a_waiter_comes_while_it_is_passed_over() {
 // ---- the dead
 
 #[test]
-fn a_dead_reader_is_cleared_away_while_a_writer_drains() {
+fn a_dead_reader_is_repaired_while_a_writer_drains() {
     check(|| {
         let lock = Lock::new(3);
-        let [dead, finder, writer] = lock.parties();
+        let [dead, finder, writer] = lock.participants();
         assert!(dead.own.try_read());
         dead.dies();
         let index = dead.own.index;
@@ -635,28 +634,28 @@ fn a_dead_reader_is_cleared_away_while_a_writer_drains() {
     });
 }
 
-/// Two find a dead writer at once, and go on.
+/// Two processes find a dead writer at once, and continue.
 #[test]
-fn a_dead_writer_is_cleared_away_by_two_at_once() {
+fn a_dead_writer_is_repaired_by_two_at_once() {
     check(|| {
         let lock = Lock::new(3);
-        let [dead, first, second] = lock.parties();
+        let [dead, first, second] = lock.participants();
         assert!(dead.own.try_write());
         dead.write();
         dead.dies();
         let index = dead.own.index;
-        let find = |party: Participant, mode| {
-            go(party, move |party| {
-                party.own.segment.recovery().recover(index);
-                if !party.try_mode(mode) {
+        let find = |participant: Participant, mode| {
+            go(participant, move |participant| {
+                participant.own.segment.recovery().recover(index);
+                if !participant.try_mode(mode) {
                     return "no";
                 }
-                assert!(party.own.is_poisoned());
+                assert!(participant.own.is_poisoned());
                 if mode == Read {
-                    party.use_up(Read);
+                    participant.use_up(Read);
                 } else {
-                    party.write();
-                    party.own.release_exclusive(HoldEnd::Failed).unwrap();
+                    participant.write();
+                    participant.own.release_exclusive(HoldEnd::Failed).unwrap();
                 }
                 "in"
             })
@@ -666,18 +665,18 @@ fn a_dead_writer_is_cleared_away_by_two_at_once() {
     .are(&["in in", "in no", "no in", "no no"]);
 }
 
-/// A dead waiter is cleared away by one who finds it while another one leaves: the next is woken.
+/// A dead waiter is repaired while another waiter leaves: the next one is woken.
 #[test]
-fn a_dead_waiter_is_cleared_away_while_another_leaves() {
+fn a_dead_waiter_is_repaired_while_another_leaves() {
     check(|| {
         let lock = Lock::new(4);
-        let [holder, dead, leaver, reader] = lock.parties();
+        let [holder, dead, leaver, reader] = lock.participants();
         assert!(holder.own.try_upgradable());
-        dead.ask(Write, PATIENT);
+        dead.ask(Write, NO_LIMIT);
         dead.dies();
         let index = dead.own.index;
-        let asked = leaver.ask(Write, PATIENT);
-        reader.ask(Read, PATIENT);
+        let asked = leaver.ask(Write, NO_LIMIT);
+        reader.ask(Read, NO_LIMIT);
         let threads = [
             go(holder, move |holder| assert!(holder.own.segment.recovery().recover(index))),
             go(leaver, move |leaver| {
@@ -691,9 +690,9 @@ fn a_dead_waiter_is_cleared_away_while_another_leaves() {
     });
 }
 
-/// The slot of a dead reader goes to somebody new, while one who had found it dead still clears it away.
+/// The slot of a dead reader gets a new owner while a late repair of the dead one still runs.
 #[test]
-fn a_new_owner_of_a_dead_ones_slot_is_not_cleared_away() {
+fn a_late_repair_does_not_clear_the_new_owner_of_a_slot() {
     check(|| {
         let lock = Lock::new(1);
         let dead = lock.attach();
@@ -714,17 +713,17 @@ fn a_new_owner_of_a_dead_ones_slot_is_not_cleared_away() {
 
 // ---- attaching
 
-/// A writer looks at the slots in use only: it must not miss one just taken.
+/// A writer scans only the slots in use: it must not miss one just claimed.
 #[test]
-fn a_writer_sees_who_has_just_attached() {
+fn a_writer_sees_a_new_attachment() {
     check(|| {
         let lock = Lock::new(3);
         let writer = lock.attach();
         let late = Arc::new(lock);
         let newcomer = thread::spawn(move || {
-            let party = late.attach();
-            let granted = party.pass(Read);
-            (party, granted)
+            let participant = late.attach();
+            let granted = participant.pass(Read);
+            (participant, granted)
         });
         let writer = go(writer, |writer| tried(writer.pass(Write)));
         let (_party, granted) = newcomer.join().unwrap();
@@ -733,15 +732,15 @@ fn a_writer_sees_who_has_just_attached() {
     .are(&["in in", "in no", "no in", "no no"]);
 }
 
-/// Who closes lowers the mark up to which writers look: not below one that attaches meanwhile.
+/// A close lowers the high-water mark, up to which writers scan, but not below an attachment made meanwhile.
 #[test]
-fn a_writer_sees_who_attached_while_another_closed() {
+fn a_writer_sees_an_attachment_made_during_a_close() {
     check(|| {
         let lock = Lock::new(3);
-        let [writer, leaver] = lock.parties();
+        let [writer, leaver] = lock.participants();
         let leaves = thread::spawn(move || drop(leaver));
-        let party = lock.attach();
-        assert!(party.own.try_read());
+        let participant = lock.attach();
+        assert!(participant.own.try_read());
         let writer = go(writer, |writer| tried(writer.own.try_write()));
         leaves.join().unwrap();
         ends([writer])
@@ -756,9 +755,9 @@ fn removes(segment: &Segment) -> &'static str {
     }
 }
 
-/// Who attaches finds the lock removed, or who removes it finds it in use.
+/// Either the attaching process finds the lock removed, or the removing one finds it in use.
 #[test]
-fn a_lock_is_not_removed_under_who_attaches() {
+fn a_lock_is_not_removed_under_a_new_attachment() {
     check(|| {
         let heap = Lock::new(1).heap;
         let (attaching, removing) = (heap.segment(), heap.segment());
@@ -774,7 +773,7 @@ fn a_lock_is_not_removed_under_who_attaches() {
 }
 
 #[test]
-fn of_two_who_remove_a_lock_one_does_and_nobody_attaches() {
+fn of_two_removals_one_succeeds_and_no_process_attaches() {
     check(|| {
         let heap = Lock::new(1).heap;
         let [attaching, one, two] = std::array::from_fn(|_| heap.segment());
@@ -790,18 +789,18 @@ fn of_two_who_remove_a_lock_one_does_and_nobody_attaches() {
     });
 }
 
-// ---- the listing
+// ---- the reader bitmap
 
-/// It may read before the threads begin, and so be listed by then. The writer's first hold may take out who does not read.
-fn a_reader_and_who_writes_twice(listed: bool, unlists: bool) {
+/// The reader may read before the threads begin, and so be registered. The writer's first hold may prune idle readers.
+fn a_reader_and_a_writer_that_writes_twice(registered: bool, prunes: bool) {
     check(move || {
         let lock = Lock::new(3);
-        let [reader, writer] = lock.parties();
-        if listed {
+        let [reader, writer] = lock.participants();
+        if registered {
             assert!(reader.pass(Read));
         }
-        if unlists {
-            writer.next_write_unlists();
+        if prunes {
+            writer.next_write_prunes();
         }
         ends([
             go(reader, |reader| tried(reader.pass(Read))),
@@ -812,35 +811,35 @@ fn a_reader_and_who_writes_twice(listed: bool, unlists: bool) {
 }
 
 #[test]
-fn a_writer_sees_a_reader_who_is_listed() {
-    a_reader_and_who_writes_twice(true, false);
+fn a_writer_sees_a_registered_reader() {
+    a_reader_and_a_writer_that_writes_twice(true, false);
 }
 
 #[test]
-fn a_writer_sees_a_reader_who_lists_itself() {
-    a_reader_and_who_writes_twice(false, false);
+fn a_writer_sees_a_reader_that_registers() {
+    a_reader_and_a_writer_that_writes_twice(false, false);
 }
 
 #[test]
-fn a_writer_sees_a_reader_whom_it_may_have_unlisted() {
-    a_reader_and_who_writes_twice(true, true);
+fn a_writer_sees_a_reader_that_it_may_have_pruned() {
+    a_reader_and_a_writer_that_writes_twice(true, true);
 }
 
 #[test]
-fn a_reader_lists_itself_while_a_writer_unlists() {
-    a_reader_and_who_writes_twice(false, true);
+fn a_reader_registers_while_a_writer_prunes() {
+    a_reader_and_a_writer_that_writes_twice(false, true);
 }
 
 #[test]
-fn a_writer_sees_a_reader_whom_another_may_have_unlisted() {
-    for listed in [false, true] {
+fn a_writer_sees_a_reader_that_another_may_have_pruned() {
+    for registered in [false, true] {
         check(move || {
             let lock = Lock::new(3);
-            let [reader, unlister, writer] = lock.parties();
-            if listed {
+            let [reader, unlister, writer] = lock.participants();
+            if registered {
                 assert!(reader.pass(Read));
             }
-            unlister.next_write_unlists();
+            unlister.next_write_prunes();
             ends([
                 go(reader, |reader| tried(reader.pass(Read))),
                 go(unlister, |unlister| tried(unlister.pass(Write))),

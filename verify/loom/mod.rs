@@ -1,5 +1,5 @@
-//! Whether the memory orderings suffice: the lock as it is, around memory that is no atomic. They need more than the public
-//! API, namely attachments that share one mapping, so they are unit tests of the crate.
+//! Checks that the memory orderings suffice: the lock itself, around memory that is not atomic. They need attachments that
+//! share one mapping, which the public API does not offer, so they are unit tests of the crate.
 
 mod helpers;
 #[cfg(loom)]

@@ -1,7 +1,9 @@
 // Compiles the crate for several processors, and compares the atomic instructions of its fast paths with the expected ones.
 import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { attempt, root } from '../../scripts/lib/run.js'
+import { targetOf } from '../mutants/run.js'
 
 /** @typedef {{ target: string, flags: string, kinds: [string, RegExp][], functions: Record<string, string> }} Machine */
 
@@ -31,25 +33,25 @@ const X64 = [
 
 /** @type {Record<string, string>} */
 const ON_ARM64 = {
-  // Publish, then look.
+  // Publish, then check.
   read_now: 'load swap load',
   read_in_turn: 'load swap load',
   retract_read: 'swap load',
   release_read: 'swap load',
-  // Take the gate, then look at the readers.
+  // Take the gate, then check the readers.
   load_gate: 'load',
   swap_gate: 'cas',
   claim_gate: 'load cas',
   used_slots: 'load',
   find_other_reader: 'load load load',
-  // List oneself, then look again.
+  // Register, then check again.
   register_reader: 'or',
   register_reader_while: 'or load cas',
   prune_idle_readers: '(?=.*clear)(load.*){3}', // in whatever order its branches come
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
-  // Mute the doorbell, then look; mark, then look at the doorbell.
+  // Mute the doorbell, then check; mark, then check the doorbell.
   mute: 'store',
   ring: 'load',
   // Joining the queue and leaving it.
@@ -123,16 +125,17 @@ export async function faults(tree, machines, show = () => {}) {
  * @param {Machine} machine
  */
 async function compiled(tree, { target, flags }) {
-  const directory = new URL('target/machine-code/', root)
+  const directory =
+    tree === root ? fileURLToPath(new URL('target/machine-code', root)) : targetOf('machine-code')
   mkdirSync(directory, { recursive: true })
-  const listing = fileURLToPath(new URL('listing.s', directory))
+  const listing = join(directory, 'listing.s')
   const args = [target, 'rustc', '--quiet', '--package', 'process-rwlock', '--lib', '--']
-  // As dead code every function is there under its own name, whoever has it inlined.
+  // As dead code every function exists under its own name, even if all its callers inline it.
   args.push('--emit', `asm=${listing}`, '-Clink-dead-code=yes', '-Csymbol-mangling-version=v0')
   const env = {
     ...process.env,
     RUSTFLAGS: flags,
-    CARGO_TARGET_DIR: fileURLToPath(directory),
+    CARGO_TARGET_DIR: directory,
     CARGO_PROFILE_RELEASE_LTO: 'off',
   }
   const end = await attempt(fileURLToPath(new URL('scripts/cross/cargo.sh', root)), args, { cwd: tree, env })

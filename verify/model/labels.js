@@ -1,13 +1,13 @@
-// The model and the code name the same steps: `crash_point!(label)` before an access in crates/rwlock/src,
-// `/* crash point: label */` beside it in rwlock.pml. A label that one side alone has is a difference between the two.
+// The model and the code have the same labels: `crash_point!(label)` before an access in crates/rwlock/src,
+// `/* crash point: label */` beside it in rwlock.pml. A label that only one side has is a difference.
 import { readdirSync, readFileSync } from 'node:fs'
 import { source } from './search.js'
 
 const code = new URL('../../crates/rwlock/src/', import.meta.url)
 
-/** Steps of the code that the model does without, and why. Steps with files and memory ([isAboutFiles]) may be in it or not. */
+/** Labels that the model omits, and why. Those of files and shared memory ([isAboutFiles]) may be in the model or not. */
 export const exceptions = {
-  'words for people steer nothing': [
+  'diagnostic words decide nothing': [
     'attach_identity',
     'label',
     'label_hold',
@@ -18,7 +18,7 @@ export const exceptions = {
     'stamp_write',
     'drain_since',
   ],
-  'who asks only looks, and the answer is old when it arrives': [
+  'an inspection only loads, and its result is old when it arrives': [
     'died_load',
     'inspect_died',
     'inspect_gate',
@@ -28,41 +28,41 @@ export const exceptions = {
     'poison_load',
     'token_load',
   ],
-  'removing a lock, or replacing its file, needs nobody in it': [
+  'a lock is removed, or its file replaced, only while no process has it open': [
     'clean_load',
     'in_use_load',
     'location_load',
   ],
-  'patience may be over at any look, so how much is due does not matter': [
+  'a grace period may be over at any check, so its length does not matter': [
     'drain_skip_count',
     'skip_count',
     'skip_load_count',
   ],
-  'the watcher sleeps in the place of the attachment; its own bell is no part of the lock': [
+  'the watcher sleeps for the attachment; its own doorbell is not part of the lock': [
     'interrupt_call',
     'interrupt_mark',
     'sleep_any',
     'take_interrupt',
     'wake_load_mark',
   ],
-  'a ring stands for the call that wakes a sleeper; whoever it does not reach finds the mark': [
+  'a ring replaces the call that wakes a sleeper; a waiter that it misses finds the mark': [
     'doorbell_load',
     'doorbell_mute',
     'doorbell_set',
     'doorbell_unmute',
     'ring',
   ],
-  'a death that is told brings a look forward, which may come at any time': [
+  'an exit notice causes an early check, and a check may come at any time': [
     'exit_wake_load',
     'exit_notice_pid',
   ],
-  'the order in which slots are tried is free in the model, and how often': [
+  'the model tries slots in any order, any number of times': [
     'attach_again',
     'attach_begin',
     'attach_vacant',
     'leftover_load',
   ],
-  'whether the owner of the gate knows of it is asked for damage, which the model has not': [
+  'phantom holds come from damaged memory, which is not in the model': [
     'mark_upgradable',
     'owner_knows_load',
   ],

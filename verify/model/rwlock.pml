@@ -2,11 +2,11 @@
  * The lock's protocol, access by access, for Spin. See README.md for what is modelled and what is not.
  *
  * Each transition makes one access to shared memory (or to the kernel's byte locks) that others can notice, with the
- * local work that follows it; a process may die between any two. `step: name` is the access's label in the code
- * (`step!("name")`); labels.js compares the two. Functions are called as in the code.
+ * local work that follows it; a process may die between any two. `crash point: name` is the access's label in the code
+ * (`crash_point!(name)`); labels.js compares the two. Functions have the names of the code.
  *
  * Checked: exclusion; an upgradable hold is never lost; the token grows; `poisoned` and `died` say what happened;
- * `closed` implies `waiting`, and both are gone in the end; and by the absence of invalid end states, that every live
+ * `closed` implies `waiting`, and both are cleared at the end; and, by the absence of invalid end states, that every live
  * process finishes. Without deaths no progress depends on a timer; with them timers fire at a standstill.
  */
 
@@ -16,19 +16,19 @@
 #define N 2                  /* attachments at the start, in slots 0 .. N-1 */
 #endif
 #ifndef SPARE
-#define SPARE 0              /* 1: one slot more, for when a slot must be kept for its dead writer */
+#define SPARE 0              /* 1: one additional slot, because a dead writer's slot is kept */
 #endif
 #ifndef BORN
-#define BORN 0               /* processes that open the lock once a slot was left by somebody */
+#define BORN 0               /* processes that open the lock after another process left a slot */
 #endif
 #ifndef NOPS
 #define NOPS 1               /* acquisitions of each process */
 #endif
 #ifndef KINDS
-#define KINDS 0              /* what each process asks for, a digit each from the right: 1 2 3 a Mode, 4 any, 0 R or W */
+#define KINDS 0              /* what each process requests, one digit each from the right: 1 2 3 a Mode, 4 any, 0 R or W */
 #endif
 #ifndef ACTS
-#define ACTS 0               /* what a holder may do besides releasing: sum of the bits below */
+#define ACTS 0               /* what a holder may do in addition to a release: sum of the bits below */
 #endif
 #define IN_PLACE      1      /* read to write, try_upgrade */
 #define NESTED        2      /* a second read */
@@ -37,10 +37,10 @@
 #define U_TO_R       16
 #define W_TO_R       32
 #define W_TO_U       64
-#define FAILED      128      /* releases a write hold without healing */
+#define FAILED      128      /* releases a write hold without clearing the poison */
 #define ABANDONED   256      /* closes inside a write hold, as if killed there */
 #ifndef MORE
-#define MORE 1               /* how many of them per acquisition */
+#define MORE 1               /* how many of the ACTS per acquisition */
 #endif
 #ifndef DEATHS
 #define DEATHS 0
@@ -49,13 +49,13 @@
 #define STOPS 0              /* processes that stop for good while they wait */
 #endif
 #ifndef CHECKS
-#define CHECKS 0              /* looks of a vigil, or of a failing try, that come at any time */
+#define CHECKS 0              /* peer checks, or checks of a failing try, that come at any time */
 #endif
 #ifndef PRUNES
-#define PRUNES 0         /* writers that, inside, take out of the listing who does not read */
+#define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
 #endif
-/* CANCEL: waits may be given up. CLOSE: a waiter's fairness ends. TRIES: failing tries make way. SYNC: a waiting process
-   may read synchronously. DROP: processes close in the end. */
+/* CANCEL: waits may be cancelled. CLOSE: a waiter's fairness ends. TRIES: failing tries clear blockers. SYNC: a waiting process
+   may read synchronously. DROP: processes close at the end. */
 
 #define SLOTS (N + SPARE)
 #define PROCESSES (N + BORN)
@@ -125,10 +125,10 @@ byte  reader_bitmap = 0;                                /* a bit for each slot t
 short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
-bit   in_try[SLOTS];                              /* its owner tries: where it drains, it is not waiting for the readers */
+bit   in_try[SLOTS];                              /* its owner is in a try: if it drains, it does not wait for the readers */
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if OPENS
-byte  high_water = N;                             /* the number of slots, and how often it was changed */
+byte  high_water = N;                             /* the number of slots, and how often that was changed */
 #define MARK(word)           ((word) & 7)
 #define CHANGED(word, mark)  (((word) & ~7) + 8 | (mark))
 bit   vacant[SLOTS];                              /* pid 0 */
@@ -136,9 +136,9 @@ bit   vacant[SLOTS];                              /* pid 0 */
 #else
 #define HIGH_WATER N
 #endif
-#define DEAD(v) (lock[v] == 0 || lock[v] == _pid) /* whoever has just taken a slot's byte needs no probe */
+#define DEAD(v) (lock[v] == 0 || lock[v] == _pid) /* a process that has just taken a slot's byte needs no probe */
 
-/* ---- what an all-seeing observer knows ------------------------------------------------------------------ */
+/* ---- what an omniscient observer knows ------------------------------------------------------------------- */
 
 #define READER      1
 #define UPGRADER    2
@@ -146,7 +146,7 @@ bit   vacant[SLOTS];                              /* pid 0 */
 #define PIDS        6
 byte holds[PIDS];                                 /* what each process holds */
 bit  live[PIDS];                                  /* may die: attached, and not done */
-bit  poison = 0;                                  /* a process died inside a write hold, and none has ended whole since */
+bit  poison = 0;                                  /* a process died inside a write hold, and no write hold has ended consistent since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
 byte observed_token = 1;
 bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
@@ -160,8 +160,8 @@ bit  sleeping[SLOTS];                             /* in the kernel */
 #else
 #define AWAKE(v) wake[v]
 #endif
-byte checked[PIDS];                                /* looks at a standstill since the last grant or death */
-#define ENOUGH_CHECKS 3                                 /* so many must be enough */
+byte checked[PIDS];                                /* checks at a standstill since the last grant or death */
+#define ENOUGH_CHECKS 3                                 /* this many must be enough */
 #define CHECKED(p) checked[p] = 0
 inline anything_happened() { CHECKED(1); CHECKED(2); CHECKED(3); CHECKED(4); CHECKED(5) }
 #else
@@ -177,7 +177,7 @@ bit  stopped[PIDS];
 #define OTHER(p, what)  (_pid != p && (holds[p] & (what)))
 #define OTHERS(what)    (OTHER(1, what) || OTHER(2, what) || OTHER(3, what) || OTHER(4, what) || OTHER(5, what))
 
-inline enter(what) {                              /* the step that grants calls it */
+inline enter(what) {                              /* called by the step that grants */
   holds[_pid] = what;
   anything_happened();
   assert(!OTHERS(WRITER));
@@ -187,7 +187,7 @@ inline enter(what) {                              /* the step that grants calls 
   assert(!poison || (DIED(gate) == poisoner && GENERATION(reads[poisoner]) == poisoner_life))
 }
 
-/* Whoever makes the gate say "writing" has the lock from then on, or only once whoever was inside has left. */
+/* When the gate becomes "writing", no other process is inside. */
 #define ALONE assert(!OTHERS(READER | UPGRADER | WRITER))
 
 /* ---- atomic operations ---------------------------------------------------------------------------------- */
@@ -196,7 +196,7 @@ inline cas(word, was, new) {                      /* ok: done */
   atomic { if :: word == was -> word = new; ok = 1 :: else -> ok = 0 fi }
 }
 
-/* Changes the gate while `condition` holds of it. g: what was there last; ok: changed. */
+/* Changes the gate while `condition` holds. g: its last value; ok: changed. */
 inline change_gate(condition, new) {
   do
   :: atomic { g = gate; ok = (condition); if :: ok :: else -> break fi };            /* crash point: gate_load */
@@ -221,7 +221,7 @@ inline used_slots() {
 
 /* ---- queue.rs -------------------------------------------------------------------------------------------- */
 
-/* A wake is one step, but with CALLS: there its waker may die after the mark and before the call. */
+/* A wake is one step. With CALLS it is two, and its process may die after the mark and before the call. */
 #ifdef CALLS
 inline wake_up(slot) {
   if
@@ -243,7 +243,7 @@ inline wake_writer(seen) {
   fi
 }
 
-/* l: the listed slots. One word is enough here; where there are more, each is looked at as this one. */
+/* l: the registered slots. One word is enough here; the code loads each of several words like this one. */
 inline load_reader_bitmap() {
   used_slots();
   l = reader_bitmap & (READER_BIT(USED) - 1)                                         /* crash point: scan_reader_bitmap */
@@ -254,7 +254,7 @@ inline next_reader() {
   do :: (l & READER_BIT(j)) == 0 -> j++ :: else -> l = l & ~READER_BIT(j); break od
 }
 
-/* v: the first slot but `me` that reads, or NONE. */
+/* v: the first slot other than `me` that reads, or NONE. */
 inline find_other_reader(me) {
   load_reader_bitmap();
   atomic { v = NONE; l = l & ~READER_BIT(me) };
@@ -271,7 +271,7 @@ inline find_other_reader(me) {
   od
 }
 
-/* Takes out of the listing who does not read. */
+/* Clears the bits of idle readers. */
 inline prune_idle_readers() {
   load_reader_bitmap();
   do
@@ -289,7 +289,7 @@ inline prune_idle_readers() {
   atomic { reader_bitmap = reader_bitmap & ~idle; idle = 0 }                         /* crash point: prune_readers */
 }
 
-/* v: whom a request must let go first, or NONE; w: his word. */
+/* v: the waiter that is ahead of a request, or NONE; w: its word. */
 inline ahead_of(mode, tick) {
   used_slots();
   atomic { v = NONE; w = 0; j = (s == 0 -> 1 : 0) };
@@ -312,7 +312,7 @@ inline ahead_of(mode, tick) {
   od
 }
 
-/* Once somebody has closed the queue it stays so until he has left it, or did not come when it was his turn. */
+/* A closed queue stays closed until the waiter that closed it has left it, or did not come in its turn. */
 #define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
 inline assert_stays_closed() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
 
@@ -378,7 +378,7 @@ inline wake_next(me) {
 
 /* ---- recovery.rs ----------------------------------------------------------------------------------------- */
 
-/* Repairs what slot v left behind if its owner died. repaired: there was something. */
+/* Repairs what the owner of slot v left behind, if it died. repaired: there was something to repair. */
 inline repair() {
   atomic { q2 = queued[v]; repaired = 1 };                                           /* crash point: repair_load_queued */
   atomic {
@@ -431,7 +431,7 @@ inline free_gate_of() {
   od
 }
 
-/* Looks who is in the way of a request. found: it is worth a try. Patience may be over at any look. */
+/* Checks the blockers of a request. found: a try is worthwhile. A grace period may be over at any check. */
 inline check_for(mode, tick) {
   phase = 0;
   do
@@ -487,7 +487,7 @@ inline check_for(mode, tick) {
   atomic { v = 0; w = 0; g = 0; ok = 0 }
 }
 
-/* What a sleeper does when nobody wakes it. */
+/* The periodic check by a sleeping waiter. */
 inline check() {
   atomic {
     g = gate;                                                                        /* crash point: check_gate */
@@ -502,7 +502,7 @@ inline check() {
      :: else -> repair(); repaired = 0
      fi;
      v = 0
-  :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was passed over */
+  :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was skipped */
   :: !ok ->
      atomic { d = queued[s]; found = !d };                                           /* crash point: check_queued */
      if
@@ -518,7 +518,7 @@ inline check() {
 
 #define MODE_HELD ((held == U) * UPGRADER + (held == W) * WRITER)
 
-/* Reads unless the gate is against it. ok: reads. */
+/* Reads while `open` holds of the gate. ok: it reads. */
 inline read_while(open) {
   if
   :: count == 0 ->
@@ -585,7 +585,7 @@ inline abort_claim() {
   wake_next(s)
 }
 
-/* ok: writes. Where nobody else is listed, the claim fails if somebody lists himself meanwhile. */
+/* ok: it writes. If no other bit is set, the claim fails if a reader sets its bit meanwhile. */
 inline write_now() {
   do
   :: atomic { g = gate; ok = ADMITS_EXCLUSIVE(g); if :: ok :: else -> break fi };    /* crash point: claim_load */
@@ -623,7 +623,7 @@ inline write_with_others_registered() {
   fi
 }
 
-/* The gate says that we drain, and the try ends here. */
+/* The gate says that this process drains; the try ends here. */
 inline write_drained() {
   find_other_reader(s);
   if
@@ -656,7 +656,7 @@ inline begin_write() {
   }
 }
 
-/* after: what is held from here on. */
+/* after: what the process holds from here on. */
 inline end_write(after) {
   atomic { token[s] = 0; holds[_pid] = after }                                       /* crash point: end_write */
 }
@@ -665,7 +665,7 @@ inline claim_drained() { change_gate(DRAINED_BY(g, s), TURNED(g, WRITING)) }    
 
 inline claim_upgrade() { change_gate(OWNED_BY(g, s), ACQUIRED(g, UPGRADING)) }       /* crash point: claim_upgrade */
 
-inline upgrade_now() {                                                               /* ok: writes */
+inline upgrade_now() {                                                               /* ok: it writes */
   find_other_reader(s);
   ok = v == NONE;
   if
@@ -690,7 +690,7 @@ inline release_exclusive() {                                                    
   :: held == W && end != BY_LEAVING -> end_write((count > 0) * READER)
   :: else
   fi;
-  /* The code's first look is not at the gate but at its memory of it, which is right or the swap fails. */
+  /* The code begins with its copy of the gate instead of a load; if the copy is old, the swap fails. */
   do                                                                                 /* crash point: release_exclusive */
   :: atomic { g = gate; assert(OWNED_BY(g, s)) };                                    /* crash point: gate_load */
      atomic {                                                                        /* crash point: gate_swap */
@@ -746,7 +746,7 @@ inline downgrade_to_upgradable() {
   if :: g & WAITING -> g = 0; wake_next(s) :: else -> g = 0 fi
 }
 
-/* A try failed. found: worth another one. Who is probed first, though he may not be in the way, is whose turn it is. */
+/* A try failed. found: another one is worthwhile. The first probe may be of a slot that is not a blocker. */
 inline clear_blockers(mode) {
   if
   :: v = 0
@@ -846,7 +846,7 @@ inline admit_nested() {
 
 #define OWN_WORD (QUEUED(want, ticket) | q2 & 3 << 3)
 
-inline publish_head() {                                                              /* ok: look once more */
+inline publish_head() {                                                              /* ok: check once more */
   if
   :: want && want == published ->
      atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
@@ -885,7 +885,7 @@ inline close_queue() {
 #endif
 }
 
-/* The mode in which the gate may say that it is ours: else we were given it without our knowledge. */
+/* The mode with which the gate may name this process: else it got the gate without knowing it. */
 #define MODE_KNOWN ((held == W) * WRITING + (held == U) * UPGRADABLE + claimed * DRAINING)
 
 inline poll() {
@@ -906,7 +906,7 @@ inline poll() {
   close_queue()
 }
 
-/* ---- sleeping, and who is left to look -------------------------------------------------------------------- */
+/* ---- sleeping, and periodic checks ------------------------------------------------------------------------ */
 
 #define IS_NESTED (want == R && (count || (held == U && !drain)))
 #define QUIET(p) (!live[p] || MAY_STOP(p) || (asleep[p] && !AWAKE(asleep[p] - 1)))
@@ -914,7 +914,7 @@ inline poll() {
 
 inline nap() {
   if
-  :: true -> sleep()                              /* decided: neither a timer nor giving up saves it then */
+  :: true -> sleep()                              /* decided: neither a timer nor a cancellation ends it */
 #ifdef CANCEL
   :: true -> if :: want -> want = 0 :: else -> cancel_drain() fi
 #endif
@@ -1035,7 +1035,7 @@ inline drop() {
 
 #define ASKS(kind) (asks == kind || asks == 4 || asks == 0 && kind != U)
 
-/* From nothing to a hold, or to a request for it. */
+/* From no hold to a hold, or to a request for it. */
 inline acquire() {
   atomic {
     nops--; more = MORE;
@@ -1072,7 +1072,7 @@ inline acquire() {
   od
 }
 
-/* What a holder does next. With LINGER, what process 1 may have beside others it must get though they stay. */
+/* What a holder does next. With LINGER, process 1 must get what it can share with the others although they stay. */
 #ifdef LINGER
 #define MAY_RELEASE (_pid == 1 || !live[1])
 #else
@@ -1215,7 +1215,7 @@ inline kill(p) {
 #endif
 
 #if STOPS > 0
-/* For good, and at any step, but not where it holds the lock: that others wait for then. */
+/* For good, and at any access, but not while it holds the lock: then the others wait. */
 inline stop(p) {
   atomic {
     stops < STOPS && live[p] && !killed[p] ->

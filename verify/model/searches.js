@@ -1,38 +1,38 @@
-// The searches of the unchanged model. All must end without a violation. What is sampled is not covered completely.
+// The searches of the unchanged model, all of which must end without a violation. A sample does not visit every state.
 
-/** @type {import('./search.js').Search[]} With every change: about a minute. */
+/** @type {import('./search.js').Search[]} Run with every change; about a minute. */
 export const quick = [
   { name: 'all modes and turns', bounds: 'KINDS=44 ACTS=509' },
   { name: 'giving up, closing', bounds: 'KINDS=33 NOPS=2 CANCEL CLOSE' },
-  { name: 'passing over', bounds: 'KINDS=33 NOPS=2 CHECKS=1' },
+  { name: 'skipping', bounds: 'KINDS=33 NOPS=2 CHECKS=1' },
   { name: 'three writers', bounds: 'N=3 KINDS=333' },
-  { name: 'who stays does not keep others out', bounds: 'KINDS=41 ACTS=124 LINGER' },
+  { name: 'a lasting hold does not keep others out', bounds: 'KINDS=41 ACTS=124 LINGER' },
   { name: 'a death', bounds: 'KINDS=44 DEATHS=1' },
   { name: 'a stop', bounds: 'KINDS=33 ACTS=4 STOPS=1' },
   { name: 'a stop beside a reader', bounds: 'KINDS=31 ACTS=13 STOPS=1' },
-  { name: 'a stop of who passes over', bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1' },
-  { name: 'unlisting', bounds: 'KINDS=31 NOPS=2 PRUNES=1' },
+  { name: 'a stop of the process that skips', bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1' },
+  { name: 'pruning', bounds: 'KINDS=31 NOPS=2 PRUNES=1' },
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
 ]
 
-/** @type {import('./search.js').Search[]} Besides the quick ones. */
+/** @type {import('./search.js').Search[]} In addition to the quick ones. */
 export const full = [
   // Two processes.
   { name: 'two, all turns, giving up', bounds: 'KINDS=44 ACTS=511 CANCEL CLOSE' },
-  { name: 'two, all turns, looks', bounds: 'KINDS=44 ACTS=511 CANCEL CHECKS=1' },
+  { name: 'two, all turns, checks', bounds: 'KINDS=44 ACTS=511 CANCEL CHECKS=1' },
   { name: 'two, two each', bounds: 'NOPS=2 CANCEL CLOSE CHECKS=1' },
   { name: 'two, turn after turn', bounds: 'KINDS=42 MORE=2 ACTS=124 CANCEL CHECKS=1' },
-  { name: 'two, failing tries look', bounds: 'KINDS=44 ACTS=13 TRIES CHECKS=2' },
+  { name: 'two, failing tries check', bounds: 'KINDS=44 ACTS=13 TRIES CHECKS=2' },
   { name: 'two, a death', bounds: 'KINDS=44 ACTS=509 CANCEL DEATHS=1' },
   { name: 'two, a death in a wake', bounds: 'KINDS=44 DEATHS=1 CALLS CANCEL' },
-  { name: 'two, a death of who passes over', bounds: 'KINDS=42 ACTS=12 DEATHS=1 CHECKS=1' },
+  { name: 'two, a death of the process that skips', bounds: 'KINDS=42 ACTS=12 DEATHS=1 CHECKS=1' },
   { name: 'two, a stop', bounds: 'KINDS=44 ACTS=511 STOPS=1' },
-  { name: 'two, unlisting, all turns', bounds: 'KINDS=44 ACTS=509 PRUNES=2' },
-  { name: 'two, unlisting, looks', bounds: 'KINDS=31 NOPS=2 ACTS=32 CHECKS=1 PRUNES=1' },
-  { name: 'two, unlisting, a death', bounds: 'KINDS=31 NOPS=2 DEATHS=1 PRUNES=1' },
+  { name: 'two, pruning, all turns', bounds: 'KINDS=44 ACTS=509 PRUNES=2' },
+  { name: 'two, pruning, checks', bounds: 'KINDS=31 NOPS=2 ACTS=32 CHECKS=1 PRUNES=1' },
+  { name: 'two, pruning, a death', bounds: 'KINDS=31 NOPS=2 DEATHS=1 PRUNES=1' },
   // A slot that changes hands.
-  { name: 'reused, unlisting', bounds: 'BORN=1 KINDS=131 DROP PRUNES=1' },
-  { name: 'reused, unlisting, a death', bounds: 'BORN=1 KINDS=131 DEATHS=1 PRUNES=1' },
+  { name: 'reused, pruning', bounds: 'BORN=1 KINDS=131 DROP PRUNES=1' },
+  { name: 'reused, pruning, a death', bounds: 'BORN=1 KINDS=131 DEATHS=1 PRUNES=1' },
   { name: 'reused, reading', bounds: 'BORN=1 KINDS=131 DEATHS=1' },
   { name: 'reused, upgradable', bounds: 'BORN=1 KINDS=222 DEATHS=1 CHECKS=1 TRIES' },
   { name: 'reused, writing', bounds: 'BORN=1 KINDS=333 DEATHS=1' },
@@ -44,11 +44,11 @@ export const full = [
   { name: 'three, closing', bounds: 'N=3 KINDS=333 CLOSE' },
   { name: 'three, giving up', bounds: 'N=3 KINDS=233 CANCEL' },
   { name: 'three, upgrading', bounds: 'N=3 KINDS=312 ACTS=4' },
-  { name: 'three, passing over', bounds: 'N=3 KINDS=332 CHECKS=1' },
+  { name: 'three, skipping', bounds: 'N=3 KINDS=332 CHECKS=1' },
   { name: 'three, a death', bounds: 'N=3 KINDS=333 DEATHS=1' },
   { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
   { name: 'three, a stop beside a reader', bounds: 'N=3 KINDS=313 STOPS=1' },
-  { name: 'three, unlisting', bounds: 'N=3 KINDS=313 PRUNES=1' },
+  { name: 'three, pruning', bounds: 'N=3 KINDS=313 PRUNES=1' },
   // Too large to search completely.
   {
     name: 'sample: three, all',

@@ -22,16 +22,13 @@ import { Tree } from './tree.js'
 export const LOCK = { folder: 'crates/rwlock/src', language: /** @type {const} */ ('rust') }
 
 /**
- * Takes `--mutants [part of a name]` out of the arguments.
+ * Where cargo builds a copy of the lock. Never where it builds the lock itself: cargo takes a crate at the same path of another
+ * workspace for the same, and would run the mutant.
  *
- * @param {string[]} args
- * @returns {string | undefined} the part; '' selects all mutants, undefined none
+ * @param {string} check
  */
-export function takeMutants(args) {
-  const index = args.indexOf('--mutants')
-  if (index < 0) return undefined
-  const [, part = ''] = args.splice(index, args[index + 1]?.startsWith('--') ? 1 : 2)
-  return part
+export function targetOf(check) {
+  return fileURLToPath(new URL(`target/mutants/${check}-target`, root))
 }
 
 /**
@@ -41,12 +38,12 @@ export function takeMutants(args) {
  * @template {Named} T
  * @param {object} options
  * @param {T[]} options.mutants
- * @param {string} options.part
+ * @param {string} [options.part]
  * @param {(mutant: T) => Promise<string | undefined>} options.find the fault that the check finds, if any; it throws if the
  *   check cannot be run
  * @param {() => Promise<string | undefined>} [options.untouched] the same without a mutant, where that is cheap
  */
-export async function tryMutants({ mutants, part, find, untouched }) {
+export async function tryMutants({ mutants, part = '', find, untouched }) {
   const wanted = mutants.filter(({ name }) => name.includes(part))
   if (wanted.length === 0) fail(`No mutant has "${part}" in its name.`)
   const interruption = interrupted()
@@ -78,7 +75,7 @@ export async function tryMutants({ mutants, part, find, untouched }) {
  * @param {object} options
  * @param {string} options.check its name
  * @param {T[]} options.mutants
- * @param {string} options.part
+ * @param {string} [options.part]
  * @param {{ folder: string, language: import('./lexer.js').Language }} [options.sources] what the mutants change
  * @param {string[]} [options.also] what the check needs of the repository besides the crates
  * @param {(copy: string, mutant: T) => Promise<string | undefined>} options.find

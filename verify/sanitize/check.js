@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { capture, root } from '../../scripts/lib/run.js'
 import { fail, HOST, requireLinker, requireRust, say } from '../../scripts/lib/setup.js'
+import { targetOf } from '../mutants/run.js'
 
 const here = fileURLToPath(root)
 
@@ -21,7 +22,7 @@ export async function setUp(kinds = ['thread']) {
  * @param {{ kind: string, tests: string[] }} mutant
  */
 export async function find(copy, { kind, tests }) {
-  const { args, options } = tester(kind, tests)
+  const { args, options } = tester(kind, tests, targetOf(`sanitize-${kind}`))
   const { code, output } = await capture('cargo', args, { ...options, cwd: copy })
   if (code === 0) return undefined
   const found = /^SUMMARY: .*/m.exec(output)?.[0]
@@ -34,8 +35,9 @@ export async function find(copy, { kind, tests }) {
  *
  * @param {string} kind
  * @param {string[]} tests
+ * @param {string} [target] where it builds
  */
-export function tester(kind, tests) {
+export function tester(kind, tests, target = join(here, `target/sanitize-${kind}`)) {
   const [sanitizer, ...more] = {
     address: ['address'],
     protocol: ['thread', '-Cunsafe-allow-abi-mismatch=sanitizer'],
@@ -45,11 +47,7 @@ export function tester(kind, tests) {
     args: [
       ...['test', '-p', 'process-rwlock', '--lib', '--target', HOST],
       ...(kind === 'protocol' ? [] : ['--test', 'contract']),
-      ...[
-        '--target-dir',
-        join(here, `target/sanitize-${kind}`),
-        ...(kind === 'thread' ? ['-Zbuild-std'] : []),
-      ],
+      ...['--target-dir', target, ...(kind === 'thread' ? ['-Zbuild-std'] : [])],
       ...['--', ...tests],
     ],
     options: {

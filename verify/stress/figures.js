@@ -1,4 +1,5 @@
 // The summary that a stress test prints at the end.
+import { summary } from '../../scripts/lib/statistics.js'
 
 /** The sums of what the checks of the rounds' histories counted. */
 export class Figures {
@@ -49,8 +50,7 @@ export class Figures {
 /** @param {number[]} times ns */
 function quantiles(times) {
   if (times.length === 0) return 'never'
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (/** @type {number} */ share) =>
-    `${((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1e6).toFixed(2)} ms`
-  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`
+  const { median, p99, max } = summary(times)
+  const ms = (/** @type {number} */ time) => `${(time / 1e6).toFixed(2)} ms`
+  return `p50 ${ms(median)}, p99 ${ms(p99)}, max ${ms(max)}`
 }

@@ -57,7 +57,7 @@ impl Log {
 /// If it cannot be read.
 pub fn read_log(path: &Path) -> io::Result<Vec<Record>> {
     let file = File::open(path)?;
-    // SAFETY: nobody shrinks the file; its writer has ended.
+    // SAFETY: no process shrinks the file; its writer has ended.
     let bytes = unsafe { memmap2::Mmap::map(&file) }?;
     let record = |bytes: &[u8]| {
         let mut words = [0; WORDS];

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub calm: AtomicU32,
     /// A bit for every process that takes the lock as often as it can without waiting.
     pub bargers: AtomicU32,
-    /// The token of the last writer who came inside.
+    /// The token of the last writer that came inside.
     pub last_token: AtomicU64,
     /// The same in every word, unless a writer is inside or died there. Never accessed atomically.
     canary: [u64; CANARY],
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
 pub(crate) struct Entry {
     /// See [`Inside`].
     pub inside: AtomicU64,
-    /// Since when each of its waits lasts; 0: none.
+    /// When each of its waits began; 0: none.
     pub waits: [AtomicU64; WAITS],
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Entry {
 /// bit  0..16  reads      read holds
 ///     16..18  exclusive  0 none, else 2 upgradable or 3 write
 ///     18      leaving    it is about to end by itself, or to be terminated: what it holds no longer counts
-///     32..64  pid        0: nobody
+///     32..64  pid        0: none
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inside(pub u64);
@@ -139,7 +139,7 @@ impl OraclePage {
     }
 
     pub(crate) fn canary_word(&self, word: usize) -> u64 {
-        // SAFETY: within the mapping, and aligned. Plain (volatile), since only the lock keeps a writer away: that is tested.
+        // SAFETY: within the mapping, and aligned. Plain (volatile), because only the lock under test excludes writers.
         unsafe { self.canary(word).read_volatile() }
     }
 
@@ -148,7 +148,7 @@ impl OraclePage {
         unsafe { self.canary(word).write_volatile(value) }
     }
 
-    /// A life begins or is over: nobody is inside or waits there.
+    /// A life begins or ends: the actor is not inside and does not wait.
     pub(crate) fn clear(&self, actor: usize, pid: u32) {
         let entry = &self.shared().actors[actor];
         for wait in &entry.waits {
@@ -167,10 +167,10 @@ impl OraclePage {
         self.shared().actors[actor].inside.fetch_or(LEAVING, SeqCst);
     }
 
-    /// Changes what `actor` is known to have inside, and says who is there that must not be.
+    /// Changes what `actor` is recorded to hold, and returns a conflict with another actor, if any.
     pub(crate) fn change(&self, actor: usize, change: impl Fn(Inside) -> Inside) -> Option<String> {
         let entries = &self.shared().actors;
-        // First our own entry, then the others', sequentially consistent: of two who are inside at once, one sees the other.
+        // First the own entry, then the others, sequentially consistent: of two that are inside at once, one sees the other.
         let old = entries[actor]
             .inside
             .fetch_update(SeqCst, SeqCst, |inside| Some(change(Inside(inside)).0))
@@ -182,7 +182,7 @@ impl OraclePage {
         let others = entries.iter().enumerate().filter(|(index, _)| *index != actor);
         others.map(|(_, entry)| Inside(entry.inside.load(SeqCst))).find_map(|other| {
             let overlap = own.conflicts(other) && !other.is_leaving() && !own.is_leaving() && !is_gone(other.pid());
-            overlap.then(|| format!("overlap: {} beside {}", own.text(), other.text()))
+            overlap.then(|| format!("overlap: {} and {}", own.text(), other.text()))
         })
     }
 
@@ -198,7 +198,7 @@ impl OraclePage {
         self.shared().actors[actor].waits[place].store(0, Relaxed);
     }
 
-    /// The waits that last now: which actor, and since when.
+    /// The present waits: the actor, and when it began to wait.
     #[must_use]
     pub fn waits(&self) -> Vec<(usize, u64)> {
         let entries = self.shared().actors.iter().enumerate();
@@ -216,19 +216,19 @@ impl OraclePage {
         found.map(|actor| actor / THREADS)
     }
 
-    /// Whether somebody found a violation.
+    /// Whether a process found a violation.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         self.shared().failed.load(SeqCst) != 0
     }
 
-    /// Whether everybody shall end.
+    /// Whether all processes must end.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.shared().stop.load(SeqCst) != 0
     }
 
-    /// Has everybody end by itself.
+    /// Requests that all processes end by themselves.
     pub fn stop(&self) {
         self.shared().stop.store(1, SeqCst);
     }

@@ -1,7 +1,7 @@
 //! One line of a log: six words of eight bytes, the kind last, so that a record whose writer was killed in the middle is
 //! no record.
 
-/// What a record tells.
+/// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An actor's first: `pid`. The killer's first: `token` is the fairness in ns.
@@ -10,7 +10,7 @@ pub enum Kind {
     Invoke,
     /// It has ended, with an outcome.
     Return,
-    /// The whole process is about to end by itself, inside its holds.
+    /// The process is about to end by itself, inside its holds.
     End,
     /// The process' second thread is about to be terminated.
     Terminate,
@@ -22,7 +22,7 @@ pub enum Kind {
     Stop,
     /// SIGCONT was sent.
     Continue,
-    /// Somebody slept for `token` ns longer than he wanted to: the machine had no time for him.
+    /// A sleep lasted `token` ns longer than requested: the machine was busy.
     Late,
 }
 
@@ -42,9 +42,9 @@ pub enum What {
 /// How the lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
-    /// Beside readers and an upgradable holder.
+    /// Shared with readers and one upgradable holder.
     Read = 1,
-    /// Beside readers.
+    /// Shared with readers.
     Upgradable,
     /// Alone.
     Write,
@@ -59,7 +59,7 @@ pub enum Way {
     Try,
     /// Waits before everything else of its thread.
     Sync,
-    /// A release: what the lock protects is whole.
+    /// A release: what the lock protects is consistent.
     Consistent,
     /// A release: its function threw.
     Failed,
@@ -96,7 +96,7 @@ pub struct Died {
 pub struct Record {
     /// Monotonic ns.
     pub time: u64,
-    /// What it tells.
+    /// What it is about.
     pub kind: Kind,
     /// Which operation.
     pub what: Option<What>,
@@ -110,7 +110,7 @@ pub struct Record {
     pub op: u32,
     /// The number of the acquisition that began the hold.
     pub hold: u32,
-    /// The fencing token seen; 0: not told.
+    /// The fencing token seen; 0: unknown.
     pub token: u64,
     /// The `ownerDied` seen.
     pub died: Option<Died>,

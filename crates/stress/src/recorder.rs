@@ -61,7 +61,7 @@ impl Recorder {
         &self.page
     }
 
-    /// Whether the actor shall end: it is told to, or its log is nearly full.
+    /// Whether the actor must end: the driver requests it, or its log is nearly full.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.page.is_stopped() || self.log.is_nearly_full()
@@ -133,7 +133,7 @@ impl Recorder {
         }
         let canary = self.canary();
         if died.is_none() && canary.iter().any(|&word| word != canary[0]) {
-            self.violation(&format!("torn canary, and nobody died: {canary:?} beside a holder in mode {mode:?}"));
+            self.violation(&format!("torn canary without a death: {canary:?} seen by a holder in mode {mode:?}"));
         }
     }
 
@@ -147,7 +147,7 @@ impl Recorder {
     pub fn check_canary(&self, canary: [u64; CANARY_STEPS]) {
         let now = self.canary();
         if now != canary {
-            self.violation(&format!("somebody wrote beside a holder: {canary:?} became {now:?}"));
+            self.violation(&format!("a write during a hold: {canary:?} became {now:?}"));
         }
     }
 

@@ -23,13 +23,13 @@ pub struct Job {
 
 /// Once in so many operations the process ends inside its hold.
 const END: u64 = 3000;
-/// How long who barges has the lock at a time, and how often it tries before it says that it was refused.
+/// How long a barging thread holds the lock at a time, and how often it tries before it records a refusal.
 const BARGE: Duration = Duration::from_millis(1);
 const BARGES: u32 = 1000;
 
 pub fn run(job: &Job) {
     system::leave_no_dump();
-    // One after the other, since the first locks the byte by which the driver sees the process' end.
+    // One after the other, because the first locks the byte by which the driver detects the end of the process.
     let recorders = [0, 1]
         .map(|thread| Recorder::new(&job.folder, job.process, job.life, thread).expect("the oracle page and a log"));
     thread::scope(|scope| {
@@ -195,8 +195,8 @@ impl Worker {
         self.go_on_from_upgradable(op, guard)
     }
 
-    /// Takes the lock whenever that needs no waiting, with hardly a gap between those who barge: whoever waits
-    /// depends on the queue's being closed.
+    /// Takes the lock whenever that needs no waiting, with hardly a gap between the barging threads: a waiter is granted only
+    /// if the queue is closed.
     fn barge(&mut self, lock: &RwLock) {
         while self.recorder.page().barges(self.process) && !self.recorder.is_over() {
             let op = self.recorder.acquire(Mode::Write, Way::Try);

@@ -1,9 +1,9 @@
 //! Native helpers of the tests: shared pages without any protection, on which a missing exclusion
 //! leaves traces; stopping processes; and the recorder and killer of the stress test.
 
-pub mod floors;
 #[cfg(unix)]
 pub mod fork;
+pub mod node_costs;
 mod stress;
 
 use std::fs::OpenOptions;
@@ -14,7 +14,7 @@ use napi::{Env, check_status, sys};
 use napi_derive::napi;
 use process_rwlock_stress::system;
 
-/// Maps the first `bytes` bytes of the file at `path`, shared with every process that maps them.
+/// Maps the first `bytes` bytes of the file at `path`, shared with all other mappings of them.
 ///
 /// The file is created and grown as needed, with zeros.
 #[napi]

@@ -19,7 +19,7 @@ use process_rwlock_fuzz::world;
 const NAME: &str = "fuzzed";
 const OTHER: &str = "another";
 
-/// What a named lock consists of.
+/// The parts of a named lock.
 #[derive(Clone)]
 struct Whole {
     record: PathBuf,
@@ -78,7 +78,7 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
         }
         _ => {}
     }
-    // Nothing where something else is already.
+    // Nothing if a file is already there.
     let _ = fs::OpenOptions::new().write(true).create_new(true).open(&whole.record).and_then(|_| fs::write(&whole.record, &whole.text));
     if input.below(8) != 0 {
         let _ = fs::OpenOptions::new().write(true).create_new(true).open(&whole.memory).and_then(|_| fs::write(&whole.memory, &whole.bytes));
@@ -120,7 +120,7 @@ fn record(input: &mut Input, text: &mut Vec<u8>) {
             }
         }
         4 => {
-            // Another name, another id: with what is right before it.
+            // Another name, another id: after a valid beginning.
             text.truncate(input.pick(&[17, text.len() - NAME.len() - 17, text.len() - NAME.len()]));
             let length = input.below(64);
             text.extend_from_slice(input.bytes(length));
@@ -146,7 +146,7 @@ fn memory(input: &mut Input, bytes: &mut Vec<u8>) {
     }
 }
 
-/// What damage does is bounded to its lock: tokens of another one begin above those of all that were removed.
+/// Damage is limited to its lock: the tokens of another lock begin above those of all removed locks.
 fn other_locks_are_untouched(floor: &[u8]) {
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let last = <[u8; 8]>::try_from(floor.get(..8).unwrap_or(&[])).map_or(0, u64::from_le_bytes);

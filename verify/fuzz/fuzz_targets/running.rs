@@ -14,7 +14,7 @@ use process_rwlock_fuzz::image::Damage;
 use process_rwlock_fuzz::input::Input;
 use process_rwlock_fuzz::world::{self, LOCK};
 
-/// Writes of the scribbler in all: a wait may be woken by each.
+/// All writes of the scribbler: each may wake a wait.
 const WRITES: usize = 4000;
 
 fuzz_target!(init: world::enter(), |data: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
     drop(Attachment::open(LockRef::Path(Path::new(LOCK)), &options).unwrap());
     let length = fs::metadata(LOCK).unwrap().len() as usize;
     let before = world::descriptors();
-    // Alone, the input's own damage comes between the steps, so that what happens is the same every time.
+    // Without threads, the input's damage comes between the steps, so that each run is the same.
     let together = input.byte() & 3 != 0;
     if together {
         let pause = Duration::from_micros(input.pick(&[0, 1, 10, 100, 1000]));
@@ -45,11 +45,11 @@ fuzz_target!(init: world::enter(), |data: &[u8]| {
             Driver::new(Place::Path(LOCK), false).run(input);
             other.join().unwrap();
             ended.store(true, Relaxed);
-            // A scope does not wait for the end of a thread, at which its last memory is freed.
+            // A scope does not wait until a thread has freed its last memory.
             scribbler.join().unwrap();
         });
     }
-    // What they left behind, used by one.
+    // One attachment uses what they left behind.
     Driver::new(Place::Path(LOCK), true).run(input);
     world::leave(before);
 });

@@ -1,4 +1,4 @@
-//! Uses a lock as the input says, and checks what comes back.
+//! Uses a lock as the input says, and checks the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use crate::input::Input;
 use crate::world;
 
 const MS: u64 = 1_000_000;
-/// How much later than asked for a step may end: far above what a loaded machine needs.
+/// How much later than its limit a step may end: far more than a loaded machine needs.
 const MARGIN: Duration = Duration::from_secs(3);
 /// A thread's attachments.
 const SEATS: usize = 3;
 const STEPS: usize = 40;
-/// How often a wait may look in a time, if nobody wakes it: a few times for each look after dead peers.
-const LOOKS: u64 = 64;
-const LOOKS_PER_MS: u64 = 8;
+/// How often a wait that no process wakes may poll: a few times for each check of dead peers.
+const POLLS: u64 = 64;
+const POLLS_PER_MS: u64 = 8;
 /// Wakes that two threads and a scribbler may cause.
-const LOOKS_TOGETHER: u64 = 20_000;
+const POLLS_TOGETHER: u64 = 20_000;
 
 #[derive(Clone, Copy)]
 pub enum Place {
@@ -69,7 +69,7 @@ struct Seat {
 
 pub struct Driver {
     place: Place,
-    /// Nobody else uses the lock: what a wait costs can be measured.
+    /// No other thread uses the lock: the cost of a wait can be measured.
     alone: bool,
     seats: Vec<Seat>,
 }
@@ -84,7 +84,7 @@ impl Driver {
         Self { place, alone, seats: Vec::new() }
     }
 
-    /// Whatever the input says, to its end; then the last one must get the lock.
+    /// Obeys the input to its end; then the last attachment must get the lock.
     pub fn run(mut self, input: &mut Input) {
         self.open(input);
         for _ in 0..STEPS {
@@ -114,7 +114,7 @@ impl Driver {
     fn may_fail_to_open(&self, error: &Error) {
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Incompatible => {}
-            // The dead do not use up places.
+            // Dead attachments do not use up slots.
             ErrorKind::Full => {
                 let capacity = self.seats.first().map(|seat| seat.attachment.capacity() as usize);
                 assert!(!self.alone || capacity.is_some_and(|capacity| self.seats.len() >= capacity), "{error}");
@@ -216,20 +216,20 @@ impl Driver {
             Mode::Upgradable => held.is_some(),
             Mode::Write => held.is_some() || shares,
         };
-        let mut looks = 0;
+        let mut polls = 0;
         let interrupted = || {
-            if looks == 0 {
+            if polls == 0 {
                 self.place.inflict(damage.as_ref());
             }
-            looks += 1;
-            looks == u64::from(patience) + 3
+            polls += 1;
+            polls == u64::from(patience) + 3
         };
         let result = bounded("wait", ms, || own.wait(mode, terms, interrupted));
         self.judge(result, terms, deadlock);
-        self.slept(looks, ms);
+        self.slept(polls, ms);
     }
 
-    /// One waits while the other holds the lock, or does not come when it is its turn, and something writes meanwhile.
+    /// One attachment waits while the other holds the lock, or does not come in its turn, and memory is damaged meanwhile.
     fn contend(&mut self, seat: usize, input: &mut Input) {
         let other = (seat + 1) % self.seats.len();
         let (own, holder) = (&self.seats[seat].attachment, &self.seats[other].attachment);
@@ -263,19 +263,19 @@ impl Driver {
 
     fn wait_upgrade(&self, own: &Attachment, input: &mut Input) {
         let (terms, ms) = terms(input);
-        let mut looks = 0;
+        let mut polls = 0;
         // Another upgrade of the same hold may wait already, which the caller cannot see from here.
         let deadlock = own.exclusive() != Some(Mode::Upgradable) || own.reads() != 0 || own.pending() != 0;
         let result = bounded("upgrade", ms, || {
             own.wait_upgrade(terms, || {
-                looks += 1;
+                polls += 1;
                 false
             })
         });
         if !(deadlock && result.is_ok()) {
             self.judge(result, terms, deadlock);
         }
-        self.slept(looks, ms);
+        self.slept(polls, ms);
     }
 
     fn judge(&self, result: Result<(), Error>, terms: WaitOptions, deadlock: bool) {
@@ -288,7 +288,7 @@ impl Driver {
         }
     }
 
-    /// As the event loop of Node waits: asleep in another thread.
+    /// Waits as the event loop of Node does: another thread sleeps.
     fn wait_watched(&mut self, seat: usize, damage: Option<Damage>, input: &mut Input) {
         let (mode, (terms, ms)) = (mode(input), terms(input));
         let place = self.place;
@@ -318,16 +318,16 @@ impl Driver {
         watch.end();
         self.slept(rings, ms);
         let (busy, slept) = (cpu_time() - start, slept.elapsed().as_nanos() as u64);
-        // To start a thread costs about 2 ms here.
+        // Starting a thread costs about 2 ms here.
         assert!(!self.alone || busy < 4 * MS + slept / 6, "busy for {busy} of {slept} ns of a wait");
     }
 
-    fn slept(&self, looks: u64, ms: u64) {
-        let limit = LOOKS + LOOKS_PER_MS * ms + if self.alone { 0 } else { LOOKS_TOGETHER };
-        assert!(looks <= limit, "looked {looks} times in {ms} ms: it does not sleep");
+    fn slept(&self, polls: u64, ms: u64) {
+        let limit = POLLS + POLLS_PER_MS * ms + if self.alone { 0 } else { POLLS_TOGETHER };
+        assert!(polls <= limit, "{polls} polls in {ms} ms: it does not sleep");
     }
 
-    /// All but one close. Whatever the memory says, that one gets the lock, or hears that it is damaged.
+    /// All attachments but one close. That one gets the lock, or an error that it is damaged, whatever the memory says.
     fn finish(&mut self) {
         self.seats.truncate(1);
         let Some(Seat { attachment: own, watch, .. }) = self.seats.pop() else { return };
@@ -339,7 +339,7 @@ impl Driver {
         only_corrupt(own.release_exclusive(HoldEnd::Consistent));
         let terms = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
         match bounded("the last wait", 2000, || own.wait(Mode::Write, terms, || false)) {
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "nobody else is there, and yet: {error}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "no other attachment is open, and yet: {error}"),
             Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Consistent)),
         }
     }
@@ -349,7 +349,7 @@ fn mode(input: &mut Input) -> Mode {
     input.pick(&[Mode::Read, Mode::Upgradable, Mode::Write])
 }
 
-/// And the milliseconds that it may take.
+/// The milliseconds that it may take.
 fn terms(input: &mut Input) -> (WaitOptions, u64) {
     let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
     (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
@@ -371,7 +371,7 @@ fn bounded<T>(what: &str, ms: u64, act: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What all threads of this process have used, in ns.
+/// The CPU time of all threads of this process, in ns.
 fn cpu_time() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writes, and every Linux has the clock.

@@ -9,7 +9,7 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 
 use crate::input::Input;
 
-/// `layout.rs` says where the words lie; a change of that changes this number.
+/// `layout.rs` defines the offsets; changing it changes this number.
 const LAYOUT_HASH: u64 = 0xbcad_1506_40b6_7e69;
 
 const SLOTS: usize = 1152;
@@ -47,13 +47,13 @@ const OF_SLOT: [(usize, usize); 22] = [
     (128, 8),
     (136, 4), // wake
     (136, 4),
-    (156, 4), // passes
+    (156, 4), // skip_count
     (156, 4),
     (152, 4), // namespace
     (232, 8), // doorbell
     (240, 8), // doorbell_key
     (160, 4), // overdue
-    (164, 4), // trying
+    (164, 4), // in_try
     (248, 4), // upgradable
     (176, 4), // pid
     (8, 8),   // token
@@ -88,7 +88,7 @@ enum Value {
 }
 
 impl Damage {
-    /// Anything, anywhere in a lock of `length` bytes.
+    /// Any write, anywhere in a lock of `length` bytes.
     pub fn any(input: &mut Input, length: usize) -> Self {
         let (place, size) = match input.below(8) {
             0 => (usize::from(input.short()) % length, 1),
@@ -118,7 +118,7 @@ impl Damage {
         word.copy_from_slice(&self.changed(old)[..self.size]);
     }
 
-    /// Into memory that may be in use: to write to its file is to write to what is mapped. Never makes it longer.
+    /// Damages memory that may be in use, through its file. Never makes it longer.
     pub fn of_file(&self, path: &Path) {
         let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return };
         let mut old = [0; 8];
@@ -165,7 +165,7 @@ fn gate(input: &mut Input) -> u64 {
 }
 
 fn queued(input: &mut Input) -> u64 {
-    let state = u64::from(input.byte() & 0x3f); // mode, passed, passes
+    let state = u64::from(input.byte() & 0x3f); // mode, skipped, skip_count
     let ticket = input.pick(&[0, 1, 2, 3, 1 << 43, (1 << 44) - 1]);
     state | u64::from(input.byte()) << 6 | ticket << 20
 }

@@ -34,7 +34,7 @@ impl<'a> Input<'a> {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 
-    /// `count` bytes, or what there is.
+    /// `count` bytes, or those that are left.
     pub fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (bytes, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
         self.bytes(usize::MAX)
     }
 
-    /// The same stream for somebody else: every other half of what is left.
+    /// A second stream: half of what is left.
     pub fn half(&mut self) -> Self {
         Self(self.bytes(self.0.len() / 2))
     }

@@ -1,5 +1,5 @@
-//! A `/dev/shm` of the fuzzer's own: named locks, the token floor and the files of path locks are this process' alone, and vanish
-//! with it, however it ends.
+//! A private `/dev/shm`: named locks, the token floor and the files of path locks belong to this process alone, and vanish
+//! when it ends.
 
 use std::ffi::CStr;
 use std::fs;
@@ -14,13 +14,13 @@ pub const SHM: &str = "/dev/shm";
 /// The lock file of the path targets.
 pub const LOCK: &str = "/dev/shm/fuzzed";
 
-/// To be called once, before there is a second thread.
+/// Call it once, before a second thread exists.
 pub fn enter() {
     // SAFETY: these take no arguments but numbers.
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
-    // SAFETY: as above. What the fuzzer writes is to be looked at, and not refused for its mode.
+    // SAFETY: as above. The lock must inspect what the fuzzer writes, not refuse it for its mode.
     unsafe { libc::umask(0o077) };
-    // SAFETY: as above. A user namespace is what lets somebody other than root mount.
+    // SAFETY: as above. A user namespace allows mounts without root.
     let entered = unsafe { libc::unshare(if user == 0 { CLONE_NEWNS } else { CLONE_NEWNS | CLONE_NEWUSER }) } == 0;
     let mapped = user == 0
         || fs::write("/proc/self/setgroups", "deny").is_ok()
@@ -37,7 +37,7 @@ pub fn enter() {
 }
 
 fn mount(what: &CStr, at: &CStr, flags: libc::c_ulong) -> bool {
-    // SAFETY: C strings, and no data. The type is not looked at where only flags change.
+    // SAFETY: C strings, and no data. The type is ignored if only flags change.
     unsafe { libc::mount(what.as_ptr(), at.as_ptr(), what.as_ptr(), flags, std::ptr::null()) == 0 }
 }
 
@@ -49,19 +49,19 @@ pub fn clear() {
     }
 }
 
-/// Where the records of this user's named locks lie.
+/// The directory of this user's named locks.
 pub fn directory() -> PathBuf {
     // SAFETY: geteuid has no preconditions.
     Path::new(SHM).join(format!("process-rwlock-{}", unsafe { libc::geteuid() }))
 }
 
-/// Files of locks that this process has open. (One socket stays for all rings, and what tells of deaths for a while.)
+/// Files of locks that this process has open. (One socket stays for all rings, and for a while what watches for exits.)
 pub fn descriptors() -> usize {
     let open = fs::read_dir("/proc/self/fd").unwrap();
     open.filter(|entry| fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|file| file.starts_with(SHM))).count()
 }
 
-/// Ends an input: no more files may be open than `before`. The watcher's thread lets go of a lock when it wakes up.
+/// Ends an input: no more files may be open than `before`. The watcher's thread drops a lock when it wakes up.
 pub fn leave(before: usize) {
     let start = Instant::now();
     while descriptors() != before {

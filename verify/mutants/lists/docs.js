@@ -58,6 +58,14 @@ export const mutants = [
     change: [text('start.html', 'id="child-processes"', 'id="children"')],
   },
   {
+    name: 'a page that the sidebar does not list',
+    of: 'site',
+    by: 'site/migrating/flock.html: the sidebar',
+    change: [
+      text('index.html', 'href="/process-rwlock/migrating/flock"', 'href="/process-rwlock/migrating/"'),
+    ],
+  },
+  {
     name: 'a script from another site',
     of: 'site',
     by: 'from elsewhere',

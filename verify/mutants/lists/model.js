@@ -1,4 +1,4 @@
-// Faults in the protocol. The search beside each must find it (`npm run model -- --mutants`); `quick` ones run with every
+// Faults in the protocol. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
 // change.
 import {
   after,
@@ -15,7 +15,7 @@ import {
   skips,
 } from '../operators.js'
 
-/** @typedef {import('../mutate.js').Mutant & Omit<import('../../model/search.js').Search, 'source'>} ModelMutant */
+/** @typedef {import('../mutate.js').Mutant & import('../../model/search.js').Search} ModelMutant */
 
 /** @type {ModelMutant[]} */
 export const mutants = [

@@ -21,7 +21,7 @@ pub struct Op {
     /// The acquisition that began the hold; its own number if it is one.
     pub hold: u32,
     pub invoked: u64,
-    /// [`NEVER`]: open, since its actor died before.
+    /// [`NEVER`]: open, because its actor died before.
     pub returned: u64,
     pub outcome: Option<Outcome>,
     pub token: u64,
@@ -33,8 +33,8 @@ impl Op {
         self.outcome == Some(Outcome::Granted)
     }
 
-    /// It may have got a write hold that nobody has seen: its actor died, or what was granted was given back unused, since the
-    /// lock was closed or the signal aborted.
+    /// It may have had a write hold without a record: its actor died, or the grant was returned unused because the lock was
+    /// closed or the signal aborted.
     pub fn may_have_written_unseen(&self) -> bool {
         self.mode == Mode::Write
             && matches!(self.what, What::Acquire | What::Upgrade)
@@ -150,7 +150,7 @@ impl History {
         Ok(Self::new(&killer, &logs))
     }
 
-    /// What the killer (with him, who watches the machine) and the actors have written down.
+    /// What the killer, the lock keeper and the actors have recorded.
     pub fn new(killer: &[Record], logs: &[ActorLog]) -> Self {
         let mut history = Self::default();
         let deaths = history.read_killer(killer);

@@ -2,23 +2,21 @@
 //!
 //! # Why this is linearizability
 //!
-//! A lock has no values that could be read in several orders: all that an operation tells is that it was granted, and when.
-//! Each is granted at one moment between its invocation and its return, and each hold ends at one moment between the
-//! invocation and the return of its release. So it is held for certain from the *return* of the acquisition to the
-//! *invocation* of the release. If such spans of holds that exclude each other do not overlap, then moments can be chosen for
-//! all operations so that the whole runs as if one after the other: grant each at its return, and end each at its
-//! release's invocation. If two overlap, no choice helps. Hence [`exclusion`] is linearizability with respect to the
-//! exclusion, without a search; the order that it leaves of the write holds is total, and the other rules are about that order.
+//! A lock has no values that could be read in several orders: an operation only reports that it was granted, and when. Each
+//! is granted at one moment between its invocation and its return, and each hold ends at one moment between the invocation
+//! and the return of its release. So the lock is certainly held from the *return* of the acquisition to the *invocation* of
+//! the release. If such spans of conflicting holds do not overlap, a sequential order exists: grant each at its return, and
+//! end each at the invocation of its release. If two overlap, none exists. So [`exclusion`] is linearizability with respect
+//! to exclusion, without a search. The order of the write holds is then total, and the other rules are about that order.
 //!
-//! An upgrade or downgrade splits a hold into pieces by mode, without a gap in what both modes keep out.
+//! An upgrade or downgrade splits a hold into pieces by mode, without a gap in what both modes exclude.
 //!
-//! *Crashes.* The killer writes down a kill before it sends the signal. What the victim held then and had not begun to
-//! release, it held for certain until just before. An acquisition or release that it had invoked and that has not returned
-//! is open: it may have had its effect or not, until the kernel has freed what the process had. Whoever ends by itself
-//! inside a hold (`process.exit`, a terminated thread) writes that down before, too.
+//! *Crashes.* The killer records a kill before it sends the signal. What the victim held then and had not begun to release,
+//! it certainly held until just before. An acquisition or release that it had invoked and that has not returned is open: it
+//! may have taken effect or not, until the kernel has freed the resources of the process. A process or thread that ends by
+//! itself inside a hold (`process.exit`, a terminated thread) records that before it ends.
 //!
-//! *Time* is `CLOCK_MONOTONIC`, which is the same on all cores. What is logged as invoked was logged before the call; what is
-//! logged as returned, after it.
+//! *Time* is `CLOCK_MONOTONIC`, which is the same on all cores. An invocation is logged before the call, a return after it.
 
 mod exclusion;
 pub mod history;

@@ -1,16 +1,16 @@
-//! How long the others had to wait because of a kill. Nothing is checked here: these are figures.
+//! How long other processes had to wait because of a kill. These are figures; nothing is checked here.
 
 use process_rwlock_stress::{Mode, What};
 
 use super::history::{End, History, Kill};
 
-/// From a kill inside an exclusive hold, for which somebody waited, to the next grant of an exclusive hold or (if it was a
+/// From a kill inside an exclusive hold, for which a process waited, to the next grant of an exclusive hold or (if it was a
 /// write hold) of any; in ns.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// From when SIGKILL was sent.
+    /// From the SIGKILL.
     pub from_kill: Vec<u64>,
-    /// From when the kernel had freed what the process had open, and so had told the others.
+    /// From when the kernel had freed the files of the process, which is when others can detect its exit.
     pub from_release: Vec<u64>,
 }
 

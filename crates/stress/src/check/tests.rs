@@ -50,7 +50,7 @@ impl Story {
         self.invoke(actor, ms, What::Acquire, mode, Way::Wait, None)
     }
 
-    /// A hold that nobody has released yet.
+    /// A hold without a release yet.
     fn take(&mut self, actor: u32, (asked, from): (u64, u64), mode: Mode, token: u64, died: Option<Died>) -> u32 {
         let op = self.ask(actor, asked, mode);
         self.returned(actor, from, op, Outcome::Granted, token, died);
@@ -129,7 +129,7 @@ fn died(actor: u32, token: u64) -> Option<Died> {
 // ---- exclusion
 
 #[test]
-fn holds_that_go_together_may_overlap_and_others_may_not() {
+fn only_compatible_holds_may_overlap() {
     for (one, other, together) in [
         (Read, Read, true),
         (Read, Upgradable, true),
@@ -199,7 +199,7 @@ fn an_upgrade_keeps_other_upgradable_holders_out_and_then_readers() {
 }
 
 #[test]
-fn who_was_killed_inside_held_it_until_just_before() {
+fn a_killed_holder_held_it_until_just_before() {
     let tell = |next| {
         move |story: &mut Story| {
             story.take(1, (0, 10), Write, 1, None);
@@ -229,7 +229,7 @@ fn tokens_grow_by_one_with_every_write() {
 }
 
 #[test]
-fn a_token_may_be_lost_with_who_died_before_he_could_tell() {
+fn a_token_may_be_lost_with_a_death_before_its_record() {
     let tell = |victim_asks| {
         move |story: &mut Story| {
             story.hold(1, [0, 10, 20, 21], Write, 1, None);
@@ -273,13 +273,13 @@ fn a_reader_sees_the_last_writers_token() {
 
 // ---- ownerDied
 
-/// A writer dies inside with token 1; then others are told, in turn, what `told` says, as `modes` say.
-fn after_a_death(told: &'static [(Mode, Option<Died>)]) -> impl FnOnce(&mut Story) {
+/// A writer dies inside with token 1; then other holders, in turn, get the reports in `reported`.
+fn after_a_death(reported: &'static [(Mode, Option<Died>)]) -> impl FnOnce(&mut Story) {
     move |story| {
         story.take(1, (0, 10), Write, 1, None);
         story.kill(1, 20, 22);
         let mut token = 1;
-        for ((mode, died), n) in told.iter().zip(3u64..) {
+        for ((mode, died), n) in reported.iter().zip(3u64..) {
             token += u64::from(*mode == Write);
             story.hold(2, [n * 10, n * 10 + 1, n * 10 + 5, n * 10 + 6], *mode, token, *died);
         }
@@ -289,7 +289,7 @@ fn after_a_death(told: &'static [(Mode, Option<Died>)]) -> impl FnOnce(&mut Stor
 const DIED: Option<Died> = Some(Died { pid: 101, token: 1 });
 
 #[test]
-fn a_death_inside_is_told_until_a_write_hold_ends_whole() {
+fn a_death_inside_is_reported_until_a_write_hold_ends_consistent() {
     is_fine(owner_died::check, after_a_death(&[(Read, DIED), (Upgradable, DIED), (Write, DIED), (Read, None)]));
     is_a_violation(owner_died::check, after_a_death(&[(Read, None)]));
     is_a_violation(owner_died::check, after_a_death(&[(Write, None)]));
@@ -300,7 +300,7 @@ fn a_death_inside_is_told_until_a_write_hold_ends_whole() {
 }
 
 #[test]
-fn no_death_is_told_when_nobody_died_writing() {
+fn no_death_is_reported_without_a_death_in_a_write_hold() {
     is_fine(owner_died::check, |story| {
         story.hold(1, [0, 10, 20, 21], Write, 1, None);
         story.take(1, (22, 23), Read, 1, None);
@@ -315,25 +315,25 @@ fn no_death_is_told_when_nobody_died_writing() {
 }
 
 #[test]
-fn who_died_releasing_may_be_told_or_not_and_who_threw_settles_nothing() {
-    let dies_releasing = |told| {
+fn a_death_in_a_release_may_be_reported_or_not_and_a_failure_clears_nothing() {
+    let dies_releasing = |reported| {
         move |story: &mut Story| {
             let hold = story.take(1, (0, 10), Write, 1, None);
             story.invoke(1, 20, What::Release, Write, Way::Consistent, Some(hold));
             story.kill(1, 21, 22);
-            story.hold(2, [0, 40, 50, 51], Read, 1, told);
+            story.hold(2, [0, 40, 50, 51], Read, 1, reported);
         }
     };
     is_fine(owner_died::check, dies_releasing(None));
     is_fine(owner_died::check, dies_releasing(DIED));
     is_a_violation(owner_died::check, dies_releasing(died(2, 1)));
-    let throws = |told| {
+    let throws = |reported| {
         move |story: &mut Story| {
             after_a_death(&[])(story);
             let hold = story.take(2, (30, 31), Write, 2, DIED);
             let op = story.invoke(2, 32, What::Release, Write, Way::Failed, Some(hold));
             story.returned(2, 33, op, Outcome::Granted, 0, None);
-            story.hold(3, [40, 41, 42, 43], Read, 2, told);
+            story.hold(3, [40, 41, 42, 43], Read, 2, reported);
         }
     };
     is_fine(owner_died::check, throws(DIED));
@@ -341,13 +341,13 @@ fn who_died_releasing_may_be_told_or_not_and_who_threw_settles_nothing() {
 }
 
 #[test]
-fn who_died_before_it_could_tell_may_be_told_with_a_token_that_nobody_saw() {
-    let tell = |told| {
+fn a_death_before_the_record_may_be_reported_with_an_unknown_token() {
+    let tell = |reported| {
         move |story: &mut Story| {
             story.hold(1, [0, 10, 20, 21], Write, 1, None);
             story.ask(2, 22, Write);
             story.kill(2, 25, 26);
-            story.hold(3, [0, 40, 50, 51], Write, 3, told);
+            story.hold(3, [0, 40, 50, 51], Write, 3, reported);
         }
     };
     is_fine(owner_died::check, tell(died(2, 2)));
@@ -359,7 +359,7 @@ fn who_died_before_it_could_tell_may_be_told_with_a_token_that_nobody_saw() {
 // ---- tries
 
 #[test]
-fn a_try_is_refused_only_if_something_may_be_in_the_way() {
+fn a_try_is_refused_only_if_there_may_be_an_obstacle() {
     let beside = |mode, refused| {
         move |story: &mut Story| {
             story.hold(1, [0, 10, 20, 25], mode, 1, None);
@@ -388,7 +388,7 @@ fn a_try_is_refused_only_if_something_may_be_in_the_way() {
 }
 
 #[test]
-fn what_the_dead_left_is_in_the_way_for_a_short_time() {
+fn what_a_dead_process_left_is_an_obstacle_for_a_short_time() {
     let tell = |tried| {
         move |story: &mut Story| {
             story.take(1, (0, 10), Write, 1, None);
@@ -428,7 +428,7 @@ fn overtaken(newcomer: u64, modes: (Mode, Mode)) -> impl Fn(&mut Story) {
 }
 
 #[test]
-fn nobody_overtakes_for_long() {
+fn no_newcomer_overtakes_for_long() {
     is_fine(waiting::check, overtaken(900, (Read, Write)));
     is_a_violation(waiting::check, overtaken(1100, (Read, Write)));
     is_a_violation(waiting::check, overtaken(1100, (Write, Read)));
@@ -448,7 +448,7 @@ fn nobody_overtakes_for_long() {
 }
 
 #[test]
-fn the_time_when_somebody_is_stopped_or_late_does_not_count() {
+fn time_while_a_process_is_stopped_or_late_does_not_count() {
     is_fine(waiting::check, |story| {
         story.stop(3, 100, 700);
         overtaken(1100, (Read, Write))(story);
@@ -470,7 +470,7 @@ fn the_time_when_somebody_is_stopped_or_late_does_not_count() {
 }
 
 #[test]
-fn something_is_granted_while_somebody_waits() {
+fn a_grant_follows_while_a_request_waits() {
     let tell = |next| {
         move |story: &mut Story| {
             story.take(1, (0, 10), Read, 1, None);
@@ -491,7 +491,7 @@ fn something_is_granted_while_somebody_waits() {
 }
 
 #[test]
-fn nothing_waits_for_ever() {
+fn no_request_waits_for_ever() {
     let tell = |until: u64| {
         move |story: &mut Story| {
             (0..until / 1000)
@@ -506,7 +506,7 @@ fn nothing_waits_for_ever() {
 // ---- figures
 
 #[test]
-fn recovery_is_timed_where_somebody_waited() {
+fn recovery_is_timed_where_a_process_waited() {
     let times = |asked| {
         let story = story(|story| {
             story.take(1, (0, 10), Write, 1, None);

@@ -7,7 +7,7 @@ use super::history::{History, NEVER, Op};
 pub fn check(history: &History) -> Vec<String> {
     let writes = history.writes();
     let unseen: Vec<&Op> = history.ops.iter().filter(|op| op.may_have_written_unseen()).collect();
-    // A writer may have died, or its lock been closed, with a token that nobody saw.
+    // A writer may have died, or its lock been closed, with a token that was never recorded.
     let could_be_skipped = |tokens: u64, from: u64, to: u64| {
         let end = |op: &Op| if op.returned == NEVER { history.actors[op.actor].dead } else { op.returned };
         tokens == 0 || unseen.iter().filter(|op| op.invoked < to && end(op) > from).count() as u64 >= tokens
@@ -18,7 +18,7 @@ pub fn check(history: &History) -> Vec<String> {
         let (first, second) = (history.name(*first), history.name(*second));
         if after.token <= before.token {
             faults.push(format!(
-                "token {} of {second} at {} ns is not above {} of {first}, who wrote before",
+                "token {} of {second} at {} ns is not above {} of {first}, which wrote before",
                 after.token, after.from, before.token
             ));
         } else if !could_be_skipped(after.token - before.token - 1, before.from, after.from) {

@@ -1,14 +1,14 @@
-//! A try is refused only if something was in its way.
+//! A try is refused only if there was an obstacle.
 
 use process_rwlock_stress::{Mode, Outcome, Way, What};
 
 use super::history::{History, NEVER, Op};
 
-/// What a dead process left is in the way until somebody looks, and a try that fails looks: but not if another one of the
-/// same attachment did since the kernel's coarse clock (4 or 10 ms) last moved. In ns, with room.
+/// What a dead process left is an obstacle until a process checks. A failing try checks, unless another try of the same
+/// attachment did so after the last tick of the kernel's coarse clock (4 or 10 ms). In ns, with a margin.
 const LEFT_BY_THE_DEAD: u64 = 50_000_000;
 
-/// Something that may have been in the way.
+/// A possible reason for a refusal.
 #[derive(Clone, Copy)]
 struct Obstacle {
     actor: usize,
@@ -17,7 +17,7 @@ struct Obstacle {
     to: u64,
 }
 
-/// Obstacles by their beginning; beside each, of those up to it the two of different holds that last longest.
+/// Obstacles by their beginning, each with the two longest of different holds among those up to it.
 struct Obstacles(Vec<(u64, [Option<Obstacle>; 2])>);
 
 impl Obstacles {
@@ -57,7 +57,7 @@ pub fn check(history: &History) -> Vec<String> {
         let to = if op.returned == NEVER { dead(op.actor) } else { op.returned };
         let obstacle = Obstacle { actor: op.actor, hold: op.hold, from: op.invoked, to };
         to_writers.push(obstacle);
-        // One that waits may have closed the queue. A try to read that fails is in nobody's way but a writer's.
+        // A waiter may have closed the queue. A failing try to read is an obstacle only for a writer.
         if op.mode != Mode::Read || op.way != Way::Try {
             to_readers.push(obstacle);
         }

@@ -1,26 +1,26 @@
 //! How long a waiter may be overtaken, and how long it may wait.
 //!
-//! The lock promises: newcomers may overtake until somebody in the queue has waited for his *fairness* `f`; he then closes
-//! the queue, and from then on who comes later is granted later. Whoever does not come when it is his turn is passed over,
-//! after 5 ms at first, doubled with every pass up to 640 ms.
+//! The lock promises: newcomers may overtake until a waiter in the queue has waited for its *fairness* `f`. It then closes the
+//! queue, and later requests are granted later. A waiter that does not come in its turn is skipped, after 5 ms at first; each
+//! skip doubles that grace, up to 640 ms.
 //!
-//! A bound on what can be seen from outside: let `L` be the longest time from when a thread could run to when it does.
+//! A bound that can be observed from outside: let `L` be the longest delay from when a thread can run to when it runs.
 //!
-//! - The queue is closed at `f + L` after the request at the latest, and stays so as long as the request is there: it reopens
-//!   only if nobody that is not passed over has waited for longer than its fairness.
-//! - The waiter is passed over only if it does not come within its patience, that is if the patience is less than `L`. Then
-//!   others may go until it comes, which takes `L` again. Patiences below `L` add up to less than `2 L`, and there are at most
-//!   `1 + log2(L / 5 ms)` of them.
-//! - Whoever is ahead may be dead: a look finds out, every 10 ms at most, plus `L`. It comes to less than the above.
+//! - The queue is closed at the latest `f + L` after the request, and stays closed while the request waits: it reopens only
+//!   if no waiter other than skipped ones has waited for longer than its fairness.
+//! - The waiter is skipped only if it does not come within its grace, so only if the grace is less than `L`. Then others may
+//!   be granted until it comes, which takes `L` again. Grace periods below `L` add up to less than `2 L`, and there are at
+//!   most `1 + log2(L / 5 ms)` of them.
+//! - A waiter that is ahead may be dead: a check every 10 ms at most, plus `L`, detects that. This is less than the above.
 //!
-//! So from `f + L + 2 L + L (1 + log2(L / 5 ms))` on no request overtakes that is made then. With `L` = 100 ms that is
+//! So no request that is made later than `f + L + 2 L + L (1 + log2(L / 5 ms))` overtakes. With `L` = 100 ms that is
 //! `f` + 0.83 s. [`OVERTAKING`] is one second.
 //!
-//! `L` is no promise of the machine's. So the clock of this bound stands still while any process is stopped, and [`RESUMING`]
-//! longer; and when a thread that does nothing but sleep was woken more than 100 ms late.
+//! The machine does not guarantee `L`. So the clock of this bound stands still while any process is stopped, and [`RESUMING`]
+//! longer; and when a thread that only sleeps was woken more than 100 ms late.
 //!
-//! A request is judged if its attachment does nothing else meanwhile: of several requests of one attachment only the first is
-//! in the queue, and a thread that already reads may read again whatever the queue says.
+//! A request is checked only if its attachment does nothing else meanwhile: of several requests of one attachment only the
+//! first is in the queue, and a thread that already reads may read again whatever the queue says.
 
 use process_rwlock_stress::{Mode, Outcome, Way, What};
 
@@ -28,19 +28,19 @@ use super::history::{History, NEVER, Op};
 
 /// See above, in ns.
 const OVERTAKING: u64 = 1_000_000_000;
-/// For those who were stopped to take their places again.
+/// Until resumed processes have joined again.
 const RESUMING: u64 = 200_000_000;
-/// The longest time that anything may wait while nobody is stopped. With forty threads that hold the lock for some
+/// The longest time that a request may wait while no process is stopped. With forty threads that hold the lock for some
 /// milliseconds at a time, a turn comes within a second; the rest is for a busy machine.
 const WAITING: u64 = 15_000_000_000;
 
-/// The longest time in which nothing is granted though somebody waits, and nobody is stopped. What is held is released after
-/// some milliseconds, or its holder is dead, which is found within 10 ms; the rest is for a busy machine.
+/// The longest time without a grant while a request waits and no process is stopped. A hold ends after some milliseconds, or
+/// its holder is dead, which is detected within 10 ms; the rest is for a busy machine.
 const STALL: u64 = 2_000_000_000;
 
-/// A clock that stands still while somebody is stopped.
+/// A clock that stands still while a process is stopped.
 pub struct Clock {
-    /// When it stands, in order and without touching each other; beside it, how long it has stood before.
+    /// When it stands, in order and without overlaps, each with how long it has stood before.
     stands: Vec<(u64, u64, u64)>,
 }
 
@@ -88,7 +88,7 @@ pub fn check(history: &History) -> Vec<String> {
         let waited = clock.at(end) - clock.at(op.invoked);
         if waited > WAITING {
             faults.push(format!(
-                "{} waited for {} ms in mode {:?} from {} ns on, not counting when somebody was stopped",
+                "{} waited for {} ms in mode {:?} from {} ns on, not counting the time when a process was stopped",
                 history.name(op.actor),
                 waited / 1_000_000,
                 op.mode,
@@ -98,12 +98,12 @@ pub fn check(history: &History) -> Vec<String> {
         if waited <= OVERTAKING || op.what != What::Acquire || op.way == Way::Sync || !alone.is(op, end) {
             continue;
         }
-        let patience = clock.at(op.invoked) + history.fairness + OVERTAKING;
+        let limit = clock.at(op.invoked) + history.fairness + OVERTAKING;
         let first = newcomers.partition_point(|newcomer| newcomer.returned <= op.invoked);
         let overtakes = |newcomer: &&&Op| {
             conflicts(newcomer.mode, op.mode)
                 && newcomer.actor != op.actor
-                && clock.at(newcomer.invoked) > patience
+                && clock.at(newcomer.invoked) > limit
                 && !clock.stands_at(newcomer.invoked)
                 && alone.is(newcomer, newcomer.returned)
         };
@@ -111,7 +111,7 @@ pub fn check(history: &History) -> Vec<String> {
         let count = overtakers.clone().count();
         if let Some(overtaker) = overtakers.min_by_key(|newcomer| newcomer.invoked) {
             faults.push(format!(
-                "{} waited in mode {:?} from {} to {} ns and was overtaken {count} times after its time; first by {}, who \
+                "{} waited in mode {:?} from {} to {} ns and was overtaken {count} times after its time; first by {}, which \
                  came at {} ns and was granted {:?} at {} ns",
                 history.name(op.actor),
                 op.mode,

@@ -6,8 +6,8 @@ const EXITING: u64 = 0x4;
 /// Whether no thread of the process can run any code of its program again.
 ///
 /// The kernel frees what a process had open, and with it the lock, before the process is a zombie. But every thread is
-/// marked as exiting before that; so whoever was granted what a dead process held finds it so here, and whoever was granted
-/// what a living process holds does not. (A pid is not given out again until all others were.)
+/// marked as exiting before that. So this is true for the earlier holder if a grant followed its death, and false if a grant
+/// overlaps the hold of a live process. (A pid is not used again until all others were.)
 pub(crate) fn is_gone(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
     threads.filter_map(Result::ok).all(|thread| {

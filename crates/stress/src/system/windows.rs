@@ -42,7 +42,7 @@ fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<Option<OwnedHandl
         let gone = error.raw_os_error() == Some(ERROR_INVALID_PARAMETER as i32);
         return if gone { Ok(None) } else { Err(error) };
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and owned by this code alone.
     Ok(Some(unsafe { OwnedHandle::from_raw_handle(handle) }))
 }
 
@@ -89,7 +89,7 @@ fn done(status: NTSTATUS, process: &OwnedHandle) -> io::Result<()> {
 /// Whether no thread of the process can run any code of its program again. The status of its end is set before the last of
 /// its threads frees what the process had open, and with it the lock.
 pub(crate) fn is_gone(pid: u32) -> bool {
-    // Whom we may not look at is there.
+    // A process that we may not open exists.
     open(pid, 0).is_ok_and(|process| process.is_none_or(|process| has_exited(&process)))
 }
 

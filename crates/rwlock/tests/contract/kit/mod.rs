@@ -18,7 +18,7 @@ pub use page::Page;
 pub use system::records_and_memories;
 pub use time::{SKIP_GRACE, ms, timed, until, within};
 
-/// Whether this runs under an emulator (`scripts/cross.sh`). There it may take longer to wake a process than the lock has patience
+/// Whether this runs under an emulator (`npm run cross`). There it may take longer to wake a process than the lock has patience
 /// with one whose turn it is, and the order of the queue is not kept. Says so.
 pub fn is_emulated() -> bool {
     let emulator = std::env::var_os("PROCESS_RWLOCK_EMULATOR");
