@@ -91,10 +91,13 @@ function run(fault, tests, bound) {
     PROCESS_RWLOCK_CONTRACT_ENGINE: engine.href,
     ...(bound && { PROCESS_RWLOCK_TEST_BOUND: String(bound) }),
   }
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     execFile(process.execPath, [...args, ...files], { cwd: root, env }, (_, tap) => {
       const ends = [...tap.matchAll(/^(ok|not ok) \d+ - (?:.* › )?broken: (.*)$/gm)]
-      resolve(new Map(ends.map(([, end, title]) => [title, /** @type {'ok' | 'not ok'} */ (end)])))
+      const endOf = new Map(ends.map(([, end, title]) => [title, /** @type {'ok' | 'not ok'} */ (end)]))
+      const missing = tests.find((test) => !endOf.has(titleOf(test)))
+      if (missing) reject(new Error(`"${missing}" did not run:\n${tap.slice(-2000)}`))
+      else resolve(endOf)
     })
   })
 }

@@ -4,7 +4,6 @@
 #[cfg(unix)]
 pub mod fork;
 pub mod node_costs;
-
 mod stress;
 
 use std::fs::OpenOptions;
