@@ -67,6 +67,12 @@ export declare function fastPath(): {
   releaseExclusive(): void
 }
 
+/**
+ * The identity of the lock: the same text in every process of this machine, and another one for
+ * any other lock.
+ */
+export declare function identity(attachment: number): string
+
 /** The state of the lock at this moment. */
 export declare function inspect(attachment: number): Snapshot
 

@@ -1,4 +1,5 @@
-// Four processes update one JSON file at the same time. No update is lost, and a crash leaves the old or the new content.
+// Four processes update one JSON file at the same time. No update is lost, and a crash leaves the
+// old or the new content.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -9,7 +9,7 @@ try {
   await lock.write(rebuild, { timeout: 50 })
 } catch (error) {
   if (error.code !== 'ERR_LOCK_TIMEOUT') throw error
-  console.log(error.message) // … held for read by this very thread, pid … ('nightly export') for … ms. …
+  console.log(error.message) // … held for read by this thread, pid … ('nightly export') for … ms. …
   console.log(error.holders[0].label) // nightly export
 }
 

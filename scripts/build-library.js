@@ -1,12 +1,14 @@
 // npm run build:ts: compiles src/ to dist/. The library is CommonJS. Each entry has an ES module in
 // front of it, so that `import` and `require()` give the same objects.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from './lib/arguments.js'
+import { installFolder } from './lib/install-files.js'
 import { root } from './lib/run.js'
-import { fail } from './lib/setup.js'
+import { installDependencies } from './lib/setup.js'
 
 /**
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
@@ -16,31 +18,17 @@ export const ENTRIES = ['index', 'file']
 
 const checkout = fileURLToPath(root)
 
-/** @param {string} dist */
+/** @param {string} dist an empty folder */
 export function buildLibrary(dist) {
   const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
   const args = [tsc, '-p', join(checkout, 'tsconfig.json'), '--outDir', dist]
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
-  removeStale(dist)
   copyFileSync(join(checkout, 'src/package.json'), join(dist, 'package.json'))
   for (const name of ENTRIES) {
     writeFileSync(join(dist, `${name}.mjs`), frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8')))
     writeFileSync(join(dist, `${name}.d.mts`), `export * from './${name}.js'\n`)
   }
-}
-
-/**
- * Removes the files of modules that no longer exist. They would be published.
- *
- * @param {string} dist
- */
-function removeStale(dist) {
-  const files = (/** @type {string} */ folder) => readdirSync(folder, { recursive: true })
-  const stem = (/** @type {unknown} */ file) => String(file).replace(/(\.d)?\.m?[jt]s$/, '')
-  const modules = new Set(files(join(checkout, 'src')).map(stem))
-  for (const file of files(dist))
-    if (!modules.has(stem(file))) rmSync(join(dist, String(file)), { recursive: true, force: true })
 }
 
 /**
@@ -101,10 +89,16 @@ function updateManifest() {
 
 if (process.argv[1] === import.meta.filename) {
   readArguments('npm run build:ts   compiles src/ to dist/, and updates the entries of package.json', {})
+  await installDependencies()
+  const built = mkdtempSync(join(tmpdir(), 'process-rwlock-dist-'))
   try {
-    buildLibrary(join(checkout, 'dist'))
+    buildLibrary(built)
+    installFolder(built, join(checkout, 'dist'))
     updateManifest()
   } catch (error) {
-    fail(error.message)
+    console.error(error.message)
+    process.exitCode = 1
+  } finally {
+    rmSync(built, { recursive: true })
   }
 }

@@ -1,6 +1,7 @@
 // npm run build:testkit: builds crates/testkit and copies it to where the tests load it from.
-import { copyFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { readArguments } from './lib/arguments.js'
+import { installFile } from './lib/install-files.js'
 import { root, run } from './lib/run.js'
 
 readArguments('npm run build:testkit   builds the addon of the tests', {})
@@ -12,7 +13,8 @@ const library = {
 
 // The dev profile: it shares its dependencies with `cargo test`, and no test depends on its speed.
 await run('cargo', ['build', '--package', 'process-rwlock-testkit'])
-copyFileSync(
-  new URL(`target/debug/${library[process.platform] ?? 'libprocess_rwlock_testkit.so'}`, root),
-  new URL('__test__/helpers/testkit.node', root),
+const built = `target/debug/${library[process.platform] ?? 'libprocess_rwlock_testkit.so'}`
+installFile(
+  fileURLToPath(new URL(built, root)),
+  fileURLToPath(new URL('__test__/helpers/testkit.node', root)),
 )

@@ -4,6 +4,7 @@ import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
 import { invalidThis } from './errors.js'
 import type { Hold } from './guard.js'
+import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
@@ -138,6 +139,12 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** @internal See `lock-arguments.ts`. */
+  [identitySymbol](): string {
+    this.#engine.assertOpen()
+    return this.#engine.identity
   }
 
   // ---- inside

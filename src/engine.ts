@@ -30,6 +30,12 @@ export interface LockEngine<Grant = unknown> {
   /** The lock in messages, such as `lock 'jobs'`. */
   readonly text: string
   readonly closed: boolean
+  /**
+   * The same text for the same lock in every process that can open it, and another one for any
+   * other lock of any engine. It begins with the kind of the lock. Locks that are acquired together
+   * are acquired in the order of their identities.
+   */
+  readonly identity: string
   /** @throws `ERR_LOCK_CLOSED` */
   assertOpen(): void
 

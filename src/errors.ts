@@ -86,6 +86,26 @@ export class LockError extends Error {
   }
 }
 
+/** Gives `error`, which is created by an event of the loop, the stack of `caller`, which it is about. */
+export function setStack(error: LockError, caller: { stack?: unknown }): void {
+  Object.defineProperty(error, 'stack', {
+    configurable: true,
+    get() {
+      const { stack } = caller
+      const frames = typeof stack === 'string' ? stack.search(/\n +at /) : -1
+      const value =
+        frames === -1
+          ? `${error.name}: ${error.message}`
+          : `${error.name}: ${error.message}${(stack as string).slice(frames)}`
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+      return value
+    },
+    set(value) {
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
+    },
+  })
+}
+
 export function coded(code: string, message: string): Error {
   return Object.assign(new TypeError(message), { code })
 }

@@ -26,6 +26,7 @@ export class HoldExtras {
   /** For the engine: where it shows the label. */
   shown: { drop(): void } | undefined
   upgrading: PendingRequest | null = null
+  ownerDied: OwnerDied | null = null
 }
 
 /**
@@ -49,7 +50,6 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   declare ended: boolean
   declare grant: Grant
   declare extras: HoldExtras | undefined
-  #ownerDied: OwnerDied | null
 
   constructor(
     engine: LockEngine<Grant>,
@@ -66,7 +66,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.ended = false
     this.grant = grant
     this.extras = undefined
-    this.#ownerDied = ownerDied
+    if (ownerDied !== null) this.needExtras().ownerDied = ownerDied
   }
 
   get mode(): ModeName {
@@ -82,12 +82,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   }
 
   get ownerDied(): OwnerDied | null {
-    return this.#ownerDied
+    return this.extras === undefined ? null : this.extras.ownerDied
   }
 
   /** Called by the engine when it has upgraded this hold. */
   upgraded(ownerDied: OwnerDied | null): void {
-    this.#ownerDied = ownerDied
+    if (ownerDied !== null || this.extras !== undefined) this.needExtras().ownerDied = ownerDied
   }
 
   needExtras(): HoldExtras {

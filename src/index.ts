@@ -2,6 +2,11 @@ import './shared-memory/binding.js' // before any other: see there
 
 export type { LockErrorCode } from './errors.js'
 export { LockError } from './errors.js'
+export { local } from './local.js'
+export type { AsyncGuardGroup, GuardGroup, GuardsOf, Want } from './lock-all.js'
+export { acquireAll, lockAll } from './lock-all.js'
+export type { Locked } from './locked.js'
+export { locked } from './locked.js'
 export { RWLock } from './rwlock.js'
 export type {
   AcquireOptions,

@@ -1,6 +1,6 @@
 import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './abort.js'
 import type { LockEngine } from './engine.js'
-import type { LockError } from './errors.js'
+import { type LockError, setStack } from './errors.js'
 import type { Hold } from './guard.js'
 import type { Mode } from './modes.js'
 import type { AcquireOptions } from './types.js'
@@ -128,27 +128,4 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   #forgetSignal(): void {
     if (this.#signal !== undefined) offAbort(this.#signal, this)
   }
-}
-
-/**
- * Gives `error`, which is created by an event of the loop, the stack of `caller`, which it is
- * about.
- */
-function setStack(error: LockError, caller: { stack?: unknown }): void {
-  Object.defineProperty(error, 'stack', {
-    configurable: true,
-    get() {
-      const { stack } = caller
-      const frames = typeof stack === 'string' ? stack.search(/\n +at /) : -1
-      const value =
-        frames === -1
-          ? `${error.name}: ${error.message}`
-          : `${error.name}: ${error.message}${(stack as string).slice(frames)}`
-      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
-      return value
-    },
-    set(value) {
-      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true })
-    },
-  })
 }

@@ -7,7 +7,8 @@ import { linuxTest, spawnNode, tempDir, test } from '../helpers/index.js'
 const PROCESSES = 8
 const UPDATES = 200
 const KILL_INTERVAL = 50 // ms
-// Updates that a process may finish before it can be killed: with fewer, the time goes into starting processes.
+// Updates that a process may finish before it can be killed: with fewer, the time goes into
+// starting processes.
 const UPDATES_PER_LIFE = 5
 
 test('processes that are killed every 50 ms lose no update that was acknowledged', async (t) => {
@@ -76,7 +77,10 @@ test('processes that are killed every 50 ms lose no update that was acknowledged
   t.log(`${kills} kills, ${reads} reads`)
 })
 
-/** Reads the file until `isOver`: it is never torn, never empty, and never older than before. Returns how often. */
+/**
+ * Reads the file until `isOver`: it is never torn, never empty, and never older than before.
+ * Returns how often.
+ */
 async function watch(t, file, isOver) {
   let reads = 0
   let last = 0

@@ -1,4 +1,5 @@
-// Checked by `npm run typecheck`, never run: the types of process-rwlock/file and of `lock.ensure()`, to a user of TypeScript.
+// Checked by `npm run typecheck`, never run: the types of process-rwlock/file and of
+// `lock.ensure()`, to a user of TypeScript.
 import type { RWLock } from 'process-rwlock'
 import {
   type ForFileOptions,

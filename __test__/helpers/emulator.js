@@ -1,4 +1,4 @@
-// Tests under an emulator (scripts/cross.sh) are slower, and those that it cannot run are skipped
+// Tests under an emulator (npm run cross) are slower, and those that it cannot run are skipped
 // visibly.
 import { testUnless } from './skip.js'
 import { test } from './test.js'

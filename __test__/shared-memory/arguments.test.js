@@ -18,11 +18,11 @@ const VALUE = { code: 'ERR_INVALID_ARG_VALUE', instanceOf: TypeError }
 const show = (value) =>
   typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
-test('import and require() of the package give the lock and its error', (t) => {
-  t.deepEqual(Object.keys(everything).sort(), ['LockError', 'RWLock'])
+test('the package exports the same to import and to require()', (t) => {
+  const names = ['LockError', 'RWLock', 'acquireAll', 'local', 'lockAll', 'locked']
+  t.deepEqual(Object.keys(everything).sort(), names)
   const required = createRequire(import.meta.url)('process-rwlock')
-  t.is(required.RWLock, RWLock)
-  t.is(required.LockError, LockError)
+  for (const [name, value] of Object.entries(everything)) t.is(required[name], value)
 })
 
 // ---- references

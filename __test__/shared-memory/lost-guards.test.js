@@ -58,6 +58,7 @@ for (const how of [
   'in a function that never ends',
   'waited for',
   'synchronous',
+  'one of several',
   'dropped with its lock',
 ]) {
   test(`a write hold that was ${how} is reported when it is lost`, async (t) => {

@@ -1,4 +1,4 @@
-//! Lets the linker leave Node's symbols open, where the platform needs to be told.
+//! Lets the linker leave the symbols of Node.js undefined, on platforms that need an option for it.
 
 fn main() {
     napi_build::setup();

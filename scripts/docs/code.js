@@ -56,7 +56,9 @@ try {
     const major = NEWER.get(name)
     runProgram(name, join(examples, name), major && (await nodeOf(major)))
   }
-  runProgram('using/typescript.ts', compiled(join(examples, 'using/typescript.ts')))
+  for (const name of ['using/typescript.ts', 'locked.ts']) {
+    runProgram(name, compiled(join(examples, name)))
+  }
 
   for (const document of documents().filter((name) => /^(README|(docs|examples)\/.*)\.md$/.test(name))) {
     for (const { line, language, mark, code } of codeBlocks(document)) {

@@ -1,5 +1,6 @@
-// Checks that every link of the documents and of the site has a target, that every error code has an anchor, and that
-// ARCHITECTURE.md and docs/testing.md name what exists. Links to other sites are not followed.
+// Checks that every link of the documents and of the site has a target, that every error code has
+// an anchor, and that ARCHITECTURE.md and docs/testing.md name what exists. Links to other sites
+// are not followed.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -16,14 +16,15 @@ type Fn = (content: Content) => NewContent | PromiseLike<NewContent>
 type Options = BufferEncoding | UpdateFileOptions | undefined
 
 /**
- * Like `updateJSON()`, for a file of bytes, or of text if an `encoding` is given. Resolves with the new content.
+ * Like `updateJSON()`, for a file of bytes, or of text if an `encoding` is given. Resolves with the
+ * new content.
  *
  * ```ts
  * await updateFile('.env', (text) => `${text}PORT=3000\n`, { encoding: 'utf8', default: '' })
  * ```
  *
- * `default` is for a missing file only: an empty one is content. Text that is not valid in its encoding is
- * `ERR_LOCK_INVALID_CONTENT`, because it could not be written back.
+ * `default` is for a missing file only: an empty one is content. Text that is not valid in its
+ * encoding is `ERR_LOCK_INVALID_CONTENT`, because it could not be written back.
  */
 export function updateFile(
   file: string | URL,

@@ -1,5 +1,6 @@
-// The calls of `node:fs` that can take long, as steps. Calls that only read metadata are synchronous in both forms: they take
-// microseconds, a detour through libuv's thread pool takes ten times as long, and the lock is held meanwhile.
+// The calls of `node:fs` that can take long, as steps. Calls for metadata and for small content are
+// synchronous in both forms: they take microseconds, a detour through libuv's thread pool takes ten
+// times as long, and the lock is held meanwhile.
 import * as fs from 'node:fs'
 import { setTimeout } from 'node:timers' // not the global one, which a test may replace
 import { promisify } from 'node:util'
@@ -37,7 +38,7 @@ const openFile = promisify(fs.open) as (path: string, flags: string, mode: numbe
 const writeFile = promisify(fs.writeFile) as (fd: number, bytes: Uint8Array) => Promise<void>
 const syncFile = promisify(fs.fsync)
 
-/** Larger content is read and written by libuv's thread pool. */
+/** Larger content is read and written in libuv's thread pool by the asynchronous form. */
 const SMALL_BYTES = 64 * 1024
 
 /** Reads a file of about `size` bytes. */
@@ -61,8 +62,9 @@ const SHARING_TIMEOUT = 5000 // ms
 const MAX_SHARING_DELAY = 100 // ms
 
 /**
- * Windows refuses to replace a file that another program has open without sharing deletion, and to open a file that is being
- * replaced. Both conditions are short (a virus scanner, a search index), so the call is repeated.
+ * Windows refuses to replace a file that another program has open without sharing deletion, and to
+ * open a file that is being replaced. Both conditions are short (a virus scanner, a search index),
+ * so the call is repeated.
  */
 export function* retryWhileShared<T>(attempt: () => Steps<T>): Steps<T> {
   const deadline = performance.now() + SHARING_TIMEOUT
@@ -81,7 +83,10 @@ export function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | null)?.code)
 }
 
-/** Calls `attempt`, and returns `undefined` for an error that has one of these codes, or for any error. */
+/**
+ * Calls `attempt`, and returns `undefined` for an error that has one of these codes, or for any
+ * error.
+ */
 export function ignoring<T>(attempt: () => T, codes?: string[]): T | undefined {
   try {
     return attempt()

@@ -14,10 +14,12 @@ import { checkFile } from './target.js'
 import { type Change, call, update, updateSync } from './update.js'
 
 /**
- * Reads a JSON file and parses it. It takes no lock: `updateJSON()` replaces the file by a rename, so this reads the old or the
- * new content, without waiting for a writer. To read a file that is written in place, use `forFile(file).read()`.
+ * Reads a JSON file and parses it. It takes no lock: `updateJSON()` replaces the file by a rename,
+ * so this reads the old or the new content, without waiting for a writer. To read a file that is
+ * written in place, use `forFile(file).read()`.
  *
- * Rejects with `ENOENT` for a missing file without `default`; with `ERR_LOCK_INVALID_CONTENT`; as `fs.promises.readFile()`.
+ * Rejects with `ENOENT` for a missing file without `default`; with `ERR_LOCK_INVALID_CONTENT`; as
+ * `fs.promises.readFile()`.
  */
 export async function readJSON<T = Parsed>(file: string | URL, options?: ReadJSONOptions<T>): Promise<T> {
   return runAsync(readSteps(checkFile(file), checkReadJSON(options)))
@@ -41,23 +43,28 @@ function* readSteps<T>(path: string, fallback: T | undefined): Steps<T> {
 }
 
 /**
- * Changes a JSON file that several processes share: waits for the lock of the file, reads it, calls `fn(value)`, and replaces
- * the file. Resolves with the new value: what `fn` returned, or the argument, which it may have changed, if it returned nothing.
+ * Changes a JSON file that several processes share: waits for the lock of the file, reads it, calls
+ * `fn(value)`, and replaces the file. Resolves with the new value: what `fn` returned, or the
+ * argument, which it may have changed, if it returned nothing.
  *
  * ```ts
  * await updateJSON('settings.json', (settings) => { settings.theme = 'dark' }, { default: {} })
  * ```
  *
- * - A crash at any instruction, or a power cut, leaves the old content or the new one. If `fn` throws, the file is unchanged.
- * - A file whose value is the same afterwards is not written. Otherwise indentation, line ends, byte order mark and final newline
- *   stay as they are; a new file has two spaces and a final newline.
- * - Mode and owner are kept, as far as the process may set them, and symbolic links. Access control lists and extended attributes
- *   are not kept, and other hard links of the file keep the old content.
+ * - A crash at any instruction, or a power cut, leaves the old content or the new one. If `fn`
+ *   throws, the file is unchanged.
+ * - A file whose value is the same afterwards is not written. Otherwise indentation, line ends,
+ *   byte order mark and final newline stay as they are; a new file has two spaces and a final
+ *   newline.
+ * - Mode and owner are kept, as far as the process may set them, and symbolic links. Access control
+ *   lists and extended attributes are not kept, and other hard links of the file keep the old
+ *   content.
  * - Numbers are those of JavaScript: an integer above 2^53 in the file loses digits.
  * - `fn` must not update the same file: it would wait for itself.
  *
- * Rejects with what `fn` throws; with `ENOENT` for a missing file without `default`; with `ERR_LOCK_INVALID_CONTENT`; with
- * `EACCES` for a read-only file or folder; with other errors of the system; as `lock.write()`.
+ * Rejects with what `fn` throws; with `ENOENT` for a missing file without `default`; with
+ * `ERR_LOCK_INVALID_CONTENT`; with `EACCES` for a read-only file or folder; with other errors of
+ * the system; as `lock.write()`.
  */
 export async function updateJSON<T = Parsed>(
   file: string | URL,
@@ -71,8 +78,8 @@ export async function updateJSON<T = Parsed>(
 }
 
 /**
- * Like {@link updateJSON}, blocking the thread. `fn` must not be async. @throws as that rejects; `ERR_LOCK_DEADLOCK` if this
- * thread updates the file at the moment.
+ * Like {@link updateJSON}, blocking the thread. `fn` must not be async. @throws as that rejects;
+ * `ERR_LOCK_DEADLOCK` if this thread updates the file at the moment.
  */
 export function updateJSONSync<T = Parsed>(
   file: string | URL,

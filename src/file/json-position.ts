@@ -1,11 +1,15 @@
-// Finds the first error in a JSON text. `JSON.parse` reports positions only in some runtimes, and only for some errors.
+// Finds the first error in a JSON text. `JSON.parse` reports positions only in some runtimes, and
+// only for some errors.
 
 const SPACE = /[ \t\n\r]*/y
 const LITERAL = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const PLAIN = /[ !#-[\]-\uFFFF]*/y // no quote, no backslash, no control character
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 
-/** The offset of the first character that makes the text invalid, or its length if the text only ends too early. */
+/**
+ * The offset of the first character that makes the text invalid, or its length if the text only
+ * ends too early.
+ */
 export function invalidOffset(text: string): number {
   /** The closing characters of the containers that are open. */
   const closers: string[] = []

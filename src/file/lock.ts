@@ -8,15 +8,17 @@ import { checkFile, findTarget, type Target } from './target.js'
 /** How to open the lock of a file. */
 export interface ForFileOptions extends RWLockOptions {
   /**
-   * `true`: the lock is the file `<file>.lock` in the same folder, which other users and containers can share. `false`, the
-   * default: it is in shared memory, for the processes of this user, and leaves no file.
+   * `true`: the lock is the file `<file>.lock` in the same folder, which other users and containers
+   * can share. `false`, the default: it is in shared memory, for the processes of this user, and
+   * leaves no file.
    */
   beside?: boolean | undefined
 }
 
 /**
- * Opens the lock of a file: the same lock for every path that leads to the file, through symbolic links, `..` or another
- * spelling on a volume that ignores case. The file need not exist; its folder must.
+ * Opens the lock of a file: the same lock for every path that leads to the file, through symbolic
+ * links, `..` or another spelling on a volume that ignores case. The file need not exist; its
+ * folder must.
  *
  * The lock protects the file only from programs that use it. `updateJSON()` and `updateFile()` do.
  *
@@ -24,9 +26,11 @@ export interface ForFileOptions extends RWLockOptions {
  * await forFile('events.log').write(() => rotate('events.log'))
  * ```
  *
- * The names of a file that has several hard links are different files to it, because a replacement separates them.
+ * The names of a file that has several hard links are different files to it, because a replacement
+ * separates them.
  *
- * @throws the error of `fs.realpathSync()`, such as `ENOENT` if the folder is missing; as `new RWLock()`.
+ * @throws the error of `fs.realpathSync()`, such as `ENOENT` if the folder is missing; like
+ * `new RWLock()`.
  */
 export function forFile(file: string | URL, options?: ForFileOptions): RWLock {
   checkObject('options', options)
@@ -39,7 +43,10 @@ function openLock(target: Target, beside: boolean | undefined, options?: RWLockO
   return new RWLock(beside ? { path: `${target.path}.lock` } : target.name, options)
 }
 
-/** How long a lock stays open after an update, in ms: opening and closing it takes longer than the rest of a small update. */
+/**
+ * How long a lock stays open after an update, in ms: opening and closing it takes longer than the
+ * rest of a small update.
+ */
 const IDLE_TIMEOUT = 1000
 /** Locks that are open without being used, at most: each needs a file descriptor. */
 const MAX_IDLE = 16

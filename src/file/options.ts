@@ -6,23 +6,36 @@ import { checkBeside } from './lock.js'
 
 /** How to read a JSON file. */
 export interface ReadJSONOptions<T = Parsed> {
-  /** The value of a missing or empty file, which is an error otherwise. Each call gets its own copy, as JSON preserves it. */
+  /**
+   * The value of a missing or empty file, which is an error otherwise. Each call gets its own copy,
+   * as JSON preserves it.
+   */
   default?: T | undefined
 }
 
 /** How to update a file. The options of acquiring apply to its lock. */
 export interface UpdateOptions extends AcquireOptions {
-  /** The mode of a new file, less the umask; 0o666 by default. An existing file keeps its mode and owner. */
+  /**
+   * The mode of a new file, less the umask; 0o666 by default. An existing file keeps its mode and
+   * owner.
+   */
   mode?: number | undefined
-  /** Whether the old content is kept as `<file>.bak`, replacing an earlier one; `false` by default. */
+  /**
+   * Whether the old content is kept as `<file>.bak`, replacing an earlier one; `false` by default.
+   */
   backup?: boolean | undefined
-  /** The lock: see {@link ForFileOptions.beside}. All programs that update the file must give the same. */
+  /**
+   * The lock: see {@link ForFileOptions.beside}. All programs that update the file must give the
+   * same.
+   */
   beside?: boolean | undefined
 }
 
 /** How to update a JSON file. */
 export interface UpdateJSONOptions<T = Parsed> extends UpdateOptions, ReadJSONOptions<T> {
-  /** The indentation, as for `JSON.stringify()`; by default that of the file, or 2 for a new one. */
+  /**
+   * The indentation, as for `JSON.stringify()`; by default that of the file, or 2 for a new one.
+   */
   indent?: number | string | undefined
 }
 

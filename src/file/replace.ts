@@ -10,8 +10,8 @@ const LEFTOVER = /^\d+-[0-9a-f]{12}\.rwlock-tmp$/
 const MAX_FILE_NAME_BYTES = 255
 
 /**
- * Writes `bytes` to a temporary file of `target`, and renames that to `path`. The file gets the mode and owner of `like`, or
- * else `mode`.
+ * Writes `bytes` to a temporary file of `target`, and renames that to `path`. The file gets the
+ * mode and owner of `like`, or else `mode`.
  */
 export function* replaceFile(
   target: string,
@@ -70,7 +70,10 @@ function* syncFolder(folder: string): Steps<void> {
   }
 }
 
-/** Removes the temporary files of killed processes. The caller holds the lock of the file, so none is in use. */
+/**
+ * Removes the temporary files of killed processes. The caller holds the lock of the file, so none
+ * is in use.
+ */
 export function* removeLeftovers(target: string): Steps<void> {
   const folder = dirname(target)
   const prefix = temporaryPrefix(target)
@@ -82,8 +85,8 @@ export function* removeLeftovers(target: string): Steps<void> {
 }
 
 /**
- * The name is unique. With a fixed name, two processes that do not share the lock (two containers without `beside`) would write
- * into one temporary file.
+ * The name is unique. With a fixed name, two processes that do not share the lock (two containers
+ * without `beside`) would write into one temporary file.
  */
 function temporaryFile(target: string): string {
   const unique = `${process.pid}-${randomBytes(6).toString('hex')}`
@@ -97,7 +100,10 @@ function temporaryPrefix(target: string): string {
   return `.${createHash('sha256').update(name, 'utf16le').digest('hex').slice(0, 32)}.`
 }
 
-/** Adds the path to an error of a call that gets only a file descriptor, such as `ENOSPC` from `write`. */
+/**
+ * Adds the path to an error of a call that gets only a file descriptor, such as `ENOSPC` from
+ * `write`.
+ */
 function withPath(error: unknown, path: string): unknown {
   const { syscall, path: known } = error as NodeJS.ErrnoException
   if (syscall !== undefined && known === undefined) {

@@ -1,5 +1,5 @@
-// Each operation on a file exists in a synchronous and an asynchronous form. A generator describes it once, as a sequence of
-// steps; the caller runs the steps in either form.
+// Each operation on a file exists in a synchronous and an asynchronous form. A generator describes
+// it once, as a sequence of steps; the caller runs the steps in either form.
 
 /** One call, in both forms. */
 interface Step {

@@ -39,7 +39,8 @@ function isURL(value: unknown): value is URL {
 }
 
 /**
- * Synchronous, also for the asynchronous functions: `forFile()` must be, and these calls take microseconds.
+ * Synchronous even in asynchronous functions: `forFile()` must be, and these calls take
+ * microseconds.
  *
  * @throws as `fs.realpathSync()`, if the file's folder does not exist or cannot be searched.
  */
@@ -49,8 +50,8 @@ export function findTarget(file: string): Target {
 }
 
 /**
- * The path without links, `.` and `..`. The file need not exist; a link to a missing file leads to the path where the file
- * would be created.
+ * The path without links, `.` and `..`. The file need not exist; a link to a missing file leads to
+ * the path where the file would be created.
  */
 function realPath(file: string): string {
   let path = file
@@ -78,7 +79,8 @@ function canonicalCase(path: string): string {
   const { root } = parse(path)
   let folder = root
   let canonical = root
-  // A name that cannot be tested (a missing file, or no letters in it) is treated like its parent folder.
+  // A name that cannot be tested (a missing file, or no letters in it) is treated like its parent
+  // folder.
   let ignoresCase = process.platform === 'win32' || process.platform === 'darwin'
   for (const name of path.slice(root.length).split(sep)) {
     ignoresCase = entryIgnoresCase(folder, name) ?? ignoresCase
@@ -88,7 +90,10 @@ function canonicalCase(path: string): string {
   return canonical
 }
 
-/** Whether another spelling of an existing name leads to the same file; `undefined` if that cannot be tested. */
+/**
+ * Whether another spelling of an existing name leads to the same file; `undefined` if that cannot
+ * be tested.
+ */
 function entryIgnoresCase(folder: string, name: string): boolean | undefined {
   const lower = name.toLowerCase()
   const other = name === lower ? name.toUpperCase() : lower
@@ -109,7 +114,10 @@ function foldCase(name: string): string {
   return name.normalize('NFD').toUpperCase().toLowerCase().normalize('NFC')
 }
 
-/** The path itself, because `inspect()` shows it; its hash and its end if the path cannot be the name of a lock. */
+/**
+ * The path itself, because `inspect()` shows it; its hash and its end if the path cannot be the
+ * name of a lock.
+ */
 function nameOf(path: string): string {
   const name = `file:${path}`
   if (Buffer.byteLength(name) <= binding.MAX_NAME_BYTES && !/\p{Surrogate}/u.test(name)) return name

@@ -67,7 +67,8 @@ function* updateLocked(
   change: Change,
   { mode, backup, signal }: CheckedUpdate,
 ): Steps<typeof MOVED | undefined> {
-  // During the wait, a link may have been changed, or the file may have been created with another spelling.
+  // During the wait, a link may have been changed, or the file may have been created with another
+  // spelling.
   const { name, path } = findTarget(file)
   if (name !== locked.name) return MOVED
 
@@ -78,7 +79,8 @@ function* updateLocked(
   }
   const bytes =
     stats === null ? null : yield* disk.retryWhileShared(() => disk.readFileOfSize(path, stats.size))
-  // Before `change`, which may have side effects. A rename would not need permission to write the file.
+  // Before `change`, which may have side effects. A rename would not need permission to write the
+  // file.
   if (stats !== null) fs.accessSync(path, fs.constants.W_OK)
   fs.accessSync(dirname(path), fs.constants.W_OK)
 

@@ -40,6 +40,7 @@ export class Handle implements LockEngine<number> {
   watched = 0
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
+  #identity: string | undefined
 
   constructor(
     readonly location: LockLocation,
@@ -54,6 +55,11 @@ export class Handle implements LockEngine<number> {
 
   get text(): string {
     return this.location.name === undefined ? `lock ${this.location.path}` : `lock '${this.location.name}'`
+  }
+
+  get identity(): string {
+    this.#identity ??= translated(() => binding.identity(this.attachment))
+    return this.#identity
   }
 
   assertOpen(): void {

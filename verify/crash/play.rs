@@ -101,8 +101,8 @@ impl Play<'_> {
             }
             // It dies at its first `label`.
             "dies" => {
-                let (who, dying) = rest.split_once(' ').expect("an actor and a label");
-                let actor = actor_of(who);
+                let (name, dying) = rest.split_once(' ').expect("an actor and a label");
+                let actor = actor_of(name);
                 self.tell(actor, &format!("?{dying}"))?;
                 self.until("it dies", |play| !play.busy[actor])?;
                 (self.processes[actor].1 == State::Dead).then_some(()).ok_or("it lives".into())
@@ -412,7 +412,7 @@ fn actor_of(word: &str) -> usize {
 }
 
 fn send(pid: libc::pid_t, signal: i32) {
-    // SAFETY: takes numbers; the child was not waited for, so its pid is nobody else's.
+    // SAFETY: takes numbers; the child was not waited for, so its pid is not reused.
     unsafe { libc::kill(pid, signal) };
 }
 

@@ -189,23 +189,23 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     // ---- skipping a waiter, and having been skipped
     path(
-        "passes-waiter",
+        "skips-waiter",
         "a open, write\n c open\n c write, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
-        "passes-reader",
+        "skips-reader",
         "a open, write\n c open\n c read, release &\n stop c\n v open\n b open\n ! write, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
-        "passes-drainer",
+        "skips-drainer",
         "a open, read\n c open\n c write, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b write, release &\n done b",
     ),
     path(
-        "passes-upgrader",
+        "skips-upgrader",
         "a open, read\n c open, upgradable\n c upgrade, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
     ),
     path(
-        "try-passes-waiter",
+        "try-skips-waiter",
         "a open, write\n c open\n c write fairness=0, release &\n stop c\n a release\n v open\n b open\n ! try-write =any, try-write =any, release-all\n b write, release &\n done b",
     ),
     path(

@@ -125,7 +125,7 @@ impl Stage {
     /// Resets everything but the greatest token, because tokens grow over all cases. No other process may use it.
     pub fn clear(&self) {
         let token = self.token.load(SeqCst);
-        // SAFETY: the memory is writable and this long, and nobody else uses it now.
+        // SAFETY: the memory is writable and this long, and no other process uses it now.
         unsafe { ptr::write_bytes(ptr::from_ref(self).cast_mut(), 0, 1) };
         self.token.store(token, SeqCst);
     }

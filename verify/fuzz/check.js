@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { capture, root, run } from '../../scripts/lib/run.js'
 import { fail, HOST, requireCpp, requireRust } from '../../scripts/lib/setup.js'
+import { targetOf } from '../mutants/run.js'
 
 export const TARGETS = ['open', 'named', 'running']
 
@@ -24,7 +25,7 @@ const RUSTC = {
 }
 // An input that takes longer (s) hangs: its slowest step may take 5. What is longer (bytes) repeats itself.
 const LIMITS = ['-timeout=60', '-max_len=256', '-len_control=0', '-rss_limit_mb=2048']
-// Leaks are left to `npm run sanitize`: here threads end at any time, and what they are about to free looks like one.
+// `npm run sanitize` finds leaks. Here threads end at any time, and the memory that they are about to free would count.
 export const ENVIRONMENT = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' }
 /** How long a mutant may stay unnoticed (s). */
 const MUTANT_TIME = 120
@@ -33,6 +34,7 @@ const MUTANT_TIME = 120
 export const also = ['Cargo.toml', 'Cargo.lock', 'src', 'fuzz_targets'].map((name) => `verify/fuzz/${name}`)
 export const here = fileURLToPath(root)
 export const kept = join(here, '.cache/fuzz')
+const BUILT = join(here, 'verify/fuzz/target')
 
 export async function setUp() {
   if (process.platform !== 'linux' || process.arch !== 'x64') fail('The fuzzers run on Linux x64.')
@@ -45,10 +47,11 @@ export async function setUp() {
  *
  * @param {string} checkout
  * @param {string[]} targets
+ * @param {string} [directory] where cargo builds them
  */
-export async function build(checkout, targets) {
+export async function build(checkout, targets, directory = BUILT) {
   const bins = targets.flatMap((target) => ['--bin', target])
-  await run('cargo', ['build', '--release', '--target', HOST, '--target-dir', 'target', ...bins], {
+  await run('cargo', ['build', '--release', '--target', HOST, '--target-dir', directory, ...bins], {
     cwd: join(checkout, 'verify/fuzz'),
     env: { ...process.env, ...RUSTC },
   })
@@ -59,12 +62,13 @@ export async function build(checkout, targets) {
  *
  * @param {string} target
  * @param {string[]} args
+ * @param {string} [directory] where it was built
  * @returns {[string, string[]]}
  */
-export function command(target, args, checkout = here) {
+export function command(target, args, directory = BUILT) {
   const found = join(kept, 'found')
   mkdirSync(found, { recursive: true })
-  const program = join(checkout, 'verify/fuzz/target', HOST, 'release', target)
+  const program = join(directory, HOST, 'release', target)
   return [program, [...LIMITS, `-artifact_prefix=${found}/${target}-`, ...args]]
 }
 
@@ -75,13 +79,13 @@ export function command(target, args, checkout = here) {
  * @param {{ target: string }} mutant
  */
 export async function find(copy, { target }) {
-  await build(copy, [target])
+  await build(copy, [target], targetOf('fuzz'))
   const fresh = join(copy, 'fresh')
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh)
   const args = [`-max_total_time=${MUTANT_TIME}`, '-seed=1', fresh, join(here, 'verify/fuzz/corpus', target)]
   const start = Date.now()
-  const { code, output } = await capture(...command(target, args, copy))
+  const { code, output } = await capture(...command(target, args, targetOf('fuzz')))
   const seconds = ((Date.now() - start) / 1000).toFixed(1)
   const said = /panicked at .*\n(.*)/.exec(output)?.[1] ?? /ERROR: .*/.exec(output)?.[0] ?? output.slice(-200)
   const input = /written to (.*)/.exec(output)?.[1]

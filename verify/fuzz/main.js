@@ -1,35 +1,54 @@
-// npm run fuzz: hostile memory against the lock; verify/fuzz/src/lib.rs says what is tried and what is checked.
-//
-//   npm run fuzz -- open                one target: open, named or running; without one, each of them
-//   npm run fuzz -- --seconds 600       how long for each; 60 unless said
-//   npm run fuzz -- open <file>…        only these inputs, such as one that failed
-//   npm run fuzz -- --minimize          makes the corpus the smallest that covers as much
-//   npm run fuzz -- --mutants [part of a name]    breaks a copy of the lock in one way at a time: each must be found
-//
-// It begins with the corpus and the regressions. What it finds is kept in .cache/fuzz.
+// npm run fuzz: hostile memory against the lock; verify/fuzz/src/lib.rs says what is tried and what is checked. It begins with
+// the corpus and the regressions. What it finds is kept in .cache/fuzz.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { readArguments, usageError } from '../../scripts/lib/arguments.js'
 import { run } from '../../scripts/lib/run.js'
-import { fail, say } from '../../scripts/lib/setup.js'
+import { say } from '../../scripts/lib/setup.js'
 import { mutants } from '../mutants/lists/fuzz.js'
-import { takeMutants, tryOnCopy } from '../mutants/run.js'
+import { tryOnCopy } from '../mutants/run.js'
 import { also, build, command, ENVIRONMENT, find, here, kept, setUp, TARGETS } from './check.js'
+
+const HELP = `
+npm run fuzz -- [open] [named] [running]   these targets; all three by default
+                --seconds 600              how long each runs; 60 by default
+                --minimize                 reduces the corpus to the smallest that covers as much
+npm run fuzz -- open FILE…                 only these inputs, such as one that failed
+npm run fuzz -- [TARGET] --mutants [PART]  breaks a copy of the lock in one way at a time (whose name contains PART): a
+                                           fuzzer must find each
+`
 
 /** Inputs of a target that the repository keeps: the longest, which cover most each. The others cover what depends on timing. */
 const INPUTS = 98
 
-const args = process.argv.slice(2)
-const part = takeMutants(args)
-const { targets, files, seconds, minimizes } = parse(args)
+const { values, positionals } = readArguments(
+  HELP,
+  {
+    seconds: { type: 'string', default: '60' },
+    minimize: { type: 'boolean' },
+    mutants: { type: 'boolean' },
+  },
+  { positionals: true },
+)
+const named = positionals.filter((word) => TARGETS.includes(word))
+const targets = named.length > 0 ? named : TARGETS
+const words = positionals.filter((word) => !TARGETS.includes(word))
+const files = values.mutants ? [] : words
+const seconds = Number(values.seconds)
+const missing = files.find((file) => !existsSync(file))
+if (missing !== undefined)
+  usageError(`"${missing}" is neither a target (${TARGETS.join(', ')}) nor a file.`, HELP)
+if (files.length > 0 && targets.length > 1) usageError('Inputs are for one target: name it.', HELP)
+if (!(seconds > 0)) usageError('--seconds takes a number.', HELP)
 
 await setUp()
-if (part !== undefined) {
+if (values.mutants) {
   const wanted = mutants.filter(({ target }) => targets.includes(target))
-  await tryOnCopy({ check: 'fuzz', mutants: wanted, part, also, find })
+  await tryOnCopy({ check: 'fuzz', mutants: wanted, part: words[0], also, find })
 } else {
   await build(here, targets)
   for (const target of targets) {
-    if (minimizes) await minimize(target)
+    if (values.minimize) await minimize(target)
     else if (files.length > 0) await execute(target, files)
     else await search(target)
   }
@@ -76,23 +95,4 @@ async function minimize(target) {
   for (const name of names.slice(0, INPUTS)) cpSync(join(smallest, name), join(corpus, name))
   for (const old of [smallest, join(kept, target)]) rmSync(old, { recursive: true, force: true })
   say(`${target}: ${readdirSync(corpus).length} inputs`)
-}
-
-/** @param {string[]} args */
-function parse(args) {
-  const targets = []
-  const files = []
-  let seconds = 60
-  let minimizes = false
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? ''
-    if (arg === '--seconds') seconds = Number(args[++i])
-    else if (arg === '--minimize') minimizes = true
-    else if (TARGETS.includes(arg)) targets.push(arg)
-    else if (existsSync(arg)) files.push(arg)
-    else fail(`What is "${arg}"? The targets are ${TARGETS.join(', ')}.`)
-  }
-  if (!(seconds > 0)) fail('--seconds takes a number.')
-  if (files.length > 0 && targets.length !== 1) fail('Say which target the inputs are for.')
-  return { targets: targets.length > 0 ? targets : TARGETS, files, seconds, minimizes }
 }

@@ -33,25 +33,25 @@ const X64 = [
 
 /** @type {Record<string, string>} */
 const ON_ARM64 = {
-  // Publish, then look.
+  // Publish, then check.
   read_now: 'load swap load',
   read_in_turn: 'load swap load',
   retract_read: 'swap load',
   release_read: 'swap load',
-  // Take the gate, then look at the readers.
+  // Take the gate, then check the readers.
   load_gate: 'load',
   swap_gate: 'cas',
   claim_gate: 'load cas',
   used_slots: 'load',
   find_other_reader: 'load load load',
-  // List oneself, then look again.
+  // Register, then check again.
   register_reader: 'or',
   register_reader_while: 'or load cas',
   prune_idle_readers: '(?=.*clear)(load.*){3}', // in whatever order its branches come
   // Wakes.
   wake: 'or',
   take_wake: 'clear',
-  // Mute the doorbell, then look; mark, then look at the doorbell.
+  // Mute the doorbell, then check; mark, then check the doorbell.
   mute: 'store',
   ring: 'load',
   // Joining the queue and leaving it.
@@ -130,7 +130,7 @@ async function compiled(tree, { target, flags }) {
   mkdirSync(directory, { recursive: true })
   const listing = join(directory, 'listing.s')
   const args = [target, 'rustc', '--quiet', '--package', 'process-rwlock', '--lib', '--']
-  // As dead code every function is there under its own name, whoever has it inlined.
+  // As dead code every function exists under its own name, even if all its callers inline it.
   args.push('--emit', `asm=${listing}`, '-Clink-dead-code=yes', '-Csymbol-mangling-version=v0')
   const env = {
     ...process.env,

@@ -1,25 +1,33 @@
-// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and its labels are compared with those of the code.
-//
-//   npm run model                 the quick set: labels, small searches, the quick mutants
-//   npm run model -- --full       every search; with --seconds N, none for longer
-//   npm run model -- --mutants [part of a name]    each mutant must be found
-//   npm run model -- --only 'a death'    of all of them, those whose name contains the text
-import { parseArgs } from 'node:util'
+// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and its labels are compared with those of
+// the code.
+import { readArguments } from '../../scripts/lib/arguments.js'
 import { requireSpin } from '../../scripts/lib/setup.js'
 import { mutants } from '../mutants/lists/model.js'
 import { mutate } from '../mutants/mutate.js'
-import { takeMutants } from '../mutants/run.js'
 import { Tree } from '../mutants/tree.js'
 import { differences, labelsOfModel } from './labels.js'
 import { run as search, source } from './search.js'
 import { full, quick } from './searches.js'
 
-const args = process.argv.slice(2)
-const part = takeMutants(args)
-const { values: asked } = parseArgs({
-  args,
-  options: { full: { type: 'boolean' }, only: { type: 'string' }, seconds: { type: 'string' } },
-})
+const HELP = `
+npm run model                       the quick set: the labels, small searches, the quick mutants
+npm run model -- --full             every search; with --seconds N, none for longer than N seconds
+npm run model -- --mutants [PART]   breaks the model in one way at a time (whose name contains PART): its search must find
+                                    each
+npm run model -- --only 'a death'   the searches and mutants whose names contain this; prints the steps to a violation
+`
+
+const { values: asked, positionals } = readArguments(
+  HELP,
+  {
+    full: { type: 'boolean' },
+    only: { type: 'string' },
+    seconds: { type: 'string' },
+    mutants: { type: 'boolean' },
+  },
+  { positionals: true },
+)
+const part = asked.mutants ? (positionals[0] ?? '') : undefined
 const tree = new Tree(new Map([['rwlock.pml', source]]), 'promela')
 let passed = 0
 let failed = 0

@@ -1,33 +1,33 @@
-// npm run mutants: the deliberate faults that the checks must find, each layer's in one list (verify/mutants/lists).
-//
-//   npm run mutants -- --check              each mutant of each list applies and changes something; some seconds
-//   npm run mutants -- --compile            those of the lock compile, too; minutes
-//   npm run mutants                         tries each layer's check on each of its mutants; hours
-//   npm run mutants -- --layer crash        one layer
-//   npm run mutants -- --layer crash --only NAME    those whose names contain this
-//   npm run mutants -- --list               their names
+// npm run mutants: the deliberate faults that the checks must find; each layer has one list (verify/mutants/lists).
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments, usageError } from '../../scripts/lib/arguments.js'
 import { capture, root } from '../../scripts/lib/run.js'
-import { fail } from '../../scripts/lib/setup.js'
 import { LAYERS } from './layers.js'
 import { mutate } from './mutate.js'
 import { LOCK, targetOf } from './run.js'
 
-const { values: asked } = parseArgs({
-  options: {
-    check: { type: 'boolean' },
-    compile: { type: 'boolean' },
-    list: { type: 'boolean' },
-    layer: { type: 'string' },
-    only: { type: 'string', default: '' },
-  },
+const HELP = `
+npm run mutants                          tries each check on each of its mutants; hours
+npm run mutants -- --layer crash         one check
+                   --only PART           those whose names contain PART
+npm run mutants -- --check               each mutant of each list applies and changes something; some seconds
+npm run mutants -- --compile             those of the lock compile; minutes
+npm run mutants -- --list                prints their names
+`
+
+const { values: asked } = readArguments(HELP, {
+  check: { type: 'boolean' },
+  compile: { type: 'boolean' },
+  list: { type: 'boolean' },
+  layer: { type: 'string' },
+  only: { type: 'string', default: '' },
 })
 const names = asked.layer === undefined ? Object.keys(LAYERS) : [asked.layer]
 const unknown = names.find((name) => !(name in LAYERS))
-if (unknown !== undefined) fail(`There is no layer "${unknown}": ${Object.keys(LAYERS).join(', ')}.`)
+if (unknown !== undefined)
+  usageError(`There is no layer "${unknown}": ${Object.keys(LAYERS).join(', ')}.`, HELP)
 
 if (asked.list) await list()
 else if (asked.check) await check()

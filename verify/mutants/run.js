@@ -32,31 +32,18 @@ export function targetOf(check) {
 }
 
 /**
- * Takes `--mutants [part of a name]` out of the arguments.
- *
- * @param {string[]} args
- * @returns {string | undefined} the part; '' selects all mutants, undefined none
- */
-export function takeMutants(args) {
-  const index = args.indexOf('--mutants')
-  if (index < 0) return undefined
-  const [, part = ''] = args.splice(index, args[index + 1]?.startsWith('--') ? 1 : 2)
-  return part
-}
-
-/**
  * Tries a check on each mutant whose name has `part` in it, prints the results, and sets the exit code: zero if the check
  * finds all mutants that it should, and no other.
  *
  * @template {Named} T
  * @param {object} options
  * @param {T[]} options.mutants
- * @param {string} options.part
+ * @param {string} [options.part]
  * @param {(mutant: T) => Promise<string | undefined>} options.find the fault that the check finds, if any; it throws if the
  *   check cannot be run
  * @param {() => Promise<string | undefined>} [options.untouched] the same without a mutant, where that is cheap
  */
-export async function tryMutants({ mutants, part, find, untouched }) {
+export async function tryMutants({ mutants, part = '', find, untouched }) {
   const wanted = mutants.filter(({ name }) => name.includes(part))
   if (wanted.length === 0) fail(`No mutant has "${part}" in its name.`)
   const interruption = interrupted()
@@ -88,7 +75,7 @@ export async function tryMutants({ mutants, part, find, untouched }) {
  * @param {object} options
  * @param {string} options.check its name
  * @param {T[]} options.mutants
- * @param {string} options.part
+ * @param {string} [options.part]
  * @param {{ folder: string, language: import('./lexer.js').Language }} [options.sources] what the mutants change
  * @param {string[]} [options.also] what the check needs of the repository besides the crates
  * @param {(copy: string, mutant: T) => Promise<string | undefined>} options.find

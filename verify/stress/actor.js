@@ -84,7 +84,7 @@ export class Actor {
       else if (dice.chance(0.3)) this.#reopen(dice)
       await this.#pause(dice)
       if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
-      // A thread that always has something to do would never look at its timers.
+      // A thread without a pause would never run its timers.
       else await (dice.chance(0.3) ? sleep(dice.below(8)) : tick())
     }
   }
@@ -218,7 +218,7 @@ export class Actor {
       return
     }
     await this.#read(dice, held)
-    // With somebody's death to tell, also to who is about to be told when the lock is closed.
+    // Sometimes closes and opens the lock again while a death is to be reported.
     if (!held.ended && held.guard.ownerDied && dice.chance(0.2)) this.#reopen(dice)
     if (held.ended || dice.chance(0.5)) return
     if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)

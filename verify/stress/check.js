@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { run } from '../../scripts/lib/run.js'
 import { setup } from '../../scripts/lib/setup.js'
+import { targetOf } from '../mutants/run.js'
 import { endOnSignal } from './signals.js'
 
 const ROUND = 20 // s
@@ -26,7 +27,7 @@ export async function find(copy) {
   endsOnSignal = true
   const { Round } = await import('./round.js') // which imports what the set-up builds
   await build(copy)
-  const worker = join(copy, 'target/release/process-rwlock-stress')
+  const worker = join(targetOf('stress'), 'release/process-rwlock-stress')
   const start = performance.now()
   for (let number = 0; number < ROUNDS; number++) {
     round = new Round({ seed: 1000 + number, ms: ROUND * 1000, processes: 16, nodes: 0, worker })
@@ -49,6 +50,6 @@ function build(copy) {
   const env = { ...process.env, CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16' }
   return run('cargo', ['build', '--quiet', '--release', '--package', 'process-rwlock-stress'], {
     cwd: copy,
-    env: { ...env, CARGO_TARGET_DIR: join(copy, 'target'), RUSTFLAGS: '-Awarnings' },
+    env: { ...env, CARGO_TARGET_DIR: targetOf('stress'), RUSTFLAGS: '-Awarnings' },
   })
 }

@@ -53,6 +53,7 @@ class InProcessEngine {
     this.#label = label
     this.location = { name }
     this.text = `lock '${name}'`
+    this.identity = `in-process:${name}`
     this.#server = serverOf(name)
   }
 

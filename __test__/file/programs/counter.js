@@ -1,4 +1,5 @@
-// Counts in a file that it shares with others, and reports each number once the update has resolved.
+// Counts in a file that it shares with others, and reports each number once the update has
+// resolved.
 import { updateJSON, updateJSONSync } from 'process-rwlock/file'
 
 const [file, own, end, form] = process.argv.slice(2)

@@ -1,4 +1,5 @@
-// Names of locks on a volume that ignores case, which `lstat` plays: a name that is missing leads to one of another case.
+// Names of locks on a volume that ignores case, which `lstat` plays: a name that is missing leads
+// to one of another case.
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { forFile } from 'process-rwlock/file'

@@ -1,4 +1,5 @@
-// What the package does on Windows, as far as another system can show it: `node:fs` behaves as there for the call that is named.
+// What the package does on Windows, as far as another system can show it: `node:fs` behaves as
+// there for the call that is named.
 import { createRequire } from 'node:module'
 import { updateJSON, updateJSONSync } from 'process-rwlock/file'
 

@@ -2,7 +2,7 @@
 // --expose-gc)
 import { spawnSync } from 'node:child_process'
 import { setImmediate } from 'node:timers/promises'
-import { RWLock } from 'process-rwlock'
+import { acquireAll, RWLock } from 'process-rwlock'
 
 const [what = '', name = '', other = ''] = process.argv.slice(2)
 /** @type {any[]} */
@@ -41,6 +41,7 @@ const losses = {
     lock.write(() => new Promise(() => {}))
   },
   synchronous: (lock) => lock.acquireWriteSync(),
+  'one of several': (lock) => acquireAll([{ lock }]),
   'dropped with its lock': () => new RWLock(`${name}/dropped`).tryWrite(),
 }
 

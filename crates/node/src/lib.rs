@@ -20,7 +20,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
 
 mod delivery;
 mod environment;
@@ -378,6 +378,16 @@ pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
 #[napi(catch_unwind)]
 pub fn inspect(attachment: u32) -> Result<Snapshot> {
     with_environment(|environment| Ok(environment.get(attachment).ok_or_else(closed)?.attachment.inspect().into()))
+}
+
+/// The identity of the lock: the same text in every process of this machine, and another one for
+/// any other lock.
+#[napi(catch_unwind)]
+pub fn identity(attachment: u32) -> Result<String> {
+    with_environment(|environment| match environment.get(attachment).ok_or_else(closed)?.attachment.identity() {
+        Identity::Name(name) => Ok(format!("name:{name}")),
+        Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
+    })
 }
 
 /// Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and

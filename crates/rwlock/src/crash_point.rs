@@ -1,7 +1,8 @@
-//! The places where a process may die with a step taken and the next one not. `crash_point!(label)` stands before every access to
-//! shared memory that steers anything, and before every system call that others notice; words for people share one. The
-//! same labels mark the steps of the protocol's model (`verify/model`), and the crash tests kill a process at each. It compiles to
-//! nothing but with the feature `crash-injection`.
+//! The points where a process may die with one step taken and the next one not.
+//! `crash_point!(label)` stands before every access to shared memory that steers anything, and
+//! before every system call that other processes notice; words for people share one label. The same
+//! labels mark the steps of the protocol's model (`verify/model`), and the crash tests kill a
+//! process at each. Without the feature `crash-injection` it compiles to nothing.
 
 macro_rules! crash_point {
     ($label:ident) => {
@@ -19,10 +20,11 @@ mod injection {
 
     static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
 
-    /// Calls `hook` with the label of every step that this process is about to take, on the thread that takes it.
+    /// Calls `hook` with the label of every crash point that this process reaches, on the thread
+    /// that reaches it.
     ///
     /// # Panics
-    /// The second time.
+    /// If a hook is already set.
     pub fn on_crash_point(hook: fn(&'static str)) {
         HOOK.set(hook).expect("one hook");
     }

@@ -1,13 +1,13 @@
-//! A reader-writer lock that every process on a machine can share, and that survives the death of any of them.
+//! A reader-writer lock for all processes of one machine. If a process dies, its holds are freed.
 //!
 //! ```no_run
 //! use process_rwlock::RwLock;
 //!
-//! let lock = RwLock::open("my-app/cache")?; // every process of this user that opens the same name
+//! let lock = RwLock::open("my-app/cache")?; // the same name is the same lock in every process of this user
 //! {
-//!     let _reading = lock.read()?; // many at once
+//!     let _reading = lock.read()?; // shared
 //! }
-//! let writing = lock.write()?; // alone
+//! let writing = lock.write()?; // exclusive
 //! if let Some(died) = writing.owner_died() {
 //!     println!("process {} died while it wrote: repair what it left", died.pid);
 //! }
@@ -16,38 +16,54 @@
 //!
 //! # How it works
 //!
-//! The whole state lies in memory that the processes share ([`shm::layout`]). Any of them may be killed or stopped at any
-//! instruction; the others go on. One rule makes that simple: **every hold lives in exactly one word that names its
-//! holder.** No counter has to agree with anything, so recovery repairs single words and never recounts.
+//! The whole state is in memory that the processes share ([`shm::layout`]). Any process may be
+//! killed or stopped at any instruction, and the others continue. One rule makes that simple:
+//! **every hold is stored in exactly one word, which names its holder.** No counter has to agree
+//! with anything, so recovery repairs single words and never recounts.
 //!
-//! - Each *attachment* (a thread that has the lock open) has a *slot* with lines of its own, so readers in different
-//!   processes never touch one cache line. The slot's `reads` word is the truth that it reads.
-//! - The *gate* is one word that names the one exclusive owner: upgradable, draining, upgrading or writing ([`protocol::gate`]).
-//! - **Read:** swap own `reads`, then load the gate: no writer, and the queue not closed, is success. Otherwise take it
-//!   back and queue.
-//! - **Write:** compare-and-swap the gate to *draining*, wait until the `reads` of every listed slot is zero,
-//!   compare-and-swap to *writing*. Both sides store first and look second, with sequentially consistent operations: Dekker's
-//!   scheme. Acquire and release would let each miss the other.
-//! - **ReaderBitmap:** a bit for each slot that may read, so that attachments that do not read cost a writer nothing. Who finds its
-//!   bit not set, after it found the gate open, sets it and looks at the gate again: the same scheme. Now and then a writer,
-//!   inside, clears the bits of those who do not read. A bit too many costs a look, so no death leaves anything to repair.
-//! - **Wait** ([`protocol::wait_queue`], [`attachment::requests`]): take a *ticket*, publish it, then {clear the wake word; is it my turn? try; sleep}.
-//!   Wakes are hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
-//! - An event loop does not sleep on a word: whoever has news for it rings its [`sys::doorbell`], and a thread of its own
-//!   process, the [`monitor::watcher`], looks whether it came.
-//! - **Fairness:** newcomers may overtake until somebody in the queue has waited for its patience; then he *closes* the
-//!   queue, which from then on is strictly first come, first served, with adjacent readers together.
-//! - **Patience:** whoever does not come when it is his turn, since he is stopped or busy, is passed over after a few
-//!   milliseconds, in the queue as well as while draining. He keeps his ticket, and each time is given twice the patience.
-//!   A holder is never passed over: there are no leases.
-//! - **Recovery** ([`protocol::recovery`]): the kernel knows who is alive. Each attachment holds a byte lock of the lock file, which
-//!   the kernel drops at its death ([`shm::lock_file`]). A pid is for people to read, never a proof. A writer that dies inside
-//!   leaves the gate *poisoned* with his slot's number, and his slot as it was, until a write hold ends whole.
-//! - **Opening and closing** ([`shm`]) wait for nobody, and nobody waits for who is stopped in the middle of them. Only where a
-//!   file is laid out in place, or removed, one process after the other does so, by one more byte lock.
+//! - **Slots.** An *attachment* (a thread that has the lock open) has a *slot* with cache lines of
+//!   its own, so readers in different processes never write to the same line. The attachment reads
+//!   exactly if the count in the slot's `reads` word is not zero. Such a distributed reader lock is
+//!   known from the deferred readers of folly's `SharedMutex` and from LMDB's reader table.
+//! - **Gate** ([`protocol::gate`]). One word names the exclusive owner and its state: upgradable,
+//!   draining, upgrading or writing.
+//! - **Read.** Swap the slot's `reads`, then load the gate. The read succeeds if the gate has no
+//!   writer and the queue is not closed; otherwise it is retracted and queued.
+//! - **Write.** Compare-and-swap the gate to *draining*, wait until the `reads` of every registered
+//!   slot is zero, then compare-and-swap the gate to *writing*. Reader and writer both store first
+//!   and load second, with sequentially consistent operations: Dekker's scheme. With acquire and
+//!   release, each could miss the other.
+//! - **Reader bitmap** ([`protocol::reader_bitmap`]). A bit for each slot that may read, so that a
+//!   writer need not scan the others. A reader that finds its bit unset after it saw an open gate
+//!   sets the bit and loads the gate again, by the same scheme. From time to time a writer clears
+//!   the bits of idle readers. A superfluous bit only costs a load, so a death leaves nothing to
+//!   repair here.
+//! - **Wait** ([`protocol::wait_queue`], [`attachment::requests`]). A waiter takes a *ticket* and
+//!   publishes it. Then it repeats: clear the wake word, try if it is its turn, sleep. Wakes are
+//!   hints and tickets grant nothing, so a late wake or a cancelled wait is harmless.
+//! - **Event loops** do not sleep on a word. Other processes ring the loop's
+//!   [doorbell](sys::doorbell), and a [watcher thread](monitor::watcher) of the loop's own process
+//!   checks whether a ring was lost.
+//! - **Fairness.** Newcomers may overtake (*barging*) until a queued request has waited for its
+//!   fairness time. That request then *closes* the queue, which is from then on first come, first
+//!   served, with adjacent readers together.
+//! - **Skipping** ([`monitor::peer_check`]). A waiter that does not take its turn, because it is
+//!   stopped or busy, is skipped after a few milliseconds, in the queue and while it drains. It
+//!   keeps its ticket, and each skip doubles its grace period. A holder is never skipped: there are
+//!   no leases.
+//! - **Recovery** ([`protocol::recovery`]). The kernel knows which process is alive. Each
+//!   attachment holds a byte lock on the lock file ([`shm::lock_file`]), which the kernel drops
+//!   when the process dies. A PID is information for people, never a proof. A writer that dies
+//!   inside its hold leaves the gate *poisoned*, with the number of its slot, until a write hold
+//!   ends consistent: the owner death of POSIX robust mutexes.
+//! - **Tokens.** Each write hold has a greater token than all earlier ones, across restarts too
+//!   ([`shm`]): Kleppmann's fencing tokens.
+//! - **Opening and closing** ([`shm`]) wait for no other process, and no process waits for one that
+//!   is stopped there. The exception is a file that is laid out in place or removed: one process
+//!   at a time does that, by a byte lock of its own.
 
 #![warn(missing_docs)]
-#![allow(rustdoc::private_intra_doc_links)] // whoever reads how it works has the source
+#![allow(rustdoc::private_intra_doc_links)] // "How it works" is for readers of the source
 
 #[macro_use]
 mod crash_point;

@@ -1,9 +1,9 @@
-//! `fork` without `exec`, as addons do that start workers of their own.
+//! `fork` without `exec`, like an addon that starts worker processes.
 
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
-/// Forks a child that does nothing until it is killed, for a minute at most. Returns its pid.
+/// Forks a child that sleeps until it is killed, for one minute at most. Returns its pid.
 #[napi]
 pub fn fork_and_sleep() -> Result<i32> {
     // SAFETY: the child calls only functions that are safe in a signal handler.
@@ -12,7 +12,7 @@ pub fn fork_and_sleep() -> Result<i32> {
         return Err(std::io::Error::last_os_error().into());
     }
     if pid == 0 {
-        // The test waits for the end of what the parent writes.
+        // Otherwise the test would wait for the end of the parent's output.
         for descriptor in 0..3 {
             // SAFETY: takes a number.
             unsafe { libc::close(descriptor) };

@@ -1,9 +1,10 @@
-//! Plain shared memory for the tests: pages with no protection of their own, on which processes
-//! that hold the lock wrongly leave traces; and the recorder and killer of the stress test.
+//! Native helpers of the tests: shared pages without any protection, on which a missing exclusion
+//! leaves traces; stopping processes; and the recorder and killer of the stress test.
 
-pub mod floors;
 #[cfg(unix)]
 pub mod fork;
+pub mod node_costs;
+
 mod stress;
 
 use std::fs::OpenOptions;
@@ -14,9 +15,9 @@ use napi::{Env, check_status, sys};
 use napi_derive::napi;
 use process_rwlock_stress::system;
 
-/// Maps the first `bytes` bytes of the file at `path`, shared with whoever else maps them.
+/// Maps the first `bytes` bytes of the file at `path`, shared with all other mappings of them.
 ///
-/// The file is created and grown as needed; what was never written is zero.
+/// The file is created and grown as needed, with zeros.
 #[napi]
 pub fn map_page(path: String, bytes: u32) -> Result<Uint8Array> {
     let len = bytes as usize;
@@ -32,21 +33,21 @@ pub fn map_page(path: String, bytes: u32) -> Result<Uint8Array> {
     Ok(unsafe { Uint8Array::with_external_data(data, len, move |_, _| drop(map)) })
 }
 
-/// Unmaps what [`map_page`] mapped, before it is collected.
+/// Unmaps a page of [`map_page`] before it is collected.
 #[napi]
 pub fn unmap_page(env: &Env, page: Object<'_>) -> Result<()> {
     let buffer: Object<'_> = page.get_named_property("buffer")?;
-    // SAFETY: an array buffer of this environment. Detaching frees what it had.
+    // SAFETY: an array buffer of this environment. Detaching it frees its memory.
     check_status!(unsafe { sys::napi_detach_arraybuffer(env.raw(), buffer.raw()) })
 }
 
-/// Stops a child process at whatever instruction it is.
+/// Stops a child process at its current instruction.
 #[napi]
 pub fn stop_process(pid: u32) -> Result<()> {
     Ok(system::stop(pid)?)
 }
 
-/// Lets a stopped child process go on.
+/// Resumes a stopped child process.
 #[napi]
 pub fn resume_process(pid: u32) -> Result<()> {
     Ok(system::resume(pid)?)

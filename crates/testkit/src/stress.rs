@@ -1,7 +1,7 @@
-//! The recorder and the killer of the stress test, for its Node processes. Modes, ways and outcomes are the numbers of
-//! `process_rwlock_stress`.
+//! The recorder and the killer of the stress test, for its Node processes. Modes, ways and outcomes
+//! are the numbers of `process_rwlock_stress`.
 
-#![allow(missing_docs)] // each does what the Rust function of its name does
+#![allow(missing_docs)] // each calls the Rust function of the same name
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn way(number: u32) -> Result<Way> {
     known(Way::from_number(number.into()))
 }
 
-/// How an `ownerDied` comes from JavaScript.
+/// An `ownerDied` from JavaScript.
 #[napi(object)]
 pub struct OwnerDied {
     pub pid: u32,
@@ -144,7 +144,7 @@ impl StressRecorder {
     }
 }
 
-/// A wait that lasts.
+/// A pending wait.
 #[napi(object)]
 pub struct StressWait {
     pub process: u32,
@@ -193,7 +193,7 @@ impl StressKiller {
         Ok(())
     }
 
-    /// Has every process end by itself.
+    /// Tells every process to end.
     #[napi]
     pub fn end_all(&self) -> Result<()> {
         self.open()?.page().stop();
@@ -228,7 +228,7 @@ impl StressKiller {
         Ok(self.open()?.page().waits().into_iter().map(wait).collect())
     }
 
-    /// Lets go of the folder's files, so that they can be removed.
+    /// Closes the files of the folder, so that they can be removed.
     #[napi]
     pub fn close(&mut self) {
         self.0 = None;

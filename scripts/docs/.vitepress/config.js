@@ -51,6 +51,7 @@ export default {
           page('Scheduled job', '/recipes/scheduled-job'),
           page('Build once', '/recipes/build-once'),
           page('Single instance', '/recipes/single-instance'),
+          page('Several locks', '/recipes/several-locks'),
           page('HTTP server', '/recipes/http-server'),
           page('Containers and users', '/recipes/containers'),
           page('Log rotation', '/recipes/log-rotation'),

@@ -23,10 +23,10 @@ const MARGIN: Duration = Duration::from_secs(3);
 const SEATS: usize = 3;
 const STEPS: usize = 40;
 /// How often a wait that no process wakes may poll: a few times for each check of dead peers.
-const LOOKS: u64 = 64;
-const LOOKS_PER_MS: u64 = 8;
+const POLLS: u64 = 64;
+const POLLS_PER_MS: u64 = 8;
 /// Wakes that two threads and a scribbler may cause.
-const LOOKS_TOGETHER: u64 = 20_000;
+const POLLS_TOGETHER: u64 = 20_000;
 
 #[derive(Clone, Copy)]
 pub enum Place {
@@ -183,10 +183,10 @@ impl Driver {
             16..20 => self.wait(own, None, input),
             20 => self.wait_upgrade(own, input),
             21 => {
-                own.request(mode(input), terms(input).0);
+                own.request(mode(input), options(input).0);
                 only_corrupt(own.poll(now()));
             }
-            22 => _ = own.request_upgrade(terms(input).0),
+            22 => _ = own.request_upgrade(options(input).0),
             23 => _ = own.cancel(1 + u32::from(input.byte()) % 8),
             24 => _ = own.withdraw_all(),
             25 | 27 => self.contend(seat, input),
@@ -209,24 +209,24 @@ impl Driver {
 
     /// `damage` comes when it has just begun.
     fn wait(&self, own: &Attachment, damage: Option<Damage>, input: &mut Input) {
-        let (mode, (terms, ms), patience) = (mode(input), terms(input), input.byte());
+        let (mode, (options, ms), extra_polls) = (mode(input), options(input), input.byte());
         let (held, shares) = (own.exclusive(), own.reads() != 0);
         let deadlock = match mode {
             Mode::Read => held == Some(Mode::Write),
             Mode::Upgradable => held.is_some(),
             Mode::Write => held.is_some() || shares,
         };
-        let mut looks = 0;
+        let mut polls = 0;
         let interrupted = || {
-            if looks == 0 {
+            if polls == 0 {
                 self.place.inflict(damage.as_ref());
             }
-            looks += 1;
-            looks == u64::from(patience) + 3
+            polls += 1;
+            polls == u64::from(extra_polls) + 3
         };
-        let result = bounded("wait", ms, || own.wait(mode, terms, interrupted));
-        self.judge(result, terms, deadlock);
-        self.slept(looks, ms);
+        let result = bounded("wait", ms, || own.wait(mode, options, interrupted));
+        self.judge(result, options, deadlock);
+        self.slept(polls, ms);
     }
 
     /// One attachment waits while the other holds the lock, or does not come in its turn, and memory is damaged meanwhile.
@@ -262,38 +262,38 @@ impl Driver {
     }
 
     fn wait_upgrade(&self, own: &Attachment, input: &mut Input) {
-        let (terms, ms) = terms(input);
-        let mut looks = 0;
+        let (options, ms) = options(input);
+        let mut polls = 0;
         // Another upgrade of the same hold may wait already, which the caller cannot see from here.
         let deadlock = own.exclusive() != Some(Mode::Upgradable) || own.reads() != 0 || own.pending() != 0;
         let result = bounded("upgrade", ms, || {
-            own.wait_upgrade(terms, || {
-                looks += 1;
+            own.wait_upgrade(options, || {
+                polls += 1;
                 false
             })
         });
         if !(deadlock && result.is_ok()) {
-            self.judge(result, terms, deadlock);
+            self.judge(result, options, deadlock);
         }
-        self.slept(looks, ms);
+        self.slept(polls, ms);
     }
 
-    fn judge(&self, result: Result<(), Error>, terms: WaitOptions, deadlock: bool) {
+    fn judge(&self, result: Result<(), Error>, options: WaitOptions, deadlock: bool) {
         let Err(error) = result else { return assert!(!deadlock, "granted in spite of itself") };
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Interrupted => {}
             ErrorKind::Deadlock => assert!(deadlock, "{error}"),
-            ErrorKind::Timeout => assert!(now() >= terms.deadline, "too early: {error}"),
+            ErrorKind::Timeout => assert!(now() >= options.deadline, "too early: {error}"),
             _ => panic!("waiting: {error}"),
         }
     }
 
     /// Waits as the event loop of Node does: another thread sleeps.
     fn wait_watched(&mut self, seat: usize, damage: Option<Damage>, input: &mut Input) {
-        let (mode, (terms, ms)) = (mode(input), terms(input));
+        let (mode, (options, ms)) = (mode(input), options(input));
         let place = self.place;
         let Seat { attachment, watch, rung } = &mut self.seats[seat];
-        let id = attachment.request(mode, terms);
+        let id = attachment.request(mode, options);
         let (start, mut rings) = (cpu_time(), 0);
         let slept = Instant::now();
         bounded("watch", ms, || {
@@ -304,7 +304,7 @@ impl Driver {
                     return;
                 }
                 if let Some((_, outcome)) = attachment.take_settled().iter().find(|(settled, _)| *settled == id) {
-                    return assert!(*outcome == Outcome::Granted || now() >= terms.deadline, "too early");
+                    return assert!(*outcome == Outcome::Granted || now() >= options.deadline, "too early");
                 }
                 let now = now();
                 watch.begin(now, attachment.next_poll(now)).unwrap();
@@ -322,9 +322,9 @@ impl Driver {
         assert!(!self.alone || busy < 4 * MS + slept / 6, "busy for {busy} of {slept} ns of a wait");
     }
 
-    fn slept(&self, looks: u64, ms: u64) {
-        let limit = LOOKS + LOOKS_PER_MS * ms + if self.alone { 0 } else { LOOKS_TOGETHER };
-        assert!(looks <= limit, "looked {looks} times in {ms} ms: it does not sleep");
+    fn slept(&self, polls: u64, ms: u64) {
+        let limit = POLLS + POLLS_PER_MS * ms + if self.alone { 0 } else { POLLS_TOGETHER };
+        assert!(polls <= limit, "{polls} polls in {ms} ms: it does not sleep");
     }
 
     /// All attachments but one close. That one gets the lock, or an error that it is damaged, whatever the memory says.
@@ -337,9 +337,9 @@ impl Driver {
             own.release_read();
         }
         only_corrupt(own.release_exclusive(HoldEnd::Consistent));
-        let terms = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
-        match bounded("the last wait", 2000, || own.wait(Mode::Write, terms, || false)) {
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "nobody else is there, and yet: {error}"),
+        let options = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
+        match bounded("the last wait", 2000, || own.wait(Mode::Write, options, || false)) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "no other attachment is open, and yet: {error}"),
             Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Consistent)),
         }
     }
@@ -350,7 +350,7 @@ fn mode(input: &mut Input) -> Mode {
 }
 
 /// The milliseconds that it may take.
-fn terms(input: &mut Input) -> (WaitOptions, u64) {
+fn options(input: &mut Input) -> (WaitOptions, u64) {
     let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
     (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
 }

@@ -1,4 +1,4 @@
-// Faults in the protocol. The search beside each must find it (`npm run model -- --mutants`); `quick` ones run with every
+// Faults in the protocol. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
 // change.
 import {
   after,

@@ -31,7 +31,7 @@ export const mutants = [
   {
     name: 'a lock stays mapped',
     kind: 'address',
-    tests: ['an_upgrader_that_was_passed_over'],
+    tests: ['an_upgrader_that_was_skipped'],
     change: [after(call('Attachment::drop', 'withdraw_all'), 'std::mem::forget(self.segment.clone());')],
   },
   {

@@ -1,4 +1,4 @@
-//! Waits that block their thread, and the errors they end with.
+//! Waits that block their thread, and their errors.
 
 use super::Attachment;
 use super::pending::{Outcome, Pending, RequestId};
@@ -10,12 +10,12 @@ use crate::protocol::wake;
 use crate::sys::park;
 
 impl Attachment {
-    /// Takes the lock, blocking this thread, before every other request of this attachment. `interrupted` is asked every
-    /// few milliseconds whether to give up.
+    /// Takes the lock, blocking this thread, before every other request of this attachment.
+    /// `interrupted` is called every few milliseconds; `true` ends the wait.
     ///
     /// # Errors
-    /// [`ErrorKind::Deadlock`] if only this thread could make way; [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`];
-    /// [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::Deadlock`] if only this thread could release the lock; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::Interrupted`]; [`ErrorKind::Corrupt`].
     pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
         let held = self.exclusive.get();
@@ -29,7 +29,7 @@ impl Attachment {
             return Err(self.deadlock(mode));
         }
         if mode == Mode::Read && (shares || held.is_some()) {
-            // No writer is inside; waiting behind one who waits for us would last for good.
+            // No writer holds the lock. Waiting behind a writer that waits for us would never end.
             self.pause_drain(&mut self.pending.borrow_mut());
             return if shares { self.join_readers() } else { self.read_in_turn() }
                 .then_some(())
@@ -39,11 +39,11 @@ impl Attachment {
         self.block(id, mode, false, options.deadline, interrupted)
     }
 
-    /// As [`Attachment::request_upgrade`], blocking this thread.
+    /// Like [`Attachment::request_upgrade`], but blocks this thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or this thread also reads; else as
-    /// [`Attachment::wait`].
+    /// [`ErrorKind::Deadlock`] if there is no upgradable hold to upgrade, or if this thread also
+    /// reads; otherwise as [`Attachment::wait`].
     pub fn wait_upgrade(&self, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
         if self.reads.get() != 0 {
@@ -106,17 +106,18 @@ impl Attachment {
 
     fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
         let settled = &mut self.pending.borrow_mut().settled;
-        let place = settled.iter().position(|(settled, _)| *settled == id)?;
-        Some(settled.remove(place).1)
+        let position = settled.iter().position(|(settled, _)| *settled == id)?;
+        Some(settled.remove(position).1)
     }
 
-    /// Puts a request before all others of this attachment. A writer of ours that drains gives way: its thread is here.
+    /// Puts a request before all others of this attachment. A draining writer of this attachment
+    /// gives way, because its thread is here.
     fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
         self.pause_drain(pending);
         let mut request = self.new_request(pending, mode, options);
         if let Some(first) = pending.requests.front() {
-            request.ticket = first.ticket; // it takes that one's place
+            request.ticket = first.ticket; // it takes the position of that request
         }
         pending.requests.push_front(request);
         pending.sync = Some(request.id);
@@ -143,8 +144,8 @@ impl Attachment {
         Error::new(
             ErrorKind::Deadlock,
             format!(
-                "deadlock: this very thread already holds {} for {held} and would block on itself for {}: release first, use \
-                 an upgradable hold, or wait without blocking",
+                "deadlock: this thread already holds {} for {held} and would block on itself for {}: release it first, \
+                 use an upgradable hold, or wait without blocking",
                 self.segment.location,
                 mode.name()
             ),
@@ -155,18 +156,18 @@ impl Attachment {
         Error::new(ErrorKind::Timeout, self.explain_timeout(mode, is_upgrade, timeout).0)
     }
 
-    /// What to say if a request, or the upgrade of a hold, was not granted in `timeout` ns: what is in the way. With it what
-    /// the lock looked like when that was found out.
+    /// The message for a request, or an upgrade, that was not granted within `timeout` ns: it names
+    /// the blockers. Also the snapshot that the message describes.
     #[must_use]
     pub fn explain_timeout(&self, mode: Mode, is_upgrade: bool, timeout: u64) -> (String, Snapshot) {
         let ms = timeout.saturating_add(500_000) / 1_000_000;
-        let in_time = if ms == 0 { "at once".into() } else { format!("within {ms} ms") };
+        let in_time = if ms == 0 { "immediately".into() } else { format!("within {ms} ms") };
         let seen = self.inspect();
-        let (place, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
+        let (lock, blockers) = (&self.segment.location, seen.blockers_text(mode, is_upgrade, timeout / 1_000_000));
         let text = if is_upgrade {
-            format!("the upgradable hold of {place} did not become a write hold {in_time}: {blockers}")
+            format!("the upgradable hold of {lock} did not become a write hold {in_time}: {blockers}")
         } else {
-            format!("{place} was not granted for {} {in_time}: {blockers}", mode.name())
+            format!("{lock} was not granted for {} {in_time}: {blockers}", mode.name())
         };
         (text, seen)
     }

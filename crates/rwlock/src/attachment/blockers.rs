@@ -1,4 +1,4 @@
-//! What a failing try does about attachments in its way that died or stopped.
+//! What a failing try does about blockers that died or stopped.
 
 use super::Attachment;
 use crate::monitor::peer_check::PeerCheck;
@@ -8,25 +8,27 @@ use crate::protocol::slot::Mode;
 use crate::sys::park;
 
 impl Attachment {
-    /// A try failed: perhaps only because of somebody dead or stopped. Looks every few milliseconds at most, since failing is
-    /// often part of somebody's loop. Returns whether it is worth another try.
+    /// A try failed, perhaps only because of a dead or stopped process. Checks once per clock tick
+    /// at most, because failing tries often run in a loop. Returns whether another try is
+    /// worthwhile.
     #[cold]
     pub(super) fn clear_blockers(&self, mode: Mode) -> bool {
         let now = park::coarse_now();
         now != self.checked_at.replace(now) && !self.segment.is_forked() && {
             let (repaired, next) = self.segment.recovery().recover_some(self.index, self.recovers_next.get());
             self.recovers_next.set(next);
-            // As the last in the queue would.
+            // As the last request in the queue would.
             let free = self.try_check.borrow_mut().check_for(mode, now);
             if free {
                 self.segment.queue().wake_next(Some(self.index)); // which reopens a queue that need not be closed
             }
-            let bereft = mode == Mode::Write && self.recover_readers();
-            repaired || free || bereft
+            let freed = mode == Mode::Write && self.recover_readers();
+            repaired || free || freed
         }
     }
 
-    /// Repairs what the dead left behind of whom a writer finds that they read, up to the first who lives: he is in the way.
+    /// Repairs what dead readers left, up to the first one that is alive and therefore blocks a
+    /// writer.
     fn recover_readers(&self) -> bool {
         let mut repaired = false;
         for _ in 0..MAX_REPAIRS {
@@ -42,7 +44,8 @@ impl Attachment {
         self.try_check.borrow().another()
     }
 
-    /// Whether one who waits here has found that nobody holds the gate, although it says so.
+    /// Whether a waiter of this attachment found that the gate names an owner that does not hold
+    /// it.
     pub(crate) fn has_found_damage(&self, gate: Gate) -> bool {
         self.try_check.borrow().has_found_damage(gate)
     }

@@ -9,8 +9,8 @@ use crate::protocol::slot::{Mode, Reads};
 use crate::protocol::try_mark::TryMark;
 
 impl Attachment {
-    /// From an upgradable hold, or from a read hold that is this attachment's only one, to a write hold, if that needs no
-    /// waiting. Otherwise the hold stays what it was.
+    /// Converts an upgradable hold, or this attachment's only read hold, to a write hold if that
+    /// needs no waiting. Otherwise the hold does not change.
     pub fn try_upgrade(&self) -> bool {
         self.upgrade_now() || (self.clear_blockers(Mode::Write) && self.upgrade_now())
     }
@@ -32,14 +32,14 @@ impl Attachment {
         writes
     }
 
-    /// The gate from upgradable on the way to write: newcomers stay out, readers inside may finish.
+    /// The gate from upgradable to upgrading: new readers stay out, current readers may finish.
     pub(crate) fn claim_upgrade(&self) {
         crash_point!(claim_upgrade);
         self.segment
             .change_gate(|gate| gate.is_owned_by(self.index).then(|| gate.acquired(Hold::Upgrading, self.index)));
     }
 
-    /// From write or upgradable to read: no writer gets in between.
+    /// From write or upgradable to read; no writer gets in between.
     ///
     /// # Errors
     /// As [`Attachment::release_exclusive`].
@@ -50,9 +50,9 @@ impl Attachment {
         if self.reads.get() == 0 {
             self.reads.set(1);
             crash_point!(downgrade_publish);
-            // Before the gate is freed, so that there is no moment without a hold.
+            // Before the gate is freed, so that there is always a hold.
             self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
-            // The same holds for the listing, from which only who has the gate takes anybody.
+            // The same for the reader bitmap: only the owner of the gate clears bits.
             if !self.is_registered() {
                 self.register_reader();
             }
@@ -64,7 +64,7 @@ impl Attachment {
         self.release_exclusive(HoldEnd::Consistent).inspect_err(|_| self.release_read())
     }
 
-    /// From write to upgradable: readers may come in, nobody else.
+    /// From write to upgradable: only readers may enter.
     ///
     /// # Errors
     /// As [`Attachment::release_exclusive`].
@@ -72,7 +72,8 @@ impl Attachment {
         self.turn_upgradable(Gate::poison_cleared)
     }
 
-    /// Takes back an upgrade that nothing has used: the hold is upgradable again, and an earlier writer's death stays reported.
+    /// Reverts an unused upgrade: the hold is upgradable again, and the report of an earlier
+    /// owner's death stays.
     ///
     /// # Errors
     /// As [`Attachment::release_exclusive`].

@@ -1,4 +1,4 @@
-//! Where the event loop of an attachment is woken.
+//! How other processes wake the event loop of an attachment.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -7,8 +7,9 @@ use crate::protocol::wake::NO_DOORBELL;
 use crate::sys::doorbell::Doorbell;
 
 impl Attachment {
-    /// Whoever has news for this attachment rings `doorbell` from now on, with `number`, unless this thread blocks in
-    /// [`Attachment::wait`]. A [`crate::Watch`] is needed all the same: rings may be lost.
+    /// From now on, a process with news for this attachment rings `doorbell` with `number`, unless
+    /// this thread blocks in [`Attachment::wait`]. A [`crate::Watch`] is still needed, because
+    /// rings may be lost.
     pub fn set_doorbell(&self, doorbell: &Doorbell, number: u32) {
         let line = &self.slot().waiting;
         line.doorbell_key.store(doorbell.key(number), Relaxed);
@@ -16,7 +17,8 @@ impl Attachment {
         line.doorbell.store(doorbell.name(), SeqCst);
     }
 
-    /// This thread is about to sleep on the wake word. Returns what [`Attachment::unmute`] needs.
+    /// This thread is about to sleep on the wake word. Returns the argument for
+    /// [`Attachment::unmute`].
     pub(super) fn mute(&self) -> u64 {
         let word = &self.slot().waiting.doorbell;
         let name = word.load(Relaxed);

@@ -1,19 +1,21 @@
-//! The exclusive holds, upgradable and write: taking one without waiting, releasing.
+//! The exclusive holds, upgradable and write: taking and releasing one.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::{Attachment, HoldEnd, unstamp};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Reads};
 use crate::protocol::try_mark::TryMark;
 
-/// Each writer whose token is a multiple of this takes out of the listing who does not read: often enough that idle readers
-/// do not cost writers much, seldom enough that listing them anew costs readers nothing.
+/// A writer whose token is a multiple of this clears the bits of idle readers: often enough that
+/// idle readers cost writers little, seldom enough that registering again costs readers nothing.
 pub(crate) const PRUNE_INTERVAL: u64 = 1024;
 
 impl Attachment {
-    /// Takes the lock for upgradable reading if that needs no waiting.
+    /// Takes the upgradable hold if that needs no waiting.
     pub fn try_upgradable(&self) -> bool {
         let granted = self.claim_gate(Hold::Upgradable, Gate::admits_exclusive)
             || (self.clear_blockers(Mode::Upgradable) && self.claim_gate(Hold::Upgradable, Gate::admits_exclusive));
@@ -23,14 +25,15 @@ impl Attachment {
         granted
     }
 
-    /// Takes the lock for writing if that needs no waiting. Leaves no trace if it does.
+    /// Takes the write hold if that needs no waiting. Leaves no trace if it fails.
     #[inline]
     pub fn try_write(&self) -> bool {
         self.write_now() || (self.clear_blockers(Mode::Write) && self.write_now())
     }
 
-    /// The gate says "writing" only for whoever has the lock, since nobody takes it from him who stops there. Where no other
-    /// slot is listed nobody else reads, and the claim fails if somebody lists itself meanwhile.
+    /// The gate says "writing" only for a process that has the lock, because no other process takes
+    /// it from an owner that stops. If no other slot is registered, no other slot reads. The claim
+    /// fails if a reader registers meanwhile.
     #[inline]
     fn write_now(&self) -> bool {
         if self.reads.get() != 0 {
@@ -61,8 +64,9 @@ impl Attachment {
         true
     }
 
-    /// That the claim fails where somebody has listed itself meanwhile rests on the gate's sequence, which may wrap while a process
-    /// is stopped. Exclusion does not: whoever is found here reads, or has listed itself too late and will see our claim.
+    /// The claim fails after a registration because the gate's sequence changes, and the sequence
+    /// may wrap while a process is stopped. Exclusion does not depend on that: a reader found here
+    /// either reads, or registered too late and will see our claim.
     #[cold]
     fn is_read_after_all(&self) -> bool {
         let is_read = self.has_other_readers();
@@ -72,8 +76,8 @@ impl Attachment {
         is_read
     }
 
-    /// Some slots may read. The readers are looked at before, so that a loop of failing tries does not turn newcomers away each
-    /// time; and again when none can come in any more.
+    /// Some slots may read. The readers are scanned first, so that a loop of failing tries does not
+    /// turn newcomers away each time; and again when no new reader can enter.
     #[cold]
     fn write_with_others_registered(&self) -> bool {
         if self.has_other_readers() {
@@ -88,7 +92,7 @@ impl Attachment {
         writes
     }
 
-    /// The gate says that we drain, and the try ends here: it writes if nobody else reads.
+    /// The gate says that we drain, and the try ends here: it writes if no other slot reads.
     pub(super) fn write_drained(&self) -> bool {
         if self.has_other_readers() {
             self.abort_claim();
@@ -110,8 +114,8 @@ impl Attachment {
         self.segment.readers().find_other_reader(self.index).is_some()
     }
 
-    /// Makes the gate ours while it is `open`. SeqCst, so that the scan of the readers that follows cannot miss one who
-    /// missed this.
+    /// Takes the gate while it is `open`. SeqCst, so that the scan of the readers that follows
+    /// cannot miss a reader that missed this claim.
     #[inline]
     pub(crate) fn claim_gate(&self, hold: Hold, open: fn(Gate) -> bool) -> bool {
         loop {
@@ -129,13 +133,14 @@ impl Attachment {
         }
     }
 
-    /// The gate from a writer that does not write yet: back to free, or to upgradable. Nothing if others went past and took
-    /// it: then it is theirs, or upgradable already.
+    /// Gives up a claim: the gate becomes free, or upgradable again. Does nothing if other
+    /// processes took the gate away.
     pub(crate) fn abort_claim(&self) {
         self.free_gate_if(|gate| gate.is_owned_by(self.index) && gate.excludes_readers());
     }
 
-    /// Of a writer to be. It may have been passed over, and the gate be a later hold's.
+    /// Gives up a drain. It may have been skipped, and the gate may belong to a later hold of this
+    /// slot.
     pub(crate) fn abort_drain(&self) {
         self.free_gate_if(|gate| gate.is_drained_by(self.index));
     }
@@ -152,7 +157,8 @@ impl Attachment {
         self.stamp_exclusive();
     }
 
-    /// The readers have left: from draining to writing. `false` if the gate was taken away, since this took too long.
+    /// All readers have left: from draining to writing. `false` if the gate was taken away because
+    /// this took too long.
     pub(crate) fn claim_drained(&self) -> bool {
         crash_point!(claim_drained);
         let turned = |gate: Gate| gate.is_drained_by(self.index).then(|| gate.turned(Hold::Writing));
@@ -165,8 +171,9 @@ impl Attachment {
         true
     }
 
-    /// The gate says that we write, and nobody reads. Only now is the last token ours; a death before the store skips nothing,
-    /// one after it a token that nobody saw. The hold has begun when the slot has the token: who dies earlier changed nothing.
+    /// The gate says that we write, and no slot reads. Only now may we change the last token. If
+    /// the process dies before the store, no token is lost; after it, one token that no caller saw.
+    /// The hold begins when the slot has the token: a process that dies earlier changed nothing.
     #[inline]
     pub(crate) fn begin_write(&self) {
         let slot = self.slot();
@@ -182,22 +189,24 @@ impl Attachment {
         self.exclusive.set(Some(Mode::Write));
     }
 
-    /// For whoever finds that the gate says so: it is no damage.
+    /// Lets other processes see that an upgradable gate is not a phantom hold.
     pub(super) fn mark_upgradable(&self, held: bool) {
         crash_point!(mark_upgradable);
         self.slot().waiting.upgradable.store(held.into(), Relaxed);
     }
 
-    /// What the lock protects is whole again, or said not to be: a death from here on is no death inside.
+    /// The protected data is consistent again, or reported as not: dying after this point does not
+    /// poison the lock.
     pub(super) fn end_write(&self) {
         crash_point!(end_write);
         self.slot().token.store(0, Relaxed);
     }
 
-    /// Ends the exclusive hold. Nothing happens if there is none.
+    /// Ends the exclusive hold. Does nothing if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if something else took the gate away: others may have been inside at the same time.
+    /// [`ErrorKind::Corrupt`] if the gate was taken away by an outside change: other processes may
+    /// have held the lock at the same time.
     #[inline]
     pub fn release_exclusive(&self, end: HoldEnd) -> Result<()> {
         let Some(mode) = self.exclusive.take() else { return Ok(()) };
@@ -215,7 +224,8 @@ impl Attachment {
         };
         let claimed = self.claimed.get();
         crash_point!(release_exclusive);
-        // Without a look before: the exchange would have to wait for it. It fails if somebody has joined the queue meanwhile.
+        // No prior load: it would delay the CAS. The CAS fails if a waiter joined the queue
+        // meanwhile.
         let gate = match free(claimed) {
             Some(freed) if self.gate().swap(claimed, freed) => claimed,
             _ => self.segment.change_gate(free),

@@ -20,11 +20,12 @@ use crate::sys::exit_watch::namespace;
 use crate::sys::files;
 
 impl Attachment {
-    /// Opens the lock, making it if it does not exist, and takes a slot of it.
+    /// Opens the lock, creates it if it does not exist, and takes a slot.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`], [`ErrorKind::Corrupt`], [`ErrorKind::Incompatible`],
-    /// [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process was stopped while it laid out or removed the same file.
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`], [`ErrorKind::Corrupt`],
+    /// [`ErrorKind::Incompatible`], [`ErrorKind::Full`]; [`ErrorKind::Busy`] if another process was
+    /// stopped while it created or removed the same file.
     pub fn open(lock: LockRef<'_>, options: &Options) -> Result<Self> {
         if let Some(capacity) = options.capacity
             && !(1..=MAX_CAPACITY).contains(&capacity)
@@ -41,7 +42,7 @@ impl Attachment {
         Self::attach(segment, slot, options)
     }
 
-    /// Settles in the slot `index` of `segment`, whose byte its lock file has.
+    /// Initializes the slot `index` of `segment`. The lock file must hold the slot's byte.
     pub(crate) fn attach(segment: Segment, index: usize, options: &Options) -> Result<Self> {
         let identity = match &segment.location {
             LockLocation::Named { name, .. } => Identity::Name(name.clone()),
@@ -59,8 +60,8 @@ impl Attachment {
         crash_point!(attach_wake);
         slot.waiting.wake.reset();
         slot.waiting.doorbell.store(NO_DOORBELL, SeqCst);
-        // Listed by an earlier owner: as such its first read would change nothing that a writer notices who does not know yet
-        // that the slot is in use.
+        // An earlier owner may have registered the slot. Then our first read would not change the
+        // gate, and a writer that does not know of this slot would miss it.
         let (reader_bitmap, reader_bit) = segment.reader_bitmap().bit_of(index);
         crash_point!(attach_unregister);
         reader_bitmap.fetch_and(!reader_bit, SeqCst);
@@ -76,7 +77,7 @@ impl Attachment {
         slot.waiting.namespace.store(namespace(), Relaxed);
         crash_point!(attach_pid);
         slot.waiting.pid.store(std::process::id(), Relaxed);
-        // Before anything can be acquired: scans end there.
+        // Before anything can be acquired, because scans end at the high-water mark.
         segment.raise_high_water(index + 1);
         tokens::raise(&segment, index);
         let token_base = segment.gate().last_token.load(Relaxed);
@@ -104,14 +105,14 @@ impl Attachment {
         })
     }
 
-    /// A write hold that is still there when the attachment is dropped was leaked, not released.
+    /// A write hold that is still held when the attachment is dropped was leaked, not released.
     pub(crate) fn abandoning(mut self) -> Self {
         self.end = HoldEnd::Abandoned;
         self
     }
 
-    /// Ends every wait and hold of this attachment, and gives the slot up. The last to leave a named lock removes it,
-    /// unless a writer's death is still to be told.
+    /// Ends all waits and holds of this attachment and gives up its slot. The last process that
+    /// closes a named lock removes it, unless the death of a writer is still to be reported.
     pub fn close(mut self, end: HoldEnd) {
         self.end = end;
     }
@@ -120,14 +121,14 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         if self.segment.is_forked() {
-            return; // the slot is the parent's
+            return; // the slot belongs to the parent
         }
         let _ = self.withdraw_all();
         if self.reads.get() != 0 {
             self.reads.set(1);
             self.release_read();
         }
-        // A damaged gate cannot be told to anybody here.
+        // A corrupt gate cannot be reported here.
         let _ = self.release_exclusive(self.end);
         let segment = &*self.segment;
         crash_point!(close_load);

@@ -1,5 +1,6 @@
-//! One thread's place in one lock. [`lifecycle`] opens and closes it; [`read`], [`exclusive`] and [`convert`] take, release and
-//! convert holds that need no waiting; [`requests`] waits without blocking, and [`block`] blocks.
+//! One thread's use of one lock. [`lifecycle`] opens and closes it; [`read`], [`exclusive`] and
+//! [`convert`] take, release and convert holds without waiting; [`requests`] waits without
+//! blocking, and [`block`] blocks.
 
 mod block;
 mod blockers;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use self::pending::Pending;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::monitor::peer_check::PeerCheck;
 use crate::options::Identity;
@@ -35,52 +38,55 @@ use crate::sys::park;
 /// How a hold ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldEnd {
-    /// What the lock protects is whole: an earlier writer's death is settled.
+    /// The protected data is consistent: the report of an earlier owner's death is cleared.
     Consistent,
-    /// The holder failed: an earlier writer's death stays reported.
+    /// The holder failed: the report of an earlier owner's death stays.
     Failed,
-    /// The holder went away inside the hold, as if it had been killed there.
+    /// The hold ends without a release, as if its process had been killed.
     Abandoned,
 }
 
-/// One thread's place in one lock. It must stay on one thread; it never blocks, but for [`Attachment::wait`].
+/// One thread's use of one lock. It must stay on one thread. Only [`Attachment::wait`] and
+/// [`Attachment::wait_upgrade`] block.
 ///
-/// The binding for Node builds on it; Rust programs use [`crate::RwLock`].
+/// The Node.js binding builds on it; Rust programs use [`crate::RwLock`].
 pub struct Attachment {
     // These three point into `segment`, for the fast paths.
     slot: NonNull<Slot>,
     gate: NonNull<GateLine>,
     reader_bitmap: NonNull<AtomicU64>,
-    /// The slot's bit in `listing`.
+    /// The slot's bit in `reader_bitmap`.
     reader_bit: u64,
     pub(crate) segment: Arc<Segment>,
     pub(crate) index: usize,
     pub(crate) generation: u32,
-    /// Read holds of this attachment; the slot's word says the same.
+    /// Read holds of this attachment; the slot's word has the same count.
     pub(crate) reads: Cell<u32>,
-    /// Upgradable or write, if this attachment holds that. A writer that drains does not hold yet.
+    /// Upgradable or write, if this attachment has such a hold. A draining writer has no hold yet.
     pub(crate) exclusive: Cell<Option<Mode>>,
-    /// The gate as it was last claimed: most likely it is the same still when the hold ends.
+    /// The gate after the last claim. It is usually unchanged when the hold ends.
     claimed: Cell<Gate>,
     pending: RefCell<Pending>,
-    /// When a failed try last looked who is in the way, and whom it awaits; and the first slot whose owner it probes next though
-    /// he may not be in the way.
+    /// When a failed try last checked its blockers, and the next slot to probe although its owner
+    /// may not be a blocker.
     checked_at: Cell<u64>,
     recovers_next: Cell<usize>,
     try_check: RefCell<PeerCheck>,
     identity: Identity,
-    /// The lock's last token when this attachment was made.
+    /// The lock's last token when this attachment was opened.
     token_base: u64,
-    /// How a hold ends that lasts until the attachment closes.
+    /// How a hold ends that is still held when the attachment closes.
     end: HoldEnd,
 }
 
-// SAFETY: the pointers lead into `segment`, which is `Send`; cells need only be used by one thread at a time.
+// SAFETY: the pointers lead into `segment`, which is `Send`; cells need only be used by one thread
+// at a time.
 unsafe impl Send for Attachment {}
 
 impl Attachment {
     pub(crate) fn slot(&self) -> &Slot {
-        // SAFETY: points into `self.segment`, mapped as long as `self` lives; a slot consists of atomics.
+        // SAFETY: points into `self.segment`, mapped while `self` lives; a slot consists of
+        // atomics.
         unsafe { self.slot.as_ref() }
     }
 
@@ -98,7 +104,7 @@ impl Attachment {
         self.gate().load()
     }
 
-    /// How many attachments the lock was made for.
+    /// The number of attachments that the lock was created for.
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.segment.capacity()
@@ -110,13 +116,13 @@ impl Attachment {
         self.identity.clone()
     }
 
-    /// Bytes of the lock's memory, which is mapped while the attachment is open.
+    /// The size of the lock's memory in bytes. It is mapped while the attachment is open.
     #[must_use]
     pub fn mapped_bytes(&self) -> usize {
         bytes_of(self.capacity())
     }
 
-    /// Fails if the lock was made for another capacity than `asked`.
+    /// Fails if the lock was created with a capacity other than `asked`.
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`].
@@ -124,7 +130,8 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// What the tokens of this attachment's holds count from: constant, and so near that the difference is a small number.
+    /// A constant base for this attachment's tokens. It is near enough that the difference is a
+    /// small number.
     #[must_use]
     pub fn token_base(&self) -> u64 {
         self.token_base
@@ -142,20 +149,21 @@ impl Attachment {
         self.exclusive.get()
     }
 
-    /// Changes what the attachment is called when somebody inspects the lock.
+    /// Changes the label that a snapshot of the lock shows for this attachment.
     pub fn set_label(&self, label: &str) {
         crash_point!(label);
         self.slot().waiting.label.store(label);
     }
 
-    /// What the present read hold, or else the exclusive one, is called. Empty: no name of its own.
+    /// Labels the current read hold, or the exclusive one. An empty label means none.
     pub fn set_hold_label(&self, of_read: bool, label: &str) {
         let slot = self.slot();
         crash_point!(label_hold);
         if of_read { slot.read_label.store(label) } else { slot.exclusive_label.store(label) }
     }
 
-    /// The fencing token of the present hold: a writer's own; for the others that of the last write hold.
+    /// The fencing token of the current hold: a writer's own, otherwise that of the last write
+    /// hold.
     #[must_use]
     pub fn token(&self) -> u64 {
         crash_point!(token_load);
@@ -166,14 +174,16 @@ impl Attachment {
         }
     }
 
-    /// Whether an earlier write hold ended without release, and none has ended whole since. Meant for holders.
+    /// Whether a write hold ended without a release, and no later one ended consistent. For
+    /// holders.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         crash_point!(poison_load);
         self.load_gate().died().is_some()
     }
 
-    /// Notes when the present read hold began, for whoever inspects the lock. Costs a few ns, so the caller decides.
+    /// Records when the current read hold began, for snapshots. It costs a few ns, so the caller
+    /// decides.
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
@@ -182,7 +192,8 @@ impl Attachment {
         }
     }
 
-    /// Notes when the present exclusive hold began, likewise. What was waited for, upgraded or upgradable is stamped anyway.
+    /// Records when the current exclusive hold began, for snapshots. Holds that were waited for,
+    /// upgraded or upgradable are always stamped.
     #[inline]
     pub fn stamp_exclusive(&self) {
         if self.exclusive.get().is_some() {
@@ -191,15 +202,17 @@ impl Attachment {
         }
     }
 
-    /// Whether this process is a forked child of the one that opened the lock. Then the attachment holds nothing here, every
-    /// try fails, every wait is [`ErrorKind::Forked`], and the parent's holds are as they were: open the lock again.
+    /// Whether this process is a forked child of the process that opened the lock. In the child,
+    /// the attachment holds nothing, each try fails and each wait returns [`ErrorKind::Forked`].
+    /// The parent's holds do not change. Open the lock again in the child.
     #[must_use]
     pub fn is_forked(&self) -> bool {
         self.segment.is_forked()
     }
 }
 
-/// No earlier hold's time shows. Seldom is there one, and a store that changes nothing costs all the same.
+/// Clears the time of an earlier hold. There is rarely one, and an unconditional store would cost
+/// more than the check.
 #[inline]
 fn unstamp(since: &InfoU64) {
     if since.load(Relaxed) != 0 {

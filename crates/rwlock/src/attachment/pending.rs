@@ -1,21 +1,22 @@
-//! What an attachment waits for.
+//! The pending requests of an attachment.
 
 use std::collections::VecDeque;
 
 use crate::protocol::slot::Mode;
 
-/// A read asked for while this attachment reads already may be part of that very read ("nested"), which a queued writer
-/// would then wait for in vain. So it is let in after this time (ns), and the next one after double that: a nested read
-/// always goes on, and a stream of independent ones cannot keep a writer out.
+/// A read that is requested while this attachment already reads may be nested in that read. A
+/// queued writer would then wait for it, and it for the writer. So it is admitted after this time
+/// (ns), and the next one after twice that: a nested read always continues, and a stream of
+/// independent reads cannot keep a writer out.
 pub(super) const NESTED_READ_GRACE: u64 = 100_000_000;
 
-/// Names a request of an attachment.
+/// Identifies a request of an attachment.
 pub type RequestId = u32;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The attachment holds the lock in the mode asked for.
+    /// The attachment holds the lock in the requested mode.
     Granted,
     /// The deadline passed.
     TimedOut,
@@ -31,10 +32,11 @@ pub(super) struct Request {
     pub close_at: u64,
 }
 
-/// A writer that owns the gate, or an upgradable holder on its way to write, until the last reader has left.
+/// A writer that owns the gate, or an upgradable holder that upgrades, until the last reader has
+/// left.
 pub(super) struct Drain {
     pub request: Request,
-    /// An upgradable holder, who stays that if it gives up.
+    /// An upgradable holder. It stays upgradable if it gives up.
     pub upgrade: bool,
     /// The gate says so. (Not while a synchronous call of the same thread goes first.)
     pub claimed: bool,
@@ -43,17 +45,17 @@ pub(super) struct Drain {
 pub(super) struct Pending {
     pub requests: VecDeque<Request>,
     pub drain: Option<Drain>,
-    /// The synchronous request that goes before all others: its thread can do nothing else meanwhile.
+    /// The synchronous request that goes before all others, because its thread is blocked.
     pub sync: Option<RequestId>,
-    /// What the slot's word says.
+    /// The contents of the slot's word.
     pub published: Option<(u64, Mode)>,
-    /// The queue was closed for it since it was published.
+    /// The queue was closed for it after it was published.
     pub closed: bool,
     pub settled: Vec<(RequestId, Outcome)>,
     pub last_id: RequestId,
-    /// No deadline lies before this.
+    /// No deadline is earlier than this.
     pub next_deadline: u64,
-    /// When the reads that may be nested are let in, and the patience with the next ones.
+    /// When reads that may be nested are admitted, and the grace period of the next ones.
     pub nested_at: Option<u64>,
     pub nested_grace: u64,
 }

@@ -1,4 +1,4 @@
-//! Read holds: taking one without waiting, joining one that this attachment has, releasing.
+//! Read holds: taking, joining and releasing one.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -18,7 +18,7 @@ impl Attachment {
         self.read_while(Gate::admits_reader)
     }
 
-    /// A read hold whatever the queue says; not beside a writer.
+    /// Takes a read hold regardless of the queue, but never beside a writer.
     pub(crate) fn read_in_turn(&self) -> bool {
         self.read_while(|gate| !gate.excludes_readers())
     }
@@ -31,7 +31,8 @@ impl Attachment {
         }
         crash_point!(read_publish);
         unstamp(&self.slot().read_since);
-        // SeqCst swap, then SeqCst load: whoever takes the gate meanwhile sees this read, or we see him.
+        // SeqCst swap, then SeqCst load: a process that takes the gate meanwhile sees this read, or
+        // we see its claim.
         self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
         crash_point!(read_load);
         if open(self.load_gate()) && (self.is_registered() || self.register_reader_while(open)) {
@@ -42,17 +43,18 @@ impl Attachment {
         false
     }
 
-    /// Whether a writer looks at our slot. Asked after the look at an open gate: so whoever took us out of the listing before
-    /// is seen to have done so, and who takes the gate from then on sees what we read, and leaves us in it.
+    /// Whether writers scan our slot. Loaded after an open gate was seen: if a writer cleared our
+    /// bit before that, we see it cleared; a process that takes the gate later sees our read and
+    /// keeps the bit.
     #[inline]
     pub(super) fn is_registered(&self) -> bool {
         crash_point!(registered_load);
         self.reader_bitmap().load(Relaxed) & self.reader_bit != 0
     }
 
-    /// Who took the gate before we were listed did not look at our slot. So the gate is looked at again: Dekker's scheme
-    /// once more, with our bit in the place of our read. And it is changed: so who has looked at the listing before, and
-    /// found nobody, does not get the gate after it.
+    /// A process that took the gate before our bit was set did not scan our slot. So the gate is
+    /// loaded again: Dekker's scheme, with the bit in place of the read. The gate is also changed,
+    /// so that a claim fails if it found no registered reader before this.
     #[cold]
     fn register_reader_while(&self, open: fn(Gate) -> bool) -> bool {
         self.register_reader();
@@ -74,7 +76,8 @@ impl Attachment {
         self.reader_bitmap().fetch_or(self.reader_bit, SeqCst);
     }
 
-    /// One read hold more, where there already is one: no writer can be inside, nor come in before all have left.
+    /// Adds a read hold to an existing one. No writer can hold the lock or get it until all readers
+    /// have left.
     pub(crate) fn join_readers(&self) -> bool {
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
@@ -89,13 +92,14 @@ impl Attachment {
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
         crash_point!(retract_load);
         let gate = self.load_gate();
-        // Our own writer does not wait for this. To wake it would be to try again at once, for as long as it drains.
+        // Our own writer does not wait for this read. Waking it would make it try again at once,
+        // for as long as it drains.
         if !gate.is_owned_by(self.index) {
             self.segment.queue().wake_writer(gate);
         }
     }
 
-    /// Ends one read hold. Nothing happens if there is none.
+    /// Ends one read hold. Does nothing if there is none.
     #[inline]
     pub fn release_read(&self) {
         let reads = self.reads.get();

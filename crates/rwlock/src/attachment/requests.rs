@@ -1,13 +1,15 @@
-//! Waiting: the requests of one attachment, in order. Only the first is published; the others follow it.
+//! Waiting without blocking: the requests of one attachment, in order. Only the first is published.
 //!
-//! Nothing here blocks but [`Attachment::wait`]. Whoever drives an attachment calls [`Attachment::poll`] when its wake word
-//! was set or the time of [`Attachment::next_poll`] has come, and takes what was settled.
+//! The driver of an attachment calls [`Attachment::poll`] when its wake word was set, or when the
+//! time of [`Attachment::next_poll`] has come, and then takes the settled requests.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::Attachment;
 use super::pending::{Drain, NESTED_READ_GRACE, Pending, Request};
 pub use super::pending::{Outcome, RequestId};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::options::WaitOptions;
 use crate::protocol::gate::{Gate, Hold};
@@ -15,14 +17,14 @@ use crate::protocol::slot::{Mode, Queued};
 use crate::protocol::wake;
 use crate::sys::park;
 
-/// The monotonic time in ns that deadlines are given in.
+/// The monotonic clock of deadlines, in ns.
 #[must_use]
 pub fn now() -> u64 {
     park::now()
 }
 
 impl Attachment {
-    /// Asks for the lock. Follow it with [`Attachment::poll`].
+    /// Requests the lock. Call [`Attachment::poll`] next.
     pub fn request(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
         let request = self.new_request(pending, mode, options);
@@ -31,15 +33,17 @@ impl Attachment {
         request.id
     }
 
-    /// Asks for the upgradable hold of this attachment to become a write hold. Readers may still leave; none comes in.
-    /// Follow it with [`Attachment::poll`]. `None` if there is no such hold, or it is being upgraded already.
+    /// Requests that the upgradable hold of this attachment becomes a write hold. Current readers
+    /// may finish; no new reader enters. Call [`Attachment::poll`] next. `None` if there is no such
+    /// hold, or if it is already being upgraded.
     pub fn request_upgrade(&self, options: WaitOptions) -> Option<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
         if self.exclusive.get() != Some(Mode::Upgradable) {
             return None;
         }
         match pending.drain.take_if(|drain| !drain.upgrade) {
-            // A writer that was passed over, and does not know: else the hold would not be ours.
+            // A writer that was skipped and does not know it yet: otherwise the hold would not be
+            // ours.
             Some(passed) => pending.requests.push_front(passed.request),
             None if pending.drain.is_some() => return None,
             None => {}
@@ -58,27 +62,27 @@ impl Attachment {
         Request {
             id: pending.last_id,
             mode,
-            ticket: Queued::new(mode, 0, ticket).ticket(), // cut to what the word holds
+            ticket: Queued::new(mode, 0, ticket).ticket(), // cut to the bits that the word holds
             since,
             deadline: options.deadline,
             close_at: since.saturating_add(options.fairness),
         }
     }
 
-    /// Withdraws a request, wherever it is. Returns whether it was still waiting. Follow it with [`Attachment::poll`].
+    /// Withdraws a request. Returns whether it was still waiting. Call [`Attachment::poll`] next.
     pub fn cancel(&self, id: RequestId) -> bool {
         let pending = &mut *self.pending.borrow_mut();
         if pending.drain.as_ref().is_some_and(|drain| drain.request.id == id) {
             self.cancel_drain(pending);
             return true;
         }
-        let Some(place) = pending.requests.iter().position(|request| request.id == id) else { return false };
-        pending.requests.remove(place);
+        let Some(position) = pending.requests.iter().position(|request| request.id == id) else { return false };
+        pending.requests.remove(position);
         self.store_pending(pending);
         true
     }
 
-    /// Withdraws every request, and says which there were.
+    /// Withdraws every request and returns their ids.
     #[must_use]
     pub fn withdraw_all(&self) -> Vec<RequestId> {
         let pending = &mut *self.pending.borrow_mut();
@@ -90,20 +94,20 @@ impl Attachment {
         withdrawn
     }
 
-    /// Requests of this attachment that wait.
+    /// The number of requests of this attachment that wait.
     #[must_use]
     pub fn pending(&self) -> usize {
         let pending = self.pending.borrow();
         pending.requests.len() + usize::from(pending.drain.is_some())
     }
 
-    /// Takes what was settled since the last call, in order.
+    /// Takes the requests that were settled after the last call, in order.
     #[must_use]
     pub fn take_settled(&self) -> Vec<(RequestId, Outcome)> {
         std::mem::take(&mut self.pending.borrow_mut().settled)
     }
 
-    /// When [`Attachment::poll`] is due at the latest; `u64::MAX`: only when woken.
+    /// When [`Attachment::poll`] is due at the latest; `u64::MAX` means only when woken.
     #[must_use]
     pub fn next_poll(&self, now: u64) -> u64 {
         let pending = self.pending.borrow();
@@ -112,10 +116,10 @@ impl Attachment {
         pending.next_deadline.min(close_at).min(pending.nested_at.unwrap_or(u64::MAX))
     }
 
-    /// Takes every step that can be taken now, without waiting.
+    /// Makes all progress that is possible now, without waiting.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`]: something else wrote into the lock's memory. The requests stay.
+    /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally. The requests stay.
     pub fn poll(&self, now: u64) -> Result<()> {
         let pending = &mut *self.pending.borrow_mut();
         self.check_gate(pending)?;
@@ -131,8 +135,8 @@ impl Attachment {
             }
             self.expire(pending, now);
             self.admit_nested(pending, now);
-            // What was released before the publication was not told to us: look once more. But who overwrites our word all the
-            // time does not keep us here.
+            // A release before we published did not wake us: recheck. A process that keeps
+            // overwriting our word must not keep us here.
             let published = pending.published;
             if !self.publish_head(pending) {
                 break;
@@ -149,13 +153,14 @@ impl Attachment {
         Ok(())
     }
 
-    /// Fails if the gate says what cannot be. That we have it and do not know is such a thing: nobody would ever free it.
+    /// Fails if the gate is impossible. A gate that names us although we have no hold is impossible
+    /// too: it would never be freed.
     fn check_gate(&self, pending: &Pending) -> Result<()> {
         crash_point!(poll_load);
         let gate = self.segment.load_gate();
         match self.segment.gate_owner(gate).map_err(|_| self.segment.damaged(gate))? {
             Some(owner) if owner == self.index => {}
-            // (Who has died meanwhile leaves it to whoever comes.)
+            // (If the owner died meanwhile, the caller recovers it.)
             Some(owner) if self.has_found_damage(gate) && !self.segment.recovery().recover(owner) => {
                 return Err(self.segment.phantom_hold_error(gate));
             }
@@ -178,7 +183,7 @@ impl Attachment {
         pending.settled.push((id, outcome));
     }
 
-    /// Grants `head` if it is its turn and the lock is free for it; a writer then still has to drain.
+    /// Grants `head` if it is its turn and the lock is free for it. A writer must still drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
         if self.segment.queue().ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
             return Ok(false);
@@ -196,7 +201,7 @@ impl Attachment {
             Mode::Upgradable => self.begin_upgradable(),
             Mode::Write => {
                 crash_point!(stamp_drain);
-                self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it waits still
+                self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it still waits
                 pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
                 self.continue_drain(pending)?;
                 return Ok(true);
@@ -218,7 +223,7 @@ impl Attachment {
             return Err(self.segment.gate_lost_error(gate));
         }
         if drain.claimed && !gate.is_drained_by(self.index) {
-            // It took us too long to come, and the others went past.
+            // It took us too long, and others went ahead.
             drain.claimed = false;
             if !drain.upgrade {
                 pending.drain = None;
@@ -298,7 +303,8 @@ impl Attachment {
         pending.nested_grace = pending.nested_grace.saturating_mul(2);
         let mut admitted = Vec::new();
         pending.requests.retain(|request| {
-            // Where this attachment reads, no writer is inside, nor can one come in: one reader more changes nothing.
+            // While this attachment reads, no writer holds the lock or can get it: one more reader
+            // changes nothing.
             let admit = request.mode == Mode::Read
                 && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() });
             if admit {
@@ -311,7 +317,7 @@ impl Attachment {
         }
     }
 
-    /// Makes the published request the first of ours. Returns whether that publishes one anew.
+    /// Publishes the first of our requests. Returns whether a request was published by this call.
     fn publish_head(&self, pending: &mut Pending) -> bool {
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
@@ -325,7 +331,7 @@ impl Attachment {
             }
             pending.closed = false;
             crash_point!(publish_back);
-            // We were passed over and are here after all, or something else wrote here.
+            // We were skipped and came back, or the word was modified externally.
             word.queued.store(own.with_skips_of(published).0, SeqCst);
             return true;
         }
@@ -338,7 +344,8 @@ impl Attachment {
             crash_point!(publish);
             word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
             crash_point!(join_queue);
-            // After the publication: a clearing of the queue that missed it fails on the new sequence.
+            // After the publication: a clearing of the queue that missed it fails because of the
+            // new sequence.
             self.segment.change_gate(|gate| Some(gate.with_waiting()));
         } else {
             crash_point!(leave_queue);
@@ -348,11 +355,12 @@ impl Attachment {
         head.is_some()
     }
 
-    /// Closes the queue to newcomers if they have overtaken our first request for long enough. Also if somebody is ahead of
-    /// it: he may be stopped, and as long as newcomers keep the lock busy nobody sees that he does not come.
+    /// Closes the queue to newcomers if they have overtaken our first request for long enough. This
+    /// also happens if another request is ahead: its owner may be stopped, and no process notices
+    /// that while newcomers keep the lock busy.
     ///
-    /// That its time has come is said in its slot: clocks differ from process to process. Who has not seen that, and is about to
-    /// reopen the queue, fails since the gate is changed.
+    /// The slot says that its time has come, because clocks differ between processes. A process
+    /// that did not see that, and is about to reopen the queue, fails because the gate has changed.
     fn close_queue(&self, pending: &mut Pending, now: u64) {
         if let Some(head) = pending.requests.front()
             && now >= head.close_at

@@ -1,4 +1,5 @@
-//! Looking at a lock: who holds it, who waits, who died inside. For people; the answer is old when it arrives.
+//! Snapshots of a lock: its holders, its waiters, and the writer that died. For people; a snapshot
+//! is old when it arrives.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,18 +16,19 @@ use crate::shm::segment::Segment;
 use crate::sync::InfoU64;
 use crate::sys::park;
 
-/// Of fewer than these an inspection probes each. Where there are more the kernel, which keeps the byte locks of a file in a
-/// list, would take a time that grows with their square: it is asked about each process once, and these besides, in turn.
+/// An inspection probes each slot if there are fewer than these. For more, the kernel, which keeps
+/// the byte locks of a file in a list, would need quadratic time: it is asked once for each
+/// process, and for this many slots in turn.
 const PROBES_OF_INSPECTION: usize = 64;
 
-/// A writer whose hold ended without release: what the lock protects may be half-written.
+/// A writer whose hold ended without a release: the protected data may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerDied {
-    /// Process id, as its own pid namespace counts.
+    /// Process id, in the PID namespace of that process.
     pub pid: u32,
-    /// The number its thread gave itself.
+    /// The number that its thread gave itself.
     pub thread: u32,
-    /// What its hold was called, or else its attachment.
+    /// The label of its hold, or else of its attachment.
     pub label: String,
     /// The fencing token of the hold.
     pub token: u64,
@@ -35,49 +37,51 @@ pub struct OwnerDied {
 /// One attachment that holds the lock, or waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
-    /// Process id, as its own pid namespace counts.
+    /// Process id, in the PID namespace of that process.
     pub pid: u32,
-    /// The number its thread gave itself.
+    /// The number that its thread gave itself.
     pub thread: u32,
-    /// What it holds or waits for.
+    /// The mode that it holds or waits for.
     pub mode: Mode,
-    /// How many holds, or waiting requests.
+    /// The number of holds or waiting requests.
     pub count: u32,
-    /// What the hold is called, or else the attachment.
+    /// The label of the hold, or else of the attachment.
     pub label: String,
-    /// How long it has held or waited, in ms, 1 at least. 0: not known, since the hold was not stamped.
+    /// How long it has held or waited, in ms, at least 1. 0: unknown, because the hold was not
+    /// stamped.
     pub ms: u64,
-    /// Whether it is the attachment that looked.
+    /// Whether it is the attachment that took the snapshot.
     pub is_own: bool,
 }
 
-/// What a lock looks like at one moment.
+/// The state of a lock at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The lock's name, if it was opened by name.
     pub name: Option<String>,
     /// Its path, if it was opened by path.
     pub path: Option<PathBuf>,
-    /// Attachments it can hold.
+    /// The number of attachments that it can have.
     pub capacity: u32,
     /// The last fencing token handed out.
     pub token: u64,
-    /// Who holds it.
+    /// The holders.
     pub holders: Vec<Participant>,
-    /// Who waits for it, longest first.
+    /// The waiters, the longest-waiting first.
     pub waiters: Vec<Participant>,
-    /// The writer whose hold ended without release, until one ends whole.
+    /// The writer whose hold ended without a release, until a write hold ends consistent.
     pub owner_died: Option<OwnerDied>,
 }
 
 impl Attachment {
-    /// Who holds the lock, who waits, who died inside.
+    /// The holders, the waiters, and the writer that died.
     #[must_use]
     pub fn inspect(&self) -> Snapshot {
         of_segment(&self.segment, self.index)
     }
 
-    /// The writer whose hold ended without release, if none has ended whole since. Meant for holders.
+    /// The writer whose hold ended without a release, if no later one ended consistent. For
+    /// holders.
     #[must_use]
     pub fn owner_died(&self) -> Option<OwnerDied> {
         crash_point!(died_load);
@@ -149,8 +153,9 @@ fn owner_died(segment: &Segment, gate: Gate) -> Option<OwnerDied> {
     })
 }
 
-/// Repairs what the dead other than `me` left behind, so that nobody takes them for holders or waiters. Among many of one
-/// process some may be found later that ended and left it running.
+/// Repairs what dead attachments other than `me` left, so that they are not shown as holders or
+/// waiters. An attachment that ended in a process that still runs may be found later if that
+/// process has many.
 fn recover_shown(segment: &Segment, me: usize) {
     let slots = segment.used_slots().len();
     let shown: Vec<usize> =
@@ -173,7 +178,7 @@ fn recover_shown(segment: &Segment, me: usize) {
     }
 }
 
-/// What a hold is called, or else its attachment.
+/// The label of a hold, or else of its attachment.
 fn label(slot: &Slot, of_hold: &Label) -> String {
     Some(of_hold.load()).filter(|label| !label.is_empty()).unwrap_or_else(|| slot.waiting.label.load())
 }

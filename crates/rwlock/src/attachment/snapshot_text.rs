@@ -5,21 +5,22 @@ use std::fmt::Write;
 use super::snapshot::{Participant, Snapshot};
 use crate::protocol::slot::Mode;
 
-/// Holders that a message names; of more it gives the number.
+/// The most holders that a message names; the rest are counted.
 const MAX_NAMED: usize = 5;
 
 impl Snapshot {
-    /// Who holds the lock, in words: "held for write by pid 4711 ('rebuild') for 42 s". Names a few, the longest first.
+    /// The holders in words: "held for write by pid 4711 ('rebuild') for 42 s". Names a few, the
+    /// longest first.
     #[must_use]
     pub fn holders_text(&self) -> String {
         held_text(&self.holders.iter().collect::<Vec<_>>()).unwrap_or_else(|| match self.waiters.first() {
-            Some(first) => format!("nobody holds it, but {} is first in the queue", process_text(first)),
-            None => "nobody holds it now".into(),
+            Some(first) => format!("no process holds it, but {} is first in the queue", process_text(first)),
+            None => "no process holds it now".into(),
         })
     }
 
-    /// What keeps a request of the attachment that looked from being granted, in words, and what to do if it is that
-    /// attachment itself. `waited`: for how long it has waited, in ms.
+    /// The blockers of a request of the attachment that took the snapshot, in words, and advice if
+    /// it blocks itself. `waited`: for how long it has waited, in ms.
     pub(crate) fn blockers_text(&self, wanted: Mode, is_upgrade: bool, waited: u64) -> String {
         let upgrades = |holder: &Participant| is_upgrade && holder.is_own && holder.mode == Mode::Upgradable;
         let others: Vec<_> = self.holders.iter().filter(|holder| !upgrades(holder)).collect();
@@ -34,7 +35,7 @@ impl Snapshot {
                 !waiter.is_own && waiter.ms >= waited && (wanted != Mode::Read || waiter.mode != Mode::Read)
             })
             .collect();
-        let Some(mut text) = parties_text(&ahead, |mode| format!("{} is waited for first by", mode.name())) else {
+        let Some(mut text) = parties_text(&ahead, |mode| format!("ahead in the queue for {}:", mode.name())) else {
             return self.holders_text();
         };
         if let Some(held) = held_text(&others) {
@@ -44,21 +45,20 @@ impl Snapshot {
     }
 }
 
-/// The advice if one of `holders` is the attachment that waits.
+/// The advice if one of `holders` is the waiting attachment itself.
 fn own_hold_text(holders: &[&Participant], wanted: Mode, is_upgrade: bool) -> &'static str {
     let Some(own) = holders.iter().find(|holder| holder.is_own) else { return "" };
     match own.mode {
         _ if is_upgrade => {
-            ". The read hold of this very thread cannot be released while the code that has it waits for the upgrade: \
-             release it first"
+            ". The read hold of this thread cannot be released while its code waits for the upgrade: release it first"
         }
         Mode::Read if wanted == Mode::Write => {
-            ". The hold of this very thread cannot be released while the code that has it waits here: release it first, or \
-             take an upgradable hold instead and upgrade it"
+            ". The hold of this thread cannot be released while its code waits here: release it first, or take an \
+             upgradable hold and upgrade it"
         }
         _ => {
-            ". The hold of this very thread cannot be released while the code that has it waits here: release it first, or \
-             use the guard that is there already"
+            ". The hold of this thread cannot be released while its code waits here: release it first, or use the \
+             existing guard"
         }
     }
 }
@@ -67,7 +67,8 @@ fn held_text(holders: &[&Participant]) -> Option<String> {
     parties_text(holders, |mode| format!("held for {} by", mode.name()))
 }
 
-/// Each of `parties` after what `says` of its mode; the asking attachment first, then the longest. `None`: there is none.
+/// Each of `parties` after the text that `says` returns for its mode; the asking attachment first,
+/// then the longest. `None`: there is none.
 fn parties_text(parties: &[&Participant], says: impl Fn(Mode) -> String) -> Option<String> {
     let mut parties = parties.to_vec();
     parties.sort_by_key(|party| (!party.is_own, std::cmp::Reverse(party.ms)));
@@ -93,7 +94,7 @@ fn parties_text(parties: &[&Participant], says: impl Fn(Mode) -> String) -> Opti
 }
 
 fn party_text(party: &Participant) -> String {
-    let mut text = if party.is_own { "this very thread, ".into() } else { String::new() };
+    let mut text = if party.is_own { "this thread, ".into() } else { String::new() };
     text += &process_text(party);
     if !party.label.is_empty() {
         let _ = write!(text, " ('{}')", party.label.escape_debug());
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_blocker_is_named_and_of_many_the_number() {
+    fn every_blocker_is_named_and_the_rest_counted() {
         let read = |pid| party(pid, Mode::Read, u64::from(pid));
         let text = |count: u32| seen((2..2 + count).map(read).collect(), vec![]).blockers_text(Mode::Write, false, 0);
         assert_eq!(text(1), "held for read by pid 2 for 2 ms");
@@ -136,24 +137,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_in_the_way_is_named_and_the_own_hold_first() {
+    fn only_blockers_are_named_and_the_own_hold_first() {
         let seen = seen(
             vec![party(1, Mode::Upgradable, 1), party(2, Mode::Read, 7), party(1, Mode::Read, 2)],
             vec![party(3, Mode::Write, 50)],
         );
         let upgrade = seen.blockers_text(Mode::Write, true, 0);
         assert!(
-            upgrade.starts_with("held for read by this very thread, pid 1 for 2 ms, pid 2 for 7 ms. The read hold of"),
+            upgrade.starts_with("held for read by this thread, pid 1 for 2 ms, pid 2 for 7 ms. The read hold of"),
             "{upgrade}"
         );
         let upgradable = seen.blockers_text(Mode::Upgradable, false, 0);
-        assert!(
-            upgradable.starts_with("held for upgradable by this very thread, pid 1 for 1 ms. The hold"),
-            "{upgradable}"
-        );
+        assert!(upgradable.starts_with("held for upgradable by this thread, pid 1 for 1 ms. The hold"), "{upgradable}");
         let read = seen.blockers_text(Mode::Read, false, 20);
         assert!(
-            read.starts_with("write is waited for first by pid 3 for 50 ms; held for read by this very thread, pid 1"),
+            read.starts_with("ahead in the queue for write: pid 3 for 50 ms; held for read by this thread, pid 1"),
             "{read}"
         );
         // It came later.

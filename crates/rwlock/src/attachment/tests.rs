@@ -7,13 +7,13 @@ use crate::protocol::try_mark::TryMark;
 use crate::sys::park;
 
 #[test]
-fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
-    let path = std::env::temp_dir().join(format!("passed-upgrader-{}", std::process::id()));
+fn an_upgrader_that_was_skipped_before_it_gives_up_stays_upgradable() {
+    let path = std::env::temp_dir().join(format!("skipped-upgrader-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (upgrader, other) = (open(), open());
     assert!(upgrader.try_upgradable());
     upgrader.claim_upgrade();
-    // What somebody does who waited too long for the upgrader, while that was stopped.
+    // What another process does that waited too long for the stopped upgrader.
     other.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
     assert!(other.try_read());
     upgrader.abort_drain();
@@ -23,10 +23,11 @@ fn an_upgrader_that_was_passed_over_before_it_gives_up_stays_upgradable() {
     assert!(!granted_to_both, "two upgradable holds at once");
 }
 
-/// A writer that was passed over and does not know yet, and another task of its thread that takes the lock meanwhile.
+/// A writer was skipped and does not know it yet; another task of its thread takes the lock
+/// meanwhile.
 #[test]
-fn an_upgrade_can_be_asked_for_where_a_write_was_passed_over() {
-    let path = std::env::temp_dir().join(format!("passed-writer-{}", std::process::id()));
+fn an_upgrade_can_be_requested_after_a_write_was_skipped() {
+    let path = std::env::temp_dir().join(format!("skipped-writer-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (late, reader) = (open(), open());
     let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
@@ -48,12 +49,12 @@ fn an_upgrade_can_be_asked_for_where_a_write_was_passed_over() {
     assert_eq!(second, [(write, Outcome::Granted)]);
 }
 
-/// The same, when that one ends its wait.
+/// The same, but that writer ends its wait.
 #[test]
-fn a_hold_outlasts_the_wait_of_a_write_that_was_passed_over() {
-    let path = std::env::temp_dir().join(format!("passed-wait-{}", std::process::id()));
+fn a_hold_outlasts_the_wait_of_a_skipped_write() {
+    let path = std::env::temp_dir().join(format!("skipped-wait-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
-    let beside = [Mode::Write, Mode::Upgradable].map(|mode| {
+    let granted = [Mode::Write, Mode::Upgradable].map(|mode| {
         let (late, reader) = (open(), open());
         assert!(reader.try_read());
         let write = late.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
@@ -62,16 +63,16 @@ fn a_hold_outlasts_the_wait_of_a_write_that_was_passed_over() {
         reader.release_read();
         assert!(if mode == Mode::Write { late.try_write() } else { late.try_upgradable() });
         assert!(late.cancel(write));
-        let beside = reader.try_upgradable();
+        let granted = reader.try_upgradable();
         late.release_exclusive(HoldEnd::Consistent).unwrap();
-        beside
+        granted
     });
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(beside, [false, false], "two exclusive holds at once");
+    assert_eq!(granted, [false, false], "two exclusive holds at once");
 }
 
 #[test]
-fn a_try_that_is_refused_by_a_reader_leaves_the_gate_alone() {
+fn a_try_that_fails_because_of_a_reader_does_not_change_the_gate() {
     let path = std::env::temp_dir().join(format!("refused-try-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (reader, tries) = (open(), open());
@@ -84,9 +85,10 @@ fn a_try_that_is_refused_by_a_reader_leaves_the_gate_alone() {
     assert!(refused && untouched);
 }
 
-/// What a process leaves that is stopped in a try, between its claim of the gate and its second look at the readers.
+/// The state that a process leaves if it is stopped in a try, between its claim of the gate and its
+/// second scan of the readers.
 #[test]
-fn a_stopped_try_is_passed_over_though_somebody_reads() {
+fn a_stopped_try_is_skipped_even_if_another_attachment_reads() {
     let path = std::env::temp_dir().join(format!("stopped-try-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (reader, stopped, other) = (open(), open(), open());
@@ -108,7 +110,7 @@ fn a_stopped_try_is_passed_over_though_somebody_reads() {
     assert_eq!((let_in, upgradable), (vec![true, true], true));
 }
 
-/// What a claim for writing rests on that finds nobody listed.
+/// A claim for writing that finds no registered reader depends on this.
 #[test]
 fn the_first_read_of_an_attachment_changes_the_gate() {
     let path = std::env::temp_dir().join(format!("first-read-{}", std::process::id()));
@@ -122,17 +124,18 @@ fn the_first_read_of_an_attachment_changes_the_gate() {
     };
     let first = open();
     let mut seen = vec![changes(&first), changes(&first)];
-    drop(first); // and stays listed
+    drop(first); // and stays registered
     seen.push(changes(&open()));
     drop(other);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(seen, [true, false, true]);
 }
 
-/// What others find who die between the claim of the gate and their hold, or between their release and its effect.
+/// What others find if a writer dies between its claim of the gate and its hold, or between its
+/// release and the effect of it.
 #[test]
 fn a_writer_that_died_before_or_after_its_hold_is_not_reported() {
-    let path = std::env::temp_dir().join(format!("died-beside-hold-{}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("died-outside-hold-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (victim, other) = (open(), open());
     let dies = || {
@@ -143,7 +146,7 @@ fn a_writer_that_died_before_or_after_its_hold_is_not_reported() {
     for _ in 0..2 {
         assert!(victim.claim_gate(Hold::Writing, Gate::admits_exclusive));
         reported.push(dies());
-        // The second time its last token is the lock's last token, too.
+        // The second time, its last token is also the lock's last token.
         assert!(victim.try_write() && victim.release_exclusive(HoldEnd::Consistent).is_ok());
     }
     assert!(victim.try_write() && victim.downgrade_to_upgradable().is_ok());

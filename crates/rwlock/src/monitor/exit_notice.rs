@@ -1,6 +1,6 @@
-//! Being told of a death when it happens. What the kernel tells is that a process with some number has ended, which is a
-//! hint to ask about its slot's byte now and not at the next look: numbers are used again, and in a container they are others.
-//! Where there is no notice to be had, the looks alone serve.
+//! Notices of process exits. The kernel reports that the process with some number has exited. That
+//! is only a hint to probe the slot's byte now and not at the next check: numbers are reused, and
+//! containers have numbers of their own. Without notices, the periodic checks suffice.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,9 +9,11 @@ use crate::shm::segment::Segment;
 use crate::sys::activity::{self, Activity};
 use crate::sys::exit_watch::{Listening, has_ended, namespace};
 
-/// While it lives, the death of whoever had a slot when it was made is followed by its recovery at once.
+/// While it lives, the exit of the process that owned a slot is followed by the slot's recovery
+/// immediately.
 pub(crate) struct ExitNotice {
-    /// It will come: the number means the same process here as there. Else it may be somebody else's.
+    /// The notice will come: the number means the same process here as there. Otherwise it may name
+    /// another process.
     pub is_sure: bool,
     pid: u32,
     slot: usize,
@@ -19,7 +21,8 @@ pub(crate) struct ExitNotice {
 }
 
 impl ExitNotice {
-    /// `None`: there is no such process, it is this one, or the system cannot tell. It may have died before: look afterwards.
+    /// `None`: there is no such process, it is this one, or the system cannot report exits. The
+    /// process may have exited before: probe it afterwards.
     pub fn of(segment: &Arc<Segment>, slot: usize) -> Option<Self> {
         let pid = pid_of(segment, slot);
         if pid == 0 || pid == std::process::id() {
@@ -32,13 +35,14 @@ impl ExitNotice {
         Some(Self { is_sure, pid, slot, _listening })
     }
 
-    /// Whether it tells of the same death as one made now.
+    /// Whether it reports the same exit as one created now.
     pub fn is_of(&self, segment: &Segment, slot: usize) -> bool {
         self.slot == slot && self.pid == pid_of(segment, slot)
     }
 }
 
-/// Whether the process that had `slot` has ended, as far as its number says. `None`: it does not; ask about its byte.
+/// Whether the process that owned `slot` has exited, as far as its number says. `None`: unknown;
+/// probe its byte.
 pub(crate) fn has_owner_ended(segment: &Segment, slot: usize) -> Option<bool> {
     let own = namespace();
     if own == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != own {
@@ -51,7 +55,7 @@ pub(crate) fn has_owner_ended(segment: &Segment, slot: usize) -> Option<bool> {
     }
 }
 
-/// What the threads of the process that has `slot` are doing.
+/// What the threads of the process that owns `slot` are doing.
 pub(crate) fn activity_of_owner(segment: &Segment, slot: usize) -> Activity {
     let own = namespace();
     if own == 0 || segment.slots()[slot].waiting.namespace.load(Relaxed) != own {

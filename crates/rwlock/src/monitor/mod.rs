@@ -1,4 +1,5 @@
-//! What watches over waits: checks of peers that may have died or stopped, and the threads that sleep for event loops.
+//! Monitoring of waits: checks of peers that may have died or stopped, and the threads that block
+//! on behalf of event loops.
 
 pub(crate) mod exit_notice;
 pub(crate) mod peer_check;

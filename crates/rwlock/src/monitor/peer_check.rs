@@ -1,5 +1,5 @@
-//! What a sleeper does when nobody wakes it: looks whether what it waits for can still come, repairs what dead peers left, and goes
-//! past those who do not come when it is their turn.
+//! Periodic check by a sleeping waiter: whether what it waits for can still come. It repairs what
+//! dead peers left and skips peers that do not come when it is their turn.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,57 +13,64 @@ use crate::protocol::wake::wake;
 use crate::shm::segment::Segment;
 use crate::sys::activity::Activity;
 
-/// Looks after dead peers come this often at first, and ever less often: a probe costs about a microsecond.
+/// The first interval of the checks. It grows, because a probe costs about a microsecond.
 pub(crate) const FIRST_CHECK: u64 = 1_000_000;
 const LAST_CHECK: u64 = 10_000_000;
-/// Where the kernel tells of deaths: then the looks are for who does not come, and for lost wakes.
+/// The longest interval if exits are notified. The checks are then only for stopped peers and lost
+/// wakes.
 const LAST_CHECK_IF_NOTIFIED: u64 = 20_000_000;
-/// Deaths that one waiter wants to be told of: the owner's, that of a reader he waits for, that of who is ahead in the queue.
+/// The most exits that one waiter is notified of: the owner's, that of a reader, and that of the
+/// request ahead in the queue.
 const MAX_EXIT_NOTICES: usize = 3;
-/// Looks until the kernel is asked although it will tell. (To ask is most of what a look costs.)
+/// The number of checks after which a notified peer is probed anyway. (A probe is most of the cost
+/// of a check.)
 const CHECKS_TO_PROBE: u32 = 16;
-/// How long the lock may stay free for somebody who does not come, before the next one goes. Doubled each time it
-/// happens to the same waiter, so that a slow one gets its turn in the end.
+/// For how long the lock may stay free for a waiter that does not come, before the next one goes
+/// ahead. Doubled each time the same waiter is skipped, so that a slow one gets its turn in the
+/// end.
 const SKIP_GRACE: u64 = 5_000_000;
-/// How long a gate may say that somebody holds it who does not know, while none of his threads does anything. A hold begins
+/// For how long a phantom hold may last while no thread of the named owner is active. A hold begins
 /// and ends within a few instructions.
 const PHANTOM_LIMIT: u64 = 1_000_000_000;
-/// And where it is not known what his threads do, or one of them is busy.
+/// The same if the activity of its threads is unknown, or one of them is busy.
 const PHANTOM_LIMIT_UNSEEN: u64 = 10_000_000_000;
-/// So that the patience stays below a second.
+/// Keeps the grace period below a second.
 const MAX_SKIPS: u32 = 7;
 
-/// What a sleeper does when nobody wakes it: looks whether what it waits for can still come.
+/// Periodic check by a sleeping waiter.
 ///
-/// It knows its slot's request from the shared memory, so it may run on another thread than the attachment's.
+/// It reads its slot's request from shared memory, so it may run on another thread than the
+/// attachment's.
 pub(crate) struct PeerCheck {
     segment: Arc<Segment>,
     slot: usize,
     interval: u64,
-    /// When to look next.
+    /// When the next check is due.
     pub next: u64,
-    /// What has been somebody's turn without him coming, and since when.
+    /// The turn that its owner has not taken yet, and since when.
     awaited: Option<(Turn, u64)>,
-    looks: u32,
-    /// Of the deaths of those in the way at the last look. None while a wait is short: most are.
+    checks: u32,
+    /// Notices of the exits of the blockers at the last check. Empty while a wait is short, as most
+    /// are.
     exit_notices: Vec<ExitNotice>,
-    /// The tenure of a gate whose owner does not know of it, and since when.
+    /// The tenure of a phantom hold, and since when.
     unknown: Option<(u64, u64)>,
     damage: Arc<Damage>,
 }
 
-/// What an attachment's vigils have found out: the tenure of a gate that nobody holds, although it says so.
+/// What the checks of an attachment have found: the tenure of a phantom hold.
 struct Damage(AtomicU64);
 
 /// No gate that is held has this tenure.
 const NO_TENURE: u64 = 0;
 
-/// The lock is there for somebody to take.
+/// A turn to take the lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// The gate is free for him, who is ahead in the queue.
+    /// The gate is free for the first request in the queue.
     Queued { slot: usize, request: Queued, tenure: u64 },
-    /// The gate is his, and the readers he waited for have left; or he only tries, and does not wait for them.
+    /// The gate is drained and its readers have left; or its owner is in a try and does not wait
+    /// for them.
     Drained { slot: usize, tenure: u64 },
 }
 
@@ -72,7 +79,7 @@ impl PeerCheck {
         Self::with(segment, slot, Arc::new(Damage(AtomicU64::new(NO_TENURE))))
     }
 
-    /// Another vigil for the same attachment.
+    /// Another peer check for the same attachment.
     pub fn another(&self) -> Self {
         Self::with(self.segment.clone(), self.slot, self.damage.clone())
     }
@@ -84,20 +91,20 @@ impl PeerCheck {
             interval: FIRST_CHECK,
             next: u64::MAX,
             awaited: None,
-            looks: 0,
+            checks: 0,
             exit_notices: Vec::new(),
             unknown: None,
             damage,
         }
     }
 
-    /// Whether one of this attachment's vigils has found that nobody holds the gate, although it says so.
+    /// Whether a check of this attachment found that the gate names an owner that does not hold it.
     pub fn has_found_damage(&self, gate: Gate) -> bool {
         gate.tenure() == self.damage.0.load(Relaxed) && self.segment.phantom_owner(gate).is_some()
     }
 
-    /// Finds out whether nobody holds the gate, although it says that somebody else does. Whoever is stopped where his hold
-    /// begins or ends is given the time he needs.
+    /// Finds out whether the gate names an owner that does not hold it. An owner that is stopped
+    /// where its hold begins or ends gets the time that it needs.
     fn is_phantom_hold(&mut self, gate: Gate, now: u64) -> bool {
         let owner = self.segment.phantom_owner(gate).filter(|&owner| owner != self.slot);
         let (Some(owner), tenure) = (owner, gate.tenure()) else {
@@ -121,7 +128,7 @@ impl PeerCheck {
                 false
             }
         };
-        // He may have gone on while he was looked at.
+        // It may have continued meanwhile.
         let is_damage = is_damage && {
             crash_point!(owner_knows_load);
             let gate = self.segment.load_gate();
@@ -133,56 +140,56 @@ impl PeerCheck {
         is_damage
     }
 
-    /// A wait begins, or goes on after news. Returns when to look first.
+    /// A wait begins, or continues after news. Returns when the first check is due.
     pub fn begin(&mut self, now: u64) -> u64 {
         self.interval = FIRST_CHECK;
         self.next = now + self.interval;
         self.next
     }
 
-    /// Nobody waits any more.
+    /// The wait ends.
     pub fn end(&mut self) {
         self.exit_notices = Vec::new();
     }
 
-    /// `slot` is in the way: repairs what it left behind if it is dead. Returns whether there was anything. Else its death
-    /// shall be told, unless that was asked for `before`: then it need not be asked for at every look.
+    /// Handles the blocker `slot`: repairs what it left if it is dead, and returns whether there
+    /// was anything. Otherwise its exit shall be notified. Notices of the check `before` are kept.
     fn handle_blocker(&mut self, slot: usize, before: &mut Option<Vec<ExitNotice>>) -> bool {
         if let Some(before) = before
             && self.exit_notices.len() < MAX_EXIT_NOTICES
         {
-            if let Some(place) = before.iter().position(|exit_notice| exit_notice.is_of(&self.segment, slot)) {
-                let exit_notice = before.swap_remove(place);
+            if let Some(position) = before.iter().position(|exit_notice| exit_notice.is_of(&self.segment, slot)) {
+                let exit_notice = before.swap_remove(position);
                 let is_sure = exit_notice.is_sure;
                 self.exit_notices.push(exit_notice);
-                if is_sure && !self.looks.is_multiple_of(CHECKS_TO_PROBE) {
+                if is_sure && !self.checks.is_multiple_of(CHECKS_TO_PROBE) {
                     return false;
                 }
             } else {
-                // Before the probe, which finds who has died meanwhile.
+                // Before the probe, which detects an exit in between.
                 self.exit_notices.extend(ExitNotice::of(&self.segment, slot));
             }
         }
         self.segment.recovery().recover(slot)
     }
 
-    /// Looks once; wakes the sleeper if there is something for it to do. `share` stretches the pause between looks, for
-    /// who keeps many vigils.
+    /// Checks once; wakes the sleeper if it has something to do. `share` stretches the interval for
+    /// a process with many waits.
     pub fn check(&mut self, now: u64, share: u64) {
         let is_notified =
             !self.exit_notices.is_empty() && self.exit_notices.iter().all(|exit_notice| exit_notice.is_sure);
         let mut before = (self.interval > FIRST_CHECK).then(|| std::mem::take(&mut self.exit_notices));
-        self.looks = self.looks.wrapping_add(1);
+        self.checks = self.checks.wrapping_add(1);
         let longest = if is_notified { LAST_CHECK_IF_NOTIFIED } else { LAST_CHECK };
         self.interval = (self.interval * 2).min(longest * share);
-        // On multiples, so that one sleep serves all the vigils of a thread.
+        // On multiples, so that one sleep serves all checks of a thread.
         self.next = (now / self.interval + 1) * self.interval;
         let segment = self.segment.clone();
         let own = &segment.slots()[self.slot].waiting;
         crash_point!(check_gate);
         let gate = segment.load_gate();
         let news = match segment.gate_owner(gate) {
-            Err(_) => true, // to be told so
+            Err(_) => true, // to report it
             Ok(Some(owner)) if owner == self.slot => {
                 if gate.is_drained_by(owner) {
                     match segment.readers().find_other_reader(owner) {
@@ -193,14 +200,16 @@ impl PeerCheck {
                         None => true,
                     }
                 } else {
-                    // An upgrader that was passed over, by somebody who stopped before he said so. Or damage, to be told so.
+                    // An upgrader was skipped by a process that stopped before it woke us. Or
+                    // corruption, to be reported.
                     gate.hold() == Some(Hold::Upgradable) || segment.phantom_owner(gate).is_some()
                 }
             }
             Ok(_) => {
                 crash_point!(check_queued);
                 let queued = Queued(own.queued.load(SeqCst));
-                // Neither the gate nor a place in the queue: who took them away died before he said so, or it was damage.
+                // Neither owner nor queued: the process that took that away died before it woke us,
+                // or it was corruption.
                 queued.mode().is_none_or(|mode| self.check_ahead(mode, Some(queued.ticket()), now, &mut before))
             }
         };
@@ -209,8 +218,8 @@ impl PeerCheck {
         }
     }
 
-    /// Looks who is in the way of a request that comes after all others: repairs what the dead left, goes past who does not
-    /// come. Returns whether it is worth a try now.
+    /// Checks the blockers of a request that comes after all others: repairs what dead ones left
+    /// and skips those that do not come. Returns whether a try is worthwhile now.
     pub fn check_for(&mut self, mode: Mode, now: u64) -> bool {
         self.check_ahead(mode, None, now, &mut None)
     }
@@ -222,19 +231,19 @@ impl PeerCheck {
         match segment.gate_owner(gate) {
             Ok(Some(owner)) if owner != self.slot => {
                 if !self.handle_blocker(owner, before) && self.is_phantom_hold(gate, now) {
-                    return true; // to be told so
+                    return true; // to report it
                 }
             }
             Ok(_) => {}
-            Err(_) => return true, // likewise
+            Err(_) => return true, // the same
         }
         if gate.is_drained_by(gate.owner())
             && let Some(reader) = segment.readers().find_other_reader(self.slot)
         {
-            self.handle_blocker(reader, before); // in case the one who drains cannot
+            self.handle_blocker(reader, before); // in case the draining owner cannot
         }
         let mut ahead = segment.queue().ahead_of(self.slot, mode, ticket);
-        // No more often than there are slots, whoever else writes there.
+        // At most as often as there are slots, whatever others write there.
         let mut left = segment.slots().len().min(MAX_REPAIRS);
         while let Some((slot, _)) = ahead
             && self.handle_blocker(slot, before)
@@ -269,7 +278,8 @@ impl PeerCheck {
         false
     }
 
-    /// It is somebody's turn. If it has been so for longer than the patience due to him, go past him.
+    /// It is the turn of another request. If it has lasted longer than its grace period, skip that
+    /// request.
     fn still_awaited(&mut self, turn: Turn, now: u64) -> Option<(Turn, u64)> {
         let since = match self.awaited {
             Some((known, since)) if known == turn => since,
@@ -293,7 +303,7 @@ impl PeerCheck {
                 let word = &slots[slot].waiting;
                 crash_point!(skip_queued);
                 if word.queued.compare_exchange(request.0, request.skipped().0, SeqCst, SeqCst).is_ok() {
-                    // After the mark, so that he finds it: then he takes his place back.
+                    // After the mark, so that its owner finds it and takes its turn back.
                     wake(word);
                     self.segment.queue().wake_next(None);
                 }
@@ -302,7 +312,8 @@ impl PeerCheck {
                 crash_point!(skip_load);
                 let gate = self.segment.load_gate();
                 crash_point!(skip_drain);
-                // Should he come just now, his own step from draining to writing makes this fail, or this his.
+                // If its owner comes now, its own step from draining to writing makes this fail, or
+                // this makes that fail.
                 if gate.tenure() == tenure && self.segment.swap_gate(gate, gate.with_drain_aborted()) {
                     crash_point!(skip_count);
                     slots[slot].waiting.skip_count.store(skip_count + 1, Relaxed);

@@ -1,26 +1,29 @@
-//! The gate word: who has the lock exclusively, whether anybody queues, and whether an earlier writer died inside.
+//! The gate word: the exclusive owner of the lock, whether requests are queued, and whether a
+//! writer died inside its hold.
 //!
 //! ```text
 //! bit  0..3   mode      see Hold
-//!      3      waiting   somebody is queued: whoever releases or leaves must wake the next
+//!      3      waiting   a request is queued: a process that releases or leaves must wake the next
 //!      4      closed    newcomers may not overtake the queue
-//!      5      poisoned  a write hold ended without release, and none has ended whole since
+//!      5      poisoned  a write hold ended without a release, and no later one ended consistent
 //!      6..18  owner     the slot that has the gate (meaningful unless free)
-//!     18..30  died      the slot whose write hold ended without release (meaningful if poisoned)
-//!     30..42  sequence  changes whenever somebody joins or closes the queue, or lists itself as a reader: a clearing or
-//!                       reopening of the queue, or a claim for writing, that was decided before fails
-//!     42..64  tag       changes with every acquisition: what was decided about an earlier owner fails
+//!     18..30  died      the slot whose write hold ended so (meaningful if poisoned)
+//!     30..42  sequence  changes when a request joins or closes the queue, or a reader registers:
+//!                       an earlier decision to clear or reopen the queue, or to claim the gate
+//!                       for writing, then fails
+//!     42..64  tag       changes with every acquisition: decisions about an earlier owner fail
 //! ```
 
-/// What the gate's owner has. Both bits above the lowest keep readers out.
+/// The hold of the gate's owner. Both bits above the lowest exclude readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     Free = 0b000,
-    /// Beside readers; may become the writer.
+    /// Shared with readers; may become the writer.
     Upgradable = 0b001,
-    /// A writer to be: waits until the readers inside have left. Not a hold yet: it may be taken away.
+    /// A future writer that waits until the readers have left. Not a hold yet: it may be taken
+    /// away.
     Draining = 0b010,
-    /// As `Draining`, by an upgradable holder, who stays that if it is taken away.
+    /// Like `Draining`, by an upgradable holder. It stays upgradable if the gate is taken away.
     Upgrading = 0b011,
     Writing = 0b100,
 }
@@ -41,10 +44,11 @@ const SEQUENCE_MASK: u64 = 0xfff << SEQUENCE_SHIFT;
 const TAG_SHIFT: u32 = 42;
 
 impl Gate {
-    /// What a forked child has in the place of the gate: a mode that no version writes, which admits nobody.
+    /// The gate word in a forked child: a mode that no version writes and that admits nothing.
     pub const FORKED: Self = Self(MODE);
 
-    /// A newcomer may read: no writer, and the queue is not closed. (A mode that no version writes counts as a writer.)
+    /// A newcomer may read: no writer, and the queue is not closed. (A mode that no version writes
+    /// counts as a writer.)
     pub fn admits_reader(self) -> bool {
         self.0 & (NO_READERS | CLOSED) == 0
     }
@@ -58,7 +62,7 @@ impl Gate {
         self.0 & MODE == 0
     }
 
-    /// A writer, or one to be, keeps readers out.
+    /// A writer or a draining writer excludes readers.
     pub fn excludes_readers(self) -> bool {
         self.0 & NO_READERS != 0
     }
@@ -83,37 +87,38 @@ impl Gate {
         self.0 & CLOSED != 0
     }
 
-    /// The slot that has the gate, or would if it were not free.
+    /// The slot that owns the gate, or would if it were not free.
     pub fn owner(self) -> usize {
         ((self.0 >> OWNER_SHIFT) & SLOT_MASK) as usize
     }
 
-    /// (Of a mode that no version writes: nobody.)
+    /// (A mode that no version writes has no owner.)
     pub fn is_owned_by(self, slot: usize) -> bool {
         (self.0 & MODE).wrapping_sub(1) < Hold::Writing as u64 && self.owner() == slot
     }
 
-    /// `slot` waits for the readers to leave, and nobody took the gate away from it.
+    /// `slot` waits for the readers to leave, and the gate was not taken away from it.
     pub fn is_drained_by(self, slot: usize) -> bool {
         matches!(self.hold(), Some(Hold::Draining | Hold::Upgrading)) && self.owner() == slot
     }
 
-    /// The slot whose write hold ended without release.
+    /// The slot whose write hold ended without a release.
     pub fn died(self) -> Option<usize> {
         (self.0 & POISONED != 0).then_some(((self.0 >> DIED_SHIFT) & SLOT_MASK) as usize)
     }
 
-    /// The same for as long as nobody acquires or gives up the gate, whoever joins or leaves the queue.
+    /// Equal while the gate is neither acquired nor given up, even if waiters join or leave the
+    /// queue.
     pub fn tenure(self) -> u64 {
         self.0 & (MODE | u64::MAX << TAG_SHIFT)
     }
 
-    /// The gate in the hands of `slot`, with a new tag.
+    /// The gate owned by `slot`, with a new tag.
     pub fn acquired(self, hold: Hold, slot: usize) -> Self {
         Self((self.freed().0 | hold as u64 | (slot as u64) << OWNER_SHIFT).wrapping_add(1 << TAG_SHIFT))
     }
 
-    /// In the same hands, held otherwise.
+    /// The same owner with another hold.
     pub fn turned(self, hold: Hold) -> Self {
         Self(self.0 & !MODE | hold as u64)
     }
@@ -122,7 +127,7 @@ impl Gate {
         Self(self.0 & !(MODE | SLOT_MASK << OWNER_SHIFT))
     }
 
-    /// A writer to be gives the gate back, or loses it: an upgradable holder keeps its hold.
+    /// A draining writer gives up or loses the gate; an upgradable holder keeps its hold.
     pub fn with_drain_aborted(self) -> Self {
         if self.hold() == Some(Hold::Upgrading) { self.turned(Hold::Upgradable) } else { self.freed() }
     }
@@ -135,13 +140,13 @@ impl Gate {
         Self(self.poison_cleared().0 | POISONED | (slot as u64) << DIED_SHIFT)
     }
 
-    /// What others decided on the gate as it was fails.
+    /// Decisions that others made on the earlier gate fail.
     pub fn with_next_sequence(self) -> Self {
         let sequence = self.0.wrapping_add(1 << SEQUENCE_SHIFT) & SEQUENCE_MASK;
         Self(self.0 & !SEQUENCE_MASK | sequence)
     }
 
-    /// Somebody joined the queue.
+    /// A waiter joined the queue.
     pub fn with_waiting(self) -> Self {
         Self(self.with_next_sequence().0 | WAITING)
     }

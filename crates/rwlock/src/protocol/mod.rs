@@ -1,4 +1,5 @@
-//! The algorithm: words in shared memory and the steps that change them. Of the system it uses [`crate::sys`] alone.
+//! The algorithm: words in shared memory and the steps that change them. It calls the system only
+//! through [`crate::sys`].
 
 pub(crate) mod gate;
 pub(crate) mod reader_bitmap;

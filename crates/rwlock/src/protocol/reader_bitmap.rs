@@ -1,4 +1,4 @@
-//! Who reads: the slots that the reader bitmap names, and of these the ones whose `reads` word says so.
+//! The readers: slots whose bit in the reader bitmap is set and whose `reads` word has a count.
 
 use std::ops::BitOr;
 use std::sync::atomic::Ordering::SeqCst;
@@ -19,7 +19,8 @@ impl<'a> Readers<'a> {
         Self { state }
     }
 
-    /// The first slot other than `me` that reads. Who is not listed does not: it looks at the gate once more when it is.
+    /// The first slot other than `me` that reads. A slot without a bit does not read: it loads the
+    /// gate again after it registers.
     #[inline]
     pub fn find_other_reader(self, me: usize) -> Option<usize> {
         for (number, word) in self.registered().enumerate() {
@@ -43,19 +44,20 @@ impl<'a> Readers<'a> {
         self.registered().enumerate().flat_map(|(number, word)| slots_in(number, word)).any(|slot| slot != me)
     }
 
-    /// Takes out of the listing who does not read. Only for whose gate says "writing", which nobody takes away: who is not
-    /// reading by then sees that at its look at the gate, and who had looked before is reading still, or has taken it back.
+    /// Clears the bits of idle readers. Only for the owner of a gate that says "writing", which is
+    /// never taken away: a slot that does not read yet sees this gate when it loads it, and a slot
+    /// that loaded an earlier gate still reads or has retracted its read.
     #[cold]
     pub fn prune_idle_readers(self) {
-        for (number, listed) in self.registered().enumerate() {
-            let idle = slots_in(number, listed).filter(|&slot| !self.reads(slot));
+        for (number, registered) in self.registered().enumerate() {
+            let idle = slots_in(number, registered).filter(|&slot| !self.reads(slot));
             let idle = idle.map(|slot| 1 << (slot % SLOTS_OF_WORD)).fold(0, u64::bitor);
             crash_point!(prune_readers);
             self.state.reader_bitmap().0[number].fetch_and(!idle, SeqCst);
         }
     }
 
-    /// The words of the listing that may have a bit set.
+    /// The words of the bitmap that may have a bit set.
     #[inline]
     fn registered(self) -> impl Iterator<Item = u64> + use<'a> {
         self.state.reader_bitmap().0.iter().take(self.state.high_water().div_ceil(SLOTS_OF_WORD)).map(|word| {
@@ -67,12 +69,12 @@ impl<'a> Readers<'a> {
     #[inline]
     fn reads(self, slot: usize) -> bool {
         crash_point!(scan_reads);
-        // A bit beyond the slots is damage, and nobody.
+        // A bit beyond the slots is corruption and names no reader.
         self.state.slots().get(slot).is_some_and(|slot| Reads(slot.reads.load(SeqCst)).count() != 0)
     }
 }
 
-/// The slots that a word of the listing names, by its number.
+/// The slots of the bits that are set in a word of the bitmap.
 fn slots_in(number: usize, mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let slot = number * SLOTS_OF_WORD + word.trailing_zeros() as usize;

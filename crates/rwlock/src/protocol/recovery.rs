@@ -1,8 +1,9 @@
-//! What the dead leave behind.
+//! Repairs what dead attachments left.
 //!
-//! Recovery is lock-free and idempotent; any thread may do it at any time. It repairs single words, in this order: read
-//! the word, *then* ask the kernel whether its owner lives, *then* compare-and-swap that same word. Generation and tag
-//! make a slot that changed hands in between visible.
+//! Recovery is lock-free and idempotent; any thread may do it at any time. It repairs single words,
+//! in this order: load the word, *then* ask the kernel whether its owner is alive, *then*
+//! compare-and-swap that same word. Generation and tag reveal that a slot changed its owner in
+//! between.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -11,15 +12,15 @@ use super::slot::{Queued, Reads};
 use super::state::SharedState;
 use crate::shm::lock_file::LockFile;
 
-/// Of the dead that are in the way of one request, so many are seen to at one look: each costs a scan of the queue. The next
-/// look follows soon.
+/// The most dead blockers of one request that are repaired at one check, because each costs a scan
+/// of the queue. The next check follows soon.
 pub(crate) const MAX_REPAIRS: usize = 64;
-/// Of those who are not known to be in the way a failing try probes so many, in turn.
+/// The most slots that a failing try probes although they are not known to block it.
 const PROBES_OF_TRY: usize = 4;
-/// And of so many slots it looks whether they hold or wait for anything.
+/// The most slots that it inspects for that, in turn.
 const SLOTS_OF_TRY: usize = 256;
 
-/// Repairs the words of a lock, of whose owners the lock file says which are alive.
+/// Repairs the words of a lock. The lock file says which owners are alive.
 #[derive(Clone, Copy)]
 pub(crate) struct Recovery<'a> {
     state: &'a SharedState,
@@ -32,12 +33,12 @@ impl<'a> Recovery<'a> {
         Self { state, lock_file }
     }
 
-    /// Repairs what `slot` left behind if its owner died. Returns whether there was anything.
+    /// Repairs what `slot` left if its owner died. Returns whether there was anything.
     pub fn recover(self, slot: usize) -> bool {
         self.repair(slot, || !self.lock_file.is_alive(slot))
     }
 
-    /// Repairs everything that anybody but `me` left behind.
+    /// Repairs everything that owners other than `me` left.
     pub fn recover_all(self, me: usize) -> bool {
         let mut repaired = false;
         for slot in (0..self.state.used_slots().len()).filter(|&slot| slot != me) {
@@ -46,7 +47,7 @@ impl<'a> Recovery<'a> {
         repaired
     }
 
-    /// Repairs what the next few slots left behind, and says which are the next ones after these.
+    /// Repairs what the next few slots left. Also returns the slot to continue from.
     pub fn recover_some(self, me: usize, from: usize) -> (bool, usize) {
         let slots = self.state.used_slots().len();
         let (mut repaired, mut probes, mut slot) = (false, 0, from);
@@ -72,7 +73,8 @@ impl<'a> Recovery<'a> {
             || self.state.load_gate().is_owned_by(slot)
     }
 
-    /// The process in `slot` is said to have died. It may have been about to wake somebody, whatever it held.
+    /// The process of `slot` is reported to have exited. Whatever it held, it may have been about
+    /// to wake another process.
     pub fn on_peer_exit(self, slot: usize) {
         if !self.recover(slot) {
             self.state.queue().wake_next(None);
@@ -81,7 +83,7 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// As [`Recovery::recover`], with another proof that the owner is gone.
+    /// Like [`Recovery::recover`], with another proof that the owner is dead.
     pub fn repair(self, index: usize, is_dead: impl Fn() -> bool) -> bool {
         let slot = &self.state.slots()[index];
         crash_point!(repair_load_queued);
@@ -111,15 +113,16 @@ impl<'a> Recovery<'a> {
         true
     }
 
-    /// Whether the writer in `slot`, which is dead, died inside its hold: after [`crate::Attachment::begin_write`], and before its
-    /// release.
+    /// Whether the writer in `slot`, which is dead, died inside its hold: after
+    /// [`crate::Attachment::begin_write`] and before its release.
     fn is_inside(self, slot: usize) -> bool {
         crash_point!(free_gate_load_token);
         self.state.slots()[slot].token.load(Relaxed) == self.state.gate().last_token.load(Relaxed)
     }
 
     fn free_gate_of(self, index: usize, is_dead: impl Fn() -> bool) {
-        // Others change the gate of a dead owner when they join the queue, each once: should that never end it is damage.
+        // Others change the gate of a dead owner when they join the queue, each once. An endless
+        // series of changes is corruption.
         for _ in 0..=self.state.slots().len() + MAX_REPAIRS {
             crash_point!(free_gate_load);
             let gate = self.state.load_gate();

@@ -1,8 +1,8 @@
-//! The two words of a slot that others act on, what it reads and what it waits for, and the word that says which slots may be
-//! in use.
+//! The two words of a slot that others act on (its reads and its request), and the word that says
+//! which slots may be in use.
 
-/// `reads`: generation (32 bits) and count of read holds (32 bits). A count that is not zero is the truth that this slot
-/// reads; the generation tells one life of the slot from the next.
+/// `reads`: generation (32 bits) and count of read holds (32 bits). The slot reads exactly if the
+/// count is not zero. The generation distinguishes the owners of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reads(pub u64);
 
@@ -20,19 +20,19 @@ impl Reads {
     }
 }
 
-/// What a request asks for.
+/// The mode of a request or of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Shared with other readers.
     Read = 1,
-    /// Beside readers, but alone among those who may become the writer.
+    /// Shared with readers, but exclusive among future writers.
     Upgradable = 2,
-    /// Alone.
+    /// Exclusive.
     Write = 3,
 }
 
 impl Mode {
-    /// Whether a request with this mode cannot be granted beside a hold with `held`.
+    /// Whether a request with this mode cannot be granted beside a `held` hold.
     pub(crate) fn conflicts_with(self, held: Self) -> bool {
         match self {
             Self::Read => held == Self::Write,
@@ -41,7 +41,7 @@ impl Mode {
         }
     }
 
-    /// The mode's name in messages and in the Node API.
+    /// The name of the mode in messages and in the Node.js API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,12 +52,12 @@ impl Mode {
     }
 }
 
-/// `queued`: the head of the slot's own queue, or zero.
+/// `queued`: the first request of the slot, or zero.
 ///
 /// ```text
 /// bit 0..2   mode      0 none, else Mode
-///     2      passed    it did not come when it was its turn: others need not wait for it
-///     3..6   passes    how often that happened; each time doubles the patience it is given
+///     2      skipped   its owner did not come in its turn: others need not wait for it
+///     3..6   skips     how often that happened; each time doubles its grace period
 ///     6..20  generation
 ///    20..64  ticket
 /// ```
@@ -106,12 +106,12 @@ impl Queued {
         Self(self.0 & !(SKIPS_MASK << SKIPS_SHIFT) | SKIPPED | skip_count << SKIPS_SHIFT)
     }
 
-    /// It came after all: a waiter like the others again, and with more patience due to it.
+    /// A skipped waiter came back: it waits in turn again, with a longer grace period.
     pub fn with_skips_of(self, skipped: Self) -> Self {
         Self(self.0 | skipped.0 & SKIPS_MASK << SKIPS_SHIFT)
     }
 
-    /// Waits, and was not passed over.
+    /// Waits and was not skipped.
     pub fn is_in_turn(self) -> bool {
         self.mode().is_some() && !self.is_skipped()
     }
@@ -122,10 +122,11 @@ impl Queued {
     }
 }
 
-/// `high_water`: the number of the slots that scans visit (16 bits), and how often it was changed (48 bits).
+/// `high_water`: the number of slots that scans visit (16 bits), and a count of its changes (48
+/// bits).
 ///
-/// Every attachment changes the word, also one that does not raise the number: so whoever lowers the number, after it saw that
-/// nobody has a slot above, fails if somebody attached meanwhile.
+/// Every attachment changes the word, even if it does not raise the number. So a process that
+/// lowers the number, after it saw no attachment above, fails if one came meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HighWater(pub u64);
 
@@ -142,14 +143,15 @@ impl HighWater {
     }
 }
 
-/// Whether ticket `one` was taken before `other`. Their numbers wrap, at 2^44: of two that wait at the same time the later one is
-/// less than half of that ahead.
+/// Whether ticket `one` was taken before `other`. Tickets wrap at 2^44: of two that wait at the
+/// same time, the later one is less than half of that ahead.
 pub(crate) fn is_earlier(one: u64, other: u64) -> bool {
     let ahead = other.wrapping_sub(one) & TICKET_MASK;
     ahead != 0 && ahead <= TICKET_MASK / 2
 }
 
-/// The tickets of those who wait, in order, the one to be handed out next being `next`.
+/// The position of a ticket in the order of the waiting ones; `next` is the next ticket to be
+/// taken.
 pub(crate) fn order_of(ticket: u64, next: u64) -> u64 {
     ticket.wrapping_sub(next).wrapping_add(TICKET_MASK / 2) & TICKET_MASK
 }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passed_waiter_keeps_its_ticket_and_gains_patience() {
+    fn a_skipped_waiter_keeps_its_ticket_and_gets_a_longer_grace_period() {
         let mut queued = Queued::new(Mode::Write, 3, 77);
         assert!(queued.is_ahead_of(78) && !queued.is_ahead_of(77));
         for skip_count in [1, 2, 3, 4, 5, 6, 7, 7] {

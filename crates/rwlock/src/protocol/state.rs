@@ -1,4 +1,4 @@
-//! The words that all processes share, as one value: the gate, the reader bitmap, the tickets and the slots.
+//! The words that all processes share: the gate, the reader bitmap, the tickets and the slots.
 
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
@@ -15,20 +15,20 @@ pub(crate) struct SharedState {
     slots: usize,
 }
 
-/// The gate says what cannot be.
+/// The gate is impossible.
 #[derive(Debug)]
 pub(crate) struct CorruptGate;
 
 impl SharedState {
     /// # Safety
-    /// At `base` are a preamble and `slots` slots, aligned, as long as the value lives.
+    /// At `base` there must be a preamble and `slots` slots, aligned, while the value lives.
     pub unsafe fn over(base: NonNull<u8>, slots: usize) -> Self {
         Self { base, slots }
     }
 
     fn preamble(&self) -> &Preamble {
-        // SAFETY: see `over`; it consists of atomics, for which every bit pattern is valid and every concurrent change is
-        // allowed.
+        // SAFETY: see `over`; it consists of atomics, for which every bit pattern is valid and
+        // every concurrent change is allowed.
         unsafe { self.base.cast::<Preamble>().as_ref() }
     }
 
@@ -48,7 +48,7 @@ impl SharedState {
         &self.preamble().ticket
     }
 
-    /// Every slot there is, used or not.
+    /// All slots, used or not.
     pub fn slots(&self) -> &[Slot] {
         // SAFETY: within the mapping, see `over`.
         let first = unsafe { self.base.add(SLOTS_OFFSET) };
@@ -56,18 +56,18 @@ impl SharedState {
         unsafe { std::slice::from_raw_parts(first.cast::<Slot>().as_ptr(), self.slots) }
     }
 
-    /// How many attachments the lock was made for.
+    /// The number of attachments that the lock was created for.
     pub fn capacity(&self) -> u32 {
         self.slots as u32 - 1
     }
 
-    /// Who reads.
+    /// The readers.
     #[inline]
     pub fn readers(&self) -> Readers<'_> {
         Readers::new(self)
     }
 
-    /// Who waits.
+    /// The waiters.
     #[inline]
     pub fn queue(&self) -> WaitQueue<'_> {
         WaitQueue::new(self)
@@ -83,13 +83,13 @@ impl SharedState {
         self.gate().swap(old, new)
     }
 
-    /// Changes the gate as `step` says, however others change it meanwhile. `None` from `step` leaves it. Returns what the
-    /// last `step` was given.
+    /// Changes the gate to what `step` returns, however others change it meanwhile. `None` leaves
+    /// it. Returns the last argument of `step`.
     pub fn change_gate(&self, step: impl Fn(Gate) -> Option<Gate>) -> Gate {
         self.gate().change(step)
     }
 
-    /// The slot that holds the gate exclusively, if one does.
+    /// The slot that owns the gate, if there is one.
     pub fn gate_owner(&self, gate: Gate) -> Result<Option<usize>, CorruptGate> {
         match gate.hold() {
             Some(Hold::Free) => Ok(None),
@@ -98,20 +98,20 @@ impl SharedState {
         }
     }
 
-    /// The owner of the gate that says what he does not know: his hold has not begun, or has ended, or never was.
+    /// The owner of a phantom hold: its hold has not begun yet, has ended, or never existed.
     pub fn phantom_owner(&self, gate: Gate) -> Option<usize> {
         let slot = self.slots().get(gate.owner())?;
         crash_point!(owner_knows_load);
         let knows = match gate.hold()? {
             Hold::Writing => slot.token.load(Relaxed) == self.gate().last_token.load(Relaxed),
             Hold::Upgradable => slot.waiting.upgradable.load(Relaxed) != 0,
-            // Nobody waits for these without limit.
+            // No process waits for these without limit.
             Hold::Free | Hold::Draining | Hold::Upgrading => true,
         };
         (!knows).then_some(gate.owner())
     }
 
-    /// Nobody's death is left to be told, and nobody holds the gate, dead or alive.
+    /// No death is left to be reported, and the gate has no owner, dead or alive.
     pub fn is_clean(&self) -> bool {
         crash_point!(clean_load);
         let gate = Gate(self.gate().gate.load(Acquire));
@@ -143,14 +143,15 @@ impl SharedState {
         }
     }
 
-    /// After a slot was given up: scans need not visit those above the last one in use. Nothing if somebody attached meanwhile.
+    /// After a slot was given up: scans need not visit slots above the last one in use. Does
+    /// nothing if a process attached meanwhile.
     pub fn lower_high_water(&self) {
         let word = &self.header().high_water;
         crash_point!(lower_high_water_load);
         let seen = HighWater(word.load(SeqCst));
         crash_point!(lower_high_water_scan);
         let used = &self.slots()[..seen.count().min(self.slots().len())];
-        // Who had raised the mark before had also left its pid in its slot.
+        // A process that raised the mark had already stored its pid in its slot.
         let top = used.iter().rposition(|slot| slot.waiting.pid.load(Relaxed) != 0).map_or(0, |index| index + 1);
         if top < seen.count() {
             crash_point!(lower_high_water);
@@ -158,7 +159,7 @@ impl SharedState {
         }
     }
 
-    /// Whether the one in `slot`, if it drains, would not wait for the readers inside.
+    /// Whether the owner of `slot`, if it drains, does not wait for readers.
     pub fn is_in_try(&self, slot: usize) -> bool {
         crash_point!(skip_load_in_try);
         self.slots().get(slot).is_some_and(|slot| slot.waiting.in_try.load(Relaxed) != 0)

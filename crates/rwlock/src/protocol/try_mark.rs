@@ -1,12 +1,12 @@
-//! The mark of an owner of the gate that does not wait for readers.
+//! The mark of a draining owner that does not wait for readers.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::shm::layout::Slot;
 use crate::sync::AtomicU32;
 
-/// While it lives, where the gate says that the owner of the slot drains, it does not wait for the readers inside: who finds
-/// it so for long need not wait for them either.
+/// While it lives, the owner of the slot does not wait for readers if the gate says that it drains.
+/// So a process that finds this state for long need not wait for those readers either.
 pub(crate) struct TryMark<'a>(&'a AtomicU32);
 
 impl<'a> TryMark<'a> {

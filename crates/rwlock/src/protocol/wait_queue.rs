@@ -1,6 +1,7 @@
-//! The queue that all slots form together: each publishes its most urgent request with a ticket, and whoever releases or
-//! leaves wakes those whose turn it is. Wakes are hints and tickets grant nothing: exclusion is only gate and reads, so a
-//! lost ticket, a late wake or a cancelled wait is harmless.
+//! The queue that all slots form together: each publishes its most urgent request with a ticket,
+//! and a process that releases or leaves wakes those whose turn it is. Wakes are hints and tickets
+//! grant nothing: exclusion depends only on the gate and the reads. So a lost ticket, a late wake
+//! or a cancelled wait is harmless.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -21,7 +22,7 @@ impl<'a> WaitQueue<'a> {
         Self { state }
     }
 
-    /// The caller has just left off reading: a writer may be waiting for that.
+    /// The caller has just ended a read: a writer may wait for that.
     pub fn wake_writer(self, gate: Gate) {
         if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.state.slots().get(gate.owner())) {
             crash_point!(wake_writer);
@@ -29,10 +30,10 @@ impl<'a> WaitQueue<'a> {
         }
     }
 
-    /// Of those that a request with `mode` and `ticket` must let go first, the one longest in the queue.
+    /// Of the requests that must be granted before one with `mode` and `ticket`, the earliest.
     ///
-    /// A reader waits for every earlier request that is exclusive; an exclusive one for every earlier one.
-    /// `None` for a ticket: it comes after all of them.
+    /// A reader waits for every earlier exclusive request; an exclusive request for every earlier
+    /// one. `None` for a ticket means the last position.
     pub fn ahead_of(self, me: usize, mode: Mode, ticket: Option<u64>) -> Option<(usize, Queued)> {
         self.entries()
             .filter(|&(slot, queued)| {
@@ -43,7 +44,7 @@ impl<'a> WaitQueue<'a> {
             .reduce(|first, next| if is_earlier(next.1.ticket(), first.1.ticket()) { next } else { first })
     }
 
-    /// What the slots wait for.
+    /// The published requests.
     pub fn entries(self) -> impl Iterator<Item = (usize, Queued)> + use<'a> {
         self.state
             .used_slots()
@@ -56,11 +57,14 @@ impl<'a> WaitQueue<'a> {
             .filter(|(_, queued)| queued.mode().is_some())
     }
 
-    /// Wakes those whose turn it is, but for `me`, and reopens or clears the queue where nobody needs it closed.
+    /// Wakes the waiters whose turn it is, except `me`, and reopens or clears the queue if it need
+    /// not be closed.
     ///
-    /// Must be called after every step that may let somebody else go on: a release, a downgrade, leaving the queue.
+    /// Must be called after every step that may let another process continue: a release, a
+    /// downgrade, leaving the queue.
     pub fn wake_next(self, me: Option<usize>) {
-        // Each round that is not the last found that somebody had changed the gate. Should that never end it is damage.
+        // Each round but the last found that the gate had changed. An endless series of changes is
+        // corruption.
         for _ in 0..=self.state.slots().len() {
             crash_point!(wake_load);
             let gate = self.state.load_gate();
@@ -85,7 +89,8 @@ impl<'a> WaitQueue<'a> {
                 }
             }
             if empty {
-                // Whoever publishes a request afterwards changes the gate's sequence, and this fails.
+                // A process that publishes a request afterwards changes the gate's sequence, and
+                // this fails.
                 crash_point!(clear_queue);
                 if self.state.swap_gate(gate, gate.without_queue()) {
                     return;
@@ -94,13 +99,14 @@ impl<'a> WaitQueue<'a> {
             }
             if gate.is_closed() && !any_overdue {
                 crash_point!(reopen_queue);
-                // Nobody left has waited for long. A newcomer that fails to see this joins the queue: no harm. Whoever has
-                // closed it meanwhile has changed the gate.
+                // No remaining waiter has waited for long. A newcomer that misses this joins the
+                // queue, which is harmless. A process that closed the queue meanwhile has changed
+                // the gate.
                 self.state.swap_gate(gate, gate.reopened());
             }
             for (slot, queued) in self.entries() {
                 let turn = match queued.mode() {
-                    _ if queued.is_skipped() => true, // perhaps it comes now
+                    _ if queued.is_skipped() => true, // perhaps its owner comes now
                     Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| is_earlier(queued.ticket(), exclusive)),
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };

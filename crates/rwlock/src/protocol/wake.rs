@@ -1,7 +1,7 @@
-//! The wake word of a slot: marks for its owner, and who is woken after one.
+//! The wake word of a slot: marks for its owner, and the wake that follows a mark.
 //!
-//! A word is [`IDLE`], or says with one bit each that there is news for its owner ([`WOKEN`]), or for the thread that
-//! sleeps on the owner's behalf ([`INTERRUPTED`]).
+//! A word is [`IDLE`], or has one bit for news to its owner ([`WOKEN`]) and one for the watcher
+//! thread that sleeps on behalf of the owner ([`INTERRUPTED`]).
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -10,16 +10,18 @@ use crate::sys::doorbell;
 use crate::sys::park::{self, Word};
 
 pub(crate) const IDLE: u32 = 0;
-/// There is news: look at the lock again.
+/// There is news: check the lock again.
 const WOKEN: u32 = 1;
-/// No news of the lock; the thread that sleeps here has something else to see to.
+/// No news of the lock; the watcher thread has other work.
 const INTERRUPTED: u32 = 2;
 
-/// Tells the owner of `line` to look again. A word already woken needs no second system call; should its waker have died
-/// between the two steps, the sleeper finds out at its next look after dead peers.
+/// Tells the owner of `line` to check the lock again. A word that is already marked needs no second
+/// system call. If its waker died between the two steps, the sleeper notices at its next peer
+/// check.
 pub(crate) fn wake(line: &WaitLine) {
     crash_point!(wake_mark);
-    // The doorbell after the mark: who has muted it, to sleep on the word, finds the mark or is not rung for.
+    // The doorbell after the mark: an owner that muted it, to sleep on the word, finds the mark or
+    // is not rung for.
     if line.wake.news.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !ring(line) {
         crash_point!(wake_call);
         park::wake_sleeper(&line.wake);
@@ -31,14 +33,14 @@ pub(crate) fn is_woken(word: &Word) -> bool {
     word.news.load(SeqCst) & WOKEN != 0
 }
 
-/// The owner is about to look: news that comes from here on wakes it again. Bits that nobody sets go too.
+/// The owner is about to check: later news wakes it again. Unknown bits are cleared too.
 pub(crate) fn take_wake(word: &Word) {
     crash_point!(take_wake);
     word.news.fetch_and(INTERRUPTED, SeqCst);
 }
 
-/// Sleeps until there is news, or past `deadline`. A poke that is nobody's here, and damage, do not keep it awake. May
-/// return early for no reason.
+/// Sleeps until there is news, or until `deadline`. Neither an interrupt of another thread nor
+/// corruption keeps it awake. May return early for no reason.
 pub(crate) fn wait_for_news(word: &Word, deadline: u64) {
     crash_point!(sleep_load);
     let seen = word.news.load(SeqCst);
@@ -48,7 +50,7 @@ pub(crate) fn wait_for_news(word: &Word, deadline: u64) {
     }
 }
 
-/// Interrupts the sleep of this process' own watcher without making it news.
+/// Interrupts the sleep of this process's own watcher thread without news for the owner.
 pub(crate) fn interrupt(word: &Word) {
     crash_point!(interrupt_mark);
     if word.news.fetch_or(INTERRUPTED, SeqCst) & INTERRUPTED == 0 {
@@ -57,19 +59,21 @@ pub(crate) fn interrupt(word: &Word) {
     }
 }
 
-/// The watcher is about to look at what changed. Bits that nobody sets would end its sleep at once: they go too.
+/// The watcher thread is about to check what changed. Unknown bits would end its sleep immediately,
+/// so they are cleared too.
 pub(crate) fn take_interrupt(word: &Word) {
     crash_point!(take_interrupt);
     word.news.fetch_and(WOKEN, SeqCst);
 }
 
-/// In a slot: whoever waits there sleeps on the wake word.
+/// The doorbell word of a slot whose owner sleeps on the wake word.
 pub(crate) const NO_DOORBELL: u64 = 0;
 
-/// Rings for the owner of `line`, who has been marked to have news just now. `false`: it could not be, or there is no doorbell.
+/// Rings for the owner of `line`, which has just been marked. `false` if that failed or there is no
+/// doorbell.
 ///
-/// The mark, then the look at the doorbell; its owner mutes it, then clears the mark, looks and sleeps. Dekker's scheme again: the
-/// owner finds the mark, or is not rung for.
+/// The mark comes before the load of the doorbell; the owner mutes the doorbell before it clears
+/// the mark, checks and sleeps. Dekker's scheme: the owner finds the mark, or is not rung for.
 fn ring(line: &WaitLine) -> bool {
     crash_point!(doorbell_load);
     let name = line.doorbell.load(SeqCst);
@@ -79,7 +83,7 @@ fn ring(line: &WaitLine) -> bool {
     }
 }
 
-/// Whether the owner of `line`, who asks, is rung for.
+/// Whether the owner of `line`, which is the caller, is rung for.
 pub(crate) fn has_doorbell(line: &WaitLine) -> bool {
     line.doorbell.load(Relaxed) != NO_DOORBELL
 }

@@ -1,4 +1,4 @@
-//! Taking the lock and giving it back: who goes beside whom, timeouts, panics, deadlocks.
+//! Acquiring and releasing: which holds are compatible, timeouts, panics, deadlocks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use process_rwlock::{ErrorKind, Participant, Result};
 
-use crate::kit::{Child, SKIP_GRACE, TestLock, ms, timed, until, within};
+use crate::helpers::{Child, TEST_TIMEOUT, TestLock, ms, timed, until, within};
 
-/// What a loaded machine may add to a wait.
+/// How much longer a wait may take on a loaded machine.
 const SLACK: Duration = Duration::from_secs(2);
 
 #[test]
-fn readers_go_beside_readers_and_writers_beside_nobody() {
+fn readers_share_and_writers_exclude() {
     for lock in TestLock::both_kinds() {
         let (own, child) = (lock.open(), lock.child());
-        // Rows: what the child holds. Columns: whether read, upgradable and write can be had beside that.
+        // Rows: what the child holds. Columns: whether read, upgradable and write are available at
+        // the same time.
         let table =
             [("read", [true, true, false]), ("upgradable", [true, false, false]), ("write", [false, false, false])];
         for (held, expected) in table {
@@ -30,7 +31,7 @@ fn readers_go_beside_readers_and_writers_beside_nobody() {
 }
 
 #[test]
-fn two_threads_exclude_each_other_as_two_processes_do() {
+fn two_threads_exclude_each_other_like_two_processes() {
     let lock = TestLock::named();
     let own = lock.open();
     let writing = own.write().unwrap();
@@ -107,7 +108,7 @@ fn a_writer_waits_for_every_reader() {
 }
 
 #[test]
-fn a_release_lets_every_waiting_reader_in() {
+fn a_release_grants_every_waiting_reader() {
     let lock = TestLock::named();
     let own = lock.open();
     let writing = own.write().unwrap();
@@ -120,7 +121,7 @@ fn a_release_lets_every_waiting_reader_in() {
 }
 
 #[test]
-fn a_timeout_is_kept_to_the_fraction_of_a_second() {
+fn a_timeout_has_subsecond_precision() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
@@ -142,7 +143,7 @@ fn a_timeout_is_kept_to_the_fraction_of_a_second() {
 }
 
 #[test]
-fn a_writer_that_gives_up_waiting_for_readers_lets_others_in_again() {
+fn a_writer_that_gives_up_waiting_for_readers_admits_others_again() {
     let lock = TestLock::named();
     let (own, other) = (lock.open(), lock.open());
     let child = lock.child();
@@ -157,11 +158,11 @@ fn a_writer_that_gives_up_waiting_for_readers_lets_others_in_again() {
 }
 
 #[test]
-fn a_wait_ends_with_the_release_however_long_it_may_last() {
+fn a_wait_with_any_timeout_ends_with_the_release() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
-    for timeout in [SKIP_GRACE * 4, Duration::MAX] {
+    for timeout in [TEST_TIMEOUT * 4, Duration::MAX] {
         child.hold("write");
         thread::scope(|scope| {
             let waits = scope.spawn(|| timed(|| lock.open().read_timeout(timeout).map(drop)));
@@ -169,13 +170,13 @@ fn a_wait_ends_with_the_release_however_long_it_may_last() {
             child.release();
             let (result, took) = waits.join().unwrap();
             result.unwrap();
-            assert!(took < SKIP_GRACE, "it took {took:?}");
+            assert!(took < TEST_TIMEOUT, "it took {took:?}");
         });
     }
 }
 
 #[test]
-fn a_timeout_says_who_is_in_the_way() {
+fn a_timeout_names_the_blockers() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = Child::new(lock.reference());
@@ -211,13 +212,13 @@ fn a_panic_inside_a_hold_releases_it() {
     ];
     for panicking in panics {
         catch_unwind(AssertUnwindSafe(panicking)).unwrap_err();
-        // A panic is an end that was seen: it is no death.
+        // A panic ends the hold in an orderly way, so it is not a death.
         assert_eq!(other.try_write().unwrap().owner_died(), None);
     }
 }
 
 #[test]
-fn a_wait_for_oneself_is_an_error_at_once() {
+fn a_wait_for_a_hold_of_the_same_thread_fails_immediately() {
     let lock = TestLock::named();
     let own = lock.open();
     let deadlocks = |result: Result<()>| {
@@ -228,12 +229,12 @@ fn a_wait_for_oneself_is_an_error_at_once() {
     {
         let _reading = own.read().unwrap();
         deadlocks(own.write().map(drop));
-        deadlocks(own.write_timeout(SKIP_GRACE).map(drop));
+        deadlocks(own.write_timeout(TEST_TIMEOUT).map(drop));
     }
     {
         let _upgradable = own.upgradable().unwrap();
         deadlocks(own.write().map(drop));
-        deadlocks(own.upgradable_timeout(SKIP_GRACE).map(drop));
+        deadlocks(own.upgradable_timeout(TEST_TIMEOUT).map(drop));
     }
     {
         let upgradable = own.upgradable().unwrap();
@@ -252,7 +253,7 @@ fn a_wait_for_oneself_is_an_error_at_once() {
 }
 
 #[test]
-fn a_thread_that_reads_may_wait_for_the_upgradable_hold() {
+fn a_thread_that_reads_can_wait_for_the_upgradable_hold() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
@@ -265,7 +266,7 @@ fn a_thread_that_reads_may_wait_for_the_upgradable_hold() {
 }
 
 #[test]
-fn trying_for_what_oneself_holds_is_refused() {
+fn a_try_that_conflicts_with_an_own_hold_is_refused() {
     let lock = TestLock::named();
     let own = lock.open();
     {
@@ -301,7 +302,7 @@ fn a_refused_try_changes_nothing() {
 }
 
 #[test]
-fn those_who_look_see_holders_and_waiters() {
+fn inspect_shows_holders_and_waiters() {
     let lock = TestLock::named();
     let own = lock.open();
     let (holder, waiter) = (lock.child(), lock.child());

@@ -1,8 +1,9 @@
-//! The level below the guards, on which the binding for Node builds: requests that are asked for and polled.
+//! The level below the guards, on which the binding for Node is built: requests that are made and
+//! polled.
 
 use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Outcome, WaitOptions, now};
 
-use crate::kit::{TestLock, ms, until};
+use crate::helpers::{TestLock, ms, until};
 
 const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
 
@@ -18,7 +19,7 @@ fn due_in(ms: u64) -> WaitOptions {
 }
 
 #[test]
-fn a_request_for_a_free_lock_is_granted_at_the_first_poll_and_told_once() {
+fn a_request_for_a_free_lock_is_granted_by_the_first_poll_and_reported_once() {
     let lock = TestLock::named();
     let own = lock.attach();
     for mode in [Mode::Read, Mode::Upgradable, Mode::Write] {
@@ -70,7 +71,7 @@ fn a_request_waits_for_another_process() {
 }
 
 #[test]
-fn a_cancelled_request_is_not_granted_and_does_not_hold_up_the_next() {
+fn a_cancelled_request_is_not_granted_and_does_not_block_the_next() {
     let lock = TestLock::named();
     let (own, other) = (lock.attach(), lock.attach());
     let child = lock.child();
@@ -90,7 +91,7 @@ fn a_cancelled_request_is_not_granted_and_does_not_hold_up_the_next() {
 }
 
 #[test]
-fn a_writer_that_is_cancelled_while_it_waits_for_readers_lets_others_in_again() {
+fn a_writer_cancelled_while_it_waits_for_readers_admits_others_again() {
     let lock = TestLock::named();
     let own = lock.attach();
     let (child, late) = (lock.child(), lock.child());
@@ -105,7 +106,7 @@ fn a_writer_that_is_cancelled_while_it_waits_for_readers_lets_others_in_again() 
 }
 
 #[test]
-fn a_request_times_out_at_its_deadline_and_says_when_that_is() {
+fn a_request_times_out_at_its_deadline_which_next_poll_returns() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();
@@ -140,7 +141,7 @@ fn only_the_late_ones_of_many_requests_time_out() {
 }
 
 #[test]
-fn nothing_is_due_where_nothing_waits_for_a_time() {
+fn nothing_is_due_without_a_deadline() {
     let lock = TestLock::named();
     let own = lock.attach();
     assert_eq!(own.next_poll(now()), u64::MAX);
@@ -155,7 +156,7 @@ fn nothing_is_due_where_nothing_waits_for_a_time() {
 }
 
 #[test]
-fn a_waiting_request_is_due_when_the_queue_must_close() {
+fn a_waiting_request_is_due_when_the_queue_must_be_closed() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();
@@ -210,7 +211,7 @@ fn an_upgrade_that_is_cancelled_or_late_leaves_the_hold_upgradable() {
 }
 
 #[test]
-fn a_blocking_wait_goes_before_the_requests_of_its_own_thread() {
+fn a_blocking_wait_precedes_the_requests_of_its_own_thread() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();
@@ -226,7 +227,7 @@ fn a_blocking_wait_goes_before_the_requests_of_its_own_thread() {
 }
 
 #[test]
-fn a_blocking_wait_goes_before_a_writer_of_its_own_thread_that_waits_for_readers() {
+fn a_blocking_wait_precedes_a_draining_writer_of_its_own_thread() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();
@@ -242,7 +243,7 @@ fn a_blocking_wait_goes_before_a_writer_of_its_own_thread_that_waits_for_readers
 }
 
 #[test]
-fn a_blocking_wait_that_times_out_leaves_the_other_requests() {
+fn a_blocking_wait_that_times_out_keeps_the_other_requests() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();
@@ -271,7 +272,7 @@ fn a_blocking_wait_can_be_interrupted() {
 }
 
 #[test]
-fn a_read_asked_for_while_reading_goes_on_beside_a_queued_writer() {
+fn a_read_requested_while_reading_is_granted_despite_a_queued_writer() {
     let lock = TestLock::named();
     let own = lock.attach();
     let writer = lock.child();
@@ -280,7 +281,7 @@ fn a_read_asked_for_while_reading_goes_on_beside_a_queued_writer() {
     until("the writer keeps readers out", || lock.open().try_read().is_none());
     let nested = own.request(Mode::Read, PATIENT);
     assert_eq!(granted(&own), []);
-    // It may be part of the hold that the writer waits for: in the end it is let in.
+    // The request may belong to the hold for which the writer waits, so it is granted in the end.
     let mut settled = vec![];
     until("it goes on", || {
         let due = own.next_poll(now());
@@ -312,9 +313,10 @@ fn all_requests_can_be_withdrawn_at_once() {
     assert_eq!(child.ask("try_read"), "granted");
 }
 
-/// A hold that was not waited for has lasted for as long as it was stamped to: for an unknown time if it was not.
+/// A hold that did not wait shows the duration since its stamp, or an unknown duration without a
+/// stamp.
 #[test]
-fn a_hold_that_was_not_stamped_shows_no_earlier_ones_time() {
+fn an_unstamped_hold_does_not_show_the_time_of_an_earlier_hold() {
     let lock = TestLock::named();
     let (own, other) = (lock.attach(), lock.open());
     let shown = || other.inspect().holders.iter().map(|holder| holder.ms).collect::<Vec<_>>();
@@ -353,7 +355,7 @@ fn closing_ends_every_wait_and_hold() {
 }
 
 #[test]
-fn closing_lets_those_go_on_who_waited_for_it() {
+fn closing_grants_the_next_waiter() {
     let lock = TestLock::named();
     let seen = lock.open();
     for hold in [Attachment::try_read, Attachment::try_upgradable, Attachment::try_write] {
@@ -386,7 +388,7 @@ fn releasing_what_is_not_held_does_nothing() {
 }
 
 #[test]
-fn a_hold_that_failed_settles_no_death() {
+fn a_failed_hold_does_not_clear_the_poison() {
     let lock = TestLock::named();
     let own = lock.attach();
     let child = lock.child();

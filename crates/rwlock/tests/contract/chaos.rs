@@ -1,4 +1,4 @@
-//! Processes that are killed and stopped at any instruction, while others go on.
+//! Processes that are killed and stopped at any instruction, while others continue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use process_rwlock::OpenOptions;
 
-use crate::kit::{Child, Page, TestLock, ms};
+use crate::helpers::{Child, Page, TestLock, ms};
 
 const PROCESSES: u32 = 4;
-/// Two threads each, so that a place lost would be missed at once.
+/// Two threads each, so that a lost slot is noticed immediately.
 const CAPACITY: u32 = 2 * PROCESSES;
 const TIME: Duration = Duration::from_secs(5);
-/// As long as nobody is stopped: a death costs milliseconds.
+/// While no process is stopped: a death costs milliseconds.
 const STALL: Duration = Duration::from_secs(4);
 
 #[test]
-fn the_living_go_on_whoever_dies_or_stops_at_whatever_instruction() {
+fn the_others_continue_if_any_process_dies_or_stops_at_any_instruction() {
     for (lock, seed) in TestLock::both_kinds().into_iter().zip(7..) {
         let path = lock.file("page");
         let page = Page::open(&path);
         let mut random = Rng::with_seed(seed);
-        // Somebody who only has it open, so that the capacity stays.
+        // An attachment that only keeps the lock open, so that the capacity stays.
         let open = OpenOptions::new().capacity(CAPACITY + 1);
         let own = lock.open_with(&open).unwrap();
         let end = Instant::now() + TIME;

@@ -1,13 +1,14 @@
-//! Processes whose monotonic clocks differ, as those of containers with a time namespace of their own do: nobody compares another's
-//! clock with his own.
+//! Processes whose monotonic clocks differ, like those of containers with their own time namespace:
+//! no process compares a time of another with its own clock.
 
 use std::process::{Command, Stdio};
 
 use process_rwlock::{Mode, WaitOptions, now};
 
-use crate::kit::{Child, TestLock, until};
+use crate::helpers::{Child, TestLock, until};
 
-/// A child whose clock is so many seconds ahead; `None` where no such namespace can be made (it takes CAP_SYS_ADMIN).
+/// A child whose clock is `seconds` ahead; `None` if such a namespace cannot be created (it needs
+/// CAP_SYS_ADMIN).
 fn child_ahead(lock: &TestLock, seconds: i64) -> Option<Child> {
     let shift = format!("--monotonic={seconds}");
     let under = ["unshare", "--time", &shift, "--fork", "--kill-child", "--"];
@@ -24,14 +25,14 @@ fn child_ahead(lock: &TestLock, seconds: i64) -> Option<Child> {
 const DAYS: i64 = 1_000_000;
 
 #[test]
-fn a_queue_that_a_process_ahead_has_closed_stays_closed() {
+fn a_queue_closed_by_an_earlier_waiter_stays_closed() {
     let lock = TestLock::named();
     let (holder, newcomer, leaver) = (lock.attach(), lock.attach(), lock.attach());
     let Some(ahead) = child_ahead(&lock, DAYS) else { return };
     assert!(holder.try_upgradable());
     ahead.tell("write");
     until("the queue is closed", || !skip_count(&newcomer));
-    // Leaving the queue, he looks whether anybody needs it closed.
+    // An attachment that leaves the queue checks whether a waiter needs it closed.
     let request = leaver.request(Mode::Upgradable, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
     leaver.poll(now()).unwrap();
     assert!(leaver.cancel(request));
@@ -46,7 +47,7 @@ fn skip_count(reader: &process_rwlock::Attachment) -> bool {
 }
 
 #[test]
-fn how_long_a_hold_or_a_wait_lasts_is_the_same_to_every_clock() {
+fn durations_of_holds_and_waits_are_the_same_in_every_time_namespace() {
     let lock = TestLock::named();
     let own = lock.open();
     let Some(ahead) = child_ahead(&lock, DAYS) else { return };
@@ -62,7 +63,7 @@ fn how_long_a_hold_or_a_wait_lasts_is_the_same_to_every_clock() {
         assert!((1..60_000).contains(&ms), "{ms} ms");
     }
     ahead.release();
-    // And one whose clock is behind.
+    // A child whose clock is behind.
     let Some(behind) = child_ahead(&lock, -30) else { return };
     behind.hold("upgradable");
     let holds = own.inspect().holders[0].ms;

@@ -1,4 +1,5 @@
-//! Files that are no locks, and memory that something else wrote into: an error, never a hang and never a crash.
+//! Files that are not locks, and memory that was modified externally: the result is an error, never
+//! a hang and never a crash.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -12,12 +13,12 @@ use fastrand::Rng;
 use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, RwLock, WaitOptions, Watch, Watcher, now};
 
 #[cfg(any(target_os = "linux", windows))]
-use crate::kit::records_and_memories;
-use crate::kit::{SKIP_GRACE, TestLock, ms, until};
+use crate::helpers::records_and_memories;
+use crate::helpers::{TEST_TIMEOUT, TestLock, ms, until};
 
-/// Where the header's fields and the gate lie; see `layout.rs`.
+/// The offsets of the header's fields and of the gate; see `layout.rs`.
 const LAYOUT_HASH: usize = 8;
-/// What stands there, of the layout that these offsets are of.
+/// The hash of the layout with these offsets.
 const HASH: u64 = 0xbcad_1506_40b6_7e69;
 const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
@@ -26,7 +27,7 @@ const GATE: usize = 384;
 const LISTING: usize = 640;
 const SLOTS: usize = 1152;
 const SLOT: usize = 256;
-/// And within a slot.
+/// Offsets within a slot.
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
 const WAKE: usize = 136;
@@ -36,10 +37,10 @@ const UPGRADABLE: u64 = 1;
 const DRAINING: u64 = 2;
 const UPGRADING: u64 = 3;
 const WRITING: u64 = 4;
-/// A gate that nobody ever wrote.
+/// A gate with a mode that does not exist.
 const NO_MODE: u64 = 0b111;
 
-/// The bytes of a lock that nobody has open.
+/// The bytes of a lock that is not open.
 fn whole(lock: &TestLock) -> Vec<u8> {
     drop(lock.open());
     fs::read(lock.path()).unwrap()
@@ -52,7 +53,7 @@ fn these_offsets_are_those_of_the_layout() {
 }
 
 #[test]
-fn files_that_are_no_locks_are_refused_and_left_alone() {
+fn files_that_are_not_locks_are_refused_and_not_changed() {
     let lock = TestLock::at_path();
     let whole = whole(&lock);
     let zeros = vec![0; 1 << 15];
@@ -82,7 +83,7 @@ fn files_that_are_no_locks_are_refused_and_left_alone() {
         assert!(lock.remove().is_err(), "{what}");
         assert_eq!(fs::read(lock.path()).unwrap(), bytes, "{what}");
     }
-    // A longer file is none of ours either.
+    // A longer file is not a lock either.
     fs::write(lock.path(), [&whole[..], b"more"].concat()).unwrap();
     assert_eq!(RwLock::open_path(lock.path()).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
     fs::write(lock.path(), whole).unwrap();
@@ -90,7 +91,7 @@ fn files_that_are_no_locks_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_whose_maker_died_is_made_anew() {
+fn a_file_whose_creator_died_is_created_again() {
     let lock = TestLock::at_path();
     for unfinished in [&b"PRWLOCK0"[..], &[b"PRWLOCK0", &[0; 5000][..]].concat()] {
         fs::write(lock.path(), unfinished).unwrap();
@@ -107,7 +108,7 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
     let mut random = Rng::with_seed(17);
     for round in 0..120 {
         let mut bytes = whole.clone();
-        // Where it hurts: header, gate, listing and the first slots, a few bytes of them.
+        // A few bytes where it matters: header, gate, reader bitmap and the first slots.
         for _ in 0..=random.u64(..12) {
             let range = [0..CAPACITY + 4, GATE..GATE + 16, LISTING..LISTING + 8, SLOTS..SLOTS + 1024];
             let range = range[random.usize(..4)].clone();
@@ -122,16 +123,16 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
             let _ = own.read_timeout(ms(20)).map(drop);
             let _ = own.upgradable_timeout(ms(20)).map(drop);
             let writes = own.write_timeout(ms(2000)).map(drop);
-            // Whatever it was: the dead do not block the living.
+            // Whatever the damage, dead attachments do not block living ones.
             let error = writes.err().map(|error| error.kind());
             assert!(matches!(error, None | Some(ErrorKind::Corrupt)), "round {round}: {error:?}");
         }
-        assert!(start.elapsed() < SKIP_GRACE / 3, "round {round} took {:?}", start.elapsed());
+        assert!(start.elapsed() < TEST_TIMEOUT / 3, "round {round} took {:?}", start.elapsed());
     }
     fs::write(lock.path(), &whole).unwrap();
 }
 
-/// Writes over the gate while the lock is in use.
+/// Overwrites the gate while the lock is in use.
 fn damage_gate(lock: &TestLock, gate: u64) {
     damage(lock, GATE, &gate.to_le_bytes());
 }
@@ -143,7 +144,7 @@ fn damage(lock: &TestLock, offset: usize, bytes: &[u8]) {
 }
 
 #[test]
-fn a_gate_that_makes_no_sense_is_an_error_to_all_who_ask() {
+fn every_acquisition_fails_if_the_gate_is_invalid() {
     for gate in [NO_MODE, u64::MAX] {
         let lock = TestLock::at_path();
         let own = lock.open();
@@ -159,7 +160,7 @@ fn a_gate_that_makes_no_sense_is_an_error_to_all_who_ask() {
 }
 
 #[test]
-fn damage_is_told_to_those_who_wait_and_to_the_holder() {
+fn waiters_and_the_holder_get_an_error_for_damage() {
     let lock = TestLock::at_path();
     let own = lock.open();
     let writing = own.write().unwrap();
@@ -187,7 +188,7 @@ fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
 #[cfg(any(target_os = "linux", windows))]
 pub fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
     let (records, memories) = records_and_memories();
-    // Each in a folder of its own, but on Windows.
+    // Each record has its own folder, except on Windows.
     let record = |path: PathBuf| if cfg!(windows) { path } else { path.join("record") };
     let records = fs::read_dir(records).unwrap().map(|entry| record(entry.unwrap().path()));
     let own = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.ends_with(&format!("\n{}", lock.name())));
@@ -198,7 +199,7 @@ pub fn record_and_memory(lock: &TestLock) -> (PathBuf, PathBuf) {
 
 #[cfg(any(target_os = "linux", windows))]
 #[test]
-fn a_record_that_is_none_does_not_stop_a_named_lock() {
+fn an_invalid_record_does_not_prevent_a_named_lock() {
     for text in ["", "not a record", "process-rwlock 1\n../../etc/passwd\nx", "process-rwlock 1\n\n", "\u{0}"] {
         let lock = TestLock::named();
         let child = lock.child();
@@ -213,25 +214,25 @@ fn a_record_that_is_none_does_not_stop_a_named_lock() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_named_lock_whose_memory_is_gone_is_made_anew() {
+fn a_named_lock_whose_memory_is_missing_is_created_again() {
     let lock = TestLock::named();
     let child = lock.child();
     child.hold("read");
     let (_, memory) = record_and_memory(&lock);
     fs::remove_file(memory).unwrap();
-    // Its users cannot be joined any more, and no second lock may be made beside theirs.
+    // The users of the lock cannot be joined any more, and no second lock may be created.
     assert_eq!(lock.open_with(&Default::default()).map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
     child.kill();
     assert!(lock.open().try_write().is_some());
 }
 
-/// Writes over a word of a slot while the lock is in use.
+/// Overwrites a word of a slot while the lock is in use.
 fn damage_slot(lock: &TestLock, slot: usize, offset: usize, bytes: &[u8]) {
     damage(lock, SLOTS + slot * SLOT + offset, bytes);
 }
 
 #[test]
-fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
+fn an_attachment_fails_if_the_gate_names_it_although_it_holds_nothing() {
     for gate in [UPGRADABLE, DRAINING, UPGRADING, WRITING] {
         let lock = TestLock::at_path();
         let own = lock.open(); // in slot 0
@@ -241,12 +242,12 @@ fn a_gate_that_names_one_who_does_not_hold_it_is_an_error_to_him() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         let other = lock.open();
         drop(own);
-        assert!(other.write_timeout(SKIP_GRACE).is_ok(), "his end is the end of it");
+        assert!(other.write_timeout(TEST_TIMEOUT).is_ok(), "his end is the end of it");
     }
 }
 
 #[test]
-fn a_gate_that_says_more_than_its_owner_knows_is_an_error_to_him() {
+fn a_holder_fails_if_the_gate_gives_it_another_mode() {
     for gate in [UPGRADING, WRITING] {
         let lock = TestLock::at_path();
         let own = lock.attach(); // in slot 0
@@ -257,11 +258,11 @@ fn a_gate_that_says_more_than_its_owner_knows_is_an_error_to_him() {
     }
 }
 
-/// What is said of a slot that its owner does not know, once it has lasted.
+/// How long a phantom hold must last until it is reported.
 const FOUND: std::time::Duration = ms(8000);
 
 #[test]
-fn a_gate_that_names_an_idle_holder_is_an_error_to_who_waits() {
+fn a_waiter_fails_if_the_gate_names_an_idle_attachment() {
     for gate in [WRITING, UPGRADABLE] {
         let lock = TestLock::at_path();
         let idle = lock.child(); // in slot 0
@@ -276,7 +277,7 @@ fn a_gate_that_names_an_idle_holder_is_an_error_to_who_waits() {
         assert!(error.to_string().contains(&idle.pid().to_string()), "{error}");
         assert!(start.elapsed() < FOUND, "{:?}", start.elapsed());
         let (waiter, _watch, rung) = watched(&lock, Mode::Upgradable);
-        rung.recv_timeout(SKIP_GRACE).expect("it is told");
+        rung.recv_timeout(TEST_TIMEOUT).expect("it is told");
         assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
         drop(idle);
         assert!(own.wait(Mode::Write, options(60_000), || false).is_ok(), "its end is the end of it");
@@ -284,7 +285,7 @@ fn a_gate_that_names_an_idle_holder_is_an_error_to_who_waits() {
 }
 
 #[test]
-fn a_holder_is_not_taken_for_damage_however_long_it_holds() {
+fn a_long_hold_is_not_mistaken_for_damage() {
     for (mode, wanted) in [("write", Mode::Read), ("upgradable", Mode::Write)] {
         let lock = TestLock::at_path();
         let holder = lock.child();
@@ -296,7 +297,8 @@ fn a_holder_is_not_taken_for_damage_however_long_it_holds() {
         holder.hold(mode);
         times_out();
         if mode == "write" {
-            // As one that is stopped in the few instructions where a hold begins or ends.
+            // Like a process that is stopped in the few instructions in which a hold begins or
+            // ends.
             holder.stop();
             damage_slot(&lock, 0, TOKEN, &[0; 8]);
             times_out();
@@ -305,9 +307,9 @@ fn a_holder_is_not_taken_for_damage_however_long_it_holds() {
     }
 }
 
-/// Who went past it stopped, or died, before he could say so.
+/// The process that skipped it stopped or died before it could record that.
 #[test]
-fn a_watched_upgrader_that_was_passed_over_finds_out_by_itself() {
+fn a_watched_upgrader_that_was_skipped_notices_it() {
     let lock = TestLock::at_path();
     let upgrader = lock.attach(); // in slot 0
     let reader = lock.attach();
@@ -320,15 +322,15 @@ fn a_watched_upgrader_that_was_passed_over_finds_out_by_itself() {
     reader.release_read();
     let start = Instant::now();
     while upgrader.exclusive() != Some(Mode::Write) {
-        assert!(start.elapsed() < SKIP_GRACE);
+        assert!(start.elapsed() < TEST_TIMEOUT);
         watch.begin(now(), u64::MAX).unwrap();
-        rung.recv_timeout(SKIP_GRACE).expect("it is not forgotten");
+        rung.recv_timeout(TEST_TIMEOUT).expect("it is not forgotten");
         upgrader.poll(now()).unwrap();
     }
 }
 
 #[test]
-fn a_watched_waiter_is_told_of_a_gate_that_names_it_as_the_writer() {
+fn a_watched_waiter_is_rung_for_a_gate_that_names_it_as_the_writer() {
     let lock = TestLock::at_path();
     let (waiter, _watch, rung) = {
         let holder = lock.attach(); // in slot 0
@@ -337,12 +339,12 @@ fn a_watched_waiter_is_told_of_a_gate_that_names_it_as_the_writer() {
         damage_gate(&lock, WRITING | 1 << 6);
         watched
     };
-    rung.recv_timeout(SKIP_GRACE).expect("it is told");
+    rung.recv_timeout(TEST_TIMEOUT).expect("it is told");
     assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 #[test]
-fn a_wait_sleeps_whatever_its_wake_word_says() {
+fn a_wait_sleeps_whatever_its_wake_word_contains() {
     for word in [2_u32, 4, 0x8000_0000, 0xffff_fffe] {
         let lock = TestLock::at_path();
         let holder = lock.attach();
@@ -360,7 +362,7 @@ fn a_wait_sleeps_whatever_its_wake_word_says() {
     }
 }
 
-/// An attachment that waits for `mode` as Node does, and what rings when it has something to do.
+/// An attachment that waits for `mode` like Node does, and the channel on which it is notified.
 fn watched(lock: &TestLock, mode: Mode) -> (Attachment, Watch, Receiver<()>) {
     let waiter = lock.attach();
     let (sender, rung) = channel();
@@ -372,14 +374,14 @@ fn watched(lock: &TestLock, mode: Mode) -> (Attachment, Watch, Receiver<()>) {
 }
 
 #[test]
-fn a_watcher_sleeps_whatever_a_wake_word_says() {
+fn a_watcher_sleeps_whatever_a_wake_word_contains() {
     let lock = TestLock::at_path();
     let holder = lock.attach();
     assert!(holder.try_write());
     let _watched = watched(&lock, Mode::Write); // in slot 1
     let garbage = 0xffff_fffe_u32;
     damage_slot(&lock, 1, WAKE, &garbage.to_le_bytes());
-    // What is left would end every sleep at once.
+    // The leftover bits would end every sleep immediately.
     until("it has taken the garbage away", || {
         let file = fs::read(lock.path()).unwrap();
         let word = &file[SLOTS + SLOT + WAKE..][..4];
@@ -388,19 +390,19 @@ fn a_watcher_sleeps_whatever_a_wake_word_says() {
 }
 
 #[test]
-fn a_watched_waiter_is_told_of_a_gate_that_names_him_and_makes_no_sense() {
+fn a_watched_waiter_is_rung_for_an_invalid_gate_that_names_it() {
     let lock = TestLock::at_path();
     let other = lock.attach(); // in slot 0
     assert!(other.try_read());
     let (waiter, _watch, rung) = watched(&lock, Mode::Write);
     damage_gate(&lock, NO_MODE | 1 << 6);
-    rung.recv_timeout(SKIP_GRACE).expect("it is told");
+    rung.recv_timeout(TEST_TIMEOUT).expect("it is told");
     assert_eq!(waiter.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 #[test]
-fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
-    // Nothing, another one's ticket, another request.
+fn a_waiter_whose_queue_entry_was_overwritten_publishes_it_again() {
+    // Nothing, another ticket, another request.
     for word in [0, 1 << 20 | 3, u64::MAX] {
         let lock = TestLock::at_path();
         let holder = lock.attach();
@@ -410,8 +412,8 @@ fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
         holder.release_exclusive(HoldEnd::Consistent).unwrap();
         let start = Instant::now();
         while waiter.exclusive().is_none() {
-            rung.recv_timeout(SKIP_GRACE).expect("it is not forgotten");
-            assert!(start.elapsed() < SKIP_GRACE);
+            rung.recv_timeout(TEST_TIMEOUT).expect("it is not forgotten");
+            assert!(start.elapsed() < TEST_TIMEOUT);
             waiter.poll(now()).unwrap();
             watch.begin(now(), u64::MAX).unwrap();
         }
@@ -419,7 +421,7 @@ fn a_waiter_whose_place_in_the_queue_was_overwritten_takes_it_again() {
 }
 
 #[test]
-fn the_patience_with_one_who_does_not_come_is_bounded_whatever_the_memory_says() {
+fn the_skip_grace_is_bounded_whatever_the_memory_contains() {
     let lock = TestLock::at_path();
     let [reader, drains, waits] = [lock.attach(), lock.attach(), lock.attach()];
     assert!(reader.try_read());
@@ -427,6 +429,6 @@ fn the_patience_with_one_who_does_not_come_is_bounded_whatever_the_memory_says()
     drains.poll(now()).unwrap();
     reader.release_read();
     damage_slot(&lock, 1, PASSES, &u32::MAX.to_le_bytes());
-    let deadline = now() + SKIP_GRACE.as_nanos() as u64;
+    let deadline = now() + TEST_TIMEOUT.as_nanos() as u64;
     waits.wait(Mode::Read, WaitOptions { deadline, fairness: 0 }, || false).unwrap();
 }

@@ -1,16 +1,17 @@
-//! Mutual exclusion, where it counts.
+//! Mutual exclusion under load.
 
 use std::thread;
 
 use fastrand::Rng;
 
-use crate::kit::{Child, Page, TestLock};
+use crate::helpers::{Child, Page, TestLock};
 
 const PROCESSES: usize = 6;
 
-/// Six processes with two threads each take the lock in every way at random; see `kit/workload.rs`.
+/// Six processes with two threads each acquire the lock at random in every way; see
+/// `helpers/workload.rs`.
 #[test]
-fn nobody_is_inside_who_must_not_be() {
+fn holds_exclude_each_other() {
     for (lock, seed) in TestLock::both_kinds().into_iter().zip(1..) {
         let page = lock.file("page");
         let mut random = Rng::with_seed(seed);
@@ -27,7 +28,7 @@ fn nobody_is_inside_who_must_not_be() {
     }
 }
 
-/// Every round opens and closes the lock: whoever is last removes it under the feet of the others.
+/// Every round opens and closes the lock: the last user removes it while others open it.
 #[test]
 fn one_lock_exists_at_a_time_however_it_is_opened_and_closed() {
     let lock = TestLock::named();

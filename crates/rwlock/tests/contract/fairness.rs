@@ -1,4 +1,4 @@
-//! Who comes when: newcomers and the queue, nested reads, and those who are stopped.
+//! The order of grants: newcomers and the queue, nested reads, and stopped waiters.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use process_rwlock::{ErrorKind, OpenOptions};
 
-use crate::kit::{Child, TestLock, is_emulated, ms, timed, until};
+use crate::helpers::{Child, TestLock, is_emulated, ms, timed, until};
 
 #[test]
-fn a_nested_read_goes_on_beside_a_queued_writer_of_another_process() {
+fn a_nested_read_is_granted_despite_a_queued_writer_of_another_process() {
     let lock = TestLock::named();
     let own = lock.open();
     let writer = lock.child();
@@ -24,7 +24,7 @@ fn a_nested_read_goes_on_beside_a_queued_writer_of_another_process() {
 }
 
 #[test]
-fn a_nested_read_goes_on_where_the_queue_is_closed() {
+fn a_nested_read_is_granted_although_the_queue_is_closed() {
     let lock = TestLock::named();
     let own = lock.open();
     let (upgradable, writer) = (lock.child(), lock.child());
@@ -36,7 +36,7 @@ fn a_nested_read_goes_on_where_the_queue_is_closed() {
 }
 
 #[test]
-fn waiters_come_in_the_order_in_which_they_queued() {
+fn waiters_are_granted_in_queue_order() {
     if is_emulated() {
         return;
     }
@@ -59,7 +59,7 @@ fn waiters_come_in_the_order_in_which_they_queued() {
 }
 
 #[test]
-fn readers_that_are_neighbours_in_the_queue_come_together() {
+fn adjacent_readers_in_the_queue_are_granted_together() {
     if is_emulated() {
         return;
     }
@@ -81,8 +81,8 @@ fn readers_that_are_neighbours_in_the_queue_come_together() {
 }
 
 #[test]
-fn newcomers_may_overtake_within_the_fairness_and_not_after_it() {
-    // A minute: whatever the machine does, it has not passed.
+fn newcomers_overtake_only_within_the_fairness() {
+    // A minute has not passed, however slow the machine is.
     for (fairness, overtakes) in [(60_000, true), (0, false)] {
         let lock = TestLock::named();
         let own = lock.open_with(&OpenOptions::new().fairness(ms(fairness))).unwrap();
@@ -92,7 +92,8 @@ fn newcomers_may_overtake_within_the_fairness_and_not_after_it() {
         let holding = own.write().unwrap();
         waiter.tell("write");
         until("it waits", || own.inspect().waiters.len() == 1);
-        // Its thread polls at least twice before it sleeps; stopped, it cannot come when the lock becomes free.
+        // The thread polls at least twice before it sleeps. When stopped, it cannot take the lock
+        // when that becomes free.
         thread::sleep(ms(5));
         waiter.stop();
         drop(holding);
@@ -107,7 +108,7 @@ fn a_first_waiter_that_is_stopped_does_not_keep_the_queue_open() {
     let lock = TestLock::named();
     let own = lock.open();
     let newcomer = lock.open();
-    // It would close the queue in a minute, and is stopped.
+    // It would close the queue after a minute, and is stopped.
     let (first, second) = (Child::new(lock.reference()), Child::new(lock.reference()));
     assert_eq!(first.ask("open fairness=60000"), "ok");
     assert_eq!(second.ask("open fairness=0"), "ok");
@@ -129,7 +130,7 @@ fn a_first_waiter_that_is_stopped_does_not_keep_the_queue_open() {
 }
 
 #[test]
-fn readers_that_come_back_at_once_do_not_starve_a_writer() {
+fn returning_readers_do_not_starve_a_writer() {
     let lock = TestLock::named();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -151,7 +152,7 @@ fn readers_that_come_back_at_once_do_not_starve_a_writer() {
 }
 
 #[test]
-fn writers_that_come_back_at_once_do_not_starve_a_reader() {
+fn returning_writers_do_not_starve_a_reader() {
     let lock = TestLock::named();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -173,7 +174,7 @@ fn writers_that_come_back_at_once_do_not_starve_a_reader() {
 }
 
 #[test]
-fn a_stopped_first_waiter_is_passed_over_and_takes_its_turn_when_it_goes_on() {
+fn a_stopped_first_waiter_is_skipped_and_takes_its_turn_when_it_continues() {
     for mode in ["read", "write", "upgradable"] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -193,7 +194,7 @@ fn a_stopped_first_waiter_is_passed_over_and_takes_its_turn_when_it_goes_on() {
 }
 
 #[test]
-fn a_stopped_waiter_does_not_refuse_tries_for_ever() {
+fn a_stopped_waiter_does_not_refuse_tries_forever() {
     let lock = TestLock::named();
     let own = lock.open();
     let stopped = lock.child();
@@ -228,7 +229,7 @@ fn a_stopped_holder_keeps_the_lock() {
 }
 
 #[test]
-fn a_writer_stopped_while_it_waits_for_readers_is_passed_over_too() {
+fn a_writer_stopped_while_it_waits_for_readers_is_skipped_too() {
     for upgrade in [false, true] {
         let lock = TestLock::named();
         let own = lock.open();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use process_rwlock::{HoldEnd, Mode};
 
-use crate::kit::TestLock;
+use crate::helpers::TestLock;
 
 #[test]
 fn every_write_hold_gets_a_greater_token() {
@@ -70,22 +70,22 @@ fn tokens_grow_across_deaths() {
 }
 
 #[test]
-fn tokens_grow_across_the_making_of_the_lock_anew() {
+fn tokens_grow_when_the_lock_is_created_again() {
     for lock in TestLock::both_kinds() {
         let mut last = 0;
         for _ in 0..5 {
             let token = lock.open().write().unwrap().token();
             assert!(token > last, "{token} after {last}");
             last = token;
-            // The named one went with its last user, the other goes now.
+            // The named lock was removed with its last user; remove the other one now.
             lock.remove().unwrap();
         }
     }
 }
 
-/// While one makes the lock, others make it too, use it and remove it.
+/// While one process creates the lock, others create it too, use it and remove it.
 #[test]
-fn tokens_grow_while_many_make_the_lock_anew() {
+fn tokens_grow_while_many_processes_create_the_lock_again() {
     for lock in TestLock::both_kinds() {
         let least = AtomicU64::new(0);
         std::thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! Files as locks: what others may do to them, what a loss of power leaves of them, and where they may lie.
+//! Locks in files: permissions and links, the state after a power failure, and unsuitable file
+//! systems.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -9,12 +10,12 @@ use process_rwlock::{ErrorKind, LockRef, OpenOptions, RwLock, remove};
 
 #[cfg(target_os = "linux")]
 use crate::damage::record_and_memory;
-use crate::kit::{Child, TestLock};
+use crate::helpers::{Child, TestLock};
 
-/// Nobody's, hopefully.
+/// A user ID that is probably unused.
 const SOMEBODY: u32 = 61_219;
 
-/// The bytes of a lock of `capacity`.
+/// The size of a lock of `capacity`.
 fn bytes_of(capacity: usize) -> usize {
     1152 + (capacity + 1) * 256
 }
@@ -34,7 +35,7 @@ fn refused(path: &Path, kind: ErrorKind) -> String {
     error.to_string()
 }
 
-/// Says so if it is false: files of other users are root's to make.
+/// Prints the reason if it is false: only root can create files of other users.
 fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let is_root = unsafe { libc::geteuid() } == 0;
@@ -44,13 +45,13 @@ fn is_root() -> bool {
     is_root
 }
 
-// ---- tokens and a loss of power
+// ---- tokens after a power failure
 
 fn now() -> u64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64
 }
 
-/// What stands at `at` in the file.
+/// The word at the offset `at` of the file.
 fn word(path: &Path, at: usize) -> u64 {
     u64::from_le_bytes(fs::read(path).unwrap()[at..][..8].try_into().unwrap())
 }
@@ -61,11 +62,11 @@ fn set_word(path: &Path, at: usize, value: u64) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The last token, in the file.
+/// The last token in the file.
 const FENCE: usize = 392;
 const MINUTE: u64 = 60_000_000_000;
 
-/// A lock that was made a minute ago, whatever other locks of this user have told of their tokens.
+/// A lock that was created a minute ago, independent of the tokens of this user's other locks.
 fn lock_of_a_minute_ago() -> TestLock {
     let lock = TestLock::at_path();
     drop(lock.open());
@@ -74,7 +75,7 @@ fn lock_of_a_minute_ago() -> TestLock {
 }
 
 #[test]
-fn a_file_that_is_found_as_it_was_earlier_gives_no_token_twice() {
+fn a_file_restored_to_an_earlier_state_issues_no_token_twice() {
     let lock = lock_of_a_minute_ago();
     let own = lock.open();
     let mut last = own.write().unwrap().token();
@@ -83,7 +84,7 @@ fn a_file_that_is_found_as_it_was_earlier_gives_no_token_twice() {
         last = own.write().unwrap().token();
     }
     drop(own);
-    // The power goes: nothing of this was written back.
+    // A power failure: none of this was written back.
     fs::write(lock.path(), on_disk).unwrap();
     let token = lock.open().write().unwrap().token();
     assert!(token > last, "{token} after {last}");
@@ -95,12 +96,12 @@ fn tokens_do_not_go_back_with_the_clock() {
     let ahead = now() + 60 * MINUTE;
     set_word(lock.path(), FENCE, ahead);
     let token = lock.open().write().unwrap().token();
-    set_word(lock.path(), FENCE, 0); // or all later locks of this user would begin above it
+    set_word(lock.path(), FENCE, 0); // otherwise all later locks of this user would start above it
     assert_eq!(token, ahead + 1);
 }
 
 #[test]
-fn tokens_are_raised_beside_nobody() {
+fn tokens_are_raised_only_by_an_attachment_that_is_alone() {
     let lock = lock_of_a_minute_ago();
     let before = now();
     let own = lock.open();
@@ -114,13 +115,13 @@ fn tokens_are_raised_beside_nobody() {
 }
 
 #[test]
-fn the_token_of_a_writer_that_died_inside_outlasts_the_raising_of_tokens() {
+fn the_token_of_a_dead_writer_is_kept_when_tokens_are_raised() {
     let lock = lock_of_a_minute_ago();
     let child = lock.child();
     child.hold("write");
     let (pid, token) = (child.pid(), child.token());
     child.kill();
-    // Whoever comes next is alone. Twice: the first settles nothing.
+    // The next attachment is alone. Twice: the first one does not change that.
     drop(lock.open());
     let own = lock.open();
     let writing = own.write().unwrap();
@@ -132,11 +133,11 @@ fn the_token_of_a_writer_that_died_inside_outlasts_the_raising_of_tokens() {
 }
 
 #[test]
-fn the_tokens_of_an_attachment_stay_near_what_they_count_from() {
+fn the_tokens_of_an_attachment_stay_close_to_its_token_base() {
     let lock = lock_of_a_minute_ago();
     let a_year_ago = now() - 365 * 24 * 60 * MINUTE;
     set_word(lock.path(), FENCE, a_year_ago);
-    set_word(lock.path(), 32, a_year_ago); // when it was made
+    set_word(lock.path(), 32, a_year_ago); // the creation time
     let own = lock.attach();
     assert!(own.try_write());
     assert_eq!(own.token() - own.token_base(), 1);
@@ -146,7 +147,7 @@ fn the_tokens_of_an_attachment_stay_near_what_they_count_from() {
 // ---- unfinished
 
 #[test]
-fn zeros_of_a_locks_length_are_a_lock_whose_making_was_not_written_back() {
+fn zeros_of_a_locks_length_are_an_unfinished_lock() {
     for capacity in [1, 2, 128, 4095] {
         let lock = TestLock::at_path();
         let zeros = vec![0; bytes_of(capacity)];
@@ -159,7 +160,7 @@ fn zeros_of_a_locks_length_are_a_lock_whose_making_was_not_written_back() {
 }
 
 #[test]
-fn other_zeros_are_somebodys_data() {
+fn zeros_of_another_length_are_user_data() {
     let lengths =
         [1, 8, 512, 4096, 1 << 15, 1 << 20, bytes_of(0), bytes_of(128) - 1, bytes_of(128) + 128, bytes_of(4096)];
     for length in lengths {
@@ -169,7 +170,7 @@ fn other_zeros_are_somebodys_data() {
         assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Corrupt, "{length}");
         assert_eq!(fs::read(lock.path()).unwrap(), vec![0; length]);
     }
-    // Nor is a lock made anew that has something else than zeros at its end.
+    // A lock with anything but zeros at its end is not created again.
     let lock = TestLock::at_path();
     let mut bytes = vec![0; bytes_of(128)];
     *bytes.last_mut().unwrap() = 1;
@@ -180,7 +181,7 @@ fn other_zeros_are_somebodys_data() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_zeroed_under_its_users_is_not_made_anew() {
+fn a_file_zeroed_while_in_use_is_not_created_again() {
     let lock = TestLock::at_path();
     let child = lock.child();
     child.hold("write");
@@ -188,10 +189,10 @@ fn a_file_zeroed_under_its_users_is_not_made_anew() {
     refused(lock.path(), ErrorKind::Corrupt);
 }
 
-// ---- who may read
+// ---- read permission
 
 #[test]
-fn a_file_that_some_may_only_read_is_refused_with_what_mends_it() {
+fn a_file_that_some_users_can_only_read_is_refused_with_a_remedy() {
     let lock = TestLock::at_path();
     drop(lock.open());
     for (bad, mending, good) in [
@@ -209,13 +210,13 @@ fn a_file_that_some_may_only_read_is_refused_with_what_mends_it() {
         assert_eq!(mode(lock.path()), good);
         assert!(lock.open().try_write().is_some());
     }
-    // To remove it is to mend it, too.
+    // Removing the lock also solves the problem.
     set_mode(lock.path(), 0o644);
     assert!(lock.remove().unwrap());
 }
 
 #[test]
-fn a_file_with_a_reader_in_its_access_list_is_refused_until_the_mask_forbids_it() {
+fn a_file_with_a_reader_in_its_access_list_is_refused_until_the_mask_excludes_it() {
     let lock = TestLock::at_path();
     drop(lock.open());
     let list = Command::new("setfacl").args(["-m", "u:61219:r--,m::rw-"]).arg(lock.path()).status();
@@ -230,7 +231,7 @@ fn a_file_with_a_reader_in_its_access_list_is_refused_until_the_mask_forbids_it(
 }
 
 #[test]
-fn an_empty_file_of_ours_gets_the_mode_of_a_new_lock() {
+fn an_empty_file_of_this_user_gets_the_mode_of_a_new_lock() {
     for (empty, made) in [(0o644, 0o600), (0o664, 0o660), (0o666, 0o666), (0o600, 0o600)] {
         let lock = TestLock::at_path();
         fs::write(lock.path(), "").unwrap();
@@ -243,7 +244,7 @@ fn an_empty_file_of_ours_gets_the_mode_of_a_new_lock() {
 // ---- links
 
 #[test]
-fn to_remove_a_symbolic_link_removes_the_lock_that_it_leads_to() {
+fn removing_a_symbolic_link_removes_the_lock_to_which_it_leads() {
     let lock = TestLock::at_path();
     drop(lock.open());
     let (link, chain) = (lock.file("link"), lock.file("chain"));
@@ -259,7 +260,7 @@ fn to_remove_a_symbolic_link_removes_the_lock_that_it_leads_to() {
 }
 
 #[test]
-fn a_lock_is_made_through_ones_own_link_and_opened_through_anybodys() {
+fn a_lock_is_created_through_an_own_link_and_opened_through_any_link() {
     let lock = TestLock::at_path();
     let link = lock.file("link");
     symlink("lock", &link).unwrap();
@@ -272,7 +273,7 @@ fn a_lock_is_made_through_ones_own_link_and_opened_through_anybodys() {
 }
 
 #[test]
-fn nothing_is_laid_out_where_somebody_elses_link_leads() {
+fn no_lock_is_created_through_a_link_of_another_user() {
     if !is_root() {
         return;
     }
@@ -295,7 +296,7 @@ fn nothing_is_laid_out_where_somebody_elses_link_leads() {
 }
 
 #[test]
-fn somebody_elses_file_is_not_laid_out_through_a_link() {
+fn a_file_of_another_user_is_not_initialized_through_a_link() {
     if !is_root() {
         return;
     }
@@ -320,7 +321,7 @@ fn record_of(child: &Child, lock: &TestLock) -> (PathBuf, PathBuf) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_a_named_lock_lies_in_is_no_lock_by_path() {
+fn the_memory_of_a_named_lock_is_not_a_path_lock() {
     let lock = TestLock::named();
     let child = lock.child();
     let (record, memory) = record_of(&child, &lock);
@@ -341,7 +342,7 @@ fn what_a_named_lock_lies_in_is_no_lock_by_path() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_that_somebody_else_put_there_is_not_used() {
+fn memory_of_another_user_is_not_used() {
     if !is_root() {
         return;
     }
@@ -349,7 +350,7 @@ fn memory_that_somebody_else_put_there_is_not_used() {
     let child = lock.child();
     let (_, memory) = record_of(&child, &lock);
     chown(&memory, Some(SOMEBODY), None).unwrap();
-    // Whoever has it open is not left alone with it.
+    // An attachment that has it open must not be left alone with it.
     let error = lock.open_with(&OpenOptions::new()).map(drop).unwrap_err();
     assert!(error.to_string().contains("belongs to user 61219"), "{error}");
     child.kill();
@@ -362,7 +363,7 @@ fn memory_that_somebody_else_put_there_is_not_used() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_that_is_open_to_others_is_refused_with_what_mends_it() {
+fn memory_that_is_open_to_others_is_refused_with_a_remedy() {
     let lock = TestLock::named();
     let child = lock.child();
     let (_, memory) = record_of(&child, &lock);

@@ -1,10 +1,11 @@
-//! `fork` without `exec`: the child has a copy of everything, and must get no part of the parent's holds.
+//! `fork` without `exec`: the child has a copy of everything, and must not get any of the parent's
+//! holds.
 
 use std::time::Duration;
 
-use crate::kit::{Child, Forked, TestLock, ms, timed, until};
+use crate::helpers::{Child, Forked, TestLock, ms, timed, until};
 
-/// Milliseconds in fact.
+/// In fact it takes milliseconds.
 const SOON: Duration = Duration::from_secs(2);
 
 const MODES: [&str; 3] = ["read", "upgradable", "write"];
@@ -38,7 +39,7 @@ fn a_forked_child_holds_nothing_and_releases_nothing() {
             assert_eq!(forked.ask("release"), "ok");
             assert!(own.try_write().is_none(), "the child released the {mode} hold of its parent");
             assert_eq!(own.inspect().holders.len(), 1);
-            // What it opens later is its own.
+            // A lock that it opens later is its own.
             assert_eq!(forked.ask("close"), "ok");
             assert!(own.try_write().is_none(), "the child closed the {mode} hold of its parent");
             forked.kill();
@@ -120,7 +121,7 @@ fn a_death_is_reported_once_although_a_forked_child_lives() {
     let lock = TestLock::named();
     let (waiter, holder) = (lock.child(), lock.child());
     holder.hold("write");
-    // It waits long enough by then to listen for the holder's death.
+    // By then it has waited long enough to listen for the holder's death.
     let forked = lock.file("forked");
     assert_eq!(waiter.ask(&format!("fork_later {}", forked.display())), "ok");
     waiter.tell("write");

@@ -1,21 +1,22 @@
-//! Signals that interrupt system calls, as profilers and timers send them. Which calls they reach depends on the kernel and on the
-//! file system, so here the calls themselves say that they were interrupted: functions of this program take the place of those
-//! of the C library, whatever links to them.
+//! Signals that interrupt system calls, as profilers and timers send them. Which calls they
+//! interrupt depends on the kernel and the file system, so here the calls themselves report an
+//! interruption: functions of this program replace those of the C library for all code that links
+//! to them.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 
 use process_rwlock::{MAX_CAPACITY, OpenOptions};
 
-use crate::kit::TestLock;
+use crate::helpers::TestLock;
 
 thread_local! {
-    /// How many calls were interrupted; `None`: none are to be.
+    /// How many calls were interrupted; `None`: do not interrupt any.
     static INTERRUPTED: Cell<Option<u32>> = const { Cell::new(None) };
     static IS_REPEATED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Every other call is interrupted.
+/// Interrupts every other call.
 fn is_interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|count| {
         IS_REPEATED.set(!IS_REPEATED.get());
@@ -47,7 +48,7 @@ extern "C" fn fallocate(descriptor: c_int, mode: c_int, offset: libc::off_t, len
     unsafe { libc::syscall(libc::SYS_fallocate, descriptor, mode, offset, length) as c_int }
 }
 
-/// Unlike the others it returns its error.
+/// Unlike the other functions, this one returns its error.
 #[unsafe(no_mangle)]
 extern "C" fn posix_fallocate(descriptor: c_int, offset: libc::off_t, length: libc::off_t) -> c_int {
     if is_interrupted() {
@@ -85,7 +86,7 @@ unsafe extern "C" fn shm_open(name: *const c_char, flags: c_int, mode: libc::mod
 }
 
 #[test]
-fn a_lock_is_opened_and_removed_whatever_signals_interrupt() {
+fn a_lock_is_opened_and_removed_despite_interrupting_signals() {
     for lock in TestLock::both_kinds() {
         INTERRUPTED.set(Some(0));
         let opened = lock.open_with(&OpenOptions::new().capacity(MAX_CAPACITY));

@@ -1,13 +1,13 @@
-//! The contract of the crate, tried with real processes and threads: each file tells one part of it.
+//! Tests of the crate's contract, with real processes and threads. Each file covers one part.
 //!
-//! One binary, so that the tests share their kit and run beside each other.
+//! One binary, so that the tests share their helpers and run in parallel.
 
 mod acquiring;
 mod attachment;
-mod beside;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod clocks;
+mod concurrent_opening;
 mod damage;
 mod exclusion;
 mod fairness;
@@ -15,9 +15,9 @@ mod fencing;
 mod files;
 #[cfg(unix)]
 mod forking;
+mod helpers;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod interrupted;
-mod kit;
 mod opening;
 mod recovery;
 mod removing;

@@ -4,10 +4,10 @@ use std::fs;
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
 
-use crate::kit::{Child, TestLock, is_emulated};
+use crate::helpers::{Child, TestLock, is_emulated};
 
 #[test]
-fn a_name_is_one_lock_for_all_and_two_names_are_two() {
+fn equal_names_are_one_lock_and_different_names_are_different_locks() {
     let (one, two) = (TestLock::named(), TestLock::named());
     let child = one.child();
     child.hold("write");
@@ -16,7 +16,7 @@ fn a_name_is_one_lock_for_all_and_two_names_are_two() {
 }
 
 #[test]
-fn names_may_have_any_script_any_sign_and_255_bytes() {
+fn names_can_have_any_characters_and_255_bytes() {
     let unique = TestLock::named();
     let unique = unique.name();
     let long = |end: &str| format!("{unique}/{}{end}", "n".repeat(MAX_NAME - unique.len() - 1 - end.len()));
@@ -32,7 +32,7 @@ fn names_may_have_any_script_any_sign_and_255_bytes() {
     ];
     let locks: Vec<_> = names.iter().map(|name| TestLock::called(name)).collect();
     let open: Vec<_> = locks.iter().map(TestLock::open).collect();
-    // All different: each can be had for writing while the others are.
+    // They are all different: each can be held for write while the others are.
     let _writing: Vec<_> = open.iter().map(|lock| lock.try_write().unwrap()).collect();
     for (lock, own) in locks.iter().zip(&open) {
         assert_eq!(own.inspect().name.as_deref(), Some(lock.name()));
@@ -42,7 +42,7 @@ fn names_may_have_any_script_any_sign_and_255_bytes() {
 }
 
 #[test]
-fn names_that_cannot_be_are_refused() {
+fn invalid_names_are_refused() {
     for name in ["", "a\0b", "\0", &"n".repeat(MAX_NAME + 1), &"ü".repeat(128)] {
         assert_eq!(RwLock::open(name).map(drop).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
         let removed = process_rwlock::remove(LockRef::Name(name));
@@ -51,7 +51,7 @@ fn names_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn capacities_that_cannot_be_are_refused() {
+fn invalid_capacities_are_refused() {
     let lock = TestLock::named();
     for capacity in [0, MAX_CAPACITY + 1, u32::MAX] {
         let error = lock.open_with(&OpenOptions::new().capacity(capacity)).map(drop).unwrap_err();
@@ -61,7 +61,7 @@ fn capacities_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn the_capacity_is_the_creators() {
+fn the_creators_capacity_applies() {
     for lock in TestLock::both_kinds() {
         let _own = lock.open_with(&OpenOptions::new().capacity(7)).unwrap();
         assert_eq!(lock.open().inspect().capacity, 7);
@@ -73,7 +73,7 @@ fn the_capacity_is_the_creators() {
 }
 
 #[test]
-fn the_capacity_of_a_named_lock_that_a_crash_left_over_binds_nobody() {
+fn the_capacity_of_a_left_over_named_lock_does_not_bind() {
     let lock = TestLock::named();
     let child = Child::new(lock.reference());
     assert_eq!(child.ask("open capacity=3"), "ok");
@@ -83,7 +83,7 @@ fn the_capacity_of_a_named_lock_that_a_crash_left_over_binds_nobody() {
 }
 
 #[test]
-fn a_path_is_one_lock_however_it_is_written() {
+fn different_spellings_of_a_path_are_one_lock() {
     let lock = TestLock::at_path();
     let own = lock.open();
     let _writing = own.write().unwrap();
@@ -110,7 +110,7 @@ fn a_path_is_one_lock_however_it_is_written() {
 }
 
 #[test]
-fn a_file_is_made_where_there_is_none_and_stays() {
+fn a_missing_file_is_created_and_kept() {
     let lock = TestLock::at_path();
     assert_eq!(lock.reference().identity(), None);
     drop(lock.open());
@@ -123,7 +123,7 @@ fn a_file_is_made_where_there_is_none_and_stays() {
 
 #[cfg(unix)]
 #[test]
-fn who_may_not_write_a_new_file_is_decided_by_the_umask() {
+fn the_umask_decides_who_cannot_write_a_new_file() {
     use std::os::unix::fs::PermissionsExt;
 
     let lock = TestLock::at_path();
@@ -134,7 +134,7 @@ fn who_may_not_write_a_new_file_is_decided_by_the_umask() {
 }
 
 #[test]
-fn paths_that_cannot_be_locks_are_refused() {
+fn paths_of_other_file_types_are_refused() {
     let lock = TestLock::at_path();
     let directory = lock.path().parent().unwrap();
     let kind = |path| RwLock::open_path(path).map(drop).unwrap_err().kind();
@@ -146,7 +146,7 @@ fn paths_that_cannot_be_locks_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn an_error_of_the_system_says_what_to_do_and_has_its_number_and_call() {
+fn a_system_error_has_a_remedy_its_number_and_its_call() {
     let lock = TestLock::at_path();
     let error = RwLock::open_path(lock.file("no/such/folder")).map(drop).unwrap_err();
     assert_eq!(
@@ -159,7 +159,7 @@ fn an_error_of_the_system_says_what_to_do_and_has_its_number_and_call() {
         message.ends_with("its folder does not exist (ENOENT); create the folder first, or correct the path"),
         "{message}"
     );
-    // Whoever prints a chain of errors reads the reason once.
+    // A printed chain of errors contains the reason once.
     assert!(std::error::Error::source(&error).is_none());
     let other = RwLock::open("").map(drop).unwrap_err();
     assert_eq!((other.raw_os_error(), other.os_code(), other.syscall()), (None, None, None));
@@ -178,7 +178,7 @@ fn pipes_and_devices_are_refused() {
 }
 
 #[test]
-fn many_processes_that_open_a_lock_at_once_make_one() {
+fn many_processes_that_open_a_lock_at_once_create_one() {
     for lock in TestLock::both_kinds() {
         let children: Vec<_> = (0..8).map(|_| Child::new(lock.reference())).collect();
         children.iter().for_each(|child| child.tell("open"));
@@ -189,7 +189,7 @@ fn many_processes_that_open_a_lock_at_once_make_one() {
 }
 
 #[test]
-fn the_environment_of_a_process_does_not_lead_it_elsewhere() {
+fn the_directory_does_not_depend_on_the_environment() {
     let lock = TestLock::named();
     let own = lock.open();
     let _writing = own.write().unwrap();
@@ -234,7 +234,7 @@ fn labels_and_thread_numbers_are_shown() {
     assert!(cut.len() >= 40 && "é".repeat(100).starts_with(&cut), "{cut}");
 }
 
-/// As in WSL 1 and in old versions of gVisor.
+/// As in WSL 1 and old versions of gVisor.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_system_without_open_file_description_locks_is_named_as_such() {

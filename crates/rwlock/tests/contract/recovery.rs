@@ -1,18 +1,19 @@
-//! Processes that die at the worst moment, and what the others see of it.
+//! Processes that die at the worst moment, and what other processes notice.
 //!
-//! Nobody inspects the lock between a death and what must follow from it: looking repairs too.
+//! No test inspects the lock between a death and its expected effect, because inspecting repairs
+//! the lock too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use process_rwlock::{HoldEnd, OwnerDied};
 
-use crate::kit::{Child, TestLock, timed, until};
+use crate::helpers::{Child, TestLock, timed, until};
 
-/// Milliseconds in fact; the kernel needs a few for the dead process.
+/// In fact it takes milliseconds, of which the kernel needs some to end the process.
 const SOON: Duration = Duration::from_secs(2);
 
-/// `waiter` gets what it waits for, soon.
+/// Checks that `waiter` is granted its request soon.
 #[track_caller]
 fn comes_soon(waiter: &Child) {
     let (answer, took) = timed(|| waiter.answer());
@@ -29,7 +30,7 @@ fn pid_and_token(died: Option<OwnerDied>) -> Option<(u32, u64)> {
 }
 
 #[test]
-fn a_killed_reader_makes_way_and_leaves_nothing_to_tell() {
+fn a_killed_reader_does_not_block_and_is_not_reported() {
     for lock in TestLock::both_kinds() {
         let own = lock.open();
         let (reader, writer) = (lock.child(), lock.child());
@@ -42,13 +43,13 @@ fn a_killed_reader_makes_way_and_leaves_nothing_to_tell() {
     }
 }
 
-/// Whoever can have no descriptor for it is not told of the death, and finds out by looking every few milliseconds.
+/// Without a free descriptor there is no exit notice, so the periodic check must find the death.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
+fn an_exit_notice_precedes_the_periodic_check_which_finds_unnotified_deaths() {
     use std::thread::sleep;
 
-    use crate::kit::ms;
+    use crate::helpers::ms;
 
     for (mode, other) in [("write", "read"), ("read", "write")] {
         let lock = TestLock::named();
@@ -62,7 +63,7 @@ fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
             holder.hold(mode);
             waiter.tell(other);
             until("it waits", || own.inspect().waiters.len() == 1 || own.inspect().holders.len() == 2);
-            sleep(ms(20 + round as u64 % 7)); // longer than a wait that is not worth the trouble
+            sleep(ms(20 + round as u64 % 7)); // longer than a wait for which no exit notice is requested
             let ((), took) = timed(|| {
                 holder.kill();
                 comes_soon(waiter);
@@ -79,7 +80,7 @@ fn a_death_is_told_sooner_than_it_is_found_and_found_where_it_cannot_be_told() {
 }
 
 #[test]
-fn a_killed_writer_makes_way_and_is_told_to_everybody_until_a_write_hold_ends() {
+fn a_killed_writer_does_not_block_and_is_reported_until_a_write_hold_ends() {
     for lock in TestLock::both_kinds() {
         let own = lock.open();
         let writer = Child::new(lock.reference());
@@ -107,7 +108,7 @@ fn a_killed_writer_makes_way_and_is_told_to_everybody_until_a_write_hold_ends() 
 }
 
 #[test]
-fn a_killed_upgradable_holder_makes_way_and_leaves_nothing_to_tell() {
+fn a_killed_upgradable_holder_does_not_block_and_is_not_reported() {
     let lock = TestLock::named();
     let own = lock.open();
     let (holder, writer) = (lock.child(), lock.child());
@@ -120,7 +121,7 @@ fn a_killed_upgradable_holder_makes_way_and_leaves_nothing_to_tell() {
 }
 
 #[test]
-fn a_killed_waiter_does_not_block_those_behind_it() {
+fn a_killed_waiter_does_not_block_later_waiters() {
     for mode in ["read", "write", "upgradable"] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -138,7 +139,7 @@ fn a_killed_waiter_does_not_block_those_behind_it() {
 }
 
 #[test]
-fn a_writer_killed_while_it_waits_for_readers_makes_way() {
+fn a_writer_killed_while_it_waits_for_readers_does_not_block() {
     for waiting in ["read", "write"] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -158,7 +159,7 @@ fn a_writer_killed_while_it_waits_for_readers_makes_way() {
 }
 
 #[test]
-fn an_upgrader_killed_while_it_waits_for_readers_makes_way() {
+fn an_upgrader_killed_while_it_waits_for_readers_does_not_block() {
     let lock = TestLock::named();
     let own = lock.open();
     let (upgrader, next) = (lock.child(), lock.child());
@@ -174,7 +175,7 @@ fn an_upgrader_killed_while_it_waits_for_readers_makes_way() {
 }
 
 #[test]
-fn a_holder_killed_after_its_upgrade_is_told() {
+fn a_holder_killed_after_its_upgrade_is_reported() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
@@ -187,7 +188,7 @@ fn a_holder_killed_after_its_upgrade_is_told() {
 }
 
 #[test]
-fn a_holder_killed_after_its_downgrade_is_not() {
+fn a_holder_killed_after_its_downgrade_is_not_reported() {
     for downgrade in ["write", "upgradable"] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -200,7 +201,7 @@ fn a_holder_killed_after_its_downgrade_is_not() {
 }
 
 #[test]
-fn a_process_that_ends_inside_a_write_hold_has_died_there_however_it_ends() {
+fn any_process_exit_inside_a_write_hold_is_reported_as_a_death() {
     for end in ["exit", "abort"] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -230,7 +231,7 @@ fn a_second_death_replaces_the_first() {
 }
 
 #[test]
-fn a_writer_that_panics_settles_nothing() {
+fn a_writer_that_panics_does_not_clear_the_poison() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
@@ -246,7 +247,7 @@ fn a_writer_that_panics_settles_nothing() {
 }
 
 #[test]
-fn an_upgradable_hold_that_never_wrote_settles_nothing() {
+fn an_upgradable_hold_that_never_wrote_does_not_clear_the_poison() {
     let lock = TestLock::named();
     let own = lock.open();
     let child = lock.child();
@@ -260,7 +261,7 @@ fn an_upgradable_hold_that_never_wrote_settles_nothing() {
 }
 
 #[test]
-fn a_downgrade_settles_as_a_release_does() {
+fn a_downgrade_clears_the_poison_like_a_release() {
     for to_upgradable in [false, true] {
         let lock = TestLock::named();
         let own = lock.open();
@@ -278,7 +279,7 @@ fn a_downgrade_settles_as_a_release_does() {
 }
 
 #[test]
-fn an_abandoned_write_hold_is_told_like_a_death() {
+fn an_abandoned_write_hold_is_reported_like_a_death() {
     let lock = TestLock::named();
     let own = lock.open();
     let attachment = lock.attach();
@@ -290,7 +291,7 @@ fn an_abandoned_write_hold_is_told_like_a_death() {
 }
 
 #[test]
-fn a_death_is_told_even_if_nobody_was_there() {
+fn a_death_is_reported_even_if_no_other_process_was_attached() {
     for lock in TestLock::both_kinds() {
         let child = lock.child();
         child.hold("write");
@@ -307,13 +308,13 @@ fn a_death_is_told_even_if_nobody_was_there() {
 }
 
 #[test]
-fn the_lock_survives_the_death_of_everybody() {
+fn the_lock_survives_the_death_of_all_its_users() {
     for lock in TestLock::both_kinds() {
         let children = [lock.child(), lock.child(), lock.child()];
         children[0].hold("read");
         children[1].tell("write");
         children[2].tell("read");
-        children.into_iter().rev().for_each(Child::kill); // the holder last, so that nobody gets in
+        children.into_iter().rev().for_each(Child::kill); // the holder last, so that no waiter is granted
         let own = lock.open();
         let writing = own.write_timeout(SOON).unwrap();
         assert_eq!(writing.owner_died(), None);

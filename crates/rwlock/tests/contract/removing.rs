@@ -1,13 +1,13 @@
-//! Locks that nobody needs any more: the list, and how they go.
+//! Unused locks: the list, and their removal.
 
 use std::fs;
 use std::path::Path;
 
 use process_rwlock::{ErrorKind, Snapshot, list};
 
-use crate::kit::TestLock;
+use crate::helpers::TestLock;
 #[cfg(any(target_os = "linux", windows))]
-use crate::kit::{records_and_memories, until};
+use crate::helpers::{records_and_memories, until};
 
 fn listed(lock: &TestLock) -> Option<Snapshot> {
     list().unwrap().into_iter().find(|seen| seen.name.as_deref() == Some(lock.name()))
@@ -26,7 +26,7 @@ fn the_list_shows_named_locks_with_their_holders() {
 }
 
 #[test]
-fn a_named_lock_goes_with_its_last_user() {
+fn a_named_lock_is_removed_with_its_last_user() {
     let lock = TestLock::named();
     let (own, child) = (lock.open(), lock.child());
     child.hold("read");
@@ -34,7 +34,7 @@ fn a_named_lock_goes_with_its_last_user() {
     assert!(listed(&lock).is_some());
     child.release();
     child.end_by("exit");
-    // The end of a process closes nothing in an orderly way: the next user finds what is left.
+    // A process that ends does not close its locks: the next user finds what is left.
     drop(lock.open());
     assert!(listed(&lock).is_none());
     assert!(!lock.remove().unwrap());
@@ -42,8 +42,8 @@ fn a_named_lock_goes_with_its_last_user() {
 
 #[cfg(any(target_os = "linux", windows))]
 #[test]
-fn a_lock_goes_together_with_its_shared_memory() {
-    // Other tests make and remove their own meanwhile, so only one's own can be told.
+fn a_lock_and_its_shared_memory_are_removed_together() {
+    // Other tests create and remove locks meanwhile, so only this test's lock can be checked.
     let lock = TestLock::named();
     let before = memories();
     let own = lock.open();
@@ -72,7 +72,7 @@ fn a_lock_in_use_is_not_removed() {
 }
 
 #[test]
-fn what_a_crash_left_can_be_removed_with_what_it_remembers() {
+fn what_a_crash_left_can_be_removed_with_its_persisted_state() {
     for lock in TestLock::both_kinds() {
         let child = lock.child();
         child.hold("write");
@@ -88,7 +88,7 @@ fn what_a_crash_left_can_be_removed_with_what_it_remembers() {
 }
 
 #[test]
-fn a_file_that_is_no_lock_is_not_removed() {
+fn a_file_that_is_not_a_lock_is_not_removed() {
     let lock = TestLock::at_path();
     fs::write(lock.path(), "a letter to Ada").unwrap();
     assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Corrupt);
@@ -96,16 +96,16 @@ fn a_file_that_is_no_lock_is_not_removed() {
 }
 
 #[test]
-fn where_there_is_no_lock_none_is_removed() {
+fn removing_a_missing_lock_returns_false() {
     assert!(!TestLock::named().remove().unwrap());
     assert!(!TestLock::at_path().remove().unwrap());
     assert!(!process_rwlock::remove(process_rwlock::LockRef::Path(Path::new("/no/such/folder/lock"))).unwrap());
 }
 
-// Windows does not remove a file that is mapped.
+// Windows does not remove a mapped file.
 #[cfg(unix)]
 #[test]
-fn a_file_removed_by_others_leaves_its_users_alone_and_is_made_anew() {
+fn a_file_removed_by_another_program_keeps_its_users_and_is_created_again() {
     let lock = TestLock::at_path();
     let (own, other) = (lock.open(), lock.open());
     let _writing = own.write().unwrap();

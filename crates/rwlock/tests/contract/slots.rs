@@ -1,8 +1,8 @@
-//! Places in a lock: as many as its capacity, the dead ones' given to others.
+//! The slots of a lock: as many as its capacity, and those of dead attachments are reused.
 
 use process_rwlock::{ErrorKind, OpenOptions, RwLock};
 
-use crate::kit::{Child, TestLock, until};
+use crate::helpers::{Child, TestLock, until};
 
 fn with_capacity(lock: &TestLock, capacity: u32) -> process_rwlock::Result<RwLock> {
     lock.open_with(&OpenOptions::new().capacity(capacity))
@@ -38,7 +38,7 @@ fn the_largest_capacity_can_be_filled() {
 }
 
 #[test]
-fn a_dead_attachment_makes_room() {
+fn a_dead_attachment_frees_its_slot() {
     for held in ["read", "write", "upgradable"] {
         for capacity in [1, 2, 3] {
             let lock = TestLock::named();
@@ -54,7 +54,7 @@ fn a_dead_attachment_makes_room() {
 }
 
 #[test]
-fn many_deaths_in_sequence_use_nothing_up() {
+fn many_deaths_in_sequence_leak_nothing() {
     let lock = TestLock::named();
     let _own = with_capacity(&lock, 2).unwrap();
     for mode in ["write", "read", "write", "write", "upgradable", "write", "read"] {
@@ -65,7 +65,7 @@ fn many_deaths_in_sequence_use_nothing_up() {
 }
 
 #[test]
-fn who_died_in_a_write_hold_is_known_though_others_came_since() {
+fn a_dead_writer_stays_known_although_others_attached_since() {
     for lock in TestLock::both_kinds() {
         let child = Child::new(lock.reference());
         assert_eq!(child.ask("open capacity=1 label=first"), "ok");
@@ -86,7 +86,7 @@ fn who_died_in_a_write_hold_is_known_though_others_came_since() {
 }
 
 #[test]
-fn two_deaths_in_a_lock_for_one_leave_room() {
+fn two_deaths_in_a_lock_of_capacity_one_leave_a_free_slot() {
     for lock in TestLock::both_kinds() {
         let first = Child::new(lock.reference());
         assert_eq!(first.ask("open capacity=1"), "ok");
@@ -106,7 +106,7 @@ fn two_deaths_in_a_lock_for_one_leave_room() {
 }
 
 #[test]
-fn a_reused_place_starts_afresh() {
+fn a_reused_slot_starts_clean() {
     let lock = TestLock::named();
     let own = with_capacity(&lock, 3).unwrap();
     let seen = lock.open();
@@ -116,7 +116,7 @@ fn a_reused_place_starts_afresh() {
         child.tell(mode);
         until("it waits", || seen.inspect().waiters.len() == 1);
         child.kill();
-        // The next one at this place neither holds nor waits.
+        // The next owner of this slot neither holds nor waits.
         let next = lock.child();
         assert_eq!(seen.inspect().waiters, []);
         next.tell("read");
@@ -129,16 +129,17 @@ fn a_reused_place_starts_afresh() {
 }
 
 #[test]
-fn opening_and_closing_leaves_nothing_in_the_process() {
+fn opening_and_closing_leaks_nothing_in_the_process() {
     for lock in TestLock::both_kinds() {
         let child = Child::new(lock.reference());
         assert_eq!(child.ask("churn 300"), "nothing");
     }
 }
 
-/// Writers look at those only who may read, and now and then forget who does not.
+/// Writers check only the slots in the reader bitmap, from which idle readers are removed from time
+/// to time.
 #[test]
-fn a_writer_sees_a_reader_in_any_place_at_any_time() {
+fn a_writer_sees_a_reader_in_any_slot_at_any_time() {
     let lock = TestLock::at_path();
     let own = with_capacity(&lock, 200).unwrap();
     let rest: Vec<_> = (1..200).map(|_| lock.open()).collect();

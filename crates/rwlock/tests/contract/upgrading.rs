@@ -1,11 +1,11 @@
-//! From one mode to another.
+//! Changing the mode of a hold.
 
 use process_rwlock::ErrorKind;
 
-use crate::kit::{TestLock, ms, until, within};
+use crate::helpers::{TestLock, ms, until, within};
 
 #[test]
-fn an_upgrade_waits_for_the_readers_inside_and_lets_no_more_in() {
+fn an_upgrade_waits_for_the_readers_inside_and_admits_no_more() {
     let lock = TestLock::named();
     let own = lock.open();
     let (reader, upgrader) = (lock.child(), lock.child());
@@ -45,7 +45,7 @@ fn an_upgrade_that_times_out_leaves_the_hold_upgradable() {
 }
 
 #[test]
-fn a_reader_that_waits_during_an_upgrade_reads_when_that_is_given_up() {
+fn a_reader_that_waits_during_an_upgrade_is_granted_when_the_upgrade_is_abandoned() {
     let lock = TestLock::named();
     let own = lock.open();
     let (inside, upgrader, late) = (lock.child(), lock.child(), lock.child());
@@ -59,7 +59,7 @@ fn a_reader_that_waits_during_an_upgrade_reads_when_that_is_given_up() {
 }
 
 #[test]
-fn try_upgrade_needs_that_nobody_else_reads() {
+fn try_upgrade_fails_while_another_attachment_reads() {
     let lock = TestLock::named();
     let (own, other) = (lock.open(), lock.open());
     let reading = other.read().unwrap();
@@ -73,7 +73,7 @@ fn try_upgrade_needs_that_nobody_else_reads() {
 }
 
 #[test]
-fn the_only_reader_may_become_the_writer() {
+fn the_only_reader_can_become_the_writer() {
     let lock = TestLock::named();
     let (own, other) = (lock.open(), lock.open());
     let writing = own.read().unwrap().try_upgrade().map_err(drop).unwrap();
@@ -83,7 +83,7 @@ fn the_only_reader_may_become_the_writer() {
 }
 
 #[test]
-fn a_reader_that_cannot_become_the_writer_reads_on() {
+fn a_reader_that_cannot_upgrade_continues_to_read() {
     let lock = TestLock::named();
     let (own, other) = (lock.open(), lock.open());
     {
@@ -138,12 +138,12 @@ fn a_downgrade_lets_waiting_readers_in() {
             let _reading = writing.downgrade().unwrap();
             readers.iter().for_each(|reader| assert_eq!(reader.answer(), "granted"));
         }
-        readers.iter().for_each(crate::kit::Child::release);
+        readers.iter().for_each(crate::helpers::Child::release);
     }
 }
 
 #[test]
-fn a_downgraded_hold_is_what_it_became() {
+fn a_downgraded_hold_has_its_new_mode() {
     let lock = TestLock::named();
     let (own, other) = (lock.open(), lock.open());
     {

@@ -1,4 +1,5 @@
-//! Threads that sleep for those who must not: they ring when there is something to do, and only then.
+//! Threads that block on behalf of event loops: they ring when there is something to do, and only
+//! then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, WaitOptions, Watch, Watcher, now};
 
-use crate::kit::{TestLock, ms, until};
+use crate::helpers::{TestLock, ms, until};
 
 const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
-/// Never gives up, and never closes the queue.
+/// Never times out, and never closes the queue.
 const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
 
-/// An attachment that is watched, and how often it was rung for.
+/// A watched attachment, and how often it was rung for.
 struct Watched {
     attachment: Attachment,
     watch: Watch,
@@ -34,7 +35,7 @@ impl Watched {
         self.rings.load(SeqCst)
     }
 
-    /// As the binding does: polls, has itself watched while something is pending, and tells what was settled.
+    /// Like the binding: polls, is watched while a request is pending, and returns the outcomes.
     fn handle_blocker(&mut self) -> Vec<Outcome> {
         let time = now();
         self.attachment.poll(time).unwrap();
@@ -46,7 +47,7 @@ impl Watched {
         self.attachment.take_settled().into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    /// Asks for the lock, and waits for news alone.
+    /// Requests the lock, and waits for a notification only.
     fn wait(&mut self, mode: Mode) {
         self.attachment.request(mode, FOR_NEWS);
         assert_eq!(self.handle_blocker(), []);
@@ -65,7 +66,7 @@ fn a_watcher_without_work_has_no_threads() {
 }
 
 #[test]
-fn it_rings_once_when_the_lock_is_released_and_not_before() {
+fn a_watch_rings_once_when_the_lock_is_released_and_not_before() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
@@ -74,7 +75,7 @@ fn it_rings_once_when_the_lock_is_released_and_not_before() {
         child.hold(held);
         own.wait(mode);
         let before = own.rings();
-        thread::sleep(ms(100)); // many looks after dead peers
+        thread::sleep(ms(100)); // many periodic checks
         assert_eq!(own.rings(), before, "there was nothing to ring for ({held})");
         child.release();
         until("it rings", || own.rings() == before + 1);
@@ -86,7 +87,7 @@ fn it_rings_once_when_the_lock_is_released_and_not_before() {
 }
 
 #[test]
-fn it_rings_when_the_holder_is_killed() {
+fn a_watch_rings_when_the_holder_is_killed() {
     for (held, mode) in [("write", Mode::Read), ("read", Mode::Write), ("upgradable", Mode::Write)] {
         let lock = TestLock::named();
         let watcher = Watcher::new();
@@ -102,7 +103,7 @@ fn it_rings_when_the_holder_is_killed() {
 }
 
 #[test]
-fn it_rings_at_the_time_that_was_said() {
+fn a_watch_rings_at_the_given_time() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
@@ -126,7 +127,7 @@ fn it_rings_at_the_time_that_was_said() {
 }
 
 #[test]
-fn it_does_not_ring_after_its_end() {
+fn a_watch_does_not_ring_after_its_end() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
@@ -142,7 +143,7 @@ fn it_does_not_ring_after_its_end() {
 }
 
 #[test]
-fn a_watch_may_be_dropped_at_any_time() {
+fn a_watch_can_be_dropped_at_any_time() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let child = lock.child();
@@ -157,7 +158,7 @@ fn a_watch_may_be_dropped_at_any_time() {
 }
 
 #[test]
-fn more_attachments_than_a_thread_can_watch_share_a_few_threads() {
+fn many_attachments_share_a_few_watcher_threads() {
     const ATTACHMENTS: usize = 300;
     let per_thread = if waits_for_many() { 127 } else { 1 };
     let lock = TestLock::at_path();
@@ -180,7 +181,7 @@ fn more_attachments_than_a_thread_can_watch_share_a_few_threads() {
     until("the threads without work end", || watcher.threads() == 0);
 }
 
-/// Linux can since 5.16 (`futex_waitv`), Windows always could.
+/// Linux supports this since 5.16 (`futex_waitv`), Windows always.
 fn waits_for_many() -> bool {
     if cfg!(windows) {
         return true;
@@ -191,7 +192,7 @@ fn waits_for_many() -> bool {
 }
 
 #[test]
-fn a_thread_ends_when_it_is_idle_and_another_starts_when_there_is_work() {
+fn an_idle_watcher_thread_ends_and_another_starts_for_new_work() {
     let lock = TestLock::named();
     let watcher = Watcher::new();
     let mut own = Watched::new(&watcher, &lock);
@@ -210,7 +211,7 @@ fn a_thread_ends_when_it_is_idle_and_another_starts_when_there_is_work() {
 }
 
 #[test]
-fn two_threads_pass_a_lock_to_and_fro_by_rings() {
+fn two_threads_hand_a_lock_back_and_forth_by_rings() {
     const ROUNDS: usize = 300;
     let lock = TestLock::named();
     let watcher = Watcher::new();
@@ -233,7 +234,7 @@ fn two_threads_pass_a_lock_to_and_fro_by_rings() {
 }
 
 #[test]
-fn a_read_behind_ones_own_write_sleeps_while_that_waits_for_others() {
+fn a_read_behind_a_write_of_its_own_thread_sleeps_while_that_waits() {
     let lock = TestLock::at_path();
     let reader = lock.attach();
     assert!(reader.try_read());
@@ -254,7 +255,7 @@ fn a_read_behind_ones_own_write_sleeps_while_that_waits_for_others() {
     until("it writes", || own.handle_blocker() == [Outcome::Granted]);
 }
 
-/// Where there are none, a watcher is all there is.
+/// On systems without doorbells, there is only the watcher.
 fn doorbell() -> Option<Doorbell> {
     let doorbell = Doorbell::open();
     assert!(doorbell.is_ok() || !cfg!(target_os = "linux"), "{:?}", doorbell.err());
@@ -262,7 +263,7 @@ fn doorbell() -> Option<Doorbell> {
 }
 
 #[test]
-fn news_come_to_the_doorbell_without_any_thread() {
+fn the_doorbell_rings_without_a_watcher_thread() {
     let Some(doorbell) = doorbell() else { return };
     let lock = TestLock::named();
     let watcher = Watcher::new();
@@ -285,7 +286,7 @@ fn news_come_to_the_doorbell_without_any_thread() {
 }
 
 #[test]
-fn a_ring_that_nobody_hears_is_made_up_for() {
+fn a_lost_ring_is_compensated() {
     let Some(doorbell) = doorbell() else { return };
     let lock = TestLock::named();
     let watcher = Watcher::new();
@@ -293,7 +294,7 @@ fn a_ring_that_nobody_hears_is_made_up_for() {
     own.attachment.set_doorbell(&doorbell, 42);
     let child = lock.child();
     let mut kept = Some(doorbell);
-    // It arrives and is not looked at; then there is no door any more.
+    // The ring arrives and is not handled; then the doorbell is closed.
     for _ in 0..2 {
         child.hold("write");
         own.wait(Mode::Read);
@@ -308,7 +309,7 @@ fn a_ring_that_nobody_hears_is_made_up_for() {
 }
 
 #[test]
-fn who_blocks_in_a_wait_is_woken_and_has_its_doorbell_back_afterwards() {
+fn a_blocked_thread_is_woken_and_gets_its_doorbell_back_afterwards() {
     let Some(doorbell) = doorbell() else { return };
     let lock = TestLock::named();
     let attachment = lock.attach();

@@ -1,4 +1,4 @@
-//! What only Windows does to files, names and events that others have.
+//! What only Windows does to files, names and events that other processes use.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::windows::fs::OpenOptionsExt;
@@ -8,12 +8,12 @@ use std::thread;
 use process_rwlock::{ErrorKind, LockRef, Mode, RwLock, WaitOptions, Watcher, now};
 
 use crate::damage::record_and_memory;
-use crate::kit::{TestLock, ms, until};
+use crate::helpers::{TestLock, ms, until};
 
-/// A moment in which somebody is in the way.
+/// For how long another process blocks the file.
 const MOMENT: std::time::Duration = ms(200);
 
-/// Has nobody share the file for a moment, as scanners may.
+/// Opens the file without sharing for a moment, as virus scanners may.
 fn keep_for_a_moment(path: &Path) {
     let kept = OpenOptions::new().read(true).share_mode(0).open(path).unwrap();
     thread::spawn(move || {
@@ -23,7 +23,7 @@ fn keep_for_a_moment(path: &Path) {
 }
 
 #[test]
-fn a_file_that_somebody_else_keeps_for_a_moment_is_opened_and_removed_after_it() {
+fn a_file_blocked_for_a_moment_is_opened_and_removed_afterwards() {
     let lock = TestLock::at_path();
     drop(lock.open());
     keep_for_a_moment(lock.path());
@@ -33,7 +33,7 @@ fn a_file_that_somebody_else_keeps_for_a_moment_is_opened_and_removed_after_it()
 }
 
 #[test]
-fn a_record_that_somebody_else_keeps_for_a_moment_is_opened_after_it() {
+fn a_record_blocked_for_a_moment_is_opened_afterwards() {
     let lock = TestLock::named();
     for which in [0, 1] {
         let child = lock.child();
@@ -46,7 +46,7 @@ fn a_record_that_somebody_else_keeps_for_a_moment_is_opened_after_it() {
 }
 
 #[test]
-fn a_record_that_is_removed_but_still_open_elsewhere_does_not_stop_its_lock() {
+fn a_removed_record_that_is_still_open_does_not_prevent_its_lock() {
     let lock = TestLock::named();
     let child = lock.child();
     child.hold("read");
@@ -62,7 +62,7 @@ fn a_record_that_is_removed_but_still_open_elsewhere_does_not_stop_its_lock() {
 }
 
 #[test]
-fn a_named_lock_goes_with_its_last_user_though_a_watcher_has_it_mapped() {
+fn a_named_lock_is_removed_with_its_last_user_although_a_watcher_has_mapped_it() {
     let lock = TestLock::named();
     let own = lock.attach();
     let (record, memory) = record_and_memory(&lock);
@@ -85,7 +85,7 @@ fn the_file_of_a_lock_can_be_removed_as_soon_as_its_last_user_has_closed_it() {
         own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
         own.poll(now()).unwrap();
         watch.begin(now(), u64::MAX).unwrap();
-        thread::sleep(ms(2)); // so that a thread sleeps there
+        thread::sleep(ms(2)); // so that a thread sleeps on it
         drop((watch, own, holder));
         assert!(lock.remove().unwrap());
         until("its name is gone", || !lock.path().exists());
@@ -93,7 +93,7 @@ fn the_file_of_a_lock_can_be_removed_as_soon_as_its_last_user_has_closed_it() {
 }
 
 #[test]
-fn a_path_may_be_long_and_end_as_windows_allows() {
+fn a_path_can_be_long_and_end_as_windows_allows() {
     let lock = TestLock::at_path();
     let folder = lock.file(&"d".repeat(200)).join("e".repeat(200));
     fs::create_dir_all(&folder).unwrap();
@@ -104,7 +104,7 @@ fn a_path_may_be_long_and_end_as_windows_allows() {
     drop(_writing);
     drop(own);
     assert!(process_rwlock::remove(LockRef::Path(&long)).unwrap() && !long.exists());
-    // A dot at the end is none.
+    // A trailing dot is not part of the name.
     let own = lock.open();
     let _writing = own.write().unwrap();
     let dotted = format!("{}.", lock.path().display());

@@ -15,8 +15,9 @@ use crate::sys::park;
 
 const BOUND: Duration = Duration::from_secs(20);
 
-/// Three attachments, of which the last is dead, and somebody who writes something `anew`, all the time, while `act` goes on.
-fn beside_a_scribbler(
+/// Three attachments, of which the last is dead, and a thread that writes something `anew` all the
+/// time while `act` runs.
+fn with_an_overwriting_thread(
     name: &str,
     anew: impl Fn(&Segment) + Send + 'static,
     act: impl FnOnce(&Attachment) + Send + 'static,
@@ -26,9 +27,9 @@ fn beside_a_scribbler(
     let (own, other, dead) = (open(), open(), open());
     dead.segment.lock.unlock(slot_byte(dead.index)).unwrap();
     let ends = Arc::new(AtomicBool::new(false));
-    let (told, segment) = (ends.clone(), own.segment.clone());
-    let scribbler = thread::spawn(move || {
-        while !told.load(SeqCst) {
+    let (is_over, segment) = (ends.clone(), own.segment.clone());
+    let writer = thread::spawn(move || {
+        while !is_over.load(SeqCst) {
             anew(&segment);
         }
     });
@@ -40,19 +41,19 @@ fn beside_a_scribbler(
     });
     let in_time = is_done.recv_timeout(BOUND).is_ok();
     ends.store(true, SeqCst);
-    scribbler.join().unwrap();
+    writer.join().unwrap();
     let _ = acts.join();
     drop((other, dead));
     std::fs::remove_file(&path).unwrap();
-    assert!(in_time, "it goes on for as long as somebody writes");
+    assert!(in_time, "it continues for as long as the other thread writes");
 }
 
 #[test]
-fn a_look_ends_though_somebody_writes_a_dead_ones_request_anew() {
+fn a_check_ends_even_if_a_dead_request_is_overwritten_all_the_time() {
     let publish = |segment: &Segment| {
         segment.slots()[2].waiting.queued.store(Queued::new(Mode::Write, 0, 0).0, SeqCst);
     };
-    beside_a_scribbler("scribbled-queue", publish, |own| {
+    with_an_overwriting_thread("overwritten-queue", publish, |own| {
         for _ in 0..20 {
             own.peer_check().check_for(Mode::Write, park::now());
         }
@@ -60,9 +61,9 @@ fn a_look_ends_though_somebody_writes_a_dead_ones_request_anew() {
 }
 
 #[test]
-fn a_poll_ends_though_somebody_writes_its_own_request_anew() {
+fn a_poll_ends_even_if_its_own_request_is_overwritten_all_the_time() {
     let damage = |segment: &Segment| segment.slots()[0].waiting.queued.store(3 | 9 << 20, SeqCst);
-    beside_a_scribbler("scribbled-request", damage, |own| {
+    with_an_overwriting_thread("overwritten-request", damage, |own| {
         own.segment.change_gate(|gate| Some(gate.acquired(Hold::Writing, 1)));
         own.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 });
         for _ in 0..200 {
@@ -72,11 +73,11 @@ fn a_poll_ends_though_somebody_writes_its_own_request_anew() {
 }
 
 #[test]
-fn a_wake_and_a_repair_end_though_somebody_writes_the_gate_anew() {
+fn a_wake_and_a_repair_end_even_if_the_gate_is_overwritten_all_the_time() {
     let damage = |segment: &Segment| {
         segment.change_gate(|gate| Some(gate.acquired(Hold::Upgradable, 2).with_waiting()));
     };
-    beside_a_scribbler("scribbled-gate", damage, |own| {
+    with_an_overwriting_thread("overwritten-gate", damage, |own| {
         for _ in 0..20 {
             own.segment.queue().wake_next(None);
             own.segment.recovery().recover(2);
@@ -84,9 +85,9 @@ fn a_wake_and_a_repair_end_though_somebody_writes_the_gate_anew() {
     });
 }
 
-/// A slot that is not in the way of a try is repaired after some of them.
+/// A slot that does not block a try is repaired after some tries.
 #[test]
-fn tries_look_at_every_slot_in_turn() {
+fn tries_inspect_every_slot_in_turn() {
     let path = std::env::temp_dir().join(format!("in-turn-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let own = open();
@@ -106,9 +107,9 @@ fn tries_look_at_every_slot_in_turn() {
     assert_eq!((repaired, rounds), (true, 5));
 }
 
-/// Of many of one process, which lives, the dead is found in turn.
+/// Among many attachments of one live process, the dead one is found in turn.
 #[test]
-fn inspections_find_every_dead_one() {
+fn inspections_find_every_dead_attachment() {
     let path = std::env::temp_dir().join(format!("inspected-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let own = open();
@@ -117,7 +118,7 @@ fn inspections_find_every_dead_one() {
     let dead = &readers[50];
     dead.segment.lock.unlock(slot_byte(dead.index)).unwrap();
     let holders: Vec<_> = (0..2).map(|_| own.inspect().holders.len()).collect();
-    // Of another process, which has ended, all are found at once.
+    // If their process has exited, all are found at once.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     for reader in &readers[60..] {
@@ -131,7 +132,7 @@ fn inspections_find_every_dead_one() {
 }
 
 #[test]
-fn who_waits_is_served_in_order_when_the_number_of_tickets_wraps() {
+fn waiters_are_served_in_order_when_tickets_wrap() {
     let path = std::env::temp_dir().join(format!("wrapping-tickets-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let holder = open();
@@ -147,11 +148,11 @@ fn who_waits_is_served_in_order_when_the_number_of_tickets_wraps() {
     holder.release_exclusive(HoldEnd::Consistent).unwrap();
     let mut order = Vec::new();
     for _ in 0..4 {
-        // In the wrong order: only whose turn it is gets it.
-        for (place, waiter) in waiters.iter().enumerate().rev() {
+        // In the wrong order: only the one whose turn it is gets the lock.
+        for (position, waiter) in waiters.iter().enumerate().rev() {
             waiter.poll(park::now()).unwrap();
             if !waiter.take_settled().is_empty() {
-                order.push(place);
+                order.push(position);
                 waiter.release_exclusive(HoldEnd::Consistent).unwrap();
             }
         }

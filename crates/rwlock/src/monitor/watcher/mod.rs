@@ -1,8 +1,8 @@
-//! Threads that sleep for those who must not: each watches the wake words of many attachments, looks after their dead
-//! peers, and rings when an attachment has something to do.
+//! Threads that block on behalf of event loops: each watches the wake words of many attachments,
+//! checks their peers, and rings when an attachment has something to do.
 //!
-//! One thread watches 127 waiting attachments where the kernel can wait for many words at once, else one. A thread without
-//! work ends after a second.
+//! One thread watches 127 waiting attachments if the kernel can wait for many words at once,
+//! otherwise one. A thread without work ends after a second.
 
 mod worker;
 
@@ -16,10 +16,10 @@ use crate::protocol::wake;
 use crate::sync::AtomicU64;
 use crate::sys::park::{self, Word};
 
-/// Sleeps on behalf of attachments. Usually one per process; a forked child needs its own.
+/// Sleeps on behalf of attachments. One per process is enough; a forked child needs its own.
 pub struct Watcher {
     threads: Mutex<Vec<Arc<WatcherThread>>>,
-    /// Wake words one thread can sleep on.
+    /// The number of wake words that one thread can sleep on.
     limit: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct Watch {
 }
 
 impl Watcher {
-    /// A watcher without threads yet.
+    /// A watcher without threads.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Self::with_limit(park::wait_any_limit())
@@ -41,7 +41,7 @@ impl Watcher {
         Arc::new(Self { threads: Mutex::default(), limit })
     }
 
-    /// Prepares to watch `attachment`; `ring` is called on another thread, and must not block.
+    /// Prepares to watch `attachment`. `ring` is called on another thread and must not block.
     pub fn watch(self: &Arc<Self>, attachment: &Attachment, ring: impl Fn() + Send + Sync + 'static) -> Watch {
         let entry = Entry {
             sleeper: Sleeper { segment: attachment.segment.clone(), slot: attachment.index },
@@ -54,7 +54,7 @@ impl Watcher {
         Watch { watcher: self.clone(), entry: Arc::new(entry), thread: None }
     }
 
-    /// Threads that run now.
+    /// The number of threads that run now.
     #[must_use]
     pub fn threads(&self) -> usize {
         lock(&self.threads).len()
@@ -82,18 +82,18 @@ impl Watcher {
 }
 
 impl Watch {
-    /// Rings once: at the first news, or at `due` (monotonic ns). Where the attachment has a doorbell, at the first news
-    /// that nobody has seen to for a while.
+    /// Rings once: at the first news, or at `due` (monotonic ns). If the attachment has a doorbell,
+    /// at the first news that was not handled for a while.
     ///
     /// # Errors
-    /// If a thread is needed and none can be started.
+    /// If a thread is needed and cannot be started.
     pub fn begin(&mut self, now: u64, due: u64) -> std::io::Result<()> {
         if self.entry.sleeper.segment.is_forked() {
             return Err(std::io::Error::other("this process was forked, and has no thread of its parent"));
         }
         let set = self.entry.due.load(SeqCst);
         if set != 0 && set <= due {
-            return Ok(()); // it rings, if anything too early
+            return Ok(()); // it rings, perhaps too early
         }
         let check = lock(&self.entry.peer_check).begin(now);
         self.entry.busy.store(true, SeqCst);
@@ -102,7 +102,7 @@ impl Watch {
             Some(thread) => thread,
             None => self.watcher.assign(&self.entry)?,
         };
-        // After `due`: the thread sees that, or we see how long it sleeps.
+        // After the store of `due`: the thread sees it, or we see how long the thread sleeps.
         let in_time = thread.sleeps_until.load(SeqCst) <= due.min(check);
         self.thread = Some(thread);
         if !in_time || !self.entry.sleeper.has_doorbell() {
@@ -111,8 +111,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Nothing waits any more. The thread leaves this one out when it looks next, unless it has begun again: a wake-up for
-    /// each end of a short wait would cost more than the wait.
+    /// The wait has ended. The thread drops the entry at its next check, unless the watch has begun
+    /// again: a wake-up at each end of a short wait would cost more than the wait.
     pub fn end(&mut self) {
         self.entry.due.store(0, SeqCst);
     }
@@ -129,7 +129,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.end();
-        // The thread of a forked child's parent is not here, and may have held the mutex.
+        // In a forked child the parent's thread does not exist, and may have held the mutex.
         if let Some(thread) = self.thread.as_ref().filter(|_| !self.entry.sleeper.segment.is_forked()) {
             lock(&thread.watched).entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
             self.interrupt(); // the thread has the lock's memory mapped

@@ -32,7 +32,8 @@ impl Drop for Folder {
     }
 }
 
-/// Kernels with and without a way to wait for many words at once; the latter need a thread each.
+/// Kernels with and without a way to wait for many words at once; the latter need a thread for
+/// each.
 fn with_both_kinds(name: &str, test: impl Fn(&Folder, &Arc<Watcher>, usize)) {
     for limit in [1, 3] {
         test(&Folder::new(&format!("{name}-{limit}")), &Watcher::with_limit(limit), limit);
@@ -81,7 +82,7 @@ fn rings_for_the_attachment_whose_turn_has_come_and_for_no_other() {
 }
 
 #[test]
-fn rings_when_the_time_has_come_even_if_that_was_brought_forward() {
+fn rings_when_due_even_if_the_time_was_brought_forward() {
     with_both_kinds("due", |folder, watcher, _| {
         let holder = folder.open(0);
         assert!(holder.try_write());
@@ -101,9 +102,10 @@ fn rings_when_the_time_has_come_even_if_that_was_brought_forward() {
     });
 }
 
-/// Also where somebody has a doorbell and a ring got lost: the thread then looks as soon as it would without.
+/// This also holds if the attachment has a doorbell and a ring is lost: the thread checks as soon
+/// as it would without.
 #[test]
-fn an_idle_thread_is_woken_by_who_begins_a_wait() {
+fn an_idle_thread_is_woken_when_a_wait_begins() {
     with_both_kinds("idle", |folder, watcher, _| {
         let holder = folder.open(0);
         let waiter = folder.open(0);
@@ -127,7 +129,7 @@ fn an_idle_thread_is_woken_by_who_begins_a_wait() {
             let thread = watch.thread.clone().unwrap();
             wait_for("its thread leaves it out", || lock(&thread.watched).entries.is_empty());
             if let (6, Ok(doorbell)) = (round, &doorbell) {
-                waiter.set_doorbell(doorbell, 0); // where nobody listens
+                waiter.set_doorbell(doorbell, 0); // where no loop listens
             }
         }
         for mut times in times {
@@ -137,9 +139,9 @@ fn an_idle_thread_is_woken_by_who_begins_a_wait() {
     });
 }
 
-/// With a thread each as well: hundreds of them would otherwise take a tenth of a core.
+/// This also holds with a thread for each: hundreds of them would otherwise use a tenth of a core.
 #[test]
-fn the_more_vigils_a_process_keeps_the_less_often_it_looks() {
+fn the_more_waits_a_process_has_the_less_often_it_checks() {
     const LAST_CHECK: u64 = 10_000_000; // or a multiple of that
     with_both_kinds("pace", |folder, watcher, _| {
         let holders: Vec<_> = (0..3 * FULL_PACE).map(|number| folder.open(number)).collect();
@@ -154,13 +156,14 @@ fn the_more_vigils_a_process_keeps_the_less_often_it_looks() {
                 (waiter, watch)
             })
             .collect();
-        let mut looks = vec![0];
-        wait_for("5 looks that are 4 times as far apart", || {
+        let mut times_of_checks = vec![0];
+        wait_for("5 checks that are 4 times as far apart", || {
             let next = lock(&waiters[0].1.entry.peer_check).next;
-            if looks.last() != Some(&next) {
-                looks.push(next);
+            if times_of_checks.last() != Some(&next) {
+                times_of_checks.push(next);
             }
-            looks.len() > 5 && looks[looks.len() - 5..].iter().all(|check| check % (4 * LAST_CHECK) == 0)
+            times_of_checks.len() > 5
+                && times_of_checks[times_of_checks.len() - 5..].iter().all(|check| check % (4 * LAST_CHECK) == 0)
         });
     });
 }

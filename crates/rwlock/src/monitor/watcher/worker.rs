@@ -11,18 +11,19 @@ use crate::shm::segment::Segment;
 use crate::sync::AtomicU64;
 use crate::sys::park::{self, Word};
 
-/// How long a thread without work stays, in ns.
+/// For how long a thread without work stays, in ns.
 pub(super) const IDLE_TIME: u64 = 1_000_000_000;
-/// PeerChecks that are kept at full pace: a look at one costs 1 to 2 µs, so 32 of them cost half a percent of a core; more where each
-/// has a thread of its own, which wakes for it.
+/// The most peer checks that run at full pace. One costs 1 to 2 µs, so 32 of them cost half a
+/// percent of a core, and more if each has a thread of its own, which wakes for it.
 pub(super) const FULL_PACE: usize = 32;
 
-/// One thread and what it watches.
+/// A thread and what it watches.
 pub(super) struct WatcherThread {
     pub(super) watched: Mutex<Watched>,
-    /// What the thread sleeps on besides the wake words; a word of this process alone.
+    /// What the thread sleeps on besides the wake words; private to this process.
     pub(super) bell: Word,
-    /// When the thread looks next without being woken; [`AWAKE`]: it may have looked already, and must be woken.
+    /// When the thread checks next without being woken; [`AWAKE`]: it may have checked already, and
+    /// must be woken.
     pub(super) sleeps_until: AtomicU64,
 }
 
@@ -34,13 +35,13 @@ pub(super) struct Watched {
     ended: bool,
 }
 
-/// An attachment as the watcher knows it.
+/// A watched attachment.
 pub(super) struct Entry {
     pub(super) sleeper: Sleeper,
     pub(super) peer_check: Mutex<PeerCheck>,
     /// When to ring at the latest; `u64::MAX`: only for news. 0: not watched now.
     pub(super) due: AtomicU64,
-    /// The watch was begun since the thread looked last: it will soon be begun again.
+    /// The watch was begun after the last check of the thread: it will soon be begun again.
     pub(super) busy: AtomicBool,
     /// Among the entries of a thread; changed under its mutex.
     pub(super) is_watched: AtomicBool,
@@ -64,12 +65,14 @@ impl Sleeper {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere does not damage what the mutexes guard: lists of entries, each valid by itself.
+    // A panic elsewhere does not corrupt what the mutexes guard: lists of entries, each valid by
+    // itself.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl WatcherThread {
-    /// Takes `entry` in, unless it is in already. `false`: there is no room, or the thread has ended.
+    /// Adds `entry` unless it is already watched. `false`: there is no room, or the thread has
+    /// ended.
     pub(super) fn admit(&self, entry: &Arc<Entry>, limit: usize) -> bool {
         let mut watched = lock(&self.watched);
         if !entry.is_watched.load(Relaxed) {
@@ -82,7 +85,7 @@ impl WatcherThread {
         true
     }
 
-    /// Leaves those out whose watch has ended.
+    /// Drops the entries whose watch has ended.
     fn dismiss_ended(&self) {
         lock(&self.watched).entries.retain(|entry| {
             let stays = entry.due.load(SeqCst) != 0;
@@ -97,7 +100,7 @@ impl WatcherThread {
     pub(super) fn keep_watch(&self, watcher: &Watcher) {
         let mut ends_at = None;
         loop {
-            // Before looking: who changes something from here on keeps us from falling asleep.
+            // Before the checks: a later change prevents the sleep.
             self.sleeps_until.store(AWAKE, SeqCst);
             wake::take_interrupt(&self.bell);
             let entries = lock(&self.watched).entries.clone();
@@ -119,15 +122,16 @@ impl WatcherThread {
         }
     }
 
-    /// Takes the looks whose time has come, at the pace of a process that keeps so many `vigils`, and rings for entries that have
-    /// news or are due. Returns when the next is due.
-    fn serve(&self, entries: &[Arc<Entry>], now: u64, vigils: usize) -> u64 {
-        let share = (vigils / FULL_PACE + 1) as u64;
+    /// Makes the checks that are due, at the pace of a process with so many `checks`, and rings for
+    /// entries that have news or are due. Returns when the next one is due.
+    fn serve(&self, entries: &[Arc<Entry>], now: u64, checks: usize) -> u64 {
+        let share = (checks / FULL_PACE + 1) as u64;
         let mut next = u64::MAX;
         let mut ended = false;
         for entry in entries {
             let word = entry.sleeper.word();
-            // A poke is for us, not for the attachment. Taken back before looking, like the bell.
+            // An interrupt is for this thread, not for the attachment. Cleared before the check,
+            // like the bell.
             wake::take_interrupt(word);
             let busy = entry.busy.swap(false, SeqCst);
             let due = entry.due.load(SeqCst);
@@ -150,9 +154,9 @@ impl WatcherThread {
                 next = next.min(due).min(next_check);
             } else if entry.due.compare_exchange(due, 0, SeqCst, SeqCst).is_ok() {
                 (entry.ring)();
-                next = next.min(now + FIRST_CHECK); // is it begun again?
+                next = next.min(now + FIRST_CHECK); // perhaps it begins again
             } else {
-                next = now; // renewed just now
+                next = now; // it was just begun again
             }
         }
         if ended {
@@ -172,7 +176,7 @@ impl WatcherThread {
         park::wait_any(&words, until);
     }
 
-    /// Ends the thread, unless it was given work meanwhile.
+    /// Ends the thread, unless it got work meanwhile.
     fn end(&self, watcher: &Watcher) -> bool {
         let mut threads = lock(&watcher.threads);
         let mut watched = lock(&self.watched);

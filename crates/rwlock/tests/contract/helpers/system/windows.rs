@@ -23,7 +23,7 @@ unsafe extern "system" {
     fn NtResumeProcess(process: HANDLE) -> NTSTATUS;
 }
 
-/// Starts a process that does not outlive this one, even if it is stopped then.
+/// Starts a process that does not outlive this one, even if it is stopped.
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let child = command.spawn()?;
     // SAFETY: both are open.
@@ -33,7 +33,8 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// A job whose processes end when its last handle is closed, which is by the end of this process.
+/// A job whose processes end when its last handle is closed, at the latest at the end of this
+/// process.
 fn job() -> usize {
     static JOB: OnceLock<usize> = OnceLock::new();
     *JOB.get_or_init(|| {
@@ -52,7 +53,7 @@ fn job() -> usize {
     })
 }
 
-/// Stops `child` at whatever instruction it is.
+/// Stops `child` at any instruction.
 pub fn stop(child: &Child) {
     // SAFETY: the handle is open.
     assert_eq!(unsafe { NtSuspendProcess(child.as_raw_handle()) }, 0);
@@ -63,7 +64,7 @@ pub fn resume(child: &Child) {
     assert_eq!(unsafe { NtResumeProcess(child.as_raw_handle()) }, 0);
 }
 
-/// What this process has that a lock may leave behind.
+/// The resources of this process that a lock could leak.
 pub fn resources() -> Vec<(&'static str, usize)> {
     vec![("handles", handles()), ("threads", threads()), ("mappings", mappings())]
 }
@@ -110,7 +111,8 @@ fn mappings() -> usize {
     }
 }
 
-/// The folders of the records of named locks, and of their memory: those of this start of the system alone are there.
+/// The folders of the records of named locks, and of their memory. Only those of the current start
+/// of the system exist.
 pub fn records_and_memories() -> (PathBuf, PathBuf) {
     let home = PathBuf::from(std::env::var_os("LOCALAPPDATA").unwrap()).join("process-rwlock");
     let mut boots = std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());

@@ -1,4 +1,4 @@
-//! Children of children: by `fork` alone, with everything that the parent has.
+//! Children of children: created by `fork` alone, with a copy of everything that the parent has.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,9 +9,9 @@ use std::thread;
 use process_rwlock::{OpenOptions, RwLock};
 
 use super::child::{Servant, open};
-use super::{Child, SKIP_GRACE, ms, until};
+use super::{Child, TEST_TIMEOUT, ms, until};
 
-/// A forked child of a [`Child`]. Outlives it, and ends with this value.
+/// A forked child of a [`Child`]. It outlives that child, and ends with this value.
 pub struct Forked {
     pid: i32,
     answers: BufReader<UnixStream>,
@@ -21,13 +21,13 @@ pub struct Forked {
 impl Forked {
     #[track_caller]
     pub fn of(parent: &Child) -> Self {
-        // An address has little room: about a hundred bytes.
+        // A socket address has about a hundred bytes only.
         let socket = std::env::temp_dir().join(format!("rwlock-{}.sock", parent.pid()));
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).unwrap();
         let pid = parent.ask(&format!("fork {}", socket.display())).parse().unwrap();
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SKIP_GRACE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         Self { pid, answers: BufReader::new(stream), socket }
     }
 
@@ -43,7 +43,8 @@ impl Forked {
         answer.trim_end().into()
     }
 
-    /// Kills it. Its end is seen by the others, not waited for: it is the parent's child.
+    /// Kills the process. Its end is noticed by other processes, but not waited for, because it is
+    /// the parent's child.
     pub fn kill(self) {}
 }
 
@@ -55,9 +56,9 @@ impl Drop for Forked {
     }
 }
 
-// ---- inside
+// ---- inside the child
 
-/// Forks. The child answers at `socket`, the parent with the child's pid.
+/// Forks. The child answers on `socket`, the parent with the child's PID.
 pub(super) fn fork(servant: &mut Servant, location: &str, socket: &str) -> String {
     // SAFETY: the other threads of this process hold nothing that is needed in the child; the allocator is usable there.
     let pid = unsafe { libc::fork() };
@@ -79,19 +80,20 @@ pub(super) fn fork(servant: &mut Servant, location: &str, socket: &str) -> Strin
     }
 }
 
-/// If it hangs, and nobody is left to end it.
+/// Ends the process if it hangs and no other process can end it.
 fn end_at_last() {
     // SAFETY: takes a number. The signal ends the process.
     unsafe { libc::alarm(60) };
 }
 
-/// Without what the parent would do at its end.
+/// Exits without the parent's exit handlers.
 fn exit(code: i32) -> ! {
     // SAFETY: no preconditions.
     unsafe { libc::_exit(code) }
 }
 
-/// Forks in another thread in a while, when this one waits. The child makes `file`, and lives as long as its parent.
+/// Forks in another thread after a delay, when this thread waits. The child creates `file`, and
+/// lives as long as its parent.
 pub(super) fn fork_later(file: PathBuf) {
     thread::spawn(move || {
         thread::sleep(ms(100));
@@ -111,7 +113,8 @@ pub(super) fn fork_later(file: PathBuf) {
     });
 }
 
-/// Forks `times` while other threads open, close, hold and wait. Each child opens the lock and writes.
+/// Forks `times` times while other threads open, close, hold and wait. Each child opens the lock
+/// and writes.
 pub(super) fn fork_often(location: &str, times: u32) -> String {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! Opening and closing beside processes that are stopped in the middle of it. (The crash test stops one at every step.)
+//! Opening and closing while other processes are stopped in the middle of it. (The crash test stops
+//! a process at every crash point.)
 
 #![cfg(target_os = "linux")]
 
@@ -14,12 +15,12 @@ use process_rwlock::{
     Attachment, ErrorKind, HoldEnd, LockRef, Mode, OpenOptions, Options, RwLock, WaitOptions, remove,
 };
 
-use crate::kit::{Child, SKIP_GRACE, TestLock, ms};
+use crate::helpers::{Child, TEST_TIMEOUT, TestLock, ms};
 
-/// The byte that lays out and removes; `liveness.rs`.
+/// The byte that is locked to initialize or remove a file; see `lock_file.rs`.
 const SETUP_BYTE: i64 = 1 << 40;
 
-/// What a process has that is stopped while it has the setup byte of the file at `path`.
+/// Holds the setup byte of the file at `path`, like a process that was stopped meanwhile.
 fn setup_byte_of(path: &Path) -> File {
     let file = FileOptions::new().read(true).write(true).open(path).unwrap();
     // SAFETY: plain old data; all zero is a valid value of it.
@@ -34,7 +35,7 @@ fn setup_byte_of(path: &Path) -> File {
 
 const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
 
-/// Far less than what was waited for the setup byte, for a machine that has other things to do.
+/// Far less than the former wait for the setup byte, for a loaded machine.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
 fn at_once<T>(act: impl FnOnce() -> T) -> T {
@@ -45,7 +46,7 @@ fn at_once<T>(act: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn opening_and_closing_wait_for_no_setup_byte() {
+fn opening_and_closing_do_not_wait_for_the_setup_byte() {
     let (named, at_path) = (TestLock::named(), TestLock::at_path());
     for (lock, file) in [(&named, None), (&at_path, Some(at_path.path()))] {
         let first = lock.open();
@@ -60,9 +61,9 @@ fn opening_and_closing_wait_for_no_setup_byte() {
 }
 
 #[test]
-fn the_file_of_the_last_token_is_waited_for_by_nobody() {
+fn no_process_waits_for_the_token_floor() {
     let lock = TestLock::named();
-    drop(lock.open()); // which makes it
+    drop(lock.open()); // creates it
     // SAFETY: geteuid has no preconditions.
     let last_token = format!("/dev/shm/process-rwlock-{}/token-floor", unsafe { libc::geteuid() });
     let _stopped = setup_byte_of(Path::new(&last_token));
@@ -71,14 +72,14 @@ fn the_file_of_the_last_token_is_waited_for_by_nobody() {
 }
 
 #[test]
-fn a_file_that_is_laid_out_in_place_is_waited_for_as_long_as_the_opener_says() {
+fn opening_waits_for_a_file_being_initialized_until_the_setup_timeout() {
     let lock = TestLock::at_path();
     fs::write(lock.path(), "").unwrap();
     let stopped = setup_byte_of(lock.path());
     let options = OpenOptions::new().setup_timeout(ms(50));
     let start = Instant::now();
     let error = lock.open_with(&options).map(drop).unwrap_err();
-    assert!((ms(50)..SKIP_GRACE / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(50)..TEST_TIMEOUT / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert_eq!(error.kind(), ErrorKind::Busy);
     let text = error.to_string();
     assert!(["lock ", "50 ms", "stopped", "let it continue"].iter().all(|part| text.contains(part)), "{text}");
@@ -88,9 +89,9 @@ fn a_file_that_is_laid_out_in_place_is_waited_for_as_long_as_the_opener_says() {
     assert!(lock.open_with(&options).unwrap().try_write().is_some());
 }
 
-/// As many as a large machine starts at once, each for many lives of the lock.
+/// As many as a large machine starts at once, each through many lives of the lock.
 #[test]
-fn sixty_that_open_and_close_one_lock_at_once_are_all_served() {
+fn sixty_processes_that_open_and_close_one_lock_at_once_all_succeed() {
     for lock in TestLock::both_kinds() {
         let options = Options { setup_timeout: ms(50), ..Options::default() };
         let (count, writes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -100,7 +101,7 @@ fn sixty_that_open_and_close_one_lock_at_once_are_all_served() {
                     for _ in 0..20 {
                         let own = Attachment::open(lock.reference(), &options).unwrap();
                         own.wait(Mode::Write, PATIENT, || false).unwrap();
-                        // Nothing but the lock makes one step of it.
+                        // Only the lock makes this increment atomic.
                         let seen = count.load(Relaxed);
                         thread::yield_now();
                         count.store(seen + 1, Relaxed);
@@ -115,7 +116,7 @@ fn sixty_that_open_and_close_one_lock_at_once_are_all_served() {
 }
 
 #[test]
-fn a_list_is_whole_or_an_error() {
+fn a_list_is_complete_or_an_error() {
     let lock = TestLock::named();
     let child = lock.child();
     let _own = lock.open();
@@ -132,7 +133,7 @@ fn an_open_lock_takes_one_descriptor() {
     }
 }
 
-/// What a dead process left of a lock that nobody opens again.
+/// Leaves what a dead process leaves of a lock that is not opened again.
 fn left_over(lock: &TestLock, options: &str, hold: &str) {
     let child = Child::new(lock.reference());
     assert_eq!(child.ask(&format!("open {options}")), "ok");
@@ -144,9 +145,9 @@ fn is_registered(lock: &TestLock) -> bool {
     process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
 }
 
-// (What it does on demand would do so to the locks of other tests: see named-locks.test.js.)
+// (On demand, this would also affect the locks of other tests: see named-locks.test.js.)
 #[test]
-fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
+fn pruning_removes_what_dead_processes_left_except_a_writers_death() {
     let [read, written, used] = [TestLock::named(), TestLock::named(), TestLock::named()];
     left_over(&read, "label=x", "read");
     left_over(&written, "label=x", "write");
@@ -158,7 +159,7 @@ fn pruning_removes_what_dead_processes_left_but_the_death_of_a_writer() {
 }
 
 #[test]
-fn a_lock_that_is_not_durable_goes_with_its_last_close_though_a_writer_died() {
+fn a_lock_that_is_not_durable_is_removed_by_its_last_close_although_a_writer_died() {
     let lock = TestLock::named();
     let own = lock.open_with(&OpenOptions::new().durable(false)).unwrap();
     left_over(&lock, "durable=true", "write");
@@ -169,7 +170,7 @@ fn a_lock_that_is_not_durable_goes_with_its_last_close_though_a_writer_died() {
 }
 
 #[test]
-fn an_anonymous_lock_of_dead_processes_is_left_over_though_a_writer_died() {
+fn an_anonymous_lock_of_dead_processes_is_swept_although_a_writer_died() {
     let lock = TestLock::named();
     let options = Options { anonymous: true, ..Options::default() };
     let own = Attachment::open(lock.reference(), &options).unwrap();
@@ -183,7 +184,7 @@ fn an_anonymous_lock_of_dead_processes_is_left_over_though_a_writer_died() {
 }
 
 #[test]
-fn a_lock_of_a_capacity_is_filled_by_as_many_who_come_and_go_at_once() {
+fn concurrent_attachments_up_to_the_capacity_always_find_a_slot() {
     let lock = TestLock::named();
     let _keeps = lock.open_with(&OpenOptions::new().capacity(5)).unwrap();
     thread::scope(|scope| {

@@ -5,11 +5,12 @@ use memmap2::MmapRaw;
 
 const WORDS: usize = 16;
 
-/// Numbers that processes share, protected by nothing: who is in without holding the lock leaves traces here.
+/// Unprotected numbers that processes share: a process that enters without holding the lock leaves
+/// traces here.
 pub struct Page(MmapRaw);
 
 impl Page {
-    /// Maps the file at `path`, which it makes if it is missing.
+    /// Maps the file at `path`, and creates it if it is missing.
     pub fn open(path: &Path) -> Self {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
         file.set_len((WORDS * size_of::<u64>()) as u64).unwrap();

@@ -1,4 +1,4 @@
-//! What the benchmarks compare the binding with: the least that Node charges.
+//! The floors of the benchmarks: the minimal costs of Node.js, with which they compare the binding.
 
 use std::ptr;
 use std::thread;
@@ -16,7 +16,8 @@ pub fn nothing(env: &Env) -> Result<Unknown<'_>> {
     }
     let mut function = ptr::null_mut();
     check_status!(
-        // SAFETY: on the environment's thread; the name is valid for its length, `function` for writes.
+        // SAFETY: on the thread of the environment; the name is valid for its length, and
+        // `function` for writes.
         unsafe {
             sys::napi_create_function(
                 env.raw(),
@@ -32,7 +33,8 @@ pub fn nothing(env: &Env) -> Result<Unknown<'_>> {
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), function) })
 }
 
-/// Calls `callback` from another thread that often, `pause` µs apart, with the time (monotonic ns) just before each call.
+/// Calls `callback` from another thread `times` times, `pause` µs apart, with the time (monotonic
+/// ns) just before each call.
 #[napi]
 pub fn call_from_thread(callback: Function<'_, f64, ()>, times: u32, pause: u32) -> Result<()> {
     let callback = callback.build_threadsafe_function().build()?;

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, OpenOptions, Options, Result, RwLock, remove};
 
-use super::{Child, SKIP_GRACE, ms};
+use super::{Child, TEST_TIMEOUT, ms};
 
-/// A lock of the test's own. Declare it before what uses it: at its end it is removed, which must be possible then.
+/// A lock of one test. Declare it before everything that uses it: it is removed when dropped, which
+/// must be possible then.
 pub struct TestLock {
     location: LockLocation,
     directory: PathBuf,
     _bound: Sender<()>,
 }
 
-/// How long a test may take.
+/// The maximum duration of a test.
 const BOUND: Duration = Duration::from_secs(90);
 
 enum LockLocation {
@@ -43,7 +44,7 @@ impl TestLock {
         Self { location: LockLocation::Path(directory.join("lock")), directory, _bound: bound() }
     }
 
-    /// One of each kind, for what must hold for both.
+    /// One lock of each kind, for tests that apply to both.
     pub fn both_kinds() -> [Self; 2] {
         [Self::named(), Self::at_path()]
     }
@@ -65,7 +66,7 @@ impl TestLock {
         path
     }
 
-    /// A file of the test's own, which vanishes with the lock.
+    /// A file of the test, which is removed with the lock.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -87,7 +88,7 @@ impl TestLock {
         Attachment::open(self.reference(), &Options::default()).unwrap()
     }
 
-    /// A process that has the lock open.
+    /// A process that has opened the lock.
     #[track_caller]
     pub fn child(&self) -> Child {
         let child = Child::new(self.reference());
@@ -102,8 +103,8 @@ impl TestLock {
 
 impl Drop for TestLock {
     fn drop(&mut self) {
-        // A killed process is attached until the kernel has closed its files.
-        let deadline = Instant::now() + SKIP_GRACE;
+        // A killed process stays attached until the kernel has closed its files.
+        let deadline = Instant::now() + TEST_TIMEOUT;
         let removed = loop {
             match self.remove() {
                 Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < deadline => thread::sleep(ms(1)),
@@ -120,7 +121,8 @@ impl Drop for TestLock {
     }
 }
 
-/// Ends the whole process if what this returns is not dropped in time: a wait that hangs cannot be ended otherwise.
+/// Ends the whole process unless the returned value is dropped in time, because a hanging wait
+/// cannot be ended otherwise.
 fn bound() -> Sender<()> {
     let (bound, end) = channel();
     let test = thread::current().name().unwrap_or_default().to_owned();
@@ -133,7 +135,7 @@ fn bound() -> Sender<()> {
     bound
 }
 
-/// A new directory under the build's own.
+/// A new directory below the build directory.
 fn directory() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{}-{}", process::id(), COUNT.fetch_add(1, Relaxed));

@@ -2,9 +2,9 @@ use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen: far above what a loaded machine needs, also where that runs Windows' programs by
-/// an emulator, under which opening a file takes milliseconds.
-pub const SKIP_GRACE: Duration = Duration::from_secs(if cfg!(windows) { 45 } else { 15 });
+/// How long a test waits for an event that must happen: far longer than a loaded machine needs,
+/// even if it runs Windows programs in an emulator, in which opening a file takes milliseconds.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(if cfg!(windows) { 45 } else { 15 });
 
 pub const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -13,20 +13,20 @@ pub const fn ms(ms: u64) -> Duration {
 /// Waits until `condition` holds.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SKIP_GRACE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !condition() {
-        assert!(Instant::now() < deadline, "still not so after {SKIP_GRACE:?}: {what}");
+        assert!(Instant::now() < deadline, "still not so after {TEST_TIMEOUT:?}: {what}");
         thread::sleep(ms(1));
     }
 }
 
-/// What `act` returns, and how long it took.
+/// Returns the result of `act`, and its duration.
 pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     (act(), start.elapsed())
 }
 
-/// What `act` returns, if it took neither too short nor too long.
+/// Returns the result of `act`, and checks its duration.
 #[track_caller]
 pub fn within<T>(bounds: RangeInclusive<Duration>, act: impl FnOnce() -> T) -> T {
     let (value, took) = timed(act);

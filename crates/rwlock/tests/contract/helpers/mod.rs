@@ -1,4 +1,5 @@
-//! What the tests share: locks that are removed, child processes that are killed, and waiting that ends.
+//! Shared by the tests: locks that are removed, child processes that are killed, and bounded
+//! waiting.
 
 mod child;
 #[cfg(unix)]
@@ -16,10 +17,11 @@ pub use lock::TestLock;
 pub use page::Page;
 #[cfg(any(target_os = "linux", windows))]
 pub use system::records_and_memories;
-pub use time::{SKIP_GRACE, ms, timed, until, within};
+pub use time::{TEST_TIMEOUT, ms, timed, until, within};
 
-/// Whether this runs under an emulator (`scripts/cross.sh`). There it may take longer to wake a process than the lock has patience
-/// with one whose turn it is, and the order of the queue is not kept. Says so.
+/// Whether the test runs under an emulator (`npm run cross`). There, waking a process can take
+/// longer than the lock's grace period, so that the order of the queue is not kept. Prints a
+/// message if so.
 pub fn is_emulated() -> bool {
     let emulator = std::env::var_os("PROCESS_RWLOCK_EMULATOR");
     if let Some(emulator) = &emulator {

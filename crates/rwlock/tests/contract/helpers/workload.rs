@@ -10,13 +10,13 @@ use process_rwlock::{ErrorKind, OwnerDied, Result, RwLock, WriteGuard};
 
 use super::{Page, ms};
 
-/// Two numbers that every writer raises by one each: different only while somebody writes.
+/// Two numbers that every writer increments: they differ only during a write.
 const FIRST: usize = 0;
 const SECOND: usize = 1;
 /// The fencing token of the last writer.
 const TOKEN: usize = 2;
 
-/// Two threads take the lock in every way for `time`. Returns how often they wrote.
+/// Two threads acquire the lock in every way for `time`. Returns the number of writes.
 pub fn run(open: impl Fn() -> Result<RwLock> + Sync, seed: u64, time: Duration, page: &Path) -> Result<u64> {
     let end = Instant::now() + time;
     let work = |seed| {
@@ -167,7 +167,7 @@ impl Worker {
     }
 }
 
-/// `None` if the time was up.
+/// `None` if the time has passed.
 fn in_time<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

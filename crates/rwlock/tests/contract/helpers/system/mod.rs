@@ -1,4 +1,4 @@
-//! What the systems do not agree on about processes, and where they keep named locks.
+//! How processes are controlled on each system, and where it keeps named locks.
 
 #[cfg(unix)]
 mod unix;

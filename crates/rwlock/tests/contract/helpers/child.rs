@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 
-use super::{Page, SKIP_GRACE, ms, system, workload};
+use super::{Page, TEST_TIMEOUT, ms, system, workload};
 
-/// Where a child finds the lock: `name` or `path` and what follows a colon.
+/// The reference of the lock for a child: `name` or `path`, then a colon and the value.
 const PLACE: &str = "PROCESS_RWLOCK_TEST_PLACE";
-/// An answer's line; what the test harness of the child says has none.
+/// The prefix of an answer. Lines of the child's test harness do not have it.
 const ANSWER: &str = "> ";
 
-/// A process that does as it is told, one command after the other. Killed when it is dropped.
+/// A process that executes one command after another. It is killed when the value is dropped.
 pub struct Child {
     process: process::Child,
     commands: process::ChildStdin,
@@ -25,7 +25,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// A process that does not have the lock open yet.
+    /// A process that has not opened the lock yet.
     #[track_caller]
     pub fn new(lock: LockRef<'_>) -> Self {
         Self::with_environment(lock, &[])
@@ -36,7 +36,7 @@ impl Child {
         Self::start(Command::new(env::current_exe().unwrap()), lock, variables)
     }
 
-    /// A process that the command `under` starts, which ends with it.
+    /// A process that is started by the command `under`, and ends with it.
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub fn under(under: &[&str], lock: LockRef<'_>) -> Self {
@@ -52,7 +52,7 @@ impl Child {
             LockRef::Path(path) => format!("path:{}", path.display()),
         };
         command
-            .args(["--exact", "kit::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
+            .args(["--exact", "helpers::child::serve", "--ignored", "--nocapture", "--test-threads", "1"])
             .env(PLACE, location)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
@@ -77,19 +77,19 @@ impl Child {
         self.process.id()
     }
 
-    /// Gives a command whose answer comes later, or never.
+    /// Sends a command whose answer comes later or never.
     pub fn tell(&self, command: &str) {
         writeln!(&self.commands, "{command}").unwrap();
     }
 
-    /// The answer to the oldest command that was told.
+    /// The answer to the oldest command that was sent.
     #[track_caller]
     pub fn answer(&self) -> String {
-        self.answer_within(SKIP_GRACE)
-            .unwrap_or_else(|| panic!("child {} gave no answer in {SKIP_GRACE:?}", self.pid()))
+        self.answer_within(TEST_TIMEOUT)
+            .unwrap_or_else(|| panic!("child {} gave no answer in {TEST_TIMEOUT:?}", self.pid()))
     }
 
-    /// As [`Child::answer`]; `None` if there is none in `time`.
+    /// Like [`Child::answer`]; `None` if there is no answer within `time`.
     #[track_caller]
     pub fn answer_within(&self, time: Duration) -> Option<String> {
         match self.answers.recv_timeout(time) {
@@ -105,7 +105,7 @@ impl Child {
         self.answer()
     }
 
-    /// Has the child take the lock (`read`, `write`, `upgradable`, `upgrade`).
+    /// Lets the child acquire the lock (`read`, `write`, `upgradable`, `upgrade`).
     #[track_caller]
     pub fn hold(&self, mode: &str) {
         assert_eq!(self.ask(mode), "granted");
@@ -122,19 +122,19 @@ impl Child {
         assert_eq!(self.ask("release"), "ok");
     }
 
-    /// Kills the child whatever it does, and waits for its end.
+    /// Kills the child at any instruction, and waits for its end.
     pub fn kill(mut self) {
         self.end();
     }
 
-    /// Lets the child end in its own way (`exit`, `abort`).
+    /// Lets the child end by itself (`exit`, `abort`).
     #[track_caller]
     pub fn end_by(mut self, command: &str) {
         self.tell(command);
         self.process.wait().unwrap();
     }
 
-    /// Stops the child at whatever instruction it is.
+    /// Stops the child at any instruction.
     pub fn stop(&self) {
         system::stop(&self.process);
     }
@@ -144,7 +144,7 @@ impl Child {
     }
 
     fn end(&mut self) {
-        // It ends stopped processes too. Both steps do nothing after the first time.
+        // This ends stopped processes too. Both calls have no effect after the first time.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -191,7 +191,7 @@ fn serve() {
         for line in io::stdin().lines().map_while(Result::ok) {
             let _ = said.send(line);
         }
-        process::exit(0); // the parent has gone
+        process::exit(0); // the parent has ended
     });
     let mut servant = Servant::default();
     for command in commands {
@@ -328,7 +328,7 @@ fn died(died: Option<OwnerDied>) -> String {
     died.map_or("nobody".into(), |died| format!("{} '{}' {}", died.pid, died.label, died.token))
 }
 
-/// Opens, uses and closes the lock `times`, and says what that left in this process.
+/// Opens, uses and closes the lock `times` times, and returns what that left in this process.
 fn churn(location: &str, times: u32) -> String {
     let use_it = || {
         let lock = open(location, &OpenOptions::new()).unwrap();
@@ -349,7 +349,7 @@ fn churn(location: &str, times: u32) -> String {
     if left.is_empty() { "nothing".into() } else { left }
 }
 
-/// How many more descriptors this process has with the lock open `times` more.
+/// How many more descriptors this process has after it has opened the lock `times` more times.
 fn descriptors(location: &str, times: usize) -> String {
     let count = || system::resources().into_iter().find(|(name, _)| *name == "descriptors").unwrap().1;
     let _first = open(location, &OpenOptions::new()).unwrap();
@@ -358,7 +358,7 @@ fn descriptors(location: &str, times: usize) -> String {
     (count() - before).to_string()
 }
 
-/// Opens the lock, adds one to a number that nothing else protects, and closes the lock, `times`.
+/// Opens the lock, increments an unprotected number, and closes the lock, `times` times.
 fn count(location: &str, times: u32, page: &Path) {
     let page = Page::open(page);
     for _ in 0..times {

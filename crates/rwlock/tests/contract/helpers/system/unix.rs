@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-/// Starts a process that does not outlive this one, even if it is stopped then (on macOS it may).
+/// Starts a process that does not outlive this one, even if it is stopped (on macOS it can).
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
     #[cfg(target_os = "linux")]
     {
@@ -20,7 +20,7 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Stops `child` at whatever instruction it is.
+/// Stops `child` at any instruction.
 pub fn stop(child: &Child) {
     signal(child, libc::SIGSTOP);
     let mut status = 0;
@@ -47,7 +47,7 @@ pub fn no_more_descriptors() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
 }
 
-/// What all threads of this process have used.
+/// The processor time of all threads of this process.
 pub fn processor_time() -> std::time::Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writes.
@@ -55,7 +55,8 @@ pub fn processor_time() -> std::time::Duration {
     std::time::Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
 }
 
-/// From now on the kernel refuses this thread what some do not have: open file description locks.
+/// From now on the kernel refuses to this thread what some systems lack: open file description
+/// locks.
 #[cfg(target_os = "linux")]
 pub fn no_open_file_locks() {
     let step = |code, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
@@ -80,7 +81,7 @@ pub fn no_open_file_locks() {
     assert_eq!(done, 0, "{}", io::Error::last_os_error());
 }
 
-/// What this process has that a lock may leave behind.
+/// The resources of this process that a lock could leak.
 #[cfg(target_os = "linux")]
 pub fn resources() -> Vec<(&'static str, usize)> {
     let count = |path| std::fs::read_dir(path).unwrap().count();
