@@ -33,6 +33,9 @@ export type LockErrorCode =
 
 const brand = Symbol.for('process-rwlock.LockError')
 
+/** Has an anchor for each code. */
+const ERRORS_PAGE = 'https://process-rwlock.github.io/process-rwlock/errors'
+
 /**
  * An error of a lock. Programs act on its `code`; its message says what to do.
  *
@@ -41,6 +44,8 @@ const brand = Symbol.for('process-rwlock.LockError')
 export class LockError extends Error {
   /** The kind of error. */
   readonly code: LockErrorCode
+  /** The section of the documentation about this kind of error, with its causes and remedies. */
+  readonly help: string
   /** With `ERR_LOCK_TIMEOUT`: the holders when the timeout had passed. */
   declare readonly holders?: Holder[]
   /**
@@ -66,6 +71,7 @@ export class LockError extends Error {
   constructor(code: LockErrorCode, message: string, holders?: Holder[]) {
     super(message)
     this.code = code
+    this.help = `${ERRORS_PAGE}#${code.toLowerCase()}`
     if (holders) this.holders = holders
   }
 

@@ -1,4 +1,5 @@
 // The helpers of the tests: child processes, waits with a time limit, and cleanup.
+export { median } from '../../scripts/lib/statistics.js'
 export { unlessEmulated } from './emulator.js'
 export { spawnChild, spawnNode } from './process.js'
 export { openLock, tempDir, uniqueName } from './resources.js'
@@ -7,5 +8,5 @@ export { mapPage } from './shared-page.js'
 export { linuxTest, testUnless } from './skip.js'
 export { test } from './test.js'
 export { spawnThread } from './thread.js'
-export { median, waitFor } from './time.js'
+export { waitFor } from './time.js'
 export { timeoutFactor } from './timeout-factor.js'

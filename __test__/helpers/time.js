@@ -18,10 +18,3 @@ export async function waitFor(condition, { bound = 10_000, every = 2, what = Str
     await new Promise((resolve) => setTimeout(resolve, every))
   }
 }
-
-/** @param {number[]} values not empty */
-export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}

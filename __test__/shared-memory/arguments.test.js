@@ -8,6 +8,7 @@ import * as everything from 'process-rwlock'
 import { LockError, RWLock } from 'process-rwlock'
 import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, tempDir, test, testUnless, uniqueName } from '../helpers/index.js'
+import { DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME_BYTES } from '../helpers/limits.js'
 
 /** @param {any} value */
 const any = (value) => value
@@ -61,7 +62,7 @@ test('a name that is empty, has a NUL, a lone surrogate or more than 255 bytes g
     ['\0', /NUL/],
     ['\ud800', /Unicode/],
     ['a\udc00b', /Unicode/],
-    ['x'.repeat(256), /255 .*256/],
+    ['x'.repeat(MAX_NAME_BYTES + 1), /255 .*256/],
     ['é'.repeat(128), /255 .*256/],
     ['x'.repeat(100_000), /255/],
   ])) {
@@ -77,8 +78,8 @@ test('a name that is empty, has a NUL, a lone surrogate or more than 255 bytes g
 test('any other string is a valid name', async (t) => {
   const base = uniqueName(t)
   for (const name of [
-    'x'.repeat(255 - base.length),
-    'é'.repeat((255 - base.length) >> 1),
+    'x'.repeat(MAX_NAME_BYTES - base.length),
+    'é'.repeat((MAX_NAME_BYTES - base.length) >> 1),
     '名前 🔒',
     ' ',
     'a/b\\c:d*e?"f<g>|',
@@ -163,7 +164,7 @@ test('options that are not an object give ERR_INVALID_ARG_TYPE in the constructo
 const OPENING = {
   capacity: {
     type: ['1', null, {}, true, 1n, () => {}],
-    value: [0, -1, 4096, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 32, 2 ** 32 + 1],
+    value: [0, -1, MAX_CAPACITY + 1, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 32, 2 ** 32 + 1],
   },
   fairness: { type: ['1', null, {}, true, 1n], value: [-1, Number.NaN, -Infinity, -0.001] },
   label: { type: [1, null, {}, true, Symbol('x'), ['x']], value: [] },
@@ -192,7 +193,7 @@ test('options may be omitted or undefined, and unknown options are ignored', (t)
   const one = openLock(t, name, undefined)
   const two = openLock(t, name, { capacity: undefined, fairness: undefined, label: undefined })
   const three = openLock(t, name, any({ unknown: true }))
-  for (const lock of [one, two, three]) t.is(lock.inspect().capacity, 128)
+  for (const lock of [one, two, three]) t.is(lock.inspect().capacity, DEFAULT_CAPACITY)
 })
 
 test('a label may hold a NUL, and may be empty', async (t) => {

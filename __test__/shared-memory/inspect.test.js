@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { RWLock } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnThread, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import { DEFAULT_CAPACITY } from '../helpers/limits.js'
 import { acquire, MODES, ops } from '../helpers/modes.js'
 
 const pooledChild = childPool()
@@ -14,7 +15,7 @@ const pooledChild = childPool()
 test('inspect() of a free lock shows no holders and no waiters', (t) => {
   const name = uniqueName(t)
   const { token, ...seen } = openLock(t, name).inspect()
-  t.deepEqual(seen, { name, holders: [], waiters: [], ownerDied: null, capacity: 128 })
+  t.deepEqual(seen, { name, holders: [], waiters: [], ownerDied: null, capacity: DEFAULT_CAPACITY })
   t.is(typeof token, 'bigint')
 })
 
@@ -96,7 +97,7 @@ test('RWLock.list() gives the inspect() result of every named lock, and of no lo
     list.filter(({ name }) => name === b),
     [
       {
-        capacity: 128,
+        capacity: DEFAULT_CAPACITY,
         ownerDied: null,
         holders: [{ pid: child.pid, mode: 'write', count: 1, label: 'rebuild' }],
       },

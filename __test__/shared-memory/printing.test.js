@@ -1,10 +1,12 @@
 // Printing and sending of locks, guards and snapshots, and methods without their object.
 import { EventEmitter, once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, spawnChild, test, uniqueName } from '../helpers/index.js'
+import { DEFAULT_CAPACITY } from '../helpers/limits.js'
 import { acquire, isFree, MODES } from '../helpers/modes.js'
 
 const pooledChild = childPool()
@@ -19,6 +21,17 @@ test('util.inspect of a lock shows its name, holders and waiters', async (t) => 
   t.is(inspect(lock, { depth: -1 }), '[RWLock]')
   lock.close()
   t.is(inspect(lock, { breakLength: Number.POSITIVE_INFINITY }), `RWLock { name: '${name}', closed: true }`)
+})
+
+test('a printed error links to the section of docs/errors.md about its code', (t) => {
+  const lock = openLock(t)
+  lock.close()
+  const error = /** @type {import('process-rwlock').LockError} */ (t.throws(() => lock.tryRead()))
+  const { code, help } = error
+  t.is(help, `https://process-rwlock.github.io/process-rwlock/errors#${code.toLowerCase()}`)
+  t.true(inspect(error).includes(help))
+  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  t.true(page.includes(`\n## ${code}\n`))
 })
 
 test('util.inspect of a guard shows its mode and its lock', async (t) => {
@@ -64,7 +77,7 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
     t.deepEqual(JSON.parse(JSON.stringify({ ownerDied })), { ownerDied: died })
     const seen = lock.inspect()
     const { holders, ...rest } = JSON.parse(JSON.stringify(seen))
-    t.deepEqual(rest, { name, waiters: [], token: `${token}`, ownerDied: died, capacity: 128 })
+    t.deepEqual(rest, { name, waiters: [], token: `${token}`, ownerDied: died, capacity: DEFAULT_CAPACITY })
     t.like(holders, [{ pid: process.pid, mode: 'read' }])
     t.false(Object.keys(seen).includes('toJSON'))
     t.deepEqual(structuredClone(seen), { ...seen }, 'and it can be cloned')

@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { RWLock } from 'process-rwlock'
+import { median } from '../../../scripts/lib/statistics.js'
 
 const ROUNDS = 6
 /** The number of waits on each lock. */
@@ -21,10 +22,6 @@ function pend(signal) {
       return n % 3 === 0 ? lock.acquireRead(options) : lock.acquireWrite(options)
     }),
   )
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]
 }
 
 /** The time to read a file, in ms. */

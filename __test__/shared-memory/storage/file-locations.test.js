@@ -31,6 +31,7 @@ import {
   test,
   usersTest,
 } from '../../helpers/index.js'
+import { MAX_CAPACITY } from '../../helpers/limits.js'
 import { refused } from '../../helpers/refused.js'
 import { BYTES } from './layout.js'
 
@@ -399,7 +400,7 @@ sandboxTest(
 
     await refused(
       t,
-      () => child.ask('open', { ref: { path: join(dir, 'big') }, options: { capacity: 4095 } }),
+      () => child.ask('open', { ref: { path: join(dir, 'big') }, options: { capacity: MAX_CAPACITY } }),
       'ERR_LOCK_ACCESS',
       /no space left/i,
     )

@@ -25,6 +25,7 @@ import {
   usersTest,
   waitFor,
 } from '../../helpers/index.js'
+import { MAX_CAPACITY } from '../../helpers/limits.js'
 import { endOf, refused } from '../../helpers/refused.js'
 import { AT, BYTES, noise, poke, u32, u64 } from './layout.js'
 
@@ -522,7 +523,7 @@ sandboxTest(
     const [first, second] = await Promise.all([box.spawnChild(), box.spawnChild()])
     await first.ask('hold', { ref: 'first', mode: 'write' })
     const before = box.files()
-    for (const options of [undefined, { capacity: 4095 }]) {
+    for (const options of [undefined, { capacity: MAX_CAPACITY }]) {
       await refused(
         t,
         () => second.ask('open', { ref: NAME, options }),

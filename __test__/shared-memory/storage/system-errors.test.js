@@ -16,6 +16,7 @@ import {
   uniqueName,
   usersTest,
 } from '../../helpers/index.js'
+import { MAX_CAPACITY } from '../../helpers/limits.js'
 import { refused } from '../../helpers/refused.js'
 
 const NAME = 'app/cache'
@@ -94,7 +95,7 @@ sandboxTest('a full or read-only file system gives ERR_LOCK_ACCESS', async (t) =
   box.run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir)
   const child = await box.spawnChild()
   const ref = { path: join(dir, 'lock') }
-  const options = { capacity: 4095 }
+  const options = { capacity: MAX_CAPACITY }
   const open = () => child.ask('open', { ref, options })
   await refusedBySystem(t, open, 'ENOSPC', 'fallocate', ref.path, /smaller capacity/, /another one/)
   box.run('mount', '-o', 'remount,ro', dir)
@@ -121,7 +122,7 @@ for (const [
     const box = await sandbox(t)
     box.run('mount', ...mount, '/dev/shm')
     const child = await box.spawnChild()
-    const open = () => child.ask('open', { ref: NAME, options: { capacity: 4095 } })
+    const open = () => child.ask('open', { ref: NAME, options: { capacity: MAX_CAPACITY } })
     await refusedBySystem(t, open, code, syscall, ...says)
   })
 }
