@@ -6,6 +6,7 @@ const { waits } = require('./waits.cjs')
 async function main() {
   const imported = await import('process-rwlock')
   same(imported, required)
+  same(await import('process-rwlock/file'), require('process-rwlock/file'))
   console.log(await waits(imported.RWLock, required.RWLock))
 }
 

@@ -1,10 +1,13 @@
 // An ES module, with CommonJS beside it.
 import * as imported from 'process-rwlock'
+import * as importedFile from 'process-rwlock/file'
 import { same } from './same.cjs'
 import { waits } from './waits.cjs'
 
 // Not by an import: bundlers would put something else in its place.
 const { createRequire } = process.getBuiltinModule('node:module')
-const required = createRequire(import.meta.url)('process-rwlock')
+const load = createRequire(import.meta.url)
+const required = load('process-rwlock')
 same(imported, required)
+same(importedFile, load('process-rwlock/file'))
 console.log(await waits(imported.RWLock, required.RWLock))

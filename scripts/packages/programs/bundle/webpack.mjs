@@ -10,7 +10,8 @@ webpack(
     target: 'node20',
     entry: resolve(entry),
     experiments: { outputModule: isModule },
-    externals: external ? { [external]: `${isModule ? 'module' : 'commonjs'} ${external}` } : {},
+    externals: external ? [new RegExp(`^${external}(/|$)`)] : [],
+    externalsType: isModule ? 'module' : 'commonjs',
     output: {
       path: resolve(dirname(outfile)),
       filename: basename(outfile),

@@ -1,5 +1,6 @@
 // CommonJS, with an ES module beside it.
 import * as required from 'process-rwlock'
+import { forFile } from 'process-rwlock/file'
 import { same } from '../same.cjs'
 import { waits } from '../waits.cjs'
 
@@ -8,6 +9,8 @@ async function main(): Promise<void> {
   same(imported, required)
   const lock: required.RWLock = new imported.RWLock()
   lock.close()
+  const fileLock: required.RWLock = forFile(__filename)
+  fileLock.close()
   console.log(await waits(imported.RWLock, required.RWLock))
 }
 
