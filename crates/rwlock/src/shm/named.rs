@@ -82,6 +82,7 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
                 Attempt::InUse => return Err(segment.in_use()),
                 _ => {}
             },
+            Found::Removed(segment) if removal::is_contradicted(&segment) => return Err(segment.in_use()),
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
             Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,

@@ -70,6 +70,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
         let segment = map(lock, location.clone())?;
         let cannot = |error| location.refused("remove", "fcntl", error);
         match removal::try_remove(&segment, |_| true).map_err(cannot)? {
+            Attempt::WasRemoved if removal::is_contradicted(&segment) => return Err(segment.in_use()),
             Attempt::Removed | Attempt::WasRemoved => return delete(segment, path).map(|()| true),
             Attempt::InUse | Attempt::Kept => return Err(segment.in_use()),
             Attempt::Contested => {}

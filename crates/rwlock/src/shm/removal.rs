@@ -66,6 +66,13 @@ pub(crate) fn is_removed(segment: &Segment) -> bool {
     load(segment).is_committed()
 }
 
+/// Whether a slot's byte is locked although the lock is removed. Either the memory is damaged and
+/// the lock is in use, or a process attaches at this moment and will notice the removal.
+pub(crate) fn is_contradicted(segment: &Segment) -> bool {
+    crash_point!(removed_probe);
+    segment.lock.is_in_use().unwrap_or(true)
+}
+
 /// For a caller that has taken the byte lock of a slot: prevents the removal of the lock. `false`
 /// if it is removed already.
 pub(crate) fn veto(segment: &Segment) -> bool {

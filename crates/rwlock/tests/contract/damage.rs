@@ -23,15 +23,16 @@ const HASH: u64 = 0xbcad_1506_40b6_7e69;
 const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
 const BYTES: usize = 24;
+const REMOVAL: usize = 312;
 const GATE: usize = 384;
-const LISTING: usize = 640;
+const READER_BITMAP: usize = 640;
 const SLOTS: usize = 1152;
 const SLOT: usize = 256;
 /// Offsets within a slot.
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
 const WAKE: usize = 136;
-const PASSES: usize = 156;
+const SKIP_COUNT: usize = 156;
 /// Gates that name slot 0.
 const UPGRADABLE: u64 = 1;
 const DRAINING: u64 = 2;
@@ -110,7 +111,7 @@ fn random_damage_ends_in_an_error_or_a_working_lock() {
         let mut bytes = whole.clone();
         // A few bytes where it matters: header, gate, reader bitmap and the first slots.
         for _ in 0..=random.u64(..12) {
-            let range = [0..CAPACITY + 4, GATE..GATE + 16, LISTING..LISTING + 8, SLOTS..SLOTS + 1024];
+            let range = [0..CAPACITY + 4, GATE..GATE + 16, READER_BITMAP..READER_BITMAP + 8, SLOTS..SLOTS + 1024];
             let range = range[random.usize(..4)].clone();
             bytes[range.start + random.usize(..range.len())] = random.u8(..);
         }
@@ -141,6 +142,36 @@ fn damage(lock: &TestLock, offset: usize, bytes: &[u8]) {
     let mut file = OpenOptions::new().write(true).open(lock.path()).unwrap();
     file.seek(SeekFrom::Start(offset as u64)).unwrap();
     file.write_all(bytes).unwrap();
+}
+
+/// The value that commits the removal of the lock.
+const REMOVED: u64 = 0b10;
+
+#[test]
+fn a_lock_in_use_is_not_removed_although_its_memory_says_that_it_is() {
+    let lock = TestLock::at_path();
+    let user = lock.child();
+    user.hold("write");
+    damage(&lock, REMOVAL, &REMOVED.to_le_bytes());
+    assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Busy);
+    assert!(lock.path().exists(), "the file of a lock in use was removed");
+    user.kill();
+    assert!(lock.remove().unwrap());
+}
+
+#[cfg(any(target_os = "linux", windows))]
+#[test]
+fn a_named_lock_in_use_is_not_removed_although_its_memory_says_that_it_is() {
+    let lock = TestLock::named();
+    let user = lock.child();
+    user.hold("write");
+    let (_, memory) = record_and_memory(&lock);
+    let mut file = OpenOptions::new().write(true).open(memory).unwrap();
+    file.seek(SeekFrom::Start(REMOVAL as u64)).unwrap();
+    file.write_all(&REMOVED.to_le_bytes()).unwrap();
+    assert_eq!(lock.remove().unwrap_err().kind(), ErrorKind::Busy);
+    user.kill();
+    assert!(!lock.remove().unwrap(), "what was removed already is only deleted");
 }
 
 #[test]
@@ -428,7 +459,7 @@ fn the_skip_grace_is_bounded_whatever_the_memory_contains() {
     drains.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 }); // in slot 1
     drains.poll(now()).unwrap();
     reader.release_read();
-    damage_slot(&lock, 1, PASSES, &u32::MAX.to_le_bytes());
+    damage_slot(&lock, 1, SKIP_COUNT, &u32::MAX.to_le_bytes());
     let deadline = now() + TEST_TIMEOUT.as_nanos() as u64;
     waits.wait(Mode::Read, WaitOptions { deadline, fairness: 0 }, || false).unwrap();
 }
