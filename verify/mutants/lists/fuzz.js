@@ -1,5 +1,5 @@
 // Faults that `npm run fuzz -- --mutants` must find, each by one fuzzer.
-import { becomes, condition, forces, point, replaces, returns } from '../operators.js'
+import { becomes, condition, forces, point, replaces } from '../operators.js'
 
 /** @type {(import('../mutate.js').Mutant & { target: string })[]} */
 export const mutants = [
@@ -22,11 +22,6 @@ export const mutants = [
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
     change: [replaces('#check_magic', '!$backing.fits($expected) ||', '')],
-  },
-  {
-    name: 'remove() trusts the removal word of a lock in use',
-    target: 'open',
-    change: [returns('is_contradicted', 'let _ = segment; false')],
   },
   {
     name: 'a wait sleeps only on a word that is zero',
