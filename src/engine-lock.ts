@@ -177,9 +177,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     checkFunction('fn', fn)
     const checked = checkOptions(options)
     const signal = checked?.signal
-    const engine = this.#engine
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
-    const run = new ScopedRun<T, Grant>(engine, signal === undefined ? body : unlessAborted(signal, body))
+    const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
@@ -187,7 +186,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     if (run.hold !== null) return promise
     const request = this.#request(mode, checked)
     try {
-      return runOnceGranted(run, request.promise)
+      return runOnceGranted(run.fn, request.promise)
     } catch (error) {
       request.abandoned = true
       throw error
@@ -203,10 +202,7 @@ function checkOptions(options: AcquireOptions | undefined): AcquireOptions | und
 class ScopedRun<T, Grant> {
   hold: Hold<Grant> | null = null
 
-  constructor(
-    readonly engine: LockEngine<Grant>,
-    readonly fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
-  ) {}
+  constructor(readonly fn: (guard: Hold<Grant>) => T | PromiseLike<T>) {}
 }
 
 // Functions of their own, because a closure in the method would hold all its variables: that cost
@@ -228,16 +224,22 @@ function unlessAborted<T, Grant>(
  * nothing has that promise.
  */
 function runSoon<T, Grant>(run: ScopedRun<T, Grant>): Promise<T> {
-  return tick.then(() => (run.hold === null ? (undefined as never) : runHeld(run, run.hold)))
+  return tick.then(() => (run.hold === null ? (undefined as never) : runHeld(run.fn, run.hold)))
 }
 
-function runOnceGranted<T, Grant>(run: ScopedRun<T, Grant>, granted: Promise<Hold<Grant>>): Promise<T> {
-  return granted.then((hold) => runHeld(run, hold))
+function runOnceGranted<T, Grant>(
+  fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
+  granted: Promise<Hold<Grant>>,
+): Promise<T> {
+  return granted.then((hold) => runHeld(fn, hold))
 }
 
-function runHeld<T, Grant>({ engine, fn }: ScopedRun<T, Grant>, hold: Hold<Grant>): T | Promise<T> {
+function runHeld<T, Grant>(
+  fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
+  hold: Hold<Grant>,
+): T | Promise<T> {
   // Closed after the grant: then the hold has ended, and `fn` must not run.
-  engine.assertOpen()
+  hold.assertLockOpen()
   let result: T
   try {
     const returned = fn(hold)

@@ -114,6 +114,11 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
   }
 
+  /** @throws `ERR_LOCK_CLOSED` */
+  assertLockOpen(): void {
+    if (this.#engine.closed) this.#engine.assertOpen()
+  }
+
   /** Ends the hold of a function that threw. */
   fail(): void | Promise<void> {
     return this.#end(FAILED)
@@ -198,7 +203,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   }
 
   #assertHeld(): void {
-    if (this.#engine.closed) this.#engine.assertOpen()
+    this.assertLockOpen()
     if (this.ended) throw closed(`this hold of ${this.#engine.text} was released: acquire the lock again`)
   }
 
