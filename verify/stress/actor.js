@@ -100,7 +100,7 @@ export class Actor {
     const op = this.#recorder.acquire(MODES[mode], WAIT)
     let guard
     try {
-      guard = await this.#lock[METHODS[mode].acquire](impatience(dice))
+      guard = await this.#lock[METHODS[mode].acquire](waitLimits(dice))
     } catch (error) {
       return this.#denied(op, error)
     }
@@ -125,7 +125,7 @@ export class Actor {
         const fails = dice.chance(0.1)
         release = this.#recorder.release(held.id, held.mode, fails ? FAILED : CONSISTENT)
         if (fails) throw THROWN
-      }, impatience(dice))
+      }, waitLimits(dice))
     } catch (error) {
       if (!held) return this.#denied(op, error)
       if (error !== THROWN) throw error
@@ -232,7 +232,7 @@ export class Actor {
     if (kind === 1) return this.#tryUpgrade(dice, held)
     const op = this.#recorder.upgrade(held.id, WAIT)
     try {
-      await held.guard.upgrade(impatience(dice))
+      await held.guard.upgrade(waitLimits(dice))
     } catch (error) {
       this.#denied(op, error)
       if (!held.ended) await this.#read(dice, held)
@@ -296,7 +296,7 @@ export class Actor {
 }
 
 /** How long to wait, if not for ever. @param {Dice} dice */
-function impatience(dice) {
+function waitLimits(dice) {
   const kind = dice.below(4)
   if (kind < 2) return undefined
   if (kind === 2) return { timeout: dice.next() * 8 }

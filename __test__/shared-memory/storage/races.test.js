@@ -14,7 +14,7 @@ import {
 } from '../../helpers/index.js'
 import { BYTES } from './layout.js'
 
-const storm = new URL('./programs/opens-and-counts.js', import.meta.url)
+const opener = new URL('./programs/opens-and-counts.js', import.meta.url)
 const churn = new URL('./programs/opens-and-closes.js', import.meta.url)
 /** ms; for waits for the start of 50 processes on a loaded machine. */
 const LATE = { bound: 60_000 }
@@ -32,7 +32,7 @@ sandboxTest(
     t.timeout(90_000 * timeoutFactor)
     const box = await sandbox(t)
     const dir = tempDir(t)
-    const children = Array.from({ length: 50 }, () => box.spawnNode(storm))
+    const children = Array.from({ length: 50 }, () => box.spawnNode(opener))
     for (const child of children) await child.next('ready', LATE)
 
     for (let round = 0; round < 2; round++) {
@@ -61,7 +61,7 @@ sandboxTest('60 processes that open and close one lock repeatedly at the same ti
   t.timeout(90_000 * timeoutFactor)
   const box = await sandbox(t)
   const dir = tempDir(t)
-  const children = Array.from({ length: 60 }, () => box.spawnNode(storm))
+  const children = Array.from({ length: 60 }, () => box.spawnNode(opener))
   for (const child of children) await child.next('ready', LATE)
   for (const ref of ['a lock', { path: join(dir, 'lock') }]) {
     const { counter, count } = counterIn(dir)

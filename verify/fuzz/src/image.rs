@@ -18,14 +18,14 @@ const SLOT: usize = 256;
 const GATE: (usize, usize) = (384, 8);
 const FENCE: (usize, usize) = (392, 8);
 const TICKET: (usize, usize) = (512, 8);
-const LISTING: (usize, usize) = (640, 8);
+const READER_BITMAP: (usize, usize) = (640, 8);
 /// Offset and size. The gate comes more often: most depends on it.
 const HEAD: [(usize, usize); 16] = [
     GATE,
     GATE,
     GATE,
     GATE,
-    LISTING,
+    READER_BITMAP,
     FENCE,
     TICKET,
     (304, 8), // high_water

@@ -63,14 +63,14 @@ fn set_word(path: &Path, at: usize, value: u64) {
 }
 
 /// The last token in the file.
-const FENCE: usize = 392;
+const LAST_TOKEN: usize = 392;
 const MINUTE: u64 = 60_000_000_000;
 
 /// A lock that was created a minute ago, independent of the tokens of this user's other locks.
 fn lock_of_a_minute_ago() -> TestLock {
     let lock = TestLock::at_path();
     drop(lock.open());
-    set_word(lock.path(), FENCE, now() - MINUTE);
+    set_word(lock.path(), LAST_TOKEN, now() - MINUTE);
     lock
 }
 
@@ -94,9 +94,9 @@ fn a_file_restored_to_an_earlier_state_issues_no_token_twice() {
 fn tokens_do_not_go_back_with_the_clock() {
     let lock = lock_of_a_minute_ago();
     let ahead = now() + 60 * MINUTE;
-    set_word(lock.path(), FENCE, ahead);
+    set_word(lock.path(), LAST_TOKEN, ahead);
     let token = lock.open().write().unwrap().token();
-    set_word(lock.path(), FENCE, 0); // otherwise all later locks of this user would start above it
+    set_word(lock.path(), LAST_TOKEN, 0); // otherwise all later locks of this user would start above it
     assert_eq!(token, ahead + 1);
 }
 
@@ -136,12 +136,12 @@ fn the_token_of_a_dead_writer_is_kept_when_tokens_are_raised() {
 fn the_tokens_of_an_attachment_stay_close_to_its_token_base() {
     let lock = lock_of_a_minute_ago();
     let a_year_ago = now() - 365 * 24 * 60 * MINUTE;
-    set_word(lock.path(), FENCE, a_year_ago);
+    set_word(lock.path(), LAST_TOKEN, a_year_ago);
     set_word(lock.path(), 32, a_year_ago); // the creation time
     let own = lock.attach();
     assert!(own.try_write());
     assert_eq!(own.token() - own.token_base(), 1);
-    assert!(word(lock.path(), FENCE) > a_year_ago + 1_000_000_000);
+    assert!(word(lock.path(), LAST_TOKEN) > a_year_ago + 1_000_000_000);
 }
 
 // ---- unfinished
