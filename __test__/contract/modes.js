@@ -7,7 +7,7 @@
  * @typedef {import('process-rwlock').AsyncGuard} AsyncGuard
  */
 
-export const MODES = /** @type {const} */ (['read', 'write', 'upgradable'])
+export { MODES, never, ops, TOGETHER } from '../helpers/modes.js'
 
 /** @type {Record<string, (lock: AsyncRWLock, options?: AcquireOptions) => Promise<AsyncGuard>>} */
 export const acquire = {
@@ -23,28 +23,9 @@ export const tryTo = {
   upgradable: async (lock) => lock.tryUpgradable(),
 }
 
-/** The same as commands for another owner (`helpers/child.js`). */
-export const ops = {
-  read: { acquire: 'acquireRead', try: 'tryRead' },
-  write: { acquire: 'acquireWrite', try: 'tryWrite' },
-  upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
-}
-
-/** Whether a mode (inner) is granted while another is held (outer). */
-export const TOGETHER = {
-  read: { read: true, write: false, upgradable: true },
-  write: { read: false, write: false, upgradable: false },
-  upgradable: { read: true, write: false, upgradable: false },
-}
-
 /** Whether the lock has no holder. @param {AsyncRWLock} lock */
 export async function isFree(lock) {
   const guard = await lock.tryWrite()
   await guard?.release()
   return guard !== null
-}
-
-/** A function that must not run. */
-export function never() {
-  throw new Error('it must not run')
 }
