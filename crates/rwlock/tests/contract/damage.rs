@@ -25,7 +25,7 @@ const CAPACITY: usize = 20;
 const BYTES: usize = 24;
 const GATE: usize = 384;
 const LISTING: usize = 640;
-const SLOTS: usize = 1152;
+const SLOTS: usize = 3328;
 const SLOT: usize = 256;
 /// Offsets within a slot.
 const TOKEN: usize = 8;
