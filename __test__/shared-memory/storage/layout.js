@@ -16,6 +16,7 @@ export const AT = {
   gate: 384,
   lastToken: 392,
   ticket: 512,
+  stamp: 1152,
   /** @param {number} slot */
   reads: (slot) => 3328 + slot * 256,
   /** @param {number} slot */
