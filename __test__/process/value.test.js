@@ -31,8 +31,9 @@ for (const [where, newRef] of REFS) {
         t.true(isWhole(guard.value))
         t.deepEqual(guard.value, lock.inspect().value)
       })
-      await lock.write((guard) => guard.setValue(`round ${round}`))
-      t.is(new TextDecoder().decode(lock.inspect().value ?? undefined), `round ${round}`)
+      const next = new Uint8Array(9).fill(round)
+      await lock.write((guard) => guard.setValue(next))
+      t.deepEqual(lock.inspect().value, next)
     }
   })
 }
