@@ -79,16 +79,24 @@ export const mutants = [
     change: [replaces('block', 'self.mute()', '0')],
   },
   // The value.
-  weaker('value_stamp_load', 'Relaxed', {
+  {
+    name: 'value_stamp_load: Relaxed',
+    change: [replaces('Value::set', 'stamp.load(Acquire)', 'stamp.load(Relaxed)')],
     survives: 'the write hold orders the writers; the load is for what a dead writer published',
-  }),
+  },
   {
     name: 'no fence before a buffer is filled',
     breaks: 'a reader does not notice that it copies a buffer that is being filled again',
     change: [replaces('Value::set', 'fence(Release);', '')],
   },
-  weaker('value_publish', 'Relaxed'),
-  weaker('value_load', 'Relaxed'),
+  {
+    name: 'value_publish: Relaxed',
+    change: [replaces('Value::set', 'store(stamp.0, Release)', 'store(stamp.0, Relaxed)')],
+  },
+  {
+    name: 'value_load: Relaxed',
+    change: [replaces('Value::copy', 'stamp.load(Acquire)', 'stamp.load(Relaxed)')],
+  },
   {
     name: 'no fence after a buffer is copied',
     breaks: 'a reader loads the stamp again before it has copied the buffer',
