@@ -91,6 +91,9 @@ export declare const MAX_LABEL_BYTES: number
 /** The longest name, in bytes of UTF-8. */
 export declare const MAX_NAME_BYTES: number
 
+/** The greatest length of a lock's value, in bytes. */
+export declare const MAX_VALUE_BYTES: number
+
 /**
  * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
  * this thread has the lock open, its attachment gets another handle. Without `last`, returns
@@ -181,6 +184,9 @@ export declare function returnGrant(attachment: number, modeCode: number): void
 /** Sets the label of the attachment. */
 export declare function setLabel(attachment: number, label: string): void
 
+/** Replaces the lock's value, under the attachment's write hold. */
+export declare function setValue(attachment: number, value?: Uint8Array | undefined | null): void
+
 /** The state of a lock at one moment. */
 export interface Snapshot {
   name?: string
@@ -190,6 +196,7 @@ export interface Snapshot {
   holders: Array<Participant>
   waiters: Array<Participant>
   ownerDied?: OwnerDied
+  value?: Uint8Array
 }
 
 /** Why a request was not granted in time. */
@@ -206,6 +213,9 @@ export declare function tryUpgradable(attachment: number): number
  * needed. Returns its grant, or else 0.
  */
 export declare function tryUpgrade(attachment: number): number
+
+/** The lock's value. For holders. */
+export declare function value(attachment: number): Uint8Array | null
 
 /**
  * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.

@@ -16,6 +16,11 @@ export interface EngineCapabilities {
   readonly upgradable: boolean
   /** It reports a writer whose hold ended without release. */
   readonly ownerDied: boolean
+  /**
+   * Its locks have a value. Without it `guard.value` and `guard.setValue()` fail with
+   * `ERR_LOCK_UNSUPPORTED`, and `inspect().value` is `null`.
+   */
+  readonly value: boolean
 }
 
 /**
@@ -71,6 +76,17 @@ export interface LockEngine<Grant = unknown> {
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
   /** The fencing token of a hold. */
   tokenOf(grant: Grant): bigint
+
+  /** The lock's value, for a hold. Called only with the capability `value`. */
+  getValue(hold: Hold<Grant>): Awaitable<Uint8Array | null>
+  /**
+   * Replaces the lock's value as a whole, for a write hold: other processes see the old value or
+   * the new one, whatever happens. `value` is not changed later. Called only with the capability
+   * `value`.
+   *
+   * @throws `ERR_INVALID_ARG_VALUE` if it is longer than the engine stores.
+   */
+  setValue(hold: Hold<Grant>, value: Uint8Array | null): void | Promise<void>
 
   inspect(): Awaitable<LockSnapshot>
   /** Ends every request and hold of this lock. */

@@ -20,6 +20,8 @@ export type LockErrorCode =
   | 'ERR_LOCK_ACCESS'
   /** The lock is in use, or the hold is being upgraded. */
   | 'ERR_LOCK_BUSY'
+  /** The hold does not have the mode that the call needs: only a write hold sets the value. */
+  | 'ERR_LOCK_MODE'
   /**
    * Thrown when the package is loaded: there is no build for this platform, or it is not installed.
    * Thrown when a lock is opened: the system lacks a required feature.

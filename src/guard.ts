@@ -1,4 +1,5 @@
 import { throwIfAborted } from './abort.js'
+import { bytesOf } from './bytes.js'
 import type { LockEngine } from './engine.js'
 import { invalidThis, invalidValue, LockError } from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
@@ -200,6 +201,35 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
     this.#endUpgrade('the hold was downgraded while its upgrade was pending')
     return this.#engine.downgrade(this, target)
+  }
+
+  get value(): Awaitable<Uint8Array | null> {
+    this.#assertHeld()
+    this.#assertValues()
+    return this.#engine.getValue(this)
+  }
+
+  setValue(value: Uint8Array | string | null): void | Promise<void> {
+    Hold.#check(this, 'setValue')
+    const bytes = bytesOf(value)
+    this.#assertHeld()
+    this.#assertValues()
+    if (this.held !== WRITE) {
+      throw new LockError(
+        'ERR_LOCK_MODE',
+        `a hold of ${this.#engine.text} for ${this.mode} cannot set its value: acquire the lock with lock.write(), or ` +
+          'upgrade this hold first',
+      )
+    }
+    return this.#engine.setValue(this, bytes)
+  }
+
+  #assertValues(): void {
+    if (this.#engine.capabilities.value) return
+    throw new LockError(
+      'ERR_LOCK_UNSUPPORTED',
+      `${this.#engine.text} has no value: its engine does not support it`,
+    )
   }
 
   #assertHeld(): void {

@@ -1,5 +1,6 @@
 // Output of locks and guards for `util.inspect`, and of snapshots for `JSON.stringify`.
 import { inspect as inspectOfNode } from 'node:util'
+import { isBytes } from './bytes.js'
 
 export type Inspect = (value: unknown, options?: object) => string
 
@@ -28,13 +29,19 @@ export function show(
   return `${name} ${inspect(found, { ...options, depth })}`
 }
 
-/** Lets `JSON.stringify` write the bigints in `value` as strings. Otherwise it fails on them. */
+/**
+ * Lets `JSON.stringify` write the bigints in `value` as strings, on which it fails otherwise, and
+ * bytes in base64.
+ */
 export function writable<T extends object>(value: T): T {
   return Object.defineProperty(value, 'toJSON', { value: toJSON, configurable: true, writable: true })
 }
 
 function toJSON(this: object): object {
-  return Object.fromEntries(
-    Object.entries(this).map(([key, value]) => [key, typeof value === 'bigint' ? `${value}` : value]),
-  )
+  return Object.fromEntries(Object.entries(this).map(([key, value]) => [key, inJSON(value)]))
+}
+
+function inJSON(value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}`
+  return isBytes(value) ? Buffer.from(value).toString('base64') : value
 }

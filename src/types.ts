@@ -120,6 +120,11 @@ export interface LockSnapshot {
   ownerDied: OwnerDied | null
   /** The number of attachments that can have the lock open at once. */
   capacity: number
+  /**
+   * The lock's value, which `guard.setValue()` sets; `null` if there is none. `JSON.stringify` writes
+   * it in base64.
+   */
+  value: Uint8Array | null
 }
 
 /**
@@ -150,6 +155,13 @@ export interface AsyncGuard extends AsyncDisposable {
    */
   readonly ownerDied: OwnerDied | null
   /**
+   * The lock's value, as the last writer left it; for a write hold also what it has set itself.
+   * `null` if there is none. Each access gives a new copy.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended.
+   */
+  readonly value: Uint8Array | null | Promise<Uint8Array | null>
+  /**
    * Ends the hold. No effect if it has ended already. A promise that this returns may be ignored.
    */
   release(): void | Promise<void>
@@ -177,6 +189,25 @@ export interface AsyncGuard extends AsyncDisposable {
    * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void | Promise<void>
+  /**
+   * Replaces the lock's value: up to 1,024 bytes that live with the lock, such as who leads, an
+   * address, a version or a cursor. A string is stored as UTF-8; `null` removes the value. Only for
+   * a write hold.
+   *
+   * Others see the new value at once, while the hold lasts: holders as {@link AsyncGuard.value}, and
+   * processes that hold nothing as `inspect().value`. It is replaced as a whole: if the process dies
+   * at any instruction, the old value or the new one is left.
+   *
+   * It lasts as long as the memory of the lock: until its last close, or its removal; for a lock
+   * with a path, as long as the file. After a power failure, the file has a value that was set
+   * earlier, or none; never a mixture.
+   *
+   * Source: the lock value block of the VMS distributed lock manager.
+   *
+   * @throws `ERR_LOCK_MODE` if the hold is not a write hold; `ERR_LOCK_CLOSED` if it has ended;
+   * `ERR_INVALID_ARG_VALUE` for more than 1,024 bytes; `ERR_INVALID_ARG_TYPE`.
+   */
+  setValue(value: Uint8Array | string | null): void | Promise<void>
 }
 
 /**
@@ -191,6 +222,13 @@ export interface AsyncGuard extends AsyncDisposable {
  * `process.emitWarning()` with the code `RWLOCK_GUARD_LOST`.
  */
 export interface Guard extends AsyncGuard, Disposable {
+  /**
+   * The lock's value, as the last writer left it; for a write hold also what it has set itself.
+   * `null` if there is none. Each access gives a new copy.
+   *
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended.
+   */
+  readonly value: Uint8Array | null
   /** Ends the hold. No effect if it has ended already. */
   release(): void
   /**
@@ -207,6 +245,25 @@ export interface Guard extends AsyncGuard, Disposable {
    * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void
+  /**
+   * Replaces the lock's value: up to 1,024 bytes that live with the lock, such as who leads, an
+   * address, a version or a cursor. A string is stored as UTF-8; `null` removes the value. Only for
+   * a write hold.
+   *
+   * Others see the new value at once, while the hold lasts: holders as {@link Guard.value}, and
+   * processes that hold nothing as `inspect().value`. It is replaced as a whole: if the process dies
+   * at any instruction, the old value or the new one is left.
+   *
+   * It lasts as long as the memory of the lock: until its last close, or its removal; for a lock
+   * with a path, as long as the file. After a power failure, the file has a value that was set
+   * earlier, or none; never a mixture.
+   *
+   * Source: the lock value block of the VMS distributed lock manager.
+   *
+   * @throws `ERR_LOCK_MODE` if the hold is not a write hold; `ERR_LOCK_CLOSED` if it has ended;
+   * `ERR_INVALID_ARG_VALUE` for more than 1,024 bytes; `ERR_INVALID_ARG_TYPE`.
+   */
+  setValue(value: Uint8Array | string | null): void
 }
 
 /**

@@ -44,6 +44,14 @@ const FOUND_BY = {
   'deaths are not reported': [
     'owner-died: ownerDied gives the process, the thread, the label and the token of the hold',
   ],
+  'values are not stored': [
+    'value: a value is visible to those who hold nothing while the write hold lasts',
+    'value: a value has 0 to 1024 bytes',
+    'value: a hold for read cannot set the value',
+  ],
+  'a value is stored at the release': [
+    'value: a value is visible to those who hold nothing while the write hold lasts',
+  ],
   'a death is reported once': [
     'owner-died: ownerDied is reported to readers, upgradables, writers and inspect(), in every process',
   ],

@@ -5,7 +5,7 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
  *   with 0 for strict order; `processes`: other processes can open the lock; `threads`: worker
  *   threads can, each as an owner of its own
@@ -29,14 +29,14 @@ const ENGINES = [
       name: uniqueName,
       path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
     },
-    capabilities: ['upgradable', 'ownerDied', 'sync', 'fairness', 'processes', 'threads'],
+    capabilities: ['upgradable', 'ownerDied', 'value', 'sync', 'fairness', 'processes', 'threads'],
     exitDetection: 100,
   },
   {
     name: 'in process',
     module: new URL('./engines/in-process.js', import.meta.url),
     refs: { name: () => randomUUID() },
-    capabilities: ['upgradable'],
+    capabilities: ['upgradable', 'value'],
     exitDetection: 0,
   },
 ]

@@ -84,6 +84,13 @@ const ops = {
     return describe(guardOf(guard))
   },
 
+  value({ guard }) {
+    return guardOf(guard).value
+  },
+  async setValue({ guard, value }) {
+    await guardOf(guard).setValue(value)
+  },
+
   inspect({ lock }) {
     return lockOf(lock).inspect()
   },

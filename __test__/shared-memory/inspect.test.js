@@ -15,14 +15,21 @@ const pooledChild = childPool()
 test('inspect() of a free lock shows no holders and no waiters', (t) => {
   const name = uniqueName(t)
   const { token, ...seen } = openLock(t, name).inspect()
-  t.deepEqual(seen, { name, holders: [], waiters: [], ownerDied: null, capacity: DEFAULT_CAPACITY })
+  t.deepEqual(seen, {
+    name,
+    holders: [],
+    waiters: [],
+    ownerDied: null,
+    capacity: DEFAULT_CAPACITY,
+    value: null,
+  })
   t.is(typeof token, 'bigint')
 })
 
 test('inspect() of a lock by path shows the path instead of the name', (t) => {
   const path = join(tempDir(t), 'x.lock')
   const { token, ...seen } = openLock(t, { path }, { capacity: 9 }).inspect()
-  t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9 })
+  t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9, value: null })
   t.is(typeof token, 'bigint')
 })
 

@@ -77,7 +77,14 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
     t.deepEqual(JSON.parse(JSON.stringify({ ownerDied })), { ownerDied: died })
     const seen = lock.inspect()
     const { holders, ...rest } = JSON.parse(JSON.stringify(seen))
-    t.deepEqual(rest, { name, waiters: [], token: `${token}`, ownerDied: died, capacity: DEFAULT_CAPACITY })
+    t.deepEqual(rest, {
+      name,
+      waiters: [],
+      token: `${token}`,
+      ownerDied: died,
+      capacity: DEFAULT_CAPACITY,
+      value: null,
+    })
     t.like(holders, [{ pid: process.pid, mode: 'read' }])
     t.false(Object.keys(seen).includes('toJSON'))
     t.deepEqual(structuredClone(seen), { ...seen }, 'and it can be cloned')

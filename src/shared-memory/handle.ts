@@ -16,7 +16,7 @@ import { translate, translated, withSystemError } from './translate.js'
 /** A hold in shared memory. */
 export type SharedHold = Hold<number> & Guard
 
-const CAPABILITIES: EngineCapabilities = { sync: true, upgradable: true, ownerDied: true }
+const CAPABILITIES: EngineCapabilities = { sync: true, upgradable: true, ownerDied: true, value: true }
 
 /** Every open handle of this copy of the library, by its number. */
 export const handles = new Map<number, Handle>()
@@ -244,6 +244,14 @@ export class Handle implements LockEngine<number> {
   #ownerDied(): OwnerDied | null {
     const died = binding.ownerDied(this.attachment)
     return died == null ? null : writable(died)
+  }
+
+  getValue(): Uint8Array | null {
+    return binding.value(this.attachment) ?? null
+  }
+
+  setValue(_hold: Hold<number>, value: Uint8Array | null): void {
+    translated(() => binding.setValue(this.attachment, value))
   }
 
   inspect(): LockSnapshot {

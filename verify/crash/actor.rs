@@ -22,6 +22,8 @@ use crate::stage::{self, Actor as Mailbox, Inside, Phase, Stage, letter};
 const CAPACITY: u64 = 6;
 /// See `attachment.rs`.
 const PRUNE_INTERVAL: u64 = 1024;
+/// Of a value: some words, and a part of one.
+const VALUE_BYTES: usize = 17;
 /// As in `RwLock`.
 const FAIRNESS: u64 = 1_000_000;
 
@@ -205,6 +207,16 @@ impl Actor {
                 self.attachment().set_hold_label(true, argument);
                 self.attachment().set_hold_label(false, argument);
             }
+            "set" | "unset" => {
+                let number = argument.parse().unwrap_or(0);
+                let value = (number != 0).then_some([number as u8; VALUE_BYTES]);
+                let mut set = Ok(());
+                self.stage.set_value(number, || {
+                    set = self.attachment().set_value(value.as_ref().map(|value| &value[..]));
+                });
+                return answered(set);
+            }
+            "look" => self.look(),
             "inspect" => drop(self.attachment().inspect()),
             "stamp" => self.attachment().stamp_read(),
             "write-until-pruning" => loop {
@@ -278,6 +290,17 @@ impl Actor {
         if died.as_ref().map_or(0, |died| died.pid) != expected || died.is_some() != attachment.is_poisoned() {
             self.stage.fail(&format!("{} reports that {died:?} died, not pid {expected}", letter(self.me)));
         }
+    }
+
+    /// A value has its number in each byte.
+    fn look(&self) {
+        self.stage.check_value(self.me, || match self.attachment().value() {
+            None => Ok(0),
+            Some(value) if value.len() == VALUE_BYTES && value.iter().all(|byte| *byte == value[0]) => {
+                Ok(value[0].into())
+            }
+            Some(value) => Err(format!("{value:?}")),
+        });
     }
 
     fn begin_leave(&self) {
@@ -365,6 +388,7 @@ impl Actor {
         if self.attachment.is_none() {
             return "ok".into();
         }
+        self.look();
         for words in [["write"], ["release"], ["read"], ["release"], ["upgradable"], ["release"], ["close"]] {
             let answer = self.carry_out(&words);
             if answer != "ok" {
@@ -380,6 +404,7 @@ impl Actor {
         if answer != "ok" {
             return answer;
         }
+        self.look();
         let seen = self.attachment().inspect();
         let (died, expected) = (seen.owner_died.map_or(0, |died| died.pid), self.stage.expected.load(SeqCst));
         if !seen.holders.is_empty() || !seen.waiters.is_empty() || died != expected {

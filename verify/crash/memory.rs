@@ -6,7 +6,7 @@ use std::path::PathBuf;
 const NAME: usize = 48;
 const GATE: usize = 384;
 const FENCE: usize = 392;
-const SLOTS: usize = 1152;
+const SLOTS: usize = 3328;
 const SLOT: usize = 256;
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;

@@ -50,6 +50,21 @@ pub const SCENARIOS: &[Scenario] = &[
     path("downgrade-to-read", "v open\n b open\n ! write, down-read, release"),
     path("nested-in-turn", "v open\n b open\n ! read, request read, poll, release, release"),
     path("wait-uncontended", "v open\n b open\n ! wait-read, release, wait-upgradable, release, wait-write, release"),
+    // ---- the value
+    path("set-value", "v open\n b open\n ! write, set 1, set 2, set 3, release"),
+    path(
+        "set-value-again",
+        "a open, write, set 1, set 2, release\n v open\n b open\n ! write, set 3, unset, set 4, release",
+    ),
+    path("look-beside-writer", "a open, write, set 1\n v open\n b open\n ! look, inspect\n done v\n a set 2, release"),
+    path(
+        "set-after-a-dead-writer",
+        "d open, write, set 1\n v open\n b open\n dies d value_seal set 2\n ! write, look, set 3, release, look",
+    ),
+    path(
+        "set-while-others-look",
+        "a open\n v open\n b open\n ! write, set 1, set 2, down-read, look, release\n done v\n a look\n b look",
+    ),
     // ---- another process comes during the operation
     path(
         "try-read-meets-writer",

@@ -44,6 +44,8 @@ pub struct Stage {
     pub actors: [Actor; ACTORS.len()],
     /// The pid that every holder must report as that of a writer that died inside.
     pub expected: AtomicU32,
+    /// The number of the lock's value, and of the one that a writer sets or has set. 0: there is none.
+    value: [AtomicU32; 2],
     /// The greatest fencing token seen.
     token: AtomicU64,
     /// Equal, except during a write.
@@ -128,6 +130,26 @@ impl Stage {
         // SAFETY: the memory is writable and this long, and no other process uses it now.
         unsafe { ptr::write_bytes(ptr::from_ref(self).cast_mut(), 0, 1) };
         self.token.store(token, SeqCst);
+    }
+
+    // ---- the value
+
+    /// A writer sets the value of this number. If it dies in `set`, either may be the value.
+    pub fn set_value(&self, number: u32, set: impl FnOnce()) {
+        self.value[1].store(number, SeqCst);
+        set();
+        self.value[0].store(number, SeqCst);
+    }
+
+    /// The value is one that may be seen now.
+    pub fn check_value(&self, me: usize, look: impl FnOnce() -> Result<u32, String>) {
+        let before = self.value[0].load(SeqCst);
+        let seen = look();
+        let after = self.value.each_ref().map(|number| number.load(SeqCst));
+        match seen {
+            Ok(seen) if seen == before || after.contains(&seen) || after[0] != before => {}
+            seen => self.fail(&format!("{} finds the value {seen:?}, not {before} or one of {after:?}", letter(me))),
+        }
     }
 
     // ---- news

@@ -17,6 +17,7 @@ use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
 use crate::protocol::slot::Reads;
 use crate::protocol::wake;
 use crate::shm::claim;
+use crate::shm::layout::VALUE_BYTES;
 use crate::shm::lock_file::slot_byte;
 use crate::shm::removal::{self, Attempt};
 use crate::shm::segment::Segment;
@@ -847,4 +848,82 @@ fn a_writer_sees_a_reader_that_another_may_have_pruned() {
             ])
         });
     }
+}
+
+// ---- the value
+
+impl Participant {
+    /// Sets the value of the given number: it fills both words of a buffer.
+    fn set(&self, number: u8) {
+        self.own.set_value(Some(&[number; VALUE_BYTES])).unwrap();
+    }
+
+    /// The number of the value. A mixture of two values has a wrong checksum: then there is none, or an earlier one.
+    fn seen(&self) -> u8 {
+        let value = self.own.value().expect("a value");
+        assert!(value.len() == VALUE_BYTES && value.iter().all(|byte| *byte == value[0]), "a mixture: {value:?}");
+        value[0]
+    }
+
+    fn write_value(&self, numbers: &[u8]) {
+        self.wait(Write);
+        numbers.iter().for_each(|number| self.set(*number));
+        self.use_up(Write);
+    }
+}
+
+/// The value is number 0 at the start, and the third change fills the buffer of the first one again.
+fn value_of(writers: [&'static [u8]; 2], looks: usize) -> Ends {
+    check(move || {
+        let lock = Lock::new(3);
+        let [one, two, reader] = lock.participants();
+        one.write_value(&[0]);
+        let one = one.spawn(move |writer| writer.write_value(writers[0]));
+        let two = (!writers[1].is_empty()).then(|| two.spawn(move |writer| writer.write_value(writers[1])));
+        let seen: Vec<u8> = (0..looks).map(|_| reader.seen()).collect();
+        one.join().unwrap();
+        two.map(|two| two.join().unwrap());
+        seen.into_iter().map(|number| number.to_string()).collect::<String>()
+    })
+}
+
+#[test]
+fn a_reader_without_a_hold_finds_a_whole_value() {
+    value_of([&[1, 2], &[]], 1).are(&["0", "1", "2"]);
+}
+
+#[test]
+fn a_reader_without_a_hold_finds_no_older_value_than_before() {
+    value_of([&[1, 2], &[]], 2).are(&["00", "01", "02", "11", "12", "22"]);
+}
+
+#[test]
+fn a_reader_without_a_hold_finds_a_whole_value_of_two_writers_in_sequence() {
+    value_of([&[1], &[2]], 1).are(&["0", "1", "2"]);
+}
+
+/// Two readers with a hold, or a writer, find what the last write hold left.
+#[test]
+fn a_holder_finds_the_value_of_the_last_write_hold() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [writer, next, reader] = lock.participants();
+        writer.write_value(&[0]);
+        ends([
+            go(writer, |writer| writer.write_value(&[1, 2])),
+            go(next, |next| {
+                next.wait(Upgradable);
+                let seen = next.seen().to_string();
+                next.use_up(Upgradable);
+                seen
+            }),
+            go(reader, |reader| {
+                reader.wait(Read);
+                let seen = reader.seen().to_string();
+                reader.use_up(Read);
+                seen
+            }),
+        ])
+    })
+    .are(&[" 0 0", " 0 2", " 2 0", " 2 2"]);
 }

@@ -39,6 +39,7 @@
 #define W_TO_U       64
 #define FAILED      128      /* releases a write hold without clearing the poison */
 #define ABANDONED   256      /* closes inside a write hold, as if killed there */
+#define SET         512      /* sets the value */
 #ifndef MORE
 #define MORE 1               /* how many of the ACTS per acquisition */
 #endif
@@ -50,6 +51,9 @@
 #endif
 #ifndef CHECKS
 #define CHECKS 0              /* peer checks, or checks of a failing try, that come at any time */
+#endif
+#ifndef LOOKS
+#define LOOKS 0              /* how often a process without a hold reads the value */
 #endif
 #ifndef PRUNES
 #define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
@@ -127,6 +131,11 @@ bit   wake[SLOTS];
 bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
 bit   in_try[SLOTS];                              /* its owner is in a try: if it drains, it does not wait for the readers */
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
+#if ACTS & SET
+byte  stamp = 0;                                  /* the number of the value: its lowest bit is the buffer */
+byte  buffers[4];                                 /* two buffers of two words; value number n has n in both */
+#define BUFFER(n) (((n) & 1) * 2)
+#endif
 #if OPENS
 byte  high_water = N;                             /* the number of slots, and how often that was changed */
 #define MARK(word)           ((word) & 7)
@@ -770,6 +779,40 @@ inline clear_blockers(mode) {
   fi
 }
 
+/* ---- value.rs -------------------------------------------------------------------------------------------- */
+
+#if ACTS & SET
+/* The value is whole, whatever happened; only the buffer of the next one may be half filled. */
+inline assert_whole() { assert(buffers[BUFFER(stamp)] == stamp && buffers[BUFFER(stamp) + 1] == stamp) }
+
+/* In the code the second word is the rest of the buffer, and its checksum. */
+inline set_value() {
+  atomic { assert_whole(); f = stamp + 1 };                                          /* crash point: value_stamp_load */
+  atomic { assert(OTHERS(WRITER) == 0); buffers[BUFFER(f)] = f; assert_whole() };    /* crash point: value_fill */
+  atomic { buffers[BUFFER(f) + 1] = f; assert_whole() };                             /* crash point: value_seal */
+  atomic { assert(stamp == f - 1); stamp = f; f = 0; assert_whole() }                /* crash point: value_publish */
+}
+
+/* A process without a hold. It needs no slot. */
+proctype Look() {
+  byte looks = LOOKS, n, first, second, last;
+  do
+  :: looks == 0 -> break
+  :: else ->
+     n = stamp;                                                                      /* crash point: value_load */
+     first = buffers[BUFFER(n)];
+     second = buffers[BUFFER(n) + 1];
+     atomic {                                                                        /* crash point: value_check */
+       if
+       :: stamp == n -> assert(first == n && second == n && n >= last); last = n; looks--
+       :: else
+       fi;
+       n = 0; first = 0; second = 0
+     }
+  od
+}
+#endif
+
 /* ---- wait.rs --------------------------------------------------------------------------------------------- */
 
 inline request(mode) {
@@ -1088,6 +1131,9 @@ inline act() {
 #if ACTS & ABANDONED
   :: !count && held == W -> end = BY_LEAVING; release_exclusive(); nops = 0
 #endif
+#if ACTS & SET
+  :: atomic { more && held == W -> more-- }; set_value()
+#endif
 #if ACTS & IN_PLACE
   :: atomic { more && !held && count == 1 -> more-- }; upgrade_now(); ok = 0
 #endif
@@ -1269,6 +1315,9 @@ init {
 #endif
 #if MORTAL
     run Fate();
+#endif
+#if (ACTS & SET) && LOOKS > 0
+    run Look();
 #endif
     i = 0; kinds = 0
   }

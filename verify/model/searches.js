@@ -13,6 +13,8 @@ export const quick = [
   { name: 'a stop of the process that skips', bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1' },
   { name: 'pruning', bounds: 'KINDS=31 NOPS=2 PRUNES=1' },
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
+  { name: 'the value', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=2' },
+  { name: 'the value, a death', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1 DEATHS=1' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -49,7 +51,17 @@ export const full = [
   { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
   { name: 'three, a stop beside a reader', bounds: 'N=3 KINDS=313 STOPS=1' },
   { name: 'three, pruning', bounds: 'N=3 KINDS=313 PRUNES=1' },
+  // The value.
+  { name: 'the value, two holds each', bounds: 'KINDS=33 NOPS=2 ACTS=512 MORE=1 LOOKS=2' },
+  { name: 'the value, two deaths', bounds: 'BORN=1 KINDS=333 ACTS=512 LOOKS=1 DEATHS=2' },
+  { name: 'the value, all turns, a death', bounds: 'KINDS=43 ACTS=1021 LOOKS=1 DEATHS=1' },
   // Too large to search completely.
+  {
+    name: 'sample: three, the value, two deaths',
+    bounds: 'N=3 KINDS=333 ACTS=512 LOOKS=1 DEATHS=2',
+    sample: 31,
+    seconds: 180,
+  },
   {
     name: 'sample: three, all',
     bounds: 'N=3 KINDS=444 ACTS=511 CANCEL CLOSE CHECKS=1',

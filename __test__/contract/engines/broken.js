@@ -139,6 +139,21 @@ const FAULTS = {
   },
   'tokens stay the same': { guard: () => ({ token: 1n }) },
   'deaths are not reported': { guard: () => ({ ownerDied: null }) },
+  'values are not stored': { guard: () => ({ setValue: () => undefined }) },
+  'a value is stored at the release': {
+    guard: (guard) => {
+      let last
+      return {
+        setValue: (value) => {
+          last = value
+        },
+        release: () => {
+          if (last !== undefined && !guard.released) guard.setValue(last)
+          return guard.release()
+        },
+      }
+    },
+  },
   'a death is reported once': {
     guard: (guard) => ({ ownerDied: guard.ownerDied && deaths++ === 0 ? guard.ownerDied : null }),
   },

@@ -11,7 +11,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/modes.js').Mode} Mode
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
- * @typedef {{ token: bigint, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
+ * @typedef {{ token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -19,7 +19,7 @@ const servers = new Map()
 
 /** @param {string} name @returns {Server} */
 function serverOf(name) {
-  const server = servers.get(name) ?? { token: 0n, grants: new Set(), queue: [] }
+  const server = servers.get(name) ?? { token: 0n, value: null, grants: new Set(), queue: [] }
   servers.set(name, server)
   return server
 }
@@ -38,7 +38,7 @@ const lockError = (code, message, holders) => new /** @type {any} */ (LockError)
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false }
+  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true }
   closed = false
   #server
   /** @type {Set<Hold<Grant>>} */
@@ -185,13 +185,26 @@ class InProcessEngine {
     return grant.token
   }
 
+  async getValue() {
+    await setImmediate()
+    return this.#server.value && new Uint8Array(this.#server.value)
+  }
+
+  /** @param {Hold<Grant>} _hold @param {Uint8Array | null} value */
+  async setValue(_hold, value) {
+    if (value !== null && value.length > 1024)
+      throw Object.assign(new TypeError(`${value.length} bytes`), { code: 'ERR_INVALID_ARG_VALUE' })
+    await setImmediate()
+    this.#server.value = value
+  }
+
   async inspect() {
     await setImmediate()
     return this.#snapshot()
   }
 
   #snapshot() {
-    const { grants, queue, token } = this.#server
+    const { grants, queue, token, value } = this.#server
     const row = (
       /** @type {Mode} */ mode,
       /** @type {string} */ label,
@@ -216,6 +229,7 @@ class InProcessEngine {
       token,
       ownerDied: null,
       capacity: 1,
+      value: value && new Uint8Array(value),
     }
   }
 

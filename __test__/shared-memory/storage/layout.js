@@ -16,10 +16,11 @@ export const AT = {
   gate: 384,
   lastToken: 392,
   ticket: 512,
+  stamp: 1152,
   /** @param {number} slot */
-  reads: (slot) => 1152 + slot * 256,
+  reads: (slot) => 3328 + slot * 256,
   /** @param {number} slot */
-  queued: (slot) => 1152 + slot * 256 + 128,
+  queued: (slot) => 3328 + slot * 256 + 128,
 }
 
 /** The gate's word; crates/rwlock/src/protocol/gate.rs. */
@@ -33,7 +34,7 @@ export const GATE = {
 }
 
 /** The bytes of a lock of the default capacity. */
-export const BYTES = 1152 + 129 * 256
+export const BYTES = 3328 + 129 * 256
 
 /** @param {number} value */
 export function u32(value) {

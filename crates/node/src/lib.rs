@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::{BigInt, Function, Object};
+use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
 
@@ -56,6 +56,9 @@ pub const MAX_NAME_BYTES: u32 = process_rwlock::MAX_NAME as u32;
 /// The length to which a label is cut, in bytes of UTF-8.
 #[napi]
 pub const MAX_LABEL_BYTES: u32 = process_rwlock::MAX_LABEL as u32;
+/// The greatest length of a lock's value, in bytes.
+#[napi]
+pub const MAX_VALUE_BYTES: u32 = process_rwlock::MAX_VALUE as u32;
 
 /// With an error whose `code` is one of the lock's.
 type Result<T> = napi::Result<T, &'static str>;
@@ -372,6 +375,21 @@ pub fn drop_label(attachment: u32, number: f64, of_read: bool) {
 #[napi(catch_unwind)]
 pub fn owner_died(attachment: u32) -> Option<OwnerDied> {
     with_attachment(attachment, None, |attachment| attachment.owner_died().map(Into::into))
+}
+
+/// The lock's value. For holders.
+#[napi(catch_unwind)]
+pub fn value(attachment: u32) -> Option<Uint8Array> {
+    with_attachment(attachment, None, |attachment| attachment.value().map(Into::into))
+}
+
+/// Replaces the lock's value, under the attachment's write hold.
+#[napi(catch_unwind)]
+pub fn set_value(attachment: u32, value: Option<Uint8Array>) -> Result<()> {
+    with_environment(|environment| {
+        let attachment = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        attachment.set_value(value.as_deref()).map_err(|error| failed(&error))
+    })
 }
 
 /// The state of the lock at this moment.

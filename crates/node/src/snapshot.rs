@@ -1,6 +1,6 @@
 //! What inspecting a lock returns, as JavaScript objects.
 
-use napi::bindgen_prelude::BigInt;
+use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 
 /// A writer whose hold ended without release.
@@ -40,6 +40,7 @@ pub struct Snapshot {
     pub holders: Vec<Participant>,
     pub waiters: Vec<Participant>,
     pub owner_died: Option<OwnerDied>,
+    pub value: Option<Uint8Array>,
 }
 
 impl From<process_rwlock::OwnerDied> for OwnerDied {
@@ -71,6 +72,7 @@ impl From<process_rwlock::Snapshot> for Snapshot {
             holders: snapshot.holders.into_iter().map(Into::into).collect(),
             waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
             owner_died: snapshot.owner_died.map(Into::into),
+            value: snapshot.value.map(Into::into),
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Access,
     /// The lock is in use, or another process prevents it from being opened.
     Busy,
+    /// The hold does not have the mode that the call needs.
+    Mode,
     /// An argument is out of range.
     InvalidArgument,
     /// A blocking wait was interrupted by its caller.
@@ -47,6 +49,7 @@ impl ErrorKind {
             Self::Incompatible => "ERR_LOCK_INCOMPATIBLE",
             Self::Access => "ERR_LOCK_ACCESS",
             Self::Busy => "ERR_LOCK_BUSY",
+            Self::Mode => "ERR_LOCK_MODE",
             Self::InvalidArgument => "ERR_INVALID_ARG_VALUE",
             Self::Interrupted => "ERR_LOCK_INTERRUPTED",
             Self::Unsupported => "ERR_LOCK_UNSUPPORTED",

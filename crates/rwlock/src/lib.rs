@@ -58,6 +58,9 @@
 //!   ends consistent: the owner death of POSIX robust mutexes.
 //! - **Tokens.** Each write hold has a greater token than all earlier ones, across restarts too
 //!   ([`shm`]): Kleppmann's fencing tokens.
+//! - **Value** ([`protocol::value`]). Up to 1,024 bytes, which only a writer changes: two buffers,
+//!   and one word that says which of them is valid, stored last. Readers need no hold; they load
+//!   that word before and after they copy the buffer, as in a sequence lock.
 //! - **Opening and closing** ([`shm`]) wait for no other process, and no process waits for one that
 //!   is stopped there. The exception is a file that is laid out in place or removed: one process
 //!   at a time does that, by a byte lock of its own.
@@ -88,7 +91,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
 pub use options::{
     DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_LABEL, MAX_NAME,
-    Options, WaitOptions,
+    MAX_VALUE, Options, WaitOptions,
 };
 pub use protocol::slot::Mode;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};

@@ -9,6 +9,8 @@ use crate::sys::files::{self, FileId};
 pub const MAX_NAME: usize = 255;
 /// The maximum length of a label, in bytes of UTF-8. Longer labels are cut.
 pub const MAX_LABEL: usize = 48;
+/// The maximum length of a lock's value, in bytes.
+pub const MAX_VALUE: usize = 1024;
 /// The maximum capacity, in attachments.
 pub const MAX_CAPACITY: u32 = 4095;
 /// The default capacity, in attachments.

@@ -226,6 +226,12 @@ impl RwLock {
         self.attachment.inspect()
     }
 
+    /// The lock's value, as it was set last; `None` if there is none. Needs no hold.
+    #[must_use]
+    pub fn value(&self) -> Option<Vec<u8>> {
+        self.attachment.value()
+    }
+
     #[cold]
     fn wait(&self, mode: Mode, timeout: Option<Duration>) -> Result<()> {
         self.attachment.wait(mode, self.options(timeout), || false)
@@ -277,6 +283,16 @@ impl<'a> WriteGuard<'a> {
     #[must_use]
     pub fn token(&self) -> u64 {
         self.0.attachment.token()
+    }
+
+    /// Replaces the lock's value, of up to [`crate::MAX_VALUE`] bytes; `None` removes it. Other
+    /// processes see the new value at once, by [`RwLock::value`]. If this process dies, they see
+    /// the old value or the new one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it is longer; [`ErrorKind::Forked`].
+    pub fn set_value(&self, value: Option<&[u8]>) -> Result<()> {
+        self.0.attachment.set_value(value)
     }
 
     /// Changes to a read hold; no writer gets in between.
@@ -338,6 +354,12 @@ macro_rules! guard {
             #[must_use]
             pub fn owner_died(&self) -> Option<OwnerDied> {
                 self.0.attachment.owner_died()
+            }
+
+            /// The lock's value, as the last writer left it; `None` if there is none.
+            #[must_use]
+            pub fn value(&self) -> Option<Vec<u8>> {
+                self.0.attachment.value()
             }
 
             /// Takes the lock out without releasing.

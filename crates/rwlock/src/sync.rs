@@ -7,10 +7,12 @@
 pub(crate) use std::sync::atomic::{AtomicU32 as InfoU32, AtomicU64 as InfoU64};
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
 #[cfg(loom)]
 pub(crate) use checked::{AtomicU32, AtomicU64};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::fence;
 
 #[cfg(loom)]
 mod checked {

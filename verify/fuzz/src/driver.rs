@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use process_rwlock::{
-    Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, Outcome, WaitOptions, Watch, Watcher, list, now,
-    remove,
+    Attachment, Error, ErrorKind, HoldEnd, LockRef, MAX_VALUE, Mode, Options, Outcome, WaitOptions, Watch, Watcher,
+    list, now, remove,
 };
 
 use crate::image::Damage;
@@ -199,6 +199,7 @@ impl Driver {
                 let _ = (seen.holders_text(), own.owner_died(), own.is_poisoned(), own.token(), own.token_base());
                 assert!(seen.holders.len() <= 2 * (seen.capacity as usize + 1));
             }
+            30 => use_value(own, input),
             29 => {
                 own.set_label("näme");
                 own.set_hold_label(input.byte() & 1 == 0, "a label that is longer than forty-eight bytes of UTF-8");
@@ -377,4 +378,20 @@ fn cpu_time() -> u64 {
     // SAFETY: `time` is valid for writes, and every Linux has the clock.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Damage may make the value an earlier one, or none.
+fn use_value(own: &Attachment, input: &mut Input) {
+    let length = input.pick(&[0, 1, 8, 17, 1024, 1025]);
+    let value = vec![input.byte(); length];
+    let value = (input.byte() & 7 != 0).then_some(&value[..]);
+    let writes = own.exclusive() == Some(Mode::Write);
+    match bounded("set_value", 0, || own.set_value(value)).map_err(|error| error.kind()) {
+        Ok(()) => assert!(writes),
+        Err(ErrorKind::Mode) => assert!(!writes),
+        Err(ErrorKind::InvalidArgument) => assert!(length > MAX_VALUE),
+        Err(other) => panic!("setting the value: {other:?}"),
+    }
+    let seen = bounded("value", 0, || own.value());
+    assert!(seen.is_none_or(|seen| seen.len() <= MAX_VALUE));
 }

@@ -10,9 +10,9 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 use crate::input::Input;
 
 /// `layout.rs` defines the offsets; changing it changes this number.
-const LAYOUT_HASH: u64 = 0xbcad_1506_40b6_7e69;
+const LAYOUT_HASH: u64 = 0x7381_05b0_111a_b2d1;
 
-const SLOTS: usize = 1152;
+const SLOTS: usize = 3328;
 const SLOT: usize = 256;
 
 const GATE: (usize, usize) = (384, 8);
@@ -20,7 +20,7 @@ const FENCE: (usize, usize) = (392, 8);
 const TICKET: (usize, usize) = (512, 8);
 const READER_BITMAP: (usize, usize) = (640, 8);
 /// Offset and size. The gate comes more often: most depends on it.
-const HEAD: [(usize, usize); 16] = [
+const HEAD: [(usize, usize); 24] = [
     GATE,
     GATE,
     GATE,
@@ -30,13 +30,21 @@ const HEAD: [(usize, usize); 16] = [
     TICKET,
     (304, 8), // high_water
     (304, 8),
-    (312, 8), // removal
-    (40, 4),  // flags
-    (32, 8),  // created
-    (20, 4),  // capacity
-    (24, 8),  // bytes
-    (0, 8),   // magic
-    (44, 4),  // name_bytes
+    (312, 8),  // removal
+    (40, 4),   // flags
+    (32, 8),   // created
+    (20, 4),   // capacity
+    (24, 8),   // bytes
+    (0, 8),    // magic
+    (44, 4),   // name_bytes
+    (1152, 8), // the stamp of the value
+    (1152, 8),
+    (1152, 2), // its length
+    (1160, 8), // the stamp of each buffer
+    (1168, 8),
+    (1176, 8), // a checksum
+    (1280, 8), // a word of each buffer
+    (2304, 8),
 ];
 /// The same within a slot.
 const OF_SLOT: [(usize, usize); 22] = [

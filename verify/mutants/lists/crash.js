@@ -206,4 +206,14 @@ export const mutants = [
     breaks: 'a sweep removes the unpublished record of a live creator',
     change: [replaces('remove_unpublished', '!$lock.try_lock(SETUP_BYTE).map_err($cannot)? ||', '')],
   },
+  {
+    name: 'value-in-place',
+    breaks: 'the value is filled where the last one is: a death in between leaves a mixture',
+    change: [replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)')],
+  },
+  {
+    name: 'value-unpublished',
+    breaks: 'a value that was set is not visible',
+    change: [skips(point('value_publish'))],
+  },
 ]

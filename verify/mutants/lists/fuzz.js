@@ -41,6 +41,13 @@ export const mutants = [
     ],
   },
   {
+    name: 'the length of the value is trusted',
+    target: 'open',
+    change: [
+      replaces('Stamp::length', 'Some($length) if $length as usize <= VALUE_BYTES =>', 'Some($length) =>'),
+    ],
+  },
+  {
     name: "a read that is retracted wakes the attachment's own writer",
     target: 'running',
     change: [forces(condition('retract_read', 'is_owned_by'), 'true')],

@@ -78,6 +78,35 @@ export const mutants = [
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
     change: [replaces('block', 'self.mute()', '0')],
   },
+  // The value.
+  {
+    name: 'value_stamp_load: Relaxed',
+    change: [replaces('Value::set', 'stamp.load(Acquire)', 'stamp.load(Relaxed)')],
+    survives: 'the write hold orders the writers; the load is for what a dead writer published',
+  },
+  {
+    name: 'no fence before a buffer is filled',
+    breaks: 'a reader does not notice that it copies a buffer that is being filled again',
+    change: [replaces('Value::set', 'fence(Release);', '')],
+  },
+  {
+    name: 'value_publish: Relaxed',
+    change: [replaces('Value::set', 'store(stamp.0, Release)', 'store(stamp.0, Relaxed)')],
+  },
+  {
+    name: 'value_load: Relaxed',
+    change: [replaces('Value::copy', 'stamp.load(Acquire)', 'stamp.load(Relaxed)')],
+  },
+  {
+    name: 'no fence after a buffer is copied',
+    breaks: 'a reader loads the stamp again before it has copied the buffer',
+    change: [replaces('Value::copy', 'fence(Acquire);', '')],
+  },
+  {
+    name: 'the stamp is loaded once',
+    breaks: 'a reader returns a copy although the value changed meanwhile',
+    change: [replaces('Value::copy', 'area.stamp.load(Relaxed) == stamp.0', 'true')],
+  },
   // Dead and stopped processes.
   weaker('repair_load_queued', 'Relaxed', { survives: KERNEL }),
   weaker('repair_load_reads', 'Relaxed', { survives: KERNEL }),

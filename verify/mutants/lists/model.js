@@ -440,4 +440,34 @@ export const mutants = [
     bounds: 'BORN=1 KINDS=333 DEATHS=1',
     survives: 'no two requests have the same ticket',
   },
+  {
+    name: 'one buffer',
+    breaks: 'the value is filled where the last one is',
+    change: [becomes(macro('BUFFER'), '0')],
+    bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1',
+    quick: true,
+  },
+  {
+    name: 'published before it is filled',
+    breaks: 'the stamp names a buffer that is not filled yet',
+    change: [
+      replaces('set_value', 'f = stamp + 1', 'f = stamp + 1; stamp = f'),
+      replaces('set_value', 'assert(stamp == f - 1); stamp = f;', ''),
+    ],
+    bounds: 'KINDS=33 ACTS=512 DEATHS=1',
+  },
+  {
+    name: 'the stamp is loaded once',
+    breaks: 'a reader without a hold does not check whether the value changed while it copied it',
+    change: [replaces('Look', 'stamp == n ->', 'true ->')],
+    bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1',
+  },
+  {
+    name: 'the value set after the release',
+    breaks: 'a value is set without a write hold',
+    change: [
+      replaces('act', 'more && held == W -> more-- }; set_value()', 'more && !held -> more-- }; set_value()'),
+    ],
+    bounds: 'KINDS=11 ACTS=512 MORE=2 LOOKS=1',
+  },
 ]

@@ -16,6 +16,7 @@ pub(crate) mod snapshot;
 mod snapshot_text;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;

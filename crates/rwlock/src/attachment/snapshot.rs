@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub waiters: Vec<Participant>,
     /// The writer whose hold ended without a release, until a write hold ends consistent.
     pub owner_died: Option<OwnerDied>,
+    /// The lock's value; see [`Attachment::value`].
+    pub value: Option<Vec<u8>>,
 }
 
 impl Attachment {
@@ -139,6 +141,7 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         owner_died: owner_died(segment, gate),
+        value: segment.value().get(),
     }
 }
 

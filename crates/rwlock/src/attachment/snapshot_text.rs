@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn seen(holders: Vec<Participant>, waiters: Vec<Participant>) -> Snapshot {
-        Snapshot { name: None, path: None, capacity: 9, token: 0, holders, waiters, owner_died: None }
+        Snapshot { name: None, path: None, capacity: 9, token: 0, holders, waiters, owner_died: None, value: None }
     }
 
     #[test]

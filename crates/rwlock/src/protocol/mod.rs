@@ -7,5 +7,6 @@ pub(crate) mod recovery;
 pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod try_mark;
+pub(crate) mod value;
 pub(crate) mod wait_queue;
 pub(crate) mod wake;

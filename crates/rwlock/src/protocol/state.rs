@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use super::gate::{Gate, Hold};
 use super::reader_bitmap::Readers;
 use super::slot::HighWater;
+use super::value::Value;
 use super::wait_queue::WaitQueue;
 use crate::shm::layout::{GateLine, Header, Preamble, ReaderBitmap, SLOTS_OFFSET, Slot, TicketLine};
 
@@ -52,7 +53,7 @@ impl SharedState {
     pub fn slots(&self) -> &[Slot] {
         // SAFETY: within the mapping, see `over`.
         let first = unsafe { self.base.add(SLOTS_OFFSET) };
-        // SAFETY: as in `preamble`; `slots` of them fit, and 1152 is a multiple of their alignment.
+        // SAFETY: as in `preamble`; `slots` of them fit, and the offset is a multiple of their alignment.
         unsafe { std::slice::from_raw_parts(first.cast::<Slot>().as_ptr(), self.slots) }
     }
 
@@ -71,6 +72,11 @@ impl SharedState {
     #[inline]
     pub fn queue(&self) -> WaitQueue<'_> {
         WaitQueue::new(self)
+    }
+
+    /// The value.
+    pub fn value(&self) -> Value<'_> {
+        Value::new(&self.preamble().value)
     }
 
     // ---- the gate

@@ -5,14 +5,15 @@
 //! offset 0      Header         what the lock is; written once, at creation, the magic last
 //! offset 384    Gate           the gate word and the last token; the ticket counter on its own line
 //! offset 640    ReaderBitmap   which slots may read
-//! offset 1152   Slot 0         reading line, waiting line (128 bytes each)
-//! offset 1408   Slot 1         …
+//! offset 1152   ValueArea      the lock's value: stamp, checksums, two buffers
+//! offset 3328   Slot 0         reading line, waiting line (128 bytes each)
+//! offset 3584   Slot 1         …
 //! ```
 
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::options::{MAX_CAPACITY, MAX_LABEL};
+use crate::options::{MAX_CAPACITY, MAX_LABEL, MAX_VALUE};
 use crate::protocol::gate::Gate;
 use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
@@ -27,7 +28,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
 /// change only when an attachment opens or closes.
@@ -126,6 +127,37 @@ impl ReaderBitmap {
     }
 }
 
+/// The lock's value; see [`crate::protocol::value`]. Used only by processes that set or read it, so
+/// it shares no cache line with anything else. It lies within the first page of the memory.
+#[repr(C, align(128))]
+pub(crate) struct ValueArea {
+    /// Which buffer is valid, and how long its value is.
+    pub stamp: AtomicU64,
+    /// The stamp that each buffer was filled for.
+    pub stamps: [AtomicU64; 2],
+    pub checksums: [AtomicU64; 2],
+    /// Stays zero: the buffers begin on a line of their own.
+    pub reserved: [InfoU64; 11],
+    pub buffers: [[AtomicU64; VALUE_WORDS]; 2],
+}
+
+/// The words of a buffer. loom would need too long for more.
+pub(crate) const VALUE_WORDS: usize = if cfg!(loom) { 2 } else { MAX_VALUE / 8 };
+/// The greatest length of a value.
+pub(crate) const VALUE_BYTES: usize = 8 * VALUE_WORDS;
+
+impl Default for ValueArea {
+    fn default() -> Self {
+        Self {
+            stamp: AtomicU64::default(),
+            stamps: Default::default(),
+            checksums: Default::default(),
+            reserved: Default::default(),
+            buffers: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::default())),
+        }
+    }
+}
+
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Preamble {
@@ -133,6 +165,7 @@ pub(crate) struct Preamble {
     pub gate: GateLine,
     pub ticket: TicketLine,
     pub reader_bitmap: ReaderBitmap,
+    pub value: ValueArea,
 }
 
 /// One attachment: a thread that has the lock open. The reading line is written by its owner only
@@ -231,7 +264,7 @@ pub(crate) const fn slots_of(capacity: u32) -> usize {
     capacity as usize + 1
 }
 
-pub(crate) const SLOTS_OFFSET: usize = 1152;
+pub(crate) const SLOTS_OFFSET: usize = size_of::<Preamble>();
 
 pub(crate) const fn bytes_of(capacity: u32) -> usize {
     SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
@@ -249,6 +282,8 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(GateLine, last_token),
         offset_of!(Preamble, ticket),
         offset_of!(Preamble, reader_bitmap),
+        offset_of!(Preamble, value),
+        offset_of!(ValueArea, buffers),
         SLOTS_OFFSET,
         offset_of!(Slot, token),
         offset_of!(Slot, read_label),
@@ -276,12 +311,14 @@ const _: () = {
     assert!(size_of::<Header>() == 3 * LINE);
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
     assert!(offset_of!(Preamble, reader_bitmap) == 5 * LINE);
-    assert!(size_of::<Preamble>() == SLOTS_OFFSET);
+    assert!(offset_of!(Preamble, value) == 9 * LINE);
+    assert!(cfg!(loom) || offset_of!(ValueArea, buffers) == LINE);
+    assert!(cfg!(loom) || SLOTS_OFFSET == 3328);
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
     // (The atomics of loom have other sizes.)
     assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
-    assert!(cfg!(loom) || LAYOUT_HASH == 0xbcad_1506_40b6_7e69);
+    assert!(cfg!(loom) || LAYOUT_HASH == 0x7381_05b0_111a_b2d1);
 };
 
 #[cfg(test)]

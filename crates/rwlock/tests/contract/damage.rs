@@ -26,7 +26,7 @@ const BYTES: usize = 24;
 const REMOVAL: usize = 312;
 const GATE: usize = 384;
 const READER_BITMAP: usize = 640;
-const SLOTS: usize = 1152;
+const SLOTS: usize = 3328;
 const SLOT: usize = 256;
 /// Offsets within a slot.
 const TOKEN: usize = 8;

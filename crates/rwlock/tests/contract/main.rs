@@ -23,6 +23,7 @@ mod recovery;
 mod removing;
 mod slots;
 mod upgrading;
+mod value;
 mod watching;
 #[cfg(windows)]
 mod windows;

@@ -165,6 +165,14 @@ enum Hold {
 }
 
 impl Hold {
+    fn value(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Read(guard) => guard.value(),
+            Self::Upgradable(guard) => guard.value(),
+            Self::Write(guard) => guard.value(),
+        }
+    }
+
     fn owner_died(&self) -> Option<OwnerDied> {
         match self {
             Self::Read(guard) => guard.owner_died(),
@@ -254,8 +262,20 @@ impl Servant {
             "try_write" => return Ok(granted(self.lock().try_write().is_some())),
             "release" => drop(self.holds.pop().expect("a hold")),
             "token" => {
-                let Some(Hold::Write(guard)) = self.holds.last() else { panic!("no write hold") };
-                return Ok(guard.token().to_string());
+                return Ok(self.writer().token().to_string());
+            }
+            "set_value" => self.writer().set_value(Some(argument.as_bytes()))?,
+            "remove_value" => self.writer().set_value(None)?,
+            // Values of many lengths, each of equal bytes, until it is killed.
+            "set_values" => {
+                println!("\n{ANSWER}begun");
+                for number in 0_usize.. {
+                    self.writer().set_value(Some(&vec![number as u8; 1 + number % 1024]))?;
+                }
+            }
+            "value" => {
+                let value = self.holds.last().map_or_else(|| self.lock().value(), Hold::value);
+                return Ok(value.map_or("none".into(), |value| String::from_utf8_lossy(&value).into_owned()));
             }
             "longest" => {
                 return Ok(self.lock().inspect().holders.iter().map(|holder| holder.ms).max().unwrap_or(0).to_string());
@@ -295,6 +315,11 @@ impl Servant {
             _ => panic!("what is {command:?}?"),
         }
         Ok("ok".into())
+    }
+
+    fn writer(&self) -> &WriteGuard<'static> {
+        let Some(Hold::Write(guard)) = self.holds.last() else { panic!("no write hold") };
+        guard
     }
 
     fn lock(&self) -> &'static RwLock {
