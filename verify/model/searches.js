@@ -13,6 +13,8 @@ export const quick = [
   { name: 'a stop of the process that skips', bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1' },
   { name: 'pruning', bounds: 'KINDS=31 NOPS=2 PRUNES=1' },
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
+  { name: 'notices', bounds: 'KINDS=44 ACTS=512' },
+  { name: 'notices, a death in a call', bounds: 'KINDS=31 ACTS=512 DEATHS=1 CALLS' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -30,6 +32,10 @@ export const full = [
   { name: 'two, pruning, all turns', bounds: 'KINDS=44 ACTS=509 PRUNES=2' },
   { name: 'two, pruning, checks', bounds: 'KINDS=31 NOPS=2 ACTS=32 CHECKS=1 PRUNES=1' },
   { name: 'two, pruning, a death', bounds: 'KINDS=31 NOPS=2 DEATHS=1 PRUNES=1' },
+  { name: 'two, notices and turns', bounds: 'KINDS=44 ACTS=1660 CANCEL' },
+  { name: 'two, notices and upgrades, checks', bounds: 'KINDS=42 ACTS=516 CHECKS=1' },
+  { name: 'two, notices, a stop', bounds: 'KINDS=43 ACTS=512 STOPS=1' },
+  { name: 'two, yielding', bounds: 'KINDS=44 ACTS=1024 NOPS=2' },
   // A slot that changes hands.
   { name: 'reused, pruning', bounds: 'BORN=1 KINDS=131 DROP PRUNES=1' },
   { name: 'reused, pruning, a death', bounds: 'BORN=1 KINDS=131 DEATHS=1 PRUNES=1' },
@@ -49,6 +55,9 @@ export const full = [
   { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
   { name: 'three, a stop beside a reader', bounds: 'N=3 KINDS=313 STOPS=1' },
   { name: 'three, pruning', bounds: 'N=3 KINDS=313 PRUNES=1' },
+  { name: 'three, notices', bounds: 'N=3 KINDS=313 ACTS=512' },
+  { name: 'three, notices, a death in a call', bounds: 'N=3 KINDS=113 ACTS=512 DEATHS=1 CALLS KEEPER' },
+  { name: 'three, yielding', bounds: 'N=3 KINDS=333 ACTS=1024' },
   // Too large to search completely.
   {
     name: 'sample: three, all',

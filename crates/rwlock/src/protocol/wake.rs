@@ -28,6 +28,17 @@ pub(crate) fn wake(line: &WaitLine) {
     }
 }
 
+/// Like [`wake`], even if the word is already marked: the process that marked it may have died
+/// before its call.
+pub(crate) fn wake_again(line: &WaitLine) {
+    crash_point!(wake_mark);
+    line.wake.news.fetch_or(WOKEN, SeqCst);
+    if !ring(line) {
+        crash_point!(wake_call);
+        park::wake_sleeper(&line.wake);
+    }
+}
+
 pub(crate) fn is_woken(word: &Word) -> bool {
     crash_point!(wake_load_mark);
     word.news.load(SeqCst) & WOKEN != 0

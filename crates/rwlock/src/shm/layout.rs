@@ -27,7 +27,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
 /// change only when an attachment opens or closes.
@@ -189,6 +189,9 @@ pub(crate) struct WaitLine {
     /// Not 0: the owner knows that it has the upgradable hold. If it is 0 although the gate says so
     /// for long, the memory is damaged.
     pub upgradable: AtomicU32,
+    /// The modes of the requests of which the owner wants to know while it keeps them out, a bit
+    /// each; see [`crate::attachment::contention`].
+    pub notices: AtomicU32,
 }
 
 /// A short text for display, cut at a character boundary. A concurrent write can tear it; no
