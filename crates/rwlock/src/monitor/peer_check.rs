@@ -148,6 +148,12 @@ impl PeerCheck {
         self.next
     }
 
+    /// Nothing is to be checked until the next wait begins. Returns when the first check is due.
+    pub fn pause(&mut self) -> u64 {
+        self.next = u64::MAX;
+        self.next
+    }
+
     /// The wait ends.
     pub fn end(&mut self) {
         self.exit_notices = Vec::new();
