@@ -128,17 +128,15 @@ fn end_of_hold(code: u32) -> HoldEnd {
     catch_unwind,
     ts_return_type = "{
   /**
-   * The arguments, as u32: the attachment at byte 0, the end or the mode at byte 4. The result, as f64 at byte
-   * 8: the grant.
+   * The arguments, as u32: the attachment at byte 0, the end or the mode at byte 4. The result, as
+   * f64 at byte 8: the grant.
    */
   words: ArrayBuffer
   /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
   /** Acquires the write hold if no wait is needed. Writes its grant, or else 0. */
   tryWrite(): void
-  /**
-   * Whether a request waits that a hold with the mode at byte 4 keeps out. Writes 1, or else 0.
-   */
+  /** Whether a request waits that a hold with the mode at byte 4 keeps out. Writes 1, or else 0. */
   isContended(): void
   /** Ends one read hold. */
   releaseRead(): void
