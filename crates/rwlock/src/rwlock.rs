@@ -331,13 +331,19 @@ impl<'a> UpgradableGuard<'a> {
 }
 
 macro_rules! guard {
-    ($guard:ident, $($release:tt)+) => {
+    ($guard:ident, $mode:ident, $($release:tt)+) => {
         impl<'a> $guard<'a> {
             /// The writer whose hold ended without release, until a write hold ends consistent. The
             /// protected data may be half-written.
             #[must_use]
             pub fn owner_died(&self) -> Option<OwnerDied> {
                 self.0.attachment.owner_died()
+            }
+
+            /// Whether a request waits that this hold keeps out. A hint.
+            #[must_use]
+            pub fn is_contended(&self) -> bool {
+                self.0.attachment.is_contended(Mode::$mode)
             }
 
             /// Takes the lock out without releasing.
@@ -356,9 +362,9 @@ macro_rules! guard {
     };
 }
 
-guard!(ReadGuard, release_read());
-guard!(WriteGuard, release_exclusive(end()));
-guard!(UpgradableGuard, release_exclusive(end()));
+guard!(ReadGuard, Read, release_read());
+guard!(WriteGuard, Write, release_exclusive(end()));
+guard!(UpgradableGuard, Upgradable, release_exclusive(end()));
 
 #[cfg(test)]
 mod tests {
