@@ -262,7 +262,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (this.released) return
     const extras = this.needExtras()
     extras.notices ??= new Set()
-    await new Notice(this.#engine, extras.notices as Set<Notice<Grant>>, this.held, signal).promise
+    await new Notice(this.#engine, extras.notices as unknown as Set<Notice<Grant>>, this.held, signal).promise
   }
 
   async yield(options?: AcquireOptions): Promise<void> {

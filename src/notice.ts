@@ -66,7 +66,9 @@ export class Notice<Grant = unknown> implements Abortable {
     this.#reject(reason)
   }
 
-  withdrawn(): void {}
+  withdrawn(): void {
+    // Nothing was kept out by it.
+  }
 
   /** Returns whether it was waiting. */
   #forget(): boolean {

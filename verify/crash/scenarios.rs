@@ -523,7 +523,10 @@ pub const SCENARIOS: &[Scenario] = &[
         "yields",
         "v open, write\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &",
     ),
-    path("yields-a-read", "v open, read\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &"),
+    path(
+        "yields-a-read",
+        "v open, read\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &",
+    ),
     // ---- exit notices
     path(
         "exit-notice-of-a-writer",
