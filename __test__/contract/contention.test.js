@@ -90,7 +90,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     const guards = [await lock.acquireRead(), await lock.acquireRead(), await second.acquireRead()]
     const notices = guards.flatMap((guard) => [guard.whenContended(), guard.whenContended()])
     const wait = lock.acquireWrite()
-    await Promise.all(notices)
+    t.deepEqual(await Promise.all(notices), Array(6).fill(undefined))
     for (const guard of guards) await guard.release()
     await (await wait).release()
   })
@@ -278,6 +278,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await first.release()
     await wait
     await waitFor(() => isFree(lock))
+    t.pass()
   })
 
   test('the next holder and the one that yields see who died', ['ownerDied', 'processes'], async (t) => {

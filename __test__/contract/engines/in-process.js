@@ -200,6 +200,7 @@ class InProcessEngine {
     if (upgrade === null) return this.#hold(lock, grant)
     upgrade.held = WRITE
     upgrade.grant = grant
+    upgrade.upgraded(null)
     return upgrade
   }
 
@@ -221,6 +222,7 @@ class InProcessEngine {
     grants.delete(hold.grant)
     hold.grant = this.#grant(WRITE, hold.grant.label)
     hold.held = WRITE
+    hold.upgraded(null)
     return true
   }
 
