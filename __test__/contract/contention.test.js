@@ -17,26 +17,30 @@ async function settledBy(promise) {
 contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   // ---- contended
 
-  test('a hold is contended while a request waits that it keeps out, and by no other', ['contention'], async (t) => {
-    for (const held of modes) {
-      for (const wanted of modes) {
-        const ref = newRef(t)
-        const [lock, other] = [open(t, ref), open(t, ref)]
-        const guard = await acquire[held](lock)
-        t.false(guard.contended)
-        const wait = acquire[wanted](other)
-        if (TOGETHER[held][wanted]) {
+  test(
+    'a hold is contended while a request waits that it keeps out, and by no other',
+    ['contention'],
+    async (t) => {
+      for (const held of modes) {
+        for (const wanted of modes) {
+          const ref = newRef(t)
+          const [lock, other] = [open(t, ref), open(t, ref)]
+          const guard = await acquire[held](lock)
+          t.false(guard.contended)
+          const wait = acquire[wanted](other)
+          if (TOGETHER[held][wanted]) {
+            await (await wait).release()
+            t.false(guard.contended, `${wanted} beside ${held}`)
+          } else {
+            await waitFor(() => guard.contended, { what: `${wanted} behind ${held}` })
+          }
+          await guard.release()
+          t.false(guard.contended)
           await (await wait).release()
-          t.false(guard.contended, `${wanted} beside ${held}`)
-        } else {
-          await waitFor(() => guard.contended, { what: `${wanted} behind ${held}` })
         }
-        await guard.release()
-        t.false(guard.contended)
-        await (await wait).release()
       }
-    }
-  })
+    },
+  )
 
   test('a request that has ended its wait does not contend', ['contention'], async (t) => {
     const lock = open(t)
@@ -155,7 +159,9 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     t.is(await t.throwsAsync(guard.whenContended({ signal: controller.signal })), reason)
     t.false(guard.released)
     await t.throwsAsync(guard.whenContended(/** @type {any} */ (7)), { code: 'ERR_INVALID_ARG_TYPE' })
-    await t.throwsAsync(guard.whenContended(/** @type {any} */ ({ signal: 7 })), { code: 'ERR_INVALID_ARG_TYPE' })
+    await t.throwsAsync(guard.whenContended(/** @type {any} */ ({ signal: 7 })), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    })
   })
 
   test(
@@ -179,46 +185,54 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
 
   // ---- yield
 
-  test('a hold that yields is behind those that wait, and before those that come later', ['fairness'], async (t) => {
-    const lock = open(t, undefined, { fairness: 0 })
-    const log = []
-    const use = (name) => lock.write(() => log.push(name))
-    const guard = await lock.acquireWrite()
-    const token = guard.token
-    const uses = [use('first'), use('second')]
-    const back = guard.yield().then(() => log.push('again'))
-    t.true(guard.released)
-    uses.push(use('later'))
-    await back
-    t.deepEqual(log, ['first', 'second', 'again'])
-    t.false(guard.released)
-    t.is(guard.mode, 'write')
-    t.true(guard.token > token)
-    await guard.release()
-    await Promise.all(uses)
-    t.deepEqual(log, ['first', 'second', 'again', 'later'])
-    t.true(await isFree(lock))
-  })
-
-  test('a hold that yields lets other processes go first', ['processes', 'contention', 'upgradable'], async (t) => {
-    const other = await otherProcess(t)
-    for (const held of modes) {
-      const ref = newRef(t)
-      const lock = open(t, ref)
-      await other.ask('open', { ref })
-      const guard = await acquire[held](lock)
-      const wait = other.ask('acquireWrite')
-      await guard.whenContended()
-      const back = guard.yield()
-      t.is((await wait).mode, 'write')
-      t.is(await settledBy(back), PENDING)
-      await other.ask('release')
+  test(
+    'a hold that yields is behind those that wait, and before those that come later',
+    ['fairness'],
+    async (t) => {
+      const lock = open(t, undefined, { fairness: 0 })
+      const log = []
+      const use = (name) => lock.write(() => log.push(name))
+      const guard = await lock.acquireWrite()
+      const token = guard.token
+      const uses = [use('first'), use('second')]
+      const back = guard.yield().then(() => log.push('again'))
+      t.true(guard.released)
+      uses.push(use('later'))
       await back
-      t.like(guard, { mode: held, released: false, contended: false })
+      t.deepEqual(log, ['first', 'second', 'again'])
+      t.false(guard.released)
+      t.is(guard.mode, 'write')
+      t.true(guard.token > token)
       await guard.release()
+      await Promise.all(uses)
+      t.deepEqual(log, ['first', 'second', 'again', 'later'])
       t.true(await isFree(lock))
-    }
-  })
+    },
+  )
+
+  test(
+    'a hold that yields lets other processes go first',
+    ['processes', 'contention', 'upgradable'],
+    async (t) => {
+      const other = await otherProcess(t)
+      for (const held of modes) {
+        const ref = newRef(t)
+        const lock = open(t, ref)
+        await other.ask('open', { ref })
+        const guard = await acquire[held](lock)
+        const wait = other.ask('acquireWrite')
+        await guard.whenContended()
+        const back = guard.yield()
+        t.is((await wait).mode, 'write')
+        t.is(await settledBy(back), PENDING)
+        await other.ask('release')
+        await back
+        t.like(guard, { mode: held, released: false, contended: false })
+        await guard.release()
+        t.true(await isFree(lock))
+      }
+    },
+  )
 
   test('a hold yields also if nobody waits', async (t) => {
     const lock = open(t)
@@ -273,7 +287,10 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     const first = await lock.acquireWrite()
     const wait = lock.write((guard) => {
       lock.write(() => setTimeout(10)).catch(t.fail)
-      guard.yield().then(() => t.fail('it holds the lock again'), () => {})
+      guard.yield().then(
+        () => t.fail('it holds the lock again'),
+        () => {},
+      )
     })
     await first.release()
     await wait

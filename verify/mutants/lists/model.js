@@ -472,7 +472,13 @@ export const mutants = [
   {
     name: 'notice before the request',
     breaks: 'a waiter tells the holder before it publishes its request',
-    change: [before(code('poll', 'wake[s] = 0'), 'if :: want && !published -> tell_holders(want, false) :: else fi;'), skips(call('poll', 'notify_holders'))],
+    change: [
+      before(
+        code('poll', 'wake[s] = 0'),
+        'if :: want && !published -> tell_holders(want, false) :: else fi;',
+      ),
+      skips(call('poll', 'notify_holders')),
+    ],
     bounds: 'KINDS=33 ACTS=512',
   },
   {
