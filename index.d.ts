@@ -34,6 +34,9 @@ export declare function downgrade(attachment: number, to: number): void
 /** Drops a label: its hold has ended or has changed its mode. */
 export declare function dropLabel(attachment: number, number: number, ofRead: boolean): void
 
+/** Withdraws the wish for a notice. */
+export declare function dropNotice(copy: number, key: number, attachment: number): void
+
 /**
  * Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
  * holders are of one snapshot.
@@ -53,14 +56,16 @@ export interface Failure {
 /** The functions of the fast path. */
 export declare function fastPath(): {
   /**
-   * The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte
-   * 8: the grant.
+   * The arguments, as u32: the attachment at byte 0, the end or the mode at byte 4. The result, as
+   * f64 at byte 8: the grant.
    */
   words: ArrayBuffer
   /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
   /** Acquires the write hold if no wait is needed. Writes its grant, or else 0. */
   tryWrite(): void
+  /** Whether a request waits that a hold with the mode at byte 4 keeps out. Writes 1, or else 0. */
+  isContended(): void
   /** Ends one read hold. */
   releaseRead(): void
   /** Ends the exclusive hold. `end`: 0 consistent, 1 the holder failed, 2 the holder is gone. */
@@ -223,5 +228,14 @@ export declare function value(attachment: number): Uint8Array | null
  */
 export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number
 
+/**
+ * Asks for a notice, once: as soon as a request waits that a hold with that mode keeps out,
+ * `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
+ */
+export declare function wantNotice(copy: number, key: number, attachment: number, modeCode: number): void
+
 /** The threads of this process that sleep on behalf of pending requests. */
 export declare function watcherThreads(): number
+
+/** Ends a hold, and requests it again, behind those that wait now. Otherwise like `request`. */
+export declare function yieldHold(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number): number

@@ -2,6 +2,7 @@
 // src/shared-memory is one.
 import type { Hold } from './guard.js'
 import type { HoldEnd, Mode, READ, UPGRADABLE } from './modes.js'
+import type { Notice } from './notice.js'
 import type { PendingRequest } from './pending.js'
 import type { Awaitable, LockLocation, LockSnapshot } from './types.js'
 
@@ -21,6 +22,11 @@ export interface EngineCapabilities {
    * `ERR_LOCK_UNSUPPORTED`, and `inspect().value` is `null`.
    */
   readonly value: boolean
+
+   * It can tell a holder that somebody waits. Without it `contended` is `false`, and
+   * `whenContended()` resolves only when the hold has ended.
+   */
+  readonly contention: boolean
 }
 
 /**
@@ -50,7 +56,9 @@ export interface LockEngine<Grant = unknown> {
    */
   tryAcquire(lock: object, mode: Mode, label: string | undefined): Awaitable<Hold<Grant> | null>
   /**
-   * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. The engine later
+   * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. If there is
+   * `request.again`, a hold in that mode, it ends, and the place of the request in the queue is
+   * that of the moment before: the engine sets `ended` when it begins with that. The engine later
    * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns. If this
    * throws, the request has ended.
    */
@@ -60,8 +68,8 @@ export interface LockEngine<Grant = unknown> {
   /** Called after one or more `cancel()`: grants what the cancelled requests kept out. */
   advance(): void
   /**
-   * The hold of a grant, or the hold that the grant upgraded. If this throws, the engine still owns
-   * the grant.
+   * The hold of a grant, the hold that the grant upgraded, or the one that has it again. If this
+   * throws, the engine still owns the grant.
    */
   granted(request: PendingRequest<Grant>, grant: Grant): Hold<Grant>
 
@@ -74,6 +82,22 @@ export interface LockEngine<Grant = unknown> {
    * ended.
    */
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
+  /** Whether somebody waits whom the hold keeps out. A hint. */
+  isContended(hold: Hold<Grant>): boolean
+  /**
+   * Calls `notice.settle()`, once, as soon as somebody waits whom a hold in `mode` keeps out,
+   * perhaps before this returns. This does not keep the process alive. When the lock is closed, the
+   * engine settles all notices.
+   */
+  notify(notice: Notice<Grant>, mode: Mode): void
+  /** The notice is not wanted any more. */
+  forget(notice: Notice<Grant>): void
+  /**
+   * What `guard.signal` is aborted by. The engine aborts these, with a `LockError`, when their holds
+   * are lost: they ended although nobody released them.
+   */
+  readonly losses: Set<AbortController>
+
   /** The fencing token of a hold. */
   tokenOf(grant: Grant): bigint
 

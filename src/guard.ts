@@ -14,9 +14,10 @@ import {
   UPGRADABLE,
   WRITE,
 } from './modes.js'
-import { checkAcquireOptions } from './options.js'
+import { Notice } from './notice.js'
+import { checkAcquireOptions, checkNoticeOptions } from './options.js'
 import { PendingRequest } from './pending.js'
-import type { AcquireOptions, AsyncGuard, Awaitable, OwnerDied } from './types.js'
+import type { AcquireOptions, AsyncGuard, Awaitable, NoticeOptions, OwnerDied } from './types.js'
 
 /**
  * What most holds never have. It is allocated when a hold needs it: each field of a hold costs
@@ -28,6 +29,10 @@ export class HoldExtras {
   shown: { drop(): void } | undefined
   upgrading: PendingRequest | null = null
   ownerDied: OwnerDied | null = null
+  /** The request of a hold that yields, and so has ended. */
+  yielding: PendingRequest | null = null
+  notices: Set<Notice> | undefined
+  loss: AbortController | undefined
 }
 
 /**
@@ -86,9 +91,53 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     return this.extras === undefined ? null : this.extras.ownerDied
   }
 
+  get contended(): boolean {
+    return !this.released && this.#engine.isContended(this)
+  }
+
+  get signal(): AbortSignal {
+    const extras = this.needExtras()
+    if (extras.loss === undefined) {
+      extras.loss = new AbortController()
+      if (!this.ended) this.#watchLoss(extras.loss)
+    }
+    return extras.loss.signal
+  }
+
+  #watchLoss(loss: AbortController): void {
+    const engine = this.#engine
+    if (engine.closed) loss.abort(closed(`${engine.text} was closed while this guard held it`))
+    else engine.losses.add(loss)
+  }
+
   /** Called by the engine when it has upgraded this hold. */
   upgraded(ownerDied: OwnerDied | null): void {
-    if (ownerDied !== null || this.extras !== undefined) this.needExtras().ownerDied = ownerDied
+    if (ownerDied === null && this.extras === undefined) return
+    this.needExtras().ownerDied = ownerDied
+    this.#renewNotices()
+  }
+
+  /** Called by the engine when the hold that yielded has the lock again. */
+  regained(grant: Grant, ownerDied: OwnerDied | null): void {
+    const extras = this.needExtras()
+    if (extras.loss !== undefined) this.#watchLoss(extras.loss)
+    extras.ownerDied = ownerDied
+    this.grant = grant
+    this.ended = false
+  }
+
+  /** Which requests a hold keeps out depends on its mode. */
+  #renewNotices(): void {
+    const notices = this.extras?.notices
+    if (notices === undefined) return
+    for (const notice of [...notices]) notice.renew(this.held)
+  }
+
+  /** The hold ends: nothing can happen to it any more. */
+  #forgetEvents(): void {
+    const { extras } = this
+    if (extras?.loss !== undefined) this.#engine.losses.delete(extras.loss)
+    if (extras?.notices !== undefined) for (const notice of [...extras.notices]) notice.end()
   }
 
   needExtras(): HoldExtras {
@@ -126,12 +175,18 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   }
 
   #end(end: HoldEnd): void | Promise<void> {
-    if (this.released) return
+    if (this.released) {
+      this.extras?.yielding?.callOff(closed('the hold was released while it yielded'))
+      return
+    }
     // Set first: the release grants the next request, and what that calls may release this guard
     // again.
     this.ended = true
     try {
-      if (this.extras !== undefined) this.#endUpgrade('the hold was released while its upgrade was pending')
+      if (this.extras !== undefined) {
+        this.#endUpgrade('the hold was released while its upgrade was pending')
+        this.#forgetEvents()
+      }
       return this.#engine.release(this, end)
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
@@ -200,7 +255,47 @@ export class Hold<Grant = unknown> implements AsyncGuard {
       )
     }
     this.#endUpgrade('the hold was downgraded while its upgrade was pending')
-    return this.#engine.downgrade(this, target)
+    const changed = this.#engine.downgrade(this, target)
+    if (this.extras?.notices === undefined) return changed
+    if (changed === undefined) return this.#renewNotices()
+    return changed.then(() => this.#renewNotices())
+  }
+
+  async whenContended(options?: NoticeOptions): Promise<void> {
+    Hold.#check(this, 'whenContended')
+    const signal = checkNoticeOptions(options)
+    if (signal !== undefined) throwIfAborted(signal)
+    if (this.released) return
+    const extras = this.needExtras()
+    extras.notices ??= new Set()
+    await new Notice(this.#engine, extras.notices as unknown as Set<Notice<Grant>>, this.held, signal).promise
+  }
+
+  async yield(options?: AcquireOptions): Promise<void> {
+    Hold.#check(this, 'yield')
+    const checked = options === undefined ? undefined : checkAcquireOptions(options)
+    this.#assertHeld()
+    const engine = this.#engine
+    const extras = this.needExtras()
+    if (extras.upgrading !== null) {
+      throw new LockError(
+        'ERR_LOCK_BUSY',
+        `this hold of ${engine.text} is being upgraded: await that upgrade, and then yield`,
+      )
+    }
+    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
+    if (checked?.label !== undefined) extras.label = checked.label
+    this.#forgetEvents()
+    try {
+      const request = new PendingRequest(engine, this.lock, this.held, checked, null, this)
+      extras.yielding = request as PendingRequest
+      await request.promise
+    } catch (error) {
+      if (!this.ended && extras.loss !== undefined) this.#watchLoss(extras.loss) // it could not begin
+      throw error
+    } finally {
+      extras.yielding = null
+    }
   }
 
   get value(): Awaitable<Uint8Array | null> {

@@ -15,6 +15,7 @@ export type {
   Guard,
   Holder,
   LockSnapshot,
+  NoticeOptions,
   OwnerDied,
   PruneOptions,
   RWLockOptions,

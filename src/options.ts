@@ -1,6 +1,6 @@
 // Checks of the arguments that every engine has.
 import { invalidType, invalidValue } from './errors.js'
-import type { AcquireOptions } from './types.js'
+import type { AcquireOptions, NoticeOptions } from './types.js'
 
 export function checkObject(name: string, value: unknown): void {
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
@@ -20,6 +20,14 @@ export function checkAcquireOptions(options: AcquireOptions): AcquireOptions {
   checkLabel('options.label', label)
   if (signal !== undefined && !isSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
   return { timeout, signal, label }
+}
+
+/** The signal of `whenContended()`. */
+export function checkNoticeOptions(options: NoticeOptions | undefined): AbortSignal | undefined {
+  checkObject('options', options)
+  const signal = options?.signal
+  if (signal !== undefined && !isSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
+  return signal
 }
 
 /** Accepts a signal of any library that has the members used here. */

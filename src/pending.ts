@@ -18,6 +18,8 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   readonly mode: Mode
   /** The upgradable hold that is to become the write hold; `null`: a new hold is wanted. */
   readonly upgrade: Hold<Grant> | null
+  /** The hold that yields, and that gets the grant; `null`: it does not exist yet. */
+  readonly again: Hold<Grant> | null
   /** In milliseconds. */
   readonly timeout: number
   readonly label: string | undefined
@@ -40,11 +42,13 @@ export class PendingRequest<Grant = unknown> implements Abortable {
     mode: Mode,
     options: AcquireOptions | undefined,
     upgrade: Hold<Grant> | null,
+    again: Hold<Grant> | null = null,
   ) {
     this.engine = engine
     this.lock = lock
     this.mode = mode
     this.upgrade = upgrade
+    this.again = again
     this.timeout = options?.timeout ?? Number.POSITIVE_INFINITY
     this.label = options?.label
     const signal = options?.signal

@@ -69,6 +69,12 @@ export interface AcquireOptions {
   label?: string | undefined
 }
 
+/** How to wait for a notice: see {@link AsyncGuard.whenContended}. */
+export interface NoticeOptions {
+  /** Ends the wait: it rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined
+}
+
 /** An attachment (a thread that has the lock open) that holds a lock, or that waits for it. */
 export interface Holder {
   /** Process id, relative to the PID namespace of the holder. */
@@ -208,6 +214,52 @@ export interface AsyncGuard extends AsyncDisposable {
    * `ERR_INVALID_ARG_VALUE` for more than 1,024 bytes; `ERR_INVALID_ARG_TYPE`.
    */
   setValue(value: Uint8Array | string | null): void | Promise<void>
+   * Whether somebody waits whom this hold keeps out: another process, or another call of this
+   * thread. Cheap enough to ask for each operation. `false` if the hold has ended.
+   *
+   * A hint: it may be wrong the moment after, and a waiter may give up or die.
+   */
+  readonly contended: boolean
+  /**
+   * Waits until somebody waits whom this hold keeps out; at once if somebody does already. Also
+   * resolves when the hold ends. The wait keeps no process alive, and costs the other processes
+   * nothing until they wait themselves.
+   *
+   * ```ts
+   * const guard = await lock.acquireWrite()
+   * guard.whenContended().then(() => guard.release())   // keeps the lock until somebody wants it
+   * ```
+   *
+   * Resolves soon after a request has begun to wait, and within 20 ms of it even if a process died
+   * while it gave notice, provided that the event loop runs. Like {@link AsyncGuard.contended} it
+   * is a hint.
+   *
+   * Rejects with `signal.reason`.
+   *
+   * Source: the blocking notice of the VMS distributed lock manager, `$ENQ` with `blkast`.
+   */
+  whenContended(options?: NoticeOptions): Promise<void>
+  /**
+   * Lets those go first that wait, and then holds the lock again in the same mode. The hold keeps
+   * its place in the order: it is behind those that waited already, and before those that come
+   * later (who may overtake it within their `fairness`, as any other waiter).
+   *
+   * The hold ends as with `release()`, also if nobody waits, so the protected data must be
+   * consistent. Afterwards {@link AsyncGuard.token} and {@link AsyncGuard.ownerDied} are those of
+   * the new hold. In between {@link AsyncGuard.released} is `true`.
+   *
+   * Rejects with `ERR_LOCK_TIMEOUT` or `signal.reason`: then the hold has ended, except that a
+   * signal that was aborted already changes nothing. Rejects with `ERR_LOCK_BUSY` while the hold is
+   * being upgraded; with `ERR_LOCK_CLOSED` if the hold has ended, or if it is released meanwhile.
+   *
+   * @param options - `label` is that of the new hold; by default it keeps its label.
+   */
+  yield(options?: AcquireOptions): Promise<void>
+  /**
+   * Aborts when the hold is lost, which means that it ended although it was not released: the lock
+   * was closed. Its reason is a `LockError`. A release does not abort it.
+   */
+  readonly signal: AbortSignal
 }
 
 /**

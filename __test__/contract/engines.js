@@ -5,9 +5,9 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'value' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
- *   with 0 for strict order; `processes`: other processes can open the lock; `threads`: worker
+ *   with 0 for strict order; `contention`: holders learn that somebody waits; `processes`: other processes can open the lock; `threads`: worker
  *   threads can, each as an owner of its own
  */
 
@@ -29,14 +29,23 @@ const ENGINES = [
       name: uniqueName,
       path: (t) => ({ path: join(tempDir(t), 'x.lock') }),
     },
-    capabilities: ['upgradable', 'ownerDied', 'value', 'sync', 'fairness', 'processes', 'threads'],
+    capabilities: [
+      'upgradable',
+      'ownerDied',
+      'value',
+      'contention',
+      'sync',
+      'fairness',
+      'processes',
+      'threads',
+    ],
     exitDetection: 100,
   },
   {
     name: 'in process',
     module: new URL('./engines/in-process.js', import.meta.url),
     refs: { name: () => randomUUID() },
-    capabilities: ['upgradable', 'value'],
+    capabilities: ['upgradable', 'value', 'contention'],
     exitDetection: 0,
   },
 ]

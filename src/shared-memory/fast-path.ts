@@ -8,6 +8,7 @@ const words = new Uint32Array(fastPath.words)
 const numbers = new Float64Array(fastPath.words)
 const ATTACHMENT = 0
 const END = 1
+const MODE = 1
 /** In `numbers`. */
 const GRANT = 1
 
@@ -23,6 +24,14 @@ export function tryWrite(attachment: number): number {
   words[ATTACHMENT] = attachment
   fastPath.tryWrite()
   return numbers[GRANT] as number
+}
+
+/** Whether a request waits that a hold in `mode` keeps out. */
+export function isContended(attachment: number, mode: number): boolean {
+  words[ATTACHMENT] = attachment
+  words[MODE] = mode
+  fastPath.isContended()
+  return numbers[GRANT] === 1
 }
 
 /** Ends one read hold. */

@@ -3,12 +3,13 @@ import { LockError, type LockErrorCode } from '../errors.js'
 import { Hold } from '../guard.js'
 import { writable } from '../inspect.js'
 import { FAILED, type HoldEnd, type Mode, READ, type UPGRADABLE, WRITE } from '../modes.js'
+import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } from '../types.js'
 import { binding } from './binding.js'
-import { releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
+import { isContended, releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
 import { Label } from './labels.js'
-import { copy, nextKey, requests } from './library-copy.js'
+import { copy, nextKey, notices, requests } from './library-copy.js'
 import { noticeLoss } from './lost-guards.js'
 import { snapshotOf } from './snapshot.js'
 import { translate, translated, withSystemError } from './translate.js'
@@ -16,7 +17,13 @@ import { translate, translated, withSystemError } from './translate.js'
 /** A hold in shared memory. */
 export type SharedHold = Hold<number> & Guard
 
-const CAPABILITIES: EngineCapabilities = { sync: true, upgradable: true, ownerDied: true, value: true }
+const CAPABILITIES: EngineCapabilities = {
+  sync: true,
+  upgradable: true,
+  ownerDied: true,
+  value: true,
+  contention: true,
+}
 
 /** Every open handle of this copy of the library, by its number. */
 export const handles = new Map<number, Handle>()
@@ -40,6 +47,8 @@ export class Handle implements LockEngine<number> {
   watched = 0
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
+  readonly losses = new Set<AbortController>()
+  readonly #notices = new Set<Notice<number>>()
   #identity: string | undefined
 
   constructor(
@@ -104,8 +113,8 @@ export class Handle implements LockEngine<number> {
   }
 
   request(request: PendingRequest<number>): void {
-    const { mode, timeout, upgrade } = request
-    if (timeout === 0) {
+    const { mode, timeout, upgrade, again } = request
+    if (timeout === 0 && again === null) {
       request.timeOut(this.timeoutError(mode, upgrade !== null, 0)) // tryAcquire or tryUpgrade came first
       return
     }
@@ -117,13 +126,34 @@ export class Handle implements LockEngine<number> {
     this.requests.add(request)
     try {
       request.id =
-        upgrade === null
-          ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness)
-          : binding.requestUpgrade(copy.number, key, attachment, timeout)
+        again !== null
+          ? this.#yield(again, key, timeout)
+          : upgrade === null
+            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness)
+            : binding.requestUpgrade(copy.number, key, attachment, timeout)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
       throw translate(error)
+    }
+  }
+
+  #yield(hold: Hold<number>, key: number, timeout: number): number {
+    const { exclusive, reads } = this
+    hold.extras?.shown?.drop()
+    // Before the call, which may grant the request.
+    hold.ended = true
+    if (hold.held === READ) this.reads--
+    else this.exclusive = 0
+    try {
+      return binding.yieldHold(copy.number, key, this.attachment, hold.held, timeout, this.fairness)
+    } catch (error) {
+      if ((error as LockError).code === undefined) {
+        hold.ended = false // no stack was left for the call: nothing has changed
+        this.exclusive = exclusive
+        this.reads = reads
+      }
+      throw error
     }
   }
 
@@ -137,7 +167,8 @@ export class Handle implements LockEngine<number> {
     binding.advance(this.attachment)
   }
 
-  granted({ lock, mode, label, upgrade }: PendingRequest<number>, grant: number): Hold<number> {
+  granted({ lock, mode, label, upgrade, again }: PendingRequest<number>, grant: number): Hold<number> {
+    if (again !== null) return this.#holdAgain(again, grant)
     if (upgrade === null) return this.#hold(lock, mode, grant, label)
     this.#becomeWriter(upgrade, grant)
     return upgrade
@@ -158,6 +189,18 @@ export class Handle implements LockEngine<number> {
       this.exclusive = mode
     }
     return hold as SharedHold
+  }
+
+  /** As `#hold`, for a hold that yielded. */
+  #holdAgain(hold: Hold<number>, grant: number): Hold<number> {
+    const ownerDied = grant < 0 ? this.#ownerDied() : null
+    this.#showLabel(hold)
+    if (hold.held === WRITE) noticeLoss()
+    hold.regained(grant, ownerDied)
+    hold.lossToken = this.lossToken
+    if (hold.held === READ) this.reads++
+    else this.exclusive = hold.held
+    return hold
   }
 
   // ---- changing and ending holds
@@ -235,6 +278,26 @@ export class Handle implements LockEngine<number> {
     extras.shown = new Label(this.labels, this.attachment, hold.held === READ, extras.label)
   }
 
+  // ---- contention
+
+  isContended(hold: Hold<number>): boolean {
+    return isContended(this.attachment, hold.held)
+  }
+
+  notify(notice: Notice<number>, mode: Mode): void {
+    const key = nextKey()
+    notice.key = key
+    // Before the call, which may deliver it.
+    notices.set(key, notice)
+    this.#notices.add(notice)
+    binding.wantNotice(copy.number, key, this.attachment, mode)
+  }
+
+  forget(notice: Notice<number>): void {
+    this.#notices.delete(notice)
+    if (notices.delete(notice.key)) binding.dropNotice(copy.number, notice.key, this.attachment)
+  }
+
   // ---- inspecting and closing
 
   tokenOf(grant: number): bigint {
@@ -283,7 +346,17 @@ export class Handle implements LockEngine<number> {
       // nothing.
       if (this.exclusive !== 0) this.#releaseExclusive(FAILED)
     } finally {
+      for (const notice of [...this.#notices]) notice.end()
       this.leave()
+      this.#loseHolds()
+    }
+  }
+
+  #loseHolds(): void {
+    const losses = [...this.losses]
+    this.losses.clear()
+    for (const loss of losses) {
+      loss.abort(new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this guard held it`))
     }
   }
 

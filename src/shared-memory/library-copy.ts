@@ -1,12 +1,15 @@
 // This copy of the library, as the addon knows it. A thread can load several: `import` and
 // `require()`, links, module registries that are reset, vm contexts. They share the attachments of
 // the thread; each has its own requests.
+import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import { binding } from './binding.js'
 import type { Handle } from './handle.js'
 
 /** The requests that the addon has not settled, by key. */
 export const requests = new Map<number, PendingRequest<number>>()
+/** The notices that the addon has not delivered, by key. */
+export const notices = new Map<number, Notice<number>>()
 let lastKey = 0
 
 export function nextKey(): number {
@@ -22,7 +25,7 @@ export function nextKey(): number {
  */
 export const copy = binding.register((key, grant) => {
   const request = requests.get(key)
-  if (request === undefined) return false
+  if (request === undefined) return settleNotice(key)
   const handle = request.engine as Handle
   let taken = false
   if (grant === 0)
@@ -34,3 +37,12 @@ export const copy = binding.register((key, grant) => {
   handle.requests.delete(request)
   return taken
 })
+
+function settleNotice(key: number): boolean {
+  const notice = notices.get(key)
+  if (notice === undefined) return false
+  notices.delete(key)
+  notice.engine.forget(notice)
+  notice.settle()
+  return true
+}

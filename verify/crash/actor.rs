@@ -174,6 +174,14 @@ impl Actor {
                 self.doorbell = Some(doorbell);
             }
             "watch" => return self.watch(),
+            "keep-hold" => return self.keep_hold(),
+            "yield" => {
+                let held = self.attachment().exclusive().unwrap_or(Mode::Read);
+                let id = self.attachment().request(held, options);
+                let released = self.carry_out(&["release"]);
+                self.requested(id, held);
+                return if released == "ok" { self.watch() } else { released };
+            }
             "down-read" => return self.give_up(Inside::Read, Attachment::downgrade_to_read),
             "down-upgradable" => return self.give_up(Inside::Upgradable, Attachment::downgrade_to_upgradable),
             "release" if self.attachment().exclusive().is_some() => {
@@ -379,6 +387,41 @@ impl Actor {
                 }
             }
         }
+    }
+
+    /// Keeps its hold until a request waits that it keeps out, as the binding for Node does it: with
+    /// nothing that wakes it but a notice.
+    fn keep_hold(&mut self) -> String {
+        let held = self.attachment().exclusive().unwrap_or(Mode::Read);
+        let rung = Arc::new(AtomicU32::new(0));
+        let ring = rung.clone();
+        let mut watch = Watcher::new().watch(self.attachment(), move || {
+            ring.fetch_add(1, SeqCst);
+            stage::wake(&ring);
+        });
+        self.attachment().want_notices(&[held]);
+        loop {
+            let seen = rung.load(SeqCst);
+            self.attachment().take_notice();
+            if self.attachment().is_contended(held) {
+                break;
+            }
+            match &self.doorbell {
+                Some(doorbell) => {
+                    while doorbell.next_ring().is_none() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                None => {
+                    watch.listen(now()).expect("a thread");
+                    while rung.load(SeqCst) == seen {
+                        stage::wait(&rung, seen, None);
+                    }
+                }
+            }
+        }
+        self.attachment().want_notices(&[]);
+        "ok".into()
     }
 
     /// What any process must be able to do after every case.

@@ -509,6 +509,39 @@ pub const SCENARIOS: &[Scenario] = &[
         "mutes-the-doorbell",
         "a open, write\n v open\n b open\n ! doorbell, write, release\n asleep 1\n b write, release &\n a release",
     ),
+    // ---- holders that are told of a request that they keep out
+    path(
+        "keeps-until-told",
+        "v open, write\n a open\n b open\n ! keep-hold, release\n asleep 1\n a read, release &\n b write, release &",
+    ),
+    path(
+        "keeps-with-a-doorbell",
+        "v open, write\n a open\n b open\n ! doorbell, keep-hold, release\n a read, release &\n b write, release &",
+    ),
+    path(
+        "tells-a-writer",
+        "a open, write\n a keep-hold, release &\n b open\n v open\n ! write, release\n asleep 1\n b read, release &",
+    ),
+    path(
+        "tells-a-writer-with-a-doorbell",
+        "a open, write\n a doorbell, keep-hold, release &&\n b open\n v open\n ! read, release\n asleep 1\n b write, release &",
+    ),
+    path(
+        "tells-readers",
+        "a open, read\n c open, read\n a keep-hold, release &\n c keep-hold, release &\n b open\n v open\n ! write, release\n asleep 1\n b write, release &",
+    ),
+    path(
+        "tells-an-upgradable-holder",
+        "a open, upgradable\n a keep-hold, release &\n b open\n v open\n ! upgradable, release\n asleep 1\n b upgradable, release &",
+    ),
+    path(
+        "yields",
+        "v open, write\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &",
+    ),
+    path(
+        "yields-a-read",
+        "v open, read\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &",
+    ),
     // ---- exit notices
     path(
         "exit-notice-of-a-writer",

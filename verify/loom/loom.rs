@@ -297,6 +297,53 @@ fn a_reader_that_the_closed_queue_refuses_wakes_the_writer_that_drains() {
     .are(&["in in", "no in"]);
 }
 
+/// A holder keeps the lock until it is told that it keeps a request out. A notice that is lost is a deadlock.
+fn told(held: Mode, wanted: Mode) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [holder, waiter] = lock.participants();
+        assert!(holder.try_mode(held));
+        ends([
+            go(holder, move |holder| {
+                holder.own.want_notices(&[held]);
+                loop {
+                    holder.own.take_notice();
+                    if holder.own.is_contended(held) {
+                        break;
+                    }
+                    park::wait(&holder.own.slot().waiting.wake, wake::IDLE, u64::MAX);
+                }
+                holder.own.want_notices(&[]);
+                holder.use_up(held);
+            }),
+            go(waiter, move |waiter| {
+                waiter.wait(wanted);
+                waiter.use_up(wanted);
+            }),
+        ])
+    });
+}
+
+#[test]
+fn a_writer_is_told_of_a_reader() {
+    told(Write, Read);
+}
+
+#[test]
+fn a_writer_is_told_of_a_writer() {
+    told(Write, Write);
+}
+
+#[test]
+fn a_reader_is_told_of_the_writer_that_drains() {
+    told(Read, Write);
+}
+
+#[test]
+fn an_upgradable_holder_is_told_of_the_next() {
+    told(Upgradable, Upgradable);
+}
+
 /// A holder releases, and the waiter is granted.
 fn handed_over(held: Mode, wanted: Mode) {
     check(move || {

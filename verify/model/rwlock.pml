@@ -40,6 +40,8 @@
 #define FAILED      128      /* releases a write hold without clearing the poison */
 #define ABANDONED   256      /* closes inside a write hold, as if killed there */
 #define SET         512      /* sets the value */
+#define KEEPS      1024      /* keeps its hold until it is told that it keeps another process out */
+#define YIELDS     2048      /* lets those go first that wait, and requests the lock again before it releases it */
 #ifndef MORE
 #define MORE 1               /* how many of the ACTS per acquisition */
 #endif
@@ -59,7 +61,7 @@
 #define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
 #endif
 /* CANCEL: waits may be cancelled. CLOSE: a waiter's fairness ends. TRIES: failing tries clear blockers. SYNC: a waiting process
-   may read synchronously. DROP: processes close at the end. */
+   may read synchronously. DROP: processes close at the end. KEEPER: only process 1 keeps its hold. */
 
 #define SLOTS (N + SPARE)
 #define PROCESSES (N + BORN)
@@ -130,6 +132,9 @@ short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
 bit   in_try[SLOTS];                              /* its owner is in a try: if it drains, it does not wait for the readers */
+#if ACTS & KEEPS
+byte  notices[SLOTS];                             /* the modes of the requests that its owner wants to be told of, a bit each */
+#endif
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if ACTS & SET
 byte  stamp = 0;                                  /* the number of the value: its lowest bit is the buffer */
@@ -160,6 +165,9 @@ byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
 byte observed_token = 1;
 bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
 byte checks = CHECKS, prunes = PRUNES, deaths = 0, stops = 0, closings = 0;
+#if ACTS & KEEPS
+bit  keeping[PIDS];                               /* sleeps inside its hold, until it is told */
+#endif
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
@@ -385,6 +393,128 @@ inline wake_next(me) {
   od
 }
 
+#if ACTS & KEEPS
+/* Holder v is told of a request with `mode` if it asked for that. In a check the mark alone is not enough: the process that
+   made it may have died before its call. */
+inline tell(mode, in_check) {
+  ok = (notices[v] >> (mode)) & 1;                                                   /* crash point: notice_load */
+  if
+  :: ok && !(in_check) -> ok = 0; wake_up(v)                                         /* crash point: notice */
+  :: ok && (in_check) ->
+     atomic { ok = 0; wake[v] = 1 };                                                 /* crash point: wake_mark */
+#ifdef CALLS
+     sleeping[v] = 0                                                                 /* crash point: wake_call */
+#endif
+  :: else
+  fi
+}
+
+/* Tells the holders that asked, and that keep out a request of this process: the owner of the gate and, for a writer, the
+   readers. */
+inline tell_holders(mode, in_check) {
+  atomic { g = gate; v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE); g = 0 }; /* crash point: notice_gate */
+  if :: v != NONE -> tell(mode, in_check) :: else fi;
+  if
+  :: (mode) == W ->
+     load_reader_bitmap();
+     l = l & ~READER_BIT(s);
+     do
+     :: l == 0 -> break
+     :: else -> atomic { next_reader(); v = j; j = 0 }; tell(mode, in_check)
+     od
+  :: else
+  fi;
+  atomic { v = 0; ok = 0 }
+}
+
+/* What this process waits for: 4 to drain, else the mode of its request. */
+#define WAITS_FOR (drain && claimed -> 4 : published)
+
+/* Once for each request that was published, and for each drain. */
+inline notify_holders() {
+  if
+  :: WAITS_FOR && notified != WAITS_FOR ->
+     notified = WAITS_FOR;
+     tell_holders((drain && claimed -> W : published), false)
+  :: else -> notified = WAITS_FOR
+  fi
+}
+
+/* The requests that a holder keeps out. */
+#define KEPT_OUT (held == W -> 14 : (held == U -> 12 : 8))
+
+/* found: a request waits that this hold keeps out. */
+inline is_contended() {
+  atomic {
+    a = gate;                                                                        /* crash point: contended_load */
+    found = count && TO_BE_WRITER(a) && OWNER(a) != s
+  };
+  if :: found -> found = !in_try[OWNER(a)] :: else fi;                               /* crash point: skip_load_in_try */
+  if
+  :: !found && (a & WAITING) ->
+     used_slots();
+     do
+     :: atomic {
+          q = queued[j];                                                             /* crash point: scan_queue */
+          found = found || j != s && IN_TURN(q) && ((KEPT_OUT >> KIND(q)) & 1);
+          q = 0; j++;
+          if :: j >= USED -> j = 0; break :: else fi
+        }
+     od
+  :: else
+  fi;
+  a = 0
+}
+
+/* Nothing else is left to do: the others have finished, or keep their holds as well. */
+#define NO_MATTER(p) (_pid == p || !live[p] || keeping[p] || MAY_STOP(p))
+#define LEFT_ALONE (NO_MATTER(1) && NO_MATTER(2) && NO_MATTER(3) && NO_MATTER(4) && NO_MATTER(5))
+
+/* Keeps the hold until somebody wants it. Only a wake, which is all that a notice is, ends the sleep. */
+inline keep() {
+  notices[s] = KEPT_OUT;                                                             /* crash point: ask_notices */
+  do
+  :: wake[s] = 0;                                                                    /* crash point: take_wake */
+     is_contended();
+     if
+     :: found -> found = 0; break
+     :: else ->
+        atomic {
+          keeping[_pid] = 1;
+#if MORTAL
+          asleep[_pid] = s + 1;
+#ifdef CALLS
+          sleeping[s] = !wake[s];
+#endif
+          if
+          :: AWAKE(s)
+          :: !AWAKE(s) && LEFT_ALONE -> inside = 1
+          fi;
+          asleep[_pid] = 0;
+#else
+          if
+          :: wake[s]
+          :: LEFT_ALONE -> inside = 1
+          fi;
+#endif
+          keeping[_pid] = 0;
+          if :: inside -> inside = 0; break :: else fi
+        }
+     fi
+  od;
+  notices[s] = 0
+}
+#define FORGET_NOTICE notified = 0
+#ifdef KEEPER
+#define MAY_KEEP (_pid == 1)
+#else
+#define MAY_KEEP true
+#endif
+#else
+#define FORGET_NOTICE skip
+inline notify_holders() { skip }
+#endif
+
 /* ---- recovery.rs ----------------------------------------------------------------------------------------- */
 
 /* Repairs what the owner of slot v left behind, if it died. repaired: there was something to repair. */
@@ -508,14 +638,22 @@ inline check() {
      find_other_reader(s);
      if
      :: v == NONE -> found = 1
-     :: else -> repair(); repaired = 0
+     :: else ->
+        repair(); repaired = 0;
+#if ACTS & KEEPS
+        tell_holders(W, true)
+#endif
      fi;
      v = 0
   :: ok && !TO_BE_WRITER(g) -> ok = 0; found = MODE(g) == UPGRADABLE                  /* perhaps it was skipped */
   :: !ok ->
      atomic { d = queued[s]; found = !d };                                           /* crash point: check_queued */
      if
-     :: !found -> check_for(want, ticket)
+     :: !found ->
+        check_for(want, ticket);
+#if ACTS & KEEPS
+        tell_holders(published, true)
+#endif
      :: else
      fi
   fi;
@@ -825,13 +963,13 @@ inline continue_drain() {
     assert(!upgrade || OWNED_BY(g, s));
     if
     :: claimed && !DRAINED_BY(g, s) ->
-       claimed = 0;
+       claimed = 0; FORGET_NOTICE;
        if :: !upgrade -> drain = 0; want = W :: else fi
     :: else
     fi
   };
   if
-  :: drain && !claimed -> claimed = 1; claim_upgrade()
+  :: drain && !claimed -> claimed = 1; FORGET_NOTICE; claim_upgrade()
   :: else
   fi;
   if
@@ -893,7 +1031,7 @@ inline publish_head() {                                                         
   if
   :: want && want == published ->
      atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
-     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0 } :: else fi;          /* crash point: publish_back */
+     if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0; FORGET_NOTICE } :: else fi;          /* crash point: publish_back */
      q2 = 0
   :: !want && !published -> ok = 0
   :: want && want != published ->
@@ -946,7 +1084,8 @@ inline poll() {
         if :: ok -> ok = 0 :: else -> break fi
      fi
   od;
-  close_queue()
+  close_queue();
+  notify_holders()
 }
 
 /* ---- sleeping, and periodic checks ------------------------------------------------------------------------ */
@@ -1041,6 +1180,9 @@ inline open() {
      atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* crash point: attach_load */
      reads[s] = READS(0);                                                            /* crash point: attach_reads */
      queued[s] = 0;                                                                  /* crash point: attach_queued */
+#if ACTS & KEEPS
+     notices[s] = 0;
+#endif
      atomic { wake[s] = 0; in_try[s] = 0 };                                          /* crash point: attach_wake */
      reader_bitmap = reader_bitmap & ~READER_BIT(s);                                 /* crash point: attach_unregister */
      vacant[s] = 0;                                                                  /* crash point: attach_pid */
@@ -1152,6 +1294,13 @@ inline act() {
 #if ACTS & W_TO_R
   :: atomic { more && held == W -> more-- }; downgrade_to_read()
 #endif
+#if ACTS & KEEPS
+  :: atomic { more && MAY_KEEP && (held || count == 1) -> more-- }; keep()
+#endif
+#if ACTS & YIELDS
+  :: atomic { more && !count && held -> more-- }; request(held); release_exclusive()
+  :: atomic { more && !held && count == 1 -> more-- }; request(R); release_read()
+#endif
 #if ACTS & W_TO_U
   :: atomic { more && held == W -> more-- }; downgrade_to_upgradable()
 #endif
@@ -1167,6 +1316,9 @@ proctype Attachment(byte s; byte nops; byte asks; bit opens) {
   bit ok, any, any_late, repaired, found, inside;
 #if OPENS
   byte high;
+#endif
+#if ACTS & KEEPS
+  byte notified;
 #endif
 
   {
@@ -1221,6 +1373,9 @@ end_behind_a_stopped_holder:
       r = 0; g = 0; a = 0; d = 0; q = 0; q2 = 0; w = 0; ok = 0; any = 0; any_late = 0; repaired = 0; found = 0; inside = 0; asks = 0;
 #if OPENS
       high = 0;
+#endif
+#if ACTS & KEEPS
+      notified = 0;
 #endif
 #if STOPS > 0
 end_stopped:

@@ -15,6 +15,8 @@ export const quick = [
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
   { name: 'the value', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=2' },
   { name: 'the value, a death', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1 DEATHS=1' },
+  { name: 'notices', bounds: 'KINDS=44 ACTS=1024' },
+  { name: 'notices, a death in a call', bounds: 'KINDS=31 ACTS=1024 DEATHS=1 CALLS' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -32,6 +34,10 @@ export const full = [
   { name: 'two, pruning, all turns', bounds: 'KINDS=44 ACTS=509 PRUNES=2' },
   { name: 'two, pruning, checks', bounds: 'KINDS=31 NOPS=2 ACTS=32 CHECKS=1 PRUNES=1' },
   { name: 'two, pruning, a death', bounds: 'KINDS=31 NOPS=2 DEATHS=1 PRUNES=1' },
+  { name: 'two, notices and turns', bounds: 'KINDS=44 ACTS=1660 CANCEL' },
+  { name: 'two, notices and upgrades, checks', bounds: 'KINDS=42 ACTS=516 CHECKS=1' },
+  { name: 'two, notices, a stop', bounds: 'KINDS=43 ACTS=1024 STOPS=1' },
+  { name: 'two, yielding', bounds: 'KINDS=44 ACTS=2048 NOPS=2' },
   // A slot that changes hands.
   { name: 'reused, pruning', bounds: 'BORN=1 KINDS=131 DROP PRUNES=1' },
   { name: 'reused, pruning, a death', bounds: 'BORN=1 KINDS=131 DEATHS=1 PRUNES=1' },
@@ -55,6 +61,9 @@ export const full = [
   { name: 'the value, two holds each', bounds: 'KINDS=33 NOPS=2 ACTS=512 MORE=1 LOOKS=2' },
   { name: 'the value, two deaths', bounds: 'BORN=1 KINDS=333 ACTS=512 LOOKS=1 DEATHS=2' },
   { name: 'the value, all turns, a death', bounds: 'KINDS=43 ACTS=1021 LOOKS=1 DEATHS=1' },
+  { name: 'three, notices', bounds: 'N=3 KINDS=313 ACTS=1024' },
+  { name: 'three, notices, a death in a call', bounds: 'N=3 KINDS=113 ACTS=1024 DEATHS=1 CALLS KEEPER' },
+  { name: 'three, yielding', bounds: 'N=3 KINDS=333 ACTS=2048' },
   // Too large to search completely.
   {
     name: 'sample: three, the value, two deaths',

@@ -11,7 +11,8 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/modes.js').Mode} Mode
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
- * @typedef {{ token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }> }} Server
+ * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
+ * @typedef {{ token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -19,7 +20,13 @@ const servers = new Map()
 
 /** @param {string} name @returns {Server} */
 function serverOf(name) {
-  const server = servers.get(name) ?? { token: 0n, value: null, grants: new Set(), queue: [] }
+  const server = servers.get(name) ?? {
+    token: 0n,
+    value: null,
+    grants: new Set(),
+    queue: [],
+    notices: new Map(),
+  }
   servers.set(name, server)
   return server
 }
@@ -38,8 +45,12 @@ const lockError = (code, message, holders) => new /** @type {any} */ (LockError)
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true }
+  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
   closed = false
+  /** @type {Set<AbortController>} */
+  losses = new Set()
+  /** @type {Set<Notice>} */
+  #notices = new Set()
   #server
   /** @type {Set<Hold<Grant>>} */
   #holds = new Set()
@@ -76,6 +87,13 @@ class InProcessEngine {
     const entry = { request, engine: this }
     if (request.upgrade === null) this.#server.queue.push(entry)
     else this.#server.queue.unshift(entry)
+    const { again } = request
+    if (again !== null) {
+      again.ended = true
+      this.#holds.delete(again)
+      this.#server.grants.delete(again.grant)
+    }
+    this.#giveNotice()
     setImmediate().then(() => this.advance())
   }
 
@@ -106,6 +124,41 @@ class InProcessEngine {
     if (index !== -1) queue.splice(index, 1)
   }
 
+  /** Whether a request waits that a hold in that mode keeps out. @param {Mode} mode */
+  #keepsOut(mode) {
+    const held = { mode, token: 0n, label: '', since: 0 }
+    return this.#server.queue.some(
+      ({ request }) =>
+        !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held]),
+    )
+  }
+
+  /** @param {Hold<Grant>} hold */
+  isContended(hold) {
+    return this.#keepsOut(hold.held)
+  }
+
+  /** @param {Notice} notice @param {Mode} mode */
+  notify(notice, mode) {
+    this.#server.notices.set(notice, mode)
+    this.#notices.add(notice)
+    this.#giveNotice()
+  }
+
+  /** @param {Notice} notice */
+  forget(notice) {
+    this.#server.notices.delete(notice)
+    this.#notices.delete(notice)
+  }
+
+  #giveNotice() {
+    for (const [notice, mode] of [...this.#server.notices]) {
+      if (!this.#keepsOut(mode)) continue
+      notice.engine.forget(notice)
+      notice.settle()
+    }
+  }
+
   /** Grants requests in the order of the queue. */
   advance() {
     const { queue, grants } = this.#server
@@ -121,7 +174,7 @@ class InProcessEngine {
         return
       engine.cancel(request)
       if (before !== undefined) grants.delete(before)
-      const grant = engine.#grant(request.mode, request.label ?? before?.label)
+      const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
       if (!request.grant(grant)) grants.delete(grant)
     }
   }
@@ -144,10 +197,16 @@ class InProcessEngine {
   }
 
   /** @param {Request} request @param {Grant} grant */
-  granted({ lock, upgrade }, grant) {
+  granted({ lock, upgrade, again }, grant) {
+    if (again !== null) {
+      again.regained(grant, null)
+      this.#holds.add(again)
+      return again
+    }
     if (upgrade === null) return this.#hold(lock, grant)
     upgrade.held = WRITE
     upgrade.grant = grant
+    upgrade.upgraded(null)
     return upgrade
   }
 
@@ -169,6 +228,7 @@ class InProcessEngine {
     grants.delete(hold.grant)
     hold.grant = this.#grant(WRITE, hold.grant.label)
     hold.held = WRITE
+    hold.upgraded(null)
     return true
   }
 
@@ -240,6 +300,8 @@ class InProcessEngine {
       request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
     }
     for (const hold of this.#holds) this.#server.grants.delete(hold.grant)
+    for (const notice of [...this.#notices]) notice.end()
+    for (const loss of this.losses) loss.abort(lockError('ERR_LOCK_CLOSED', `${this.text} was closed`))
     await setImmediate()
     this.advance()
   }

@@ -26,6 +26,8 @@ pub(crate) enum Requested {
     Hold(Mode),
     /// The upgradable hold became the write hold.
     Upgrade,
+    /// Nothing: it says that somebody waits. See [`crate::notices`].
+    Notice,
 }
 
 /// The pending requests of an attachment.
@@ -69,11 +71,11 @@ pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
                 true
             }
             Delivery::Accepted => {
-                environment.end_request(outcome.origin.copy);
+                environment.end_delivery(&outcome);
                 false
             }
             Delivery::Refused | Delivery::Threw => {
-                environment.end_request(outcome.origin.copy);
+                environment.end_delivery(&outcome);
                 environment.return_grant(&outcome);
                 false
             }
@@ -96,6 +98,13 @@ pub(crate) unsafe extern "C" fn on_ring(_env: sys::napi_env, _info: sys::napi_ca
 }
 
 impl Environment {
+    /// The request is settled. (A notice has none.)
+    fn end_delivery(&mut self, outcome: &Outcome) {
+        if outcome.origin.requested != Requested::Notice {
+            self.end_request(outcome.origin.copy);
+        }
+    }
+
     /// Returns the grant of a request that no copy takes. No function has run under the hold.
     pub fn return_grant(&mut self, outcome: &Outcome) {
         if outcome.is_grant() {
@@ -115,6 +124,7 @@ impl Environment {
             }
             Requested::Hold(_) => open.attachment.release_exclusive(HoldEnd::Failed),
             Requested::Upgrade => open.attachment.undo_upgrade(),
+            Requested::Notice => return,
         };
         self.advance(index);
     }

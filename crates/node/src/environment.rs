@@ -16,6 +16,7 @@ use crate::delivery::{Outcome, RequestOrigin, Requests};
 use crate::labels::HoldLabels;
 use crate::library_copy::{CopyId, HandleId, LibraryCopy, OutcomeCallback};
 use crate::loop_doorbell::LoopDoorbell;
+use crate::notices::Notice;
 use crate::notifier::{Notifier, RingQueue};
 
 /// The state of one JavaScript thread.
@@ -25,7 +26,7 @@ pub(crate) struct Environment {
     copies: BTreeMap<CopyId, LibraryCopy>,
     last_copy: CopyId,
     last_handle: HandleId,
-    outcomes: VecDeque<Outcome>,
+    pub outcomes: VecDeque<Outcome>,
     /// Attachments with pending requests, plus outcomes not delivered. While it is not 0, the event
     /// loop stays alive.
     busy: usize,
@@ -57,11 +58,15 @@ pub(crate) struct Open {
     pub attachment: Attachment,
     pub requests: Requests,
     pub labels: HoldLabels,
-    watch: Watch,
+    /// Wishes of holders to know that somebody waits.
+    pub notices: Vec<Notice>,
+    pub watch: Watch,
     /// Those of all copies.
     handles: u32,
     /// It has pending requests.
-    waiting: bool,
+    pub waiting: bool,
+    /// It has pending requests, or holders that want notices: news is of interest.
+    attentive: bool,
     /// Its doorbell is published: other processes can ring.
     has_doorbell: bool,
     /// Why its requests failed.
@@ -109,6 +114,14 @@ impl Drop for Environment {
 }
 
 impl Open {
+    /// Called after a change of its requests or notices: nothing more is listened for than needed.
+    pub fn rest(&mut self) {
+        self.attentive = self.waiting || !self.notices.is_empty();
+        if !self.attentive {
+            self.watch.end();
+        }
+    }
+
     fn holds_something(&self) -> bool {
         self.attachment.reads() != 0 || self.attachment.exclusive().is_some()
     }
@@ -257,6 +270,7 @@ impl Environment {
             self.return_grant(outcome);
         }
         for index in 0..self.attachments.len() as u32 {
+            self.end_notices_of(index, id);
             let Some(open) = self.get_mut(index) else { continue };
             let ended: Vec<_> = open.requests.extract_if(.., |_, origin| origin.copy == id).collect();
             for (request, _) in &ended {
@@ -309,8 +323,10 @@ impl Environment {
             requests: Requests::new(),
             labels: HoldLabels::default(),
             watch,
+            notices: Vec::new(),
             handles: 0,
             waiting: false,
+            attentive: false,
             has_doorbell: false,
             failure: None,
         };
@@ -417,10 +433,18 @@ impl Environment {
     /// Called after a step that may have unblocked a request of this thread. Returns whether there
     /// are outcomes to deliver.
     pub fn advance(&mut self, index: u32) -> bool {
-        if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
-            self.poll_requests(index);
+        if self.get(index).is_some_and(|open| open.attentive || open.attachment.pending() != 0) {
+            self.on_news(index);
         }
         !self.outcomes.is_empty()
+    }
+
+    fn on_news(&mut self, index: u32) {
+        if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
+            self.poll_requests(index);
+        } else {
+            self.deliver_notices(index);
+        }
     }
 
     /// Polls the requests of every attachment that rang.
@@ -428,14 +452,14 @@ impl Environment {
         let rung = self.rings.as_ref().map(|rings| rings.take()).unwrap_or_default();
         for index in rung {
             // The attachment may have been closed and opened again: then there is nothing to do.
-            self.poll_requests(index);
+            self.on_news(index);
         }
     }
 
     /// Called for each ring, which may be spurious. Returns whether there are outcomes to deliver.
     pub fn on_ring(&mut self, index: u32) -> bool {
-        if self.get(index).is_some_and(|open| open.waiting) {
-            self.poll_requests(index);
+        if self.get(index).is_some_and(|open| open.attentive) {
+            self.on_news(index);
         }
         !self.outcomes.is_empty()
     }
@@ -476,12 +500,17 @@ impl Environment {
             }
         }
         self.count_busy(change + (self.outcomes.len() - before) as isize);
+        if let Some(open) = self.get_mut(index) {
+            open.rest();
+        }
+        self.deliver_notices(index);
     }
 
-    /// Makes the loop of a waiting attachment wakeable, by this process and by others. Returns
+    /// Makes the loop of an attachment that waits, or wants notices, wakeable, by this process and by others. Returns
     /// whether it is.
-    fn prepare_wakeup(&mut self, index: u32) -> bool {
-        if self.get(index).is_none_or(|open| open.attachment.pending() == 0) || self.event_loop().is_none() {
+    pub fn prepare_wakeup(&mut self, index: u32) -> bool {
+        let is_idle = |open: &Open| open.attachment.pending() == 0 && open.notices.is_empty();
+        if self.get(index).is_none_or(is_idle) || self.event_loop().is_none() {
             return false;
         }
         let (Some(event_loop), Some(Some(open))) = (&self.event_loop, self.attachments.get_mut(index as usize)) else {
@@ -496,7 +525,12 @@ impl Environment {
         true
     }
 
-    fn count_busy(&mut self, change: isize) {
+    /// Whether other processes can ring for this loop.
+    pub fn has_loop_doorbell(&self) -> bool {
+        self.event_loop.as_ref().is_some_and(|event_loop| matches!(event_loop.doorbell.get(), Some(Some(_))))
+    }
+
+    pub fn count_busy(&mut self, change: isize) {
         let before = self.busy;
         self.busy = before.saturating_add_signed(change);
         if (before == 0) != (self.busy == 0)

@@ -23,13 +23,14 @@ use crate::{end_of_hold, grant_of};
 #[repr(C)]
 struct Words {
     attachment: Cell<u32>,
-    /// How an exclusive hold ends: 0 consistent, 1 the holder failed, 2 the holder is gone.
+    /// How an exclusive hold ends: 0 consistent, 1 the holder failed, 2 the holder is gone. Or the
+    /// mode of a hold.
     end: Cell<u32>,
-    /// A grant, or 0.
+    /// A grant, or 0. Or 1 for yes.
     grant: Cell<f64>,
 }
 
-/// An object with the four functions and their `words`. All library copies of an addon instance
+/// An object with the functions and their `words`. All library copies of an addon instance
 /// share it. It belongs to the context of that instance.
 pub(crate) fn functions(env: Env) -> napi::Result<Object<'static>> {
     let raw = env.raw();
@@ -58,9 +59,10 @@ fn make_functions(env: Env) -> napi::Result<Object<'static>> {
     check_status!(unsafe { sys::napi_create_arraybuffer(raw, size_of::<Words>(), &raw mut words, &raw mut buffer) })?;
     // SAFETY: a value of this environment.
     object.set_named_property("words", unsafe { Unknown::from_raw_unchecked(raw, buffer) })?;
-    let functions: [(&str, sys::napi_callback); 4] = [
+    let functions: [(&str, sys::napi_callback); 5] = [
         ("tryRead", Some(try_read)),
         ("tryWrite", Some(try_write)),
+        ("isContended", Some(is_contended)),
         ("releaseRead", Some(release_read)),
         ("releaseExclusive", Some(release_exclusive)),
     ];
@@ -142,6 +144,19 @@ unsafe extern "C" fn try_write(env: sys::napi_env, info: sys::napi_callback_info
             attachment.stamp_exclusive();
         }
         granted
+    })
+}
+
+/// `isContended()`: whether a request waits that a hold keeps out.
+unsafe extern "C" fn is_contended(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: called as one of `functions`.
+    let words = unsafe { words(env, info) };
+    words.grant.set(0.0);
+    guarded(env, || {
+        let held = crate::mode(words.end.get());
+        let contended = |attachment: &Attachment| attachment.is_contended(held);
+        words.grant.set(f64::from(u8::from(with_attachment(words.attachment.get(), false, contended))));
+        ptr::null_mut()
     })
 }
 

@@ -28,6 +28,7 @@ mod fast_path;
 mod labels;
 mod library_copy;
 mod loop_doorbell;
+mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
@@ -130,14 +131,16 @@ fn end_of_hold(code: u32) -> HoldEnd {
     catch_unwind,
     ts_return_type = "{
   /**
-   * The arguments, as u32: the attachment at byte 0, the end at byte 4. The result, as f64 at byte
-   * 8: the grant.
+   * The arguments, as u32: the attachment at byte 0, the end or the mode at byte 4. The result, as
+   * f64 at byte 8: the grant.
    */
   words: ArrayBuffer
   /** Acquires a read hold if no wait is needed. Writes its grant, or else 0. */
   tryRead(): void
   /** Acquires the write hold if no wait is needed. Writes its grant, or else 0. */
   tryWrite(): void
+  /** Whether a request waits that a hold with the mode at byte 4 keeps out. Writes 1, or else 0. */
+  isContended(): void
   /** Ends one read hold. */
   releaseRead(): void
   /** Ends the exclusive hold. `end`: 0 consistent, 1 the holder failed, 2 the holder is gone. */
@@ -306,6 +309,46 @@ pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Re
     })?;
     settle(attachment);
     Ok(request)
+}
+
+/// Ends a hold, and requests it again, behind those that wait now. Otherwise like `request`.
+#[napi(catch_unwind)]
+pub fn yield_hold(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
+    let mode = mode(mode_code);
+    let request = with_environment(|environment| -> Result<_> {
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        // Before the release: its ticket is its place in the queue.
+        let request = open.request(mode, wait_options(timeout, fairness));
+        let released = match mode {
+            Mode::Read => {
+                open.release_read();
+                Ok(())
+            }
+            _ => open.release_exclusive(HoldEnd::Consistent),
+        };
+        if let Err(error) = released {
+            open.cancel(request);
+            return Err(failed(&error));
+        }
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Hold(mode) });
+        Ok(request)
+    });
+    settle(attachment);
+    request
+}
+
+/// Asks for a notice, once: as soon as a request waits that a hold with that mode keeps out,
+/// `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
+#[napi(catch_unwind)]
+pub fn want_notice(copy: u32, key: f64, attachment: u32, mode_code: u32) {
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, mode(mode_code)));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Withdraws the wish for a notice.
+#[napi(catch_unwind)]
+pub fn drop_notice(copy: u32, key: f64, attachment: u32) {
+    with_environment(|environment| environment.end_notice(attachment, copy, key));
 }
 
 /// Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance`

@@ -51,6 +51,9 @@
 //!   stopped or busy, is skipped after a few milliseconds, in the queue and while it drains. It
 //!   keeps its ticket, and each skip doubles its grace period. A holder is never skipped: there are
 //!   no leases.
+//! - **Notices** ([`attachment::contention`]). A holder may ask to know when a request comes that it
+//!   keeps out. A request looks for such a wish after it was published, and rings for the holder
+//!   like for a waiter. Holders that do not ask pay nothing, nor does a request that need not wait.
 //! - **Recovery** ([`protocol::recovery`]). The kernel knows which process is alive. Each
 //!   attachment holds a byte lock on the lock file ([`shm::lock_file`]), which the kernel drops
 //!   when the process dies. A PID is information for people, never a proof. A writer that dies

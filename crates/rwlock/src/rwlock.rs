@@ -347,7 +347,7 @@ impl<'a> UpgradableGuard<'a> {
 }
 
 macro_rules! guard {
-    ($guard:ident, $($release:tt)+) => {
+    ($guard:ident, $mode:ident, $($release:tt)+) => {
         impl<'a> $guard<'a> {
             /// The writer whose hold ended without release, until a write hold ends consistent. The
             /// protected data may be half-written.
@@ -360,6 +360,12 @@ macro_rules! guard {
             #[must_use]
             pub fn value(&self) -> Option<Vec<u8>> {
                 self.0.attachment.value()
+            }
+
+            /// Whether a request waits that this hold keeps out. A hint.
+            #[must_use]
+            pub fn is_contended(&self) -> bool {
+                self.0.attachment.is_contended(Mode::$mode)
             }
 
             /// Takes the lock out without releasing.
@@ -378,9 +384,9 @@ macro_rules! guard {
     };
 }
 
-guard!(ReadGuard, release_read());
-guard!(WriteGuard, release_exclusive(end()));
-guard!(UpgradableGuard, release_exclusive(end()));
+guard!(ReadGuard, Read, release_read());
+guard!(WriteGuard, Write, release_exclusive(end()));
+guard!(UpgradableGuard, Upgradable, release_exclusive(end()));
 
 #[cfg(test)]
 mod tests {

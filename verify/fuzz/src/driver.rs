@@ -198,6 +198,9 @@ impl Driver {
                 let seen = own.inspect();
                 let _ = (seen.holders_text(), own.owner_died(), own.is_poisoned(), own.token(), own.token_base());
                 assert!(seen.holders.len() <= 2 * (seen.capacity as usize + 1));
+                let held = mode(input);
+                own.want_notices(&[held]);
+                own.is_contended(held);
             }
             30 => use_value(own, input),
             29 => {

@@ -47,7 +47,7 @@ const HEAD: [(usize, usize); 24] = [
     (2304, 8),
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 22] = [
+const OF_SLOT: [(usize, usize); 23] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -63,6 +63,7 @@ const OF_SLOT: [(usize, usize); 22] = [
     (160, 4), // overdue
     (164, 4), // in_try
     (248, 4), // upgradable
+    (252, 4), // notices
     (176, 4), // pid
     (8, 8),   // token
     (16, 8),  // read_since

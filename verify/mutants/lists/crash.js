@@ -37,6 +37,11 @@ export const mutants = [
     change: [skips(point('end_write'))],
   },
   {
+    name: 'no-notice-by-a-check',
+    breaks: 'a holder whose notice was lost with the process that gave it is not told by the next one',
+    change: [skips(call('PeerCheck::check', 'notify_holders', 1))],
+  },
+  {
     name: 'no-repair-of-reads',
     breaks: 'the read hold of a dead process stays',
     change: [forces(guard('repair_reads'), 'false')],

@@ -1,6 +1,6 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
-import { replaces } from '../operators.js'
+import { condition, forces, omits, replaces } from '../operators.js'
 import { weaker, weakerAt, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
@@ -62,6 +62,19 @@ export const mutants = [
   weaker('scan_reads', 'Relaxed'),
   weaker('scan_queue', 'Acquire'),
   weaker('scan_queue', 'Relaxed'),
+  // Notices to holders: each side stores, then loads what the other stored.
+  weaker('ask_notices', 'Release'),
+  weaker('notice_load', 'Acquire'),
+  {
+    name: 'no notice',
+    breaks: 'a request does not tell the holder that asked for it',
+    change: [omits('poll', 'notify_holders')],
+  },
+  {
+    name: 'no notice to readers',
+    breaks: 'a writer tells only the owner of the gate',
+    change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
+  },
   // Waiting.
   weaker('take_ticket', 'Relaxed', { survives: 'a later request gets a greater number under any ordering' }),
   weaker('publish_load', 'Relaxed', { survives: 'a process that marks the word wakes its owner afterwards' }),

@@ -470,4 +470,67 @@ export const mutants = [
     ],
     bounds: 'KINDS=11 ACTS=512 MORE=2 LOOKS=1',
   },
+  {
+    name: 'no notice',
+    breaks: 'a request that joins the queue does not tell the holder that asked for it',
+    change: [skips(call('poll', 'notify_holders'))],
+    bounds: 'KINDS=33 ACTS=1024',
+    quick: true,
+  },
+  {
+    name: 'no notice to readers',
+    breaks: 'a writer that joins the queue tells only the owner of the gate',
+    change: [replaces('tell_holders', ':: (mode) == W ->', ':: false ->')],
+    bounds: 'KINDS=31 ACTS=1024',
+  },
+  {
+    name: 'looks before it asks',
+    breaks: 'a holder looks whether it keeps a request out before it asks for notices',
+    change: [
+      becomes(code('keep', 'notices[s] = KEPT_OUT'), 'wake[s] = 0; is_contended()'),
+      replaces('keep', 'wake[s] = 0; is_contended(); if', 'notices[s] = KEPT_OUT; if'),
+    ],
+    bounds: 'KINDS=33 ACTS=1024',
+  },
+  {
+    name: 'forgets a notice that it has not looked at',
+    breaks: 'a holder clears its mark after it has looked whether it keeps a request out',
+    change: [replaces('keep', 'wake[s] = 0; is_contended();', 'is_contended(); wake[s] = 0;')],
+    bounds: 'KINDS=33 ACTS=1024',
+    quick: true,
+  },
+  {
+    name: 'notice before the request',
+    breaks: 'a waiter tells the holder before it publishes its request',
+    change: [
+      before(
+        code('poll', 'wake[s] = 0'),
+        'if :: want && !published -> tell_holders(want, false) :: else fi;',
+      ),
+      skips(call('poll', 'notify_holders')),
+    ],
+    bounds: 'KINDS=33 ACTS=1024',
+  },
+  {
+    name: 'a drain gives no notice',
+    breaks: 'a writer that drains, and so has left the queue, does not tell the readers',
+    change: [becomes(macro('WAITS_FOR'), '(drain -> 0 : published)')],
+    bounds: 'KINDS=31 ACTS=1024',
+  },
+  {
+    name: 'no second notice by a drainer',
+    breaks: 'a drainer that was skipped does not tell the readers that came meanwhile',
+    change: [
+      replaces('continue_drain', 'claimed = 0; FORGET_NOTICE;', 'claimed = 0;'),
+      replaces('continue_drain', 'claimed = 1; FORGET_NOTICE;', 'claimed = 1;'),
+    ],
+    bounds: 'KINDS=13 NOPS=2 ACTS=1024 CHECKS=1',
+  },
+  {
+    name: 'no notice by a check',
+    breaks: 'if the process that told the holder died before its call, a later waiter tells nobody',
+    change: [replaces('check', 'tell_holders(published, true)', 'skip')],
+    bounds: 'N=3 KINDS=113 ACTS=1024 DEATHS=1 CALLS KEEPER',
+    long: true,
+  },
 ]

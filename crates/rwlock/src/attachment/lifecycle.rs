@@ -58,6 +58,7 @@ impl Attachment {
         crash_point!(attach_queued);
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         crash_point!(attach_wake);
+        slot.waiting.notices.store(0, SeqCst);
         slot.waiting.wake.reset();
         slot.waiting.doorbell.store(NO_DOORBELL, SeqCst);
         // An earlier owner may have registered the slot. Then our first read would not change the

@@ -1,9 +1,10 @@
 //! One thread's use of one lock. [`lifecycle`] opens and closes it; [`read`], [`exclusive`] and
 //! [`convert`] take, release and convert holds without waiting; [`requests`] waits without
-//! blocking, and [`block`] blocks.
+//! blocking, and [`block`] blocks; [`contention`] tells a holder that somebody waits.
 
 mod block;
 mod blockers;
+mod contention;
 mod convert;
 mod doorbell;
 pub(crate) mod exclusive;

@@ -49,6 +49,8 @@ pub(super) struct Pending {
     pub sync: Option<RequestId>,
     /// The contents of the slot's word.
     pub published: Option<(u64, Mode)>,
+    /// The request, or the drain, of which the holders were notified.
+    pub notified: Option<(u64, Mode, bool)>,
     /// The queue was closed for it after it was published.
     pub closed: bool,
     pub settled: Vec<(RequestId, Outcome)>,
@@ -67,6 +69,7 @@ impl Default for Pending {
             drain: None,
             sync: None,
             published: None,
+            notified: None,
             closed: false,
             settled: Vec::new(),
             last_id: 0,

@@ -149,6 +149,7 @@ impl Attachment {
             }
         }
         self.close_queue(pending, now);
+        self.notify_holders(pending);
         self.store_pending(pending);
         Ok(())
     }
@@ -225,6 +226,7 @@ impl Attachment {
         if drain.claimed && !gate.is_drained_by(self.index) {
             // It took us too long, and others went ahead.
             drain.claimed = false;
+            pending.notified = None; // readers that came meanwhile do not know of us
             if !drain.upgrade {
                 pending.drain = None;
                 pending.requests.push_front(request);
@@ -233,6 +235,7 @@ impl Attachment {
         }
         if !drain.claimed {
             drain.claimed = true;
+            pending.notified = None;
             crash_point!(drain_since);
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
@@ -330,6 +333,7 @@ impl Attachment {
                 return false;
             }
             pending.closed = false;
+            pending.notified = None; // nobody was asked to make way for a skipped request
             crash_point!(publish_back);
             // We were skipped and came back, or the word was modified externally.
             word.queued.store(own.with_skips_of(published).0, SeqCst);

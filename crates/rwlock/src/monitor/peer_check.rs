@@ -1,5 +1,6 @@
 //! Periodic check by a sleeping waiter: whether what it waits for can still come. It repairs what
-//! dead peers left and skips peers that do not come when it is their turn.
+//! dead peers left, skips peers that do not come when it is their turn, and repeats notices to
+//! holders that may have missed them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,7 +10,7 @@ use super::exit_notice::{ExitNotice, activity_of_owner};
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::recovery::MAX_REPAIRS;
 use crate::protocol::slot::{Mode, Queued};
-use crate::protocol::wake::wake;
+use crate::protocol::wake::{wake, wake_again};
 use crate::shm::segment::Segment;
 use crate::sys::activity::Activity;
 
@@ -147,6 +148,12 @@ impl PeerCheck {
         self.next
     }
 
+    /// Nothing is to be checked until the next wait begins. Returns when the first check is due.
+    pub fn pause(&mut self) -> u64 {
+        self.next = u64::MAX;
+        self.next
+    }
+
     /// The wait ends.
     pub fn end(&mut self) {
         self.exit_notices = Vec::new();
@@ -195,6 +202,7 @@ impl PeerCheck {
                     match segment.readers().find_other_reader(owner) {
                         Some(reader) => {
                             self.handle_blocker(reader, &mut before);
+                            segment.queue().notify_holders(owner, Mode::Write, wake_again);
                             false
                         }
                         None => true,
@@ -210,7 +218,11 @@ impl PeerCheck {
                 let queued = Queued(own.queued.load(SeqCst));
                 // Neither owner nor queued: the process that took that away died before it woke us,
                 // or it was corruption.
-                queued.mode().is_none_or(|mode| self.check_ahead(mode, Some(queued.ticket()), now, &mut before))
+                queued.mode().is_none_or(|mode| {
+                    let news = self.check_ahead(mode, Some(queued.ticket()), now, &mut before);
+                    segment.queue().notify_holders(self.slot, mode, wake_again);
+                    news
+                })
             }
         };
         if news {

@@ -41,7 +41,12 @@ impl<'a> Readers<'a> {
 
     #[inline(never)]
     fn registers_other_than(self, me: usize) -> bool {
-        self.registered().enumerate().flat_map(|(number, word)| slots_in(number, word)).any(|slot| slot != me)
+        self.registered_slots().any(|slot| slot != me)
+    }
+
+    /// The slots that may read. One beyond the lock's slots is corruption.
+    pub fn registered_slots(self) -> impl Iterator<Item = usize> + use<'a> {
+        self.registered().enumerate().flat_map(|(number, word)| slots_in(number, word))
     }
 
     /// Clears the bits of idle readers. Only for the owner of a gate that says "writing", which is

@@ -41,6 +41,11 @@ impl Mode {
         }
     }
 
+    /// A bit for the mode, as in [`crate::shm::layout::WaitLine::notices`].
+    pub(crate) fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The name of the mode in messages and in the Node.js API.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -9,6 +9,7 @@ use super::gate::Gate;
 use super::slot::{Mode, Queued, is_earlier};
 use super::state::SharedState;
 use super::wake::wake;
+use crate::shm::layout::WaitLine;
 
 /// The queue of a lock.
 #[derive(Clone, Copy)]
@@ -27,6 +28,28 @@ impl<'a> WaitQueue<'a> {
         if let (true, Some(slot)) = (gate.is_drained_by(gate.owner()), self.state.slots().get(gate.owner())) {
             crash_point!(wake_writer);
             wake(&slot.waiting);
+        }
+    }
+
+    /// A request of `me` with `mode` waits: calls `wake` for the holders that keep it out and want
+    /// to know that. They are the owner of the gate and, for a writer, the readers.
+    pub fn notify_holders(self, me: usize, mode: Mode, wake: fn(&WaitLine)) {
+        let notify = |slot: usize| {
+            let Some(slot) = self.state.slots().get(slot) else { return };
+            crash_point!(notice_load);
+            // After the request was published; see `attachment::contention`.
+            if slot.waiting.notices.load(SeqCst) & mode.bit() != 0 {
+                crash_point!(notice);
+                wake(&slot.waiting);
+            }
+        };
+        crash_point!(notice_gate);
+        let gate = self.state.load_gate();
+        if !gate.is_free() && gate.owner() != me {
+            notify(gate.owner());
+        }
+        if mode == Mode::Write {
+            self.state.readers().registered_slots().filter(|&slot| slot != me).for_each(notify);
         }
     }
 

@@ -19,10 +19,28 @@ const INTERRUPTED: u32 = 2;
 /// system call. If its waker died between the two steps, the sleeper notices at its next peer
 /// check.
 pub(crate) fn wake(line: &WaitLine) {
-    crash_point!(wake_mark);
     // The doorbell after the mark: an owner that muted it, to sleep on the word, finds the mark or
     // is not rung for.
-    if line.wake.news.fetch_or(WOKEN, SeqCst) & WOKEN == 0 && !ring(line) {
+    if !mark(line) {
+        call(line);
+    }
+}
+
+/// Like [`wake`], even if the word is already marked: the process that marked it may have died
+/// before its call.
+pub(crate) fn wake_again(line: &WaitLine) {
+    mark(line);
+    call(line);
+}
+
+/// Returns whether the word was marked already.
+fn mark(line: &WaitLine) -> bool {
+    crash_point!(wake_mark);
+    line.wake.news.fetch_or(WOKEN, SeqCst) & WOKEN != 0
+}
+
+fn call(line: &WaitLine) {
+    if !ring(line) {
         crash_point!(wake_call);
         park::wake_sleeper(&line.wake);
     }

@@ -222,6 +222,9 @@ pub(crate) struct WaitLine {
     /// Not 0: the owner knows that it has the upgradable hold. If it is 0 although the gate says so
     /// for long, the memory is damaged.
     pub upgradable: AtomicU32,
+    /// The modes of the requests of which the owner wants to know while it keeps them out, a bit
+    /// each; see [`crate::attachment::contention`].
+    pub notices: AtomicU32,
 }
 
 /// A short text for display, cut at a character boundary. A concurrent write can tear it; no

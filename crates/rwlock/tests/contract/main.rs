@@ -8,6 +8,7 @@ mod chaos;
 #[cfg(target_os = "linux")]
 mod clocks;
 mod concurrent_opening;
+mod contention;
 mod damage;
 mod exclusion;
 mod fairness;

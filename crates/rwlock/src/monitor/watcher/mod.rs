@@ -28,6 +28,8 @@ pub struct Watch {
     watcher: Arc<Watcher>,
     entry: Arc<Entry>,
     thread: Option<Arc<WatcherThread>>,
+    /// It was begun by [`Watch::listen`].
+    listens: bool,
 }
 
 impl Watcher {
@@ -51,7 +53,7 @@ impl Watcher {
             is_watched: AtomicBool::new(false),
             ring: Box::new(ring),
         };
-        Watch { watcher: self.clone(), entry: Arc::new(entry), thread: None }
+        Watch { watcher: self.clone(), entry: Arc::new(entry), thread: None, listens: false }
     }
 
     /// The number of threads that run now.
@@ -88,14 +90,31 @@ impl Watch {
     /// # Errors
     /// If a thread is needed and cannot be started.
     pub fn begin(&mut self, now: u64, due: u64) -> std::io::Result<()> {
+        self.watch(now, due, false)
+    }
+
+    /// Like [`Watch::begin`], for an attachment that wants notices and has no request: rings once,
+    /// at the first news, and checks no peers.
+    ///
+    /// # Errors
+    /// As [`Watch::begin`].
+    pub fn listen(&mut self, now: u64) -> std::io::Result<()> {
+        self.watch(now, u64::MAX, true)
+    }
+
+    fn watch(&mut self, now: u64, due: u64, listens: bool) -> std::io::Result<()> {
         if self.entry.sleeper.segment.is_forked() {
             return Err(std::io::Error::other("this process was forked, and has no thread of its parent"));
         }
         let set = self.entry.due.load(SeqCst);
-        if set != 0 && set <= due {
+        if set != 0 && set <= due && std::mem::replace(&mut self.listens, listens) == listens {
             return Ok(()); // it rings, perhaps too early
         }
-        let check = lock(&self.entry.peer_check).begin(now);
+        self.listens = listens;
+        let check = {
+            let mut peer_check = lock(&self.entry.peer_check);
+            if listens { peer_check.pause() } else { peer_check.begin(now) }
+        };
         self.entry.busy.store(true, SeqCst);
         self.entry.due.store(due.max(1), SeqCst);
         let thread = match self.thread.take().filter(|thread| thread.admit(&self.entry, self.watcher.limit)) {
