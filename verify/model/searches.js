@@ -13,6 +13,9 @@ export const quick = [
   { name: 'a stop of the process that skips', bounds: 'KINDS=42 ACTS=12 STOPS=1 CHECKS=1' },
   { name: 'pruning', bounds: 'KINDS=31 NOPS=2 PRUNES=1' },
   { name: 'closing and opening', bounds: 'BORN=1 KINDS=113 DROP' },
+  { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
+  { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
+  { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -49,6 +52,13 @@ export const full = [
   { name: 'three, a stop', bounds: 'N=3 KINDS=333 STOPS=1' },
   { name: 'three, a stop beside a reader', bounds: 'N=3 KINDS=313 STOPS=1' },
   { name: 'three, pruning', bounds: 'N=3 KINDS=313 PRUNES=1' },
+  // Strict order.
+  { name: 'strict, a second request, two each', bounds: 'NOPS=2 KINDS=1 SECOND=1 STRICT CLOSE' },
+  { name: 'strict, a second request, giving up', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE CANCEL' },
+  { name: 'strict, a second request, a death', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE DEATHS=1' },
+  { name: 'strict, three, a second request', bounds: 'N=3 KINDS=311 SECOND=1 STRICT CLOSE' },
+  { name: 'nested reads in turn, giving up', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS CANCEL' },
+  { name: 'nested reads in turn, a death', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS DEATHS=1' },
   // Too large to search completely.
   {
     name: 'sample: three, all',
