@@ -105,7 +105,7 @@ fn nanos(ms: f64) -> u64 {
 }
 
 fn wait_options(timeout: f64, fairness: f64) -> WaitOptions {
-    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
+    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness), in_turn: false }
 }
 
 /// The present hold as a grant.

@@ -235,6 +235,7 @@ impl RwLock {
         WaitOptions {
             deadline: timeout.map_or(u64::MAX, |timeout| now().saturating_add(nanos(timeout))),
             fairness: nanos(self.fairness),
+            in_turn: false,
         }
     }
 }

@@ -5,8 +5,8 @@
 //! offset 0      Header         what the lock is; written once, at creation, the magic last
 //! offset 384    Gate           the gate word and the last token; the ticket counter on its own line
 //! offset 640    ReaderBitmap   which slots may read
-//! offset 1152   Slot 0         reading line, waiting line (128 bytes each)
-//! offset 1408   Slot 1         …
+//! offset 1152   Slot 0         reading line, waiting line, request rows (128 bytes each)
+//! offset 1536   Slot 1         …
 //! ```
 
 use std::mem::{offset_of, size_of};
@@ -27,7 +27,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
 /// change only when an attachment opens or closes.
@@ -154,6 +154,28 @@ pub(crate) struct Slot {
     pub exclusive_label: Label,
 
     pub waiting: WaitLine,
+
+    pub requests: RequestLine,
+}
+
+/// The number of requests of a slot that a snapshot shows each by itself.
+pub(crate) const REQUEST_ROWS: usize = 3;
+
+/// The first requests of the slot, in any order, for display. Written by the owner only, when it
+/// goes to sleep and when it wakes.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub(crate) struct RequestLine(pub [RequestRow; REQUEST_ROWS]);
+
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct RequestRow {
+    /// As `queued`; "skipped" means here that the request drains. 0: none.
+    pub request: InfoU64,
+    /// See [`crate::sys::park::shared`].
+    pub since: InfoU64,
+    /// Empty if the request has no label of its own.
+    pub label: Label<3>,
 }
 
 #[derive(Default)]
@@ -193,12 +215,17 @@ pub(crate) struct WaitLine {
 
 /// A short text for display, cut at a character boundary. A concurrent write can tear it; no
 /// decision depends on it.
-#[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
+pub(crate) struct Label<const WORDS: usize = { MAX_LABEL / 8 }>([InfoU64; WORDS]);
 
-impl Label {
-    pub const BYTES: usize = MAX_LABEL;
+impl<const WORDS: usize> Default for Label<WORDS> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| InfoU64::default()))
+    }
+}
+
+impl<const WORDS: usize> Label<WORDS> {
+    pub const BYTES: usize = 8 * WORDS;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);
@@ -259,6 +286,8 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(WaitLine, pid),
         offset_of!(WaitLine, label),
         offset_of!(WaitLine, doorbell),
+        offset_of!(Slot, requests),
+        size_of::<RequestRow>(),
         size_of::<Slot>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325; // FNV-1a, 64 bits
@@ -272,7 +301,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
 
 // The offsets are the same on every target: 32 or 64 bits, any pointer size.
 const _: () = {
-    assert!(size_of::<Label>() == Label::BYTES);
+    assert!(size_of::<Label>() == MAX_LABEL);
     assert!(size_of::<Header>() == 3 * LINE);
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
     assert!(offset_of!(Preamble, reader_bitmap) == 5 * LINE);
@@ -280,8 +309,8 @@ const _: () = {
     assert!(offset_of!(Slot, waiting) == LINE);
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
     // (The atomics of loom have other sizes.)
-    assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
-    assert!(cfg!(loom) || LAYOUT_HASH == 0xbcad_1506_40b6_7e69);
+    assert!(cfg!(loom) || size_of::<Slot>() == 3 * LINE);
+    assert!(cfg!(loom) || LAYOUT_HASH == 0x0c7b_d0cf_2bb2_67e9);
 };
 
 #[cfg(test)]
@@ -290,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_label_is_cut_at_a_character_boundary() {
-        let label = Label(Default::default());
+        let label = <Label>::default();
         label.store(&"é".repeat(60));
         assert_eq!(label.load(), "é".repeat(24));
         label.store(&"x€".repeat(30));
