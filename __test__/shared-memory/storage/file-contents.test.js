@@ -77,7 +77,7 @@ test('a file whose creator died before it was complete becomes a lock', async (t
     'more than is needed': Buffer.concat([unfinished, noise(2 * BYTES)]),
     // The state after a loss of power shortly after the lock was created, for example on ext4.
     'zeros of its length': Buffer.alloc(BYTES),
-    'zeros of the shortest lock': Buffer.alloc(1152 + 2 * 256),
+    'zeros of the shortest lock': Buffer.alloc(1152 + 2 * 384 + 64),
   }
   for (const [stage, content] of Object.entries(stages)) {
     const path = join(tempDir(t), 'unfinished')

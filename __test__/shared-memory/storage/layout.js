@@ -17,9 +17,9 @@ export const AT = {
   lastToken: 392,
   ticket: 512,
   /** @param {number} slot */
-  reads: (slot) => 1152 + slot * 256,
+  reads: (slot) => 1152 + slot * 384,
   /** @param {number} slot */
-  queued: (slot) => 1152 + slot * 256 + 128,
+  queued: (slot) => 1152 + slot * 384 + 128,
 }
 
 /** The gate's word; crates/rwlock/src/protocol/gate.rs. */
@@ -33,7 +33,7 @@ export const GATE = {
 }
 
 /** The bytes of a lock of the default capacity. */
-export const BYTES = 1152 + 129 * 256
+export const BYTES = 1152 + 129 * 384 + 64
 
 /** @param {number} value */
 export function u32(value) {

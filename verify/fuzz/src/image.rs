@@ -10,10 +10,10 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 use crate::input::Input;
 
 /// `layout.rs` defines the offsets; changing it changes this number.
-const LAYOUT_HASH: u64 = 0xbcad_1506_40b6_7e69;
+const LAYOUT_HASH: u64 = 0x0c7b_d0cf_2bb2_67e9;
 
 const SLOTS: usize = 1152;
-const SLOT: usize = 256;
+const SLOT: usize = 384;
 
 const GATE: (usize, usize) = (384, 8);
 const FENCE: (usize, usize) = (392, 8);
@@ -39,7 +39,7 @@ const HEAD: [(usize, usize); 16] = [
     (44, 4),  // name_bytes
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 22] = [
+const OF_SLOT: [(usize, usize); 26] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -62,6 +62,10 @@ const OF_SLOT: [(usize, usize); 22] = [
     (148, 4), // pending
     (168, 8), // since
     (184, 8), // label
+    (256, 8), // requests: request
+    (264, 8), // since
+    (272, 8), // label
+    (296, 8), // the next request
 ];
 
 /// The bytes of a new lock at `lock`, which is not in use when this returns.

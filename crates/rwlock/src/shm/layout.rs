@@ -260,8 +260,13 @@ pub(crate) const fn slots_of(capacity: u32) -> usize {
 
 pub(crate) const SLOTS_OFFSET: usize = 1152;
 
+/// Unused bytes after the last slot. With them, the size of a lock is no multiple of 128, whatever
+/// its capacity: so a file of zeros that another program preallocated in whole blocks is not taken
+/// for a lock whose creator died.
+const TAIL: usize = 64;
+
 pub(crate) const fn bytes_of(capacity: u32) -> usize {
-    SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
+    SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>() + TAIL
 }
 
 /// A fingerprint of the offsets: two builds that disagree on any of them cannot share a lock.
@@ -307,7 +312,7 @@ const _: () = {
     assert!(offset_of!(Preamble, reader_bitmap) == 5 * LINE);
     assert!(size_of::<Preamble>() == SLOTS_OFFSET);
     assert!(offset_of!(Slot, waiting) == LINE);
-    assert!(SLOTS_OFFSET.is_multiple_of(LINE));
+    assert!(SLOTS_OFFSET.is_multiple_of(LINE) && size_of::<Slot>().is_multiple_of(LINE) && TAIL < LINE);
     // (The atomics of loom have other sizes.)
     assert!(cfg!(loom) || size_of::<Slot>() == 3 * LINE);
     assert!(cfg!(loom) || LAYOUT_HASH == 0x0c7b_d0cf_2bb2_67e9);

@@ -17,7 +17,7 @@ const SOMEBODY: u32 = 61_219;
 
 /// The size of a lock of `capacity`.
 fn bytes_of(capacity: usize) -> usize {
-    1152 + (capacity + 1) * 384
+    1152 + (capacity + 1) * 384 + 64
 }
 
 fn mode(path: &Path) -> u32 {
