@@ -49,6 +49,8 @@ export class Handle implements LockEngine<number> {
     readonly attachment: number,
     readonly tokenBase: bigint,
     readonly fairness: number,
+    /** Nested reads wait in turn. */
+    readonly inTurn: boolean,
   ) {
     handles.set(number, this)
   }
@@ -93,7 +95,7 @@ export class Handle implements LockEngine<number> {
     const now = this.tryAcquire(lock, mode, label)
     if (now !== null) return now
     if (timeout === 0) throw this.timeoutError(mode, false, 0)
-    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness))
+    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness, this.inTurn))
     if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
     try {
       return this.#hold(lock, mode, grant, label)
@@ -104,7 +106,7 @@ export class Handle implements LockEngine<number> {
   }
 
   request(request: PendingRequest<number>): void {
-    const { mode, timeout, upgrade } = request
+    const { mode, timeout, upgrade, label } = request
     if (timeout === 0) {
       request.timeOut(this.timeoutError(mode, upgrade !== null, 0)) // tryAcquire or tryUpgrade came first
       return
@@ -118,8 +120,8 @@ export class Handle implements LockEngine<number> {
     try {
       request.id =
         upgrade === null
-          ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness)
-          : binding.requestUpgrade(copy.number, key, attachment, timeout)
+          ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
+          : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
