@@ -250,8 +250,8 @@ fn in_strict_order_a_reader_does_not_overtake_a_writer_behind_an_earlier_read() 
         first.own.request(Read, strict);
         first.ask(Write, strict);
         second.ask(Read, strict);
+        holder.use_up(Write);
         ends([
-            go(holder, |holder| holder.use_up(Write)),
             go(first, |first| {
                 for mode in [Read, Write] {
                     first.drive();
@@ -266,7 +266,7 @@ fn in_strict_order_a_reader_does_not_overtake_a_writer_behind_an_earlier_read() 
             }),
         ])
     })
-    .are(&["  2"]);
+    .are(&[" 2"]);
 }
 
 // ---- no wake is lost
