@@ -139,7 +139,7 @@ export interface OwnerDied {
   token: bigint
 }
 
-/** A holder or a waiter. */
+/** A holder. */
 export interface Participant {
   pid: number
   threadId: number
@@ -173,15 +173,16 @@ export declare function remove(name?: string | undefined | null, path?: string |
 
 /**
  * Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before
- * this returns the number of the request. Times in ms, `Infinity` for none.
+ * this returns the number of the request. Times in ms, `Infinity` for none. `inTurn`: a nested read
+ * is not let in. `label`: shown while the request waits.
  */
-export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number): number
+export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
 
 /**
  * Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
  * upgradable hold.
  */
-export declare function requestUpgrade(copy: number, key: number, attachment: number, timeout: number): number
+export declare function requestUpgrade(copy: number, key: number, attachment: number, timeout: number, label?: string | undefined | null): number
 
 /** Returns a grant: ends a hold that nothing has used. */
 export declare function returnGrant(attachment: number, modeCode: number): void
@@ -199,7 +200,7 @@ export interface Snapshot {
   capacity: number
   token: bigint
   holders: Array<Participant>
-  waiters: Array<Participant>
+  waiters: Array<Waiter>
   ownerDied?: OwnerDied
   value?: Uint8Array
 }
@@ -226,7 +227,19 @@ export declare function value(attachment: number): Uint8Array | null
  * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
  * Times in ms.
  */
-export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number): number
+export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean): number
+
+/** A request that waits. */
+export interface Waiter {
+  pid: number
+  threadId: number
+  mode: string
+  count: number
+  label: string
+  ms: number
+  /** The further requests of the same attachment, which have no row. */
+  more: number
+}
 
 /**
  * Asks for a notice, once: as soon as a request waits that a hold with that mode keeps out,

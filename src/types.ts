@@ -27,10 +27,19 @@ export interface RWLockOptions {
   capacity?: number | undefined
   /**
    * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
-   * default. 0 is strict first-come, first-served order, at the price of a context switch for every
-   * contended acquisition.
+   * default. 0 is strict first-come, first-served order, within a process and over all of them, at
+   * the price of a context switch for every contended acquisition. (Nested reads are an exception:
+   * see `nestedReads`.)
    */
   fairness?: number | undefined
+  /**
+   * What becomes of a read that is requested with this lock while its thread reads, or holds the
+   * lock upgradable, and a writer waits. `'admit'`, the default: it may be nested in that hold, for
+   * which the writer waits, so after 100 ms it is let in past the writer. `'queue'`: it waits in its
+   * turn, behind the writer. Code that awaits such a read inside the hold then waits for itself; a
+   * synchronous call throws `ERR_LOCK_DEADLOCK` instead.
+   */
+  nestedReads?: 'admit' | 'queue' | undefined
   /**
    * The name of this attachment in `inspect()`; `process.title` by default. The first 48 bytes of
    * its UTF-8 form are kept.
@@ -75,23 +84,38 @@ export interface NoticeOptions {
   signal?: AbortSignal | undefined
 }
 
-/** An attachment (a thread that has the lock open) that holds a lock, or that waits for it. */
+/** An attachment (a thread that has the lock open) that holds a lock. */
 export interface Holder {
   /** Process id, relative to the PID namespace of the holder. */
   pid: number
   /** `worker_threads.threadId`: 0 is the main thread. */
   threadId: number
   mode: 'read' | 'write' | 'upgradable'
-  /** The number of holds in this mode (the reads of one thread are one entry), or of requests. */
+  /** The number of holds in this mode: the reads of one thread are one entry. */
   count: number
   /** The label of the hold; without one, the label of its attachment. */
   label: string
-  /** How long it has held the lock or waited for it, in milliseconds; of several, the longest. */
+  /** How long it has held the lock, in milliseconds; of several holds, the longest. */
   ms: number
 }
 
-/** An attachment that waits for a lock: see {@link Holder}. */
-export type Waiter = Holder
+/** A request that waits for a lock. */
+export interface Waiter extends Holder {
+  /** 1: each request has its own entry. */
+  count: number
+  /**
+   * The label of the request (in a lock in shared memory, its first 24 bytes); without one, the
+   * label of its attachment.
+   */
+  label: string
+  /** How long it has waited, in milliseconds. */
+  ms: number
+  /**
+   * The number of requests of the same thread that follow this one and have no entry. An engine may
+   * limit the entries of one thread; shared memory has 3.
+   */
+  more: number
+}
 
 /**
  * A writer whose hold ended without release: the data that the lock protects may be half-written.
@@ -118,7 +142,7 @@ export interface LockSnapshot {
   path?: string
   /** The attachments that hold the lock. */
   holders: Holder[]
-  /** The attachments that wait for the lock, the longest wait first. */
+  /** The requests that wait for the lock, in the order of the queue. */
   waiters: Waiter[]
   /** The last fencing token that was issued. */
   token: bigint

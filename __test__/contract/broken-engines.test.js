@@ -70,7 +70,7 @@ const FOUND_BY = {
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
   'inspect() shows no waiters': [
-    'inspect: inspect() shows the waiters, the longest wait first, with the number of requests of each thread',
+    'inspect: inspect() shows each waiting request with its own mode and label, in the order of the queue',
   ],
 }
 

@@ -85,7 +85,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   })
 
   test(
-    'inspect() shows the waiters, the longest wait first, with the number of requests of each thread',
+    'inspect() shows each waiting request with its own mode and label, in the order of the queue',
     ['upgradable', 'processes'],
     async (t) => {
       const ref = newRef(t)
@@ -98,21 +98,26 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       await queued(lock, b)
       a.tell('acquireWrite')
       a.tell('acquireRead')
-      a.tell('acquireRead')
-      await queued(lock, a, 3)
-      const here = lock.acquireUpgradable()
+      await queued(lock, a, 2)
+      const here = lock.acquireUpgradable({ label: 'here' })
       const seen = (await lock.inspect()).waiters
       t.deepEqual(
         seen.map(({ pid, threadId, mode, count }) => ({ pid, threadId, mode, count })),
         [
           { pid: b.pid, threadId: 0, mode: 'read', count: 1 },
-          { pid: a.pid, threadId: 0, mode: 'write', count: 3 },
+          { pid: a.pid, threadId: 0, mode: 'write', count: 1 },
+          { pid: a.pid, threadId: 0, mode: 'read', count: 1 },
           { pid: process.pid, threadId: 0, mode: 'upgradable', count: 1 },
         ],
       )
       t.deepEqual(
-        seen.slice(0, 2).map(({ label }) => label),
-        ['b', 'a'],
+        seen.map(({ label, more }) => [label, more]),
+        [
+          ['b', 0],
+          ['a', 0],
+          ['a', 0],
+          ['here', 0],
+        ],
       )
       await writer.release()
       const holds = (child, mode) =>

@@ -13,13 +13,16 @@ import { waitFor } from './time.js'
  */
 export function queued(lock, { pid, threadId = 0 }, count = 1) {
   return waitFor(
-    async () =>
-      (await lock.inspect()).waiters.find(
-        (it) => it.pid === pid && it.threadId === threadId && it.count >= count,
-      ),
+    async () => {
+      const its = (await lock.inspect()).waiters.filter((it) => it.pid === pid && it.threadId === threadId)
+      return requests(its) >= count && its[0]
+    },
     { what: `pid ${pid} waits for the lock` },
   )
 }
+
+/** The number of requests that the rows of `waiters` stand for. @param {{ more: number }[]} waiters */
+export const requests = (waiters) => waiters.reduce((sum, { more }) => sum + 1 + more, 0)
 
 /**
  * Waits until a process holds a lock.

@@ -175,11 +175,11 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
       const lock = openLock(t)
       const { copy, attachment, close } = copyThat(nameOf(lock), claim)
       // Immediately.
-      binding.request(copy.number, 1, attachment, code, NEVER, 0)
+      binding.request(copy.number, 1, attachment, code, NEVER, 0, false)
       t.deepEqual(lock.inspect(), { ...lock.inspect(), holders: [], waiters: [] })
       // From a call of this thread.
       const guard = lock.tryWrite()
-      binding.request(copy.number, 2, attachment, code, NEVER, 0)
+      binding.request(copy.number, 2, attachment, code, NEVER, 0, false)
       const next = lock.acquireWrite()
       guard?.release()
       // It does not delay the requests behind it.
@@ -187,7 +187,7 @@ for (const [what, claim] of /** @type {[string, any][]} */ ([
       // From the event loop.
       const holder = await spawnChild(t)
       const { guard: held } = await holder.ask('hold', { ref: lock.toJSON(), mode: 'write' })
-      binding.request(copy.number, 3, attachment, code, NEVER, 0)
+      binding.request(copy.number, 3, attachment, code, NEVER, 0, false)
       await holder.ask('release', { guard: held })
       await waitFor(() => lock.inspect().waiters.length === 0 && lock.inspect().holders.length === 0)
       close()
@@ -211,7 +211,7 @@ test('an undelivered grant is returned when its request is withdrawn', async (t)
     const { copy, attachment, close } = copyThat(nameOf(lock), () => {
       throw new Error('not now')
     })
-    const request = binding.request(copy.number, 1, attachment, code, NEVER, 0)
+    const request = binding.request(copy.number, 1, attachment, code, NEVER, 0, false)
     t.is(lock.inspect().holders.length, 1)
     binding.cancel(attachment, request)
     binding.advance(attachment)

@@ -166,6 +166,7 @@ const OPENING = {
     type: ['1', null, {}, true, 1n, () => {}],
     value: [0, -1, MAX_CAPACITY + 1, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 32, 2 ** 32 + 1],
   },
+  nestedReads: { type: [1, null, {}, true, 1n], value: ['', 'Queue', 'let in'] },
   fairness: { type: ['1', null, {}, true, 1n], value: [-1, Number.NaN, -Infinity, -0.001] },
   label: { type: [1, null, {}, true, Symbol('x'), ['x']], value: [] },
 }

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
 import { acquire, never, ops } from '../helpers/modes.js'
-import { queued, timed } from '../helpers/observe.js'
+import { queued, requests, timed } from '../helpers/observe.js'
 
 const pooledChild = childPool()
 
@@ -241,4 +241,80 @@ test('a nested read that times out before it is let in leaves no trace', async (
   t.is(lock.inspect().waiters.length, 1)
   guard.release()
   t.is((await writer).mode, 'write')
+})
+
+// ---- nestedReads: 'queue', and strict order within a process
+
+test("with nestedReads 'queue', a read within a read waits behind the writer", async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0, nestedReads: 'queue' })
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name, options: { fairness: 0 } })
+  for (const mode of /** @type {const} */ (['read', 'upgradable'])) {
+    const guard = await acquire[mode](lock)
+    const free = await lock.acquireRead()
+    free.release()
+    const writer = child.ask('acquireWrite')
+    await queued(lock, child)
+    const nested = lock.acquireRead()
+    t.throws(() => lock.readSync(never), { code: 'ERR_LOCK_DEADLOCK' })
+    await setTimeout(250)
+    t.deepEqual(
+      lock.inspect().waiters.map(({ pid, mode }) => [pid, mode]),
+      [
+        [child.pid, 'write'],
+        [process.pid, 'read'],
+      ],
+    )
+    guard.release()
+    await writer
+    await child.ask('release')
+    ;(await nested).release()
+  }
+})
+
+test('each handle decides about its own nested reads', async (t) => {
+  const name = uniqueName(t)
+  const [inTurn, admitted] = [openLock(t, name, { nestedReads: 'queue' }), openLock(t, name)]
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name, options: { fairness: 0 } })
+  const guard = await inTurn.acquireRead()
+  const writer = child.ask('acquireWrite')
+  await queued(inTurn, child)
+  const waits = inTurn.acquireRead()
+  await admitted.read(() => {})
+  t.is(requests(inTurn.inspect().waiters), 2)
+  guard.release()
+  await writer
+  await child.ask('release')
+  ;(await waits).release()
+})
+
+test('with fairness 0, readers do not overtake a writer behind a read of its own process', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name, options: { fairness: 0 } })
+  for (let round = 0; round < 5; round++) {
+    const holder = await lock.acquireWrite()
+    /** @type {string[]} */
+    const log = []
+    const first = child.ask('acquireRead')
+    await queued(lock, child)
+    const write = child.ask('acquireWrite').then(() => log.push('write'))
+    await queued(lock, child, 2)
+    const late = lock.acquireRead().then((guard) => {
+      log.push('read')
+      return guard
+    })
+    holder.release()
+    await first
+    await setTimeout(20)
+    t.deepEqual(log, [])
+    await child.ask('release')
+    await write
+    await child.ask('release')
+    ;(await late).release()
+    t.deepEqual(log, ['write', 'read'])
+  }
 })

@@ -58,6 +58,8 @@ export class Handle implements LockEngine<number> {
     readonly attachment: number,
     readonly tokenBase: bigint,
     readonly fairness: number,
+    /** Nested reads wait in turn. */
+    readonly inTurn: boolean,
   ) {
     handles.set(number, this)
   }
@@ -102,7 +104,7 @@ export class Handle implements LockEngine<number> {
     const now = this.tryAcquire(lock, mode, label)
     if (now !== null) return now
     if (timeout === 0) throw this.timeoutError(mode, false, 0)
-    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness))
+    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness, this.inTurn))
     if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
     try {
       return this.#hold(lock, mode, grant, label)
@@ -113,7 +115,7 @@ export class Handle implements LockEngine<number> {
   }
 
   request(request: PendingRequest<number>): void {
-    const { mode, timeout, upgrade, again } = request
+    const { mode, timeout, upgrade, again, label } = request
     if (timeout === 0 && again === null) {
       request.timeOut(this.timeoutError(mode, upgrade !== null, 0)) // tryAcquire or tryUpgrade came first
       return
@@ -127,10 +129,10 @@ export class Handle implements LockEngine<number> {
     try {
       request.id =
         again !== null
-          ? this.#yield(again, key, timeout)
+          ? this.#yield(again, key, timeout, label)
           : upgrade === null
-            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness)
-            : binding.requestUpgrade(copy.number, key, attachment, timeout)
+            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
+            : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
@@ -138,7 +140,7 @@ export class Handle implements LockEngine<number> {
     }
   }
 
-  #yield(hold: Hold<number>, key: number, timeout: number): number {
+  #yield(hold: Hold<number>, key: number, timeout: number, label: string | undefined): number {
     const { exclusive, reads } = this
     hold.extras?.shown?.drop()
     // Before the call, which may grant the request.
@@ -146,7 +148,7 @@ export class Handle implements LockEngine<number> {
     if (hold.held === READ) this.reads--
     else this.exclusive = 0
     try {
-      return binding.yieldHold(copy.number, key, this.attachment, hold.held, timeout, this.fairness)
+      return binding.yieldHold(copy.number, key, this.attachment, hold.held, timeout, this.fairness, this.inTurn, label)
     } catch (error) {
       if ((error as LockError).code === undefined) {
         hold.ended = false // no stack was left for the call: nothing has changed

@@ -12,7 +12,8 @@ import { translated } from './translate.js'
 /** Opens a lock for the object `lock`, which this does not keep alive. */
 export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOptions | undefined): Handle {
   const location = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
-  const { capacity, fairness = binding.DEFAULT_FAIRNESS, label, durable = true } = checkOpenOptions(options)
+  const checked = checkOpenOptions(options)
+  const { capacity, fairness = binding.DEFAULT_FAIRNESS, nestedReads, label, durable = true } = checked
   const attempt = (last: boolean) =>
     translated(() =>
       binding.open(copy.number, lock, {
@@ -31,5 +32,6 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
     opened = attempt(true) as Opened
   }
   if (label !== undefined) binding.setLabel(opened.attachment, label)
-  return new Handle(location, opened.handle, opened.attachment, opened.tokenBase, fairness)
+  const { handle, attachment, tokenBase } = opened
+  return new Handle(location, handle, attachment, tokenBase, fairness, nestedReads === 'queue')
 }

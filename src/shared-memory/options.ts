@@ -53,7 +53,7 @@ function checkPath(path: string): string {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, fairness, label, durable } = options ?? {}
+  const { capacity, fairness, nestedReads, label, durable } = options ?? {}
   if (capacity !== undefined) {
     if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
@@ -61,9 +61,13 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
     }
   }
   checkMs('options.fairness', fairness)
+  if (nestedReads !== undefined && nestedReads !== 'admit' && nestedReads !== 'queue') {
+    if (typeof nestedReads !== 'string') throw invalidType('options.nestedReads', 'a string', nestedReads)
+    throw invalidValue('options.nestedReads', nestedReads, "must be 'admit' or 'queue'")
+  }
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
-  return { capacity, fairness, label, durable }
+  return { capacity, fairness, nestedReads, label, durable }
 }
 
 export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {

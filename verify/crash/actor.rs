@@ -100,6 +100,7 @@ impl Actor {
         let options = WaitOptions {
             deadline: option("timeout").map_or(u64::MAX, |ms| now() + ms * 1_000_000),
             fairness: option("fairness").map_or(FAIRNESS, |ms| ms * 1_000_000),
+            in_turn: words.contains(&"in-turn"),
         };
         let capacity = Some(option("capacity").unwrap_or(CAPACITY) as u32);
         let argument = words.get(1).copied().unwrap_or_default();

@@ -7,7 +7,7 @@ const NAME: usize = 48;
 const GATE: usize = 384;
 const FENCE: usize = 392;
 const SLOTS: usize = 3328;
-const SLOT: usize = 256;
+const SLOT: usize = 384;
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
 const PID: usize = 176;
@@ -42,8 +42,13 @@ impl Memory {
         }
     }
 
+    /// The offset of each slot; behind the last one there are some unused bytes.
+    fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        (SLOTS..(self.0.len() + 1).saturating_sub(SLOT)).step_by(SLOT)
+    }
+
     fn attachments(&self) -> usize {
-        (SLOTS..self.0.len()).step_by(SLOT).filter(|slot| self.word(slot + PID) as u32 != 0).count()
+        self.slots().filter(|slot| self.word(slot + PID) as u32 != 0).count()
     }
 
     fn word(&self, offset: usize) -> u64 {
@@ -56,7 +61,7 @@ impl Memory {
 
     /// Of the attachments of `pid`: the slots' offsets.
     fn slots_of(&self, pid: u32) -> impl Iterator<Item = usize> {
-        (SLOTS..self.0.len()).step_by(SLOT).filter(move |&slot| self.word(slot + PID) as u32 == pid)
+        self.slots().filter(move |&slot| self.word(slot + PID) as u32 == pid)
     }
 
     fn has_gate(&self, pid: u32, modes: &[u64]) -> bool {
@@ -87,7 +92,7 @@ impl Memory {
         if gate & 0b11_1111 != 0 {
             return Some(format!("the gate is {gate:#x}"));
         }
-        (SLOTS..self.0.len()).step_by(SLOT).find_map(|slot| {
+        self.slots().find_map(|slot| {
             let (reads, queued) = (self.word(slot) as u32, self.word(slot + QUEUED));
             (reads != 0 || queued != 0)
                 .then(|| format!("slot {} has {reads} reads, queued {queued:#x}", (slot - SLOTS) / SLOT))

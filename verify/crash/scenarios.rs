@@ -196,6 +196,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "several-granted",
         "a open, write\n v open, request read, request read, poll =pending\n b open\n b write, release &\n a release\n ! poll =any, poll =any, release-all",
     ),
+    path(
+        "strict-requests",
+        "a open, write\n v open\n b open\n ! request read fairness=0, request write fairness=0, poll =pending, cancel =pending\n b read fairness=0, release &",
+    ),
+    path(
+        "strict-granted",
+        "a open, write\n v open, request read fairness=0, request write fairness=0, poll =pending\n b open\n b read fairness=0, release &\n a release\n ! poll =any, poll =any, release-all",
+    ),
+    path(
+        "nested-read-waits-for-itself",
+        "v open, read\n b open\n b write, release &\n ! wait-read in-turn =deadlock, release",
+    ),
     path("nested-behind-writer", "v open, read\n b open\n b write, release &\n ! read, release, release"),
     path("nested-grace", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
     path(

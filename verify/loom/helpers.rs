@@ -15,7 +15,7 @@ use crate::options::WaitOptions;
 use crate::protocol::slot::Mode;
 use crate::shm::heap::Heap;
 
-pub const NO_LIMIT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+pub const NO_LIMIT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false };
 
 /// A user of the lock, and what the lock protects: the token of the last write hold, in memory that is not atomic. Loom,
 /// ThreadSanitizer and Miri find each unprotected access to it.

@@ -240,6 +240,36 @@ fn two_waiting_readers_and_a_writer() {
     waits([&[Read], &[Write], &[Read]]);
 }
 
+/// The read says that the write request comes behind it, which is not published.
+#[test]
+fn in_strict_order_a_reader_does_not_overtake_a_writer_behind_an_earlier_read() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [holder, first, second] = lock.participants();
+        let strict = WaitOptions { fairness: 0, ..NO_LIMIT };
+        assert!(holder.own.try_write());
+        first.own.request(Read, strict);
+        first.ask(Write, strict);
+        second.ask(Read, strict);
+        holder.use_up(Write);
+        ends([
+            go(first, |first| {
+                for mode in [Read, Write] {
+                    first.drive();
+                    first.use_up(mode);
+                }
+            }),
+            go(second, |second| {
+                second.drive();
+                let writes = second.own.token().wrapping_sub(second.own.token_base());
+                second.use_up(Read);
+                writes.to_string()
+            }),
+        ])
+    })
+    .are(&[" 2"]);
+}
+
 // ---- no wake is lost
 
 #[test]

@@ -12,6 +12,8 @@ export const exceptions = {
     'label',
     'label_hold',
     'store_pending',
+    'show_request',
+    'hide_request',
     'stamp_drain',
     'stamp_exclusive',
     'stamp_read',
@@ -27,6 +29,9 @@ export const exceptions = {
     'inspect_reads',
     'poison_load',
     'token_load',
+  ],
+  'the model has no synchronous requests: this load finds out whether one waits for its own thread': [
+    'itself_load',
   ],
   'a lock is removed, or its file replaced, only while no process has it open': [
     'clean_load',

@@ -61,12 +61,27 @@
 #define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
 #endif
 /* CANCEL: waits may be cancelled. CLOSE: a waiter's fairness ends. TRIES: failing tries clear blockers. SYNC: a waiting process
-   may read synchronously. DROP: processes close at the end. KEEPER: only process 1 keeps its hold. */
+   may read synchronously. DROP: processes close at the end. KEEPER: only process 1 keeps its hold. STRICT: fairness is 0, and the
+   order of the grants is checked (with CLOSE). SECOND: so many times, a process that waits for a read requests a write hold, too.
+   IN_TURN_READS: nested reads wait in turn. */
 
 #define SLOTS (N + SPARE)
 #define PROCESSES (N + BORN)
 #define OPENS (BORN > 0)
 #define MORTAL (DEATHS > 0 || STOPS > 0)
+#ifndef SECOND
+#define SECOND 0
+#endif
+#if SECOND > 0
+#define SECOND_MODE next
+#else
+#define SECOND_MODE 0
+#endif
+#ifdef STRICT
+#define IS_STRICT 1
+#else
+#define IS_STRICT 0
+#endif
 
 /* ---- words --------------------------------------------------------------------------------------------- */
 
@@ -116,6 +131,8 @@
 #define SKIP_COUNT(q) (((q) >> 3) & 3)
 #define TICKET(q) (((q) >> 7) & 15)
 #define QUEUED(m, tick)  ((m) | (generation << 5) | ((tick) << 7))
+#define FOLLOWED (1 << 11)                        /* an exclusive request of the same process comes behind it */
+#define KEEPS_READERS_OUT(q) (KIND(q) != R || ((q) & FOLLOWED))
 #define WITH_SKIP(q)   (((q) | SKIPPED) + (SKIP_COUNT(q) < 3) * 8)
 #define IN_TURN(q) (KIND(q) && !((q) & SKIPPED))
 
@@ -168,6 +185,9 @@ byte checks = CHECKS, prunes = PRUNES, deaths = 0, stops = 0, closings = 0;
 #if ACTS & KEEPS
 bit  keeping[PIDS];                               /* sleeps inside its hold, until it is told */
 #endif
+#if SECOND > 0
+byte seconds = SECOND;
+#endif
 #if MORTAL
 bit  killed[PIDS];
 byte asleep[PIDS];                                /* slot + 1 */
@@ -191,12 +211,66 @@ bit  stopped[PIDS];
 #define MAY_STOP(p) false
 #endif
 
+/* The order of requests. Of each process: the others whose request was made before its own began, and still waits. A bit for
+   each process; *_r: requests for reading, *_x: the others; then_*: of its second request. */
+#ifdef STRICT
+byte waits_r = 0, waits_x = 0;                    /* made: its process sleeps */
+byte before_r[PIDS], before_x[PIDS], then_r[PIDS], then_x[PIDS];
+#define PID_BIT(p) (1 << (p))
+#define WITHOUT(array, p, mine) array[p] = array[p] & ~PID_BIT(mine)
+inline left_r(p) {                                /* granted, skipped or withdrawn */
+  waits_r = waits_r & ~PID_BIT(p);
+  WITHOUT(before_r, 1, p); WITHOUT(before_r, 2, p); WITHOUT(before_r, 3, p);
+  WITHOUT(then_r, 1, p); WITHOUT(then_r, 2, p); WITHOUT(then_r, 3, p)
+}
+inline left_x(p) {
+  waits_x = waits_x & ~PID_BIT(p);
+  WITHOUT(before_x, 1, p); WITHOUT(before_x, 2, p); WITHOUT(before_x, 3, p);
+  WITHOUT(then_x, 1, p); WITHOUT(then_x, 2, p); WITHOUT(then_x, 3, p)
+}
+inline begins() {
+  before_r[_pid] = waits_r & ~PID_BIT(_pid); before_x[_pid] = waits_x & ~PID_BIT(_pid)
+}
+inline second_begins() {
+  then_r[_pid] = waits_r & ~PID_BIT(_pid); then_x[_pid] = waits_x & ~PID_BIT(_pid)
+}
+inline second_comes() {
+  before_r[_pid] = then_r[_pid]; before_x[_pid] = then_x[_pid]; then_r[_pid] = 0; then_x[_pid] = 0
+}
+inline made() {
+  atomic {
+    if :: want == R -> waits_r = waits_r | PID_BIT(_pid) :: else fi;
+    if :: want > R || SECOND_MODE -> waits_x = waits_x | PID_BIT(_pid) :: else fi
+  }
+}
+inline reads_in_order() {
+  assert(before_x[_pid] == 0);
+  before_r[_pid] = 0;
+  left_r(_pid)
+}
+inline claims_in_order() {
+  assert(before_x[_pid] == 0 && before_r[_pid] == 0);
+  left_x(_pid)
+}
+inline leaves(p) { left_r(p); left_x(p) }
+#else
+inline begins() { skip }
+inline second_begins() { skip }
+inline second_comes() { skip }
+inline reads_in_order() { skip }
+inline claims_in_order() { skip }
+inline leaves(p) { skip }
+inline left_r(p) { skip }
+inline left_x(p) { skip }
+#endif
+
 #define OTHER(p, what)  (_pid != p && (holds[p] & (what)))
 #define OTHERS(what)    (OTHER(1, what) || OTHER(2, what) || OTHER(3, what) || OTHER(4, what) || OTHER(5, what))
 
 inline enter(what) {                              /* called by the step that grants */
   holds[_pid] = what;
   anything_happened();
+  if :: what == READER -> reads_in_order() :: else fi;
   assert(!OTHERS(WRITER));
   assert(what == READER || !OTHERS(UPGRADER));
   assert(what != WRITER || !OTHERS(READER));
@@ -317,7 +391,7 @@ inline ahead_of(mode, tick) {
        :: else ->
           q = queued[j];                                                             /* crash point: scan_queue */
           if
-          :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KIND(q) != R) && (v == NONE || TICKET(q) < TICKET(w)) ->
+          :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KEEPS_READERS_OUT(q)) && (v == NONE || TICKET(q) < TICKET(w)) ->
              v = j; w = q
           :: else
           fi;
@@ -333,7 +407,7 @@ inline ahead_of(mode, tick) {
 #define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
 inline assert_stays_closed() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
 
-#define ITS_TURN ((q & SKIPPED) || KIND(q) == R && TICKET(q) < first_exclusive || \
+#define ITS_TURN ((q & SKIPPED) || KIND(q) == R && TICKET(q) <= first_exclusive || \
                   KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)
 
 inline wake_next(me) {
@@ -355,7 +429,7 @@ inline wake_next(me) {
           :: IN_TURN(q) ->
              any_late = any_late || late[j];                                         /* crash point: scan_overdue */
              if :: TICKET(q) < first -> first = TICKET(q) :: else fi;
-             if :: KIND(q) != R && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
+             if :: KEEPS_READERS_OUT(q) && TICKET(q) < first_exclusive -> first_exclusive = TICKET(q) :: else fi
           :: else
           fi;
           q = 0; j++;
@@ -598,7 +672,10 @@ inline check_for(mode, tick) {
   if
   :: found
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
-     cas(queued[v], w, WITH_SKIP(w));                                                /* crash point: skip_queued */
+     atomic {
+       cas(queued[v], w, WITH_SKIP(w));                                              /* crash point: skip_queued */
+       if :: ok -> leaves(v + 1) :: else fi
+     };
      if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
      ok = in_try[OWNER(g)];                                                          /* crash point: skip_load_in_try */
@@ -724,7 +801,14 @@ inline release_read() {
 
 /* ---- attachment.rs: upgradable and write ----------------------------------------------------------------- */
 
-inline claim_gate(mode, open) { change_gate(open, ACQUIRED(g, mode)) }               /* crash point: claim_load, claim_gate */
+inline claim_gate(mode, open) {
+  do
+  :: atomic { g = gate; ok = (open); if :: ok :: else -> break fi };                 /* crash point: claim_load */
+     atomic {                                                                        /* crash point: claim_gate */
+       if :: gate == g -> gate = ACQUIRED(g, mode); claims_in_order(); break :: else -> ok = 0 fi
+     }
+  od
+}
 
 inline abort_claim() {
   change_gate(OWNED_BY(g, s) && EXCLUDES_READERS(g), WITH_DRAIN_ABORTED(g));         /* crash point: abort_drain */
@@ -741,7 +825,7 @@ inline write_now() {
      if
      :: l -> l = 0; write_with_others_registered(); break
      :: else ->
-        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE :: else -> ok = 0 fi }; /* crash point: claim_gate */
+        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE; claims_in_order() :: else -> ok = 0 fi }; /* crash point: claim_gate */
         if
         :: ok ->
            find_other_reader(s);
@@ -957,6 +1041,20 @@ inline request(mode) {
   atomic { want = mode; ticket = tickets; tickets++; assert(tickets < 15) }          /* crash point: take_ticket */
 }
 
+#if SECOND > 0
+/* The second request is the first of its process now. */
+inline shift() {
+  atomic {
+    if
+    :: !want && !drain && next -> want = next; ticket = nticket; next = 0; nticket = 0; second_comes()
+    :: else
+    fi
+  }
+}
+#else
+inline shift() { skip }
+#endif
+
 inline continue_drain() {
   atomic {
     g = gate;                                                                        /* crash point: drain_load */
@@ -1017,15 +1115,20 @@ inline grant_in_turn() {
 }
 
 inline admit_nested() {
+#ifdef IN_TURN_READS
+  assert(!nested)
+#else
   if
   :: nested && want == R && count -> join_readers(); want = 0
   :: nested && want == R && !count && held == U -> read_while(!EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
   :: else
   fi;
   nested = 0
+#endif
 }
 
-#define OWN_WORD (QUEUED(want, ticket) | q2 & 3 << 3)
+#define FOLLOWS ((want == R && SECOND_MODE) * FOLLOWED)
+#define OWN_WORD (QUEUED(want, ticket) | FOLLOWS | q2 & 3 << 3)
 
 inline publish_head() {                                                              /* ok: check once more */
   if
@@ -1035,9 +1138,14 @@ inline publish_head() {                                                         
      q2 = 0
   :: !want && !published -> ok = 0
   :: want && want != published ->
-     atomic { published = want; late[s] = 0; closes[s] = 0; due = 0 };               /* crash point: publish_times */
-     queued[s] = QUEUED(want, ticket);                                               /* crash point: publish */
-     change_gate(true, WITH_WAITING(g));                                             /* crash point: join_queue */
+     atomic { published = want; late[s] = IS_STRICT; closes[s] = 0; due = IS_STRICT }; /* crash point: publish_times */
+     queued[s] = QUEUED(want, ticket) | FOLLOWS;                                     /* crash point: publish */
+     do                                                                              /* crash point: join_queue */
+     :: g = gate;                                                                    /* crash point: gate_load */
+        atomic {                                                                     /* crash point: gate_swap */
+          if :: gate == g -> gate = WITH_WAITING(g) | IS_STRICT * CLOSED; closes[s] = IS_STRICT; break :: else fi
+        }
+     od;
      g = 0; ok = 0;
      wake_next(s);
      ok = 1
@@ -1077,9 +1185,15 @@ inline poll() {
      if :: want -> grant_in_turn() :: else -> ok = 0 fi;
      if
      :: ok && drain -> ok = 0
+#if SECOND > 0
+     :: ok && !drain && next -> ok = 0; shift()
+#endif
      :: else ->
         ok = 0;
         admit_nested();
+#if SECOND > 0
+        shift();
+#endif
         publish_head();
         if :: ok -> ok = 0 :: else -> break fi
      fi
@@ -1090,15 +1204,40 @@ inline poll() {
 
 /* ---- sleeping, and periodic checks ------------------------------------------------------------------------ */
 
-#define IS_NESTED (want == R && (count || (held == U && !drain)))
+#ifdef IN_TURN_READS
+#define ADMITS_NESTED false
+#define WAITS_FOR_ITSELF (want == R && (count || held == U))
+#else
+#define ADMITS_NESTED true
+#define WAITS_FOR_ITSELF false
+#endif
+#define IS_NESTED (ADMITS_NESTED && want == R && (count || (held == U && !drain)))
+/* Others of the process release what keeps its own request out. */
+#define MUST_LEAVE (WAITS_FOR_ITSELF || count && (want == W || drain && !upgrade))
 #define QUIET(p) (!live[p] || MAY_STOP(p) || (asleep[p] && !AWAKE(asleep[p] - 1)))
 #define STANDSTILL (QUIET(1) && QUIET(2) && QUIET(3) && QUIET(4) && QUIET(5))
 
 inline nap() {
+#ifdef STRICT
+  made();
+#endif
   if
-  :: true -> sleep()                              /* decided: neither a timer nor a cancellation ends it */
+  :: !MUST_LEAVE -> sleep()                       /* decided: neither a timer nor a cancellation ends it */
+  :: MUST_LEAVE && count -> release_read()
+  :: MUST_LEAVE && !count -> release_exclusive()
 #ifdef CANCEL
-  :: true -> if :: want -> want = 0 :: else -> cancel_drain() fi
+  :: atomic { want == R -> want = 0; left_r(_pid) }; shift()
+  :: atomic { want > R -> want = 0; left_x(_pid) }; shift()
+  :: !want -> cancel_drain(); shift()
+#endif
+#if SECOND > 0
+  :: atomic {
+       seconds > 0 && want == R && !next ->
+       seconds--; next = W; nticket = tickets; tickets++; assert(tickets < 15); second_begins() /* crash point: take_ticket */
+     }
+#ifdef CANCEL
+  :: atomic { next -> next = 0; nticket = 0; left_x(_pid) }
+#endif
 #endif
 #ifdef CLOSE
   :: atomic { published && !due -> due = 1 }
@@ -1223,7 +1362,7 @@ inline drop() {
 /* From no hold to a hold, or to a request for it. */
 inline acquire() {
   atomic {
-    nops--; more = MORE;
+    nops--; more = MORE; begins();
     if
     :: ASKS(R) -> want = R
     :: ASKS(U) -> want = U
@@ -1311,6 +1450,9 @@ proctype Attachment(byte s; byte nops; byte asks; bit opens) {
   byte want, ticket, published, held, count, generation, more, end;
   bit drain, claimed, upgrade, nested, due;
   byte v, j, l, idle, f, phase, first, first_exclusive, r;
+#if SECOND > 0
+  byte next, nticket;
+#endif
   int g, a, d;
   short q, q2, w;
   bit ok, any, any_late, repaired, found, inside;
@@ -1377,6 +1519,9 @@ end_behind_a_stopped_holder:
 #if ACTS & KEEPS
       notified = 0;
 #endif
+#if SECOND > 0
+      next = 0; nticket = 0;
+#endif
 #if STOPS > 0
 end_stopped:
       !stopped[_pid]
@@ -1392,7 +1537,7 @@ end_stopped:
 inline kill(p) {
   atomic {
     deaths < DEATHS && live[p] && !killed[p] ->
-    deaths++; live[p] = 0; killed[p] = 1; asleep[p] = 0; anything_happened();
+    deaths++; live[p] = 0; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p);
     i = 0;
     do
     :: i < SLOTS ->
@@ -1420,7 +1565,7 @@ inline kill(p) {
 inline stop(p) {
   atomic {
     stops < STOPS && live[p] && !killed[p] ->
-    stops++; stopped[p] = 1; killed[p] = 1; asleep[p] = 0; anything_happened()
+    stops++; stopped[p] = 1; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p)
   }
 }
 #endif

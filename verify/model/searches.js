@@ -17,6 +17,9 @@ export const quick = [
   { name: 'the value, a death', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1 DEATHS=1' },
   { name: 'notices', bounds: 'KINDS=44 ACTS=1024' },
   { name: 'notices, a death in a call', bounds: 'KINDS=31 ACTS=1024 DEATHS=1 CALLS' },
+  { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
+  { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
+  { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -64,6 +67,13 @@ export const full = [
   { name: 'three, notices', bounds: 'N=3 KINDS=313 ACTS=1024' },
   { name: 'three, notices, a death in a call', bounds: 'N=3 KINDS=113 ACTS=1024 DEATHS=1 CALLS KEEPER' },
   { name: 'three, yielding', bounds: 'N=3 KINDS=333 ACTS=2048' },
+  // Strict order.
+  { name: 'strict, a second request, two each', bounds: 'NOPS=2 KINDS=1 SECOND=1 STRICT CLOSE' },
+  { name: 'strict, a second request, giving up', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE CANCEL' },
+  { name: 'strict, a second request, a death', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE DEATHS=1' },
+  { name: 'strict, three, a second request', bounds: 'N=3 KINDS=311 SECOND=1 STRICT CLOSE' },
+  { name: 'nested reads in turn, giving up', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS CANCEL' },
+  { name: 'nested reads in turn, a death', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS DEATHS=1' },
   // Too large to search completely.
   {
     name: 'sample: three, the value, two deaths',

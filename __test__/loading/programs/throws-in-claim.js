@@ -22,4 +22,4 @@ process.on('uncaughtException', (error) => {
 })
 const opened = binding.open(copy.number, {}, opening(name))
 // The claim throws during this call, which must not fail.
-binding.request(copy.number, 1, /** @type {any} */ (opened).attachment, 3, Number.POSITIVE_INFINITY, 0)
+binding.request(copy.number, 1, /** @type {any} */ (opened).attachment, 3, Number.POSITIVE_INFINITY, 0, false)

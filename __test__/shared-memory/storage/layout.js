@@ -18,9 +18,9 @@ export const AT = {
   ticket: 512,
   stamp: 1152,
   /** @param {number} slot */
-  reads: (slot) => 3328 + slot * 256,
+  reads: (slot) => 3328 + slot * 384,
   /** @param {number} slot */
-  queued: (slot) => 3328 + slot * 256 + 128,
+  queued: (slot) => 3328 + slot * 384 + 128,
 }
 
 /** The gate's word; crates/rwlock/src/protocol/gate.rs. */
@@ -34,7 +34,7 @@ export const GATE = {
 }
 
 /** The bytes of a lock of the default capacity. */
-export const BYTES = 3328 + 129 * 256
+export const BYTES = 3328 + 129 * 384 + 64
 
 /** @param {number} value */
 export function u32(value) {

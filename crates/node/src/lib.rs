@@ -108,8 +108,8 @@ fn nanos(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
 
-fn wait_options(timeout: f64, fairness: f64) -> WaitOptions {
-    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness) }
+fn wait_options(timeout: f64, fairness: f64, in_turn: bool) -> WaitOptions {
+    WaitOptions { deadline: now().saturating_add(nanos(timeout)), fairness: nanos(fairness), in_turn }
 }
 
 /// The present hold as a grant.
@@ -283,13 +283,27 @@ pub fn present_hold(attachment: u32) -> f64 {
 }
 
 /// Requests the lock. The outcome is passed to the copy's `onOutcome` under `key`, perhaps before
-/// this returns the number of the request. Times in ms, `Infinity` for none.
+/// this returns the number of the request. Times in ms, `Infinity` for none. `inTurn`: a nested read
+/// is not let in. `label`: shown while the request waits.
 #[napi(catch_unwind)]
-pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
+#[allow(clippy::too_many_arguments)] // an object would cost more than the call
+pub fn request(
+    copy: u32,
+    key: f64,
+    attachment: u32,
+    mode_code: u32,
+    timeout: f64,
+    fairness: f64,
+    in_turn: bool,
+    label: Option<String>,
+) -> Result<u32> {
     let mode = mode(mode_code);
     let request = with_environment(|environment| -> Result<_> {
-        let request =
-            environment.get(attachment).ok_or_else(closed)?.attachment.request(mode, wait_options(timeout, fairness));
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        let request = open.request(mode, wait_options(timeout, fairness, in_turn));
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
         environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Hold(mode) });
         Ok(request)
     })?;
@@ -300,10 +314,13 @@ pub fn request(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f6
 /// Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
 /// upgradable hold.
 #[napi(catch_unwind)]
-pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Result<u32> {
+pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64, label: Option<String>) -> Result<u32> {
     let request = with_environment(|environment| -> Result<_> {
         let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
-        let Some(request) = open.request_upgrade(wait_options(timeout, 0.0)) else { return Ok(0) };
+        let Some(request) = open.request_upgrade(wait_options(timeout, 0.0, false)) else { return Ok(0) };
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
         environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Upgrade });
         Ok(request)
     })?;
@@ -313,12 +330,25 @@ pub fn request_upgrade(copy: u32, key: f64, attachment: u32, timeout: f64) -> Re
 
 /// Ends a hold, and requests it again, behind those that wait now. Otherwise like `request`.
 #[napi(catch_unwind)]
-pub fn yield_hold(copy: u32, key: f64, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<u32> {
+#[allow(clippy::too_many_arguments)] // as for `request`
+pub fn yield_hold(
+    copy: u32,
+    key: f64,
+    attachment: u32,
+    mode_code: u32,
+    timeout: f64,
+    fairness: f64,
+    in_turn: bool,
+    label: Option<String>,
+) -> Result<u32> {
     let mode = mode(mode_code);
     let request = with_environment(|environment| -> Result<_> {
         let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
         // Before the release: its ticket is its place in the queue.
-        let request = open.request(mode, wait_options(timeout, fairness));
+        let request = open.request(mode, wait_options(timeout, fairness, in_turn));
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
         let released = match mode {
             Mode::Read => {
                 open.release_read();
@@ -367,11 +397,11 @@ pub fn advance(attachment: u32) {
 /// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
 /// Times in ms.
 #[napi(catch_unwind)]
-pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64) -> Result<f64> {
+pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64, in_turn: bool) -> Result<f64> {
+    let options = wait_options(timeout, fairness, in_turn);
     let end = with_environment(|environment| {
         let open = environment.get(attachment).ok_or_else(closed)?;
-        let result =
-            open.attachment.wait(mode(mode_code), wait_options(timeout, fairness), || shutdown::is_shutting_down(env));
+        let result = open.attachment.wait(mode(mode_code), options, || shutdown::is_shutting_down(env));
         let granted = grant_of(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();

@@ -12,7 +12,20 @@ pub struct OwnerDied {
     pub token: BigInt,
 }
 
-/// A holder or a waiter.
+/// A request that waits.
+#[napi(object)]
+pub struct Waiter {
+    pub pid: u32,
+    pub thread_id: u32,
+    pub mode: String,
+    pub count: u32,
+    pub label: String,
+    pub ms: f64,
+    /// The further requests of the same attachment, which have no row.
+    pub more: u32,
+}
+
+/// A holder.
 #[napi(object)]
 pub struct Participant {
     pub pid: u32,
@@ -38,7 +51,7 @@ pub struct Snapshot {
     pub capacity: u32,
     pub token: BigInt,
     pub holders: Vec<Participant>,
-    pub waiters: Vec<Participant>,
+    pub waiters: Vec<Waiter>,
     pub owner_died: Option<OwnerDied>,
     pub value: Option<Uint8Array>,
 }
@@ -59,6 +72,14 @@ impl From<process_rwlock::Participant> for Participant {
             label: participant.label,
             ms: participant.ms as f64,
         }
+    }
+}
+
+impl From<process_rwlock::Participant> for Waiter {
+    fn from(participant: process_rwlock::Participant) -> Self {
+        let more = participant.more;
+        let Participant { pid, thread_id, mode, count, label, ms } = participant.into();
+        Self { pid, thread_id, mode, count, label, ms, more }
     }
 }
 

@@ -46,7 +46,9 @@
 //!   checks whether a ring was lost.
 //! - **Fairness.** Newcomers may overtake (*barging*) until a queued request has waited for its
 //!   fairness time. That request then *closes* the queue, which is from then on first come, first
-//!   served, with adjacent readers together.
+//!   served, with adjacent readers together. With a fairness of 0 it is closed from the beginning.
+//!   Only the first request of a slot is published; a read is marked if an exclusive request comes
+//!   behind it, so that the readers of other slots do not overtake that one.
 //! - **Skipping** ([`monitor::peer_check`]). A waiter that does not take its turn, because it is
 //!   stopped or busy, is skipped after a few milliseconds, in the queue and while it drains. It
 //!   keeps its ticket, and each skip doubles its grace period. A holder is never skipped: there are

@@ -96,6 +96,11 @@ impl Default for Options {
 pub struct WaitOptions {
     /// When to give up, as a monotonic time in ns ([`crate::now`]); `u64::MAX`: never.
     pub deadline: u64,
-    /// How long newcomers may overtake the request, in ns.
+    /// How long newcomers may overtake the request, in ns. 0: requests are granted strictly in their
+    /// order.
     pub fairness: u64,
+    /// A read that is requested while its attachment shares the lock waits in turn, like any other:
+    /// also for a writer that waits until the attachment has released what it holds. Otherwise it
+    /// may be nested in that hold, so it is admitted after 100 ms.
+    pub in_turn: bool,
 }

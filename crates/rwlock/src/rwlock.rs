@@ -20,6 +20,7 @@ use crate::protocol::slot::Mode;
 pub struct RwLock {
     attachment: Attachment,
     fairness: Duration,
+    in_turn: bool,
 }
 
 /// How to open a lock.
@@ -27,11 +28,12 @@ pub struct RwLock {
 pub struct OpenOptions {
     options: Options,
     fairness: Duration,
+    in_turn: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { options: Options::default(), fairness: DEFAULT_FAIRNESS }
+        Self { options: Options::default(), fairness: DEFAULT_FAIRNESS, in_turn: false }
     }
 }
 
@@ -54,6 +56,15 @@ impl OpenOptions {
     #[must_use]
     pub fn fairness(mut self, fairness: Duration) -> Self {
         self.fairness = fairness;
+        self
+    }
+
+    /// Whether a read of a thread that already reads, or that has the upgradable hold, waits in turn
+    /// like any other. It fails with [`ErrorKind::Deadlock`] if a writer that comes before it waits
+    /// for that thread. False by default: such a read is granted past the writer.
+    #[must_use]
+    pub fn nested_reads_in_turn(mut self, in_turn: bool) -> Self {
+        self.in_turn = in_turn;
         self
     }
 
@@ -98,7 +109,7 @@ impl OpenOptions {
 
     fn attach(&self, lock: LockRef<'_>) -> Result<RwLock> {
         let attachment = Attachment::open(lock, &self.options)?.abandoning();
-        Ok(RwLock { attachment, fairness: self.fairness })
+        Ok(RwLock { attachment, fairness: self.fairness, in_turn: self.in_turn })
     }
 }
 
@@ -241,6 +252,7 @@ impl RwLock {
         WaitOptions {
             deadline: timeout.map_or(u64::MAX, |timeout| now().saturating_add(nanos(timeout))),
             fairness: nanos(self.fairness),
+            in_turn: self.in_turn,
         }
     }
 }

@@ -245,7 +245,7 @@ impl Driver {
         if kind & 2 == 0 {
             self.wait_damaged(seat, kind, input);
         } else {
-            own.request(mode(input), WaitOptions { deadline: u64::MAX, fairness: 0 });
+            own.request(mode(input), WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false });
             only_corrupt(own.poll(now()));
             holder.release_read();
             only_corrupt(holder.release_exclusive(HoldEnd::Consistent));
@@ -341,7 +341,7 @@ impl Driver {
             own.release_read();
         }
         only_corrupt(own.release_exclusive(HoldEnd::Consistent));
-        let options = WaitOptions { deadline: now() + 2000 * MS, fairness: 0 };
+        let options = WaitOptions { deadline: now() + 2000 * MS, fairness: 0, in_turn: false };
         match bounded("the last wait", 2000, || own.wait(Mode::Write, options, || false)) {
             Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "no other attachment is open, and yet: {error}"),
             Ok(()) => only_corrupt(own.release_exclusive(HoldEnd::Consistent)),
@@ -356,7 +356,7 @@ fn mode(input: &mut Input) -> Mode {
 /// The milliseconds that it may take.
 fn options(input: &mut Input) -> (WaitOptions, u64) {
     let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
-    (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]) }, ms)
+    (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]), in_turn: false }, ms)
 }
 
 #[track_caller]

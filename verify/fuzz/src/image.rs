@@ -13,7 +13,7 @@ use crate::input::Input;
 const LAYOUT_HASH: u64 = 0x7381_05b0_111a_b2d1;
 
 const SLOTS: usize = 3328;
-const SLOT: usize = 256;
+const SLOT: usize = 384;
 
 const GATE: (usize, usize) = (384, 8);
 const FENCE: (usize, usize) = (392, 8);
@@ -47,7 +47,7 @@ const HEAD: [(usize, usize); 24] = [
     (2304, 8),
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 23] = [
+const OF_SLOT: [(usize, usize); 27] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -71,6 +71,10 @@ const OF_SLOT: [(usize, usize); 23] = [
     (148, 4), // pending
     (168, 8), // since
     (184, 8), // label
+    (256, 8), // requests: request
+    (264, 8), // since
+    (272, 8), // label
+    (296, 8), // the next request
 ];
 
 /// The bytes of a new lock at `lock`, which is not in use when this returns.

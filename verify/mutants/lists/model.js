@@ -434,6 +434,37 @@ export const mutants = [
     bounds: 'BORN=1 KINDS=113 DROP',
   },
   {
+    name: 'no mark of what follows',
+    breaks: 'a read does not say that an exclusive request of its process comes behind it',
+    change: [becomes(macro('FOLLOWS'), '0')],
+    bounds: 'NOPS=2 KINDS=1 SECOND=1 STRICT CLOSE',
+  },
+  {
+    name: 'what follows is ignored',
+    breaks: 'a reader overtakes the exclusive request behind an earlier read',
+    change: [becomes(macro('KEEPS_READERS_OUT'), '(KIND(q) != R)')],
+    bounds: 'NOPS=2 KINDS=1 SECOND=1 STRICT CLOSE',
+  },
+  {
+    name: 'a read keeps itself out',
+    breaks: 'a read behind which an exclusive request comes is not woken for its own turn',
+    change: [
+      becomes(
+        macro('ITS_TURN'),
+        '((q & SKIPPED) || KIND(q) == R && TICKET(q) < first_exclusive || KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)',
+      ),
+    ],
+    bounds: 'KINDS=31 SECOND=1 STRICT CLOSE',
+    quick: true,
+  },
+  {
+    name: 'open until it is closed',
+    breaks: 'in strict order, the first request of a process is published before the queue is closed for it',
+    change: [replaces('publish_head', 'late[s] = IS_STRICT', 'late[s] = 0')],
+    bounds: 'NOPS=2 KINDS=1 SECOND=1 STRICT CLOSE',
+    quick: true,
+  },
+  {
     name: 'no generation in the queue',
     breaks: 'the requests of two lives of a slot differ in their tickets only',
     change: [becomes(macro('QUEUED'), '((m) | ((tick) << 7))')],

@@ -5,6 +5,7 @@ use super::pending::{Outcome, Pending, RequestId};
 use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::WaitOptions;
+use crate::protocol::recovery::MAX_REPAIRS;
 use crate::protocol::slot::Mode;
 use crate::protocol::wake;
 use crate::sys::park;
@@ -28,7 +29,7 @@ impl Attachment {
         if conflicts {
             return Err(self.deadlock(mode));
         }
-        if mode == Mode::Read && (shares || held.is_some()) {
+        if mode == Mode::Read && (shares || held.is_some()) && !options.in_turn {
             // No writer holds the lock. Waiting behind a writer that waits for us would never end.
             self.pause_drain(&mut self.pending.borrow_mut());
             return if shares { self.join_readers() } else { self.read_in_turn() }
@@ -36,7 +37,7 @@ impl Attachment {
                 .ok_or_else(|| self.segment.gate_lost_error(self.segment.load_gate()));
         }
         let id = self.request_first(mode, options);
-        self.block(id, mode, false, options.deadline, interrupted)
+        self.block(id, mode, false, options, interrupted)
     }
 
     /// Like [`Attachment::request_upgrade`], but blocks this thread.
@@ -50,7 +51,7 @@ impl Attachment {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(options).ok_or_else(|| self.deadlock(Mode::Write))?;
-        self.block(id, Mode::Write, true, options.deadline, interrupted)
+        self.block(id, Mode::Write, true, options, interrupted)
     }
 
     fn block(
@@ -58,11 +59,11 @@ impl Attachment {
         id: RequestId,
         mode: Mode,
         is_upgrade: bool,
-        deadline: u64,
+        options: WaitOptions,
         interrupted: impl FnMut() -> bool,
     ) -> Result<()> {
         let doorbell = self.mute();
-        let end = self.sleep_until_settled(id, (mode, is_upgrade), deadline, interrupted);
+        let end = self.sleep_until_settled(id, (mode, is_upgrade), options, interrupted);
         self.unmute(doorbell);
         end
     }
@@ -71,7 +72,7 @@ impl Attachment {
         &self,
         id: RequestId,
         (mode, is_upgrade): (Mode, bool),
-        deadline: u64,
+        options: WaitOptions,
         mut interrupted: impl FnMut() -> bool,
     ) -> Result<()> {
         let mut peer_check = self.peer_check();
@@ -85,8 +86,11 @@ impl Attachment {
             if let Some(outcome) = self.take_outcome(id) {
                 return match outcome {
                     Outcome::Granted => Ok(()),
-                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, deadline.saturating_sub(start))),
+                    Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, options.deadline.saturating_sub(start))),
                 };
+            }
+            if mode == Mode::Read && options.in_turn && self.waits_for_itself() {
+                break Err(self.deadlock_in_turn());
             }
             if interrupted() {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
@@ -102,6 +106,33 @@ impl Attachment {
         self.cancel(id);
         self.poll(park::now())?;
         end
+    }
+
+    /// Whether what comes before the first request, a read that this thread waits for, waits for a
+    /// hold of this thread.
+    fn waits_for_itself(&self) -> bool {
+        if self.reads.get() == 0 && self.exclusive.get().is_none() {
+            return false;
+        }
+        let ticket = self.pending.borrow().requests.front().map(|request| request.ticket);
+        for _ in 0..MAX_REPAIRS {
+            crash_point!(itself_load);
+            let gate = self.segment.load_gate();
+            let blocker = if self.exclusive.get().is_some() {
+                let Some((slot, _)) = self.segment.queue().ahead_of(self.index, Mode::Read, ticket) else {
+                    return false;
+                };
+                slot
+            } else if gate.is_drained_by(gate.owner()) && !self.segment.is_in_try(gate.owner()) {
+                gate.owner()
+            } else {
+                return false; // what comes before it does not wait for readers, or comes here soon
+            };
+            if !self.segment.recovery().recover(blocker) {
+                return true;
+            }
+        }
+        false
     }
 
     fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
@@ -148,6 +179,17 @@ impl Attachment {
                  use an upgradable hold, or wait without blocking",
                 self.segment.location,
                 mode.name()
+            ),
+        )
+    }
+
+    fn deadlock_in_turn(&self) -> Error {
+        Error::new(
+            ErrorKind::Deadlock,
+            format!(
+                "deadlock: a request for {} comes before this read, and waits for the hold that this thread already has: \
+                 release it first, use the existing guard, or let nested reads in",
+                self.segment.location
             ),
         )
     }

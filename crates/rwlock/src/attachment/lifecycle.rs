@@ -71,6 +71,7 @@ impl Attachment {
         slot.waiting.skip_count.store(0, Relaxed);
         slot.waiting.in_try.store(0, Relaxed);
         slot.waiting.upgradable.store(0, Relaxed);
+        slot.requests.0.iter().for_each(|row| row.request.store(0, Relaxed));
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);

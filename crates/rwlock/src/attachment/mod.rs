@@ -12,6 +12,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod locks;
 mod pending;
 mod read;
+mod request_rows;
 pub(crate) mod requests;
 pub(crate) mod snapshot;
 mod snapshot_text;

@@ -1,8 +1,10 @@
 //! The pending requests of an attachment.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
 
 use crate::protocol::slot::Mode;
+use crate::shm::layout::REQUEST_ROWS;
 
 /// A read that is requested while this attachment already reads may be nested in that read. A
 /// queued writer would then wait for it, and it for the writer. So it is admitted after this time
@@ -30,6 +32,104 @@ pub(super) struct Request {
     pub since: u64,
     pub deadline: u64,
     pub close_at: u64,
+    /// Newcomers may not overtake it at all.
+    pub strict: bool,
+    /// See [`crate::WaitOptions::in_turn`].
+    pub in_turn: bool,
+}
+
+impl Request {
+    fn keeps_order(&self) -> bool {
+        self.strict && self.mode != Mode::Read
+    }
+
+    fn may_be_nested(&self) -> bool {
+        self.mode == Mode::Read && !self.in_turn
+    }
+}
+
+/// The requests of an attachment that wait, in their order. They may be many, so what is asked of
+/// all of them is counted.
+#[derive(Default)]
+pub(super) struct Requests {
+    list: VecDeque<Request>,
+    strict: usize,
+    exclusive_in_order: usize,
+    may_be_nested: usize,
+}
+
+impl Deref for Requests {
+    type Target = VecDeque<Request>;
+
+    fn deref(&self) -> &VecDeque<Request> {
+        &self.list
+    }
+}
+
+impl Requests {
+    /// Whether one of them may not be overtaken at all.
+    pub fn are_strict(&self) -> bool {
+        self.strict != 0
+    }
+
+    /// Whether readers of other slots may not overtake one of them that is not published.
+    pub fn have_exclusive_in_order(&self) -> bool {
+        self.exclusive_in_order != 0
+    }
+
+    pub fn may_be_nested(&self) -> bool {
+        self.may_be_nested != 0
+    }
+
+    fn count(&mut self, request: Request) -> Request {
+        self.strict += usize::from(request.strict);
+        self.exclusive_in_order += usize::from(request.keeps_order());
+        self.may_be_nested += usize::from(request.may_be_nested());
+        request
+    }
+
+    fn uncount(&mut self, request: Request) -> Request {
+        self.strict -= usize::from(request.strict);
+        self.exclusive_in_order -= usize::from(request.keeps_order());
+        self.may_be_nested -= usize::from(request.may_be_nested());
+        request
+    }
+
+    pub fn push_back(&mut self, request: Request) {
+        let request = self.count(request);
+        self.list.push_back(request);
+    }
+
+    pub fn push_front(&mut self, request: Request) {
+        let request = self.count(request);
+        self.list.push_front(request);
+    }
+
+    pub fn pop_front(&mut self) -> Option<Request> {
+        self.list.pop_front().map(|request| self.uncount(request))
+    }
+
+    pub fn remove(&mut self, position: usize) -> Option<Request> {
+        self.list.remove(position).map(|request| self.uncount(request))
+    }
+
+    /// Removes and returns those for which `leaves` is true.
+    pub fn extract(&mut self, mut leaves: impl FnMut(&Request) -> bool) -> Vec<Request> {
+        let mut left = Vec::new();
+        self.list.retain(|request| {
+            let leaves = leaves(request);
+            if leaves {
+                left.push(*request);
+            }
+            !leaves
+        });
+        left.iter().for_each(|&request| _ = self.uncount(request));
+        left
+    }
+
+    pub fn take_all(&mut self) -> VecDeque<Request> {
+        std::mem::take(self).list
+    }
 }
 
 /// A writer that owns the gate, or an upgradable holder that upgrades, until the last reader has
@@ -43,7 +143,7 @@ pub(super) struct Drain {
 }
 
 pub(super) struct Pending {
-    pub requests: VecDeque<Request>,
+    pub requests: Requests,
     pub drain: Option<Drain>,
     /// The synchronous request that goes before all others, because its thread is blocked.
     pub sync: Option<RequestId>,
@@ -55,6 +155,10 @@ pub(super) struct Pending {
     pub closed: bool,
     pub settled: Vec<(RequestId, Outcome)>,
     pub last_id: RequestId,
+    /// The labels of requests that have their own.
+    pub labels: BTreeMap<RequestId, String>,
+    /// What each row of the slot shows: a request, and whether it drains.
+    pub rows: [Option<(RequestId, bool)>; REQUEST_ROWS],
     /// No deadline is earlier than this.
     pub next_deadline: u64,
     /// When reads that may be nested are admitted, and the grace period of the next ones.
@@ -65,7 +169,9 @@ pub(super) struct Pending {
 impl Default for Pending {
     fn default() -> Self {
         Self {
-            requests: VecDeque::new(),
+            requests: Requests::default(),
+            labels: BTreeMap::new(),
+            rows: [None; REQUEST_ROWS],
             drain: None,
             sync: None,
             published: None,

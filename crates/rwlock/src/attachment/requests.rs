@@ -29,7 +29,6 @@ impl Attachment {
         let pending = &mut *self.pending.borrow_mut();
         let request = self.new_request(pending, mode, options);
         pending.requests.push_back(request);
-        self.store_pending(pending);
         request.id
     }
 
@@ -66,6 +65,8 @@ impl Attachment {
             since,
             deadline: options.deadline,
             close_at: since.saturating_add(options.fairness),
+            strict: options.fairness == 0,
+            in_turn: options.in_turn,
         }
     }
 
@@ -74,11 +75,13 @@ impl Attachment {
         let pending = &mut *self.pending.borrow_mut();
         if pending.drain.as_ref().is_some_and(|drain| drain.request.id == id) {
             self.cancel_drain(pending);
+            pending.labels.remove(&id);
             return true;
         }
         let Some(position) = pending.requests.iter().position(|request| request.id == id) else { return false };
         pending.requests.remove(position);
-        self.store_pending(pending);
+        pending.labels.remove(&id);
+        self.show_requests(pending);
         true
     }
 
@@ -88,9 +91,10 @@ impl Attachment {
         let pending = &mut *self.pending.borrow_mut();
         let mut withdrawn: Vec<_> = pending.drain.iter().map(|drain| drain.request.id).collect();
         self.cancel_drain(pending);
-        withdrawn.extend(pending.requests.drain(..).map(|request| request.id));
+        withdrawn.extend(pending.requests.take_all().into_iter().map(|request| request.id));
+        pending.labels.clear();
         self.publish_head(pending);
-        self.store_pending(pending);
+        self.show_requests(pending);
         withdrawn
     }
 
@@ -150,7 +154,7 @@ impl Attachment {
         }
         self.close_queue(pending, now);
         self.notify_holders(pending);
-        self.store_pending(pending);
+        self.show_requests(pending);
         Ok(())
     }
 
@@ -180,6 +184,9 @@ impl Attachment {
     fn settle(pending: &mut Pending, id: RequestId, outcome: Outcome) {
         if pending.sync == Some(id) {
             pending.sync = None;
+        }
+        if !pending.labels.is_empty() {
+            pending.labels.remove(&id);
         }
         pending.settled.push((id, outcome));
     }
@@ -272,18 +279,15 @@ impl Attachment {
             Self::settle(pending, id, Outcome::TimedOut);
         }
         let mut next = pending.drain.as_ref().map_or(u64::MAX, |drain| drain.request.deadline);
-        let mut late = Vec::new();
-        pending.requests.retain(|request| {
-            let keep = request.deadline > now;
-            if keep {
+        let late = pending.requests.extract(|request| {
+            let is_late = request.deadline <= now;
+            if !is_late {
                 next = next.min(request.deadline);
-            } else {
-                late.push(request.id);
             }
-            keep
+            is_late
         });
-        for id in late {
-            Self::settle(pending, id, Outcome::TimedOut);
+        for request in late {
+            Self::settle(pending, request.id, Outcome::TimedOut);
         }
         pending.next_deadline = next;
     }
@@ -295,7 +299,7 @@ impl Attachment {
         if !shares {
             pending.nested_grace = NESTED_READ_GRACE;
         }
-        if !shares || !pending.requests.iter().any(|request| request.mode == Mode::Read) {
+        if !shares || !pending.requests.may_be_nested() {
             pending.nested_at = None;
             return;
         }
@@ -304,19 +308,15 @@ impl Attachment {
         }
         pending.nested_at = None;
         pending.nested_grace = pending.nested_grace.saturating_mul(2);
-        let mut admitted = Vec::new();
-        pending.requests.retain(|request| {
+        let admitted = pending.requests.extract(|request| {
             // While this attachment reads, no writer holds the lock or can get it: one more reader
             // changes nothing.
-            let admit = request.mode == Mode::Read
-                && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() });
-            if admit {
-                admitted.push(request.id);
-            }
-            !admit
+            request.mode == Mode::Read
+                && !request.in_turn
+                && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() })
         });
-        for id in admitted {
-            Self::settle(pending, id, Outcome::Granted);
+        for request in admitted {
+            Self::settle(pending, request.id, Outcome::Granted);
         }
     }
 
@@ -325,32 +325,45 @@ impl Attachment {
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
         let publish = head.map(|head| (head.ticket, head.mode));
+        let followed = pending.requests.have_exclusive_in_order();
+        let word_of = |head: Request| {
+            let word = Queued::new(head.mode, self.generation, head.ticket);
+            word.followed(followed && head.mode == Mode::Read)
+        };
         if publish == pending.published {
             crash_point!(publish_load);
             let published = Queued(word.queued.load(SeqCst));
-            let own = head.map_or(Queued::NONE, |head| Queued::new(head.mode, self.generation, head.ticket));
+            let own = head.map_or(Queued::NONE, word_of);
             if published == own.with_skips_of(published) {
                 return false;
             }
             pending.closed = false;
             pending.notified = None; // nobody was asked to make way for a skipped request
             crash_point!(publish_back);
-            // We were skipped and came back, or the word was modified externally.
+            // We were skipped and came back; or an exclusive request came behind the first one, or
+            // left; or the word was modified externally.
             word.queued.store(own.with_skips_of(published).0, SeqCst);
             return true;
         }
         pending.published = publish;
         pending.closed = false;
         if let Some(head) = head {
+            // In strict order, the queue is never open: neither from here to `close_queue`, nor when
+            // the next request follows one that was granted.
+            let strict = pending.requests.are_strict();
             crash_point!(publish_times);
-            word.overdue.store(0, Relaxed);
+            word.overdue.store(strict.into(), Relaxed);
             word.since.store(park::shared(head.since), Relaxed);
             crash_point!(publish);
-            word.queued.store(Queued::new(head.mode, self.generation, head.ticket).0, SeqCst);
+            word.queued.store(word_of(head).0, SeqCst);
             crash_point!(join_queue);
             // After the publication: a clearing of the queue that missed it fails because of the
             // new sequence.
-            self.segment.change_gate(|gate| Some(gate.with_waiting()));
+            self.segment.change_gate(|gate| {
+                let gate = gate.with_waiting();
+                Some(if strict { gate.with_closed() } else { gate })
+            });
+            pending.closed = strict;
         } else {
             crash_point!(leave_queue);
             word.queued.store(Queued::NONE.0, SeqCst);
@@ -367,7 +380,7 @@ impl Attachment {
     /// that did not see that, and is about to reopen the queue, fails because the gate has changed.
     fn close_queue(&self, pending: &mut Pending, now: u64) {
         if let Some(head) = pending.requests.front()
-            && now >= head.close_at
+            && (now >= head.close_at || pending.requests.are_strict())
         {
             crash_point!(mark_overdue);
             self.slot().waiting.overdue.store(1, Relaxed);
@@ -377,11 +390,5 @@ impl Attachment {
                 .change_gate(|gate| (!gate.is_closed() || !again).then(|| gate.with_next_sequence().with_closed()));
             pending.closed = true;
         }
-    }
-
-    fn store_pending(&self, pending: &Pending) {
-        let count = pending.requests.len() + usize::from(pending.drain.is_some());
-        crash_point!(store_pending);
-        self.slot().waiting.pending.store(count as u32, Relaxed);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Attachment;
 use crate::monitor::exit_notice::has_owner_ended;
 use crate::protocol::gate::{Gate, Hold};
-use crate::protocol::slot::{Mode, Queued, Reads, order_of};
+use crate::protocol::slot::{Mode, Queued, Reads, is_earlier, order_of};
 use crate::shm::layout::{Label, Slot};
 use crate::shm::location::LockLocation;
 use crate::shm::segment::Segment;
@@ -34,7 +34,7 @@ pub struct OwnerDied {
     pub token: u64,
 }
 
-/// One attachment that holds the lock, or waits for it.
+/// One attachment that holds the lock, or one of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
     /// Process id, in the PID namespace of that process.
@@ -43,7 +43,7 @@ pub struct Participant {
     pub thread: u32,
     /// The mode that it holds or waits for.
     pub mode: Mode,
-    /// The number of holds or waiting requests.
+    /// The number of holds. 1 for a request.
     pub count: u32,
     /// The label of the hold, or else of the attachment.
     pub label: String,
@@ -52,6 +52,9 @@ pub struct Participant {
     pub ms: u64,
     /// Whether it is the attachment that took the snapshot.
     pub is_own: bool,
+    /// The number of requests of the same attachment that follow this one and have no row of their
+    /// own, because there are many. 0 for a holder.
+    pub more: u32,
 }
 
 /// The state of a lock at one moment.
@@ -67,7 +70,8 @@ pub struct Snapshot {
     pub token: u64,
     /// The holders.
     pub holders: Vec<Participant>,
-    /// The waiters, the longest-waiting first.
+    /// The requests that wait, in the order of the queue. An attachment has a row for each of its
+    /// first few.
     pub waiters: Vec<Participant>,
     /// The writer whose hold ended without a release, until a write hold ends consistent.
     pub owner_died: Option<OwnerDied>,
@@ -104,7 +108,6 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         if count != 0 {
             holders.push(Participant { is_own: index == me, ..holder(slot, Mode::Read, count, now) });
         }
-        let pending = slot.waiting.pending.load(Relaxed).max(1);
         let own = |party| Participant { is_own: index == me, ..party };
         if gate.is_owned_by(index) {
             match gate.hold() {
@@ -112,21 +115,12 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
                 Some(Hold::Upgradable) => holders.push(own(holder(slot, Mode::Upgradable, 1, now))),
                 Some(Hold::Upgrading) => {
                     holders.push(own(holder(slot, Mode::Upgradable, 1, now)));
-                    waiters.push((0, own(waiter(slot, Mode::Write, 1, &slot.waiting.since, now))));
-                }
-                Some(Hold::Draining) => {
-                    waiters.push((0, own(waiter(slot, Mode::Write, pending, &slot.exclusive_since, now))));
-                    continue;
                 }
                 _ => {}
             }
         }
-        crash_point!(inspect_queued);
-        let queued = Queued(slot.waiting.queued.load(Relaxed));
-        if let Some(mode) = queued.mode() {
-            let position = order_of(queued.ticket(), next);
-            waiters.push((position, own(waiter(slot, mode, pending, &slot.waiting.since, now))));
-        }
+        let drains = if gate.is_drained_by(index) { gate.hold() } else { None };
+        waiters.extend(requests(slot, drains, next, now).into_iter().map(|(position, waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
     let (name, path) = match &segment.location {
@@ -143,6 +137,52 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         owner_died: owner_died(segment, gate),
         value: segment.value().get(),
     }
+}
+
+/// The requests of a slot, each with its position. The words of the protocol say whether there is
+/// any; the rows say more of each.
+fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<(u64, Participant)> {
+    crash_point!(inspect_queued);
+    let queued = Queued(slot.waiting.queued.load(Relaxed));
+    let mut found = Vec::new();
+    let (mut drain_shown, mut first_shown) = (drains.is_none(), queued.mode().is_none());
+    if drain_shown && first_shown {
+        return found;
+    }
+    let generation = Reads(slot.reads.load(Relaxed)).generation();
+    for row in &slot.requests.0 {
+        let request = Queued(row.request.load(Relaxed));
+        let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
+        let position = if request.is_skipped() {
+            if drains.is_none() {
+                continue;
+            }
+            drain_shown = true;
+            0
+        } else if queued.mode().is_none() || is_earlier(request.ticket(), queued.ticket()) {
+            continue; // it was granted, and its owner has not hidden it yet
+        } else {
+            first_shown |= request.ticket() == queued.ticket();
+            order_of(request.ticket(), next)
+        };
+        let label = Some(row.label.load()).filter(|label| !label.is_empty());
+        let label = label.unwrap_or_else(|| slot.waiting.label.load());
+        found.push((position, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
+    }
+    let of_attachment = |mode, since| waiter(slot, mode, since, now);
+    if !drain_shown {
+        let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
+        found.push((0, of_attachment(Mode::Write, since)));
+    }
+    if let Some(mode) = queued.mode().filter(|_| !first_shown) {
+        found.push((order_of(queued.ticket(), next), of_attachment(mode, &slot.waiting.since)));
+    }
+    found.sort_by_key(|(position, _)| *position);
+    let more = slot.waiting.pending.load(Relaxed).saturating_sub(found.len() as u32);
+    if let Some((_, last)) = found.last_mut() {
+        last.more = more;
+    }
+    found
 }
 
 fn owner_died(segment: &Segment, gate: Gate) -> Option<OwnerDied> {
@@ -194,8 +234,8 @@ fn holder(slot: &Slot, mode: Mode, count: u32, now: u64) -> Participant {
     party(slot, mode, count, label(slot, of_hold), since.load(Relaxed), now)
 }
 
-fn waiter(slot: &Slot, mode: Mode, count: u32, since: &InfoU64, now: u64) -> Participant {
-    party(slot, mode, count, slot.waiting.label.load(), since.load(Relaxed), now)
+fn waiter(slot: &Slot, mode: Mode, since: &InfoU64, now: u64) -> Participant {
+    party(slot, mode, 1, slot.waiting.label.load(), since.load(Relaxed), now)
 }
 
 fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u64) -> Participant {
@@ -208,5 +248,6 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
         label,
         ms: if since == 0 || now == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
         is_own: false,
+        more: 0,
     }
 }

@@ -30,7 +30,7 @@ fn an_upgrade_can_be_requested_after_a_write_was_skipped() {
     let path = std::env::temp_dir().join(format!("skipped-writer-{}", std::process::id()));
     let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
     let (late, reader) = (open(), open());
-    let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+    let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false };
     assert!(reader.try_read());
     let write = late.request(Mode::Write, options);
     late.poll(park::now()).unwrap();
@@ -57,7 +57,7 @@ fn a_hold_outlasts_the_wait_of_a_skipped_write() {
     let granted = [Mode::Write, Mode::Upgradable].map(|mode| {
         let (late, reader) = (open(), open());
         assert!(reader.try_read());
-        let write = late.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+        let write = late.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
         late.poll(park::now()).unwrap();
         reader.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
         reader.release_read();
@@ -94,7 +94,7 @@ fn a_stopped_try_is_skipped_even_if_another_attachment_reads() {
     let (reader, stopped, other) = (open(), open(), open());
     assert!(reader.try_read() && stopped.try_read());
     stopped.release_read();
-    let options = || WaitOptions { deadline: park::now() + 5_000_000_000, fairness: 0 };
+    let options = || WaitOptions { deadline: park::now() + 5_000_000_000, fairness: 0, in_turn: false };
     let mut let_in = Vec::new();
     std::mem::forget(TryMark::of(stopped.slot()));
     assert!(stopped.claim_gate(Hold::Draining, Gate::admits_exclusive));

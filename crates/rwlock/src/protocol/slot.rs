@@ -63,7 +63,8 @@ impl Mode {
 /// bit 0..2   mode      0 none, else Mode
 ///     2      skipped   its owner did not come in its turn: others need not wait for it
 ///     3..6   skips     how often that happened; each time doubles its grace period
-///     6..20  generation
+///     6      followed  an exclusive request of the slot, in strict order, comes behind this read
+///     7..20  generation
 ///    20..64  ticket
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,9 @@ pub(crate) struct Queued(pub u64);
 const SKIPPED: u64 = 1 << 2;
 const SKIPS_SHIFT: u32 = 3;
 const SKIPS_MASK: u64 = 0b111;
-const GENERATION_SHIFT: u32 = 6;
-const GENERATION_MASK: u64 = 0x3fff;
+const FOLLOWED: u64 = 1 << 6;
+const GENERATION_SHIFT: u32 = 7;
+const GENERATION_MASK: u64 = 0x1fff;
 const TICKET_SHIFT: u32 = 20;
 const TICKET_MASK: u64 = u64::MAX >> TICKET_SHIFT;
 
@@ -96,6 +98,22 @@ impl Queued {
 
     pub fn ticket(self) -> u64 {
         self.0 >> TICKET_SHIFT
+    }
+
+    /// Whether the owner of the slot in its life `generation` made it.
+    pub fn is_of(self, generation: u32) -> bool {
+        (self.0 >> GENERATION_SHIFT) & GENERATION_MASK == u64::from(generation) & GENERATION_MASK
+    }
+
+    /// Only the first request of a slot is published. So a read says whether an exclusive request
+    /// comes behind it, which later readers must not overtake.
+    pub fn followed(self, followed: bool) -> Self {
+        Self(self.0 & !FOLLOWED | if followed { FOLLOWED } else { 0 })
+    }
+
+    /// Whether later readers must wait for it.
+    pub fn keeps_readers_out(self) -> bool {
+        self.mode() != Some(Mode::Read) || self.0 & FOLLOWED != 0
     }
 
     pub fn is_skipped(self) -> bool {
@@ -183,6 +201,17 @@ mod tests {
                 assert!(Queued::new(Mode::Write, 0, pair[0]).is_ahead_of(pair[1]));
             }
         }
+    }
+
+    #[test]
+    fn a_read_that_an_exclusive_request_follows_keeps_readers_out() {
+        let read = Queued::new(Mode::Read, u32::MAX, TICKET_MASK);
+        let followed = read.followed(true);
+        assert!(!read.keeps_readers_out() && followed.keeps_readers_out());
+        assert!(Queued::new(Mode::Write, 0, 1).keeps_readers_out());
+        assert_eq!((followed.mode(), followed.ticket(), followed.skip_count()), (Some(Mode::Read), TICKET_MASK, 0));
+        assert!(followed.skipped().keeps_readers_out() && !followed.is_skipped());
+        assert_eq!(followed.followed(false), read);
     }
 
     #[test]

@@ -55,14 +55,15 @@ impl<'a> WaitQueue<'a> {
 
     /// Of the requests that must be granted before one with `mode` and `ticket`, the earliest.
     ///
-    /// A reader waits for every earlier exclusive request; an exclusive request for every earlier
-    /// one. `None` for a ticket means the last position.
+    /// A reader waits for every earlier exclusive request, and for an earlier read behind which its
+    /// slot has an exclusive one; an exclusive request waits for every earlier one. `None` for a
+    /// ticket means the last position.
     pub fn ahead_of(self, me: usize, mode: Mode, ticket: Option<u64>) -> Option<(usize, Queued)> {
         self.entries()
             .filter(|&(slot, queued)| {
                 slot != me
                     && ticket.map_or_else(|| queued.is_in_turn(), |ticket| queued.is_ahead_of(ticket))
-                    && (mode != Mode::Read || queued.mode() != Some(Mode::Read))
+                    && (mode != Mode::Read || queued.keeps_readers_out())
             })
             .reduce(|first, next| if is_earlier(next.1.ticket(), first.1.ticket()) { next } else { first })
     }
@@ -94,7 +95,8 @@ impl<'a> WaitQueue<'a> {
             if gate.excludes_readers() || !gate.is_waiting() {
                 return; // the writer's release comes here again
             }
-            let (mut first, mut first_exclusive, mut any_overdue) = (None, None, false);
+            // `last_read`: the ticket up to which reads have their turn.
+            let (mut first, mut last_read, mut any_overdue) = (None, None, false);
             let earlier = |seen: Option<u64>, ticket| match seen {
                 Some(seen) if is_earlier(seen, ticket) => Some(seen),
                 _ => Some(ticket),
@@ -106,8 +108,8 @@ impl<'a> WaitQueue<'a> {
                     crash_point!(scan_overdue);
                     any_overdue |= self.state.slots()[slot].waiting.overdue.load(Relaxed) != 0;
                     first = earlier(first, queued.ticket());
-                    if queued.mode() != Some(Mode::Read) {
-                        first_exclusive = earlier(first_exclusive, queued.ticket());
+                    if queued.keeps_readers_out() {
+                        last_read = earlier(last_read, queued.ticket());
                     }
                 }
             }
@@ -130,7 +132,7 @@ impl<'a> WaitQueue<'a> {
             for (slot, queued) in self.entries() {
                 let turn = match queued.mode() {
                     _ if queued.is_skipped() => true, // perhaps its owner comes now
-                    Some(Mode::Read) => first_exclusive.is_none_or(|exclusive| is_earlier(queued.ticket(), exclusive)),
+                    Some(Mode::Read) => last_read.is_none_or(|last| !is_earlier(last, queued.ticket())),
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };
                 if turn && Some(slot) != me {

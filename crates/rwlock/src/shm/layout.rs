@@ -6,8 +6,8 @@
 //! offset 384    Gate           the gate word and the last token; the ticket counter on its own line
 //! offset 640    ReaderBitmap   which slots may read
 //! offset 1152   ValueArea      the lock's value: stamp, checksums, two buffers
-//! offset 3328   Slot 0         reading line, waiting line (128 bytes each)
-//! offset 3584   Slot 1         …
+//! offset 3328   Slot 0         reading line, waiting line, request rows (128 bytes each)
+//! offset 3712   Slot 1         …
 //! ```
 
 use std::mem::{offset_of, size_of};
@@ -187,6 +187,28 @@ pub(crate) struct Slot {
     pub exclusive_label: Label,
 
     pub waiting: WaitLine,
+
+    pub requests: RequestLine,
+}
+
+/// The number of requests of a slot that a snapshot shows each by itself.
+pub(crate) const REQUEST_ROWS: usize = 3;
+
+/// The first requests of the slot, in any order, for display. Written by the owner only, when it
+/// goes to sleep and when it wakes.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub(crate) struct RequestLine(pub [RequestRow; REQUEST_ROWS]);
+
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct RequestRow {
+    /// As `queued`; "skipped" means here that the request drains. 0: none.
+    pub request: InfoU64,
+    /// See [`crate::sys::park::shared`].
+    pub since: InfoU64,
+    /// Empty if the request has no label of its own.
+    pub label: Label<3>,
 }
 
 #[derive(Default)]
@@ -229,12 +251,17 @@ pub(crate) struct WaitLine {
 
 /// A short text for display, cut at a character boundary. A concurrent write can tear it; no
 /// decision depends on it.
-#[derive(Default)]
 #[repr(C)]
-pub(crate) struct Label([InfoU64; MAX_LABEL / 8]);
+pub(crate) struct Label<const WORDS: usize = { MAX_LABEL / 8 }>([InfoU64; WORDS]);
 
-impl Label {
-    pub const BYTES: usize = MAX_LABEL;
+impl<const WORDS: usize> Default for Label<WORDS> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| InfoU64::default()))
+    }
+}
+
+impl<const WORDS: usize> Label<WORDS> {
+    pub const BYTES: usize = 8 * WORDS;
 
     pub fn store(&self, text: &str) {
         store_bytes(&self.0, &text.as_bytes()[..text.floor_char_boundary(Self::BYTES)]);
@@ -269,8 +296,13 @@ pub(crate) const fn slots_of(capacity: u32) -> usize {
 
 pub(crate) const SLOTS_OFFSET: usize = size_of::<Preamble>();
 
+/// Unused bytes after the last slot. With them, the size of a lock is no multiple of 128, whatever
+/// its capacity: so a file of zeros that another program preallocated in whole blocks is not taken
+/// for a lock whose creator died.
+const TAIL: usize = 64;
+
 pub(crate) const fn bytes_of(capacity: u32) -> usize {
-    SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>()
+    SLOTS_OFFSET + slots_of(capacity) * size_of::<Slot>() + TAIL
 }
 
 /// A fingerprint of the offsets: two builds that disagree on any of them cannot share a lock.
@@ -297,6 +329,8 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(WaitLine, pid),
         offset_of!(WaitLine, label),
         offset_of!(WaitLine, doorbell),
+        offset_of!(Slot, requests),
+        size_of::<RequestRow>(),
         size_of::<Slot>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325; // FNV-1a, 64 bits
@@ -310,7 +344,7 @@ pub(crate) const LAYOUT_HASH: u64 = {
 
 // The offsets are the same on every target: 32 or 64 bits, any pointer size.
 const _: () = {
-    assert!(size_of::<Label>() == Label::BYTES);
+    assert!(size_of::<Label>() == MAX_LABEL);
     assert!(size_of::<Header>() == 3 * LINE);
     assert!(offset_of!(Preamble, gate) == 3 * LINE);
     assert!(offset_of!(Preamble, reader_bitmap) == 5 * LINE);
@@ -318,9 +352,9 @@ const _: () = {
     assert!(cfg!(loom) || offset_of!(ValueArea, buffers) == LINE);
     assert!(cfg!(loom) || SLOTS_OFFSET == 3328);
     assert!(offset_of!(Slot, waiting) == LINE);
-    assert!(SLOTS_OFFSET.is_multiple_of(LINE));
+    assert!(SLOTS_OFFSET.is_multiple_of(LINE) && size_of::<Slot>().is_multiple_of(LINE) && TAIL < LINE);
     // (The atomics of loom have other sizes.)
-    assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
+    assert!(cfg!(loom) || size_of::<Slot>() == 3 * LINE);
     assert!(cfg!(loom) || LAYOUT_HASH == 0x7381_05b0_111a_b2d1);
 };
 
@@ -330,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_label_is_cut_at_a_character_boundary() {
-        let label = Label(Default::default());
+        let label = <Label>::default();
         label.store(&"é".repeat(60));
         assert_eq!(label.load(), "é".repeat(24));
         label.store(&"x€".repeat(30));

@@ -85,7 +85,7 @@ mod tests {
         let (reader, stopped, other) = (open(), open(), open());
         assert!(reader.try_read());
         std::mem::forget(super::claim_for(&stopped.segment, stopped.index));
-        let options = WaitOptions { deadline: park::now() + 5_000_000_000, fairness: 0 };
+        let options = WaitOptions { deadline: park::now() + 5_000_000_000, fairness: 0, in_turn: false };
         let reads = other.wait(Mode::Read, options, || false).is_ok();
         drop((reader, stopped, other));
         std::fs::remove_file(&path).unwrap();

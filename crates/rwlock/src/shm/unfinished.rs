@@ -33,8 +33,8 @@ pub(super) fn is_begun(lock: &LockFile, location: &LockLocation) -> Result<bool>
 }
 
 /// Whether the file consists of zeros only and has the size of a lock: a power failure before any
-/// data was written back. The size of a lock is 128 bytes more than a multiple of 256, so this is
-/// not a file of other data for which whole blocks were preallocated.
+/// data was written back. The size of a lock is 64 bytes more than a multiple of 128, so this is not
+/// a file of other data for which whole blocks were preallocated.
 fn is_zero_lock(mut file: &File) -> io::Result<bool> {
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let (shortest, next) = (bytes_of(1), bytes_of(2));

@@ -5,7 +5,7 @@ use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Outcome, WaitOptions,
 
 use crate::helpers::{TestLock, ms, until};
 
-const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000, in_turn: false };
 
 fn granted(attachment: &Attachment) -> Vec<u32> {
     attachment.poll(now()).unwrap();
@@ -403,4 +403,172 @@ fn a_failed_hold_does_not_clear_the_poison() {
     assert!(own.try_write());
     own.release_exclusive(HoldEnd::Failed).unwrap();
     assert!(!own.is_poisoned(), "where there was none it makes none");
+}
+
+// ---- strict order, and what a snapshot shows of the queue
+
+/// Strictly in order, and so are nested reads.
+const STRICT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: true };
+
+#[test]
+fn in_strict_order_readers_do_not_overtake_a_writer_behind_a_read_of_its_own_attachment() {
+    let lock = TestLock::named();
+    let (holder, first, second) = (lock.attach(), lock.attach(), lock.attach());
+    for (options, overtakes) in [(PATIENT, true), (STRICT, false)] {
+        assert!(holder.try_write());
+        let read = first.request(Mode::Read, options);
+        let write = first.request(Mode::Write, options);
+        assert_eq!(granted(&first), []);
+        let late = second.request(Mode::Read, options);
+        assert_eq!(granted(&second), []);
+        holder.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&second), if overtakes { vec![late] } else { vec![] });
+        assert_eq!(granted(&first), [read]);
+        first.release_read();
+        second.release_read();
+        assert_eq!(granted(&first), [write]);
+        first.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&second), if overtakes { vec![] } else { vec![late] });
+        second.release_read();
+    }
+}
+
+#[test]
+fn readers_behind_a_writer_that_gives_up_are_granted_with_the_read_before_it() {
+    let lock = TestLock::named();
+    let (holder, first, second) = (lock.attach(), lock.attach(), lock.attach());
+    assert!(holder.try_write());
+    let read = first.request(Mode::Read, STRICT);
+    let write = first.request(Mode::Write, STRICT);
+    assert_eq!(granted(&first), []);
+    let late = second.request(Mode::Read, STRICT);
+    assert_eq!(granted(&second), []);
+    assert!(first.cancel(write));
+    assert_eq!(granted(&first), []);
+    holder.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert_eq!(granted(&second), [late]);
+    assert_eq!(granted(&first), [read]);
+}
+
+#[test]
+fn in_strict_order_the_queue_stays_closed_from_one_request_to_the_next() {
+    let lock = TestLock::named();
+    let (holder, own, newcomer) = (lock.attach(), lock.attach(), lock.attach());
+    assert!(holder.try_upgradable());
+    let first = own.request(Mode::Read, STRICT);
+    assert_eq!(granted(&own), [first]);
+    for _ in 0..2 {
+        own.request(Mode::Write, STRICT);
+    }
+    assert_eq!(granted(&own), []);
+    own.release_read();
+    assert!(!newcomer.try_read(), "a writer waits");
+    holder.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert!(!newcomer.try_read() && !newcomer.try_write());
+    assert_eq!(granted(&own).len(), 1);
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert!(!newcomer.try_read() && !newcomer.try_write(), "the next writer waits");
+    assert_eq!(granted(&own).len(), 1);
+}
+
+#[test]
+fn a_nested_read_in_turn_waits_for_the_writer_before_it() {
+    let lock = TestLock::named();
+    let (own, other) = (lock.attach(), lock.attach());
+    for mode in [Mode::Read, Mode::Upgradable] {
+        let outer = own.request(mode, STRICT);
+        assert_eq!(granted(&own), [outer]);
+        let nested = own.request(Mode::Read, STRICT);
+        assert_eq!(granted(&own), [nested], "nobody waits");
+        own.release_read();
+        let write = other.request(Mode::Write, STRICT);
+        assert_eq!(granted(&other), []);
+        let nested = own.request(Mode::Read, STRICT);
+        assert_eq!(granted(&own), []);
+        assert_eq!(own.next_poll(now()), u64::MAX, "no time lets it in");
+        std::thread::sleep(ms(120));
+        assert_eq!(granted(&own), []);
+        let error = own.wait(Mode::Read, STRICT, || false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+        own.release_read();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&own), []);
+        assert_eq!(granted(&other), [write]);
+        other.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&own), [nested]);
+        own.release_read();
+    }
+}
+
+#[test]
+fn a_nested_read_in_turn_that_blocks_waits_for_what_does_not_wait_for_it() {
+    let lock = TestLock::named();
+    let (own, other) = (lock.attach(), lock.attach());
+    assert!(own.try_read());
+    own.wait(Mode::Read, STRICT, || false).unwrap();
+    own.release_read();
+    assert!(other.try_upgradable());
+    let upgradable = lock.child();
+    upgradable.tell("upgradable");
+    until("it waits", || own.inspect().waiters.len() == 1);
+    std::thread::scope(|scope| {
+        let releases = scope.spawn(move || {
+            std::thread::sleep(ms(20));
+            other.release_exclusive(HoldEnd::Consistent).unwrap();
+            other
+        });
+        own.wait(Mode::Read, STRICT, || false).unwrap();
+        releases.join().unwrap();
+    });
+}
+
+#[test]
+fn a_snapshot_has_a_row_for_each_of_the_first_requests_and_counts_the_rest() {
+    let lock = TestLock::named();
+    let (holder, own, other) = (lock.attach(), lock.attach(), lock.attach());
+    own.set_label("own");
+    assert!(holder.try_write());
+    let rows = || -> Vec<(Mode, String, u32)> {
+        let waiters = holder.inspect().waiters.into_iter();
+        waiters.map(|row| (row.mode, row.label, row.more)).collect()
+    };
+    let row = |mode, label: &str, more| (mode, label.to_string(), more);
+    let first = own.request(Mode::Read, STRICT);
+    own.label_request(first, "the first");
+    assert_eq!(granted(&own), []);
+    let write = other.request(Mode::Write, STRICT);
+    assert_eq!(granted(&other), []);
+    let ids = [Mode::Write, Mode::Upgradable, Mode::Read, Mode::Read].map(|mode| own.request(mode, STRICT));
+    own.label_request(ids[1], "a label with more than 24 bytes");
+    own.label_request(ids[2], "the fourth");
+    assert_eq!(granted(&own), []);
+    let own_rows = |more| [row(Mode::Write, "own", 0), row(Mode::Upgradable, "a label with more than 2", more)];
+    let before = [row(Mode::Read, "the first", 0), row(Mode::Write, "", 0)];
+    assert_eq!(rows(), [&before[..], &own_rows(2)].concat());
+    assert!(holder.inspect().waiters.iter().all(|row| row.ms >= 1 && row.count == 1));
+    assert!(own.cancel(first));
+    assert_eq!(granted(&own), []);
+    assert_eq!(rows(), [&before[1..], &own_rows(0), &[row(Mode::Read, "the fourth", 1)]].concat());
+    holder.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert!(holder.try_read() || granted(&other) == [write]);
+    other.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert_eq!(granted(&own), [ids[0]]);
+    assert_eq!(rows()[0], row(Mode::Upgradable, "a label with more than 2", 0));
+    assert_eq!(own.withdraw_all().len(), 3);
+    assert_eq!(rows(), []);
+}
+
+#[test]
+fn a_snapshot_shows_a_writer_that_drains_before_the_queue() {
+    let lock = TestLock::named();
+    let (reader, own) = (lock.attach(), lock.attach());
+    assert!(reader.try_read());
+    own.request(Mode::Write, STRICT);
+    own.request(Mode::Read, STRICT);
+    assert_eq!(granted(&own), []);
+    let rows = || reader.inspect().waiters.iter().map(|row| (row.mode, row.more)).collect::<Vec<_>>();
+    assert_eq!(rows(), [(Mode::Write, 0), (Mode::Read, 0)]);
+    reader.release_read();
+    assert_eq!(granted(&own).len(), 1);
+    assert_eq!(rows(), [(Mode::Read, 0)]);
 }

@@ -33,7 +33,8 @@ fn a_queue_closed_by_an_earlier_waiter_stays_closed() {
     ahead.tell("write");
     until("the queue is closed", || !skip_count(&newcomer));
     // An attachment that leaves the queue checks whether a waiter needs it closed.
-    let request = leaver.request(Mode::Upgradable, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+    let request =
+        leaver.request(Mode::Upgradable, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
     leaver.poll(now()).unwrap();
     assert!(leaver.cancel(request));
     leaver.poll(now()).unwrap();

@@ -33,7 +33,7 @@ fn setup_byte_of(path: &Path) -> File {
     file
 }
 
-const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000, in_turn: false };
 
 /// Far less than the former wait for the setup byte, for a loaded machine.
 const AT_ONCE: Duration = Duration::from_millis(250);

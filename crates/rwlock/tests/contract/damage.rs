@@ -19,7 +19,7 @@ use crate::helpers::{TEST_TIMEOUT, TestLock, ms, until};
 /// The offsets of the header's fields and of the gate; see `layout.rs`.
 const LAYOUT_HASH: usize = 8;
 /// The hash of the layout with these offsets.
-const HASH: u64 = 0xbcad_1506_40b6_7e69;
+const HASH: u64 = 0x0c7b_d0cf_2bb2_67e9;
 const LAYOUT_VERSION: usize = 16;
 const CAPACITY: usize = 20;
 const BYTES: usize = 24;
@@ -27,7 +27,7 @@ const REMOVAL: usize = 312;
 const GATE: usize = 384;
 const READER_BITMAP: usize = 640;
 const SLOTS: usize = 3328;
-const SLOT: usize = 256;
+const SLOT: usize = 384;
 /// Offsets within a slot.
 const TOKEN: usize = 8;
 const QUEUED: usize = 128;
@@ -209,7 +209,7 @@ fn an_attachment_keeps_its_requests_when_the_memory_is_damaged() {
     let lock = TestLock::at_path();
     let own = lock.attach();
     damage_gate(&lock, NO_MODE);
-    let request = own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0 });
+    let request = own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false });
     assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(own.withdraw_all(), [request]);
     assert_eq!(own.take_settled(), []);
@@ -284,7 +284,7 @@ fn a_holder_fails_if_the_gate_gives_it_another_mode() {
         let own = lock.attach(); // in slot 0
         assert!(own.try_upgradable());
         damage_gate(&lock, gate);
-        own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0 });
+        own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false });
         assert_eq!(own.poll(now()).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
@@ -299,7 +299,7 @@ fn a_waiter_fails_if_the_gate_names_an_idle_attachment() {
         let idle = lock.child(); // in slot 0
         let own = lock.attach();
         damage_gate(&lock, gate);
-        let options = |time: u64| WaitOptions { deadline: now() + time * 1_000_000, fairness: 0 };
+        let options = |time: u64| WaitOptions { deadline: now() + time * 1_000_000, fairness: 0, in_turn: false };
         let start = Instant::now();
         assert_eq!(own.wait(Mode::Write, options(100), || false).unwrap_err().kind(), ErrorKind::Timeout);
         assert!(start.elapsed() < ms(1000), "its timeout holds meanwhile");
@@ -322,7 +322,7 @@ fn a_long_hold_is_not_mistaken_for_damage() {
         let holder = lock.child();
         let own = lock.attach();
         let times_out = || {
-            let options = WaitOptions { deadline: now() + 1_500_000_000, fairness: 0 };
+            let options = WaitOptions { deadline: now() + 1_500_000_000, fairness: 0, in_turn: false };
             assert_eq!(own.wait(wanted, options, || false).unwrap_err().kind(), ErrorKind::Timeout, "{mode}");
         };
         holder.hold(mode);
@@ -347,7 +347,7 @@ fn a_watched_upgrader_that_was_skipped_notices_it() {
     assert!(upgrader.try_upgradable() && reader.try_read());
     let (sender, rung) = channel();
     let mut watch = Watcher::new().watch(&upgrader, move || _ = sender.send(()));
-    upgrader.request_upgrade(WaitOptions { deadline: u64::MAX, fairness: u64::MAX }).unwrap();
+    upgrader.request_upgrade(WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false }).unwrap();
     upgrader.poll(now()).unwrap();
     damage_gate(&lock, UPGRADABLE);
     reader.release_read();
@@ -387,7 +387,7 @@ fn a_wait_sleeps_whatever_its_wake_word_contains() {
             looks += 1;
             false
         };
-        let options = WaitOptions { deadline: now() + 300_000_000, fairness: u64::MAX };
+        let options = WaitOptions { deadline: now() + 300_000_000, fairness: u64::MAX, in_turn: false };
         assert_eq!(waiter.wait(Mode::Read, options, count).unwrap_err().kind(), ErrorKind::Timeout);
         assert!(looks < 300, "looked {looks} times in 300 ms");
     }
@@ -398,7 +398,7 @@ fn watched(lock: &TestLock, mode: Mode) -> (Attachment, Watch, Receiver<()>) {
     let waiter = lock.attach();
     let (sender, rung) = channel();
     let mut watch = Watcher::new().watch(&waiter, move || _ = sender.send(()));
-    waiter.request(mode, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+    waiter.request(mode, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
     waiter.poll(now()).unwrap();
     watch.begin(now(), waiter.next_poll(now())).unwrap();
     (waiter, watch, rung)
@@ -456,10 +456,10 @@ fn the_skip_grace_is_bounded_whatever_the_memory_contains() {
     let lock = TestLock::at_path();
     let [reader, drains, waits] = [lock.attach(), lock.attach(), lock.attach()];
     assert!(reader.try_read());
-    drains.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 }); // in slot 1
+    drains.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false }); // in slot 1
     drains.poll(now()).unwrap();
     reader.release_read();
     damage_slot(&lock, 1, SKIP_COUNT, &u32::MAX.to_le_bytes());
     let deadline = now() + TEST_TIMEOUT.as_nanos() as u64;
-    waits.wait(Mode::Read, WaitOptions { deadline, fairness: 0 }, || false).unwrap();
+    waits.wait(Mode::Read, WaitOptions { deadline, fairness: 0, in_turn: false }, || false).unwrap();
 }

@@ -17,7 +17,7 @@ const SOMEBODY: u32 = 61_219;
 
 /// The size of a lock of `capacity`.
 fn bytes_of(capacity: usize) -> usize {
-    3328 + (capacity + 1) * 256
+    3328 + (capacity + 1) * 384 + 64
 }
 
 fn mode(path: &Path) -> u32 {
@@ -161,8 +161,19 @@ fn zeros_of_a_locks_length_are_an_unfinished_lock() {
 
 #[test]
 fn zeros_of_another_length_are_user_data() {
-    let lengths =
-        [1, 8, 512, 4096, 1 << 15, 1 << 20, bytes_of(0), bytes_of(128) - 1, bytes_of(128) + 128, bytes_of(4096)];
+    let lengths = [
+        1,
+        8,
+        512,
+        4096,
+        12_288,
+        1 << 15,
+        1 << 20,
+        bytes_of(0),
+        bytes_of(128) - 1,
+        bytes_of(128) + 128,
+        bytes_of(4096),
+    ];
     for length in lengths {
         let lock = TestLock::at_path();
         fs::write(lock.path(), vec![0; length]).unwrap();

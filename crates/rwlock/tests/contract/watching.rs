@@ -10,9 +10,9 @@ use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, WaitOptions, 
 
 use crate::helpers::{TestLock, ms, until};
 
-const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000 };
+const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000, in_turn: false };
 /// Never times out, and never closes the queue.
-const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false };
 
 /// A watched attachment, and how often it was rung for.
 struct Watched {

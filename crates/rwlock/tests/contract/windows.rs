@@ -82,7 +82,7 @@ fn the_file_of_a_lock_can_be_removed_as_soon_as_its_last_user_has_closed_it() {
         let (holder, own) = (lock.attach(), lock.attach());
         assert!(holder.try_write());
         let mut watch = watcher.watch(&own, || {});
-        own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+        own.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
         own.poll(now()).unwrap();
         watch.begin(now(), u64::MAX).unwrap();
         thread::sleep(ms(2)); // so that a thread sleeps on it

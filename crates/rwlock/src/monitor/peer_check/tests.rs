@@ -65,7 +65,7 @@ fn a_poll_ends_even_if_its_own_request_is_overwritten_all_the_time() {
     let damage = |segment: &Segment| segment.slots()[0].waiting.queued.store(3 | 9 << 20, SeqCst);
     with_an_overwriting_thread("overwritten-request", damage, |own| {
         own.segment.change_gate(|gate| Some(gate.acquired(Hold::Writing, 1)));
-        own.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0 });
+        own.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false });
         for _ in 0..200 {
             own.poll(park::now()).unwrap();
         }
@@ -139,7 +139,7 @@ fn waiters_are_served_in_order_when_tickets_wrap() {
     assert!(holder.try_write());
     holder.segment.tickets().next.store((1 << 44) - 2, SeqCst);
     let waiters: Vec<_> = (0..4).map(|_| open()).collect();
-    let options = WaitOptions { deadline: u64::MAX, fairness: 0 };
+    let options = WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false };
     for waiter in &waiters {
         waiter.request(Mode::Write, options);
         waiter.poll(park::now()).unwrap();

@@ -54,7 +54,7 @@ fn rings_for_the_attachment_whose_turn_has_come_and_for_no_other() {
         let (sender, rung) = mpsc::channel();
         let holders: Vec<_> = (0..7).map(|number| folder.open(number)).collect();
         assert!(holders.iter().all(Attachment::try_write));
-        let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+        let options = WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false };
         let mut waiters: Vec<_> = (0..7)
             .map(|number| {
                 let waiter = folder.open(number);
@@ -89,7 +89,7 @@ fn rings_when_due_even_if_the_time_was_brought_forward() {
         let waiter = folder.open(0);
         let (sender, rung) = mpsc::channel();
         let mut watch = watcher.watch(&waiter, move || sender.send(()).unwrap());
-        waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+        waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
         for _ in 0..50 {
             waiter.poll(park::now()).unwrap();
             watch.begin(park::now(), u64::MAX).unwrap();
@@ -116,7 +116,7 @@ fn an_idle_thread_is_woken_when_a_wait_begins() {
         for round in 0..14 {
             let times = &mut times[round / 7];
             assert!(holder.try_write());
-            waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+            waiter.request(Mode::Read, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
             waiter.poll(park::now()).unwrap();
             watch.begin(park::now(), u64::MAX).unwrap();
             let released = park::now();
@@ -150,7 +150,7 @@ fn the_more_waits_a_process_has_the_less_often_it_checks() {
                 assert!(holders[number].try_write());
                 let waiter = folder.open(number);
                 let mut watch = watcher.watch(&waiter, || ());
-                waiter.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX });
+                waiter.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false });
                 waiter.poll(park::now()).unwrap();
                 watch.begin(park::now(), u64::MAX).unwrap();
                 (waiter, watch)
