@@ -237,7 +237,7 @@ impl Attachment {
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0
+        if self.reads() == 0
             && self.segment.readers().find_other_reader(self.index).is_none()
             && self.claim_drained()
         {
@@ -288,7 +288,7 @@ impl Attachment {
     /// See [`NESTED_READ_GRACE`].
     fn admit_nested(&self, pending: &mut Pending, now: u64) {
         let shares =
-            self.reads.get() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
+            self.reads() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
         if !shares {
             pending.nested_grace = NESTED_READ_GRACE;
         }
@@ -299,19 +299,23 @@ impl Attachment {
         if now < *pending.nested_at.get_or_insert(now.saturating_add(pending.nested_grace)) {
             return;
         }
-        pending.nested_at = None;
-        pending.nested_grace = pending.nested_grace.saturating_mul(2);
         let mut admitted = Vec::new();
         pending.requests.retain(|request| {
             // While this attachment reads, no writer holds the lock or can get it: one more reader
-            // changes nothing.
+            // changes nothing, unless the limit is reached.
             let admit = request.mode == Mode::Read
-                && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() });
+                && (if self.reads() != 0 { self.join_readers() } else { self.read_in_turn() });
             if admit {
                 admitted.push(request.id);
             }
             !admit
         });
+        if admitted.is_empty() {
+            pending.nested_at = Some(now.saturating_add(pending.nested_grace));
+        } else {
+            pending.nested_at = None;
+            pending.nested_grace = pending.nested_grace.saturating_mul(2);
+        }
         for id in admitted {
             Self::settle(pending, id, Outcome::Granted);
         }

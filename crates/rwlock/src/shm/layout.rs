@@ -27,7 +27,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
 /// change only when an attachment opens or closes.
@@ -51,6 +51,8 @@ pub(crate) struct Header {
     pub high_water: AtomicU64,
     /// See [`crate::shm::removal`].
     pub removal: AtomicU64,
+    /// The most read holds of all attachments together; 0: no limit.
+    pub max_readers: AtomicU32,
 }
 
 /// Flag: the last close removes the lock even if the death of a writer was not reported yet.
@@ -97,11 +99,13 @@ impl GateLine {
     }
 }
 
-/// Used by waiters only, so it is not on the line of the gate.
+/// Used by waiters, and by readers of a lock that limits them; so it is not on the line of the gate.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct TicketLine {
     pub next: AtomicU64,
+    /// See [`crate::protocol::admission::Admission`].
+    pub admission: AtomicU64,
 }
 
 /// One bit for each slot that may read; a writer checks only these slots. The bitmap rarely changes
@@ -245,9 +249,11 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Header, name),
         offset_of!(Header, high_water),
         offset_of!(Header, removal),
+        offset_of!(Header, max_readers),
         offset_of!(Preamble, gate),
         offset_of!(GateLine, last_token),
         offset_of!(Preamble, ticket),
+        offset_of!(TicketLine, admission),
         offset_of!(Preamble, reader_bitmap),
         SLOTS_OFFSET,
         offset_of!(Slot, token),
@@ -281,7 +287,7 @@ const _: () = {
     assert!(SLOTS_OFFSET.is_multiple_of(LINE));
     // (The atomics of loom have other sizes.)
     assert!(cfg!(loom) || size_of::<Slot>() == 2 * LINE);
-    assert!(cfg!(loom) || LAYOUT_HASH == 0xbcad_1506_40b6_7e69);
+    assert!(cfg!(loom) || LAYOUT_HASH == 0x8e09_4701_2c80_ef29);
 };
 
 #[cfg(test)]
