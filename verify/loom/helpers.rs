@@ -52,6 +52,7 @@ impl Lock {
     }
 
     /// With at most `max_readers` read holds.
+    #[cfg(loom)]
     pub fn limited(capacity: u32, max_readers: u32) -> Self {
         Self { heap: Heap::limited(capacity, max_readers), protected: Arc::new(Protected(UnsafeCell::new(0))) }
     }
