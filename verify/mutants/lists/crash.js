@@ -209,7 +209,7 @@ export const mutants = [
   {
     name: 'admitted-not-completed',
     breaks: 'the hold of an admitted reader that is stopped is not counted',
-    change: [omits('admit', 'complete')],
+    change: [omits('SharedState::admit', 'complete')],
   },
   {
     name: 'limited-reader-stays',
@@ -219,7 +219,7 @@ export const mutants = [
   {
     name: 'limit-not-checked',
     breaks: 'a reader is admitted although the limit is reached',
-    change: [forces(condition('admit', 'limit'), 'false')],
+    change: [forces(condition('SharedState::admit', 'limit'), 'false')],
   },
   {
     name: 'limited-release-wakes-nobody',

@@ -46,8 +46,9 @@ impl Attachment {
             self.set_reads(held + 1);
             self.claim.set(next_claim(claim));
             crash_point!(confirm_read);
-            // Another process may have stored the same.
-            self.slot().reads.store(reads.admitted().0, Relaxed);
+            // Another process may have stored the same. (SeqCst for the sake of loom; C++20 lets no
+            // load that follows the swap of the release return a value older than that.)
+            self.slot().reads.store(reads.admitted().0, SeqCst);
             if held == 0 {
                 crash_point!(stamp_read);
                 self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
@@ -56,7 +57,7 @@ impl Attachment {
             self.retract_read();
         } else {
             crash_point!(retract_claim);
-            self.slot().reads.store(reads.0, Relaxed);
+            self.slot().reads.store(reads.0, SeqCst); // as above
         }
         granted
     }
