@@ -46,9 +46,9 @@ impl Attachment {
             self.set_reads(held + 1);
             self.claim.set(next_claim(claim));
             crash_point!(confirm_read);
-            // Another process may have stored the same. (SeqCst for the sake of loom; C++20 lets no
-            // load that follows the swap of the release return a value older than that.)
-            self.slot().reads.store(reads.admitted().0, SeqCst);
+            // Another process may have stored the same. A SeqCst swap, because under loom a later
+            // load may otherwise return this value although the release has replaced it.
+            self.slot().reads.swap(reads.admitted().0, SeqCst);
             if held == 0 {
                 crash_point!(stamp_read);
                 self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
