@@ -251,4 +251,4 @@ export declare function wantNotice(copy: number, key: number, attachment: number
 export declare function watcherThreads(): number
 
 /** Ends a hold, and requests it again, behind those that wait now. Otherwise like `request`. */
-export declare function yieldHold(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number): number
+export declare function yieldHold(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number

@@ -22,7 +22,7 @@ export interface EngineCapabilities {
    * `ERR_LOCK_UNSUPPORTED`, and `inspect().value` is `null`.
    */
   readonly value: boolean
-
+  /**
    * It can tell a holder that somebody waits. Without it `contended` is `false`, and
    * `whenContended()` resolves only when the hold has ended.
    */

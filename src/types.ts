@@ -238,6 +238,7 @@ export interface AsyncGuard extends AsyncDisposable {
    * `ERR_INVALID_ARG_VALUE` for more than 1,024 bytes; `ERR_INVALID_ARG_TYPE`.
    */
   setValue(value: Uint8Array | string | null): void | Promise<void>
+  /**
    * Whether somebody waits whom this hold keeps out: another process, or another call of this
    * thread. Cheap enough to ask for each operation. `false` if the hold has ended.
    *

@@ -148,7 +148,16 @@ export class Handle implements LockEngine<number> {
     if (hold.held === READ) this.reads--
     else this.exclusive = 0
     try {
-      return binding.yieldHold(copy.number, key, this.attachment, hold.held, timeout, this.fairness, this.inTurn, label)
+      return binding.yieldHold(
+        copy.number,
+        key,
+        this.attachment,
+        hold.held,
+        timeout,
+        this.fairness,
+        this.inTurn,
+        label,
+      )
     } catch (error) {
       if ((error as LockError).code === undefined) {
         hold.ended = false // no stack was left for the call: nothing has changed

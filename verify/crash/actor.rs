@@ -105,7 +105,7 @@ impl Actor {
         let capacity = Some(option("capacity").unwrap_or(CAPACITY) as u32);
         let argument = words.get(1).copied().unwrap_or_default();
         match words[0] {
-            "open" => return self.open(capacity),
+            "open" => return self.open(capacity, option("limit").map(|limit| limit as u32)),
             "open-other" => match Attachment::open(LockRef::Name(argument), &self.options(capacity)) {
                 Ok(other) => self.others.push(other),
                 Err(error) => return said(error),
@@ -254,8 +254,8 @@ impl Actor {
         Options { capacity, label: letter(self.me).into(), ..Options::default() }
     }
 
-    fn open(&mut self, capacity: Option<u32>) -> String {
-        match Attachment::open(self.lock(), &self.options(capacity)) {
+    fn open(&mut self, capacity: Option<u32>, max_readers: Option<u32>) -> String {
+        match Attachment::open(self.lock(), &Options { max_readers, ..self.options(capacity) }) {
             Ok(attachment) => self.attachment = Some(attachment),
             Err(error) => return said(error),
         }
@@ -291,6 +291,9 @@ impl Actor {
         };
         let token = attachment.token();
         self.stage.enter(self.me, inside, token);
+        if let (Some(limit), Inside::Read) = (attachment.max_readers(), inside) {
+            self.stage.check_readers(limit);
+        }
         if inside == Inside::Write {
             self.stage.set_phase(self.me, Phase::Inside);
         }
@@ -444,7 +447,7 @@ impl Actor {
 
     /// No other process is attached: the lock must be as new, except for a death to report.
     fn examine(&mut self) -> String {
-        let answer = self.open(None);
+        let answer = self.open(None, None);
         if answer != "ok" {
             return answer;
         }

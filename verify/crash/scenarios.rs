@@ -353,6 +353,55 @@ pub const SCENARIOS: &[Scenario] = &[
     path("poisoned-close", "d open, write\n v open\n b open\n kill d\n b try-read, release\n ! close"),
     named("poisoned-last-close", "d open, write\n v open\n kill d\n v try-read, release\n ! close"),
     named("unfound-last-close", "d open, write\n v open\n kill d\n ! close"),
+    // ---- a limit on readers
+    path("limited-open", "a open limit=2, read\n b open\n ! open, read, release, close"),
+    path("limited-read", "v open limit=2\n b open\n ! read, read, release, release"),
+    path("limited-try-read", "v open limit=1\n b open\n ! try-read, try-read =refused, release"),
+    path(
+        "limited-refused",
+        "a open limit=1, read\n v open\n b open\n ! try-read =refused\n b write, release &\n a release",
+    ),
+    path("limited-nested-refused", "a open limit=2, read\n v open, read\n b open\n ! try-read =refused, release"),
+    path("limited-downgrade", "v open limit=1\n b open\n ! write, down-read, release"),
+    path("limited-downgrade-upgradable", "v open limit=1\n b open\n ! upgradable, down-read, release"),
+    path(
+        "limited-downgrade-refused",
+        "a open limit=1, read\n v open, upgradable\n b open\n ! down-read =timeout, release",
+    ),
+    path(
+        "limited-meets-reader",
+        "v open limit=1\n b open\n ! try-read =any, release-all\n done v\n b read &\n go\n done v\n b release",
+    ),
+    path(
+        "limited-wait",
+        "a open limit=1, read\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n asleep 2\n a release",
+    ),
+    path(
+        "limited-writer-waits",
+        "a open limit=1, read\n v open\n b open\n ! write, release\n asleep 1\n b read, release &\n asleep 2\n a release",
+    ),
+    path(
+        "limited-release-to-queue",
+        "v open limit=1, read\n a open\n b open\n a read, release &\n b read, release &\n ! release",
+    ),
+    path("limited-nested-release", "v open limit=2, read, read\n b open\n b read, release &\n ! release, release"),
+    path(
+        "limited-skips-waiter",
+        "a open limit=1, read\n c open\n c read, release &\n stop c\n v open\n b open\n ! read, release\n asleep 1\n a release\n done v\n b read, release &\n done b",
+    ),
+    path("limited-after-reader", "d open limit=1, read\n v open\n b open\n kill d\n ! try-read, release"),
+    path(
+        "limited-after-admitted",
+        "d open limit=1\n v open\n b open\n dies d confirm_read try-read\n ! try-read, release",
+    ),
+    path(
+        "limited-reader-dies-before-waiters",
+        "d open limit=1, read\n v open\n b open\n ! read, release\n asleep 1\n b read, release &\n kill d",
+    ),
+    path(
+        "limited-downgrade-after-reader",
+        "d open limit=1, read\n v open, upgradable\n b open\n kill d\n ! down-read, release",
+    ),
     // ---- closing
     path("close", "v open\n b open\n ! close"),
     path("close-last", "v open\n ! close"),

@@ -222,6 +222,15 @@ impl Stage {
     }
 
     /// `me` is about to release what it holds beyond `mode`.
+    /// At most `limit` actors read.
+    pub fn check_readers(&self, limit: u32) {
+        let reads = |actor: &&Actor| actor.inside.load(SeqCst) == Inside::Read as u32 && actor.gone.load(SeqCst) == 0;
+        let readers = self.actors.iter().filter(reads).count();
+        if readers > limit as usize {
+            self.fail(&format!("{readers} actors read, and the limit is {limit}"));
+        }
+    }
+
     pub fn leave(&self, me: usize, mode: Inside) {
         let writes = self.actors[me].inside.load(SeqCst) == Inside::Write as u32;
         if writes && mode != Inside::Write {

@@ -51,6 +51,12 @@ impl Lock {
         Self { heap: Heap::new(capacity), protected: Arc::new(Protected(UnsafeCell::new(0))) }
     }
 
+    /// With at most `max_readers` read holds.
+    #[cfg(loom)]
+    pub fn limited(capacity: u32, max_readers: u32) -> Self {
+        Self { heap: Heap::limited(capacity, max_readers), protected: Arc::new(Protected(UnsafeCell::new(0))) }
+    }
+
     pub fn attach(&self) -> Participant {
         Participant { own: ManuallyDrop::new(self.heap.attach()), protected: self.protected.clone() }
     }

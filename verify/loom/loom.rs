@@ -789,6 +789,131 @@ fn a_late_repair_does_not_clear_the_new_owner_of_a_slot() {
     });
 }
 
+// ---- a limit on readers
+
+/// The read holds at one time, counted beside loom.
+#[derive(Default)]
+struct Inside(std::sync::atomic::AtomicU32);
+
+impl Inside {
+    fn pass(&self, participant: &Participant, limit: u32) {
+        let inside = self.0.fetch_add(1, SeqCst) + 1;
+        assert!(inside <= limit, "{inside} read holds, and the limit is {limit}");
+        participant.read();
+        thread::yield_now();
+        self.0.fetch_sub(1, SeqCst);
+        participant.own.release_read();
+    }
+}
+
+fn limited_tries<const N: usize>(limit: u32) -> Ends {
+    check(move || {
+        let lock = Lock::limited(3, limit);
+        let inside = Arc::new(Inside::default());
+        ends(lock.participants::<N>().map(|participant| {
+            let inside = inside.clone();
+            go(participant, move |participant| {
+                let granted = participant.own.try_read();
+                if granted {
+                    inside.pass(participant, limit);
+                }
+                tried(granted)
+            })
+        }))
+    })
+}
+
+/// They never refuse each other.
+#[test]
+fn two_tries_for_the_last_hold() {
+    limited_tries::<2>(1).are(&["in in", "in no", "no in"]);
+}
+
+#[test]
+fn three_tries_for_two_holds() {
+    limited_tries::<3>(2).are(&["in in in", "in in no", "in no in", "no in in"]);
+}
+
+#[test]
+fn a_reader_of_a_limited_lock_and_a_writer() {
+    check(|| {
+        let lock = Lock::limited(3, 1);
+        let mut modes = [Read, Write].into_iter();
+        ends(lock.participants::<2>().map(|participant| {
+            let mode = modes.next().unwrap();
+            go(participant, move |participant| tried(participant.pass(mode)))
+        }))
+    })
+    .are(&["in in", "in no", "no in", "no no"]);
+}
+
+fn limited_waits<const N: usize>(modes: [Mode; N]) {
+    check(move || {
+        let lock = Lock::limited(3, 1);
+        let inside = Arc::new(Inside::default());
+        let mut modes = modes.into_iter();
+        ends(lock.participants::<N>().map(|participant| {
+            let (mode, inside) = (modes.next().unwrap(), inside.clone());
+            go(participant, move |participant| {
+                participant.wait(mode);
+                if mode == Read { inside.pass(participant, 1) } else { participant.use_up(mode) }
+            })
+        }))
+    });
+}
+
+#[test]
+fn two_wait_for_one_hold() {
+    limited_waits([Read, Read]);
+}
+
+#[test]
+fn a_limited_reader_and_a_writer_wait() {
+    limited_waits([Read, Write]);
+}
+
+/// The holder keeps its other hold.
+#[test]
+fn the_release_of_a_nested_read_wakes_a_reader() {
+    check(|| {
+        let lock = Lock::limited(3, 2);
+        let [holder, reader] = lock.participants();
+        assert!(holder.own.try_read() && holder.own.try_read());
+        ends([
+            go(holder, |holder| holder.own.release_read()),
+            go(reader, |reader| {
+                reader.wait(Read);
+                reader.use_up(Read);
+            }),
+        ])
+    });
+}
+
+/// Two find the dead reader at once: one gets its hold, never both at the same time.
+#[test]
+fn a_dead_reader_makes_room_for_one() {
+    check(|| {
+        let lock = Lock::limited(3, 1);
+        let [dead, first, second] = lock.participants();
+        assert!(dead.own.try_read());
+        dead.dies();
+        let index = dead.own.index;
+        let inside = Arc::new(Inside::default());
+        ends([first, second].map(|participant| {
+            let inside = inside.clone();
+            go(participant, move |participant| {
+                participant.own.segment.recovery().recover(index);
+                let granted = participant.own.try_read();
+                if granted {
+                    inside.pass(participant, 1);
+                }
+                tried(granted)
+            })
+        }))
+    })
+    .are(&["in in", "in no", "no in"]);
+}
+
 // ---- attaching
 
 /// A writer scans only the slots in use: it must not miss one just claimed.

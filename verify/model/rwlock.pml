@@ -60,6 +60,9 @@
 #ifndef PRUNES
 #define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
 #endif
+#ifndef LIMIT
+#define LIMIT 0              /* read holds at most, of all processes together; 0: no limit */
+#endif
 /* CANCEL: waits may be cancelled. CLOSE: a waiter's fairness ends. TRIES: failing tries clear blockers. SYNC: a waiting process
    may read synchronously. DROP: processes close at the end. KEEPER: only process 1 keeps its hold. STRICT: fairness is 0, and the
    order of the grants is checked (with CLOSE). SECOND: so many times, a process that waits for a read requests a write hold, too.
@@ -105,7 +108,11 @@
 #define OWNED_BY(g, v)      (MODE(g) != FREE && OWNER(g) == (v))
 #define TO_BE_WRITER(g)     (MODE(g) == DRAINING || MODE(g) == UPGRADING)
 #define DRAINED_BY(g, v)    (TO_BE_WRITER(g) && OWNER(g) == (v))
+#if LIMIT
+#define FREE_FOR(m, g)      ((m) == R -> !EXCLUDES_READERS(g) && ROOM : MODE(g) == FREE)
+#else
 #define FREE_FOR(m, g)      ((m) == R && !EXCLUDES_READERS(g) || MODE(g) == FREE)
+#endif
 #define HAS_DIED(g, v)      (((g) & POISONED) && DIED(g) == (v))
 #define TENURE(g)           ((g) & (7 | TAG))
 #define TURNED(g, m)        (((g) & ~7) | (m))
@@ -118,9 +125,24 @@
 #define WITH_WAITING(g)     (NEXT(g) | WAITING)
 #define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))
 
+#if LIMIT
+#define COUNT(r) ((r) & 31)                       /* reads: bits 0-1 holds, 2 claimed, 3-4 claim, then generation */
+#define HELD(r) ((r) & 3)
+#define CLAIMED 4
+#define CLAIM_OF(r) (((r) >> 3) & 3)
+#define GENERATION(r) ((r) >> 5)
+#define READS(c) ((generation << 5) | (c))
+#define WITH_CLAIM(r) ((r) | CLAIMED | claim << 3)
+#define ADMITTED(r) ((r) - COUNT(r) + HELD(r) + 1)
+#define ROOM (HELD(reads[0]) + HELD(reads[1]) + (SLOTS > 2) * HELD(reads[SLOTS - 1]) < LIMIT) /* in one step: a hint */
+#define ADMITTED_SLOT(m) ((m) & 3)                /* admission: bits 0-1 slot, 2-3 claim, then sequence */
+#define ADMITTED_CLAIM(m) (((m) >> 2) & 3)
+#define NEXT_ADMISSION(m) ((((m) & 240) + 16 | claim << 2 | s) & 255)
+#else
 #define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
 #define GENERATION(r) ((r) >> 2)
 #define READS(c) ((generation << 2) | (c))
+#endif
 #define READER_BIT(v) (1 << (v))
 
 #define R 1                                       /* queued: bits 0-1 Mode */
@@ -142,6 +164,9 @@
 int   gate = 0;
 byte  last_token = 1;
 byte  tickets = 1;
+#if LIMIT
+byte  admission = 0;                              /* the claim of a reader that was admitted last */
+#endif
 byte  reads[SLOTS];
 byte  token[SLOTS];
 byte  reader_bitmap = 0;                                /* a bit for each slot that may read */
@@ -176,6 +201,21 @@ bit   vacant[SLOTS];                              /* pid 0 */
 #define WRITER      4
 #define PIDS        6
 byte holds[PIDS];                                 /* what each process holds */
+#if LIMIT
+byte reading[PIDS];                               /* how many of them are read holds */
+byte tries[PIDS];                                 /* 1: it claims a read hold; 2: and the limit was reached at some moment since */
+#define ALL_READING (reading[1] + reading[2] + reading[3] + reading[4] + reading[5])
+#define READING(c) reading[_pid] = c; assert(ALL_READING <= LIMIT); note_full()
+#define WAS_FULL(p) tries[p] = (tries[p] -> 2 : 0)
+inline note_full() {
+  if
+  :: ALL_READING == LIMIT -> WAS_FULL(1); WAS_FULL(2); WAS_FULL(3); WAS_FULL(4); WAS_FULL(5)
+  :: else
+  fi
+}
+#else
+#define READING(c) skip
+#endif
 bit  live[PIDS];                                  /* may die: attached, and not done */
 bit  poison = 0;                                  /* a process died inside a write hold, and no write hold has ended consistent since */
 byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
@@ -391,7 +431,7 @@ inline ahead_of(mode, tick) {
        :: else ->
           q = queued[j];                                                             /* crash point: scan_queue */
           if
-          :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KEEPS_READERS_OUT(q)) && (v == NONE || TICKET(q) < TICKET(w)) ->
+          :: IN_TURN(q) && TICKET(q) < (tick) && ((mode) != R || KEEPS_READERS_OUT(q) || LIMIT) && (v == NONE || TICKET(q) < TICKET(w)) ->
              v = j; w = q
           :: else
           fi;
@@ -407,7 +447,7 @@ inline ahead_of(mode, tick) {
 #define STAYS_CLOSED(v) (closes[v] && IN_TURN(queued[v]))
 inline assert_stays_closed() { assert(!STAYS_CLOSED(0) && !STAYS_CLOSED(1) && !STAYS_CLOSED(SLOTS - 1)) }
 
-#define ITS_TURN ((q & SKIPPED) || KIND(q) == R && TICKET(q) <= first_exclusive || \
+#define ITS_TURN ((q & SKIPPED) || KIND(q) == R && (LIMIT -> TICKET(q) == first : TICKET(q) <= first_exclusive) || \
                   KIND(q) > R && MODE(a) == FREE && TICKET(q) == first)
 
 inline wake_next(me) {
@@ -644,8 +684,28 @@ inline free_gate_of() {
   od
 }
 
+#if LIMIT
+/* All holds are given out, perhaps to dead processes. */
+inline repair_readers() {
+  do
+  :: atomic {
+       other < SLOTS && (other == s || COUNT(reads[other]) == 0) -> other++          /* crash point: check_reader */
+     }
+  :: other < SLOTS && other != s && COUNT(reads[other]) -> v = other; repair(); repaired = 0; other++
+  :: other == SLOTS -> break
+  od;
+  atomic { other = 0; v = 0 }
+}
+#endif
+
 /* Checks the blockers of a request. found: a try is worthwhile. A grace period may be over at any check. */
 inline check_for(mode, tick) {
+#if LIMIT
+  if
+  :: (mode) == R && !ROOM -> repair_readers()                                        /* crash point: scan_holds */
+  :: else
+  fi;
+#endif
   phase = 0;
   do
   :: if
@@ -742,8 +802,129 @@ inline check() {
 
 #define MODE_HELD ((held == U) * UPGRADER + (held == W) * WRITER)
 
+#if LIMIT
+
+/* ---- attachment/limited.rs ---- */
+
+/* The last reader that was admitted may not have its hold in its slot yet. */
+inline complete_admission() {
+  atomic {
+    r = reads[ADMITTED_SLOT(m)];                                                     /* crash point: complete_load */
+    if :: (r & CLAIMED) && CLAIM_OF(r) == ADMITTED_CLAIM(m) :: else -> r = 0 fi
+  };
+  if
+  :: r ->
+     atomic {                                                                        /* crash point: complete_read */
+       if :: reads[ADMITTED_SLOT(m)] == r -> reads[ADMITTED_SLOT(m)] = ADMITTED(r) :: else fi;
+       r = 0
+     }
+  :: else
+  fi
+}
+
+/* n: the read holds of all registered slots. */
+inline held_reads() {
+  load_reader_bitmap();
+  n = 0;
+  do
+  :: atomic {
+       if
+       :: l == 0 -> break
+       :: else ->
+          next_reader();
+          n = n + HELD(reads[j]);                                                    /* crash point: scan_holds */
+          j = 0;
+          if :: l == 0 -> break :: else fi
+       fi
+     }
+  od
+}
+
+/* ok: this claim is admitted. */
+inline admit() {
+  do
+  :: m = admission;                                                                  /* crash point: admission_load */
+     complete_admission();
+     held_reads();
+     if
+     :: n >= LIMIT ->
+        atomic {                                                                     /* crash point: admission_check */
+          if :: admission == m -> ok = 0; assert(tries[_pid] == 2 || deaths); break :: else fi
+        }
+     :: else ->
+        atomic {                                                                     /* crash point: admit */
+          if
+          :: admission == m ->
+             admission = NEXT_ADMISSION(m);
+             READING(reading[_pid] + 1);
+             ok = 1; enter(READER | MODE_HELD); break
+          :: else
+          fi
+        }
+     fi
+  od;
+  atomic { m = 0; n = 0 }
+}
+
+inline read_limited(open) {
+  atomic {                                                                           /* crash point: claim_read */
+    reads[s] = WITH_CLAIM(READS(count)); tries[_pid] = 1 + (ALL_READING == LIMIT)
+  };
+  atomic { g = gate; ok = (open); g = 0 };                                           /* crash point: claim_read_load */
+  if
+  :: ok ->
+     found = (reader_bitmap & READER_BIT(s)) != 0;                                   /* crash point: registered_load */
+     if
+     :: found -> found = 0
+     :: else ->
+        reader_bitmap = reader_bitmap | READER_BIT(s);                               /* crash point: register_reader */
+        do
+        :: atomic { g = gate; ok = (open); if :: ok :: else -> g = 0; break fi };    /* crash point: register_load */
+           atomic { if :: gate == g -> gate = NEXT(g); g = 0; break :: else -> g = 0; ok = 0 fi } /* crash point: register_gate */
+        od
+     fi;
+     if :: ok -> admit() :: else fi
+  :: else
+  fi;
+  if
+  :: ok -> atomic { count++; reads[s] = READS(count); claim = (claim + 1) & 3; tries[_pid] = 0 } /* crash point: confirm_read */
+  :: else ->
+     atomic { reads[s] = READS(count); tries[_pid] = 0 };                            /* crash point: retract_claim */
+     if
+     :: count == 0 ->
+        g = gate;                                                                    /* crash point: retract_load */
+        if :: !OWNED_BY(g, s) -> wake_writer(g) :: else fi;
+        g = 0
+     :: else
+     fi
+  fi
+}
+
+inline release_limited() {
+  atomic {                                                                           /* crash point: release_limited */
+    count--; reads[s] = READS(count);
+    READING(count); holds[_pid] = (count > 0) * READER | MODE_HELD
+  };
+  g = gate;                                                                          /* crash point: release_limited_load */
+  if
+  :: EXCLUDES_READERS(g) -> wake_writer(g)
+  :: !EXCLUDES_READERS(g) && (g & WAITING) -> wake_next(s)
+  :: else
+  fi;
+  g = 0
+}
+
+inline upgradable_to_read() {                                                        /* if there is room */
+  read_limited(true);
+  if :: ok -> ok = 0; release_exclusive() :: else fi
+}
+#endif
+
 /* Reads while `open` holds of the gate. ok: it reads. */
 inline read_while(open) {
+#if LIMIT
+  read_limited(open)
+#else
   if
   :: count == 0 ->
      reads[s] = READS(1);                                                            /* crash point: read_publish */
@@ -782,6 +963,7 @@ inline read_while(open) {
      atomic { g = gate; ok = (open); g = 0 };                                        /* crash point: join_load */
      if :: ok -> join_readers() :: else fi
   fi
+#endif
 }
 
 inline join_readers() {
@@ -789,6 +971,9 @@ inline join_readers() {
 }
 
 inline release_read() {
+#if LIMIT
+  release_limited()
+#else
   if
   :: count > 1 -> atomic { count--; reads[s] = READS(count) }                        /* crash point: leave_readers */
   :: else ->
@@ -797,6 +982,7 @@ inline release_read() {
      wake_writer(g);
      g = 0
   fi
+#endif
 }
 
 /* ---- attachment.rs: upgradable and write ----------------------------------------------------------------- */
@@ -862,7 +1048,7 @@ inline write_drained() {
      claim_drained();
      if
      :: ok ->
-        if :: count -> atomic { reads[s] = READS(0); count = 0 } :: else fi;         /* crash point: end_read_in_place */
+        if :: count -> atomic { reads[s] = READS(0); count = 0; READING(0) } :: else fi; /* crash point: end_read_in_place */
         begin_write();
         ok = 1
      :: else
@@ -945,7 +1131,7 @@ inline release_exclusive() {                                                    
 inline downgrade_to_read() {
   if
   :: count == 0 ->
-     atomic { reads[s] = READS(1); count = 1 };                                      /* crash point: downgrade_publish */
+     atomic { reads[s] = READS(1); count = 1; READING(1) };                          /* crash point: downgrade_publish */
      if
      :: reader_bitmap & READER_BIT(s)                                                /* crash point: registered_load */
      :: else -> reader_bitmap = reader_bitmap | READER_BIT(s)                        /* crash point: register_reader */
@@ -1119,7 +1305,11 @@ inline admit_nested() {
   assert(!nested)
 #else
   if
+#if LIMIT
+  :: nested && want == R && count -> read_limited(true); if :: ok -> want = 0 :: else fi
+#else
   :: nested && want == R && count -> join_readers(); want = 0
+#endif
   :: nested && want == R && !count && held == U -> read_while(!EXCLUDES_READERS(g)); if :: ok -> want = 0 :: else fi
   :: else
   fi;
@@ -1324,6 +1514,9 @@ inline open() {
 #endif
      atomic { wake[s] = 0; in_try[s] = 0 };                                          /* crash point: attach_wake */
      reader_bitmap = reader_bitmap & ~READER_BIT(s);                                 /* crash point: attach_unregister */
+#if LIMIT
+     claim = (ADMITTED_CLAIM(admission) + 1) & 3;                                    /* crash point: attach_claim */
+#endif
      vacant[s] = 0;                                                                  /* crash point: attach_pid */
      do
      :: high = high_water;                                                           /* crash point: attach_high_water_load */
@@ -1428,7 +1621,11 @@ inline act() {
   :: atomic { more && held == U && !count -> more-- }; upgrade_now(); ok = 0
 #endif
 #if ACTS & U_TO_R
+#if LIMIT
+  :: atomic { more && held == U -> more-- }; upgradable_to_read()
+#else
   :: atomic { more && held == U -> more-- }; downgrade_to_read()
+#endif
 #endif
 #if ACTS & W_TO_R
   :: atomic { more && held == W -> more-- }; downgrade_to_read()
@@ -1461,6 +1658,9 @@ proctype Attachment(byte s; byte nops; byte asks; bit opens) {
 #endif
 #if ACTS & KEEPS
   byte notified;
+#endif
+#if LIMIT
+  byte claim = 1, m, n, other;
 #endif
 
   {
@@ -1522,6 +1722,9 @@ end_behind_a_stopped_holder:
 #if SECOND > 0
       next = 0; nticket = 0;
 #endif
+#if LIMIT
+      claim = 0; m = 0; n = 0; other = 0;
+#endif
 #if STOPS > 0
 end_stopped:
       !stopped[_pid]
@@ -1555,6 +1758,9 @@ inline kill(p) {
        i++
     :: else -> i = 0; break
     od;
+#if LIMIT
+    reading[p] = 0; tries[p] = 0;
+#endif
     holds[p] = 0
   }
 }

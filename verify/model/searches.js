@@ -20,6 +20,9 @@ export const quick = [
   { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
   { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
+  { name: 'a limit of one', bounds: 'LIMIT=1 KINDS=44 ACTS=509' },
+  { name: 'a limit of two, three readers', bounds: 'LIMIT=2 N=3 KINDS=111' },
+  { name: 'a limit, a death', bounds: 'LIMIT=1 KINDS=11 NOPS=2 DEATHS=1' },
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -74,6 +77,22 @@ export const full = [
   { name: 'strict, three, a second request', bounds: 'N=3 KINDS=311 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn, giving up', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS CANCEL' },
   { name: 'nested reads in turn, a death', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS DEATHS=1' },
+  // A limit on readers.
+  { name: 'limit, all turns of two', bounds: 'LIMIT=2 KINDS=44 ACTS=509' },
+  { name: 'limit, nested reads', bounds: 'LIMIT=2 KINDS=11 ACTS=2 NOPS=2' },
+  { name: 'limit, three for one', bounds: 'LIMIT=1 N=3 KINDS=111' },
+  { name: 'limit, giving up, checks', bounds: 'LIMIT=1 KINDS=11 NOPS=2 CHECKS=1 CANCEL' },
+  { name: 'limit, closing', bounds: 'LIMIT=1 KINDS=11 NOPS=2 CLOSE CHECKS=1' },
+  { name: 'limit, pruning', bounds: 'LIMIT=1 KINDS=31 NOPS=2 PRUNES=1' },
+  { name: 'limit, two deaths', bounds: 'LIMIT=1 KINDS=11 NOPS=2 DEATHS=2' },
+  { name: 'limit, three, two deaths', bounds: 'LIMIT=2 N=3 KINDS=111 DEATHS=2' },
+  { name: 'limit, three for one, a death', bounds: 'LIMIT=1 N=3 KINDS=111 DEATHS=1' },
+  { name: 'limit, any, a death', bounds: 'LIMIT=1 KINDS=44 DEATHS=1' },
+  { name: 'limit, a stop', bounds: 'LIMIT=1 KINDS=31 ACTS=13 STOPS=1' },
+  { name: 'limit, three, a stop', bounds: 'LIMIT=2 N=3 KINDS=111 STOPS=1' },
+  { name: 'limit, reused', bounds: 'LIMIT=1 BORN=1 KINDS=111 DROP' },
+  { name: 'limit, reused, a death', bounds: 'LIMIT=1 BORN=1 KINDS=111 DEATHS=1' },
+  { name: 'limit, a downgrade beside readers', bounds: 'LIMIT=1 N=3 KINDS=121 ACTS=16' },
   // Too large to search completely.
   {
     name: 'sample: three, the value, two deaths',

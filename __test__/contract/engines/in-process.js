@@ -285,7 +285,10 @@ class InProcessEngine {
         if (held.length === 0) return []
         return row(mode, held[0].label, performance.now() - held[0].since, held.length)
       }),
-      waiters: queue.map(({ request }) => ({ ...row(request.mode, request.label ?? this.#label, 0), more: 0 })),
+      waiters: queue.map(({ request }) => ({
+        ...row(request.mode, request.label ?? this.#label, 0),
+        more: 0,
+      })),
       token,
       ownerDied: null,
       capacity: 1,

@@ -197,6 +197,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
     let options = Options {
         capacity: opening.capacity,
+        max_readers: None,
         label: opening.label,
         thread: opening.thread,
         transient: !opening.durable,

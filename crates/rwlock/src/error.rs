@@ -18,7 +18,8 @@ pub enum ErrorKind {
     Full,
     /// The memory or file is not a valid lock.
     Corrupt,
-    /// The lock has another layout version, or another capacity than the requested one.
+    /// The lock has another layout version, or another capacity or limit on readers than the
+    /// requested one.
     Incompatible,
     /// No permission, a wrong owner, a network file system, or no space. The message names the
     /// remedy.

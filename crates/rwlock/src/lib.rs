@@ -29,6 +29,10 @@
 //!   draining, upgrading or writing.
 //! - **Read.** Swap the slot's `reads`, then load the gate. The read succeeds if the gate has no
 //!   writer and the queue is not closed; otherwise it is retracted and queued.
+//! - **Limit on readers** ([`protocol::admission`]). In a lock that has one, a reader publishes a
+//!   claim instead, adds up the holds of all slots, and swaps the admission word, which names its
+//!   claim. Whoever loads that word next completes the hold, so no process waits for a reader that
+//!   is stopped on its way.
 //! - **Write.** Compare-and-swap the gate to *draining*, wait until the `reads` of every registered
 //!   slot is zero, then compare-and-swap the gate to *writing*. Reader and writer both store first
 //!   and load second, with sequentially consistent operations: Dekker's scheme. With acquire and
@@ -96,7 +100,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use monitor::watcher::{Watch, Watcher};
 pub use options::{
     DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_LABEL, MAX_NAME,
-    MAX_VALUE, Options, WaitOptions,
+    MAX_READERS, MAX_VALUE, Options, WaitOptions,
 };
 pub use protocol::slot::Mode;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};

@@ -13,6 +13,8 @@ pub const MAX_LABEL: usize = 48;
 pub const MAX_VALUE: usize = 1024;
 /// The maximum capacity, in attachments.
 pub const MAX_CAPACITY: u32 = 4095;
+/// The greatest limit on readers.
+pub const MAX_READERS: u32 = 65_535;
 /// The default capacity, in attachments.
 pub const DEFAULT_CAPACITY: u32 = 128;
 /// How long newcomers may overtake a waiter by default: long enough that most contended
@@ -63,6 +65,10 @@ impl LockRef<'_> {
 pub struct Options {
     /// The capacity in attachments, 1 to 4095. `None`: 128 for a new lock, any for an existing one.
     pub capacity: Option<u32>,
+    /// The most read holds of all attachments together, 1 to 65,535; nested reads count each.
+    /// Upgradable and write holds do not count. `None`: no limit for a new lock, any for an existing
+    /// one.
+    pub max_readers: Option<u32>,
     /// The label that [`crate::Attachment::inspect`] shows.
     pub label: String,
     /// The caller's thread number, shown likewise.
@@ -82,6 +88,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             capacity: None,
+            max_readers: None,
             label: String::new(),
             thread: 0,
             transient: false,

@@ -52,6 +52,14 @@ impl OpenOptions {
         self
     }
 
+    /// The most read holds of all processes together, 1 to 65,535. An existing lock keeps its limit,
+    /// and requesting a different one is an error.
+    #[must_use]
+    pub fn max_readers(mut self, limit: u32) -> Self {
+        self.options.max_readers = Some(limit);
+        self
+    }
+
     /// How long newcomers may overtake a waiter. Zero: strictly first come, first served.
     #[must_use]
     pub fn fairness(mut self, fairness: Duration) -> Self {
@@ -351,10 +359,13 @@ impl<'a> UpgradableGuard<'a> {
     /// Changes to a read hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
-    pub fn downgrade(self) -> Result<ReadGuard<'a>> {
-        let lock = self.into_lock();
-        lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
+    /// Returns the guard, with [`ErrorKind::Timeout`] if the limit on readers is reached, or
+    /// [`ErrorKind::Corrupt`] if the lock's memory was modified externally.
+    pub fn downgrade(self) -> std::result::Result<ReadGuard<'a>, (Self, Error)> {
+        match self.0.attachment.downgrade_to_read() {
+            Ok(()) => Ok(ReadGuard(self.into_lock())),
+            Err(error) => Err((self, error)),
+        }
     }
 }
 

@@ -281,7 +281,7 @@ impl Worker {
             }
             5 => {
                 let op = self.recorder.downgrade(hold, Mode::Upgradable, Mode::Read);
-                let guard = guard.downgrade()?;
+                let guard = guard.downgrade().map_err(|(_, error)| error)?;
                 self.recorder.done(op);
                 self.recorder.check_canary(before);
                 self.reading();

@@ -100,7 +100,8 @@ impl Driver {
 
     fn open(&mut self, input: &mut Input) {
         let capacity = input.pick(&[None, None, None, Some(1), Some(11), Some(4095)]);
-        let options = Options { capacity, label: "fuzz".into(), thread: 7, ..Options::default() };
+        let max_readers = input.pick(&[None, None, None, None, Some(1), Some(3)]);
+        let options = Options { capacity, max_readers, label: "fuzz".into(), thread: 7, ..Options::default() };
         match bounded("open", 0, || Attachment::open(self.place.reference(), &options)) {
             Ok(attachment) => {
                 let (ring, rung) = mpsc::channel();
@@ -178,7 +179,11 @@ impl Driver {
             10 | 11 => only_corrupt(own.release_exclusive(input.pick(&end()))),
             12 => _ = own.try_upgradable(),
             13 => _ = own.try_upgrade(),
-            14 => only_corrupt(own.downgrade_to_read()),
+            14 => match own.downgrade_to_read() {
+                // From upgradable, and the limit is reached.
+                Err(error) if error.kind() == ErrorKind::Timeout => assert!(own.max_readers().is_some(), "{error}"),
+                result => only_corrupt(result),
+            },
             15 => only_corrupt(own.downgrade_to_upgradable()),
             16..20 => self.wait(own, None, input),
             20 => self.wait_upgrade(own, input),
@@ -228,8 +233,11 @@ impl Driver {
             polls += 1;
             polls == u64::from(extra_polls) + 3
         };
+        let has_all_reads = mode == Mode::Read && own.max_readers().is_some_and(|limit| own.reads() >= limit);
         let result = bounded("wait", ms, || own.wait(mode, options, interrupted));
-        self.judge(result, options, deadlock);
+        if !(has_all_reads && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Deadlock)) {
+            self.judge(result, options, deadlock);
+        }
         self.slept(polls, ms);
     }
 

@@ -10,7 +10,7 @@ use process_rwlock::{Attachment, LockRef, Options, now};
 use crate::input::Input;
 
 /// `layout.rs` defines the offsets; changing it changes this number.
-const LAYOUT_HASH: u64 = 0x7381_05b0_111a_b2d1;
+const LAYOUT_HASH: u64 = 0xf7c4_2e59_bc5a_9d21;
 
 const SLOTS: usize = 3328;
 const SLOT: usize = 384;
@@ -20,7 +20,7 @@ const FENCE: (usize, usize) = (392, 8);
 const TICKET: (usize, usize) = (512, 8);
 const READER_BITMAP: (usize, usize) = (640, 8);
 /// Offset and size. The gate comes more often: most depends on it.
-const HEAD: [(usize, usize); 24] = [
+const HEAD: [(usize, usize); 26] = [
     GATE,
     GATE,
     GATE,
@@ -34,6 +34,8 @@ const HEAD: [(usize, usize); 24] = [
     (40, 4),   // flags
     (32, 8),   // created
     (20, 4),   // capacity
+    (320, 4),  // max_readers
+    (520, 8),  // admission
     (24, 8),   // bytes
     (0, 8),    // magic
     (44, 4),   // name_bytes
@@ -150,7 +152,7 @@ impl Damage {
 }
 
 fn value(input: &mut Input) -> Value {
-    Value::Set(match input.below(12) {
+    Value::Set(match input.below(13) {
         0 => input.word(),
         1 => 0,
         2 => u64::MAX,
@@ -158,6 +160,8 @@ fn value(input: &mut Input) -> Value {
         5 | 6 => gate(input),
         7 | 8 => queued(input),
         9 => u64::from(input.byte()) << 32 | u64::from(input.pick(&[0, 1, 2, u32::MAX])), // reads
+        // The same with a claim, or an admission.
+        11 => u64::from(input.byte()) << 32 | 1 << 31 | u64::from(input.byte()) << 16 | u64::from(input.byte() & 3),
         10 => match input.below(4) {
             0 => now(),
             1 => now() + 5_000_000,

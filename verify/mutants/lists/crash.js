@@ -221,4 +221,24 @@ export const mutants = [
     breaks: 'a value that was set is not visible',
     change: [skips(point('value_publish'))],
   },
+  {
+    name: 'admitted-not-completed',
+    breaks: 'the hold of an admitted reader that is stopped is not counted',
+    change: [omits('SharedState::admit', 'complete')],
+  },
+  {
+    name: 'limited-reader-stays',
+    breaks: 'a waiter that finds the limit reached does not check whether the readers are alive',
+    change: [omits('check_ahead', 'handle_readers')],
+  },
+  {
+    name: 'limit-not-checked',
+    breaks: 'a reader is admitted although the limit is reached',
+    change: [forces(condition('SharedState::admit', 'limit'), 'false')],
+  },
+  {
+    name: 'limited-release-wakes-nobody',
+    breaks: 'a reader that leaves does not wake the reader that waits for its hold',
+    change: [omits('release_limited', 'wake_next')],
+  },
 ]

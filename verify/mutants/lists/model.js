@@ -230,7 +230,7 @@ export const mutants = [
   {
     name: 'registered unchecked',
     breaks: 'a reader that has set its bit does not check the gate again',
-    change: [becomes(point('register_load'), 'atomic { g = gate; ok = 1 };')],
+    change: [becomes(point('register_load', 'read_while'), 'atomic { g = gate; ok = 1 };')],
     bounds: 'KINDS=31',
     quick: true,
   },
@@ -563,5 +563,119 @@ export const mutants = [
     change: [replaces('check', 'tell_holders(published, true)', 'skip')],
     bounds: 'N=3 KINDS=113 ACTS=1024 DEATHS=1 CALLS KEEPER',
     long: true,
+  },
+  {
+    name: 'admitted by a store',
+    breaks: 'a reader is admitted although another one was since it added up the holds',
+    change: [
+      replaces(
+        'admit',
+        ':: admission == m -> admission = NEXT_ADMISSION(m)',
+        ':: true -> admission = NEXT_ADMISSION(m)',
+      ),
+    ],
+    bounds: 'LIMIT=1 KINDS=11',
+    quick: true,
+  },
+  {
+    name: 'the admitted reader is not completed',
+    breaks: 'the hold of the reader that was admitted last is not counted until its owner stores it',
+    change: [omits('admit', 'complete_admission')],
+    bounds: 'LIMIT=1 KINDS=11',
+    quick: true,
+  },
+  {
+    name: 'any claim is completed',
+    breaks: 'a later claim of the slot that was admitted last is taken for a hold',
+    change: [
+      replaces('complete_admission', '(r & CLAIMED) && CLAIM_OF(r) == ADMITTED_CLAIM(m)', 'r & CLAIMED'),
+    ],
+    bounds: 'LIMIT=2 KINDS=11 NOPS=2',
+  },
+  {
+    name: 'claims without numbers',
+    breaks: 'each claim of an attachment has the same number',
+    change: [replaces('read_limited', 'claim = (claim + 1) & 3;', '')],
+    bounds: 'LIMIT=2 KINDS=11 NOPS=2',
+  },
+  {
+    name: 'the claim of an earlier owner',
+    breaks:
+      'the first claim of an attachment may be the one that was admitted to an earlier owner of its slot',
+    change: [becomes(point('attach_claim'), 'claim = ADMITTED_CLAIM(admission);')],
+    bounds: 'LIMIT=2 BORN=1 KINDS=111 DROP',
+  },
+  {
+    name: 'admissions without a sequence',
+    breaks: 'an admission does not change the sequence',
+    change: [becomes(macro('NEXT_ADMISSION'), '(claim << 2 | s)')],
+    bounds: 'LIMIT=1 KINDS=11 NOPS=2',
+    survives: 'slot and claim differ from those of the admissions before, until the number of a claim wraps',
+  },
+  {
+    name: 'claims are counted',
+    breaks: 'two readers refuse each other the last hold',
+    change: [
+      replaces(
+        'held_reads',
+        'n = n + HELD(reads[j])',
+        'n = n + HELD(reads[j]) + ((reads[j] & CLAIMED) && j != s)',
+      ),
+    ],
+    bounds: 'LIMIT=1 KINDS=11',
+    quick: true,
+  },
+  {
+    name: 'refused by an old sum',
+    breaks: 'a reader is refused by holds that did not exist at the same time',
+    change: [replaces('admit', ':: admission == m -> ok = 0', ':: true -> ok = 0')],
+    bounds: 'LIMIT=2 N=3 KINDS=111 NOPS=1 CANCEL',
+    long: true,
+  },
+  {
+    name: 'no wake by a limited release',
+    breaks: 'a reader that leaves does not wake the reader that waits for its hold',
+    change: [omits('release_limited', 'wake_next')],
+    bounds: 'LIMIT=1 KINDS=11',
+    quick: true,
+  },
+  {
+    name: 'no wake of a writer by a limited release',
+    breaks: 'the last reader of a limited lock does not wake the writer',
+    change: [omits('release_limited', 'wake_writer')],
+    bounds: 'LIMIT=1 KINDS=31',
+  },
+  {
+    name: 'no wake by a retracted claim',
+    breaks: 'a reader that retracts its claim does not wake the writer that saw it',
+    change: [omits('read_limited', 'wake_writer')],
+    bounds: 'LIMIT=1 KINDS=31',
+  },
+  {
+    name: 'a claim after the gate',
+    breaks: 'a reader of a limited lock checks the gate before it stores its claim',
+    change: [
+      skips(point('claim_read')),
+      after(point('claim_read_load'), 'reads[s] = WITH_CLAIM(READS(count))'),
+    ],
+    bounds: 'LIMIT=1 KINDS=31',
+  },
+  {
+    name: 'dead readers keep their holds',
+    breaks: 'a waiter that finds the limit reached does not check the readers',
+    change: [omits('check_for', 'repair_readers')],
+    bounds: 'LIMIT=1 KINDS=11 DEATHS=1',
+  },
+  {
+    name: 'a claim is not recovered',
+    breaks: 'the claim of a dead reader stays',
+    change: [replaces('repair', 'if :: COUNT(r) == 0 -> r = 0', 'if :: HELD(r) == 0 -> r = 0')],
+    bounds: 'LIMIT=1 KINDS=31 DEATHS=1',
+  },
+  {
+    name: 'a downgrade beyond the limit',
+    breaks: 'an upgradable hold becomes a read hold although there is no room',
+    change: [becomes(call('act', 'upgradable_to_read'), 'downgrade_to_read()')],
+    bounds: 'LIMIT=1 KINDS=21 ACTS=16',
   },
 ]

@@ -46,7 +46,7 @@ export const mutants = [
     name: 'a downgrade frees the gate before it reads',
     change: [
       before(
-        call('downgrade_to_read', 'set'),
+        call('downgrade_to_read', 'set_reads'),
         'let _ = self.release_exclusive(HoldEnd::Consistent); std::thread::yield_now();',
       ),
     ],

@@ -20,7 +20,7 @@ impl Attachment {
     pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
         let held = self.exclusive.get();
-        let shares = self.reads.get() != 0;
+        let shares = self.reads() != 0;
         let conflicts = match mode {
             Mode::Read => held == Some(Mode::Write),
             Mode::Upgradable => held.is_some(),
@@ -32,9 +32,15 @@ impl Attachment {
         if mode == Mode::Read && (shares || held.is_some()) && !options.in_turn {
             // No writer holds the lock. Waiting behind a writer that waits for us would never end.
             self.pause_drain(&mut self.pending.borrow_mut());
-            return if shares { self.join_readers() } else { self.read_in_turn() }
-                .then_some(())
-                .ok_or_else(|| self.segment.gate_lost_error(self.segment.load_gate()));
+            if if shares { self.join_readers() } else { self.read_in_turn() } {
+                return Ok(());
+            }
+            if !self.is_limited() {
+                return Err(self.segment.gate_lost_error(self.segment.load_gate()));
+            }
+            if self.has_all_reads() {
+                return Err(self.all_reads_are_own());
+            }
         }
         let id = self.request_first(mode, options);
         self.block(id, mode, false, options, interrupted)
@@ -47,7 +53,7 @@ impl Attachment {
     /// reads; otherwise as [`Attachment::wait`].
     pub fn wait_upgrade(&self, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
         self.segment.check_not_forked()?;
-        if self.reads.get() != 0 {
+        if self.reads() != 0 {
             return Err(self.deadlock(Mode::Write));
         }
         let id = self.request_upgrade(options).ok_or_else(|| self.deadlock(Mode::Write))?;

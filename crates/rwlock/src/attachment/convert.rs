@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::{Attachment, HoldEnd};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Reads};
@@ -20,7 +22,7 @@ impl Attachment {
             return false;
         }
         let _trying = TryMark::of(self.slot());
-        match (self.exclusive.get(), self.reads.get()) {
+        match (self.exclusive.get(), self.reads()) {
             (Some(Mode::Upgradable), 0) => self.claim_upgrade(),
             (None, 1) if self.claim_gate(Hold::Draining, Gate::admits_exclusive) => {}
             _ => return false,
@@ -42,13 +44,14 @@ impl Attachment {
     /// From write or upgradable to read; no writer gets in between.
     ///
     /// # Errors
-    /// As [`Attachment::release_exclusive`].
+    /// As [`Attachment::release_exclusive`]. [`ErrorKind::Timeout`] if the hold is upgradable and the
+    /// limit on readers is reached: it stays upgradable.
     pub fn downgrade_to_read(&self) -> Result<()> {
-        if self.exclusive.get().is_none() {
-            return Ok(());
-        }
-        if self.reads.get() == 0 {
-            self.reads.set(1);
+        let Some(mode) = self.exclusive.get() else { return Ok(()) };
+        // Beside a write hold no slot reads, so there is room.
+        let has_room = mode == Mode::Write || !self.is_limited();
+        if self.reads() == 0 && has_room {
+            self.set_reads(1);
             crash_point!(downgrade_publish);
             // Before the gate is freed, so that there is always a hold.
             self.slot().reads.swap(Reads::new(self.generation, 1).0, SeqCst);
@@ -56,8 +59,8 @@ impl Attachment {
             if !self.is_registered() {
                 self.register_reader();
             }
-        } else {
-            self.join_readers();
+        } else if !self.join_readers() && !(self.clear_blockers(Mode::Read) && self.join_readers()) {
+            return Err(self.no_room());
         }
         self.stamp_read();
         // If the gate was lost, so is the hold.

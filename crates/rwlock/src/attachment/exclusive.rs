@@ -36,7 +36,7 @@ impl Attachment {
     /// fails if a reader registers meanwhile.
     #[inline]
     fn write_now(&self) -> bool {
-        if self.reads.get() != 0 {
+        if self.reads() != 0 {
             return false;
         }
         loop {
@@ -101,7 +101,8 @@ impl Attachment {
         if !self.claim_drained() {
             return false;
         }
-        if self.reads.take() != 0 {
+        if self.reads() != 0 {
+            self.set_reads(0);
             crash_point!(end_read_in_place);
             self.slot().reads.store(Reads::new(self.generation, 0).0, SeqCst);
         }

@@ -5,10 +5,11 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use super::limited::LIMITED;
 use super::{Attachment, HoldEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::peer_check::PeerCheck;
-use crate::options::{Identity, LockRef, MAX_CAPACITY, Options};
+use crate::options::{Identity, LockRef, MAX_CAPACITY, MAX_READERS, Options};
 use crate::protocol::gate::Gate;
 use crate::protocol::slot::{Queued, Reads};
 use crate::protocol::wake::NO_DOORBELL;
@@ -33,6 +34,14 @@ impl Attachment {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!("the capacity must be 1 to {MAX_CAPACITY}, not {capacity}"),
+            ));
+        }
+        if let Some(limit) = options.max_readers
+            && !(1..=MAX_READERS).contains(&limit)
+        {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the limit on readers must be 1 to {MAX_READERS}, not {limit}"),
             ));
         }
         let (segment, slot) = match lock {
@@ -66,6 +75,7 @@ impl Attachment {
         let (reader_bitmap, reader_bit) = segment.reader_bitmap().bit_of(index);
         crash_point!(attach_unregister);
         reader_bitmap.fetch_and(!reader_bit, SeqCst);
+        let claim = if segment.is_limited() { segment.first_claim() } else { 0 };
         crash_point!(attach_identity);
         slot.waiting.pending.store(0, Relaxed);
         slot.waiting.skip_count.store(0, Relaxed);
@@ -93,7 +103,8 @@ impl Attachment {
             reader_bit,
             index,
             generation,
-            reads: Cell::new(0),
+            reads: Cell::new(if segment.is_limited() { LIMITED } else { 0 }),
+            claim: Cell::new(claim),
             exclusive: Cell::new(None),
             claimed: Cell::new(Gate(0)),
             pending: RefCell::default(),
@@ -126,8 +137,8 @@ impl Drop for Attachment {
             return; // the slot belongs to the parent
         }
         let _ = self.withdraw_all();
-        if self.reads.get() != 0 {
-            self.reads.set(1);
+        if self.reads() != 0 {
+            self.set_reads(1);
             self.release_read();
         }
         // A corrupt gate cannot be reported here.

@@ -9,6 +9,7 @@ mod convert;
 mod doorbell;
 pub(crate) mod exclusive;
 pub(crate) mod lifecycle;
+mod limited;
 pub(crate) mod locks;
 mod pending;
 mod read;
@@ -25,6 +26,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use self::limited::LIMITED;
 use self::pending::Pending;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -63,8 +65,11 @@ pub struct Attachment {
     pub(crate) segment: Arc<Segment>,
     pub(crate) index: usize,
     pub(crate) generation: u32,
-    /// Read holds of this attachment; the slot's word has the same count.
+    /// Read holds of this attachment; the slot's word has the same count. With [`LIMITED`] if the
+    /// lock limits its readers.
     pub(crate) reads: Cell<u32>,
+    /// The number of the next claim, if it does.
+    claim: Cell<u32>,
     /// Upgradable or write, if this attachment has such a hold. A draining writer has no hold yet.
     pub(crate) exclusive: Cell<Option<Mode>>,
     /// The gate after the last claim. It is usually unchanged when the hold ends.
@@ -133,6 +138,14 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
+    /// Fails if the lock was created with a limit on readers other than `asked`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`].
+    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
+        self.segment.check_max_readers(asked)
+    }
+
     /// A constant base for this attachment's tokens. It is near enough that the difference is a
     /// small number.
     #[must_use]
@@ -143,7 +156,7 @@ impl Attachment {
     /// Read holds of this attachment.
     #[must_use]
     pub fn reads(&self) -> u32 {
-        self.reads.get()
+        self.reads.get() & !LIMITED
     }
 
     /// The exclusive mode that this attachment holds, if it does.
@@ -186,7 +199,7 @@ impl Attachment {
     }
 
     /// Records when the current read hold began, for snapshots. It costs a few ns, so the caller
-    /// decides.
+    /// decides. (A hold of a lock that limits its readers always has it.)
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {

@@ -26,8 +26,7 @@ impl Attachment {
     #[inline]
     fn read_while(&self, open: fn(Gate) -> bool) -> bool {
         if self.reads.get() != 0 {
-            crash_point!(join_load);
-            return open(self.load_gate()) && self.join_readers();
+            return self.read_again(open);
         }
         crash_point!(read_publish);
         unstamp(&self.slot().read_since);
@@ -43,6 +42,15 @@ impl Attachment {
         false
     }
 
+    /// This attachment reads already, or the lock limits its readers.
+    fn read_again(&self, open: fn(Gate) -> bool) -> bool {
+        if self.is_limited() {
+            return self.read_limited(open);
+        }
+        crash_point!(join_load);
+        open(self.load_gate()) && self.join_readers()
+    }
+
     /// Whether writers scan our slot. Loaded after an open gate was seen: if a writer cleared our
     /// bit before that, we see it cleared; a process that takes the gate later sees our read and
     /// keeps the bit.
@@ -56,7 +64,7 @@ impl Attachment {
     /// loaded again: Dekker's scheme, with the bit in place of the read. The gate is also changed,
     /// so that a claim fails if it found no registered reader before this.
     #[cold]
-    fn register_reader_while(&self, open: fn(Gate) -> bool) -> bool {
+    pub(super) fn register_reader_while(&self, open: fn(Gate) -> bool) -> bool {
         self.register_reader();
         loop {
             crash_point!(register_load);
@@ -77,8 +85,11 @@ impl Attachment {
     }
 
     /// Adds a read hold to an existing one. No writer can hold the lock or get it until all readers
-    /// have left.
+    /// have left. `false` if the limit on readers is reached.
     pub(crate) fn join_readers(&self) -> bool {
+        if self.is_limited() {
+            return self.read_limited(|_| true);
+        }
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
         crash_point!(join_readers);
@@ -87,7 +98,7 @@ impl Attachment {
     }
 
     #[cold]
-    fn retract_read(&self) {
+    pub(super) fn retract_read(&self) {
         crash_point!(retract_read);
         self.slot().reads.swap(Reads::new(self.generation, 0).0, SeqCst);
         crash_point!(retract_load);
@@ -104,6 +115,9 @@ impl Attachment {
     pub fn release_read(&self) {
         let reads = self.reads.get();
         if reads > 1 {
+            if self.is_limited() {
+                return self.release_limited();
+            }
             self.reads.set(reads - 1);
             crash_point!(leave_readers);
             self.slot().reads.store(Reads::new(self.generation, reads - 1).0, Relaxed);

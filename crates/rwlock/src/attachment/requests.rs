@@ -247,10 +247,7 @@ impl Attachment {
             self.slot().waiting.since.store(park::shared(request.since), Relaxed);
             self.claim_upgrade();
         }
-        if self.reads.get() == 0
-            && self.segment.readers().find_other_reader(self.index).is_none()
-            && self.claim_drained()
-        {
+        if self.reads() == 0 && self.segment.readers().find_other_reader(self.index).is_none() && self.claim_drained() {
             pending.drain = None;
             crash_point!(drain_skip_count);
             self.slot().waiting.skip_count.store(0, Relaxed);
@@ -294,8 +291,7 @@ impl Attachment {
 
     /// See [`NESTED_READ_GRACE`].
     fn admit_nested(&self, pending: &mut Pending, now: u64) {
-        let shares =
-            self.reads.get() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
+        let shares = self.reads() != 0 || (self.exclusive.get() == Some(Mode::Upgradable) && pending.drain.is_none());
         if !shares {
             pending.nested_grace = NESTED_READ_GRACE;
         }
@@ -306,15 +302,19 @@ impl Attachment {
         if now < *pending.nested_at.get_or_insert(now.saturating_add(pending.nested_grace)) {
             return;
         }
-        pending.nested_at = None;
-        pending.nested_grace = pending.nested_grace.saturating_mul(2);
         let admitted = pending.requests.extract(|request| {
             // While this attachment reads, no writer holds the lock or can get it: one more reader
-            // changes nothing.
+            // changes nothing, unless the limit is reached.
             request.mode == Mode::Read
                 && !request.in_turn
-                && (if self.reads.get() != 0 { self.join_readers() } else { self.read_in_turn() })
+                && (if self.reads() != 0 { self.join_readers() } else { self.read_in_turn() })
         });
+        if admitted.is_empty() {
+            pending.nested_at = Some(now.saturating_add(pending.nested_grace));
+        } else {
+            pending.nested_at = None;
+            pending.nested_grace = pending.nested_grace.saturating_mul(2);
+        }
         for request in admitted {
             Self::settle(pending, request.id, Outcome::Granted);
         }

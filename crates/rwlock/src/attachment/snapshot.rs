@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub path: Option<PathBuf>,
     /// The number of attachments that it can have.
     pub capacity: u32,
+    /// The most read holds that it allows, if there is a limit.
+    pub max_readers: Option<u32>,
     /// The last fencing token handed out.
     pub token: u64,
     /// The holders.
@@ -104,7 +106,8 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     let (mut holders, mut waiters) = (Vec::new(), Vec::new());
     for (index, slot) in segment.used_slots().iter().enumerate() {
         crash_point!(inspect_reads);
-        let count = Reads(slot.reads.load(Relaxed)).count();
+        let reads = Reads(slot.reads.load(Relaxed));
+        let count = if segment.is_limited() { reads.holds() } else { reads.count() };
         if count != 0 {
             holders.push(Participant { is_own: index == me, ..holder(slot, Mode::Read, count, now) });
         }
@@ -131,6 +134,7 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         name,
         path,
         capacity: segment.capacity(),
+        max_readers: segment.max_readers(),
         token: segment.gate().last_token.load(Relaxed),
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),

@@ -24,7 +24,10 @@ impl Snapshot {
     pub(crate) fn blockers_text(&self, wanted: Mode, is_upgrade: bool, waited: u64) -> String {
         let upgrades = |holder: &Participant| is_upgrade && holder.is_own && holder.mode == Mode::Upgradable;
         let others: Vec<_> = self.holders.iter().filter(|holder| !upgrades(holder)).collect();
-        let blockers: Vec<_> = others.iter().copied().filter(|holder| wanted.conflicts_with(holder.mode)).collect();
+        let reads = self.holders.iter().filter(|holder| holder.mode == Mode::Read).map(|holder| holder.count);
+        let is_full = self.max_readers.is_some_and(|limit| reads.sum::<u32>() >= limit);
+        let blocks = |held| wanted.conflicts_with(held) || (is_full && wanted == Mode::Read && held == Mode::Read);
+        let blockers: Vec<_> = others.iter().copied().filter(|holder| blocks(holder.mode)).collect();
         if let Some(held) = held_text(&blockers) {
             return held + own_hold_text(&blockers, wanted, is_upgrade);
         }
@@ -32,7 +35,8 @@ impl Snapshot {
             .waiters
             .iter()
             .filter(|waiter| {
-                !waiter.is_own && waiter.ms >= waited && (wanted != Mode::Read || waiter.mode != Mode::Read)
+                let precedes = wanted != Mode::Read || waiter.mode != Mode::Read || self.max_readers.is_some();
+                !waiter.is_own && waiter.ms >= waited && precedes
             })
             .collect();
         let Some(mut text) = parties_text(&ahead, |mode| format!("ahead in the queue for {}:", mode.name())) else {
@@ -123,7 +127,17 @@ mod tests {
     }
 
     fn seen(holders: Vec<Participant>, waiters: Vec<Participant>) -> Snapshot {
-        Snapshot { name: None, path: None, capacity: 9, token: 0, holders, waiters, owner_died: None, value: None }
+        Snapshot {
+            name: None,
+            path: None,
+            capacity: 9,
+            max_readers: None,
+            token: 0,
+            holders,
+            waiters,
+            owner_died: None,
+            value: None,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use super::exit_notice::{ExitNotice, activity_of_owner};
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::recovery::MAX_REPAIRS;
-use crate::protocol::slot::{Mode, Queued};
+use crate::protocol::slot::{Mode, Queued, Reads};
 use crate::protocol::wake::{wake, wake_again};
 use crate::shm::segment::Segment;
 use crate::sys::activity::Activity;
@@ -26,6 +26,8 @@ const MAX_EXIT_NOTICES: usize = 3;
 /// The number of checks after which a notified peer is probed anyway. (A probe is most of the cost
 /// of a check.)
 const CHECKS_TO_PROBE: u32 = 16;
+/// The most readers that a waiter checks although another request comes before its own.
+const READERS_OF_CHECK: usize = 4;
 /// For how long the lock may stay free for a waiter that does not come, before the next one goes
 /// ahead. Doubled each time the same waiter is skipped, so that a slow one gets its turn in the
 /// end.
@@ -51,6 +53,8 @@ pub(crate) struct PeerCheck {
     /// The turn that its owner has not taken yet, and since when.
     awaited: Option<(Turn, u64)>,
     checks: u32,
+    /// The next slot that is probed because it reads, if the limit on readers is reached.
+    next_reader: usize,
     /// Notices of the exits of the blockers at the last check. Empty while a wait is short, as most
     /// are.
     exit_notices: Vec<ExitNotice>,
@@ -93,6 +97,7 @@ impl PeerCheck {
             next: u64::MAX,
             awaited: None,
             checks: 0,
+            next_reader: 0,
             exit_notices: Vec::new(),
             unknown: None,
             damage,
@@ -267,9 +272,15 @@ impl PeerCheck {
             left -= 1;
             ahead = segment.queue().ahead_of(self.slot, mode, ticket);
         }
+        if mode == Mode::Read && !segment.has_room() {
+            // All, if it is their turn next; some even if not, because a stopped waiter does not
+            // check.
+            self.handle_readers(if ahead.is_none() { MAX_REPAIRS } else { READERS_OF_CHECK }, before);
+        }
         crash_point!(turn_load);
         let gate = segment.load_gate();
-        let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() } else { gate.is_free() };
+        let has_room = segment.has_room();
+        let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() && has_room } else { gate.is_free() };
         let turn = match ahead {
             None if free_for(mode) => {
                 self.awaited = None;
@@ -288,6 +299,25 @@ impl PeerCheck {
         };
         self.awaited = turn.and_then(|turn| self.still_awaited(turn, now));
         false
+    }
+
+    /// The limit on readers is reached: repairs what dead ones left. Checks at most `probes` slots
+    /// that read, in turn.
+    fn handle_readers(&mut self, probes: usize, before: &mut Option<Vec<ExitNotice>>) {
+        let slots = self.segment.used_slots().len();
+        let mut left = probes;
+        for _ in 0..slots {
+            let slot = if self.next_reader < slots { self.next_reader } else { 0 };
+            self.next_reader = slot + 1;
+            crash_point!(check_reader);
+            if slot != self.slot && Reads(self.segment.slots()[slot].reads.load(Relaxed)).count() != 0 {
+                self.handle_blocker(slot, before);
+                left -= 1;
+            }
+            if left == 0 {
+                break;
+            }
+        }
     }
 
     /// It is the turn of another request. If it has lasted longer than its grace period, skip that

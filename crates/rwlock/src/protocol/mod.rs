@@ -1,6 +1,7 @@
 //! The algorithm: words in shared memory and the steps that change them. It calls the system only
 //! through [`crate::sys`].
 
+pub(crate) mod admission;
 pub(crate) mod gate;
 pub(crate) mod reader_bitmap;
 pub(crate) mod recovery;

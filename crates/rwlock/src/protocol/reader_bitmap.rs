@@ -33,6 +33,19 @@ impl<'a> Readers<'a> {
         None
     }
 
+    /// The read holds of a lock that limits them.
+    pub fn holds(self) -> u32 {
+        let mut holds: u32 = 0;
+        for (number, word) in self.registered().enumerate() {
+            for slot in slots_in(number, word) {
+                crash_point!(scan_holds);
+                let reads = self.state.slots().get(slot).map_or(0, |slot| slot.reads.load(SeqCst));
+                holds = holds.saturating_add(Reads(reads).holds());
+            }
+        }
+        holds
+    }
+
     /// Whether any slot other than `me` may read.
     #[inline]
     pub fn has_other_registered(self, me: usize) -> bool {

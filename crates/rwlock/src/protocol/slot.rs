@@ -3,6 +3,15 @@
 
 /// `reads`: generation (32 bits) and count of read holds (32 bits). The slot reads exactly if the
 /// count is not zero. The generation distinguishes the owners of a slot.
+///
+/// In a lock that limits its readers the lower half is not one number, but it is zero exactly if the
+/// slot has neither a hold nor a claim:
+///
+/// ```text
+/// bit  0..16  holds
+///     16..31  claim    the number of the claim, if there is one
+///     31      claimed  one more hold, if the admission word names the claim
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reads(pub u64);
 
@@ -18,7 +27,31 @@ impl Reads {
     pub fn count(self) -> u32 {
         self.0 as u32
     }
+
+    /// The read holds, in a lock that limits them.
+    pub fn holds(self) -> u32 {
+        self.count() & ((1 << HOLDS_BITS) - 1)
+    }
+
+    pub fn claim(self) -> Option<u32> {
+        (self.count() & CLAIMED != 0).then_some((self.count() & !CLAIMED) >> HOLDS_BITS)
+    }
+
+    /// These holds, and a claim to one more.
+    pub fn claiming(self, claim: u32) -> Self {
+        Self::new(self.generation(), self.holds() | claim << HOLDS_BITS | CLAIMED)
+    }
+
+    /// One hold more, without a claim.
+    pub fn admitted(self) -> Self {
+        Self::new(self.generation(), self.holds() + 1)
+    }
 }
+
+const HOLDS_BITS: u32 = 16;
+/// The number of bits of a claim.
+pub(crate) const CLAIM_BITS: u32 = 15;
+const CLAIMED: u32 = 1 << (HOLDS_BITS + CLAIM_BITS);
 
 /// The mode of a request or of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +222,18 @@ mod tests {
         assert_eq!((seen.count(), seen.changed_to(5).count(), seen.changed_to(4096).count()), (5, 5, 4096));
         assert_ne!(seen, seen.changed_to(5));
         assert_ne!(seen.changed_to(7).changed_to(5), seen);
+    }
+
+    #[test]
+    fn a_claim_is_beside_the_holds() {
+        let last = (1 << CLAIM_BITS) - 1;
+        for claim in [0, 1, last] {
+            let reads = Reads::new(u32::MAX, 65_534).claiming(claim);
+            assert_eq!((reads.generation(), reads.holds(), reads.claim()), (u32::MAX, 65_534, Some(claim)));
+            assert_eq!(reads.admitted(), Reads::new(u32::MAX, 65_535));
+            assert_ne!(Reads::new(3, 0).claiming(claim).count(), 0);
+        }
+        assert_eq!((Reads::new(3, 2).claim(), Reads::new(3, 2).holds()), (None, 2));
     }
 
     #[test]

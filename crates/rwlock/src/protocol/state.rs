@@ -14,6 +14,8 @@ use crate::shm::layout::{GateLine, Header, Preamble, ReaderBitmap, SLOTS_OFFSET,
 pub(crate) struct SharedState {
     base: NonNull<u8>,
     slots: usize,
+    /// The most read holds; 0: no limit.
+    limit: u32,
 }
 
 /// The gate is impossible.
@@ -23,8 +25,8 @@ pub(crate) struct CorruptGate;
 impl SharedState {
     /// # Safety
     /// At `base` there must be a preamble and `slots` slots, aligned, while the value lives.
-    pub unsafe fn over(base: NonNull<u8>, slots: usize) -> Self {
-        Self { base, slots }
+    pub unsafe fn over(base: NonNull<u8>, slots: usize, limit: u32) -> Self {
+        Self { base, slots, limit }
     }
 
     fn preamble(&self) -> &Preamble {
@@ -60,6 +62,20 @@ impl SharedState {
     /// The number of attachments that the lock was created for.
     pub fn capacity(&self) -> u32 {
         self.slots as u32 - 1
+    }
+
+    pub fn is_limited(&self) -> bool {
+        self.limit != 0
+    }
+
+    /// The most read holds, of a lock that has a limit.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// The most read holds.
+    pub fn max_readers(&self) -> Option<u32> {
+        self.is_limited().then_some(self.limit)
     }
 
     /// The readers.

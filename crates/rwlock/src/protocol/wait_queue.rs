@@ -56,14 +56,14 @@ impl<'a> WaitQueue<'a> {
     /// Of the requests that must be granted before one with `mode` and `ticket`, the earliest.
     ///
     /// A reader waits for every earlier exclusive request, and for an earlier read behind which its
-    /// slot has an exclusive one; an exclusive request waits for every earlier one. `None` for a
-    /// ticket means the last position.
+    /// slot has an exclusive one; an exclusive request, and a reader of a lock that limits its
+    /// readers, wait for every earlier one. `None` for a ticket means the last position.
     pub fn ahead_of(self, me: usize, mode: Mode, ticket: Option<u64>) -> Option<(usize, Queued)> {
         self.entries()
             .filter(|&(slot, queued)| {
                 slot != me
                     && ticket.map_or_else(|| queued.is_in_turn(), |ticket| queued.is_ahead_of(ticket))
-                    && (mode != Mode::Read || queued.keeps_readers_out())
+                    && (mode != Mode::Read || queued.keeps_readers_out() || self.state.is_limited())
             })
             .reduce(|first, next| if is_earlier(next.1.ticket(), first.1.ticket()) { next } else { first })
     }
@@ -132,6 +132,7 @@ impl<'a> WaitQueue<'a> {
             for (slot, queued) in self.entries() {
                 let turn = match queued.mode() {
                     _ if queued.is_skipped() => true, // perhaps its owner comes now
+                    Some(Mode::Read) if self.state.is_limited() => Some(queued.ticket()) == first,
                     Some(Mode::Read) => last_read.is_none_or(|last| !is_earlier(last, queued.ticket())),
                     _ => gate.is_free() && Some(queued.ticket()) == first,
                 };

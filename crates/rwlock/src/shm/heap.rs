@@ -29,6 +29,11 @@ unsafe impl Sync for Heap {}
 
 impl Heap {
     pub fn new(capacity: u32) -> Arc<Self> {
+        Self::limited(capacity, 0)
+    }
+
+    /// A lock with at most `max_readers` read holds.
+    pub fn limited(capacity: u32, max_readers: u32) -> Arc<Self> {
         let layout = Self::layout(capacity);
         // SAFETY: its size is not zero.
         let base = unsafe { alloc(layout) };
@@ -48,7 +53,7 @@ impl Heap {
         }
         let heap = Arc::new(Self { base, capacity, file: unnamed_file() });
         let lock = heap.lock();
-        let new = New { capacity, flags: 0, seed: 0 };
+        let new = New { capacity, max_readers, flags: 0, seed: 0 };
         drop(Segment::create(Backing::Heap(heap.clone()), lock, location(), new));
         heap
     }

@@ -52,6 +52,8 @@ pub(crate) struct Header {
     pub high_water: AtomicU64,
     /// See [`crate::shm::removal`].
     pub removal: AtomicU64,
+    /// The most read holds of all attachments together; 0: no limit.
+    pub max_readers: AtomicU32,
 }
 
 /// Flag: the last close removes the lock even if the death of a writer was not reported yet.
@@ -98,11 +100,13 @@ impl GateLine {
     }
 }
 
-/// Used by waiters only, so it is not on the line of the gate.
+/// Used by waiters, and by readers of a lock that limits them; so it is not on the line of the gate.
 #[derive(Default)]
 #[repr(C, align(128))]
 pub(crate) struct TicketLine {
     pub next: AtomicU64,
+    /// See [`crate::protocol::admission::Admission`].
+    pub admission: AtomicU64,
 }
 
 /// One bit for each slot that may read; a writer checks only these slots. The bitmap rarely changes
@@ -313,9 +317,11 @@ pub(crate) const LAYOUT_HASH: u64 = {
         offset_of!(Header, name),
         offset_of!(Header, high_water),
         offset_of!(Header, removal),
+        offset_of!(Header, max_readers),
         offset_of!(Preamble, gate),
         offset_of!(GateLine, last_token),
         offset_of!(Preamble, ticket),
+        offset_of!(TicketLine, admission),
         offset_of!(Preamble, reader_bitmap),
         offset_of!(Preamble, value),
         offset_of!(ValueArea, buffers),
@@ -355,7 +361,7 @@ const _: () = {
     assert!(SLOTS_OFFSET.is_multiple_of(LINE) && size_of::<Slot>().is_multiple_of(LINE) && TAIL < LINE);
     // (The atomics of loom have other sizes.)
     assert!(cfg!(loom) || size_of::<Slot>() == 3 * LINE);
-    assert!(cfg!(loom) || LAYOUT_HASH == 0x7381_05b0_111a_b2d1);
+    assert!(cfg!(loom) || LAYOUT_HASH == 0xf7c4_2e59_bc5a_9d21);
 };
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::layout::{
 use super::location::LockLocation;
 use super::lock_file::LockFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{DEFAULT_CAPACITY, MAX_CAPACITY, Options};
+use crate::options::{DEFAULT_CAPACITY, MAX_CAPACITY, MAX_READERS, Options};
 use crate::protocol::gate::Gate;
 use crate::protocol::recovery::Recovery;
 use crate::protocol::state::SharedState;
@@ -24,6 +24,8 @@ use crate::sys::fork;
 #[derive(Clone, Copy)]
 pub(super) struct New {
     pub capacity: u32,
+    /// The most read holds; 0: no limit.
+    pub max_readers: u32,
     /// The flags of the header.
     pub flags: u32,
     /// The first token, unless [`super::tokens::raise`] raises it: Unix time in ns.
@@ -34,7 +36,9 @@ impl New {
     pub fn of(options: &Options) -> Self {
         let flags = if options.transient { TRANSIENT } else { 0 } | if options.anonymous { ANONYMOUS } else { 0 };
         let flags = flags | FRESH;
-        Self { capacity: options.capacity.unwrap_or(DEFAULT_CAPACITY), flags, seed: unix_nanos() }
+        let (capacity, max_readers) =
+            (options.capacity.unwrap_or(DEFAULT_CAPACITY), options.max_readers.unwrap_or_default());
+        Self { capacity, max_readers, flags, seed: unix_nanos() }
     }
 }
 
@@ -72,13 +76,14 @@ impl Segment {
     /// Initializes a new lock in zeroed memory. The magic is written last, so a creator that dies
     /// earlier leaves no valid lock.
     pub(super) fn create(backing: Backing, lock: LockFile, location: LockLocation, new: New) -> Self {
-        let New { capacity, flags, seed } = new;
-        let segment = Self::over(backing, lock, location, slots_of(capacity));
+        let New { capacity, max_readers, flags, seed } = new;
+        let segment = Self::over(backing, lock, location, slots_of(capacity), max_readers);
         let header = segment.header();
         crash_point!(create_header);
         header.layout_hash.store(LAYOUT_HASH, Relaxed);
         header.layout_version.store(LAYOUT_VERSION, Relaxed);
         header.capacity.store(capacity, Relaxed);
+        header.max_readers.store(max_readers, Relaxed);
         header.flags.store(flags, Relaxed);
         header.bytes.store(bytes_of(capacity) as u64, Relaxed);
         header.created.store(seed, Relaxed);
@@ -101,12 +106,12 @@ impl Segment {
         location: LockLocation,
     ) -> Result<Self, (Error, LockFile)> {
         match check(&backing, &location) {
-            Ok(slots) => Ok(Self::over(backing, lock, location, slots)),
+            Ok((slots, limit)) => Ok(Self::over(backing, lock, location, slots, limit)),
             Err(error) => Err((error, lock)),
         }
     }
 
-    fn over(backing: Backing, lock: LockFile, location: LockLocation, slots: usize) -> Self {
+    fn over(backing: Backing, lock: LockFile, location: LockLocation, slots: usize, limit: u32) -> Self {
         let base = backing.base();
         assert!(base.cast::<Preamble>().is_aligned() && backing.len() >= SLOTS_OFFSET + slots * size_of::<Slot>());
         let base = NonNull::new(base).expect("a mapping is never at address 0");
@@ -116,7 +121,7 @@ impl Segment {
             backing => Some(fork::Mapping::of(backing.base(), backing.len(), IN_FORKED_CHILD)),
         };
         // SAFETY: checked above; `backing` stays mapped as long as the segment lives.
-        let state = unsafe { SharedState::over(base.cast(), slots) };
+        let state = unsafe { SharedState::over(base.cast(), slots, limit) };
         Self { state, mapping, backing, lock, location }
     }
 
@@ -214,6 +219,26 @@ impl Segment {
             .map(|(_, slot)| slot)
     }
 
+    /// Fails if the requested properties differ from those that the lock was created with.
+    pub fn check_options(&self, options: &Options) -> Result<()> {
+        self.check_capacity(options.capacity)?;
+        self.check_max_readers(options.max_readers)
+    }
+
+    /// Fails if the requested limit on readers differs from the lock's.
+    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
+        if asked.is_none() || asked == self.max_readers() {
+            return Ok(());
+        }
+        let (location, asked) = (&self.location, asked.unwrap_or_default());
+        let has =
+            self.max_readers().map_or("no limit on readers".into(), |limit| format!("a limit of {limit} readers"));
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("{location} has {has}, not one of {asked}: omit the limit to use the existing one"),
+        ))
+    }
+
     /// Fails if the requested capacity differs from the lock's.
     pub fn check_capacity(&self, asked: Option<u32>) -> Result<()> {
         match asked {
@@ -250,8 +275,8 @@ fn name_in(header: &Header) -> Vec<u8> {
     name
 }
 
-/// The number of slots, if `backing` contains a lock of this layout at `location`.
-fn check(backing: &Backing, location: &LockLocation) -> Result<usize> {
+/// The number of slots and the limit on readers, if `backing` contains a lock of this layout at `location`.
+fn check(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
     let corrupt = |what: String| Err(location.not_a_lock(&what));
     let length = backing.len();
     if length < bytes_of(1) {
@@ -283,6 +308,10 @@ fn check(backing: &Backing, location: &LockLocation) -> Result<usize> {
     if !backing.fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
+    let limit = header.max_readers.load(Relaxed);
+    if limit > MAX_READERS {
+        return corrupt(format!("its limit is {limit} readers"));
+    }
     if let LockLocation::File { .. } = location
         && header.name_bytes.load(Relaxed) != 0
     {
@@ -291,5 +320,5 @@ fn check(backing: &Backing, location: &LockLocation) -> Result<usize> {
             String::from_utf8_lossy(&name_in(header)).escape_debug()
         )));
     }
-    Ok(slots_of(capacity))
+    Ok((slots_of(capacity), limit))
 }

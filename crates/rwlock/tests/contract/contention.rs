@@ -8,7 +8,7 @@ use process_rwlock::{Attachment, Doorbell, HoldEnd, Mode, Outcome, WaitOptions, 
 
 use crate::helpers::{TestLock, ms, until};
 
-const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX };
+const FOR_NEWS: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: u64::MAX, in_turn: false };
 const MODES: [Mode; 3] = [Mode::Read, Mode::Upgradable, Mode::Write];
 
 fn acquire(attachment: &Attachment, mode: Mode) {

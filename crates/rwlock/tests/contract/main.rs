@@ -19,6 +19,7 @@ mod forking;
 mod helpers;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod interrupted;
+mod limit;
 mod opening;
 mod recovery;
 mod removing;

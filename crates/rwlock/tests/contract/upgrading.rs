@@ -152,7 +152,7 @@ fn a_downgraded_hold_has_its_new_mode() {
         assert!(other.try_write().is_none());
     }
     {
-        let _reading = own.upgradable().unwrap().downgrade().unwrap();
+        let _reading = own.upgradable().unwrap().downgrade().map_err(|(_, error)| error).unwrap();
         assert!(other.try_upgradable().is_some());
         assert!(other.try_write().is_none());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 
-use super::{Page, TEST_TIMEOUT, ms, system, workload};
+use super::{Page, TEST_TIMEOUT, ms, permits, system, workload};
 
 /// The reference of the lock for a child: `name` or `path`, then a colon and the value.
 const PLACE: &str = "PROCESS_RWLOCK_TEST_PLACE";
@@ -252,7 +252,7 @@ impl Servant {
             }
             "downgrade" => {
                 let hold = match self.holds.pop() {
-                    Some(Hold::Upgradable(guard)) => guard.downgrade()?,
+                    Some(Hold::Upgradable(guard)) => guard.downgrade().map_err(|(_, error)| error)?,
                     Some(Hold::Write(guard)) => guard.downgrade()?,
                     _ => panic!("no exclusive hold"),
                 };
@@ -287,6 +287,12 @@ impl Servant {
                 let (seed, time) = (words[1].parse().unwrap(), ms(words[2].parse().unwrap()));
                 let writes = workload::run(|| open(location, &OpenOptions::new()), seed, time, Path::new(words[3]))?;
                 return Ok(writes.to_string());
+            }
+            "permits" => {
+                let [seed, place, processes, limit]: [u64; 4] = [1, 2, 3, 4].map(|word| words[word].parse().unwrap());
+                let lock = open(location, &OpenOptions::new())?;
+                permits::Worker::new(Path::new(words[5]), seed, place as usize, processes as usize, limit)
+                    .run(&lock)?;
             }
             "list" => return Ok(process_rwlock::list()?.len().to_string()),
             "descriptors" => return Ok(descriptors(location, argument.parse().unwrap())),
@@ -338,6 +344,7 @@ pub(super) fn open(location: &str, options: &OpenOptions) -> Result<RwLock, Erro
 fn options(words: &[&str]) -> OpenOptions {
     words.iter().fold(OpenOptions::new(), |options, word| match word.split_once('=') {
         Some(("capacity", capacity)) => options.capacity(capacity.parse().unwrap()),
+        Some(("max_readers", limit)) => options.max_readers(limit.parse().unwrap()),
         Some(("fairness", fairness)) => options.fairness(ms(fairness.parse().unwrap())),
         Some(("label", label)) => options.label(label),
         Some(("durable", durable)) => options.durable(durable.parse().unwrap()),

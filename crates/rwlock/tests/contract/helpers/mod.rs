@@ -6,6 +6,7 @@ mod child;
 mod forked;
 mod lock;
 mod page;
+pub mod permits;
 mod system;
 mod time;
 mod workload;

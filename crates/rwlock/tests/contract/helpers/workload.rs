@@ -91,7 +91,7 @@ impl Worker {
             11 => {
                 if let Some(guard) = in_time(lock.upgradable_timeout(short))? {
                     self.read(guard.owner_died());
-                    let _reading = guard.downgrade()?;
+                    let _reading = guard.downgrade().map_err(|(_, error)| error)?;
                     self.pause();
                 }
             }

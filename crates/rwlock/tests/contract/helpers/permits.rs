@@ -1,0 +1,143 @@
+//! What a process does to a lock with a limit, and how it finds that the limit is exceeded.
+
+use std::hint::spin_loop;
+use std::path::Path;
+use std::sync::atomic::{Ordering::SeqCst, fence};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use process_rwlock::{ErrorKind, Result, RwLock};
+
+use super::{Page, ms};
+
+/// The number of times that a kill began or ended: odd while one is in progress.
+const KILLS: usize = 15;
+
+/// Where the worker `place` says how many read holds it has.
+pub fn inside(place: usize) -> usize {
+    2 * place
+}
+
+/// Where it counts its holds.
+pub fn entered(place: usize) -> usize {
+    2 * place + 1
+}
+
+/// Kills a worker. Meanwhile its word may say that it is inside although its hold is freed.
+pub fn while_killing(page: &Page, kill: impl FnOnce()) {
+    let count = |page: &Page| {
+        fence(SeqCst);
+        page.set(KILLS, page.get(KILLS) + 1);
+        fence(SeqCst);
+    };
+    count(page);
+    kill();
+    count(page);
+}
+
+pub struct Worker {
+    page: Page,
+    random: Rng,
+    place: usize,
+    processes: usize,
+    limit: u64,
+}
+
+impl Worker {
+    pub fn new(page: &Path, seed: u64, place: usize, processes: usize, limit: u64) -> Self {
+        Self { page: Page::open(page), random: Rng::with_seed(seed), place, processes, limit }
+    }
+
+    /// Until its process is killed.
+    pub fn run(&mut self, lock: &RwLock) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
+            let short = Duration::from_micros(self.random.u64(..3000));
+            match self.random.u64(..12) {
+                0 => {
+                    if let Some(_writing) = in_time(lock.write_timeout(short))? {
+                        self.check(0);
+                        self.pause();
+                        self.check(0);
+                    }
+                }
+                1 => {
+                    if let Some(writing) = in_time(lock.write_timeout(short))? {
+                        let _reading = writing.downgrade()?;
+                        self.read(1);
+                    }
+                }
+                2 => {
+                    if let Some(upgradable) = in_time(lock.upgradable_timeout(short))? {
+                        match upgradable.downgrade() {
+                            Ok(_reading) => self.read(1),
+                            Err((_upgradable, error)) if error.kind() == ErrorKind::Timeout => self.pause(),
+                            Err((_, error)) => return Err(error),
+                        }
+                    }
+                }
+                3 => {
+                    let _reading = lock.read()?;
+                    self.read(1);
+                    if let Some(_nested) = lock.try_read() {
+                        self.read(2);
+                    }
+                }
+                4 => {
+                    if let Some(_reading) = in_time(lock.read_timeout(short))? {
+                        self.read(1);
+                    }
+                }
+                5 => {
+                    if let Some(_reading) = lock.try_read() {
+                        self.read(1);
+                    }
+                }
+                _ => {
+                    let _reading = lock.read()?;
+                    self.read(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, holds: u64) {
+        self.page.set(inside(self.place), holds);
+        self.page.set(entered(self.place), self.page.get(entered(self.place)) + 1);
+        self.check(self.limit);
+        self.pause();
+        self.check(self.limit);
+        self.page.set(inside(self.place), 0);
+        fence(SeqCst);
+    }
+
+    /// Fails if there are more holds than `limit`.
+    fn check(&mut self, limit: u64) {
+        fence(SeqCst);
+        let before = self.page.get(KILLS);
+        fence(SeqCst);
+        let holds: Vec<u64> = (0..self.processes).map(|place| self.page.get(inside(place))).collect();
+        fence(SeqCst);
+        let known = before.is_multiple_of(2) && self.page.get(KILLS) == before;
+        assert!(!known || holds.iter().sum::<u64>() <= limit, "more than {limit} holds: {holds:?}");
+    }
+
+    fn pause(&mut self) {
+        match self.random.u64(..32) {
+            0 => thread::sleep(ms(1)),
+            1..4 => thread::yield_now(),
+            _ => (0..self.random.u64(..300)).for_each(|_| spin_loop()),
+        }
+    }
+}
+
+/// `None` if the time has passed.
+fn in_time<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::Timeout => Ok(None),
+        Err(error) => Err(error),
+    }
+}
