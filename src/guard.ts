@@ -309,7 +309,8 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (checked?.label !== undefined) extras.label = checked.label
     this.#forgetEvents()
     if (!isTraced() && extras.acquisition === undefined) return this.#yield(checked)
-    const trace = new Acquisition(this.lock, engine, this.held, { ...checked, label: extras.label })
+    const label = checked?.label ?? extras.label ?? extras.acquisition?.label
+    const trace = new Acquisition(this.lock, engine, this.held, { ...checked, label })
     await traceYield(trace, this, (begun) => this.#yield(checked, trace, begun))
   }
 

@@ -18,13 +18,16 @@ import {
   type WaitingRequest,
 } from './wait-graph.js'
 
-/** In ms. A deadlock is found in the second look after the last wait began, and reported in the third. */
-const PERIOD = 500
+/**
+ * In ms. A deadlock is found in the second look after its last wait began, and reported in the
+ * third: after 0.8 to 1.2 s.
+ */
+const PERIOD = 400
 /** The first looks at a wait, counted in periods; later ones are rarer. */
 const LOOKS = [2, 4, 8, 16, 32]
-const LAST_LOOKS = 60
+const LAST_LOOKS = 75
 /** After how many periods behind a hold of its own a thread is warned: 10 s. */
-const LONG = 21
+const LONG = 26
 /** Deadlocks that are not reported again. */
 const REMEMBERED = 100
 
@@ -73,7 +76,7 @@ class Watcher {
       waiting = true
       const looks = looksAt(request)
       if (LOOKS.includes(looks) || looks % LAST_LOOKS === 0) due = true
-      if (looks >= LONG && (looks - LONG) % 20 === 0 && !warned.longWait) long.push(request)
+      if (looks >= LONG && (looks - LONG) % 25 === 0 && !warned.longWait) long.push(request)
     }
     if (!waiting) this.#found = []
     if (waiting && !this.#busy && (due || long.length > 0)) {
