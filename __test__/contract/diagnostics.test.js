@@ -241,7 +241,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     const lock = open(t)
     const spans = new AsyncLocalStorage()
     const { asyncStart } = tracingChannel('process-rwlock:acquire')
-    asyncStart.bindStore(spans, (message) => (message.lock === lock ? message : undefined))
+    asyncStart.bindStore(spans, (/** @type {any} */ message) => (message.lock === lock ? message : undefined))
     t.teardown(() => asyncStart.unbindStore(spans))
     const message = await lock.write(
       async () => {

@@ -13,10 +13,14 @@ const guards = []
 
 /** The warnings of this process or thread. @type {{ code: string, message: string, time: number }[]} */
 const warnings = []
-process.on('warning', ({ code, message }) => warnings.push({ code, message, time: Date.now() }))
+process.on('warning', (/** @type {any} */ { code, message }) => {
+  warnings.push({ code, message, time: Date.now() })
+})
 /** The messages of the channel `process-rwlock:deadlock`, without the lock. @type {object[]} */
 const deadlocks = []
-subscribe('process-rwlock:deadlock', ({ lock, ...message }) => deadlocks.push(message))
+subscribe('process-rwlock:deadlock', (/** @type {any} */ { lock, ...message }) => {
+  deadlocks.push(message)
+})
 
 const ops = {
   open({ ref, options }) {

@@ -9,7 +9,7 @@ const { refs, seed, hold } = JSON.parse(process.argv[2])
 const locks = refs.map((ref) => new RWLock(ref))
 const { next: random } = randomOf(seed)
 const warnings = []
-process.on('warning', ({ code, message }) => warnings.push({ code, message }))
+process.on('warning', (/** @type {any} */ { code, message }) => warnings.push({ code, message }))
 let stopped = false
 let rounds = 0
 
