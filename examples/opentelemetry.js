@@ -34,7 +34,7 @@ function traceLocks(tracer) {
     asyncStart: settled,
   })
   subscribe('process-rwlock:release', (message) => spans.get(message).end())
-  subscribe('process-rwlock:deadlock', (message) => {
+  subscribe('process-rwlock:deadlock', (/** @type {any} */ message) => {
     const span = tracer.startSpan('lock.deadlock', { attributes: attributesOf(message) })
     for (const { waiter } of message.waits) span.addEvent('waits', { pid: waiter.pid, label: waiter.label })
     span.end()
@@ -68,7 +68,7 @@ const tracer = {
 const lock = new RWLock('my-app/report')
 if (process.send) {
   await lock.write(async () => {
-    process.send('held')
+    process.send?.('held')
     await setTimeout(100)
   })
   process.disconnect()
