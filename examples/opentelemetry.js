@@ -7,19 +7,23 @@ import { RWLock } from 'process-rwlock'
 
 /** Begins with the next acquisition, of any lock. @param tracer trace.getTracer('process-rwlock') of @opentelemetry/api */
 function traceLocks(tracer) {
+  /** The span of each acquisition, by its message: first that of the wait, then that of the hold. @type {any} */
   const spans = new WeakMap()
+  /** @type {any} */
+  const acquisitions = tracingChannel('process-rwlock:acquire')
 
   const settled = (message) => {
     const wait = spans.get(message)
+    if (!wait) return // it began before this function was called
     if (message.error) {
       wait.recordException(message.error)
       wait.setStatus({ code: 2, message: message.error.message }) // SpanStatusCode.ERROR
     }
-    if (message.holders)
-      wait.setAttribute(
-        'lock.held_by',
-        message.holders.map(({ pid }) => pid),
-      )
+    const holders = message.holders ?? [] // if it had to wait
+    wait.setAttribute(
+      'lock.held_by',
+      holders.map(({ pid }) => pid),
+    )
     wait.end()
     if (message.token === undefined || message.upgrade) return // not granted, or no hold of its own
     const hold = tracer.startSpan('lock.hold', { attributes: attributesOf(message) })
@@ -27,13 +31,13 @@ function traceLocks(tracer) {
     spans.set(message, hold)
   }
 
-  tracingChannel('process-rwlock:acquire').subscribe({
+  acquisitions.subscribe({
     start: (message) =>
       spans.set(message, tracer.startSpan('lock.wait', { attributes: attributesOf(message) })),
     end: (message) => message.waitedMs !== undefined && settled(message), // a synchronous call
     asyncStart: settled,
   })
-  subscribe('process-rwlock:release', (message) => spans.get(message).end())
+  subscribe('process-rwlock:release', (message) => spans.get(message)?.end())
   subscribe('process-rwlock:deadlock', (/** @type {any} */ message) => {
     const span = tracer.startSpan('lock.deadlock', { attributes: attributesOf(message) })
     for (const { waiter } of message.waits) span.addEvent('waits', { pid: waiter.pid, label: waiter.label })

@@ -21,9 +21,11 @@ export interface LockMessage {
  *
  * ```ts
  * import { tracingChannel } from 'node:diagnostics_channel'
+ * import type { AcquireMessage } from 'process-rwlock'
  *
- * tracingChannel('process-rwlock:acquire').subscribe({
- *   asyncEnd: ({ name, mode, waitedMs }) => histogram.record(waitedMs, { name, mode }),
+ * tracingChannel('process-rwlock:acquire').asyncEnd.subscribe((message) => {
+ *   const { name, mode, waitedMs } = message as AcquireMessage
+ *   histogram.record(waitedMs, { name, mode })
  * })
  * ```
  */
