@@ -52,6 +52,7 @@ pub struct Snapshot {
     pub token: BigInt,
     pub holders: Vec<Participant>,
     pub waiters: Vec<Waiter>,
+    pub contended: bool,
     pub owner_died: Option<OwnerDied>,
     pub value: Option<Uint8Array>,
 }
@@ -92,6 +93,7 @@ impl From<process_rwlock::Snapshot> for Snapshot {
             token: snapshot.token.into(),
             holders: snapshot.holders.into_iter().map(Into::into).collect(),
             waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
+            contended: snapshot.contended,
             owner_died: snapshot.owner_died.map(Into::into),
             value: snapshot.value.map(Into::into),
         }
