@@ -204,6 +204,7 @@ export interface Snapshot {
   contended: boolean
   ownerDied?: OwnerDied
   value?: Uint8Array
+  valueToken?: bigint
 }
 
 /** Why a request was not granted in time. */

@@ -23,6 +23,7 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
     ownerDied: null,
     capacity: DEFAULT_CAPACITY,
     value: null,
+    valueToken: null,
   })
   t.is(typeof token, 'bigint')
 })
@@ -38,6 +39,7 @@ test('inspect() of a lock by path shows the path instead of the name', (t) => {
     ownerDied: null,
     capacity: 9,
     value: null,
+    valueToken: null,
   })
   t.is(typeof token, 'bigint')
 })

@@ -22,6 +22,9 @@ use crate::sys::park;
 const PROBES_OF_INSPECTION: usize = 64;
 /// The position of a request that drains: before all others.
 const DRAINS: u64 = 0;
+/// How often a snapshot is taken, at most, until the lock is neither acquired nor released
+/// meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// A writer whose hold ended without a release: the protected data may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +87,10 @@ pub struct Snapshot {
     pub owner_died: Option<OwnerDied>,
     /// The lock's value; see [`Attachment::value`].
     pub value: Option<Vec<u8>>,
+    /// The fencing token of the write hold that set the value. If it equals `token`, that is the
+    /// hold in `holders`, or if there is no writer, the last one. `None` if there is no value, or if
+    /// the lock was acquired and released all the time while the snapshot was taken.
+    pub value_token: Option<u64>,
 }
 
 impl Attachment {
@@ -104,6 +111,28 @@ impl Attachment {
 
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
+    for _ in 1..ATTEMPTS {
+        let (snapshot, gate) = seen(segment, me);
+        if is_settled(segment, gate, snapshot.token) {
+            return snapshot;
+        }
+    }
+    let (snapshot, gate) = seen(segment, me);
+    let value_token = snapshot.value_token.filter(|_| is_settled(segment, gate, snapshot.token));
+    Snapshot { value_token, ..snapshot }
+}
+
+/// Whether the lock was neither acquired nor released since `gate` was loaded, and `last_token` is
+/// that of the writer, if there is one. It has none yet just after it took the gate, and none any
+/// more just before it frees it.
+fn is_settled(segment: &Segment, gate: Gate, last_token: u64) -> bool {
+    let of_owner = || segment.slots().get(gate.owner()).map(|slot| slot.token.load(Relaxed));
+    (gate.hold() != Some(Hold::Writing) || of_owner() == Some(last_token))
+        && segment.load_gate().tenure() == gate.tenure()
+}
+
+/// The state, and the gate that it belongs to.
+fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
     let now = park::shared(park::now());
     let next = segment.tickets().next.load(Relaxed);
     crash_point!(inspect_gate);
@@ -136,7 +165,8 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         LockLocation::Named { name, .. } => (Some(name.clone()), None),
         LockLocation::File { path } => (None, Some(path.clone())),
     };
-    Snapshot {
+    let value = segment.value().get();
+    let snapshot = Snapshot {
         name,
         path,
         capacity: segment.capacity(),
@@ -146,8 +176,10 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         contended,
         owner_died: owner_died(segment, gate),
-        value: segment.value().get(),
-    }
+        value_token: value.as_ref().map(|(_, token)| *token),
+        value: value.map(|(value, _)| value),
+    };
+    (snapshot, gate)
 }
 
 fn is_contended(segment: &Segment, gate: Gate, holders: &[Participant], waiters: &[(u64, Participant)]) -> bool {
