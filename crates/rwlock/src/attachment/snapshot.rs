@@ -157,7 +157,8 @@ fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
             }
         }
         let drains = if gate.is_drained_by(index) { gate.hold() } else { None };
-        waiters.extend(requests(slot, drains, next, now).into_iter().map(|(position, waiter)| (position, own(waiter))));
+        let requests = requests(slot, drains, next, now).into_iter();
+        waiters.extend(requests.map(|((position, _), waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
     let contended = is_contended(segment, gate, &holders, &waiters);
@@ -198,43 +199,49 @@ fn is_contended(segment: &Segment, gate: Gate, holders: &[Participant], waiters:
 
 /// The requests of a slot, each with its position. The words of the protocol say whether there is
 /// any; the rows say more of each.
-fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<(u64, Participant)> {
+fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64, u64), Participant)> {
     crash_point!(inspect_queued);
     let queued = Queued(slot.waiting.queued.load(Relaxed));
+    // With each its position in the queue, and its place among those of the slot that have the same.
     let mut found = Vec::new();
     let (mut drain_shown, mut first_shown) = (drains.is_none(), queued.mode().is_none());
     if drain_shown && first_shown {
         return found;
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
+    let published = order_of(queued.ticket(), next);
     for row in &slot.requests.0 {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
-        let position = if request.is_skipped() {
+        let place = if request.is_skipped() {
             if drains.is_none() {
                 continue;
             }
             drain_shown = true;
-            DRAINS
-        } else if queued.mode().is_none() || is_earlier(request.ticket(), queued.ticket()) {
+            (DRAINS, 0)
+        } else if queued.mode().is_none() {
             continue; // it was granted, and its owner has not hidden it yet
+        } else if request.is_followed() {
+            (published, order_of(request.ticket(), next).saturating_add(1))
+        } else if is_earlier(request.ticket(), queued.ticket()) {
+            continue; // the same
         } else {
             first_shown |= request.ticket() == queued.ticket();
-            order_of(request.ticket(), next)
+            (order_of(request.ticket(), next), 0)
         };
         let label = Some(row.label.load()).filter(|label| !label.is_empty());
         let label = label.unwrap_or_else(|| slot.waiting.label.load());
-        found.push((position, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
+        found.push((place, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
     }
     let of_attachment = |mode, since| waiter(slot, mode, since, now);
     if !drain_shown {
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
-        found.push((DRAINS, of_attachment(Mode::Write, since)));
+        found.push(((DRAINS, 0), of_attachment(Mode::Write, since)));
     }
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
-        found.push((order_of(queued.ticket(), next), of_attachment(mode, &slot.waiting.since)));
+        found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
-    found.sort_by_key(|(position, _)| *position);
+    found.sort_by_key(|(place, _)| *place);
     let more = slot.waiting.pending.load(Relaxed).saturating_sub(found.len() as u32);
     if let Some((_, last)) = found.last_mut() {
         last.more = more;

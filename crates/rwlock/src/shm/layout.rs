@@ -210,7 +210,8 @@ pub(crate) struct RequestLine(pub [RequestRow; REQUEST_ROWS]);
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct RequestRow {
-    /// As `queued`; "skipped" means here that the request drains. 0: none.
+    /// As `queued`, but "skipped" means here that the request drains; "followed", that it gives way
+    /// to the slot's published one, whatever their tickets. 0: none.
     pub request: InfoU64,
     /// See [`crate::sys::park::shared`].
     pub since: InfoU64,
