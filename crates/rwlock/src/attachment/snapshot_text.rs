@@ -146,6 +146,7 @@ mod tests {
             token: 0,
             holders,
             waiters,
+            contended: false,
             owner_died: None,
             value: None,
             value_token: None,
