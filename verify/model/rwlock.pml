@@ -1335,12 +1335,12 @@ inline publish_head() {                                                         
   :: want && want != published ->
      atomic { published = want; late[s] = IS_STRICT; closes[s] = 0; due = IS_STRICT }; /* crash point: publish_times */
      queued[s] = QUEUED(want, ticket) | FOLLOWS;                                     /* crash point: publish */
-     do                                                                              /* crash point: join_queue */
+     do
      :: g = gate;                                                                    /* crash point: gate_load */
         atomic {                                                                     /* crash point: gate_swap */
           if :: gate == g -> gate = WITH_WAITING(g) | IS_STRICT * CLOSED; closes[s] = IS_STRICT; break :: else fi
         }
-     od;
+     od;                                                                             /* crash point: join_queue */
      g = 0; ok = 0;
      wake_next(s);
      ok = 1
