@@ -524,12 +524,12 @@ inline tell(mode, in_check) {
 }
 
 /* Tells the holders that asked, and that keep out a request of this process: the owner of the gate and, for a writer, the
-   readers. */
+   readers; so also for a reader if there is a limit. */
 inline tell_holders(mode, in_check) {
   atomic { g = gate; v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE); g = 0 }; /* crash point: notice_gate */
   if :: v != NONE -> tell(mode, in_check) :: else fi;
   if
-  :: (mode) == W ->
+  :: (mode) == W || LIMIT && (mode) == R ->
      load_reader_bitmap();
      l = l & ~READER_BIT(s);
      do
@@ -554,8 +554,8 @@ inline notify_holders() {
   fi
 }
 
-/* The requests that a holder keeps out. */
-#define KEPT_OUT (held == W -> 14 : (held == U -> 12 : 8))
+/* The requests that a holder keeps out: a bit for each mode. */
+#define KEPT_OUT ((held == W -> 14 : (held == U -> 12 : 8)) | (LIMIT && count -> 2 : 0))
 
 /* found: a request waits that this hold keeps out. */
 inline is_contended() {
