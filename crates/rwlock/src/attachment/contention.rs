@@ -30,7 +30,7 @@ impl Attachment {
     fn keeps_own_out(&self, held: Mode) -> bool {
         // The attachment's own upgrade waits for the readers, and not for the hold that it upgrades.
         let pending = self.pending.borrow();
-        pending.requests.iter().any(|request| request.mode.conflicts_with(held))
+        pending.requests.iter().any(|request| self.segment.keeps_out(held, request.mode))
             || (held == Mode::Read && pending.drain.is_some())
     }
 
@@ -43,7 +43,7 @@ impl Attachment {
             || (gate.is_waiting()
                 // A skipped waiter did not come when it could: nobody need make way for it again.
                 && self.segment.queue().entries().any(|(slot, queued)| {
-                    slot != self.index && queued.is_in_turn() && queued.mode().is_some_and(|mode| mode.conflicts_with(held))
+                    slot != self.index && queued.is_in_turn() && queued.mode().is_some_and(|mode| self.segment.keeps_out(held, mode))
                 }))
     }
 
@@ -53,7 +53,7 @@ impl Attachment {
     /// Next, and after each wake, call [`Attachment::take_notice`], and then
     /// [`Attachment::is_contended`].
     pub fn want_notices(&self, held: &[Mode]) {
-        let kept_out = |mode: &Mode| held.iter().any(|&held| mode.conflicts_with(held));
+        let kept_out = |mode: &Mode| held.iter().any(|&held| self.segment.keeps_out(held, *mode));
         let modes = [Mode::Read, Mode::Upgradable, Mode::Write].into_iter().filter(kept_out);
         crash_point!(ask_notices);
         self.slot().waiting.notices.store(modes.map(Mode::bit).sum(), SeqCst);

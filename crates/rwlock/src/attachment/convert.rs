@@ -44,7 +44,7 @@ impl Attachment {
     /// From write or upgradable to read; no writer gets in between.
     ///
     /// # Errors
-    /// As [`Attachment::release_exclusive`]. [`ErrorKind::Timeout`] if the hold is upgradable and the
+    /// As [`Attachment::release_exclusive`]. [`ErrorKind::Busy`] if the hold is upgradable and the
     /// limit on readers is reached: it stays upgradable.
     pub fn downgrade_to_read(&self) -> Result<()> {
         let Some(mode) = self.exclusive.get() else { return Ok(()) };

@@ -46,8 +46,9 @@ impl Attachment {
             self.set_reads(held + 1);
             self.claim.set(next_claim(claim));
             crash_point!(confirm_read);
-            // Another process may have stored the same. A SeqCst swap, because under loom a later
-            // load may otherwise return this value although the release has replaced it.
+            // Another process may have exchanged the claim for the same value. A store would be
+            // enough: it follows that exchange in the order of the word, as nothing comes between
+            // the claim and its exchange. loom does not know that, but keeps two exchanges in order.
             self.slot().reads.swap(reads.admitted().0, SeqCst);
             if held == 0 {
                 crash_point!(stamp_read);
@@ -57,7 +58,9 @@ impl Attachment {
             self.retract_read();
         } else {
             crash_point!(retract_claim);
-            self.slot().reads.store(reads.0, SeqCst); // as above
+            // The claim was not admitted, so no other process changes the word. SeqCst for loom: see
+            // `crate::sync`.
+            self.slot().reads.store(reads.0, SeqCst);
         }
         granted
     }
@@ -106,7 +109,7 @@ impl Attachment {
     /// An upgradable hold cannot become a read hold, because the limit is reached.
     pub(super) fn no_room(&self) -> Error {
         Error::new(
-            ErrorKind::Timeout,
+            ErrorKind::Busy,
             format!(
                 "the upgradable hold of {} did not become a read hold and stays upgradable, because all {} read holds \
                  are in use: {}",

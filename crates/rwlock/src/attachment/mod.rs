@@ -138,14 +138,6 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// Fails if the lock was created with a limit on readers other than `asked`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Incompatible`].
-    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
-        self.segment.check_max_readers(asked)
-    }
-
     /// A constant base for this attachment's tokens. It is near enough that the difference is a
     /// small number.
     #[must_use]
