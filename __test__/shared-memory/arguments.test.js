@@ -20,7 +20,7 @@ const show = (value) =>
   typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
 test('the package exports the same to import and to require()', (t) => {
-  const names = ['LockError', 'RWLock', 'acquireAll', 'local', 'lockAll', 'locked']
+  const names = ['LockError', 'RWLock', 'Semaphore', 'acquireAll', 'local', 'lockAll', 'locked']
   t.deepEqual(Object.keys(everything).sort(), names)
   const required = createRequire(import.meta.url)('process-rwlock')
   for (const [name, value] of Object.entries(everything)) t.is(required[name], value)

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
 import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
+import type { SemaphoreOptions } from '../semaphore.js'
 import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
 import { binding } from './binding.js'
 
@@ -73,6 +74,15 @@ export function checkCount(name: string, value: unknown, max: number): void {
   if (!Number.isInteger(value) || value < 1 || value > max) {
     throw invalidValue(name, value, `must be an integer from 1 to ${max}`)
   }
+}
+
+/** The options of the lock of a semaphore. A permit is for one use, so no use is nested. */
+export function checkSemaphoreOptions(options: SemaphoreOptions): RWLockOptions {
+  const checked = checkOpenOptions(options)
+  const { permits } = options ?? {}
+  if (permits === undefined) throw invalidType('options.permits', 'a number', permits)
+  checkCount('options.permits', permits, MAX_READERS)
+  return { ...checked, nestedReads: checked.nestedReads ?? 'queue', maxReaders: permits }
 }
 
 export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {
