@@ -209,6 +209,7 @@ export interface Snapshot {
   waiters: Array<Waiter>
   ownerDied?: OwnerDied
   value?: Uint8Array
+  valueToken?: bigint
 }
 
 /** Why a request was not granted in time. */
@@ -231,9 +232,9 @@ export declare function value(attachment: number): Uint8Array | null
 
 /**
  * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
- * Times in ms.
+ * Times in ms; `inTurn` and `label` as for `request`.
  */
-export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean): number
+export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
 
 /** A request that waits. */
 export interface Waiter {

@@ -12,7 +12,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -24,6 +24,7 @@ function serverOf(name, maxReaders) {
     maxReaders,
     token: 0n,
     value: null,
+    valueToken: null,
     grants: new Set(),
     queue: [],
     notices: new Map(),
@@ -257,12 +258,13 @@ class InProcessEngine {
     return this.#server.value && new Uint8Array(this.#server.value)
   }
 
-  /** @param {Hold<Grant>} _hold @param {Uint8Array | null} value */
-  async setValue(_hold, value) {
+  /** @param {Hold<Grant>} hold @param {Uint8Array | null} value */
+  async setValue(hold, value) {
     if (value !== null && value.length > 1024)
       throw Object.assign(new TypeError(`${value.length} bytes`), { code: 'ERR_INVALID_ARG_VALUE' })
     await setImmediate()
     this.#server.value = value
+    this.#server.valueToken = value && hold.grant.token
   }
 
   async inspect() {
@@ -271,7 +273,7 @@ class InProcessEngine {
   }
 
   #snapshot() {
-    const { grants, queue, token, value } = this.#server
+    const { grants, queue, token, value, valueToken } = this.#server
     const row = (
       /** @type {Mode} */ mode,
       /** @type {string} */ label,
@@ -301,6 +303,7 @@ class InProcessEngine {
       capacity: 1,
       maxReaders: this.#server.maxReaders,
       value: value && new Uint8Array(value),
+      valueToken,
     }
   }
 

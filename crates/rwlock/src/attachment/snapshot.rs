@@ -20,6 +20,9 @@ use crate::sys::park;
 /// the byte locks of a file in a list, would need quadratic time: it is asked once for each
 /// process, and for this many slots in turn.
 const PROBES_OF_INSPECTION: usize = 64;
+/// How often a snapshot is taken, at most, until the lock is neither acquired nor released
+/// meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// A writer whose hold ended without a release: the protected data may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,10 @@ pub struct Snapshot {
     pub owner_died: Option<OwnerDied>,
     /// The lock's value; see [`Attachment::value`].
     pub value: Option<Vec<u8>>,
+    /// The fencing token of the write hold that set the value. If it equals `token`, that is the
+    /// hold in `holders`, or if there is no writer, the last one. `None` if there is no value, or if
+    /// the lock was acquired and released all the time while the snapshot was taken.
+    pub value_token: Option<u64>,
 }
 
 impl Attachment {
@@ -99,6 +106,28 @@ impl Attachment {
 
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
+    for _ in 1..ATTEMPTS {
+        let (snapshot, gate) = seen(segment, me);
+        if is_settled(segment, gate, snapshot.token) {
+            return snapshot;
+        }
+    }
+    let (snapshot, gate) = seen(segment, me);
+    let value_token = snapshot.value_token.filter(|_| is_settled(segment, gate, snapshot.token));
+    Snapshot { value_token, ..snapshot }
+}
+
+/// Whether the lock was neither acquired nor released since `gate` was loaded, and `last_token` is
+/// that of the writer, if there is one. It has none yet just after it took the gate, and none any
+/// more just before it frees it.
+fn is_settled(segment: &Segment, gate: Gate, last_token: u64) -> bool {
+    let of_owner = || segment.slots().get(gate.owner()).map(|slot| slot.token.load(Relaxed));
+    (gate.hold() != Some(Hold::Writing) || of_owner() == Some(last_token))
+        && segment.load_gate().tenure() == gate.tenure()
+}
+
+/// The state, and the gate that it belongs to.
+fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
     let now = park::shared(park::now());
     let next = segment.tickets().next.load(Relaxed);
     crash_point!(inspect_gate);
@@ -123,14 +152,16 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
             }
         }
         let drains = if gate.is_drained_by(index) { gate.hold() } else { None };
-        waiters.extend(requests(slot, drains, next, now).into_iter().map(|(position, waiter)| (position, own(waiter))));
+        let requests = requests(slot, drains, next, now).into_iter();
+        waiters.extend(requests.map(|((position, _), waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
     let (name, path) = match &segment.location {
         LockLocation::Named { name, .. } => (Some(name.clone()), None),
         LockLocation::File { path } => (None, Some(path.clone())),
     };
-    Snapshot {
+    let value = segment.value().get();
+    let snapshot = Snapshot {
         name,
         path,
         capacity: segment.capacity(),
@@ -139,49 +170,57 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         owner_died: owner_died(segment, gate),
-        value: segment.value().get(),
-    }
+        value_token: value.as_ref().map(|(_, token)| *token),
+        value: value.map(|(value, _)| value),
+    };
+    (snapshot, gate)
 }
 
 /// The requests of a slot, each with its position. The words of the protocol say whether there is
 /// any; the rows say more of each.
-fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<(u64, Participant)> {
+fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64, u64), Participant)> {
     crash_point!(inspect_queued);
     let queued = Queued(slot.waiting.queued.load(Relaxed));
+    // With each its position in the queue, and its place among those of the slot that have the same.
     let mut found = Vec::new();
     let (mut drain_shown, mut first_shown) = (drains.is_none(), queued.mode().is_none());
     if drain_shown && first_shown {
         return found;
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
+    let published = order_of(queued.ticket(), next);
     for row in &slot.requests.0 {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
-        let position = if request.is_skipped() {
+        let place = if request.is_skipped() {
             if drains.is_none() {
                 continue;
             }
             drain_shown = true;
-            0
-        } else if queued.mode().is_none() || is_earlier(request.ticket(), queued.ticket()) {
+            (0, 0)
+        } else if queued.mode().is_none() {
             continue; // it was granted, and its owner has not hidden it yet
+        } else if request.is_followed() {
+            (published, order_of(request.ticket(), next).saturating_add(1))
+        } else if is_earlier(request.ticket(), queued.ticket()) {
+            continue; // the same
         } else {
             first_shown |= request.ticket() == queued.ticket();
-            order_of(request.ticket(), next)
+            (order_of(request.ticket(), next), 0)
         };
         let label = Some(row.label.load()).filter(|label| !label.is_empty());
         let label = label.unwrap_or_else(|| slot.waiting.label.load());
-        found.push((position, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
+        found.push((place, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
     }
     let of_attachment = |mode, since| waiter(slot, mode, since, now);
     if !drain_shown {
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
-        found.push((0, of_attachment(Mode::Write, since)));
+        found.push(((0, 0), of_attachment(Mode::Write, since)));
     }
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
-        found.push((order_of(queued.ticket(), next), of_attachment(mode, &slot.waiting.since)));
+        found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
-    found.sort_by_key(|(position, _)| *position);
+    found.sort_by_key(|(place, _)| *place);
     let more = slot.waiting.pending.load(Relaxed).saturating_sub(found.len() as u32);
     if let Some((_, last)) = found.last_mut() {
         last.more = more;
