@@ -29,7 +29,7 @@ export interface RWLockOptions {
    * The most read holds at one time, of all processes together: 1 to 65,535; no limit by default.
    * Each read hold counts, also a nested one; upgradable and write holds do not count. The process
    * that creates the lock sets it, and `inspect().maxReaders` shows it: for another one, close the
-   * lock in every process, and remove it if it has a path. See {@link Semaphore}.
+   * lock in every process, and remove it if it has a path. See `Semaphore`.
    */
   maxReaders?: number | undefined
   /**

@@ -1,6 +1,6 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
-import { condition, forces, omits, replaces } from '../operators.js'
+import { condition, forces, omits, replaces, returns } from '../operators.js'
 import { weaker, weakerAt, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
@@ -73,7 +73,7 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer tells only the owner of the gate',
-    change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
+    change: [forces(condition('WaitQueue::notify_holders', 'keeps_out'), 'false')],
   },
   // Waiting.
   weaker('take_ticket', 'Relaxed', { survives: 'a later request gets a greater number under any ordering' }),
@@ -90,6 +90,25 @@ export const mutants = [
     name: 'unmuted',
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
     change: [replaces('block', 'self.mute()', '0')],
+  },
+  // A limit on readers: publish, then check, as without one; and the admission.
+  weaker('claim_read', 'AcqRel'),
+  weaker('admission_load', 'Relaxed'),
+  weaker('admission_check', 'Relaxed'),
+  weaker('admit', 'Relaxed'),
+  weaker('complete_load', 'Relaxed'),
+  weaker('complete_read', 'Relaxed'),
+  weaker('scan_holds', 'Relaxed'),
+  weaker('confirm_read', 'Relaxed'),
+  weaker('retract_claim', 'Relaxed'),
+  weaker('release_limited', 'AcqRel'),
+  weaker('release_limited', 'Release'),
+  weaker('release_limited', 'Relaxed'),
+  weaker('attach_claim', 'Relaxed'),
+  {
+    name: 'no notice of a read to readers',
+    breaks: 'readers are not told of a read that the limit keeps out',
+    change: [returns('SharedState::keeps_out', 'wanted.conflicts_with(held)')],
   },
   // The value.
   {

@@ -511,8 +511,15 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer that joins the queue tells only the owner of the gate',
-    change: [replaces('tell_holders', ':: (mode) == W ->', ':: false ->')],
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT && (mode) == R ->', ':: false ->')],
     bounds: 'KINDS=31 ACTS=1024',
+  },
+  {
+    name: 'no notice of a read to readers',
+    breaks: 'a reader that waits for room does not tell those that read',
+    change: [replaces('tell_holders', '|| LIMIT && (mode) == R', '')],
+    bounds: 'LIMIT=1 KINDS=11 ACTS=1024',
+    quick: true,
   },
   {
     name: 'looks before it asks',

@@ -59,7 +59,10 @@ impl Attachment {
             if !self.is_registered() {
                 self.register_reader();
             }
-        } else if !self.join_readers() && !(self.clear_blockers(Mode::Read) && self.join_readers()) {
+            if self.is_limited() {
+                self.stamp_first_read();
+            }
+        } else if !(self.join_readers() || (self.clear_blockers(Mode::Read) && self.join_readers())) {
             return Err(self.no_room());
         }
         self.stamp_read();

@@ -1,14 +1,13 @@
 //! Read holds of a lock that limits them: see `docs/design/0007-reader-limit.md`. An attachment of
 //! such a lock has [`LIMITED`] in its count of reads, so that others need no check for it.
 
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::Attachment;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::admission::next_claim;
 use crate::protocol::gate::Gate;
 use crate::protocol::slot::{Mode, Reads};
-use crate::sys::park;
 
 /// In the count of an attachment's reads: the lock limits its readers.
 pub(super) const LIMITED: u32 = 1 << 31;
@@ -51,8 +50,7 @@ impl Attachment {
             // the claim and its exchange. loom does not know that, but keeps two exchanges in order.
             self.slot().reads.swap(reads.admitted().0, SeqCst);
             if held == 0 {
-                crash_point!(stamp_read);
-                self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
+                self.stamp_first_read();
             }
         } else if held == 0 {
             self.retract_read();

@@ -195,9 +195,14 @@ impl Attachment {
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
-            crash_point!(stamp_read);
-            self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
+            self.stamp_first_read();
         }
+    }
+
+    #[inline]
+    fn stamp_first_read(&self) {
+        crash_point!(stamp_read);
+        self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
     }
 
     /// Records when the current exclusive hold began, for snapshots. Holds that were waited for,

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::attachment::{Attachment, HoldEnd};
 use crate::error::ErrorKind;
@@ -283,6 +283,19 @@ fn readers_without_a_limit_do_not_contend() {
     writer.request(Mode::Write, NO_LIMIT);
     writer.poll(park::now()).unwrap();
     assert!(holder.is_contended(Mode::Read));
+}
+
+/// The time of the read hold, and not of an earlier one.
+#[test]
+fn a_downgraded_hold_has_its_own_time() {
+    let lock = Limited::new("since", 2);
+    let a = lock.open();
+    assert!(a.try_read());
+    a.release_read();
+    a.slot().read_since.store(1, Relaxed);
+    assert!(a.try_write());
+    a.downgrade_to_read().unwrap();
+    assert_ne!(a.slot().read_since.load(Relaxed), 1);
 }
 
 #[test]
