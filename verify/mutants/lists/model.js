@@ -511,13 +511,13 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer that joins the queue tells only the owner of the gate',
-    change: [replaces('tell_holders', ':: (mode) == W || LIMIT && (mode) == R ->', ':: false ->')],
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: false ->')],
     bounds: 'KINDS=31 ACTS=1024',
   },
   {
-    name: 'no notice of a read to readers',
-    breaks: 'a reader that waits for room does not tell those that read',
-    change: [replaces('tell_holders', '|| LIMIT && (mode) == R', '')],
+    name: 'no notice to readers at their limit',
+    breaks: 'a reader that is kept out by the limit tells no other reader',
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: (mode) == W ->')],
     bounds: 'LIMIT=1 KINDS=11 ACTS=1024',
     quick: true,
   },

@@ -62,7 +62,7 @@ impl Attachment {
             if self.is_limited() {
                 self.stamp_first_read();
             }
-        } else if !(self.join_readers() || self.clear_blockers(Mode::Read) && self.join_readers()) {
+        } else if !(self.join_readers() || (self.clear_blockers(Mode::Read) && self.join_readers())) {
             return Err(self.no_room());
         }
         self.stamp_read();

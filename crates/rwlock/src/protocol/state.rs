@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use super::gate::{Gate, Hold};
 use super::reader_bitmap::Readers;
-use super::slot::{HighWater, Mode};
+use super::slot::HighWater;
 use super::value::Value;
 use super::wait_queue::WaitQueue;
 use crate::shm::layout::{GateLine, Header, Preamble, ReaderBitmap, SLOTS_OFFSET, Slot, TicketLine};
@@ -66,11 +66,6 @@ impl SharedState {
 
     pub fn is_limited(&self) -> bool {
         self.limit != 0
-    }
-
-    /// Whether a hold with mode `held` can be the reason that a request with mode `wanted` waits.
-    pub fn keeps_out(&self, held: Mode, wanted: Mode) -> bool {
-        wanted.conflicts_with(held) || (held == Mode::Read && wanted == Mode::Read && self.is_limited())
     }
 
     /// The most read holds, of a lock that has a limit.
