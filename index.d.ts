@@ -96,6 +96,9 @@ export declare const MAX_LABEL_BYTES: number
 /** The longest name, in bytes of UTF-8. */
 export declare const MAX_NAME_BYTES: number
 
+/** The greatest limit on the read holds of a lock. */
+export declare const MAX_READERS: number
+
 /** The greatest length of a lock's value, in bytes. */
 export declare const MAX_VALUE_BYTES: number
 
@@ -118,6 +121,8 @@ export interface Opening {
   name?: string
   path?: string
   capacity?: number
+  /** For a lock that is created: the most read holds of all processes. */
+  maxReaders?: number
   label: string
   thread: number
   /** For a lock that is created. `false`: its last close removes it even if a writer died. */
@@ -239,6 +244,7 @@ export interface Snapshot {
   name?: string
   path?: string
   capacity: number
+  maxReaders?: number
   token: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>

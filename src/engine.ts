@@ -81,7 +81,8 @@ export interface LockEngine<Grant = unknown> {
   tryUpgrade(hold: Hold<Grant>): Awaitable<boolean>
   /**
    * Changes the mode of a hold to a weaker one. If this throws an error with a `code`, the hold has
-   * ended.
+   * ended, except for `ERR_LOCK_BUSY`: the lock limits its readers, and there is no room for one
+   * more, so the hold stays upgradable.
    */
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
   /** Whether somebody waits whom the hold keeps out. A hint. */

@@ -132,7 +132,7 @@ export function coded(code: string, message: string): Error {
  * For a method that was taken from its object, as in `promise.finally(guard.release)`. Like Node's
  * `ERR_INVALID_THIS`.
  */
-export function invalidThis(object: 'guard' | 'lock', method: string): Error {
+export function invalidThis(object: 'guard' | 'lock' | 'semaphore', method: string): Error {
   return coded(
     'ERR_INVALID_THIS',
     `${method}() was called without its ${object}: pass a function that calls it, () => ${object}.${method}()`,

@@ -70,6 +70,19 @@ const FOUND_BY = {
   'arguments are not checked': [
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
+  'the limit on readers is ignored': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: reads that wait are granted in their order, one for each release',
+    'limit: a reader is told of a read that the limit keeps out',
+  ],
+  'the limit on readers is one less': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: inspect() shows the limit that the creator of the lock has set',
+  ],
+  'a downgrade without room ends the hold': [
+    'limit: an upgradable hold becomes a read hold only if there is room, and else stays upgradable',
+  ],
+  'inspect() shows no limit': ['limit: inspect() shows the limit that the creator of the lock has set'],
   'contended is false': [
     'contention: a hold is contended while a request waits that it keeps out, and by no other',
   ],

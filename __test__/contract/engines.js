@@ -5,10 +5,11 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
- *   with 0 for strict order; `contention`: holders learn that somebody waits; `processes`: other processes can open the lock; `threads`: worker
- *   threads can, each as an owner of its own
+ *   with 0 for strict order; `contention`: holders learn that somebody waits; `limit`: the option
+ *   `maxReaders`; `processes`: other processes can open the lock; `threads`: worker threads can,
+ *   each as an owner of its own
  */
 
 /**
@@ -34,6 +35,7 @@ const ENGINES = [
       'ownerDied',
       'value',
       'contention',
+      'limit',
       'sync',
       'fairness',
       'processes',
@@ -45,7 +47,7 @@ const ENGINES = [
     name: 'in process',
     module: new URL('./engines/in-process.js', import.meta.url),
     refs: { name: () => randomUUID() },
-    capabilities: ['upgradable', 'value', 'contention'],
+    capabilities: ['upgradable', 'value', 'contention', 'limit'],
     exitDetection: 0,
   },
 ]

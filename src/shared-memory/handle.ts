@@ -255,9 +255,10 @@ export class Handle implements LockEngine<number> {
     try {
       binding.downgrade(this.attachment, to)
     } catch (error) {
-      if ((error as LockError).code === undefined) {
-        this.exclusive = exclusive // no stack was left for the call: nothing has changed
-        throw error
+      const { code } = error as LockError
+      if (code === undefined || code === 'ERR_LOCK_BUSY') {
+        this.exclusive = exclusive // nothing has changed: no stack was left, or the limit is reached
+        throw code === undefined ? error : translate(error)
       }
       hold.ended = true
       hold.extras?.shown?.drop()

@@ -13,12 +13,14 @@ import { translated } from './translate.js'
 export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOptions | undefined): Handle {
   const location = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
   const checked = checkOpenOptions(options)
-  const { capacity, fairness = binding.DEFAULT_FAIRNESS, nestedReads, label, durable = true } = checked
+  const { capacity, maxReaders, nestedReads, label, durable = true } = checked
+  const { fairness = binding.DEFAULT_FAIRNESS } = checked
   const attempt = (last: boolean) =>
     translated(() =>
       binding.open(copy.number, lock, {
         ...location,
         ...(capacity !== undefined && { capacity }),
+        ...(maxReaders !== undefined && { maxReaders }),
         label: label ?? process.title,
         thread: threadId,
         durable,

@@ -378,7 +378,7 @@ pub const SCENARIOS: &[Scenario] = &[
     path("limited-downgrade-upgradable", "v open limit=1\n b open\n ! upgradable, down-read, release"),
     path(
         "limited-downgrade-refused",
-        "a open limit=1, read\n v open, upgradable\n b open\n ! down-read =timeout, release",
+        "a open limit=1, read\n v open, upgradable\n b open\n ! down-read =busy, release",
     ),
     path(
         "limited-meets-reader",

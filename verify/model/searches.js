@@ -91,6 +91,8 @@ export const full = [
   { name: 'limit, any, a death', bounds: 'LIMIT=1 KINDS=44 DEATHS=1' },
   { name: 'limit, a stop', bounds: 'LIMIT=1 KINDS=31 ACTS=13 STOPS=1' },
   { name: 'limit, three, a stop', bounds: 'LIMIT=2 N=3 KINDS=111 STOPS=1' },
+  { name: 'limit, notices', bounds: 'LIMIT=1 KINDS=11 ACTS=1024' },
+  { name: 'limit, notices, a death in a call', bounds: 'LIMIT=1 KINDS=11 ACTS=1024 DEATHS=1 CALLS' },
   { name: 'limit, reused', bounds: 'LIMIT=1 BORN=1 KINDS=111 DROP' },
   { name: 'limit, reused, a death', bounds: 'LIMIT=1 BORN=1 KINDS=111 DEATHS=1' },
   { name: 'limit, notices, three for two', bounds: 'LIMIT=2 N=3 KINDS=111 ACTS=1024' },

@@ -13,6 +13,7 @@ import { RWLock } from 'process-rwlock'
  *   run?: (lock: any, mode: Mode, fn: any, options: any) => Promise<any>
  *   tryTo?: (lock: any, mode: Mode) => any
  *   options?: (options: any) => any
+ *   opening?: (options: any) => any
  * }} Fault
  *   `lock` and `guard` give members that replace the original ones; the others replace an
  *   operation. All get the correct lock.
@@ -232,6 +233,26 @@ const FAULTS = {
         timeout: Number.isFinite(options.timeout) ? Math.max(options.timeout, 0) : undefined,
       },
   },
+  'the limit on readers is ignored': { opening: without('maxReaders') },
+  'the limit on readers is one less': {
+    opening: (options) =>
+      options?.maxReaders > 1 ? { ...options, maxReaders: options.maxReaders - 1 } : options,
+  },
+  'a downgrade without room ends the hold': {
+    guard: (guard) => ({
+      downgrade(to) {
+        try {
+          guard.downgrade(to)
+        } catch (error) {
+          guard.release()
+          throw error
+        }
+      },
+    }),
+  },
+  'inspect() shows no limit': {
+    lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), maxReaders: null }) }),
+  },
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
   'contended is false': { guard: () => ({ contended: false }) },
   'inspect() shows no contention': {
@@ -282,7 +303,7 @@ const {
  * @param {any} [options]
  */
 export function open(ref, options) {
-  const lock = new RWLock(ref, options)
+  const lock = new RWLock(ref, fault.opening?.(options) ?? options)
   const broken = (guard) => guard && (guardMembers ? withMembers(guard, guardMembers(guard, lock)) : guard)
   const changed = fault.options ?? ((options) => options)
   /** @type {Record<string | symbol, unknown>} */

@@ -12,15 +12,16 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, client: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
 const servers = new Map()
 
-/** @param {string} name @returns {Server} */
-function serverOf(name) {
+/** @param {string} name @param {number | null} maxReaders the limit of a new lock @returns {Server} */
+function serverOf(name, maxReaders) {
   const server = servers.get(name) ?? {
+    maxReaders,
     token: 0n,
     value: null,
     valueToken: null,
@@ -32,13 +33,15 @@ function serverOf(name) {
   return server
 }
 
-/** @param {Mode} mode @param {Iterable<Grant>} grants */
-function isGrantable(mode, grants) {
+/** @param {Mode} mode @param {Grant[]} grants @param {number | null} maxReaders */
+function isGrantable(mode, grants, maxReaders) {
   for (const held of grants) {
     if (mode === WRITE || held.mode === WRITE || (mode === UPGRADABLE && held.mode === UPGRADABLE))
       return false
   }
-  return true
+  return (
+    mode !== READ || maxReaders === null || grants.filter((held) => held.mode === READ).length < maxReaders
+  )
 }
 
 /** @param {string} code @param {string} message @param {object[]} [holders] @returns {LockError} */
@@ -103,13 +106,13 @@ class InProcessEngine {
   /** Also the name of the client: see `waitGraph`. */
   #label
 
-  /** @param {string} name @param {{ label?: string }} [options] */
-  constructor(name, { label = 'in process' } = {}) {
+  /** @param {string} name @param {{ label?: string, maxReaders?: number }} [options] */
+  constructor(name, { label = 'in process', maxReaders } = {}) {
     this.#label = label
     this.location = { name }
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
-    this.#server = serverOf(name)
+    this.#server = serverOf(name, maxReaders ?? null)
   }
 
   get client() {
@@ -124,7 +127,7 @@ class InProcessEngine {
   async tryAcquire(lock, mode, label) {
     await setImmediate()
     this.assertOpen()
-    return isGrantable(mode, this.#server.grants) ? this.#hold(lock, this.#grant(mode, label)) : null
+    return this.#isGrantable(mode) ? this.#hold(lock, this.#grant(mode, label)) : null
   }
 
   /** @param {Request} request */
@@ -175,12 +178,20 @@ class InProcessEngine {
     if (index !== -1) queue.splice(index, 1)
   }
 
+  /** @param {Mode} mode @param {Grant} [instead] a hold that ends with it */
+  #isGrantable(mode, instead) {
+    const { grants, maxReaders } = this.#server
+    const others = [...grants].filter((grant) => grant !== instead)
+    return isGrantable(mode, others, maxReaders)
+  }
+
   /** Whether a request waits that a hold in that mode keeps out. @param {Mode} mode */
   #keepsOut(mode) {
     const held = { mode, token: 0n, label: '', client: '', since: 0 }
+    const limit = this.#server.maxReaders && 1
     return this.#server.queue.some(
       ({ request }) =>
-        !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held]),
+        !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held], limit),
     )
   }
 
@@ -216,13 +227,7 @@ class InProcessEngine {
     for (let first = queue[0]; first !== undefined; first = queue[0]) {
       const { request, engine } = first
       const before = request.upgrade?.grant
-      if (
-        !isGrantable(
-          request.mode,
-          [...grants].filter((grant) => grant !== before),
-        )
-      )
-        return
+      if (!this.#isGrantable(request.mode, before)) return
       engine.cancel(request)
       if (before !== undefined) grants.delete(before)
       const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
@@ -274,8 +279,7 @@ class InProcessEngine {
   async tryUpgrade(hold) {
     await setImmediate()
     const { grants } = this.#server
-    const others = [...grants].filter((grant) => grant !== hold.grant)
-    if (!isGrantable(WRITE, others)) return false
+    if (!this.#isGrantable(WRITE, hold.grant)) return false
     grants.delete(hold.grant)
     hold.grant = this.#grant(WRITE, hold.grant.label)
     hold.held = WRITE
@@ -286,6 +290,9 @@ class InProcessEngine {
   /** @param {Hold<Grant>} hold @param {Exclude<Mode, 3>} to */
   async downgrade(hold, to) {
     await setImmediate()
+    if (hold.held === UPGRADABLE && !this.#isGrantable(READ)) {
+      throw lockError('ERR_LOCK_BUSY', `all read holds of ${this.text} are in use: this one stays upgradable`)
+    }
     hold.held = to
     hold.grant.mode = to
     this.advance()
@@ -345,6 +352,7 @@ class InProcessEngine {
       token,
       ownerDied: null,
       capacity: 1,
+      maxReaders: this.#server.maxReaders,
       value: value && new Uint8Array(value),
       valueToken,
     }
@@ -366,7 +374,7 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string }} [options]
+ * @param {{ label?: string, maxReaders?: number }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
 export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))

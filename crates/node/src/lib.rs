@@ -49,6 +49,9 @@ pub const DEFAULT_CAPACITY: u32 = process_rwlock::DEFAULT_CAPACITY;
 /// The greatest capacity of a lock.
 #[napi]
 pub const MAX_CAPACITY: u32 = process_rwlock::MAX_CAPACITY;
+/// The greatest limit on the read holds of a lock.
+#[napi]
+pub const MAX_READERS: u32 = process_rwlock::MAX_READERS;
 /// How long newcomers may overtake a waiter by default, in ms.
 #[napi]
 pub const DEFAULT_FAIRNESS: f64 = process_rwlock::DEFAULT_FAIRNESS.as_nanos() as f64 / 1e6;
@@ -180,6 +183,8 @@ pub struct Opening {
     pub name: Option<String>,
     pub path: Option<String>,
     pub capacity: Option<u32>,
+    /// For a lock that is created: the most read holds of all processes.
+    pub max_readers: Option<u32>,
     pub label: String,
     pub thread: u32,
     /// For a lock that is created. `false`: its last close removes it even if a writer died.
@@ -198,7 +203,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
     let options = Options {
         capacity: opening.capacity,
-        max_readers: None,
+        max_readers: opening.max_readers,
         label: opening.label,
         thread: opening.thread,
         transient: !opening.durable,

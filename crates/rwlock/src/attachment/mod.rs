@@ -138,14 +138,6 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// Fails if the lock was created with a limit on readers other than `asked`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Incompatible`].
-    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
-        self.segment.check_max_readers(asked)
-    }
-
     /// A constant base for this attachment's tokens. It is near enough that the difference is a
     /// small number.
     #[must_use]
@@ -203,9 +195,14 @@ impl Attachment {
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
-            crash_point!(stamp_read);
-            self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
+            self.stamp_first_read();
         }
+    }
+
+    #[inline]
+    fn stamp_first_read(&self) {
+        crash_point!(stamp_read);
+        self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
     }
 
     /// Records when the current exclusive hold began, for snapshots. Holds that were waited for,
