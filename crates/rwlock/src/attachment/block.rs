@@ -169,7 +169,7 @@ impl Attachment {
         if drain.upgrade {
             pending.drain = Some(drain);
         } else {
-            pending.requests.push_front(drain.request);
+            pending.requests.insert(drain.request);
         }
     }
 

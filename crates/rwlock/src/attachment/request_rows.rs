@@ -29,7 +29,7 @@ impl Attachment {
         let drain = drain.as_ref().map(|drain| (&drain.request, drain.claimed));
         let first = drain.into_iter().chain(requests.iter().map(|request| (request, false))).take(REQUEST_ROWS);
         let first: Vec<(&Request, bool)> = first.collect();
-        for (row, shown) in slot.requests.0.iter().zip(rows.iter_mut()) {
+        for (row, shown) in slot.requests.rows.iter().zip(rows.iter_mut()) {
             if shown.is_some_and(|shown| first.iter().all(|&(request, drains)| (request.id, drains) != shown)) {
                 crash_point!(hide_request);
                 row.request.store(Queued::NONE.0, Relaxed);
@@ -42,7 +42,7 @@ impl Attachment {
                 && let Some(free) = rows.iter().position(Option::is_none)
             {
                 let label = labels.get(&request.id).map_or("", String::as_str);
-                self.show_request(&slot.requests.0[free], request, drains, label);
+                self.show_request(&slot.requests.rows[free], request, drains, label);
                 rows[free] = shown;
             }
         }

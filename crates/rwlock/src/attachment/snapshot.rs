@@ -154,7 +154,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<(u64,
         return found;
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
-    for row in &slot.requests.0 {
+    for row in &slot.requests.rows {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
         let position = if request.is_skipped() {
