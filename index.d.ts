@@ -203,6 +203,7 @@ export interface Snapshot {
   waiters: Array<Waiter>
   ownerDied?: OwnerDied
   value?: Uint8Array
+  valueToken?: bigint
 }
 
 /** Why a request was not granted in time. */

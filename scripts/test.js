@@ -1,6 +1,6 @@
 // npm test: the tests of the crates, then the ava suite on every supported Node.js.
 import { delimiter, dirname } from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
+import { inspect, stripVTControlCharacters } from 'node:util'
 import { readArguments, usageError } from './lib/arguments.js'
 import { MAJORS, nodeOf } from './lib/node-versions.js'
 import { attempt, endLike, SIGNALS } from './lib/run.js'
@@ -34,11 +34,14 @@ if (only !== undefined && only !== 'ava' && only !== 'cargo') {
 if (isPart && only === 'cargo') usageError('Files and --match are for ava; for cargo: cargo test NAME', HELP)
 
 const total = { passed: 0, failed: 0 }
+/** What failed, in order: shown again at the end, where it is found without a search. @type {string[]} */
+const failures = []
 if (only !== 'ava') await cargo()
 if (only !== 'cargo') {
   await setup({ testkit: true, profile: isPart && !values.release ? 'dev' : 'release' })
   for (const major of majors()) await ava(major)
 }
+for (const failure of failures) console.log(`\nfailed: ${failure}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed > 0 ? 1 : 0
 
@@ -65,20 +68,21 @@ async function cargo() {
   const code = await suite('cargo test', 'cargo', ['test', '--workspace', '--no-fail-fast'], {
     onOutput: (chunk) => (output += chunk),
   })
-  const summaries = stripVTControlCharacters(output).matchAll(
-    /^test result: \w+\. (\d+) passed; (\d+) failed/gm,
-  )
+  const plain = stripVTControlCharacters(output)
+  const summaries = plain.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)
+  for (const [, name] of plain.matchAll(/^test (.+) \.\.\. FAILED$/gm)) failures.push(`cargo test: ${name}`)
   let passed = 0
   let failed = 0
   for (const [, itsPassed, itsFailed] of summaries) {
     passed += Number(itsPassed)
     failed += Number(itsFailed)
   }
-  count(code, passed, failed)
+  count('cargo test', code, passed, failed)
 }
 
 /** @param {string} major */
 async function ava(major) {
+  const title = `ava on Node.js ${major}`
   const node = await nodeOf(major)
   // Tests start "node", which has to be the version under test, too.
   const env = { ...process.env, PATH: dirname(node) + delimiter + process.env.PATH }
@@ -91,16 +95,20 @@ async function ava(major) {
   const parser = new Parser()
   /** @type {Promise<import('tap-parser').FinalResults>} */
   const finished = new Promise((resolve) => parser.once('complete', resolve))
-  const code = await suite(`ava on Node.js ${major}`, node, args, {
+  const code = await suite(title, node, args, {
     env,
     onOutput: (chunk) => parser.write(chunk.toString()),
   })
   parser.end()
-  const { count: run, pass, fail, todo, skip, plan } = await finished
+  const { count: run, pass, fail, todo, skip, plan, failures: failed } = await finished
+  for (const { name, todo, diag } of failed) {
+    if (!todo) failures.push(`${title}: ${name}\n${inspect(diag, { depth: 4 })}`)
+  }
   // The plan has the tests that never ran, too, such as those after a crash.
   const missing = Math.max(0, (plan.end ?? run) - run)
+  if (missing > 0) failures.push(`${title}: ${missing} tests did not run`)
   // TAP has a skipped test as "ok", and one that is still to be written as "not ok".
-  count(code, pass - skip, fail - todo + missing)
+  count(title, code, pass - skip, fail - todo + missing)
 }
 
 /**
@@ -125,13 +133,15 @@ async function suite(title, command, args, { onOutput, ...options }) {
 }
 
 /**
+ * @param {string} title
  * @param {number | null} code
  * @param {number} passed
  * @param {number} failed
  */
-function count(code, passed, failed) {
+function count(title, code, passed, failed) {
   total.passed += passed
   // A suite that fails without a failed test (it did not compile, it crashed) counts as one
   // failure.
   total.failed += code === 0 ? failed : Math.max(failed, 1)
+  if (code !== 0 && failed === 0) failures.push(`${title} ended with code ${code}`)
 }

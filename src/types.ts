@@ -155,6 +155,12 @@ export interface LockSnapshot {
    * it in base64.
    */
   value: Uint8Array | null
+  /**
+   * The fencing token of the write hold that set the value. If it equals `token`, that is the writer
+   * among the holders; without one, the last writer. `null` if there is no value, or if the lock was
+   * acquired and released all the time while the snapshot was taken.
+   */
+  valueToken: bigint | null
 }
 
 /**

@@ -52,6 +52,7 @@ const FOUND_BY = {
   'a value is stored at the release': [
     'value: a value is visible to those who hold nothing while the write hold lasts',
   ],
+  'a value is always that of the last write hold': ['value: inspect() says which write hold set the value'],
   'a death is reported once': [
     'owner-died: ownerDied is reported to readers, upgradables, writers and inspect(), in every process',
   ],

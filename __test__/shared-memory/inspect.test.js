@@ -22,6 +22,7 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
     ownerDied: null,
     capacity: DEFAULT_CAPACITY,
     value: null,
+    valueToken: null,
   })
   t.is(typeof token, 'bigint')
 })
@@ -29,7 +30,15 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
 test('inspect() of a lock by path shows the path instead of the name', (t) => {
   const path = join(tempDir(t), 'x.lock')
   const { token, ...seen } = openLock(t, { path }, { capacity: 9 }).inspect()
-  t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9, value: null })
+  t.deepEqual(seen, {
+    path,
+    holders: [],
+    waiters: [],
+    ownerDied: null,
+    capacity: 9,
+    value: null,
+    valueToken: null,
+  })
   t.is(typeof token, 'bigint')
 })
 

@@ -80,7 +80,7 @@ export class Actor {
       else if (kind < 11) await this.#withFunction(dice, mode)
       else if (kind < 15) await this.#try(dice, mode)
       else if (kind < 18) await this.#sync(dice, dice.pick(['read', 'write']))
-      else if (kind < 19) this.#lock.inspect()
+      else if (kind < 19) this.#look(() => this.#lock.inspect().value)
       else if (dice.chance(0.3)) this.#reopen(dice)
       await this.#pause(dice)
       if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
@@ -267,6 +267,7 @@ export class Actor {
   /** @param {Dice} dice @param {Held} held */
   async #read(dice, held) {
     const canary = this.#recorder.canary()
+    if (dice.chance(0.3)) this.#look(() => held.guard.value)
     await this.#pause(dice)
     if (!held.ended) this.#recorder.checkCanary(canary)
   }
@@ -276,6 +277,7 @@ export class Actor {
     const rest = dice.below(this.#recorder.steps)
     for (let step = 0; step < this.#recorder.steps; step++) {
       if (step === rest) {
+        this.#setValue(dice, held)
         if (dice.chance(0.001)) {
           this.#recorder.ends()
           process.exit(0)
@@ -284,6 +286,22 @@ export class Actor {
       }
       this.#recorder.writeCanary(step, held.guard.token)
     }
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  #setValue(dice, held) {
+    for (let i = dice.below(4); i > 1; i--) {
+      const { op, value } = this.#recorder.setValue(held.id, dice.chance(0.06))
+      held.guard.setValue(value ?? null)
+      this.#recorder.done(op)
+    }
+    if (dice.chance(0.3)) this.#look(() => held.guard.value)
+  }
+
+  /** @param {() => Uint8Array | null} value */
+  #look(value) {
+    const op = this.#recorder.look()
+    this.#recorder.saw(op, value())
   }
 
   /** @param {Dice} dice */

@@ -154,6 +154,14 @@ const FAULTS = {
       }
     },
   },
+  'a value is always that of the last write hold': {
+    lock: (lock) => ({
+      inspect: () => {
+        const snapshot = lock.inspect()
+        return { ...snapshot, valueToken: snapshot.value && snapshot.token }
+      },
+    }),
+  },
   'a death is reported once': {
     guard: (guard) => ({ ownerDied: guard.ownerDied && deaths++ === 0 ? guard.ownerDied : null }),
   },

@@ -12,7 +12,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -23,6 +23,7 @@ function serverOf(name) {
   const server = servers.get(name) ?? {
     token: 0n,
     value: null,
+    valueToken: null,
     grants: new Set(),
     queue: [],
     notices: new Map(),
@@ -250,12 +251,13 @@ class InProcessEngine {
     return this.#server.value && new Uint8Array(this.#server.value)
   }
 
-  /** @param {Hold<Grant>} _hold @param {Uint8Array | null} value */
-  async setValue(_hold, value) {
+  /** @param {Hold<Grant>} hold @param {Uint8Array | null} value */
+  async setValue(hold, value) {
     if (value !== null && value.length > 1024)
       throw Object.assign(new TypeError(`${value.length} bytes`), { code: 'ERR_INVALID_ARG_VALUE' })
     await setImmediate()
     this.#server.value = value
+    this.#server.valueToken = value && hold.grant.token
   }
 
   async inspect() {
@@ -264,7 +266,7 @@ class InProcessEngine {
   }
 
   #snapshot() {
-    const { grants, queue, token, value } = this.#server
+    const { grants, queue, token, value, valueToken } = this.#server
     const row = (
       /** @type {Mode} */ mode,
       /** @type {string} */ label,
@@ -293,6 +295,7 @@ class InProcessEngine {
       ownerDied: null,
       capacity: 1,
       value: value && new Uint8Array(value),
+      valueToken,
     }
   }
 

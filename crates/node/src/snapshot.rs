@@ -54,6 +54,7 @@ pub struct Snapshot {
     pub waiters: Vec<Waiter>,
     pub owner_died: Option<OwnerDied>,
     pub value: Option<Uint8Array>,
+    pub value_token: Option<BigInt>,
 }
 
 impl From<process_rwlock::OwnerDied> for OwnerDied {
@@ -94,6 +95,7 @@ impl From<process_rwlock::Snapshot> for Snapshot {
             waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
             owner_died: snapshot.owner_died.map(Into::into),
             value: snapshot.value.map(Into::into),
+            value_token: snapshot.value_token.map(Into::into),
         }
     }
 }

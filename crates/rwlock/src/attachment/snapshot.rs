@@ -20,6 +20,9 @@ use crate::sys::park;
 /// the byte locks of a file in a list, would need quadratic time: it is asked once for each
 /// process, and for this many slots in turn.
 const PROBES_OF_INSPECTION: usize = 64;
+/// How often a snapshot is taken, at most, until the lock is neither acquired nor released
+/// meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// A writer whose hold ended without a release: the protected data may be half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,10 @@ pub struct Snapshot {
     pub owner_died: Option<OwnerDied>,
     /// The lock's value; see [`Attachment::value`].
     pub value: Option<Vec<u8>>,
+    /// The fencing token of the write hold that set the value. If it equals `token`, that is the
+    /// hold in `holders`, or if there is no writer, the last one. `None` if there is no value, or if
+    /// the lock was acquired and released all the time while the snapshot was taken.
+    pub value_token: Option<u64>,
 }
 
 impl Attachment {
@@ -99,6 +106,28 @@ impl Attachment {
 
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
+    for _ in 1..ATTEMPTS {
+        let (snapshot, gate) = seen(segment, me);
+        if is_settled(segment, gate, snapshot.token) {
+            return snapshot;
+        }
+    }
+    let (snapshot, gate) = seen(segment, me);
+    let value_token = snapshot.value_token.filter(|_| is_settled(segment, gate, snapshot.token));
+    Snapshot { value_token, ..snapshot }
+}
+
+/// Whether the lock was neither acquired nor released since `gate` was loaded, and `last_token` is
+/// that of the writer, if there is one. It has none yet just after it took the gate, and none any
+/// more just before it frees it.
+fn is_settled(segment: &Segment, gate: Gate, last_token: u64) -> bool {
+    let of_owner = || segment.slots().get(gate.owner()).map(|slot| slot.token.load(Relaxed));
+    (gate.hold() != Some(Hold::Writing) || of_owner() == Some(last_token))
+        && segment.load_gate().tenure() == gate.tenure()
+}
+
+/// The state, and the gate that it belongs to.
+fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
     let now = park::shared(park::now());
     let next = segment.tickets().next.load(Relaxed);
     crash_point!(inspect_gate);
@@ -130,7 +159,8 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         LockLocation::Named { name, .. } => (Some(name.clone()), None),
         LockLocation::File { path } => (None, Some(path.clone())),
     };
-    Snapshot {
+    let value = segment.value().get();
+    let snapshot = Snapshot {
         name,
         path,
         capacity: segment.capacity(),
@@ -139,8 +169,10 @@ pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         owner_died: owner_died(segment, gate),
-        value: segment.value().get(),
-    }
+        value_token: value.as_ref().map(|(_, token)| *token),
+        value: value.map(|(value, _)| value),
+    };
+    (snapshot, gate)
 }
 
 /// The requests of a slot, each with its position. The words of the protocol say whether there is

@@ -137,6 +137,7 @@ mod tests {
             waiters,
             owner_died: None,
             value: None,
+            value_token: None,
         }
     }
 

@@ -140,8 +140,10 @@ pub(crate) struct ValueArea {
     /// The stamp that each buffer was filled for.
     pub stamps: [AtomicU64; 2],
     pub checksums: [AtomicU64; 2],
+    /// The fencing tokens of the write holds that filled them.
+    pub tokens: [AtomicU64; 2],
     /// Stays zero: the buffers begin on a line of their own.
-    pub reserved: [InfoU64; 11],
+    pub reserved: [InfoU64; 9],
     pub buffers: [[AtomicU64; VALUE_WORDS]; 2],
 }
 
@@ -156,6 +158,7 @@ impl Default for ValueArea {
             stamp: AtomicU64::default(),
             stamps: Default::default(),
             checksums: Default::default(),
+            tokens: Default::default(),
             reserved: Default::default(),
             buffers: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::default())),
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
-use super::{Rule, exclusion, owner_died, recovery, tokens, tries, waiting};
+use super::{Rule, exclusion, owner_died, recovery, tokens, tries, value, waiting};
 
 use Mode::{Read, Upgradable, Write};
 
@@ -74,6 +74,25 @@ impl Story {
     fn refused(&mut self, actor: u32, (asked, done): (u64, u64), mode: Mode) {
         let op = self.invoke(actor, asked, What::Acquire, mode, Way::Try, None);
         self.returned(actor, done, op, Outcome::Refused, 0, None);
+    }
+
+    /// Sets value number `number`, in a write hold of that time.
+    fn set(&mut self, actor: u32, (from, to): (u64, u64), number: u64) {
+        let hold = self.take(actor, (from, from), Write, number, None);
+        let op = self.set_begins(actor, from, hold, number);
+        self.returned(actor, to, op, Outcome::Granted, 0, None);
+        self.release(actor, (to, to), hold);
+    }
+
+    fn set_begins(&mut self, actor: u32, ms: u64, hold: u32, number: u64) -> u32 {
+        let op = self.invoke(actor, ms, What::SetValue, Write, Way::Try, Some(hold));
+        self.logs.get_mut(&actor).unwrap().last_mut().unwrap().token = number;
+        op
+    }
+
+    fn look(&mut self, actor: u32, (from, to): (u64, u64), number: u64) {
+        let op = self.invoke(actor, from, What::Look, Read, Way::Try, None);
+        self.returned(actor, to, op, Outcome::Granted, number, None);
     }
 
     fn signal(&mut self, actor: u32, kind: Kind, ms: u64) {
@@ -501,6 +520,91 @@ fn no_request_waits_for_ever() {
     };
     is_fine(waiting::check, tell(14_000));
     is_a_violation(waiting::check, tell(16_000));
+}
+
+// ---- value
+
+#[test]
+fn a_look_finds_what_was_set_last_or_is_being_set() {
+    let tell = |times, number| {
+        move |story: &mut Story| {
+            story.set(1, (10, 20), 7);
+            story.set(2, (30, 40), 8);
+            story.look(3, times, number);
+        }
+    };
+    for (times, right) in [
+        ((1, 2), &[0][..]),
+        ((1, 15), &[0, 7]),
+        ((12, 15), &[0, 7]),
+        ((25, 26), &[7]),
+        ((15, 35), &[0, 7, 8]),
+        ((25, 35), &[7, 8]),
+        ((45, 46), &[8]),
+    ] {
+        for number in [0, 7, 8, 9] {
+            if right.contains(&number) {
+                is_fine(value::check, tell(times, number));
+            } else {
+                is_a_violation(value::check, tell(times, number));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_look_finds_an_older_value_than_an_earlier_one() {
+    let tell = |first, second| {
+        move |story: &mut Story| {
+            story.set(1, (10, 40), 7);
+            story.look(2, (20, 21), first);
+            story.look(3, (30, 31), second);
+        }
+    };
+    is_fine(value::check, tell(0, 7));
+    is_fine(value::check, tell(7, 7));
+    is_a_violation(value::check, tell(7, 0));
+}
+
+#[test]
+fn a_change_whose_process_died_has_an_effect_or_none() {
+    let tell = |first, second, third| {
+        move |story: &mut Story| {
+            story.set(1, (10, 11), 7);
+            let hold = story.take(2, (12, 12), Write, 8, None);
+            story.set_begins(2, 13, hold, 8);
+            story.kill(2, 15, 16);
+            story.look(3, (20, 21), first);
+            story.look(3, (22, 23), second);
+            story.set(1, (30, 31), 9);
+            story.look(3, (40, 41), third);
+        }
+    };
+    is_fine(value::check, tell(7, 7, 9));
+    is_fine(value::check, tell(8, 8, 9));
+    is_a_violation(value::check, tell(8, 7, 9));
+    is_a_violation(value::check, tell(7, 0, 9));
+    is_a_violation(value::check, tell(7, 7, 8));
+}
+
+#[test]
+fn no_value_may_be_set_several_times() {
+    let tell = |looks: [u64; 3]| {
+        move |story: &mut Story| {
+            story.set(1, (10, 11), 7);
+            story.set(1, (20, 21), 0);
+            story.set(1, (30, 31), 8);
+            story.set(1, (40, 50), 0);
+            for (ms, number) in [25, 35, 45].into_iter().zip(looks) {
+                story.look(2, (ms, ms + 1), number);
+            }
+            story.look(2, (55, 56), 0);
+        }
+    };
+    is_fine(value::check, tell([0, 8, 0]));
+    is_fine(value::check, tell([0, 8, 8]));
+    is_a_violation(value::check, tell([0, 0, 0]));
+    is_a_violation(value::check, tell([7, 8, 8]));
 }
 
 // ---- figures
