@@ -23,6 +23,7 @@ const CAPABILITIES: EngineCapabilities = {
   ownerDied: true,
   value: true,
   contention: true,
+  steal: true,
 }
 
 /** Every open handle of this copy of the library, by its number. */
@@ -130,8 +131,10 @@ export class Handle implements LockEngine<number> {
       request.id =
         again !== null
           ? this.#yield(again, key, timeout, label)
-          : upgrade === null
-            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
+          : request.steal
+            ? binding.requestSteal(copy.number, key, attachment, timeout, label)
+            : upgrade === null
+              ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
             : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
@@ -262,6 +265,13 @@ export class Handle implements LockEngine<number> {
     hold.extras?.shown?.drop()
     if (hold.held === READ) this.#releaseRead()
     else this.#releaseExclusive(end)
+  }
+
+  /** A hold that was made, and that gets no grant: no longer counted. */
+  protected forgetHold(hold: Hold<number>): void {
+    hold.extras?.shown?.drop()
+    if (hold.held === READ) this.reads--
+    else this.exclusive = 0
   }
 
   #releaseRead(): void {

@@ -180,7 +180,8 @@ int   gate = 0;
 byte  last_token = 1;
 #if STEALS > 0
 byte  tickets = 8;
-#define STEAL_TICKET(tick) ((tick) - 7)           /* before all that are no steals */
+#define STEAL_TICKET(tick) ((tick) - 8)           /* before all that are no steals */
+#define EVICTED_TICKET 7                          /* after the steals, and before the others */
 #else
 byte  tickets = 1;
 #endif
@@ -1392,6 +1393,13 @@ inline claim_for_steal() {
      :: else
      fi;
      if
+     :: ok && MODE(g) == DRAINING ->
+        v = OWNER(g);
+        any = in_try[v];                                                             /* crash point: skip_load_in_try */
+        w = queued[v]                                                                /* crash point: evict_load */
+     :: else
+     fi;
+     if
      :: ok ->
         atomic {                                                                     /* crash point: claim_gate */
           if
@@ -1400,9 +1408,16 @@ inline claim_for_steal() {
           fi
         };
         if
-        :: ok && MODE(g) == DRAINING -> v = OWNER(g); wake_up(v); break              /* crash point: evict */
+        :: ok && MODE(g) == DRAINING ->
+           if
+           :: !any ->
+              q2 = W | (GENERATION(reads[v]) << 5) | (EVICTED_TICKET << 7);          /* crash point: evict_generation */
+              atomic { if :: queued[v] == w -> queued[v] = q2 :: else fi; q2 = 0 }   /* crash point: evict_queue */
+           :: else -> any = 0
+           fi;
+           wake_up(v); break                                                         /* crash point: evict */
         :: ok && MODE(g) != DRAINING -> break
-        :: else
+        :: else -> any = 0
         fi
      :: else -> break
      fi
@@ -1525,7 +1540,13 @@ inline publish_head() {                                                         
      atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
      if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0; FORGET_NOTICE } :: else fi;          /* crash point: publish_back */
      q2 = 0
+#if STEALS > 0
+  :: !want && !published ->
+     atomic { q2 = queued[s]; ok = q2 != 0; q2 = 0 };                                /* crash point: publish_load */
+     if :: ok -> queued[s] = 0; wake_next(s); ok = 1 :: else fi                      /* crash point: publish_back */
+#else
   :: !want && !published -> ok = 0
+#endif
   :: want && want != published ->
      atomic { published = want; late[s] = IS_STRICT; closes[s] = 0; due = IS_STRICT }; /* crash point: publish_times */
      queued[s] = QUEUED(want, ticket) | FOLLOWS;                                     /* crash point: publish */

@@ -12,7 +12,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode>, engines: Set<InProcessEngine> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -27,6 +27,7 @@ function serverOf(name) {
     grants: new Set(),
     queue: [],
     notices: new Map(),
+    engines: new Set(),
   }
   servers.set(name, server)
   return server
@@ -46,7 +47,7 @@ const lockError = (code, message, holders) => new /** @type {any} */ (LockError)
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
+  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true, steal: true }
   closed = false
   /** @type {Set<AbortController>} */
   losses = new Set()
@@ -59,14 +60,17 @@ class InProcessEngine {
   #requests = new Map()
 
   #label
+  #allowsSteals
 
-  /** @param {string} name @param {{ label?: string }} [options] */
-  constructor(name, { label = 'in process' } = {}) {
+  /** @param {string} name @param {{ label?: string, stealable?: boolean }} [options] */
+  constructor(name, { label = 'in process', stealable = false } = {}) {
     this.#label = label
+    this.#allowsSteals = stealable
     this.location = { name }
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
     this.#server = serverOf(name)
+    this.#server.engines.add(this)
   }
 
   assertOpen() {
@@ -86,8 +90,11 @@ class InProcessEngine {
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
     const entry = { request, engine: this }
-    if (request.upgrade === null) this.#server.queue.push(entry)
-    else this.#server.queue.unshift(entry)
+    const { queue } = this.#server
+    if (request.upgrade !== null) queue.unshift(entry)
+    else if (request.steal)
+      queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
+    else queue.push(entry)
     const { again } = request
     if (again !== null) {
       again.ended = true
@@ -95,7 +102,28 @@ class InProcessEngine {
       this.#server.grants.delete(again.grant)
     }
     this.#giveNotice()
+    this.#rob()
     setImmediate().then(() => this.advance())
+  }
+
+  /** Asks the holders that allow steals to give up, if a request wants that. */
+  #rob() {
+    const { queue, engines } = this.#server
+    if (!queue.some(({ request }) => request.steal)) return
+    for (const engine of engines) setImmediate().then(() => engine.#giveUp())
+  }
+
+  #giveUp() {
+    const { queue, grants } = this.#server
+    if (!this.#allowsSteals || !queue.some(({ request }) => request.steal)) return
+    const lost = [...this.#holds]
+    const reason = lockError('ERR_LOCK_LOST', `a hold of ${this.text} was stolen`)
+    for (const hold of lost) hold.lose(reason)
+    for (const hold of lost) {
+      this.#holds.delete(hold)
+      grants.delete(hold.grant)
+    }
+    if (lost.length > 0) this.advance()
   }
 
   /** @param {Request} request */
@@ -177,6 +205,7 @@ class InProcessEngine {
       if (before !== undefined) grants.delete(before)
       const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
       if (!request.grant(grant)) grants.delete(grant)
+      this.#rob()
     }
   }
 
@@ -302,6 +331,7 @@ class InProcessEngine {
   async close() {
     if (this.closed) return
     this.closed = true
+    this.#server.engines.delete(this)
     for (const request of this.#requests.keys()) {
       request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
     }
@@ -315,7 +345,9 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string }} [options]
+ * @param {{ label?: string, stealable?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
 export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+
+export { steal } from '../../../dist/steal.js'

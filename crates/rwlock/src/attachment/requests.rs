@@ -202,7 +202,7 @@ impl Attachment {
             Mode::Read => self.read_in_turn(),
             Mode::Upgradable => self.claim_gate(Hold::Upgradable, Gate::is_free),
             Mode::Write if head.steal => {
-                self.claim_for_steal(pending.drain.as_ref().map(|drain| drain.request.steal))
+                self.claim_for_steal(head.ticket, pending.drain.as_ref().map(|drain| drain.request.steal))
             }
             Mode::Write => self.claim_gate(Hold::Draining, Gate::is_free),
         };
@@ -354,6 +354,9 @@ impl Attachment {
             // We were skipped and came back; or an exclusive request came behind the first one, or
             // left; or the word was modified externally.
             word.queued.store(own.with_skips_of(published).0, SeqCst);
+            if head.is_none() {
+                self.segment.queue().wake_next(Some(self.index)); // others may wait for what was there
+            }
             return true;
         }
         pending.published = publish;

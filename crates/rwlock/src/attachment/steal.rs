@@ -18,8 +18,9 @@ use super::pending::{Pending, RequestId};
 use crate::options::WaitOptions;
 use crate::protocol::gate::Hold;
 use crate::protocol::recovery::MAX_REPAIRS;
-use crate::protocol::slot::{Mode, Queued};
+use crate::protocol::slot::{Mode, Queued, Reads};
 use crate::protocol::wake;
+use crate::shm::layout::Slot;
 
 /// A steal that is not of this attachment, and that may be of a dead process.
 enum Steal {
@@ -49,8 +50,9 @@ impl Attachment {
     /// Next, when it has got a hold, and after each wake, call [`Attachment::take_notice`], and then
     /// [`Attachment::is_stolen`].
     pub fn want_steals(&self, wanted: bool) {
-        self.wants_steals.set(wanted);
-        self.store_wishes();
+        if self.wants_steals.replace(wanted) != wanted {
+            self.store_wishes();
+        }
     }
 
     /// Whether a request of a live process, or of this attachment, wants to steal what this
@@ -114,10 +116,10 @@ impl Attachment {
             .map(|(slot, request)| Steal::Queued { slot, request })
     }
 
-    /// Takes the gate to drain, also from a writer that drains and has no hold yet. That one keeps
-    /// its ticket, and waits again. `own`: of the drain of this attachment, if there is one, whether
-    /// it is a steal.
-    pub(super) fn claim_for_steal(&self, own: Option<bool>) -> bool {
+    /// Takes the gate to drain for a steal with `ticket`, also from a writer that drains and has no
+    /// hold yet. That one waits again. `own`: of the drain of this attachment, if there is one,
+    /// whether it is a steal.
+    pub(super) fn claim_for_steal(&self, ticket: u64, own: Option<bool>) -> bool {
         loop {
             crash_point!(claim_load);
             let gate = self.load_gate();
@@ -125,21 +127,42 @@ impl Attachment {
                 Some(Hold::Free) => None,
                 Some(Hold::Draining) if gate.owner() == self.index && own == Some(false) => None,
                 Some(Hold::Draining) if gate.owner() != self.index && !self.segment.steals(gate.owner()) => {
-                    Some(gate.owner())
+                    self.segment.slots().get(gate.owner())
                 }
                 _ => return false,
             };
+            let waits = evicted.map(|slot| {
+                let is_in_try = self.segment.is_in_try(gate.owner());
+                crash_point!(evict_load);
+                (slot, is_in_try, slot.waiting.queued.load(SeqCst))
+            });
             let claimed = gate.acquired(Hold::Draining, self.index);
             crash_point!(claim_gate);
-            if self.gate().swap(gate, claimed) {
-                self.claimed.set(claimed);
-                if let Some(slot) = evicted.and_then(|slot| self.segment.slots().get(slot)) {
-                    crash_point!(evict);
-                    wake::wake(&slot.waiting);
-                }
-                return true;
+            if !self.gate().swap(gate, claimed) {
+                continue;
             }
+            self.claimed.set(claimed);
+            if let Some((slot, is_in_try, queued)) = waits {
+                if !is_in_try {
+                    self.put_back(slot, queued, ticket);
+                }
+                crash_point!(evict);
+                wake::wake(&slot.waiting);
+            }
+            return true;
         }
+    }
+
+    /// Publishes the request of a writer that drained, before all requests that are no steals: until
+    /// its owner does that itself, others must not take its turn. If the owner has done so, or has
+    /// given up, its word has changed; and if it has given up between our two accesses, it removes
+    /// what it finds there, or is skipped.
+    fn put_back(&self, slot: &Slot, queued: u64, ticket: u64) {
+        crash_point!(evict_generation);
+        let generation = Reads(slot.reads.load(SeqCst)).generation();
+        let again = Queued::new(Mode::Write, generation, Queued::evicted_ticket(ticket));
+        crash_point!(evict_queue);
+        let _ = slot.waiting.queued.compare_exchange(queued, again.0, SeqCst, SeqCst);
     }
 
     /// Lets other processes know whether what this attachment asks for is a steal: before the

@@ -154,9 +154,15 @@ impl Queued {
 
     /// The ticket of a steal that has taken `ticket`: before all tickets that are not of steals, and
     /// in the order of the others. (Of two requests that wait at the same time, the later one is less
-    /// than a quarter of all tickets ahead.)
+    /// than an eighth of all tickets ahead.)
     pub fn steal_ticket(ticket: u64) -> u64 {
         ticket.wrapping_sub(TICKET_MASK / 4 + 1) & TICKET_MASK
+    }
+
+    /// The ticket of a writer whose turn the steal with `ticket` has taken: after the steals, and
+    /// before all others, because it was the first of them.
+    pub fn evicted_ticket(ticket: u64) -> u64 {
+        ticket.wrapping_add(TICKET_MASK / 8 + 1) & TICKET_MASK
     }
 
     pub fn is_skipped(self) -> bool {
@@ -276,6 +282,9 @@ mod tests {
             let (first, second) = (Queued::steal_ticket(ticket(3)), Queued::steal_ticket(ticket(1)));
             assert!(is_earlier(first, second) && !is_earlier(second, first));
             assert!(order_of(first, next) < order_of(second, next));
+            let evicted = [first, second].map(Queued::evicted_ticket);
+            assert!(is_earlier(second, evicted[0]) && is_earlier(evicted[0], evicted[1]));
+            assert!(is_earlier(evicted[1], ticket(1 << 40)));
             for other in [ticket(4), ticket(2), ticket(1 << 40), ticket(0)] {
                 assert!(is_earlier(second, other) && !is_earlier(other, first));
                 assert!(order_of(second, next) < order_of(other, next));
