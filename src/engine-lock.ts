@@ -5,10 +5,10 @@ import { ensure } from './ensure.js'
 import { invalidThis, LockError } from './errors.js'
 import type { Hold } from './guard.js'
 import { identitySymbol } from './lock-arguments.js'
-import { stealSymbol } from './steal.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { stealSymbol } from './steal.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -154,7 +154,10 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const engine = this.#engine
     engine.assertOpen()
     if (!engine.capabilities.steal) {
-      throw new LockError('ERR_LOCK_UNSUPPORTED', `${engine.text} cannot be stolen: its engine does not support it`)
+      throw new LockError(
+        'ERR_LOCK_UNSUPPORTED',
+        `${engine.text} cannot be stolen: its engine does not support it`,
+      )
     }
     const now = this.#now(WRITE, checked)
     if (now !== null) return now as unknown as G

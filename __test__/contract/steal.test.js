@@ -270,50 +270,42 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     })
   }
 
-  test(
-    'a holder whose loop does not run keeps the lock until it runs',
-    ['processes', 'steal'],
-    async (t) => {
-      const ref = newRef(t)
-      const lock = open(t, ref)
-      const holder = await otherProcess(t)
-      await holder.ask('open', { ref, options: STEALABLE })
-      await holder.ask('acquireWrite')
-      const busy = holder.ask('busy', { ms: 400 })
-      const start = performance.now()
-      await t.throwsAsync(steal(lock, { timeout: 150 }), { code: 'ERR_LOCK_TIMEOUT' })
-      await busy
-      await setTimeout(50)
-      t.false((await holder.ask('describe')).released, 'the steal had been given up')
-      const again = holder.ask('busy', { ms: 300 })
-      const thief = await steal(lock)
-      t.true(performance.now() - start >= 650)
-      await again
-      await thief.release()
-    },
-  )
+  test('a holder whose loop does not run keeps the lock until it runs', ['processes', 'steal'], async (t) => {
+    const ref = newRef(t)
+    const lock = open(t, ref)
+    const holder = await otherProcess(t)
+    await holder.ask('open', { ref, options: STEALABLE })
+    await holder.ask('acquireWrite')
+    const busy = holder.ask('busy', { ms: 400 })
+    const start = performance.now()
+    await t.throwsAsync(steal(lock, { timeout: 150 }), { code: 'ERR_LOCK_TIMEOUT' })
+    await busy
+    await setTimeout(50)
+    t.false((await holder.ask('describe')).released, 'the steal had been given up')
+    const again = holder.ask('busy', { ms: 300 })
+    const thief = await steal(lock)
+    t.true(performance.now() - start >= 650)
+    await again
+    await thief.release()
+  })
 
-  test(
-    'a steal of a process that died robs nobody',
-    ['processes', 'steal'],
-    async (t) => {
-      const ref = newRef(t)
-      const lock = open(t, ref)
-      const [holder, thief] = await Promise.all([otherProcess(t), otherProcess(t)])
-      await holder.ask('open', { ref, options: STEALABLE })
-      await thief.ask('open', { ref })
-      await holder.ask('acquireWrite')
-      const busy = holder.ask('busy', { ms: 500 })
-      thief.ask('steal').catch(() => {})
-      await queued(lock, thief)
-      await thief.kill()
-      await busy
-      await setTimeout(50)
-      t.false((await holder.ask('describe')).released)
-      await holder.ask('release')
-      t.true(await isFree(lock))
-    },
-  )
+  test('a steal of a process that died robs nobody', ['processes', 'steal'], async (t) => {
+    const ref = newRef(t)
+    const lock = open(t, ref)
+    const [holder, thief] = await Promise.all([otherProcess(t), otherProcess(t)])
+    await holder.ask('open', { ref, options: STEALABLE })
+    await thief.ask('open', { ref })
+    await holder.ask('acquireWrite')
+    const busy = holder.ask('busy', { ms: 500 })
+    thief.ask('steal').catch(() => {})
+    await queued(lock, thief)
+    await thief.kill()
+    await busy
+    await setTimeout(50)
+    t.false((await holder.ask('describe')).released)
+    await holder.ask('release')
+    t.true(await isFree(lock))
+  })
 
   test('a holder that dies instead of giving up is robbed too', ['processes', 'steal'], async (t) => {
     const ref = newRef(t)
@@ -331,20 +323,24 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     await thief.release()
   })
 
-  test('a stolen hold does not clear the death of an earlier writer', ['processes', 'ownerDied', 'steal'], async (t) => {
-    const ref = newRef(t)
-    const lock = open(t, ref, STEALABLE)
-    const child = await otherProcess(t)
-    await child.ask('hold', { ref, mode: 'write' })
-    await child.kill()
-    const guard = await lock.acquireWrite()
-    t.is(guard.ownerDied?.pid, child.pid)
-    const thief = await steal(lock)
-    t.true(guard.released)
-    t.is(thief.ownerDied?.pid, child.pid, 'it ended as failed')
-    await thief.release()
-    t.is((await lock.inspect()).ownerDied, null)
-  })
+  test(
+    'a stolen hold does not clear the death of an earlier writer',
+    ['processes', 'ownerDied', 'steal'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = open(t, ref, STEALABLE)
+      const child = await otherProcess(t)
+      await child.ask('hold', { ref, mode: 'write' })
+      await child.kill()
+      const guard = await lock.acquireWrite()
+      t.is(guard.ownerDied?.pid, child.pid)
+      const thief = await steal(lock)
+      t.true(guard.released)
+      t.is(thief.ownerDied?.pid, child.pid, 'it ended as failed')
+      await thief.release()
+      t.is((await lock.inspect()).ownerDied, null)
+    },
+  )
 
   test('the wish to be told keeps no process alive', ['processes', 'steal'], async (t) => {
     const ref = newRef(t)
@@ -361,32 +357,36 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
 
   // ---- synchronous
 
-  test('a synchronous function is not robbed, and its thread gives up afterwards', ['processes', 'sync', 'steal'], async (t) => {
-    const ref = newRef(t)
-    const lock = /** @type {import('process-rwlock').RWLock} */ (open(t, ref, STEALABLE))
-    const child = await otherProcess(t)
-    await child.ask('open', { ref })
-    const guard = lock.acquireReadSync()
-    let wait = Promise.resolve()
-    lock.readSync((inner) => {
-      wait = child.ask('steal')
-      const end = performance.now() + 200
-      while (performance.now() < end && !guard.contended);
-      t.true(guard.contended)
-      lock.tryRead()?.release() // no call of the holder ends its hold
-      t.deepEqual([guard.released, inner.released, guard.signal.aborted], [false, false, false])
-    })
-    t.false(guard.released)
-    t.like(await wait, { mode: 'write' })
-    t.true(guard.released)
-    guard.release()
-    await child.ask('release')
-    const writer = lock.acquireWriteSync()
-    const again = child.ask('steal')
-    t.is((await lossOf(writer)).code, 'ERR_LOCK_LOST')
-    await again
-    await child.ask('release')
-  })
+  test(
+    'a synchronous function is not robbed, and its thread gives up afterwards',
+    ['processes', 'sync', 'steal'],
+    async (t) => {
+      const ref = newRef(t)
+      const lock = /** @type {import('process-rwlock').RWLock} */ (open(t, ref, STEALABLE))
+      const child = await otherProcess(t)
+      await child.ask('open', { ref })
+      const guard = lock.acquireReadSync()
+      let wait = Promise.resolve()
+      lock.readSync((inner) => {
+        wait = child.ask('steal')
+        const end = performance.now() + 200
+        while (performance.now() < end && !guard.contended);
+        t.true(guard.contended)
+        lock.tryRead()?.release() // no call of the holder ends its hold
+        t.deepEqual([guard.released, inner.released, guard.signal.aborted], [false, false, false])
+      })
+      t.false(guard.released)
+      t.like(await wait, { mode: 'write' })
+      t.true(guard.released)
+      guard.release()
+      await child.ask('release')
+      const writer = lock.acquireWriteSync()
+      const again = child.ask('steal')
+      t.is((await lossOf(writer)).code, 'ERR_LOCK_LOST')
+      await again
+      await child.ask('release')
+    },
+  )
 
   test('closing a lock that allows steals ends its holds as before', ['steal'], async (t) => {
     const ref = newRef(t)

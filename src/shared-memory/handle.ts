@@ -134,8 +134,17 @@ export class Handle implements LockEngine<number> {
           : request.steal
             ? binding.requestSteal(copy.number, key, attachment, timeout, label)
             : upgrade === null
-              ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
-            : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
+              ? binding.request(
+                  copy.number,
+                  key,
+                  attachment,
+                  mode,
+                  timeout,
+                  this.fairness,
+                  this.inTurn,
+                  label,
+                )
+              : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)

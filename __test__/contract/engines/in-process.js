@@ -47,7 +47,14 @@ const lockError = (code, message, holders) => new /** @type {any} */ (LockError)
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true, steal: true }
+  capabilities = {
+    sync: false,
+    upgradable: true,
+    ownerDied: false,
+    value: true,
+    contention: true,
+    steal: true,
+  }
   closed = false
   /** @type {Set<AbortController>} */
   losses = new Set()
@@ -92,8 +99,7 @@ class InProcessEngine {
     const entry = { request, engine: this }
     const { queue } = this.#server
     if (request.upgrade !== null) queue.unshift(entry)
-    else if (request.steal)
-      queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
+    else if (request.steal) queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
     else queue.push(entry)
     const { again } = request
     if (again !== null) {
@@ -110,10 +116,10 @@ class InProcessEngine {
   #rob() {
     const { queue, engines } = this.#server
     if (!queue.some(({ request }) => request.steal)) return
-    for (const engine of engines) setImmediate().then(() => engine.#giveUp())
+    for (const engine of engines) setImmediate().then(() => engine.giveUp())
   }
 
-  #giveUp() {
+  giveUp() {
     const { queue, grants } = this.#server
     if (!this.#allowsSteals || !queue.some(({ request }) => request.steal)) return
     const lost = [...this.#holds]

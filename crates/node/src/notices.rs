@@ -106,9 +106,7 @@ impl Environment {
         let mut stolen = None;
         let is_due = |notice: &mut Notice| match notice.subject {
             Subject::Contention(held) => attachment.is_contended(held),
-            Subject::Steal => {
-                *stolen.get_or_insert_with(|| attachment.is_stolen()) && from == DeliveredFrom::Loop
-            }
+            Subject::Steal => *stolen.get_or_insert_with(|| attachment.is_stolen()) && from == DeliveredFrom::Loop,
         };
         let due: Vec<_> = open.notices.extract_if(.., is_due).collect();
         if !due.is_empty() {
