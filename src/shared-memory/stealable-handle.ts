@@ -85,8 +85,11 @@ export class StealableHandle extends Handle {
     for (const hold of lost) hold.lose(reason)
     for (const hold of lost) {
       if (this.closed) return // by a listener: then it has ended them
+      const release = () => super.release(hold, FAILED)
       try {
-        super.release(hold, FAILED)
+        const acquisition = hold.extras?.acquisition
+        if (acquisition === undefined) release()
+        else acquisition.releases(hold, release)
       } catch {
         // The memory is damaged. The next request reports it.
       }

@@ -188,7 +188,6 @@ impl SharedState {
     }
 
     /// Whether the owner of `slot`, if it drains, does not wait for readers.
-
     pub fn is_in_try(&self, slot: usize) -> bool {
         crash_point!(skip_load_in_try);
         self.slots().get(slot).is_some_and(|slot| slot.waiting.in_try.load(Relaxed) != 0)

@@ -33,7 +33,7 @@ impl<'a> WaitQueue<'a> {
 
     /// A request of `me` with `mode` waits: calls `wake` for the holders that keep it out and want
     /// to know that, or that it is a steal. They are the owner of the gate and, for a writer, the
-    /// readers.
+    /// readers; also for a reader of a lock that limits its readers.
     pub fn notify_holders(self, me: usize, mode: Mode, wake: fn(&WaitLine)) {
         let is_steal = || self.state.slots().get(me).is_some_and(|slot| slot.requests.steals.load(SeqCst) != 0);
         let news = mode.bit() | if mode == Mode::Write && is_steal() { STEAL_NOTICE } else { 0 };
@@ -51,7 +51,7 @@ impl<'a> WaitQueue<'a> {
         if !gate.is_free() && gate.owner() != me {
             notify(gate.owner());
         }
-        if mode == Mode::Write {
+        if mode == Mode::Write || self.state.is_limited() {
             self.state.readers().registered_slots().filter(|&slot| slot != me).for_each(notify);
         }
     }
