@@ -6,6 +6,11 @@ export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
   /** The handle is closed, or the guard is released. */
   | 'ERR_LOCK_CLOSED'
+  /**
+   * The hold ended although it was not released: it was stolen (by a Web Lock; a hold of `RWLock`
+   * is not).
+   */
+  | 'ERR_LOCK_LOST'
   /** The request could never be granted. */
   | 'ERR_LOCK_DEADLOCK'
   /** All attachments are in use, after those of dead processes were reclaimed. */

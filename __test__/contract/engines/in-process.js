@@ -12,7 +12,7 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, client: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode>, engines: Set<InProcessEngine> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -28,6 +28,7 @@ function serverOf(name, maxReaders) {
     grants: new Set(),
     queue: [],
     notices: new Map(),
+    engines: new Set(),
   }
   servers.set(name, server)
   return server
@@ -90,7 +91,14 @@ function seen(name) {
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
+  capabilities = {
+    sync: false,
+    upgradable: true,
+    ownerDied: false,
+    value: true,
+    contention: true,
+    steal: true,
+  }
   closed = false
   waitGraph = waitGraph
   /** @type {Set<AbortController>} */
@@ -105,14 +113,17 @@ class InProcessEngine {
 
   /** Also the name of the client: see `waitGraph`. */
   #label
+  #allowsSteals
 
-  /** @param {string} name @param {{ label?: string, maxReaders?: number }} [options] */
-  constructor(name, { label = 'in process', maxReaders } = {}) {
+  /** @param {string} name @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options] */
+  constructor(name, { label = 'in process', maxReaders, stealable = false } = {}) {
     this.#label = label
+    this.#allowsSteals = stealable
     this.location = { name }
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
     this.#server = serverOf(name, maxReaders ?? null)
+    this.#server.engines.add(this)
   }
 
   get client() {
@@ -136,8 +147,10 @@ class InProcessEngine {
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
     const entry = { request, engine: this, since: performance.now() }
-    if (request.upgrade === null) this.#server.queue.push(entry)
-    else this.#server.queue.unshift(entry)
+    const { queue } = this.#server
+    if (request.upgrade !== null) queue.unshift(entry)
+    else if (request.steal) queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
+    else queue.push(entry)
     const { again } = request
     if (again !== null) {
       again.ended = true
@@ -145,10 +158,31 @@ class InProcessEngine {
       this.#server.grants.delete(again.grant)
     }
     this.#giveNotice()
+    this.#rob()
     setImmediate().then(() => {
       this.advance()
       request.waits()
     })
+  }
+
+  /** Asks the holders that allow steals to give up, if a request wants that. */
+  #rob() {
+    const { queue, engines } = this.#server
+    if (!queue.some(({ request }) => request.steal)) return
+    for (const engine of engines) setImmediate().then(() => engine.giveUp())
+  }
+
+  giveUp() {
+    const { queue, grants } = this.#server
+    if (!this.#allowsSteals || !queue.some(({ request }) => request.steal)) return
+    const lost = [...this.#holds]
+    const reason = lockError('ERR_LOCK_LOST', `a hold of ${this.text} was stolen`)
+    for (const hold of lost) hold.lose(reason)
+    for (const hold of lost) {
+      this.#holds.delete(hold)
+      grants.delete(hold.grant)
+    }
+    if (lost.length > 0) this.advance()
   }
 
   /** @param {Request} request */
@@ -232,6 +266,7 @@ class InProcessEngine {
       if (before !== undefined) grants.delete(before)
       const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
       if (!request.grant(grant)) grants.delete(grant)
+      this.#rob()
     }
   }
 
@@ -361,6 +396,7 @@ class InProcessEngine {
   async close() {
     if (this.closed) return
     this.closed = true
+    this.#server.engines.delete(this)
     for (const request of this.#requests.keys()) {
       request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
     }
@@ -374,7 +410,9 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string, maxReaders?: number }} [options]
+ * @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
 export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+
+export { steal } from '../../../dist/steal.js'
