@@ -32,7 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
-mod wait_graph;
+pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
