@@ -33,6 +33,8 @@ export class HoldExtras {
   yielding: PendingRequest | null = null
   notices: Set<Notice> | undefined
   loss: AbortController | undefined
+  /** Called when the hold has ended for good, except with its lock. */
+  onEnd: (() => void) | undefined
 }
 
 /**
@@ -187,7 +189,9 @@ export class Hold<Grant = unknown> implements AsyncGuard {
         this.#endUpgrade('the hold was released while its upgrade was pending')
         this.#forgetEvents()
       }
-      return this.#engine.release(this, end)
+      const released = this.#engine.release(this, end)
+      if (this.extras !== undefined) this.extras.onEnd?.()
+      return released
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
       // released again.
@@ -291,7 +295,8 @@ export class Hold<Grant = unknown> implements AsyncGuard {
       extras.yielding = request as PendingRequest
       await request.promise
     } catch (error) {
-      if (!this.ended && extras.loss !== undefined) this.#watchLoss(extras.loss) // it could not begin
+      if (this.ended) extras.onEnd?.()
+      else if (extras.loss !== undefined) this.#watchLoss(extras.loss) // it could not begin
       throw error
     } finally {
       extras.yielding = null
