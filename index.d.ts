@@ -229,9 +229,9 @@ export declare function value(attachment: number): Uint8Array | null
 
 /**
  * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
- * Times in ms.
+ * Times in ms; `inTurn` and `label` as for `request`.
  */
-export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean): number
+export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
 
 /** A request that waits. */
 export interface Waiter {

@@ -27,9 +27,9 @@ export interface RWLockOptions {
   capacity?: number | undefined
   /**
    * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
-   * default. 0 is strict first-come, first-served order, within a process and over all of them, at
-   * the price of a context switch for every contended acquisition. (Nested reads are an exception:
-   * see `nestedReads`.)
+   * default. 0 is strict first-come, first-served order, over all processes and within one, at the
+   * price of a context switch for every contended acquisition. (Nested reads are an exception: see
+   * `nestedReads`.)
    */
   fairness?: number | undefined
   /**

@@ -50,6 +50,13 @@ const ops = {
   async acquireUpgradable({ lock, options }) {
     return keep(await lockOf(lock).acquireUpgradable(options))
   },
+  /** Acquires it and releases it at once. */
+  async pass({ lock, mode, options }) {
+    const guard = await acquire[mode](lockOf(lock), options)
+    const held = describe(guard)
+    await guard.release()
+    return held
+  },
   acquireReadSync({ lock, options }) {
     return keep(lockOf(lock).acquireReadSync(options))
   },

@@ -104,12 +104,13 @@ export class Handle implements LockEngine<number> {
     const now = this.tryAcquire(lock, mode, label)
     if (now !== null) return now
     if (timeout === 0) throw this.timeoutError(mode, false, 0)
-    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness, this.inTurn))
+    const { attachment, fairness, inTurn } = this
+    const grant = translated(() => binding.wait(attachment, mode, timeout, fairness, inTurn, label))
     if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
     try {
       return this.#hold(lock, mode, grant, label)
     } catch (error) {
-      binding.returnGrant(this.attachment, mode) // as in tryAcquire
+      binding.returnGrant(attachment, mode) // as in tryAcquire
       throw error
     }
   }

@@ -396,13 +396,22 @@ pub fn advance(attachment: u32) {
 }
 
 /// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
-/// Times in ms.
+/// Times in ms; `inTurn` and `label` as for `request`.
 #[napi(catch_unwind)]
-pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64, in_turn: bool) -> Result<f64> {
+pub fn wait(
+    env: Env,
+    attachment: u32,
+    mode_code: u32,
+    timeout: f64,
+    fairness: f64,
+    in_turn: bool,
+    label: Option<String>,
+) -> Result<f64> {
     let options = wait_options(timeout, fairness, in_turn);
     let end = with_environment(|environment| {
         let open = environment.get(attachment).ok_or_else(closed)?;
-        let result = open.attachment.wait(mode(mode_code), options, || shutdown::is_shutting_down(env));
+        let is_interrupted = || shutdown::is_shutting_down(env);
+        let result = open.attachment.wait_labelled(mode(mode_code), options, label.as_deref(), is_interrupted);
         let granted = grant_of(&open.attachment);
         if result.is_ok() && mode(mode_code) == Mode::Read {
             open.attachment.stamp_read();

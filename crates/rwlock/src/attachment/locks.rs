@@ -17,7 +17,7 @@ use crate::shm::segment::Segment;
 /// [`ErrorKind::Access`] if one of them cannot be inspected (too many open files, no memory). The
 /// list is never incomplete.
 pub fn list() -> Result<Vec<Snapshot>> {
-    shm::named::each(|segment| snapshot::of_segment(segment, usize::MAX))
+    shm::named::each(snapshot::of_copy, |segment| snapshot::of_segment(segment, usize::MAX))
 }
 
 /// A snapshot of one lock, which is neither created nor attached. `None` if it does not exist, or if
