@@ -3,7 +3,7 @@ import { bytesOf } from '../bytes.js'
 import { invalidType } from '../errors.js'
 import { checkAcquireOptions, checkFunction, checkObject } from '../options.js'
 import { RWLock } from '../rwlock.js'
-import type { AsyncGuard, AsyncRWLock, Guard, Holder, RWLockRef } from '../types.js'
+import type { AsyncGuard, AsyncRWLock, Guard, Holder, RWLockOptions, RWLockRef } from '../types.js'
 import { Watch } from './watch.js'
 
 /** How to wait for the lead, and what others learn of the leader: see {@link lead}. */
@@ -30,8 +30,8 @@ export interface LeadOptions {
 
 /**
  * Waits until this process leads, and then runs `fn`. One process leads at a time: when `fn` ends,
- * or its process ends or is killed, the next of the waiting ones leads. That takes some
- * milliseconds.
+ * or its process ends or is killed, the next one leads, in the order in which they came. That takes
+ * some milliseconds.
  *
  * ```ts
  * await lead('my-app/scheduler', async (signal) => {
@@ -66,7 +66,7 @@ export async function lead<T, G extends AsyncGuard = Guard>(
   if (signal !== undefined) throwIfAborted(signal)
 
   const isOpen = isLock(target)
-  const lock = isOpen ? target : (new RWLock(target) as unknown as AsyncRWLock<G>)
+  const lock = isOpen ? target : (new RWLock(target, IN_ORDER) as unknown as AsyncRWLock<G>)
   const stop = new AbortController()
   const outer: Abortable = { withdraw: (reason) => stop.abort(reason), withdrawn() {} }
   const watch = onOther && new Watch(lock, onOther, (error) => stop.abort(error))
@@ -87,6 +87,9 @@ export async function lead<T, G extends AsyncGuard = Guard>(
     if (!isOpen) await lock.close()
   }
 }
+
+/** A leader that hands over, and waits again at once, must not be the next one. */
+const IN_ORDER: RWLockOptions = { fairness: 0 }
 
 function isLock<G extends AsyncGuard>(target: unknown): target is AsyncRWLock<G> {
   return typeof (target as { write?: unknown } | null | undefined)?.write === 'function'
