@@ -1,5 +1,6 @@
 import { throwIfAborted } from './abort.js'
 import { bytesOf } from './bytes.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { invalidThis, invalidValue, LockError } from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
@@ -17,6 +18,7 @@ import {
 import { Notice } from './notice.js'
 import { checkAcquireOptions, checkNoticeOptions } from './options.js'
 import { PendingRequest } from './pending.js'
+import { Acquisition, noticeOwnerDied, traceUpgrade, traceYield } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, Awaitable, NoticeOptions, OwnerDied } from './types.js'
 
 /**
@@ -35,6 +37,8 @@ export class HoldExtras {
   loss: AbortController | undefined
   /** Called when the hold has ended for good, except with its lock. */
   onEnd: (() => void) | undefined
+  /** Somebody traces the hold. */
+  acquisition: Acquisition | undefined
 }
 
 /**
@@ -74,7 +78,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.ended = false
     this.grant = grant
     this.extras = undefined
-    if (ownerDied !== null) this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
+  }
+
+  #foundDeath(ownerDied: OwnerDied): void {
+    this.needExtras().ownerDied = ownerDied
+    noticeOwnerDied(this.#engine, this, ownerDied)
   }
 
   get mode(): ModeName {
@@ -116,6 +125,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   upgraded(ownerDied: OwnerDied | null): void {
     if (ownerDied === null && this.extras === undefined) return
     this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
     this.#renewNotices()
   }
 
@@ -126,6 +136,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.ownerDied = ownerDied
     this.grant = grant
     this.ended = false
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
   }
 
   /** Which requests a hold keeps out depends on its mode. */
@@ -184,20 +195,24 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     // Set first: the release grants the next request, and what that calls may release this guard
     // again.
     this.ended = true
+    let released: void | Promise<void>
     try {
-      if (this.extras !== undefined) {
-        this.#endUpgrade('the hold was released while its upgrade was pending')
-        this.#forgetEvents()
-      }
-      const released = this.#engine.release(this, end)
-      if (this.extras !== undefined) this.extras.onEnd?.()
-      return released
+      if (this.extras === undefined) return this.#engine.release(this, end)
+      this.#endUpgrade('the hold was released while its upgrade was pending')
+      this.#forgetEvents()
+      const { acquisition } = this.extras
+      released =
+        acquisition === undefined
+          ? this.#engine.release(this, end)
+          : acquisition.releases(this, () => this.#engine.release(this, end))
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
       // released again.
       if ((error as LockError).code === undefined) this.ended = false
       throw error
     }
+    this.extras.onEnd?.()
+    return released
   }
 
   #endUpgrade(message: string): void {
@@ -224,9 +239,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
         `this hold of ${engine.text} is already being upgraded: await that upgrade`,
       )
     }
-    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
+    if (!isTraced()) return this.#upgrade(checked, undefined)
+    const trace = new Acquisition(this.lock, engine, WRITE, checked, true)
+    await traceUpgrade(trace, this, () => this.#upgrade(checked, trace))
+  }
+
+  async #upgrade(options: AcquireOptions | undefined, trace: Acquisition | undefined): Promise<void> {
+    const engine = this.#engine
+    if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (engine.capabilities.sync && engine.tryUpgrade(this)) return
-    const request = new PendingRequest(engine, this.lock, WRITE, checked, this)
+    const request = new PendingRequest(engine, this.lock, WRITE, options, this, null, trace)
+    const extras = this.needExtras()
     extras.upgrading = request as PendingRequest
     try {
       await request.promise
@@ -240,7 +263,9 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.#assertHeld()
     if (this.held === WRITE) return true
     if (this.extras?.upgrading) return false
-    return this.#engine.tryUpgrade(this)
+    if (!isTraced()) return this.#engine.tryUpgrade(this)
+    const trace = new Acquisition(this.lock, this.#engine, WRITE, undefined, true)
+    return traceUpgrade(trace, this, () => this.#engine.tryUpgrade(this))
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void | Promise<void> {
@@ -290,8 +315,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
     if (checked?.label !== undefined) extras.label = checked.label
     this.#forgetEvents()
+    if (!isTraced() && extras.acquisition === undefined) return this.#yield(checked)
+    const label = checked?.label ?? extras.label ?? extras.acquisition?.label
+    const trace = new Acquisition(this.lock, engine, this.held, { ...checked, label })
+    await traceYield(trace, this, (begun) => this.#yield(checked, trace, begun))
+  }
+
+  async #yield(options: AcquireOptions | undefined, trace?: Acquisition, begun?: () => void): Promise<void> {
+    const extras = this.needExtras()
     try {
-      const request = new PendingRequest(engine, this.lock, this.held, checked, null, this)
+      const request = new PendingRequest(this.#engine, this.lock, this.held, options, null, this, trace)
+      begun?.()
       extras.yielding = request as PendingRequest
       await request.promise
     } catch (error) {
