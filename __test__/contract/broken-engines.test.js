@@ -70,6 +70,58 @@ const FOUND_BY = {
   'arguments are not checked': [
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
+  'the limit on readers is ignored': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: reads that wait are granted in their order, one for each release',
+    'limit: a reader is told of a read that the limit keeps out',
+  ],
+  'the limit on readers is one less': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: inspect() shows the limit that the creator of the lock has set',
+  ],
+  'a downgrade without room ends the hold': [
+    'limit: an upgradable hold becomes a read hold only if there is room, and else stays upgradable',
+  ],
+  'inspect() shows no limit': ['limit: inspect() shows the limit that the creator of the lock has set'],
+  'a steal waits in turn': [
+    'steal: a steal takes the lock from a holder of any mode',
+    'steal: a steal goes before those that wait, and they keep their order',
+    'steal: of several steals the last one keeps the lock',
+  ],
+  'a steal breaks exclusion': [
+    'steal: a lock that does not allow steals keeps its hold, and the steal is next',
+    'steal: the lock is not granted before the listeners of the signal have run',
+    'steal: a holder whose loop does not run keeps the lock until it runs',
+  ],
+  'a steal that was given up robs': ['steal: a steal that was given up robs nobody'],
+  'a stolen hold is not told': ['steal: a steal takes the lock from a holder of any mode'],
+  'a stolen function succeeds': ['steal: a function whose hold was stolen rejects, even if it returned'],
+  'a stolen guard says it is released': ['steal: a stolen guard has ended'],
+  'every lock can be stolen': [
+    'steal: a lock that does not allow steals keeps its hold, and the steal is next',
+  ],
+  'contended is false': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'inspect() shows no contention': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'a notice is lost': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a notice comes at once if somebody waits already',
+    'contention: a notice resolves when the hold ends',
+  ],
+  'a notice comes without a request': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a request that a hold does not keep out gives no notice',
+  ],
+  'a yield keeps the lock': ['contention: a hold that yields lets other processes go first'],
+  'a yield loses its place': [
+    'contention: a hold that yields is behind those that wait, and before those that come later',
+  ],
+  'the loss of a hold aborts no signal': [
+    'contention: the signal of a hold aborts when its lock is closed, and not when it is released',
+  ],
   'inspect() shows no waiters': [
     'inspect: inspect() shows each waiting request with its own mode and label, in the order of the queue',
   ],

@@ -80,9 +80,11 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
     t.deepEqual(rest, {
       name,
       waiters: [],
+      contended: false,
       token: `${token}`,
       ownerDied: died,
       capacity: DEFAULT_CAPACITY,
+      maxReaders: null,
       value: null,
       valueToken: null,
     })

@@ -243,7 +243,7 @@ unsafe impl RawRwLockUpgradeDowngrade for RawRwLock {
     unsafe fn downgrade_upgradable(&self) {
         // With a limit on readers, another reader may have to leave first. None waits for this hold.
         while let Err(error) = self.seat().attachment().downgrade_to_read() {
-            if error.kind() != ErrorKind::Timeout {
+            if error.kind() != ErrorKind::Busy {
                 fail(&error);
             }
             thread::sleep(Duration::from_millis(1));

@@ -86,8 +86,9 @@ impl OpenOptions {
         self
     }
 
-    /// The most read holds of all processes together, 1 to 65,535. An existing lock keeps its limit,
-    /// and requesting a different one is an error.
+    /// The most read holds of all processes together, 1 to 65,535; nested reads count each, and
+    /// upgradable and write holds do not count. The creator's limit applies: see
+    /// [`RwLock::max_readers`].
     #[must_use]
     pub fn max_readers(mut self, limit: u32) -> Self {
         self.options.max_readers = Some(limit);
@@ -292,6 +293,12 @@ impl RwLock {
         self.seats.inspect()
     }
 
+    /// The most read holds of all processes together, if the lock was created with a limit.
+    #[must_use]
+    pub fn max_readers(&self) -> Option<u32> {
+        self.seats.max_readers()
+    }
+
     /// The lock's value, as it was set last; `None` if there is none. Needs no hold, and does not
     /// attach.
     #[must_use]
@@ -440,7 +447,7 @@ impl<'a> UpgradableGuard<'a> {
     /// Changes to a read hold.
     ///
     /// # Errors
-    /// Returns the guard, with [`ErrorKind::Timeout`] if the limit on readers is reached, or
+    /// Returns the guard, with [`ErrorKind::Busy`] if the limit on readers is reached, or
     /// [`ErrorKind::Corrupt`] if the lock's memory was modified externally.
     pub fn downgrade(self) -> std::result::Result<ReadGuard<'a>, (Self, Error)> {
         match self.0.attachment().downgrade_to_read() {
@@ -470,6 +477,30 @@ macro_rules! guard {
             #[must_use]
             pub fn is_contended(&self) -> bool {
                 self.0.attachment().is_contended(Mode::$mode)
+            }
+
+            /// Blocks this thread until a request waits that this hold keeps out, or until `timeout` has
+            /// passed. Returns whether there is one. So a thread can keep the lock until another one
+            /// wants it:
+            ///
+            /// ```
+            /// # fn main() -> process_rwlock::Result<()> {
+            /// # use process_rwlock::RwLock;
+            /// # use std::time::Duration;
+            /// # let lock = RwLock::open(&format!("doc/contended/{}", std::process::id()))?;
+            /// let guard = lock.write()?;
+            /// if guard.wait_contended(Some(Duration::from_millis(1))) {
+            ///     // Write back what is only in memory.
+            ///     drop(guard);
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            ///
+            /// A hint, too: the request may have ended its wait when this returns.
+            #[must_use]
+            pub fn wait_contended(&self, timeout: Option<Duration>) -> bool {
+                self.0.attachment().wait_contended(Mode::$mode, self.0.opening().wait_options(timeout).deadline)
             }
 
             /// Takes the seat out without releasing.

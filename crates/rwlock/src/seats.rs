@@ -228,6 +228,11 @@ impl Seats {
         }
     }
 
+    /// The limit on readers.
+    pub fn max_readers(&self) -> Option<u32> {
+        self.segment.max_readers()
+    }
+
     /// The lock's value. It takes no seat.
     pub fn value(&self) -> Option<Vec<u8>> {
         self.segment.value().get().map(|(value, _)| value)

@@ -333,6 +333,27 @@ fn the_threads_of_one_lock_come_and_go() {
     assert_eq!(*lock.read(), 300);
 }
 
+#[test]
+fn a_downgrade_waits_until_the_limit_on_readers_allows_it() {
+    let name = format!("process-rwlock-test/lock-api-limit-{}", std::process::id());
+    let lock = RwLock::from_raw(OpenOptions::new().max_readers(1).open(&name).unwrap().into(), ());
+    let is_over = AtomicBool::new(false);
+    let reading = lock.read();
+    thread::scope(|scope| {
+        let downgrades = scope.spawn(|| {
+            let reading = UpgradableGuard::downgrade(lock.upgradable_read());
+            assert!(is_over.load(SeqCst), "two read");
+            drop(reading);
+        });
+        until("it has the upgradable hold", || lock.try_upgradable_read().is_none());
+        thread::sleep(Duration::from_millis(20));
+        is_over.store(true, SeqCst);
+        drop(reading);
+        downgrades.join().unwrap();
+    });
+    assert!(!lock.is_locked());
+}
+
 // ---- panics
 
 #[test]

@@ -502,6 +502,76 @@ export const mutants = [
     bounds: 'KINDS=11 ACTS=512 MORE=2 LOOKS=1',
   },
   {
+    name: 'robbed by the dead',
+    breaks: 'a holder does not ask whether the process that wants to steal lives',
+    change: [skips(call('is_robbed', 'repair'))],
+    bounds: 'KINDS=33 STEALS=1 ACTS=4096 DEATHS=1',
+  },
+  {
+    name: 'robbed without a second look',
+    breaks: 'a holder gives up for a steal that another process has repaired meanwhile',
+    change: [
+      replaces('is_robbed', 'found = queued[v] == w', 'found = 1'),
+      replaces(
+        'is_robbed',
+        'g = gate; found = DRAINED_BY(g, v) && TENURE(g) == TENURE(d); g = 0',
+        'found = 1',
+      ),
+    ],
+    bounds: 'N=3 KINDS=333 STEALS=1 ACTS=4096 DEATHS=1 KEEPER',
+    long: true,
+  },
+  {
+    name: 'a steal that was given up stays marked',
+    breaks: 'a process that gives up its steal does not say so before its request has left the queue',
+    change: [replaces('unmark_steal', 'steals[s] = 0; steal = 0;', 'steal = 0;')],
+    bounds: 'KINDS=33 NOPS=2 STEALS=1 ACTS=4096 CANCEL',
+  },
+  {
+    name: 'a steal in turn',
+    breaks: 'a steal waits in the queue like any other request',
+    change: [replaces('request_steal', 'STEAL_TICKET(tickets)', 'tickets')],
+    bounds: 'N=3 KINDS=333 STEALS=1',
+    long: true,
+  },
+  {
+    name: 'a steal does not close the queue',
+    breaks: 'newcomers overtake a steal',
+    change: [becomes(macro('IS_STRICT'), 'ALL_STRICT')],
+    bounds: 'KINDS=33 NOPS=2 STEALS=1',
+  },
+  {
+    name: 'a holder sees no steal that drains',
+    breaks: 'a reader does not give up for a steal that has left the queue and drains',
+    change: [
+      replaces('is_robbed', 'TO_BE_WRITER(d) && OWNER(d) != s -> OWNER(d) : NONE', 'false -> 0 : NONE'),
+    ],
+    bounds: 'KINDS=31 STEALS=1 ACTS=4096',
+    quick: true,
+  },
+  {
+    name: 'a steal tells nobody',
+    breaks: 'a holder that allows steals is told of requests with the modes that it named only',
+    change: [becomes(macro('NEWS'), '(1 << (mode))')],
+    bounds: 'KINDS=33 STEALS=1 ACTS=4096',
+    quick: true,
+  },
+  {
+    name: 'a writer that lost its turn is not woken',
+    breaks: 'a steal takes the gate from a writer that drains, which sleeps on',
+    change: [replaces('claim_for_steal', 'wake_up(v); break', 'break')],
+    bounds: 'N=3 KINDS=331 STEALS=1',
+    long: true,
+  },
+  {
+    name: 'steals take turns from each other',
+    breaks: 'a steal takes the gate from another one that drains',
+    change: [replaces('claim_for_steal', 'ok = !steals[OWNER(g)]', 'ok = 1')],
+    bounds: 'N=3 KINDS=331 STEALS=2 STRICT CLOSE',
+    long: true,
+    survives: 'the two only take the gate from each other until the readers have left: a loss of time',
+  },
+  {
     name: 'no notice',
     breaks: 'a request that joins the queue does not tell the holder that asked for it',
     change: [skips(call('poll', 'notify_holders'))],
@@ -511,8 +581,15 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer that joins the queue tells only the owner of the gate',
-    change: [replaces('tell_holders', ':: (mode) == W ->', ':: false ->')],
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: false ->')],
     bounds: 'KINDS=31 ACTS=1024',
+  },
+  {
+    name: 'no notice to readers at their limit',
+    breaks: 'a reader that is kept out by the limit tells no other reader',
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: (mode) == W ->')],
+    bounds: 'LIMIT=1 KINDS=11 ACTS=1024',
+    quick: true,
   },
   {
     name: 'looks before it asks',

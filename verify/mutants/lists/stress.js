@@ -93,6 +93,10 @@ export const mutants = [
     change: [replaces('wake_next', '.without_queue()', '.with_closed()')],
   },
   {
+    name: 'a holder is not told that it keeps a request out',
+    change: [forces(guard('notice'), 'false')],
+  },
+  {
     name: 'the wake of the next waiter is lost, and no waiter checks by itself',
     change: [
       replaces('wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),
@@ -105,12 +109,16 @@ export const mutants = [
   },
   {
     name: 'the value is filled where the last one is',
-    change: [replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)')],
+    change: [
+      replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)'),
+      before(point('value_seal'), 'std::thread::yield_now();'),
+    ],
   },
   {
     name: 'the value is filled where the last one is, and not compared with its checksum',
     change: [
       replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)'),
+      before(point('value_seal'), 'std::thread::yield_now();'),
       forces(condition('content', 'checksum'), 'false'),
     ],
   },

@@ -22,6 +22,8 @@ use crate::sys::park;
 /// the byte locks of a file in a list, would need quadratic time: it is asked once for each
 /// process, and for this many slots in turn.
 const PROBES_OF_INSPECTION: usize = 64;
+/// The position of a request that drains: before all others.
+const DRAINS: u64 = 0;
 /// How often a snapshot is taken, at most, until the lock is neither acquired nor released
 /// meanwhile.
 const ATTEMPTS: usize = 8;
@@ -44,6 +46,8 @@ pub struct OwnerDied {
 pub struct Participant {
     /// Process id, in the PID namespace of that process.
     pub pid: u32,
+    /// The kernel's number of that namespace; 0: unknown, or the system has none.
+    pub namespace: u32,
     /// The number that its thread gave itself.
     pub thread: u32,
     /// The mode that it holds or waits for.
@@ -55,6 +59,9 @@ pub struct Participant {
     /// How long it has held or waited, in ms, at least 1. 0: unknown, because the hold was not
     /// stamped.
     pub ms: u64,
+    /// When that began, in ns of a clock that all processes share; 0: unknown. It distinguishes the
+    /// hold, or the request, from later ones of the same attachment.
+    pub since: u64,
     /// Whether it is the attachment that took the snapshot.
     pub is_own: bool,
     /// The number of requests of the same attachment that follow this one and have no row of their
@@ -80,6 +87,9 @@ pub struct Snapshot {
     /// The requests that wait, in the order of the queue. An attachment has a row for each of its
     /// first few.
     pub waiters: Vec<Participant>,
+    /// Whether a request waits that a holder keeps out. What an attachment knows of its own holds is
+    /// more exact: see [`Attachment::is_contended`].
+    pub contended: bool,
     /// The writer whose hold ended without a release, until a write hold ends consistent.
     pub owner_died: Option<OwnerDied>,
     /// The lock's value; see [`Attachment::value`].
@@ -184,6 +194,7 @@ fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) 
         waiters.extend(requests.map(|((position, _), waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
+    let contended = is_contended(state, gate, &holders, &waiters);
     let (name, path) = match location {
         LockLocation::Named { name, .. } => (Some(name.clone()), None),
         LockLocation::File { path } => (None, Some(path.clone())),
@@ -197,11 +208,26 @@ fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) 
         token: state.gate().last_token.load(Relaxed),
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
+        contended,
         owner_died: owner_died(state, gate),
         value_token: value.as_ref().map(|(_, token)| *token),
         value: value.map(|(value, _)| value),
     };
     (snapshot, gate)
+}
+
+fn is_contended(state: &SharedState, gate: Gate, holders: &[Participant], waiters: &[(u64, Participant)]) -> bool {
+    let reads = holders.iter().filter(|holder| holder.mode == Mode::Read).map(|holder| holder.count);
+    let is_full = state.max_readers().is_some_and(|limit| reads.sum::<u32>() >= limit);
+    waiters.iter().any(|(position, waiter)| {
+        // An upgrade does not wait for the hold that it upgrades.
+        let is_upgrade = *position == DRAINS && gate.hold() == Some(Hold::Upgrading);
+        holders.iter().any(|holder| match (waiter.mode, holder.mode) {
+            (Mode::Write, Mode::Upgradable) => !is_upgrade,
+            (Mode::Read, Mode::Read) => is_full,
+            (wanted, held) => wanted.conflicts_with(held),
+        })
+    })
 }
 
 /// The requests of a slot, each with its position. The words of the protocol say whether there is
@@ -217,7 +243,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
     let published = order_of(queued.ticket(), next);
-    for row in &slot.requests.0 {
+    for row in &slot.requests.rows {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
         let place = if request.is_skipped() {
@@ -225,7 +251,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
                 continue;
             }
             drain_shown = true;
-            (0, 0)
+            (DRAINS, 0)
         } else if queued.mode().is_none() {
             continue; // it was granted, and its owner has not hidden it yet
         } else if request.is_followed() {
@@ -243,7 +269,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     let of_attachment = |mode, since| waiter(slot, mode, since, now);
     if !drain_shown {
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
-        found.push(((0, 0), of_attachment(Mode::Write, since)));
+        found.push(((DRAINS, 0), of_attachment(Mode::Write, since)));
     }
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
@@ -313,11 +339,13 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
     crash_point!(inspect_identity);
     Participant {
         pid: slot.waiting.pid.load(Relaxed),
+        namespace: slot.waiting.namespace.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),
         mode,
         count,
         label,
         ms: if since == 0 || now == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
+        since,
         is_own: false,
         more: 0,
     }

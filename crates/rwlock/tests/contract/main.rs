@@ -29,6 +29,7 @@ mod recovery;
 mod removing;
 mod sharing;
 mod slots;
+mod steal;
 mod upgrading;
 mod value;
 mod watching;
