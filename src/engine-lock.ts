@@ -1,5 +1,7 @@
 // The API over an engine: the members of AsyncRWLock.
 import { throwIfAborted } from './abort.js'
+import './debug.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
 import { invalidThis } from './errors.js'
@@ -8,6 +10,7 @@ import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -82,6 +85,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireRead(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(READ, checked)
       return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
@@ -91,6 +95,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireWrite(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(WRITE, checked)
       return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
@@ -100,6 +105,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireUpgradable(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(UPGRADABLE, checked)
       return (this.#now(UPGRADABLE, checked) ??
         (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
@@ -134,7 +140,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return this.#engine.close()
+    return closeTraced(this.#engine)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -150,8 +156,11 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   // ---- inside
 
   #try(mode: Mode): Awaitable<G | null> {
-    this.#engine.assertOpen()
-    return this.#engine.tryAcquire(this, mode, undefined) as unknown as Awaitable<G | null>
+    const engine = this.#engine
+    engine.assertOpen()
+    const attempt = () => engine.tryAcquire(this, mode, undefined)
+    const hold = isTraced() ? traceTry(new Acquisition(this, engine, mode, undefined), attempt) : attempt()
+    return hold as unknown as Awaitable<G | null>
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
@@ -162,10 +171,23 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
   }
 
-  #request(mode: Mode, options: AcquireOptions | undefined): PendingRequest<Grant> {
+  #request(
+    mode: Mode,
+    options: AcquireOptions | undefined,
+    trace: Acquisition | undefined = undefined,
+  ): PendingRequest<Grant> {
     const engine = this.#engine
     engine.assertOpen()
-    return new PendingRequest(engine, this, mode, options, null)
+    return new PendingRequest(engine, this, mode, options, null, null, trace)
+  }
+
+  #traced(mode: Mode, options: AcquireOptions | undefined): Promise<G> {
+    const trace = new Acquisition(this, this.#engine, mode, options)
+    return traceAcquire(trace, () => this.#acquire(mode, options, trace)) as unknown as Promise<G>
+  }
+
+  async #acquire(mode: Mode, options: AcquireOptions | undefined, trace: Acquisition): Promise<Hold<Grant>> {
+    return this.#now(mode, options) ?? this.#request(mode, options, trace).promise
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */
@@ -179,6 +201,11 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const signal = checked?.signal
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
+    if (isTraced()) {
+      const trace = new Acquisition(this, this.#engine, mode, checked)
+      const acquire = () => this.#acquire(mode, checked, trace)
+      return traceScoped(trace, acquire, (hold) => runHeld(run.fn, hold))
+    }
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)

@@ -20,7 +20,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
 mod delivery;
 mod environment;
@@ -32,6 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
+mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
@@ -485,9 +486,8 @@ pub fn inspect(attachment: u32) -> Result<Snapshot> {
 /// any other lock.
 #[napi(catch_unwind)]
 pub fn identity(attachment: u32) -> Result<String> {
-    with_environment(|environment| match environment.get(attachment).ok_or_else(closed)?.attachment.identity() {
-        Identity::Name(name) => Ok(format!("name:{name}")),
-        Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
+    with_environment(|environment| {
+        Ok(wait_graph::identity_text(environment.get(attachment).ok_or_else(closed)?.attachment.identity()))
     })
 }
 
