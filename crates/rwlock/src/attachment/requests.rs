@@ -81,7 +81,6 @@ impl Attachment {
         let Some(position) = pending.requests.iter().position(|request| request.id == id) else { return false };
         pending.requests.remove(position);
         pending.labels.remove(&id);
-        self.show_requests(pending);
         true
     }
 
@@ -348,6 +347,7 @@ impl Attachment {
         pending.published = publish;
         pending.closed = false;
         if let Some(head) = head {
+            self.prepare_rows(pending);
             // In strict order, the queue is never open: neither from here to `close_queue`, nor when
             // the next request follows one that was granted.
             let strict = pending.requests.are_strict();
