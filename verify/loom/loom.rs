@@ -385,8 +385,12 @@ fn a_reader_that_the_closed_queue_refuses_wakes_the_writer_that_drains() {
 
 /// A holder keeps the lock until it is told that it keeps a request out. A notice that is lost is a deadlock.
 fn told(held: Mode, wanted: Mode) {
+    told_by(|| Lock::new(3), held, wanted);
+}
+
+fn told_by(lock: fn() -> Lock, held: Mode, wanted: Mode) {
     check(move || {
-        let lock = Lock::new(3);
+        let lock = lock();
         let [holder, waiter] = lock.participants();
         assert!(holder.try_mode(held));
         ends([
@@ -423,6 +427,11 @@ fn a_writer_is_told_of_a_writer() {
 #[test]
 fn a_reader_is_told_of_the_writer_that_drains() {
     told(Read, Write);
+}
+
+#[test]
+fn a_reader_is_told_of_another_that_the_limit_keeps_out() {
+    told_by(|| Lock::limited(3, 1), Read, Read);
 }
 
 #[test]
