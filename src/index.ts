@@ -1,5 +1,14 @@
 import './shared-memory/binding.js' // before any other: see there
 
+export type {
+  AcquireMessage,
+  DeadlockMessage,
+  DeadlockParty,
+  DeadlockWait,
+  LockMessage,
+  OwnerDiedMessage,
+  ReleaseMessage,
+} from './diagnostics.js'
 export type { LockErrorCode } from './errors.js'
 export { LockError } from './errors.js'
 export { local } from './local.js'
@@ -8,6 +17,8 @@ export { acquireAll, lockAll } from './lock-all.js'
 export type { Locked } from './locked.js'
 export { locked } from './locked.js'
 export { RWLock } from './rwlock.js'
+export type { Permit, SemaphoreOptions, SemaphoreSnapshot } from './semaphore.js'
+export { Semaphore } from './semaphore.js'
 export type {
   AcquireOptions,
   AsyncGuard,

@@ -42,6 +42,11 @@ export const mutants = [
     change: [skips(call('PeerCheck::check', 'notify_holders', 1))],
   },
   {
+    name: 'stolen-by-the-dead',
+    breaks: 'a holder gives up for a stealer that has died, and the lock stays as that left it',
+    change: [forces(condition('is_stolen_by_other', 'recover'), 'false')],
+  },
+  {
     name: 'no-repair-of-reads',
     breaks: 'the read hold of a dead process stays',
     change: [forces(guard('repair_reads'), 'false')],
@@ -205,6 +210,11 @@ export const mutants = [
     name: 'another-record-removed',
     breaks: 'a late deletion of a removed lock deletes the lock that was made anew',
     change: [forces(condition('unix::delete', 'st_ino'), 'false')],
+  },
+  {
+    name: 'removed-lock-listed',
+    breaks: 'a list shows a removed lock, although it was made anew meanwhile',
+    change: [forces(condition('looked_at', 'is_removed'), 'false')],
   },
   {
     name: 'unpublished-taken',

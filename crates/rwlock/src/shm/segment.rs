@@ -105,7 +105,7 @@ impl Segment {
         lock: LockFile,
         location: LockLocation,
     ) -> Result<Self, (Error, LockFile)> {
-        match check(&backing, &location) {
+        match check_backing(&backing, &location) {
             Ok((slots, limit)) => Ok(Self::over(backing, lock, location, slots, limit)),
             Err(error) => Err((error, lock)),
         }
@@ -219,24 +219,9 @@ impl Segment {
             .map(|(_, slot)| slot)
     }
 
-    /// Fails if the requested properties differ from those that the lock was created with.
-    pub fn check_options(&self, options: &Options) -> Result<()> {
-        self.check_capacity(options.capacity)?;
-        self.check_max_readers(options.max_readers)
-    }
-
-    /// Fails if the requested limit on readers differs from the lock's.
-    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
-        if asked.is_none() || asked == self.max_readers() {
-            return Ok(());
-        }
-        let (location, asked) = (&self.location, asked.unwrap_or_default());
-        let has =
-            self.max_readers().map_or("no limit on readers".into(), |limit| format!("a limit of {limit} readers"));
-        Err(Error::new(
-            ErrorKind::Incompatible,
-            format!("{location} has {has}, not one of {asked}: omit the limit to use the existing one"),
-        ))
+    /// Whether a limit on readers is requested that is not the lock's.
+    pub fn has_another_limit(&self, options: &Options) -> bool {
+        options.max_readers.is_some_and(|asked| Some(asked) != self.max_readers())
     }
 
     /// Fails if the requested capacity differs from the lock's.
@@ -269,22 +254,32 @@ impl Segment {
     }
 }
 
-fn name_in(header: &Header) -> Vec<u8> {
+pub(super) fn name_in(header: &Header) -> Vec<u8> {
     let mut name = load_bytes(&header.name);
     name.truncate(header.name_bytes.load(Relaxed) as usize);
     name
 }
 
-/// The number of slots and the limit on readers, if `backing` contains a lock of this layout at `location`.
-fn check(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
-    let corrupt = |what: String| Err(location.not_a_lock(&what));
+fn check_backing(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
     let length = backing.len();
     if length < bytes_of(1) {
-        return corrupt(format!("it has {length} bytes, and the smallest lock {}", bytes_of(1)));
+        return Err(location.not_a_lock(&format!("it has {length} bytes, and the smallest lock {}", bytes_of(1))));
     }
     // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and
     // concurrent changes.
     let header = unsafe { &(*backing.base().cast::<Preamble>()).header };
+    check(header, length, |bytes| backing.fits(bytes), location)
+}
+
+/// The number of slots and the limit on readers, if `header` is that of a lock of this layout at
+/// `location`, in memory of `length` bytes. `fits` says whether a lock of that size fits there.
+pub(super) fn check(
+    header: &Header,
+    length: usize,
+    fits: impl Fn(usize) -> bool,
+    location: &LockLocation,
+) -> Result<(usize, u32)> {
+    let corrupt = |what: String| Err(location.not_a_lock(&what));
     crash_point!(check_magic);
     let magic = header.magic.load(Acquire);
     if magic != MAGIC {
@@ -305,7 +300,7 @@ fn check(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
         return corrupt(format!("its capacity is {capacity}"));
     }
     let (expected, said) = (bytes_of(capacity), header.bytes.load(Relaxed));
-    if !backing.fits(expected) || said != expected as u64 {
+    if !fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
     let limit = header.max_readers.load(Relaxed);
