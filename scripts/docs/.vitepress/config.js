@@ -56,6 +56,7 @@ export default {
           page('HTTP server', '/recipes/http-server'),
           page('Containers and users', '/recipes/containers'),
           page('Log rotation', '/recipes/log-rotation'),
+          page('Lock caching', '/recipes/lock-caching'),
           page('SQLite writers', '/recipes/sqlite'),
           page('Electron', '/recipes/electron'),
         ],
