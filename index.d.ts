@@ -87,6 +87,12 @@ export declare function labelHold(attachment: number, label: string, ofRead: boo
 /** All named locks of this user. */
 export declare function list(): Array<Snapshot>
 
+/**
+ * Called after a hold has begun, if a notice of a steal was asked for before: the request may have
+ * come in between.
+ */
+export declare function lookForSteal(attachment: number): void
+
 /** The greatest capacity of a lock. */
 export declare const MAX_CAPACITY: number
 
@@ -184,6 +190,12 @@ export declare function remove(name?: string | undefined | null, path?: string |
 export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
 
 /**
+ * Requests the write hold before all other requests, and asks the holders that allow it to give up.
+ * Otherwise like `request`.
+ */
+export declare function requestSteal(copy: number, key: number, attachment: number, timeout: number, label?: string | undefined | null): number
+
+/**
  * Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
  * upgradable hold.
  */
@@ -191,6 +203,47 @@ export declare function requestUpgrade(copy: number, key: number, attachment: nu
 
 /** Returns a grant: ends a hold that nothing has used. */
 export declare function returnGrant(attachment: number, modeCode: number): void
+
+/** The locks that this thread holds while another one waits for them. */
+export declare function seeHeld(): Array<SeenLock>
+
+/** The lock of an attachment. */
+export declare function seeLock(attachment: number): SeenLock
+
+/** A lock, its holds, and the requests for it in the order of the queue. */
+export interface SeenLock {
+  /** See `identity`. */
+  identity: string
+  name?: string
+  path?: string
+  holders: Array<SeenParty>
+  waiters: Array<SeenParty>
+}
+
+/** A hold, or a request. */
+export interface SeenParty {
+  /** The same text for the same thread in every lock, and another one for any other thread. */
+  thread: string
+  pid: number
+  threadId: number
+  mode: string
+  label: string
+  /**
+   * When it began, in ns of a clock that all processes share; 0: unknown. Two holds, or two
+   * requests, of one thread differ in it.
+   */
+  since: number
+  /** How long ago that was, in ms. */
+  ms: number
+  /** It is of this thread. (In a lock that this thread has not open nothing is.) */
+  own: boolean
+}
+
+/**
+ * The locks that somebody waits for, out of all named locks of this user and those that this
+ * thread has open.
+ */
+export declare function seeWanted(): Array<SeenLock>
 
 /** Sets the label of the attachment. */
 export declare function setLabel(attachment: number, label: string): void
@@ -254,6 +307,12 @@ export interface Waiter {
  * `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
  */
 export declare function wantNotice(copy: number, key: number, attachment: number, modeCode: number): void
+
+/**
+ * Asks for a notice, once: as soon as a request wants to steal what the attachment holds. Otherwise
+ * like `wantNotice`, but delivered by the event loop alone.
+ */
+export declare function wantStealNotice(copy: number, key: number, attachment: number): void
 
 /** The threads of this process that sleep on behalf of pending requests. */
 export declare function watcherThreads(): number

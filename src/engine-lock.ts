@@ -1,13 +1,17 @@
 // The API over an engine: the members of AsyncRWLock.
 import { throwIfAborted } from './abort.js'
+import './debug.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
-import { invalidThis } from './errors.js'
+import { invalidThis, LockError } from './errors.js'
 import type { Hold } from './guard.js'
 import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { stealSymbol } from './steal.js'
+import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -82,6 +86,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireRead(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(READ, checked)
       return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
@@ -91,6 +96,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireWrite(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(WRITE, checked)
       return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
@@ -100,6 +106,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireUpgradable(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(UPGRADABLE, checked)
       return (this.#now(UPGRADABLE, checked) ??
         (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
@@ -134,7 +141,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return this.#engine.close()
+    return closeTraced(this.#engine)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -147,11 +154,31 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     return this.#engine.identity
   }
 
+  /** @internal See `steal.ts`. */
+  async [stealSymbol](options?: AcquireOptions): Promise<G> {
+    const checked = checkOptions(options)
+    const engine = this.#engine
+    engine.assertOpen()
+    if (!engine.capabilities.steal) {
+      throw new LockError(
+        'ERR_LOCK_UNSUPPORTED',
+        `${engine.text} cannot be stolen: its engine does not support it`,
+      )
+    }
+    const now = this.#now(WRITE, checked)
+    if (now !== null) return now as unknown as G
+    return (await new PendingRequest(engine, this, WRITE, checked, null, null, undefined, true)
+      .promise) as unknown as G
+  }
+
   // ---- inside
 
   #try(mode: Mode): Awaitable<G | null> {
-    this.#engine.assertOpen()
-    return this.#engine.tryAcquire(this, mode, undefined) as unknown as Awaitable<G | null>
+    const engine = this.#engine
+    engine.assertOpen()
+    const attempt = () => engine.tryAcquire(this, mode, undefined)
+    const hold = isTraced() ? traceTry(new Acquisition(this, engine, mode, undefined), attempt) : attempt()
+    return hold as unknown as Awaitable<G | null>
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
@@ -162,10 +189,23 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
   }
 
-  #request(mode: Mode, options: AcquireOptions | undefined): PendingRequest<Grant> {
+  #request(
+    mode: Mode,
+    options: AcquireOptions | undefined,
+    trace: Acquisition | undefined = undefined,
+  ): PendingRequest<Grant> {
     const engine = this.#engine
     engine.assertOpen()
-    return new PendingRequest(engine, this, mode, options, null)
+    return new PendingRequest(engine, this, mode, options, null, null, trace)
+  }
+
+  #traced(mode: Mode, options: AcquireOptions | undefined): Promise<G> {
+    const trace = new Acquisition(this, this.#engine, mode, options)
+    return traceAcquire(trace, () => this.#acquire(mode, options, trace)) as unknown as Promise<G>
+  }
+
+  async #acquire(mode: Mode, options: AcquireOptions | undefined, trace: Acquisition): Promise<Hold<Grant>> {
+    return this.#now(mode, options) ?? this.#request(mode, options, trace).promise
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */
@@ -179,6 +219,11 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const signal = checked?.signal
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
+    if (isTraced()) {
+      const trace = new Acquisition(this, this.#engine, mode, checked)
+      const acquire = () => this.#acquire(mode, checked, trace)
+      return traceScoped(trace, acquire, (hold) => runHeld(run.fn, hold))
+    }
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
@@ -238,8 +283,8 @@ function runHeld<T, Grant>(
   fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
   hold: Hold<Grant>,
 ): T | Promise<T> {
-  // Closed after the grant: then the hold has ended, and `fn` must not run.
-  hold.assertLockOpen()
+  // Closed, or lost, after the grant: then the hold has ended, and `fn` must not run.
+  hold.assertHeld()
   let result: T
   try {
     const returned = fn(hold)
@@ -260,7 +305,7 @@ function releasedAfter<T, Grant>(hold: Hold<Grant>, promise: PromiseLike<T>): Pr
 }
 
 function released<T, Grant>(hold: Hold<Grant>, result: T): T | Promise<T> {
-  const ended = hold.release()
+  const ended = hold.complete()
   return ended === undefined ? result : ended.then(() => result)
 }
 

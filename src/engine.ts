@@ -5,6 +5,7 @@ import type { HoldEnd, Mode, READ, UPGRADABLE } from './modes.js'
 import type { Notice } from './notice.js'
 import type { PendingRequest } from './pending.js'
 import type { Awaitable, LockLocation, LockSnapshot } from './types.js'
+import type { WaitGraph } from './wait-graph.js'
 
 /** What an engine can do. */
 export interface EngineCapabilities {
@@ -27,6 +28,11 @@ export interface EngineCapabilities {
    * `whenContended()` resolves only when the hold has ended.
    */
   readonly contention: boolean
+  /**
+   * It can steal: see {@link PendingRequest.steal}. Not part of the API of a lock; `steal.ts` is for
+   * the interfaces that need it.
+   */
+  readonly steal: boolean
 }
 
 /**
@@ -58,9 +64,13 @@ export interface LockEngine<Grant = unknown> {
   /**
    * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. If there is
    * `request.again`, a hold in that mode, it ends, and the place of the request in the queue is
-   * that of the moment before: the engine sets `ended` when it begins with that. The engine later
-   * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns. If this
-   * throws, the request has ended.
+   * that of the moment before: the engine sets `ended` when it begins with that. If it is a
+   * `request.steal`, it is granted before all other requests but earlier steals, which keep their
+   * order, and for it the engine ends the holds of locks that allow steals: it calls `hold.lose()`
+   * from the event loop of the holder, and then releases the hold as failed. The engine later
+   * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns; and
+   * before that `request.waits()`, once it knows that the lock is not free. If this throws, the
+   * request has ended.
    */
   request(request: PendingRequest<Grant>): void
   /** Withdraws a request that has not been settled. What it was granted meanwhile is returned. */
@@ -114,6 +124,11 @@ export interface LockEngine<Grant = unknown> {
   setValue(hold: Hold<Grant>, value: Uint8Array | null): void | Promise<void>
 
   inspect(): Awaitable<LockSnapshot>
+  /**
+   * Where to look for what a request waits for; shared by all locks of the engine. Without it
+   * nobody is warned of long waits and deadlocks.
+   */
+  readonly waitGraph?: WaitGraph
   /** Ends every request and hold of this lock. */
   close(): void | Promise<void>
 }

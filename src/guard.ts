@@ -1,5 +1,6 @@
 import { throwIfAborted } from './abort.js'
 import { bytesOf } from './bytes.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { invalidThis, invalidValue, LockError } from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
@@ -17,6 +18,7 @@ import {
 import { Notice } from './notice.js'
 import { checkAcquireOptions, checkNoticeOptions } from './options.js'
 import { PendingRequest } from './pending.js'
+import { Acquisition, noticeOwnerDied, traceUpgrade, traceYield } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, Awaitable, NoticeOptions, OwnerDied } from './types.js'
 
 /**
@@ -33,6 +35,10 @@ export class HoldExtras {
   yielding: PendingRequest | null = null
   notices: Set<Notice> | undefined
   loss: AbortController | undefined
+  /** Why the hold was lost, while its lock is open. */
+  lost: LockError | undefined
+  /** Somebody traces the hold. */
+  acquisition: Acquisition | undefined
 }
 
 /**
@@ -72,7 +78,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.ended = false
     this.grant = grant
     this.extras = undefined
-    if (ownerDied !== null) this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
+  }
+
+  #foundDeath(ownerDied: OwnerDied): void {
+    this.needExtras().ownerDied = ownerDied
+    noticeOwnerDied(this.#engine, this, ownerDied)
   }
 
   get mode(): ModeName {
@@ -100,6 +111,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (extras.loss === undefined) {
       extras.loss = new AbortController()
       if (!this.ended) this.#watchLoss(extras.loss)
+      else if (extras.lost !== undefined) extras.loss.abort(extras.lost)
     }
     return extras.loss.signal
   }
@@ -110,10 +122,24 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     else engine.losses.add(loss)
   }
 
+  /**
+   * Called by the engine when the hold ends although it was not released. The engine releases it
+   * afterwards: the listeners of `signal` still run inside.
+   */
+  lose(reason: LockError): void {
+    const extras = this.needExtras()
+    this.ended = true
+    extras.lost = reason
+    extras.upgrading?.callOff(reason)
+    this.#forgetEvents()
+    extras.loss?.abort(reason)
+  }
+
   /** Called by the engine when it has upgraded this hold. */
   upgraded(ownerDied: OwnerDied | null): void {
     if (ownerDied === null && this.extras === undefined) return
     this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
     this.#renewNotices()
   }
 
@@ -124,6 +150,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.ownerDied = ownerDied
     this.grant = grant
     this.ended = false
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
   }
 
   /** Which requests a hold keeps out depends on its mode. */
@@ -164,9 +191,9 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
   }
 
-  /** @throws `ERR_LOCK_CLOSED` */
-  assertLockOpen(): void {
-    if (this.#engine.closed) this.#engine.assertOpen()
+  /** Ends the hold of a function that returned: its caller must learn that the hold was lost. */
+  complete(): void | Promise<void> {
+    return this.#end(CONSISTENT, true)
   }
 
   /** Ends the hold of a function that threw. */
@@ -174,20 +201,22 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     return this.#end(FAILED)
   }
 
-  #end(end: HoldEnd): void | Promise<void> {
+  #end(end: HoldEnd, mustHold = false): void | Promise<void> {
     if (this.released) {
       this.extras?.yielding?.callOff(closed('the hold was released while it yielded'))
+      if (mustHold && this.extras?.lost !== undefined) this.#throwEnded()
       return
     }
     // Set first: the release grants the next request, and what that calls may release this guard
     // again.
     this.ended = true
     try {
-      if (this.extras !== undefined) {
-        this.#endUpgrade('the hold was released while its upgrade was pending')
-        this.#forgetEvents()
-      }
-      return this.#engine.release(this, end)
+      if (this.extras === undefined) return this.#engine.release(this, end)
+      this.#endUpgrade('the hold was released while its upgrade was pending')
+      this.#forgetEvents()
+      const { acquisition } = this.extras
+      if (acquisition === undefined) return this.#engine.release(this, end)
+      return acquisition.releases(this, () => this.#engine.release(this, end))
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
       // released again.
@@ -203,7 +232,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   async upgrade(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'upgrade')
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
-    this.#assertHeld()
+    this.assertHeld()
     const engine = this.#engine
     if (this.held === WRITE) return
     if (this.held === READ) {
@@ -220,9 +249,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
         `this hold of ${engine.text} is already being upgraded: await that upgrade`,
       )
     }
-    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
+    if (!isTraced()) return this.#upgrade(checked, undefined)
+    const trace = new Acquisition(this.lock, engine, WRITE, checked, true)
+    await traceUpgrade(trace, this, () => this.#upgrade(checked, trace))
+  }
+
+  async #upgrade(options: AcquireOptions | undefined, trace: Acquisition | undefined): Promise<void> {
+    const engine = this.#engine
+    if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (engine.capabilities.sync && engine.tryUpgrade(this)) return
-    const request = new PendingRequest(engine, this.lock, WRITE, checked, this)
+    const request = new PendingRequest(engine, this.lock, WRITE, options, this, null, trace)
+    const extras = this.needExtras()
     extras.upgrading = request as PendingRequest
     try {
       await request.promise
@@ -233,10 +270,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
 
   tryUpgrade(): Awaitable<boolean> {
     Hold.#check(this, 'tryUpgrade')
-    this.#assertHeld()
+    this.assertHeld()
     if (this.held === WRITE) return true
     if (this.extras?.upgrading) return false
-    return this.#engine.tryUpgrade(this)
+    if (!isTraced()) return this.#engine.tryUpgrade(this)
+    const trace = new Acquisition(this.lock, this.#engine, WRITE, undefined, true)
+    return traceUpgrade(trace, this, () => this.#engine.tryUpgrade(this))
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void | Promise<void> {
@@ -244,7 +283,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (to !== 'read' && to !== 'upgradable') {
       throw invalidValue('to', to, "must be 'read' or 'upgradable'")
     }
-    this.#assertHeld()
+    this.assertHeld()
     const target = to === 'read' ? READ : UPGRADABLE
     if (target === this.held) return
     if (this.held === READ) {
@@ -274,7 +313,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   async yield(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'yield')
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
-    this.#assertHeld()
+    this.assertHeld()
     const engine = this.#engine
     const extras = this.needExtras()
     if (extras.upgrading !== null) {
@@ -286,8 +325,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
     if (checked?.label !== undefined) extras.label = checked.label
     this.#forgetEvents()
+    if (!isTraced() && extras.acquisition === undefined) return this.#yield(checked)
+    const label = checked?.label ?? extras.label ?? extras.acquisition?.label
+    const trace = new Acquisition(this.lock, engine, this.held, { ...checked, label })
+    await traceYield(trace, this, (begun) => this.#yield(checked, trace, begun))
+  }
+
+  async #yield(options: AcquireOptions | undefined, trace?: Acquisition, begun?: () => void): Promise<void> {
+    const extras = this.needExtras()
     try {
-      const request = new PendingRequest(engine, this.lock, this.held, checked, null, this)
+      const request = new PendingRequest(this.#engine, this.lock, this.held, options, null, this, trace)
+      begun?.()
       extras.yielding = request as PendingRequest
       await request.promise
     } catch (error) {
@@ -299,7 +347,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   }
 
   get value(): Awaitable<Uint8Array | null> {
-    this.#assertHeld()
+    this.assertHeld()
     this.#assertValues()
     return this.#engine.getValue(this)
   }
@@ -307,7 +355,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   setValue(value: Uint8Array | string | null): void | Promise<void> {
     Hold.#check(this, 'setValue')
     const bytes = bytesOf(value)
-    this.#assertHeld()
+    this.assertHeld()
     this.#assertValues()
     if (this.held !== WRITE) {
       throw new LockError(
@@ -327,9 +375,16 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     )
   }
 
-  #assertHeld(): void {
-    this.assertLockOpen()
-    if (this.ended) throw closed(`this hold of ${this.#engine.text} was released: acquire the lock again`)
+  /** @throws `ERR_LOCK_CLOSED`, `ERR_LOCK_LOST` */
+  assertHeld(): void {
+    if (this.#engine.closed) this.#engine.assertOpen()
+    if (this.ended) this.#throwEnded()
+  }
+
+  #throwEnded(): never {
+    const lost = this.extras?.lost
+    if (lost !== undefined) throw new LockError(lost.code, lost.message)
+    throw closed(`this hold of ${this.#engine.text} was released: acquire the lock again`)
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,9 @@
 import { throwIfAborted } from './abort.js'
+import { isTraced } from './diagnostics.js'
 import { checkLock, EngineLock, explained, isPromiseLike } from './engine-lock.js'
 import { invalidValue } from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
-import { MODE_NAMES, READ, UPGRADABLE, WRITE } from './modes.js'
+import { MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { binding } from './shared-memory/binding.js'
 import type { Handle, SharedHold } from './shared-memory/handle.js'
@@ -11,6 +12,7 @@ import { open } from './shared-memory/open.js'
 import { checkPruneOptions, checkRef } from './shared-memory/options.js'
 import { snapshotOf } from './shared-memory/snapshot.js'
 import { translated } from './shared-memory/translate.js'
+import { Acquisition, closeTraced, traceTry } from './tracing.js'
 import type {
   AcquireOptions,
   AsyncRWLock,
@@ -74,6 +76,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryRead(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(READ)
       return this.#handle.tryAcquire(this, READ)
     } catch (error) {
       throw explained(error, this, 'tryRead')
@@ -87,6 +90,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryWrite(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(WRITE)
       return this.#handle.tryAcquire(this, WRITE)
     } catch (error) {
       throw explained(error, this, 'tryWrite')
@@ -100,6 +104,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryUpgradable(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(UPGRADABLE)
       return this.#handle.tryAcquire(this, UPGRADABLE)
     } catch (error) {
       throw explained(error, this, 'tryUpgradable')
@@ -224,7 +229,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   override close(): void {
     checkLock(this, 'close')
     collected.unregister(this.#handle)
-    this.#handle.close()
+    closeTraced(this.#handle)
   }
 
   [Symbol.dispose](): void {
@@ -246,7 +251,16 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
-    return this.#handle.block(this, mode, checked)
+    const handle = this.#handle
+    if (!isTraced()) return handle.block(this, mode, checked)
+    const trace = new Acquisition(this, handle, mode, checked)
+    return traceTry(trace, () => handle.block(this, mode, checked, trace)) as SharedHold
+  }
+
+  #traced(mode: Mode): SharedHold | null {
+    const handle = this.#handle
+    const trace = new Acquisition(this, handle, mode, undefined)
+    return traceTry(trace, () => handle.tryAcquire(this, mode)) as SharedHold | null
   }
 
   #scopedSync<T>(

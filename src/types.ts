@@ -300,7 +300,8 @@ export interface AsyncGuard extends AsyncDisposable {
   yield(options?: AcquireOptions): Promise<void>
   /**
    * Aborts when the hold is lost, which means that it ended although it was not released: the lock
-   * was closed. Its reason is a `LockError`. A release does not abort it.
+   * was closed, or the hold was stolen (`ERR_LOCK_LOST`: never from an `RWLock`). Its reason is a
+   * `LockError`. A release does not abort it.
    */
   readonly signal: AbortSignal
 }

@@ -1,6 +1,7 @@
 // A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value |
 // error }. `lock` and `guard` are numbers from earlier answers; without them, the latest is meant.
 //   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
+import { subscribe } from 'node:diagnostics_channel'
 import { RWLock } from 'process-rwlock'
 
 const engine = process.argv[2] === undefined ? undefined : await import(process.argv[2])
@@ -9,6 +10,17 @@ const engine = process.argv[2] === undefined ? undefined : await import(process.
 const locks = []
 /** @type {import('process-rwlock').Guard[]} */
 const guards = []
+
+/** The warnings of this process or thread. @type {{ code: string, message: string, time: number }[]} */
+const warnings = []
+process.on('warning', (/** @type {any} */ { code, message }) => {
+  warnings.push({ code, message, time: Date.now() })
+})
+/** The messages of the channel `process-rwlock:deadlock`, without the lock. @type {object[]} */
+const deadlocks = []
+subscribe('process-rwlock:deadlock', (/** @type {any} */ { lock, ...message }) => {
+  deadlocks.push(message)
+})
 
 const ops = {
   open({ ref, options }) {
@@ -73,6 +85,18 @@ const ops = {
     return keep(await lockOf(lock).tryUpgradable())
   },
 
+  async steal({ lock, options }) {
+    return keep(await engine.steal(lockOf(lock), options))
+  },
+  /** Answers with the code of the reason when the hold is lost. */
+  lossOf({ guard }) {
+    const { signal } = guardOf(guard)
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve(signal.reason.code)
+      else signal.addEventListener('abort', () => resolve(signal.reason.code), { once: true })
+    })
+  },
+
   async release({ guard }) {
     await guardOf(guard).release()
   },
@@ -96,6 +120,13 @@ const ops = {
   },
   async setValue({ guard, value }) {
     await guardOf(guard).setValue(value)
+  },
+
+  warnings() {
+    return warnings
+  },
+  deadlocks() {
+    return deadlocks
   },
 
   inspect({ lock }) {

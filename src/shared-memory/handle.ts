@@ -5,6 +5,7 @@ import { writable } from '../inspect.js'
 import { FAILED, type HoldEnd, type Mode, READ, type UPGRADABLE, WRITE } from '../modes.js'
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
+import type { Acquisition } from '../tracing.js'
 import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } from '../types.js'
 import { binding } from './binding.js'
 import { isContended, releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
@@ -13,6 +14,7 @@ import { copy, nextKey, notices, requests } from './library-copy.js'
 import { noticeLoss } from './lost-guards.js'
 import { snapshotOf } from './snapshot.js'
 import { translate, translated, withSystemError } from './translate.js'
+import { waitGraph } from './wait-graph.js'
 
 /** A hold in shared memory. */
 export type SharedHold = Hold<number> & Guard
@@ -23,6 +25,7 @@ const CAPABILITIES: EngineCapabilities = {
   ownerDied: true,
   value: true,
   contention: true,
+  steal: true,
 }
 
 /** Every open handle of this copy of the library, by its number. */
@@ -48,6 +51,7 @@ export class Handle implements LockEngine<number> {
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
   readonly losses = new Set<AbortController>()
+  readonly waitGraph = waitGraph
   readonly #notices = new Set<Notice<number>>()
   #identity: string | undefined
 
@@ -99,11 +103,17 @@ export class Handle implements LockEngine<number> {
   }
 
   /** Waits for the lock, blocking this thread. */
-  block(lock: object, mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace: Acquisition | undefined = undefined,
+  ): SharedHold {
     const { timeout = Number.POSITIVE_INFINITY, label } = options ?? {}
     const now = this.tryAcquire(lock, mode, label)
     if (now !== null) return now
     if (timeout === 0) throw this.timeoutError(mode, false, 0)
+    trace?.waits()
     const { attachment, fairness, inTurn } = this
     const grant = translated(() => binding.wait(attachment, mode, timeout, fairness, inTurn, label))
     if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
@@ -131,14 +141,26 @@ export class Handle implements LockEngine<number> {
       request.id =
         again !== null
           ? this.#yield(again, key, timeout, label)
-          : upgrade === null
-            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
-            : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
+          : request.steal
+            ? binding.requestSteal(copy.number, key, attachment, timeout, label)
+            : upgrade === null
+              ? binding.request(
+                  copy.number,
+                  key,
+                  attachment,
+                  mode,
+                  timeout,
+                  this.fairness,
+                  this.inTurn,
+                  label,
+                )
+              : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
       throw translate(error)
     }
+    request.waits()
   }
 
   #yield(hold: Hold<number>, key: number, timeout: number, label: string | undefined): number {
@@ -264,6 +286,13 @@ export class Handle implements LockEngine<number> {
     hold.extras?.shown?.drop()
     if (hold.held === READ) this.#releaseRead()
     else this.#releaseExclusive(end)
+  }
+
+  /** A hold that was made, and that gets no grant: no longer counted. */
+  protected forgetHold(hold: Hold<number>): void {
+    hold.extras?.shown?.drop()
+    if (hold.held === READ) this.reads--
+    else this.exclusive = 0
   }
 
   #releaseRead(): void {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Opened } from '../../index.js'
+import { allowsSteals } from '../steal.js'
 import type { RWLockOptions, RWLockRef } from '../types.js'
 import { binding } from './binding.js'
 import { Handle } from './handle.js'
 import { copy } from './library-copy.js'
 import { checkOpenOptions, checkRef } from './options.js'
 import { reclaim } from './reclaim.js'
+import { StealableHandle } from './stealable-handle.js'
 import { translated } from './translate.js'
 
 /** Opens a lock for the object `lock`, which this does not keep alive. */
@@ -35,5 +37,6 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
   }
   if (label !== undefined) binding.setLabel(opened.attachment, label)
   const { handle, attachment, tokenBase } = opened
-  return new Handle(location, handle, attachment, tokenBase, fairness, nestedReads === 'queue')
+  const Kind = allowsSteals(options) ? StealableHandle : Handle
+  return new Kind(location, handle, attachment, tokenBase, fairness, nestedReads === 'queue')
 }

@@ -128,6 +128,12 @@ impl Participant {
         }
     }
 
+    /// Blocks until it has stolen the lock.
+    fn steal(&self) {
+        self.own.request_steal(NO_LIMIT);
+        assert_eq!(self.drive(), Outcome::Granted);
+    }
+
     /// The next write hold, of any participant, prunes idle readers.
     fn next_write_prunes(&self) {
         self.own.segment.gate().last_token.store(PRUNE_INTERVAL - 2, SeqCst);
@@ -433,6 +439,91 @@ fn a_reader_is_told_of_the_writer_that_drains() {
 #[test]
 fn an_upgradable_holder_is_told_of_the_next() {
     told(|| Lock::new(3), Upgradable, Upgradable);
+}
+
+/// A holder allows steals, and keeps the lock until one wants it. A steal that it does not learn of is a deadlock.
+fn robbed(held: Mode) {
+    check(move || {
+        let lock = Lock::new(3);
+        let [holder, thief] = lock.participants();
+        holder.own.want_steals(true);
+        let served = Arc::new(AtomicU64::new(0));
+        let seen = served.clone();
+        ends([
+            go(holder, move |holder| {
+                if !holder.try_mode(held) {
+                    return "not in";
+                }
+                if seen.load(Relaxed) != 0 {
+                    holder.use_up(held);
+                    return "later";
+                }
+                loop {
+                    holder.own.take_notice();
+                    if holder.own.is_stolen() {
+                        break;
+                    }
+                    park::wait(&holder.own.slot().waiting.wake, wake::IDLE, u64::MAX);
+                }
+                holder.use_up(held);
+                "robbed"
+            }),
+            go(thief, move |thief| {
+                thief.steal();
+                served.store(1, Relaxed); // inside: who comes next sees it
+                thief.use_up(Write);
+                "in"
+            }),
+        ])
+    })
+    .are(&["later in", "not in in", "robbed in"]);
+}
+
+#[test]
+fn a_steal_robs_a_reader() {
+    robbed(Read);
+}
+
+#[test]
+fn a_steal_robs_a_writer() {
+    robbed(Write);
+}
+
+#[test]
+fn a_steal_robs_an_upgradable_holder() {
+    robbed(Upgradable);
+}
+
+/// A writer drains beside a reader that keeps the lock until it is robbed. The steal takes the turn of the writer.
+#[test]
+fn a_steal_takes_the_turn_of_a_writer_that_drains() {
+    check(|| {
+        let lock = Lock::new(3);
+        let [reader, writer, thief] = lock.participants();
+        assert!(reader.own.try_read());
+        reader.own.want_steals(true);
+        writer.ask(Write, NO_LIMIT);
+        ends([
+            go(reader, |reader| {
+                loop {
+                    reader.own.take_notice();
+                    if reader.own.is_stolen() {
+                        break;
+                    }
+                    park::wait(&reader.own.slot().waiting.wake, wake::IDLE, u64::MAX);
+                }
+                reader.use_up(Read);
+            }),
+            go(writer, |writer| {
+                writer.drive();
+                writer.use_up(Write);
+            }),
+            go(thief, |thief| {
+                thief.steal();
+                thief.use_up(Write);
+            }),
+        ])
+    });
 }
 
 /// A holder releases, and the waiter is granted.

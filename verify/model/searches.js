@@ -21,6 +21,8 @@ export const quick = [
   { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
   { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
+  { name: 'a steal', bounds: 'KINDS=44 STEALS=1 ACTS=4096' },
+  { name: 'a steal, a death', bounds: 'KINDS=33 STEALS=1 ACTS=4096 DEATHS=1 CALLS' },
   { name: 'a limit of one', bounds: 'LIMIT=1 KINDS=44 ACTS=509' },
   { name: 'a limit of two, three readers', bounds: 'LIMIT=2 N=3 KINDS=111' },
   { name: 'a limit, a death', bounds: 'LIMIT=1 KINDS=11 NOPS=2 DEATHS=1' },
@@ -78,6 +80,18 @@ export const full = [
   { name: 'strict, three, a second request', bounds: 'N=3 KINDS=311 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn, giving up', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS CANCEL' },
   { name: 'nested reads in turn, a death', bounds: 'KINDS=44 ACTS=2 IN_TURN_READS DEATHS=1' },
+  // Steals.
+  { name: 'steals, giving up, checks', bounds: 'KINDS=31 STEALS=1 ACTS=4096 CANCEL CHECKS=1' },
+  { name: 'steals from upgraders', bounds: 'KINDS=44 STEALS=1 ACTS=4100 MORE=2' },
+  { name: 'steals from each other', bounds: 'KINDS=33 STEALS=2 ACTS=4096 STRICT CLOSE' },
+  { name: 'steals, two deaths', bounds: 'KINDS=33 STEALS=2 ACTS=4096 DEATHS=2' },
+  { name: 'steals, a stop', bounds: 'KINDS=43 STEALS=1 ACTS=4096 STOPS=1' },
+  {
+    name: 'sample: three, a steal beside a reader and a writer',
+    bounds: 'N=3 KINDS=331 STEALS=1 ACTS=4096',
+    sample: 31,
+    seconds: 180,
+  },
   // A limit on readers.
   { name: 'limit, all turns of two', bounds: 'LIMIT=2 KINDS=44 ACTS=509' },
   { name: 'limit, nested reads', bounds: 'LIMIT=2 KINDS=11 ACTS=2 NOPS=2' },

@@ -10,9 +10,9 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @import { LockEngine } from '../../../dist/engine.js'
  * @typedef {import('../../../dist/modes.js').Mode} Mode
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
- * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
+ * @typedef {{ mode: Mode, token: bigint, label: string, client: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode>, engines: Set<InProcessEngine> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -28,6 +28,7 @@ function serverOf(name, maxReaders) {
     grants: new Set(),
     queue: [],
     notices: new Map(),
+    engines: new Set(),
   }
   servers.set(name, server)
   return server
@@ -47,10 +48,59 @@ function isGrantable(mode, grants, maxReaders) {
 /** @param {string} code @param {string} message @param {object[]} [holders] @returns {LockError} */
 const lockError = (code, message, holders) => new /** @type {any} */ (LockError)(code, message, holders)
 
+/**
+ * What this thread sees of waits: everything. Locks that were opened with the same label are those
+ * of one client, which counts as a thread.
+ *
+ * @type {import('../../../dist/wait-graph.js').WaitGraph}
+ */
+const waitGraph = {
+  pending: () => [...servers.values()].flatMap(({ queue }) => queue.map(({ request }) => request)),
+  see: async ({ engine }) => seen(/** @type {string} */ (engine.location.name)),
+  held: async () => [...servers.keys()].map(seen),
+  wanted: async () => [...servers.keys()].map(seen),
+}
+
+/** @param {string} name @returns {import('../../../dist/wait-graph.js').SeenLock} */
+function seen(name) {
+  const { grants, queue } = serverOf(name)
+  const party = (
+    /** @type {string} */ client,
+    /** @type {Mode} */ mode,
+    /** @type {string} */ label,
+    /** @type {number} */ since,
+  ) => ({
+    thread: client,
+    pid: process.pid,
+    threadId: 0,
+    mode: /** @type {'read' | 'write' | 'upgradable'} */ (MODE_NAMES[mode]),
+    label,
+    since,
+    ms: performance.now() - since,
+    own: true,
+  })
+  return {
+    identity: `in-process:${name}`,
+    name,
+    holders: [...grants].map(({ client, mode, label, since }) => party(client, mode, label, since)),
+    waiters: queue.map(({ engine: { client }, request: { mode, label = client }, since }) =>
+      party(client, mode, label, since),
+    ),
+  }
+}
+
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
+  capabilities = {
+    sync: false,
+    upgradable: true,
+    ownerDied: false,
+    value: true,
+    contention: true,
+    steal: true,
+  }
   closed = false
+  waitGraph = waitGraph
   /** @type {Set<AbortController>} */
   losses = new Set()
   /** @type {Set<Notice>} */
@@ -61,15 +111,23 @@ class InProcessEngine {
   /** The pending requests, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
   #requests = new Map()
 
+  /** Also the name of the client: see `waitGraph`. */
   #label
+  #allowsSteals
 
-  /** @param {string} name @param {{ label?: string, maxReaders?: number }} [options] */
-  constructor(name, { label = 'in process', maxReaders } = {}) {
+  /** @param {string} name @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options] */
+  constructor(name, { label = 'in process', maxReaders, stealable = false } = {}) {
     this.#label = label
+    this.#allowsSteals = stealable
     this.location = { name }
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
     this.#server = serverOf(name, maxReaders ?? null)
+    this.#server.engines.add(this)
+  }
+
+  get client() {
+    return this.#label
   }
 
   assertOpen() {
@@ -88,9 +146,11 @@ class InProcessEngine {
     // Even without a timeout: a pending request keeps the process alive.
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
-    const entry = { request, engine: this }
-    if (request.upgrade === null) this.#server.queue.push(entry)
-    else this.#server.queue.unshift(entry)
+    const entry = { request, engine: this, since: performance.now() }
+    const { queue } = this.#server
+    if (request.upgrade !== null) queue.unshift(entry)
+    else if (request.steal) queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
+    else queue.push(entry)
     const { again } = request
     if (again !== null) {
       again.ended = true
@@ -98,7 +158,31 @@ class InProcessEngine {
       this.#server.grants.delete(again.grant)
     }
     this.#giveNotice()
-    setImmediate().then(() => this.advance())
+    this.#rob()
+    setImmediate().then(() => {
+      this.advance()
+      request.waits()
+    })
+  }
+
+  /** Asks the holders that allow steals to give up, if a request wants that. */
+  #rob() {
+    const { queue, engines } = this.#server
+    if (!queue.some(({ request }) => request.steal)) return
+    for (const engine of engines) setImmediate().then(() => engine.giveUp())
+  }
+
+  giveUp() {
+    const { queue, grants } = this.#server
+    if (!this.#allowsSteals || !queue.some(({ request }) => request.steal)) return
+    const lost = [...this.#holds]
+    const reason = lockError('ERR_LOCK_LOST', `a hold of ${this.text} was stolen`)
+    for (const hold of lost) hold.lose(reason)
+    for (const hold of lost) {
+      this.#holds.delete(hold)
+      grants.delete(hold.grant)
+    }
+    if (lost.length > 0) this.advance()
   }
 
   /** @param {Request} request */
@@ -137,7 +221,7 @@ class InProcessEngine {
 
   /** Whether a request waits that a hold in that mode keeps out. @param {Mode} mode */
   #keepsOut(mode) {
-    const held = { mode, token: 0n, label: '', since: 0 }
+    const held = { mode, token: 0n, label: '', client: '', since: 0 }
     const limit = this.#server.maxReaders && 1
     return this.#server.queue.some(
       ({ request }) =>
@@ -182,6 +266,7 @@ class InProcessEngine {
       if (before !== undefined) grants.delete(before)
       const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
       if (!request.grant(grant)) grants.delete(grant)
+      this.#rob()
     }
   }
 
@@ -189,7 +274,7 @@ class InProcessEngine {
   #grant(mode, label = this.#label) {
     const server = this.#server
     if (mode === WRITE) server.token++
-    const grant = { mode, token: server.token, label, since: performance.now() }
+    const grant = { mode, token: server.token, label, client: this.#label, since: performance.now() }
     server.grants.add(grant)
     return grant
   }
@@ -311,6 +396,7 @@ class InProcessEngine {
   async close() {
     if (this.closed) return
     this.closed = true
+    this.#server.engines.delete(this)
     for (const request of this.#requests.keys()) {
       request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
     }
@@ -324,7 +410,9 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string, maxReaders?: number }} [options]
+ * @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
 export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+
+export { steal } from '../../../dist/steal.js'

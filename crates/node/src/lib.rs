@@ -20,7 +20,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
 mod delivery;
 mod environment;
@@ -32,10 +32,12 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
+mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
 use library_copy::LibraryCopy;
+use notices::Subject;
 use snapshot::{OwnerDied, Snapshot, TimeoutDetails};
 
 /// How long opening may block the event loop, if a stopped process is creating or removing the same
@@ -377,8 +379,43 @@ pub fn yield_hold(
 /// `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
 #[napi(catch_unwind)]
 pub fn want_notice(copy: u32, key: f64, attachment: u32, mode_code: u32) {
-    with_environment(|environment| environment.begin_notice(attachment, copy, key, mode(mode_code)));
+    let subject = Subject::Contention(mode(mode_code));
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, subject));
     deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Asks for a notice, once: as soon as a request wants to steal what the attachment holds. Otherwise
+/// like `wantNotice`, but delivered by the event loop alone.
+#[napi(catch_unwind)]
+pub fn want_steal_notice(copy: u32, key: f64, attachment: u32) {
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, Subject::Steal));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Called after a hold has begun, if a notice of a steal was asked for before: the request may have
+/// come in between.
+#[napi(catch_unwind)]
+pub fn look_for_steal(attachment: u32) {
+    with_environment(|environment| environment.deliver_notices(attachment, DeliveredFrom::Call));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Requests the write hold before all other requests, and asks the holders that allow it to give up.
+/// Otherwise like `request`.
+#[napi(catch_unwind)]
+pub fn request_steal(copy: u32, key: f64, attachment: u32, timeout: f64, label: Option<String>) -> Result<u32> {
+    let request = with_environment(|environment| -> Result<_> {
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        let request = open.request_steal(wait_options(timeout, 0.0, false));
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
+        let requested = Requested::Hold(Mode::Write);
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested });
+        Ok(request)
+    })?;
+    settle(attachment);
+    Ok(request)
 }
 
 /// Withdraws the wish for a notice.
@@ -490,9 +527,8 @@ pub fn inspect(attachment: u32) -> Result<Snapshot> {
 /// any other lock.
 #[napi(catch_unwind)]
 pub fn identity(attachment: u32) -> Result<String> {
-    with_environment(|environment| match environment.get(attachment).ok_or_else(closed)?.attachment.identity() {
-        Identity::Name(name) => Ok(format!("name:{name}")),
-        Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
+    with_environment(|environment| {
+        Ok(wait_graph::identity_text(environment.get(attachment).ok_or_else(closed)?.attachment.identity()))
     })
 }
 

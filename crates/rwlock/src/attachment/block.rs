@@ -183,7 +183,7 @@ impl Attachment {
         if drain.upgrade {
             pending.drain = Some(drain);
         } else {
-            pending.requests.push_front(drain.request);
+            pending.requests.insert(drain.request);
             // Before the gate is free: a later request of another attachment must not get it.
             self.publish_head(pending);
         }

@@ -46,6 +46,8 @@ pub struct OwnerDied {
 pub struct Participant {
     /// Process id, in the PID namespace of that process.
     pub pid: u32,
+    /// The kernel's number of that namespace; 0: unknown, or the system has none.
+    pub namespace: u32,
     /// The number that its thread gave itself.
     pub thread: u32,
     /// The mode that it holds or waits for.
@@ -57,6 +59,9 @@ pub struct Participant {
     /// How long it has held or waited, in ms, at least 1. 0: unknown, because the hold was not
     /// stamped.
     pub ms: u64,
+    /// When that began, in ns of a clock that all processes share; 0: unknown. It distinguishes the
+    /// hold, or the request, from later ones of the same attachment.
+    pub since: u64,
     /// Whether it is the attachment that took the snapshot.
     pub is_own: bool,
     /// The number of requests of the same attachment that follow this one and have no row of their
@@ -228,7 +233,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
     let published = order_of(queued.ticket(), next);
-    for row in &slot.requests.0 {
+    for row in &slot.requests.rows {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
         let place = if request.is_skipped() {
@@ -324,11 +329,13 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
     crash_point!(inspect_identity);
     Participant {
         pid: slot.waiting.pid.load(Relaxed),
+        namespace: slot.waiting.namespace.load(Relaxed),
         thread: slot.waiting.thread.load(Relaxed),
         mode,
         count,
         label,
         ms: if since == 0 || now == 0 { 0 } else { (now.saturating_sub(since) / 1_000_000).max(1) },
+        since,
         is_own: false,
         more: 0,
     }
