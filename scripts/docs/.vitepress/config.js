@@ -101,6 +101,7 @@ export default {
           page('Bounded barging', '/design/0004-bounded-barging'),
           page('Doorbell', '/design/0005-doorbell'),
           page('Bare Node-API', '/design/0006-bare-node-api'),
+          page('Reader limit', '/design/0007-reader-limit'),
         ],
       },
     ],
