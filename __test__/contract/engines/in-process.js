@@ -144,7 +144,7 @@ class InProcessEngine {
     this.#giveNotice()
     setImmediate().then(() => {
       this.advance()
-      request.waits()
+      for (const { request } of this.#server.queue) request.waits()
     })
   }
 
