@@ -4,12 +4,13 @@ import './debug.js'
 import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
-import { invalidThis } from './errors.js'
+import { invalidThis, LockError } from './errors.js'
 import type { Hold } from './guard.js'
 import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { stealSymbol } from './steal.js'
 import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
@@ -153,6 +154,23 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     return this.#engine.identity
   }
 
+  /** @internal See `steal.ts`. */
+  async [stealSymbol](options?: AcquireOptions): Promise<G> {
+    const checked = checkOptions(options)
+    const engine = this.#engine
+    engine.assertOpen()
+    if (!engine.capabilities.steal) {
+      throw new LockError(
+        'ERR_LOCK_UNSUPPORTED',
+        `${engine.text} cannot be stolen: its engine does not support it`,
+      )
+    }
+    const now = this.#now(WRITE, checked)
+    if (now !== null) return now as unknown as G
+    return (await new PendingRequest(engine, this, WRITE, checked, null, null, undefined, true)
+      .promise) as unknown as G
+  }
+
   // ---- inside
 
   #try(mode: Mode): Awaitable<G | null> {
@@ -265,8 +283,8 @@ function runHeld<T, Grant>(
   fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
   hold: Hold<Grant>,
 ): T | Promise<T> {
-  // Closed after the grant: then the hold has ended, and `fn` must not run.
-  hold.assertLockOpen()
+  // Closed, or lost, after the grant: then the hold has ended, and `fn` must not run.
+  hold.assertHeld()
   let result: T
   try {
     const returned = fn(hold)
@@ -287,7 +305,7 @@ function releasedAfter<T, Grant>(hold: Hold<Grant>, promise: PromiseLike<T>): Pr
 }
 
 function released<T, Grant>(hold: Hold<Grant>, result: T): T | Promise<T> {
-  const ended = hold.release()
+  const ended = hold.complete()
   return ended === undefined ? result : ended.then(() => result)
 }
 

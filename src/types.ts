@@ -26,6 +26,13 @@ export interface RWLockOptions {
    */
   capacity?: number | undefined
   /**
+   * The most read holds at one time, of all processes together: 1 to 65,535; no limit by default.
+   * Each read hold counts, also a nested one; upgradable and write holds do not count. The process
+   * that creates the lock sets it, and `inspect().maxReaders` shows it: for another one, close the
+   * lock in every process, and remove it if it has a path. See `Semaphore`.
+   */
+  maxReaders?: number | undefined
+  /**
    * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
    * default. 0 is strict first-come, first-served order, over all processes and within one, at the
    * price of a context switch for every contended acquisition. (Nested reads are an exception: see
@@ -152,6 +159,8 @@ export interface LockSnapshot {
   ownerDied: OwnerDied | null
   /** The number of attachments that can have the lock open at once. */
   capacity: number
+  /** The most read holds at one time; `null` if there is no limit. */
+  maxReaders: number | null
   /**
    * The lock's value, which `guard.setValue()` sets; `null` if there is none. `JSON.stringify` writes
    * it in base64.
@@ -224,7 +233,8 @@ export interface AsyncGuard extends AsyncDisposable {
    * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
    * an upgradable one. No writer gets the lock in between.
    *
-   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_LOCK_BUSY` if an upgradable hold cannot
+   * become a read hold because `maxReaders` is reached: it stays upgradable; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void | Promise<void>
   /**
@@ -290,7 +300,8 @@ export interface AsyncGuard extends AsyncDisposable {
   yield(options?: AcquireOptions): Promise<void>
   /**
    * Aborts when the hold is lost, which means that it ended although it was not released: the lock
-   * was closed. Its reason is a `LockError`. A release does not abort it.
+   * was closed, or the hold was stolen (`ERR_LOCK_LOST`: never from an `RWLock`). Its reason is a
+   * `LockError`. A release does not abort it.
    */
   readonly signal: AbortSignal
 }
@@ -327,7 +338,8 @@ export interface Guard extends AsyncGuard, Disposable {
    * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
    * an upgradable one. No writer gets the lock in between.
    *
-   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_LOCK_BUSY` if an upgradable hold cannot
+   * become a read hold because `maxReaders` is reached: it stays upgradable; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void
   /**

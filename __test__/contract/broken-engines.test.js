@@ -70,6 +70,36 @@ const FOUND_BY = {
   'arguments are not checked': [
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
+  'the limit on readers is ignored': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: reads that wait are granted in their order, one for each release',
+    'limit: a reader is told of a read that the limit keeps out',
+  ],
+  'the limit on readers is one less': [
+    'limit: there are as many read holds as maxReaders says, and no more',
+    'limit: inspect() shows the limit that the creator of the lock has set',
+  ],
+  'a downgrade without room ends the hold': [
+    'limit: an upgradable hold becomes a read hold only if there is room, and else stays upgradable',
+  ],
+  'inspect() shows no limit': ['limit: inspect() shows the limit that the creator of the lock has set'],
+  'a steal waits in turn': [
+    'steal: a steal takes the lock from a holder of any mode',
+    'steal: a steal goes before those that wait, and they keep their order',
+    'steal: of several steals the last one keeps the lock',
+  ],
+  'a steal breaks exclusion': [
+    'steal: a lock that does not allow steals keeps its hold, and the steal is next',
+    'steal: the lock is not granted before the listeners of the signal have run',
+    'steal: a holder whose loop does not run keeps the lock until it runs',
+  ],
+  'a steal that was given up robs': ['steal: a steal that was given up robs nobody'],
+  'a stolen hold is not told': ['steal: a steal takes the lock from a holder of any mode'],
+  'a stolen function succeeds': ['steal: a function whose hold was stolen rejects, even if it returned'],
+  'a stolen guard says it is released': ['steal: a stolen guard has ended'],
+  'every lock can be stolen': [
+    'steal: a lock that does not allow steals keeps its hold, and the steal is next',
+  ],
   'contended is false': [
     'contention: a hold is contended while a request waits that it keeps out, and by no other',
   ],

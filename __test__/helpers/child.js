@@ -85,6 +85,18 @@ const ops = {
     return keep(await lockOf(lock).tryUpgradable())
   },
 
+  async steal({ lock, options }) {
+    return keep(await engine.steal(lockOf(lock), options))
+  },
+  /** Answers with the code of the reason when the hold is lost. */
+  lossOf({ guard }) {
+    const { signal } = guardOf(guard)
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve(signal.reason.code)
+      else signal.addEventListener('abort', () => resolve(signal.reason.code), { once: true })
+    })
+  },
+
   async release({ guard }) {
     await guardOf(guard).release()
   },

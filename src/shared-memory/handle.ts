@@ -25,6 +25,7 @@ const CAPABILITIES: EngineCapabilities = {
   ownerDied: true,
   value: true,
   contention: true,
+  steal: true,
 }
 
 /** Every open handle of this copy of the library, by its number. */
@@ -140,9 +141,20 @@ export class Handle implements LockEngine<number> {
       request.id =
         again !== null
           ? this.#yield(again, key, timeout, label)
-          : upgrade === null
-            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
-            : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
+          : request.steal
+            ? binding.requestSteal(copy.number, key, attachment, timeout, label)
+            : upgrade === null
+              ? binding.request(
+                  copy.number,
+                  key,
+                  attachment,
+                  mode,
+                  timeout,
+                  this.fairness,
+                  this.inTurn,
+                  label,
+                )
+              : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
@@ -255,9 +267,10 @@ export class Handle implements LockEngine<number> {
     try {
       binding.downgrade(this.attachment, to)
     } catch (error) {
-      if ((error as LockError).code === undefined) {
-        this.exclusive = exclusive // no stack was left for the call: nothing has changed
-        throw error
+      const { code } = error as LockError
+      if (code === undefined || code === 'ERR_LOCK_BUSY') {
+        this.exclusive = exclusive // nothing has changed: no stack was left, or the limit is reached
+        throw code === undefined ? error : translate(error)
       }
       hold.ended = true
       hold.extras?.shown?.drop()
@@ -273,6 +286,13 @@ export class Handle implements LockEngine<number> {
     hold.extras?.shown?.drop()
     if (hold.held === READ) this.#releaseRead()
     else this.#releaseExclusive(end)
+  }
+
+  /** A hold that was made, and that gets no grant: no longer counted. */
+  protected forgetHold(hold: Hold<number>): void {
+    hold.extras?.shown?.drop()
+    if (hold.held === READ) this.reads--
+    else this.exclusive = 0
   }
 
   #releaseRead(): void {

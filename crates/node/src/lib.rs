@@ -32,11 +32,12 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
-mod wait_graph;
+pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
 use library_copy::LibraryCopy;
+use notices::Subject;
 use snapshot::{OwnerDied, Snapshot, TimeoutDetails};
 
 /// How long opening may block the event loop, if a stopped process is creating or removing the same
@@ -49,6 +50,9 @@ pub const DEFAULT_CAPACITY: u32 = process_rwlock::DEFAULT_CAPACITY;
 /// The greatest capacity of a lock.
 #[napi]
 pub const MAX_CAPACITY: u32 = process_rwlock::MAX_CAPACITY;
+/// The greatest limit on the read holds of a lock.
+#[napi]
+pub const MAX_READERS: u32 = process_rwlock::MAX_READERS;
 /// How long newcomers may overtake a waiter by default, in ms.
 #[napi]
 pub const DEFAULT_FAIRNESS: f64 = process_rwlock::DEFAULT_FAIRNESS.as_nanos() as f64 / 1e6;
@@ -180,6 +184,8 @@ pub struct Opening {
     pub name: Option<String>,
     pub path: Option<String>,
     pub capacity: Option<u32>,
+    /// For a lock that is created: the most read holds of all processes.
+    pub max_readers: Option<u32>,
     pub label: String,
     pub thread: u32,
     /// For a lock that is created. `false`: its last close removes it even if a writer died.
@@ -198,7 +204,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
     let options = Options {
         capacity: opening.capacity,
-        max_readers: None,
+        max_readers: opening.max_readers,
         label: opening.label,
         thread: opening.thread,
         transient: !opening.durable,
@@ -373,8 +379,43 @@ pub fn yield_hold(
 /// `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
 #[napi(catch_unwind)]
 pub fn want_notice(copy: u32, key: f64, attachment: u32, mode_code: u32) {
-    with_environment(|environment| environment.begin_notice(attachment, copy, key, mode(mode_code)));
+    let subject = Subject::Contention(mode(mode_code));
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, subject));
     deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Asks for a notice, once: as soon as a request wants to steal what the attachment holds. Otherwise
+/// like `wantNotice`, but delivered by the event loop alone.
+#[napi(catch_unwind)]
+pub fn want_steal_notice(copy: u32, key: f64, attachment: u32) {
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, Subject::Steal));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Called after a hold has begun, if a notice of a steal was asked for before: the request may have
+/// come in between.
+#[napi(catch_unwind)]
+pub fn look_for_steal(attachment: u32) {
+    with_environment(|environment| environment.deliver_notices(attachment, DeliveredFrom::Call));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Requests the write hold before all other requests, and asks the holders that allow it to give up.
+/// Otherwise like `request`.
+#[napi(catch_unwind)]
+pub fn request_steal(copy: u32, key: f64, attachment: u32, timeout: f64, label: Option<String>) -> Result<u32> {
+    let request = with_environment(|environment| -> Result<_> {
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        let request = open.request_steal(wait_options(timeout, 0.0, false));
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
+        let requested = Requested::Hold(Mode::Write);
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested });
+        Ok(request)
+    })?;
+    settle(attachment);
+    Ok(request)
 }
 
 /// Withdraws the wish for a notice.
@@ -525,6 +566,13 @@ pub fn failure(attachment: u32) -> Failure {
 pub fn list() -> Result<Vec<Snapshot>> {
     let seen = process_rwlock::list().map_err(|error| failed(&error))?;
     Ok(seen.into_iter().map(Into::into).collect())
+}
+
+/// The lock with that name or path; nothing if there is none. It is not attached.
+#[napi(catch_unwind)]
+pub fn look(name: Option<String>, path: Option<String>) -> Result<Option<Snapshot>> {
+    let seen = process_rwlock::inspect(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))?;
+    Ok(seen.map(Into::into))
 }
 
 /// Removes the named locks that dead processes left and no process has open. Those whose writer

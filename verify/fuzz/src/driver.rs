@@ -208,6 +208,18 @@ impl Driver {
                 own.is_contended(held);
             }
             30 => use_value(own, input),
+            31 => {
+                own.want_steals(true);
+                if own.is_stolen() {
+                    while own.reads() != 0 {
+                        own.release_read();
+                    }
+                    only_corrupt(own.release_exclusive(HoldEnd::Failed));
+                } else {
+                    own.request_steal(options(input).0);
+                    only_corrupt(own.poll(now()));
+                }
+            }
             29 => {
                 own.set_label("näme");
                 own.set_hold_label(input.byte() & 1 == 0, "a label that is longer than forty-eight bytes of UTF-8");

@@ -75,6 +75,25 @@ export const mutants = [
     breaks: 'a writer tells only the owner of the gate',
     change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
   },
+  // Steals: a holder has its hold, and then looks at the queue; a stealer publishes, and then looks at the holders.
+  weaker('mark_steal', 'Relaxed', {
+    survives: 'the store of the request after it is sequentially consistent',
+  }),
+  {
+    name: 'a steal tells nobody',
+    breaks: 'a holder that allows steals is told of requests of the modes that it named only',
+    change: [replaces('WaitQueue::notify_holders', 'is_steal()', 'false')],
+  },
+  {
+    name: 'a holder sees no steal that drains',
+    breaks: 'a reader does not give up for a steal that has left the queue and drains',
+    change: [forces(condition('find_steal', 'drains &&'), 'false')],
+  },
+  {
+    name: 'a steal waits for the writer that drains',
+    breaks: 'a writer that drains keeps its turn, and the reader that it waits for gives up for nobody',
+    change: [forces(condition('grant_in_turn', 'head.steal'), 'false')],
+  },
   // Waiting.
   weaker('take_ticket', 'Relaxed', { survives: 'a later request gets a greater number under any ordering' }),
   weaker('publish_load', 'Relaxed', { survives: 'a process that marks the word wakes its owner afterwards' }),
@@ -91,6 +110,20 @@ export const mutants = [
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
     change: [replaces('block', 'self.mute()', '0')],
   },
+  // A limit on readers: publish, then check, as without one; and the admission.
+  weaker('claim_read', 'AcqRel'),
+  weaker('admission_load', 'Relaxed'),
+  weaker('admission_check', 'Relaxed'),
+  weaker('admit', 'Relaxed'),
+  weaker('complete_load', 'Relaxed'),
+  weaker('complete_read', 'Relaxed'),
+  weaker('scan_holds', 'Relaxed'),
+  weaker('confirm_read', 'Relaxed'),
+  weaker('retract_claim', 'Relaxed'),
+  weaker('release_limited', 'AcqRel'),
+  weaker('release_limited', 'Release'),
+  weaker('release_limited', 'Relaxed'),
+  weaker('attach_claim', 'Relaxed'),
   // The value.
   {
     name: 'value_stamp_load: Relaxed',

@@ -36,7 +36,7 @@ impl Attachment {
             })
             .take(REQUEST_ROWS)
             .collect();
-        for (row, shown) in slot.requests.0.iter().zip(rows.iter_mut()) {
+        for (row, shown) in slot.requests.rows.iter().zip(rows.iter_mut()) {
             if shown.is_some_and(|shown| first.iter().all(|&(request, word)| (request.id, word) != shown)) {
                 crash_point!(hide_request);
                 row.request.store(Queued::NONE.0, Relaxed);
@@ -49,7 +49,7 @@ impl Attachment {
                 && let Some(free) = rows.iter().position(Option::is_none)
             {
                 let label = labels.get(&request.id).map_or("", String::as_str);
-                let row = &slot.requests.0[free];
+                let row = &slot.requests.rows[free];
                 crash_point!(show_request);
                 row.since.store(park::shared(request.since), Relaxed);
                 row.label.store(label);

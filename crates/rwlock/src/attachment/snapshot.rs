@@ -233,7 +233,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     }
     let generation = Reads(slot.reads.load(Relaxed)).generation();
     let published = order_of(queued.ticket(), next);
-    for row in &slot.requests.0 {
+    for row in &slot.requests.rows {
         let request = Queued(row.request.load(Relaxed));
         let Some(mode) = request.mode().filter(|_| request.is_of(generation)) else { continue };
         let place = if request.is_skipped() {

@@ -50,11 +50,12 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
                 None => {} // another process was faster
             },
             Found::Lock(segment) => {
-                if let Err(error) = segment.check_options(options) {
+                let compatible = segment.check_capacity(options.capacity);
+                if compatible.is_err() || segment.has_another_limit(options) {
                     // A lock that is left over from a crash does not bind its next user: it is
                     // created again with the requested properties.
                     match remove_if(&segment, is_settled)? {
-                        Attempt::InUse | Attempt::Kept => return Err(error),
+                        Attempt::InUse | Attempt::Kept => compatible?,
                         _ => continue,
                     }
                 }
@@ -87,6 +88,40 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
             Found::Removed(segment) => delete(&segment)?,
             Found::Unusable(unusable) => scrap(unusable, &mut settling)?,
             Found::Earlier(record) => sweep::remove_earlier(&record, &location)?,
+        }
+    }
+}
+
+/// The result of `see` for the lock `name`. `None` if it does not exist, or if it is damaged and no
+/// process has it open: then the next process that opens it creates it again.
+pub(crate) fn see<T>(name: &str, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+    check_name(name)?;
+    let Some(directory) = directory::existing()? else { return Ok(None) };
+    let location = place_of(name, &directory);
+    let mut settling = Polling::new(SETTLING_TIME);
+    loop {
+        match check(&location)? {
+            Found::Nothing | Found::Earlier(_) => return Ok(None),
+            Found::Lock(segment) => {
+                let seen = see(&segment);
+                if !removal::is_removed(&segment) {
+                    return Ok(Some(seen));
+                }
+            }
+            // A later lock may have its name already.
+            Found::Removed(segment) => {
+                if location.is_at(&segment.into_lock(), record_of(&location))? {
+                    return Ok(None);
+                }
+            }
+            Found::Unusable(Unusable { lock, error, .. }) => {
+                if !lock.is_in_use().map_err(|error| location.refused("check the users of", "fcntl", error))? {
+                    return Ok(None);
+                }
+                if !settling.pause() {
+                    return Err(error);
+                }
+            }
         }
     }
 }
