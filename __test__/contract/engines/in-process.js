@@ -161,7 +161,7 @@ class InProcessEngine {
     this.#rob()
     setImmediate().then(() => {
       this.advance()
-      request.waits()
+      for (const { request } of this.#server.queue) request.waits()
     })
   }
 
