@@ -100,6 +100,8 @@ export default {
           page('Bounded barging', '/design/0004-bounded-barging'),
           page('Doorbell', '/design/0005-doorbell'),
           page('Bare Node-API', '/design/0006-bare-node-api'),
+          page('A limit on readers', '/design/0007-reader-limit'),
+          page('Steals', '/design/0008-steal'),
         ],
       },
     ],
