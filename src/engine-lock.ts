@@ -8,6 +8,7 @@ import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { inScope, NestingEngine } from './reentrant/nesting-engine.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -17,6 +18,9 @@ const tick = Promise.resolve()
 const { then } = Promise.prototype
 
 let isLock: (value: unknown) => boolean
+
+/** What the calls with a function acquire a lock with, if it is re-entrant. */
+export let nestingOf: <G extends AsyncGuard, Grant>(lock: EngineLock<G, Grant>) => NestingEngine | undefined
 
 /** Fails if `method` was called without its lock. */
 export function checkLock(lock: unknown, method: string): void {
@@ -31,14 +35,23 @@ export function explained(error: unknown, lock: unknown, method: string): unknow
 /** A lock over an engine. Its members are documented in {@link AsyncRWLock}. */
 export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> implements AsyncRWLock<G> {
   readonly #engine: LockEngine<Grant>
+  readonly #nesting: NestingEngine | undefined
 
   static {
     isLock = (value) => typeof value === 'object' && value !== null && #engine in value
+    nestingOf = (lock) => lock.#nesting
   }
 
-  /** `open` opens the lock for the object that it is given, and must not keep that alive. */
-  constructor(open: (lock: object) => LockEngine<Grant>) {
+  /**
+   * `open` opens the lock for the object that it is given, and must not keep that alive. It checks
+   * the options.
+   */
+  constructor(
+    open: (lock: object) => LockEngine<Grant>,
+    options?: { reentrant?: boolean | undefined } | undefined,
+  ) {
     this.#engine = open(this)
+    this.#nesting = options?.reentrant ? new NestingEngine(this.#engine as LockEngine) : undefined
   }
 
   // ---- with a function
@@ -82,7 +95,9 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireRead(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
+      const engine = this.#engine
+      return (this.#now(engine, READ, checked) ??
+        (await this.#request(engine, READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -91,7 +106,9 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireWrite(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
+      const engine = this.#engine
+      return (this.#now(engine, WRITE, checked) ??
+        (await this.#request(engine, WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -100,8 +117,9 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireUpgradable(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      return (this.#now(UPGRADABLE, checked) ??
-        (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
+      const engine = this.#engine
+      return (this.#now(engine, UPGRADABLE, checked) ??
+        (await this.#request(engine, UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -134,7 +152,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return this.#engine.close()
+    return (this.#nesting ?? this.#engine).close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,15 +173,13 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
-  #now(mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
-    const engine = this.#engine
+  #now<E>(engine: LockEngine<E>, mode: Mode, options: AcquireOptions | undefined): Hold<E> | null {
     if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (!engine.capabilities.sync) return null
-    return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
+    return engine.tryAcquire(this, mode, options?.label) as Hold<E> | null
   }
 
-  #request(mode: Mode, options: AcquireOptions | undefined): PendingRequest<Grant> {
-    const engine = this.#engine
+  #request<E>(engine: LockEngine<E>, mode: Mode, options: AcquireOptions | undefined): PendingRequest<E> {
     engine.assertOpen()
     return new PendingRequest(engine, this, mode, options, null)
   }
@@ -177,14 +193,17 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     checkFunction('fn', fn)
     const checked = checkOptions(options)
     const signal = checked?.signal
-    const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
+    const nesting = this.#nesting
+    const engine = nesting === undefined ? this.#engine : (nesting as unknown as LockEngine<Grant>)
+    let body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
+    if (nesting !== undefined) body = inScope(body as never) as never
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
-    run.hold = this.#now(mode, checked)
+    run.hold = this.#now(engine, mode, checked)
     if (run.hold !== null) return promise
-    const request = this.#request(mode, checked)
+    const request = this.#request(engine, mode, checked)
     try {
       return runOnceGranted(run.fn, request.promise)
     } catch (error) {

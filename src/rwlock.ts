@@ -1,9 +1,12 @@
 import { throwIfAborted } from './abort.js'
-import { checkLock, EngineLock, explained, isPromiseLike } from './engine-lock.js'
+import { checkLock, EngineLock, explained, isPromiseLike, nestingOf } from './engine-lock.js'
 import { invalidValue } from './errors.js'
+import type { Hold } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { MODE_NAMES, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
+import { inScope, type NestingEngine } from './reentrant/nesting-engine.js'
+import type { ScopedHold } from './reentrant/scoped-hold.js'
 import { binding } from './shared-memory/binding.js'
 import type { Handle, SharedHold } from './shared-memory/handle.js'
 import { warnOfLoss } from './shared-memory/lost-guards.js'
@@ -60,7 +63,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     super((lock) => {
       handle = open(lock, ref, options)
       return handle
-    })
+    }, options)
     this.#handle = handle
     collected.register(this, handle, handle)
   }
@@ -224,7 +227,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   override close(): void {
     checkLock(this, 'close')
     collected.unregister(this.#handle)
-    this.#handle.close()
+    super.close()
   }
 
   [Symbol.dispose](): void {
@@ -254,24 +257,55 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     fn: (guard: Guard) => T,
     options: AcquireOptions | undefined,
   ): T {
+    const nesting = nestingOf(this)
+    if (nesting !== undefined) return this.#nestedSync(nesting, mode, fn, options)
     const hold = this.#block(mode, options)
     try {
       return runSync(hold, fn, MODE_NAMES[mode])
     } catch (error) {
-      const handle = this.#handle
-      if (!hold.ended && !handle.closed) {
-        // No stack was left to release it: nothing is called here but the addon.
+      if (!hold.ended) this.#endWithoutStack(hold)
+      throw error
+    }
+  }
+
+  #nestedSync<T>(
+    nesting: NestingEngine,
+    mode: typeof READ | typeof WRITE,
+    fn: (guard: Guard) => T,
+    options: AcquireOptions | undefined,
+  ): T {
+    const checked = options === undefined ? undefined : checkAcquireOptions(options)
+    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
+    const hold = nesting.block(this, mode, checked)
+    try {
+      return runSync(hold as Guard & ScopedHold, inScope(fn as never), MODE_NAMES[mode])
+    } catch (error) {
+      if (!hold.ended) {
         hold.ended = true
-        if (hold.held === READ) handle.reads--
-        else handle.exclusive = 0
-        binding.returnGrant(handle.attachment, hold.held)
+        const joint = hold.grant
+        joint.holds.delete(hold)
+        if (joint.holds.size === 0) this.#endWithoutStack(joint.hold as SharedHold)
       }
       throw error
     }
   }
+
+  /** No stack was left to release the hold: nothing is called here but the addon. */
+  #endWithoutStack(hold: SharedHold): void {
+    const handle = this.#handle
+    if (handle.closed) return
+    hold.ended = true
+    if (hold.held === READ) handle.reads--
+    else handle.exclusive = 0
+    binding.returnGrant(handle.attachment, hold.held)
+  }
 }
 
-function runSync<T>(hold: SharedHold, fn: (guard: Guard) => T, method: 'read' | 'write'): T {
+function runSync<T, H extends Guard & Pick<Hold, 'fail'>>(
+  hold: H,
+  fn: (guard: H) => T,
+  method: 'read' | 'write',
+): T {
   let result: T
   try {
     result = fn(hold)

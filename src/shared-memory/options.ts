@@ -53,7 +53,7 @@ function checkPath(path: string): string {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, fairness, nestedReads, label, durable } = options ?? {}
+  const { capacity, fairness, nestedReads, label, durable, reentrant } = options ?? {}
   if (capacity !== undefined) {
     if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
@@ -67,6 +67,7 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
+  checkBoolean('options.reentrant', reentrant)
   return { capacity, fairness, nestedReads, label, durable }
 }
 

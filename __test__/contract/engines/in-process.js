@@ -312,7 +312,7 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string }} [options]
+ * @param {{ label?: string, reentrant?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
-export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options), options)
