@@ -3,6 +3,7 @@
 // promise. `none` breaks nothing: it is the control.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
+import { NESTING_FAULTS } from './broken-nesting.js'
 
 /**
  * @typedef {'read' | 'write' | 'upgradable'} Mode
@@ -13,9 +14,11 @@ import { RWLock } from 'process-rwlock'
  *   run?: (lock: any, mode: Mode, fn: any, options: any) => Promise<any>
  *   tryTo?: (lock: any, mode: Mode) => any
  *   options?: (options: any) => any
+ *   opening?: (options: any) => any
+ *   change?: () => void
  * }} Fault
  *   `lock` and `guard` give members that replace the original ones; the others replace an
- *   operation. All get the correct lock.
+ *   operation, or the options of the lock. All get the correct lock. `change` changes the library.
  */
 
 const NAMES = { read: 'Read', write: 'Write', upgradable: 'Upgradable' }
@@ -225,6 +228,7 @@ const FAULTS = {
       },
   },
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
+  ...NESTING_FAULTS,
 }
 
 /** An object with the members of `members`, and otherwise those of `target`. */
@@ -250,12 +254,14 @@ const {
   ...fault
 } = FAULTS[decodeURIComponent(new URL(import.meta.url).search.slice(1))] ?? {}
 
+fault.change?.()
+
 /**
  * @param {any} ref
  * @param {any} [options]
  */
 export function open(ref, options) {
-  const lock = new RWLock(ref, options)
+  const lock = new RWLock(ref, fault.opening ? fault.opening(options) : options)
   const broken = (guard) => guard && (guardMembers ? withMembers(guard, guardMembers(guard, lock)) : guard)
   const changed = fault.options ?? ((options) => options)
   /** @type {Record<string | symbol, unknown>} */
