@@ -8,7 +8,7 @@ import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
-import { inScope, NestingEngine } from './reentrant/nesting-engine.js'
+import { NestingEngine } from './reentrant/nesting-engine.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -19,8 +19,10 @@ const { then } = Promise.prototype
 
 let isLock: (value: unknown) => boolean
 
-/** What the calls with a function acquire a lock with, if it is re-entrant. */
-export let nestingOf: <G extends AsyncGuard, Grant>(lock: EngineLock<G, Grant>) => NestingEngine | undefined
+/** See `#scopes`. */
+let scopesOf: <Grant>(lock: EngineLock<AsyncGuard, Grant>) => LockEngine<Grant>
+
+export { scopesOf }
 
 /** Fails if `method` was called without its lock. */
 export function checkLock(lock: unknown, method: string): void {
@@ -35,11 +37,12 @@ export function explained(error: unknown, lock: unknown, method: string): unknow
 /** A lock over an engine. Its members are documented in {@link AsyncRWLock}. */
 export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> implements AsyncRWLock<G> {
   readonly #engine: LockEngine<Grant>
-  readonly #nesting: NestingEngine | undefined
+  /** The engine of the calls with a function: another one if the lock is re-entrant. */
+  readonly #scopes: LockEngine<Grant>
 
   static {
     isLock = (value) => typeof value === 'object' && value !== null && #engine in value
-    nestingOf = (lock) => lock.#nesting
+    scopesOf = (lock) => lock.#scopes
   }
 
   /**
@@ -50,8 +53,9 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     open: (lock: object) => LockEngine<Grant>,
     options?: { reentrant?: boolean | undefined } | undefined,
   ) {
-    this.#engine = open(this)
-    this.#nesting = options?.reentrant ? new NestingEngine(this.#engine as LockEngine) : undefined
+    const engine = open(this)
+    this.#engine = engine
+    this.#scopes = options?.reentrant ? (new NestingEngine(engine as LockEngine) as never) : engine
   }
 
   // ---- with a function
@@ -95,9 +99,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireRead(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      const engine = this.#engine
-      return (this.#now(engine, READ, checked) ??
-        (await this.#request(engine, READ, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, READ, checked) ??
+        (await this.#request(this.#engine, READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -106,9 +109,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireWrite(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      const engine = this.#engine
-      return (this.#now(engine, WRITE, checked) ??
-        (await this.#request(engine, WRITE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, WRITE, checked) ??
+        (await this.#request(this.#engine, WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -117,9 +119,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireUpgradable(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
-      const engine = this.#engine
-      return (this.#now(engine, UPGRADABLE, checked) ??
-        (await this.#request(engine, UPGRADABLE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, UPGRADABLE, checked) ??
+        (await this.#request(this.#engine, UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -152,7 +153,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return (this.#nesting ?? this.#engine).close()
+    return this.#scopes.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,13 +174,17 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
-  #now<E>(engine: LockEngine<E>, mode: Mode, options: AcquireOptions | undefined): Hold<E> | null {
+  #now(engine: LockEngine<Grant>, mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
     if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (!engine.capabilities.sync) return null
-    return engine.tryAcquire(this, mode, options?.label) as Hold<E> | null
+    return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
   }
 
-  #request<E>(engine: LockEngine<E>, mode: Mode, options: AcquireOptions | undefined): PendingRequest<E> {
+  #request(
+    engine: LockEngine<Grant>,
+    mode: Mode,
+    options: AcquireOptions | undefined,
+  ): PendingRequest<Grant> {
     engine.assertOpen()
     return new PendingRequest(engine, this, mode, options, null)
   }
@@ -193,17 +198,14 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     checkFunction('fn', fn)
     const checked = checkOptions(options)
     const signal = checked?.signal
-    const nesting = this.#nesting
-    const engine = nesting === undefined ? this.#engine : (nesting as unknown as LockEngine<Grant>)
-    let body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
-    if (nesting !== undefined) body = inScope(body as never) as never
+    const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
-    run.hold = this.#now(engine, mode, checked)
+    run.hold = this.#now(this.#scopes, mode, checked)
     if (run.hold !== null) return promise
-    const request = this.#request(engine, mode, checked)
+    const request = this.#request(this.#scopes, mode, checked)
     try {
       return runOnceGranted(run.fn, request.promise)
     } catch (error) {
@@ -261,7 +263,7 @@ function runHeld<T, Grant>(
   hold.assertLockOpen()
   let result: T
   try {
-    const returned = fn(hold)
+    const returned = hold.run(fn)
     if (isPromiseLike(returned)) return releasedAfter(hold, returned)
     result = returned
   } catch (error) {

@@ -164,6 +164,11 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
   }
 
+  /** Calls the function that the lock is held for. */
+  run<T>(fn: (guard: this) => T): T {
+    return fn(this)
+  }
+
   /** @throws `ERR_LOCK_CLOSED` */
   assertLockOpen(): void {
     if (this.#engine.closed) this.#engine.assertOpen()

@@ -1,12 +1,13 @@
 import { throwIfAborted } from './abort.js'
-import { checkLock, EngineLock, explained, isPromiseLike, nestingOf } from './engine-lock.js'
+import type { BlockingEngine } from './engine.js'
+import { checkLock, EngineLock, explained, isPromiseLike, scopesOf } from './engine-lock.js'
 import { invalidValue } from './errors.js'
 import type { Hold } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { MODE_NAMES, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
-import { inScope, type NestingEngine } from './reentrant/nesting-engine.js'
-import type { ScopedHold } from './reentrant/scoped-hold.js'
+import type { JointHold } from './reentrant/joint-hold.js'
+import { ScopedHold } from './reentrant/scoped-hold.js'
 import { binding } from './shared-memory/binding.js'
 import type { Handle, SharedHold } from './shared-memory/handle.js'
 import { warnOfLoss } from './shared-memory/lost-guards.js'
@@ -45,6 +46,8 @@ const collected = new FinalizationRegistry<Handle>((handle) => {
  */
 export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Guard>, Disposable {
   readonly #handle: Handle
+  /** The engine of the calls with a function. */
+  readonly #scopes: Pick<BlockingEngine<number>, 'block'>
 
   /**
    * Opens the lock, and creates it if there is none. Without `ref` it gets a random name, which
@@ -65,6 +68,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
       return handle
     }, options)
     this.#handle = handle
+    this.#scopes = scopesOf(this) as BlockingEngine<number>
     collected.register(this, handle, handle)
   }
 
@@ -144,7 +148,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   acquireReadSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireReadSync')
-    return this.#block(READ, options)
+    return this.#block(this.#handle, READ, options)
   }
 
   /**
@@ -154,7 +158,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   acquireWriteSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireWriteSync')
-    return this.#block(WRITE, options)
+    return this.#block(this.#handle, WRITE, options)
   }
 
   // ---- inspecting and closing
@@ -246,10 +250,14 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
 
   // ---- inside
 
-  #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
+  #block(
+    engine: Pick<BlockingEngine<number>, 'block'>,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+  ): SharedHold {
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
-    return this.#handle.block(this, mode, checked)
+    return engine.block(this, mode, checked) as SharedHold
   }
 
   #scopedSync<T>(
@@ -257,58 +265,34 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     fn: (guard: Guard) => T,
     options: AcquireOptions | undefined,
   ): T {
-    const nesting = nestingOf(this)
-    if (nesting !== undefined) return this.#nestedSync(nesting, mode, fn, options)
-    const hold = this.#block(mode, options)
+    const hold = this.#block(this.#scopes, mode, options)
     try {
       return runSync(hold, fn, MODE_NAMES[mode])
     } catch (error) {
-      if (!hold.ended) this.#endWithoutStack(hold)
-      throw error
-    }
-  }
-
-  #nestedSync<T>(
-    nesting: NestingEngine,
-    mode: typeof READ | typeof WRITE,
-    fn: (guard: Guard) => T,
-    options: AcquireOptions | undefined,
-  ): T {
-    const checked = options === undefined ? undefined : checkAcquireOptions(options)
-    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
-    const hold = nesting.block(this, mode, checked)
-    try {
-      return runSync(hold as Guard & ScopedHold, inScope(fn as never), MODE_NAMES[mode])
-    } catch (error) {
-      if (!hold.ended) {
+      const handle = this.#handle
+      let ending: Hold<number> | null = hold
+      if (!hold.ended && (hold as object) instanceof ScopedHold) {
         hold.ended = true
-        const joint = hold.grant
-        joint.holds.delete(hold)
-        if (joint.holds.size === 0) this.#endWithoutStack(joint.hold as SharedHold)
+        const joint = hold.grant as unknown as JointHold
+        joint.forget(hold as never)
+        ending = joint.isUnused ? (joint.hold as Hold<number>) : null
+      }
+      if (ending !== null && !ending.ended && !handle.closed) {
+        // No stack was left to release it: nothing is called here but the addon.
+        ending.ended = true
+        if (ending.held === READ) handle.reads--
+        else handle.exclusive = 0
+        binding.returnGrant(handle.attachment, ending.held)
       }
       throw error
     }
   }
-
-  /** No stack was left to release the hold: nothing is called here but the addon. */
-  #endWithoutStack(hold: SharedHold): void {
-    const handle = this.#handle
-    if (handle.closed) return
-    hold.ended = true
-    if (hold.held === READ) handle.reads--
-    else handle.exclusive = 0
-    binding.returnGrant(handle.attachment, hold.held)
-  }
 }
 
-function runSync<T, H extends Guard & Pick<Hold, 'fail'>>(
-  hold: H,
-  fn: (guard: H) => T,
-  method: 'read' | 'write',
-): T {
+function runSync<T>(hold: SharedHold, fn: (guard: Guard) => T, method: 'read' | 'write'): T {
   let result: T
   try {
-    result = fn(hold)
+    result = hold.run(fn)
   } catch (error) {
     hold.fail()
     throw error

@@ -5,7 +5,7 @@ import type { PendingRequest } from '../pending.js'
 import type { Awaitable } from '../types.js'
 import { Raise } from './raise.js'
 import type { Scope } from './scope.js'
-import type { ScopedHold } from './scoped-hold.js'
+import type { Calls, ScopedHold } from './scoped-hold.js'
 
 /**
  * A hold of the engine that nested calls share. It lasts until the last of them has ended, and has
@@ -21,11 +21,15 @@ export class JointHold {
    * one, and never higher.
    */
   mode: Mode
-  /** The holds of the calls that have not ended. */
-  readonly holds = new Set<ScopedHold>()
+  /** The number of calls that have not ended: of all, and in these modes. */
+  #calls = 0
+  #upgradables = 0
+  #writers = 0
   /** The outermost call. */
   #outermost: ScopedHold | undefined
-  readonly #raise = new Raise(this)
+  /** The other lock objects that calls were made with. */
+  #others: Set<Calls> | undefined
+  #raise: Raise | undefined
   /** The engine is lowering the mode. Never rejects. */
   lowering: Promise<void> | undefined
   /** The last part for write ended with an error, so a report of `ownerDied` must stay. */
@@ -38,12 +42,33 @@ export class JointHold {
     this.mode = mode
   }
 
-  /** Begins a call. Calls no function that could fail for lack of stack once the hold is granted. */
+  // In add() and forget(), nothing is called after the first change, so that no lack of stack leaves
+  // a call half-counted.
+
+  /** Begins a call. */
   add(hold: ScopedHold): void {
+    const { calls } = hold
     this.#outermost ??= hold
-    if (hold.held === WRITE) this.#beginWrite()
-    this.holds.add(hold)
-    hold.siblings.add(hold)
+    if (calls !== this.#outermost.calls) {
+      this.#others ??= new Set()
+      this.#others.add(calls)
+    }
+    calls.add(hold)
+    this.#calls++
+    if (hold.held === UPGRADABLE) this.#upgradables++
+    if (hold.held !== WRITE) return
+    if (this.#writers === 0) this.#failed = false
+    this.#writers++
+  }
+
+  /** Removes a call that has ended. */
+  forget(hold: ScopedHold): void {
+    if (hold.scope.hold === undefined) return
+    hold.calls.delete(hold)
+    hold.scope.hold = undefined
+    this.#calls--
+    if (hold.held === UPGRADABLE) this.#upgradables--
+    if (hold.held === WRITE) this.#writers--
   }
 
   // ---- changing the mode
@@ -62,8 +87,8 @@ export class JointHold {
   tryRaise(): Awaitable<boolean> {
     if (this.mode === WRITE) return true
     // A read that other calls rely on: they do not expect that the data changes.
-    if (this.mode === READ && this.holds.size > 1) return false
-    if (this.#raise.isPending || this.lowering !== undefined) return false
+    if (this.mode === READ && this.#calls > 1) return false
+    if (this.#isRaising || this.lowering !== undefined) return false
     const raised = this.hold.tryUpgrade()
     if (typeof raised === 'boolean') {
       if (raised) this.mode = WRITE
@@ -77,31 +102,33 @@ export class JointHold {
 
   /** Makes it the write hold, and then grants the request. */
   raise(request: PendingRequest<JointHold>): void {
+    this.#raise ??= new Raise(this)
     this.#raise.add(request)
   }
 
   /** The request of a raise is not wanted any more. */
   cancelRaise(request: PendingRequest<JointHold>): void {
-    this.#raise.delete(request)
+    this.#raise?.delete(request)
   }
 
   /** `block` makes the hold of the engine the write hold, blocking the thread. */
   raiseNow(block: () => void): void {
-    this.#raise.interrupt()
+    this.#raise?.interrupt()
     block()
     this.mode = WRITE
   }
 
-  /** A call has become, or begins as, one for write. */
-  #beginWrite(): void {
-    for (const { held } of this.holds) if (held === WRITE) return
-    this.#failed = false
+  get #isRaising(): boolean {
+    return this.#raise?.isPending === true
   }
 
-  /** A call has the write mode now. */
-  becomeWriter(hold: ScopedHold): void {
-    this.#beginWrite()
-    hold.held = WRITE
+  /** Changes what a call needs. */
+  setMode(hold: ScopedHold, mode: Mode): void {
+    if (hold.held === UPGRADABLE) this.#upgradables--
+    if (hold.held === WRITE) this.#writers--
+    if (mode === UPGRADABLE) this.#upgradables++
+    if (mode === WRITE && this.#writers++ === 0) this.#failed = false
+    hold.held = mode
   }
 
   /**
@@ -111,8 +138,8 @@ export class JointHold {
   lower(): void | Promise<void> {
     const { hold, mode } = this
     let needed = this.#outermost?.held ?? READ
-    if (this.#raise.isPending && needed === READ) needed = UPGRADABLE
-    for (const { held } of this.holds) if (held > needed) needed = held
+    if (this.#writers > 0) needed = WRITE
+    else if (needed === READ && (this.#upgradables > 0 || this.#isRaising)) needed = UPGRADABLE
     if (needed >= mode || hold.released) return
     // The end of a write hold clears the report. So it lasts until it can end as one that failed.
     if (mode === WRITE && this.#failed && hold.ownerDied !== null) return
@@ -138,9 +165,7 @@ export class JointHold {
   /** Ends a call. The hold ends with the last of them. */
   remove(hold: ScopedHold, end: HoldEnd): void | Promise<void> {
     if (end === FAILED && hold.held === WRITE && !isInsideWriter(hold)) this.#failed = true
-    this.holds.delete(hold)
-    hold.siblings.delete(hold)
-    hold.scope.hold = undefined
+    this.forget(hold)
     if (this.isUnused) return this.#endHold()
     const lowered = this.lower()
     // When the promise of the outermost call settles, the hold has ended.
@@ -150,11 +175,11 @@ export class JointHold {
 
   /** Whether more than one call uses it. */
   get isShared(): boolean {
-    return this.holds.size > 1 || this.#raise.isPending
+    return this.#calls > 1 || this.#isRaising
   }
 
   get isUnused(): boolean {
-    return this.holds.size === 0 && !this.#raise.isPending
+    return this.#calls === 0 && !this.#isRaising
   }
 
   /** Called when no request waits any more. */
@@ -195,7 +220,9 @@ export class JointHold {
 
   /** The hold has ended although its calls have not: its lock was closed. */
   lose(): void {
-    for (const hold of [...this.holds]) hold.lose()
+    for (const calls of [this.#outermost?.calls, ...(this.#others ?? [])]) {
+      for (const hold of calls?.all() ?? []) if (hold.grant === this) hold.lose()
+    }
   }
 }
 

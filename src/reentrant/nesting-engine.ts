@@ -6,8 +6,8 @@ import type { Notice } from '../notice.js'
 import { PendingRequest } from '../pending.js'
 import type { AcquireOptions, Awaitable, LockLocation, LockSnapshot } from '../types.js'
 import { JointHold } from './joint-hold.js'
-import { enclosing, innermost, runInside, type Scope } from './scope.js'
-import { ScopedHold } from './scoped-hold.js'
+import { enclosing, innermost, type Scope } from './scope.js'
+import { Calls, ScopedHold } from './scoped-hold.js'
 
 /** A request that has not been settled. */
 interface Pending {
@@ -21,10 +21,10 @@ interface Pending {
  * lock shares the hold of that one; any other call acquires the lock from the engine below. (Guards
  * that are acquired without a function belong to no call, and come from the engine below alone.)
  */
-export class NestingEngine implements LockEngine<JointHold> {
+export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine<JointHold>, 'block'> {
   readonly #engine: LockEngine
   /** Those of the calls that were made with this lock and have not ended. */
-  readonly #holds = new Set<ScopedHold>()
+  readonly #calls = new Calls()
   readonly #pending = new Map<PendingRequest<JointHold>, Pending>()
 
   constructor(engine: LockEngine) {
@@ -71,8 +71,16 @@ export class NestingEngine implements LockEngine<JointHold> {
       if (mode > joint.mode && !joint.tryRaise()) return null
       return this.#enter(joint, lock, mode, outer, false)
     }
+    // The call is prepared before: no stack may be left when the lock is granted.
     const hold = this.#enter(new JointHold(this.identity, mode), lock, mode, outer, false)
-    return this.#granted(hold, () => this.#engine.tryAcquire(lock, mode, label) as Hold | null)
+    let granted: Hold | null = null
+    try {
+      granted = this.#engine.tryAcquire(lock, mode, label) as Hold | null
+    } finally {
+      if (granted === null) hold.grant.forget(hold)
+      else hold.grant.hold = granted
+    }
+    return granted === null ? null : hold
   }
 
   /** Waits for the lock, blocking this thread. Called only over a {@link BlockingEngine}. */
@@ -87,26 +95,21 @@ export class NestingEngine implements LockEngine<JointHold> {
       return this.#enter(joint, lock, mode, outer, true)
     }
     const hold = this.#enter(new JointHold(this.identity, mode), lock, mode, outer, true)
-    return this.#granted(hold, () => engine.block(lock, mode, options)) as ScopedHold
+    let granted: Hold | null = null
+    try {
+      granted = engine.block(lock, mode, options)
+    } finally {
+      if (granted === null) hold.grant.forget(hold)
+      else hold.grant.hold = granted
+    }
+    return hold
   }
 
   /** Begins a call. */
   #enter(joint: JointHold, lock: object, mode: Mode, outer: Scope | undefined, isSync: boolean): ScopedHold {
-    const hold = new ScopedHold(this, this.#holds, lock, mode, joint, outer, isSync)
+    const hold = new ScopedHold(this, this.#calls, lock, mode, joint, outer, isSync)
     joint.add(hold)
     return hold
-  }
-
-  /** The outermost call, which is prepared before: no stack may be left when the hold is granted. */
-  #granted(hold: ScopedHold, acquire: () => Hold | null): ScopedHold | null {
-    let granted: Hold | null = null
-    try {
-      granted = acquire()
-    } finally {
-      if (granted === null) this.#holds.delete(hold)
-      else hold.grant.hold = granted
-    }
-    return granted === null ? null : hold
   }
 
   request(request: PendingRequest<JointHold>): void {
@@ -205,7 +208,7 @@ export class NestingEngine implements LockEngine<JointHold> {
     const outer = this.#pending.get(request)?.outer
     this.#pending.delete(request)
     if (upgrade !== null) {
-      joint.becomeWriter(upgrade as ScopedHold)
+      joint.setMode(upgrade as ScopedHold, WRITE)
       upgrade.upgraded(joint.hold.ownerDied)
       return upgrade as ScopedHold
     }
@@ -222,7 +225,7 @@ export class NestingEngine implements LockEngine<JointHold> {
     const finish = (done: boolean) => {
       if (!done) return false
       if (hold.ended) joint.raiseEnded()
-      else joint.becomeWriter(hold as ScopedHold)
+      else joint.setMode(hold as ScopedHold, WRITE)
       return !hold.ended
     }
     return typeof raised === 'boolean' ? finish(raised) : raised.then(finish)
@@ -230,11 +233,11 @@ export class NestingEngine implements LockEngine<JointHold> {
 
   downgrade(hold: Hold<JointHold>, to: typeof READ | typeof UPGRADABLE): void | Promise<void> {
     const { held, grant } = hold
-    hold.held = to
+    grant.setMode(hold as ScopedHold, to)
     try {
       return grant.lower()
     } catch (error) {
-      if (!hold.ended) hold.held = held // no stack was left for the call: nothing has changed
+      if (!hold.ended) grant.setMode(hold as ScopedHold, held) // no stack was left for the call: nothing has changed
       throw error
     }
   }
@@ -280,20 +283,12 @@ export class NestingEngine implements LockEngine<JointHold> {
     const closed = () => new LockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`)
     for (const request of [...this.#pending.keys()]) request.withdraw(closed())
     const end = this.#engine.close()
-    for (const hold of [...this.#holds]) {
+    for (const hold of this.#calls.all()) {
       // A call may share the hold of another lock object, which stays open.
       if (hold.grant.hold.released) hold.grant.lose()
       else hold.lose()
     }
     return end
-  }
-}
-
-/** Runs the function of a call inside its scope. */
-export function inScope<T>(fn: (hold: ScopedHold) => T): (hold: ScopedHold) => T {
-  return (hold) => {
-    hold.assertNotLost()
-    return runInside(hold, fn)
   }
 }
 

@@ -44,10 +44,10 @@ export function innermost(): Scope | undefined {
   return scope === undefined || scope.hold !== undefined ? scope : scope.outer
 }
 
-/** Calls `fn` inside the scope of its hold. */
-export function runInside<T>(hold: ScopedHold, fn: (hold: ScopedHold) => T): T {
+/** Calls `fn` inside the scope. */
+export function runInside<T, A>(scope: Scope, fn: (argument: A) => T, argument: A): T {
   storage ??= new AsyncLocalStorage()
-  return storage.run(hold.scope, fn, hold)
+  return storage.run(scope, fn, argument)
 }
 
 /** Calls `fn` outside of every scope. */

@@ -4,21 +4,24 @@ import { Hold } from '../guard.js'
 import { FAILED, type Mode } from '../modes.js'
 import type { OwnerDied } from '../types.js'
 import type { JointHold } from './joint-hold.js'
-import { Scope } from './scope.js'
+import { runInside, Scope } from './scope.js'
 
 /**
  * What one call with a function has of a {@link JointHold}: its guard. Its mode is the one that the
  * call needs, which may be weaker than that of the joint hold.
  */
 export class ScopedHold extends Hold<JointHold> {
-  readonly scope: Scope
+  // As in Hold: fields without initializers.
   readonly #engine: LockEngine<JointHold>
-  /** The holds of the calls that were made with the same lock object. */
-  readonly siblings: Set<ScopedHold>
+  declare readonly scope: Scope
+  declare readonly calls: Calls
+  /** The neighbours in `calls`. */
+  declare previous: ScopedHold | undefined
+  declare next: ScopedHold | undefined
 
   constructor(
     engine: LockEngine<JointHold>,
-    siblings: Set<ScopedHold>,
+    calls: Calls,
     lock: object,
     mode: Mode,
     joint: JointHold,
@@ -27,17 +30,19 @@ export class ScopedHold extends Hold<JointHold> {
   ) {
     super(engine, lock, mode, joint, null)
     this.#engine = engine
-    this.siblings = siblings
+    this.calls = calls
     this.scope = new Scope(this, outer, isSync)
+    this.previous = undefined
+    this.next = undefined
   }
 
   override get ownerDied(): OwnerDied | null {
     return this.grant.hold.ownerDied
   }
 
-  /** Fails if the hold ended before the function of the call began. */
-  assertNotLost(): void {
-    if (this.ended) throw this.#lost()
+  override run<T>(fn: (guard: this) => T): T {
+    if (this.ended) throw this.#lost() // before the function began
+    return runInside(this.scope, fn, this)
   }
 
   /** Ends the hold, which nobody has released: a lock was closed. */
@@ -54,5 +59,34 @@ export class ScopedHold extends Hold<JointHold> {
 
   #lost(): LockError {
     return new LockError('ERR_LOCK_CLOSED', `${this.#engine.text} was closed while this call held it`)
+  }
+}
+
+/**
+ * The calls that were made with one lock object and have not ended: a linked list, because a set
+ * costs more than the rest of a call.
+ */
+export class Calls {
+  #first: ScopedHold | undefined
+
+  add(hold: ScopedHold): void {
+    const first = this.#first
+    hold.next = first
+    if (first !== undefined) first.previous = hold
+    this.#first = hold
+  }
+
+  /** Of a call that is in the list. */
+  delete(hold: ScopedHold): void {
+    const { previous, next } = hold
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next !== undefined) next.previous = previous
+  }
+
+  all(): ScopedHold[] {
+    const all: ScopedHold[] = []
+    for (let hold = this.#first; hold !== undefined; hold = hold.next) all.push(hold)
+    return all
   }
 }

@@ -54,7 +54,7 @@ export const NESTING_FAULTS = {
   }),
   'the outermost call does not wait for the others': changes(JointHold, 'remove', (remove, hold, end) => {
     const removed = remove(hold, end)
-    return hold.grant.holds.size > 0 ? undefined : removed
+    return hold.grant.isUnused ? removed : undefined
   }),
   'a nested call ends the hold': changes(JointHold, 'remove', (remove, hold, end) => {
     hold.grant.hold.release()
@@ -96,7 +96,7 @@ export const NESTING_FAULTS = {
     },
   },
   'a guard lowers the mode of other calls': changes(NestingEngine, 'downgrade', (_, hold, to) => {
-    hold.held = to
+    hold.grant.setMode(hold, to)
     return hold.grant.hold.downgrade(MODE_NAMES[to])
   }),
   'a call yields what another one holds': reads(JointHold, 'isShared', () => false),
