@@ -52,6 +52,7 @@ export default {
           page('Build once', '/recipes/build-once'),
           page('Single instance', '/recipes/single-instance'),
           page('Several locks', '/recipes/several-locks'),
+          page('Functions that call each other', '/recipes/reentrant'),
           page('HTTP server', '/recipes/http-server'),
           page('Containers and users', '/recipes/containers'),
           page('Log rotation', '/recipes/log-rotation'),
