@@ -187,6 +187,47 @@ export declare function requestUpgrade(copy: number, key: number, attachment: nu
 /** Returns a grant: ends a hold that nothing has used. */
 export declare function returnGrant(attachment: number, modeCode: number): void
 
+/** The locks that this thread holds while another one waits for them. */
+export declare function seeHeld(): Array<SeenLock>
+
+/** The lock of an attachment. */
+export declare function seeLock(attachment: number): SeenLock
+
+/** A lock, its holds, and the requests for it in the order of the queue. */
+export interface SeenLock {
+  /** See `identity`. */
+  identity: string
+  name?: string
+  path?: string
+  holders: Array<SeenParty>
+  waiters: Array<SeenParty>
+}
+
+/** A hold, or a request. */
+export interface SeenParty {
+  /** The same text for the same thread in every lock, and another one for any other thread. */
+  thread: string
+  pid: number
+  threadId: number
+  mode: string
+  label: string
+  /**
+   * When it began, in ns of a clock that all processes share; 0: unknown. Two holds, or two
+   * requests, of one thread differ in it.
+   */
+  since: number
+  /** How long ago that was, in ms. */
+  ms: number
+  /** It is of this thread. (In a lock that this thread has not open nothing is.) */
+  own: boolean
+}
+
+/**
+ * The locks that somebody waits for, out of all named locks of this user and those that this
+ * thread has open.
+ */
+export declare function seeWanted(): Array<SeenLock>
+
 /** Sets the label of the attachment. */
 export declare function setLabel(attachment: number, label: string): void
 
@@ -201,8 +242,10 @@ export interface Snapshot {
   token: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>
+  contended: boolean
   ownerDied?: OwnerDied
   value?: Uint8Array
+  valueToken?: bigint
 }
 
 /** Why a request was not granted in time. */
@@ -225,9 +268,9 @@ export declare function value(attachment: number): Uint8Array | null
 
 /**
  * Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
- * Times in ms.
+ * Times in ms; `inTurn` and `label` as for `request`.
  */
-export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean): number
+export declare function wait(attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
 
 /** A request that waits. */
 export interface Waiter {

@@ -1,5 +1,7 @@
 // The API over an engine: the members of AsyncRWLock.
 import { throwIfAborted } from './abort.js'
+import './debug.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
 import { invalidThis } from './errors.js'
@@ -9,6 +11,7 @@ import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
 import { NestingEngine } from './reentrant/nesting-engine.js'
+import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
 /** A promise for the next tick, shared by all calls. */
@@ -99,6 +102,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireRead(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(READ, checked)
       return (this.#now(this.#engine, READ, checked) ??
         (await this.#request(this.#engine, READ, checked).promise)) as unknown as G
     } catch (error) {
@@ -109,6 +113,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireWrite(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(WRITE, checked)
       return (this.#now(this.#engine, WRITE, checked) ??
         (await this.#request(this.#engine, WRITE, checked).promise)) as unknown as G
     } catch (error) {
@@ -119,6 +124,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   async acquireUpgradable(options?: AcquireOptions): Promise<G> {
     try {
       const checked = checkOptions(options)
+      if (isTraced()) return await this.#traced(UPGRADABLE, checked)
       return (this.#now(this.#engine, UPGRADABLE, checked) ??
         (await this.#request(this.#engine, UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
@@ -153,7 +159,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return this.#scopes.close()
+    return closeTraced(this.#engine, this.#scopes)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,8 +175,11 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   // ---- inside
 
   #try(mode: Mode): Awaitable<G | null> {
-    this.#engine.assertOpen()
-    return this.#engine.tryAcquire(this, mode, undefined) as unknown as Awaitable<G | null>
+    const engine = this.#engine
+    engine.assertOpen()
+    const attempt = () => engine.tryAcquire(this, mode, undefined)
+    const hold = isTraced() ? traceTry(new Acquisition(this, engine, mode, undefined), attempt) : attempt()
+    return hold as unknown as Awaitable<G | null>
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
@@ -184,9 +193,25 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     engine: LockEngine<Grant>,
     mode: Mode,
     options: AcquireOptions | undefined,
+    trace: Acquisition | undefined = undefined,
   ): PendingRequest<Grant> {
     engine.assertOpen()
-    return new PendingRequest(engine, this, mode, options, null)
+    return new PendingRequest(engine, this, mode, options, null, null, trace)
+  }
+
+  #traced(mode: Mode, options: AcquireOptions | undefined): Promise<G> {
+    const engine = this.#engine
+    const trace = new Acquisition(this, engine, mode, options)
+    return traceAcquire(trace, () => this.#acquire(engine, mode, options, trace)) as unknown as Promise<G>
+  }
+
+  async #acquire(
+    engine: LockEngine<Grant>,
+    mode: Mode,
+    options: AcquireOptions | undefined,
+    trace: Acquisition,
+  ): Promise<Hold<Grant>> {
+    return this.#now(engine, mode, options) ?? this.#request(engine, mode, options, trace).promise
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */
@@ -200,6 +225,11 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const signal = checked?.signal
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
+    if (isTraced()) {
+      const trace = new Acquisition(this, this.#scopes, mode, checked)
+      const acquire = () => this.#acquire(this.#scopes, mode, checked, trace)
+      return traceScoped(trace, acquire, (hold) => runHeld(run.fn, hold))
+    }
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)

@@ -4,7 +4,9 @@ import type { Hold } from './guard.js'
 import type { HoldEnd, Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import type { Notice } from './notice.js'
 import type { PendingRequest } from './pending.js'
+import type { Acquisition } from './tracing.js'
 import type { AcquireOptions, Awaitable, LockLocation, LockSnapshot } from './types.js'
+import type { WaitGraph } from './wait-graph.js'
 
 /** What an engine can do. */
 export interface EngineCapabilities {
@@ -59,8 +61,9 @@ export interface LockEngine<Grant = unknown> {
    * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. If there is
    * `request.again`, a hold in that mode, it ends, and the place of the request in the queue is
    * that of the moment before: the engine sets `ended` when it begins with that. The engine later
-   * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns. If this
-   * throws, the request has ended.
+   * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns; and
+   * before that `request.waits()`, once it knows that the lock is not free. If this throws, the
+   * request has ended.
    */
   request(request: PendingRequest<Grant>): void
   /** Withdraws a request that has not been settled. What it was granted meanwhile is returned. */
@@ -113,6 +116,11 @@ export interface LockEngine<Grant = unknown> {
   setValue(hold: Hold<Grant>, value: Uint8Array | null): void | Promise<void>
 
   inspect(): Awaitable<LockSnapshot>
+  /**
+   * Where to look for what a request waits for; shared by all locks of the engine. Without it
+   * nobody is warned of long waits and deadlocks.
+   */
+  readonly waitGraph?: WaitGraph
   /** Ends every request and hold of this lock. */
   close(): void | Promise<void>
 }
@@ -120,7 +128,12 @@ export interface LockEngine<Grant = unknown> {
 /** An engine with the capability `sync` that can also wait by blocking its thread. */
 export interface BlockingEngine<Grant = unknown> extends LockEngine<Grant> {
   /** @throws `ERR_LOCK_TIMEOUT`; `ERR_LOCK_DEADLOCK` if only this thread could release the lock */
-  block(lock: object, mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): Hold<Grant>
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace?: Acquisition,
+  ): Hold<Grant>
   /** Makes an upgradable hold the write hold. @throws As `block`. */
   blockUpgrade(hold: Hold<Grant>, options: AcquireOptions | undefined): void
 }

@@ -1,5 +1,6 @@
 import { throwIfAborted } from './abort.js'
 import { bytesOf } from './bytes.js'
+import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { invalidThis, invalidValue, LockError } from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
@@ -17,6 +18,7 @@ import {
 import { Notice } from './notice.js'
 import { checkAcquireOptions, checkNoticeOptions } from './options.js'
 import { PendingRequest } from './pending.js'
+import { Acquisition, noticeOwnerDied, traceUpgrade, traceYield } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, Awaitable, NoticeOptions, OwnerDied } from './types.js'
 
 /**
@@ -33,6 +35,8 @@ export class HoldExtras {
   yielding: PendingRequest | null = null
   notices: Set<Notice> | undefined
   loss: AbortController | undefined
+  /** Somebody traces the hold. */
+  acquisition: Acquisition | undefined
 }
 
 /**
@@ -72,7 +76,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.ended = false
     this.grant = grant
     this.extras = undefined
-    if (ownerDied !== null) this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
+  }
+
+  #foundDeath(ownerDied: OwnerDied): void {
+    this.needExtras().ownerDied = ownerDied
+    noticeOwnerDied(this.#engine, this, ownerDied)
   }
 
   get mode(): ModeName {
@@ -114,6 +123,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   upgraded(ownerDied: OwnerDied | null): void {
     if (ownerDied === null && this.extras === undefined) return
     this.needExtras().ownerDied = ownerDied
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
     this.#renewNotices()
   }
 
@@ -124,6 +134,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.ownerDied = ownerDied
     this.grant = grant
     this.ended = false
+    if (ownerDied !== null) this.#foundDeath(ownerDied)
   }
 
   /** Which requests a hold keeps out depends on its mode. */
@@ -188,11 +199,12 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     // again.
     this.ended = true
     try {
-      if (this.extras !== undefined) {
-        this.#endUpgrade('the hold was released while its upgrade was pending')
-        this.#forgetEvents()
-      }
-      return this.#engine.release(this, end)
+      if (this.extras === undefined) return this.#engine.release(this, end)
+      this.#endUpgrade('the hold was released while its upgrade was pending')
+      this.#forgetEvents()
+      const { acquisition } = this.extras
+      if (acquisition === undefined) return this.#engine.release(this, end)
+      return acquisition.releases(this, () => this.#engine.release(this, end))
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
       // released again.
@@ -225,9 +237,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
         `this hold of ${engine.text} is already being upgraded: await that upgrade`,
       )
     }
-    if (checked?.signal !== undefined) throwIfAborted(checked.signal)
+    if (!isTraced()) return this.#upgrade(checked, undefined)
+    const trace = new Acquisition(this.lock, engine, WRITE, checked, true)
+    await traceUpgrade(trace, this, () => this.#upgrade(checked, trace))
+  }
+
+  async #upgrade(options: AcquireOptions | undefined, trace: Acquisition | undefined): Promise<void> {
+    const engine = this.#engine
+    if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (engine.capabilities.sync && engine.tryUpgrade(this)) return
-    const request = new PendingRequest(engine, this.lock, WRITE, checked, this)
+    const request = new PendingRequest(engine, this.lock, WRITE, options, this, null, trace)
+    const extras = this.needExtras()
     extras.upgrading = request as PendingRequest
     try {
       await request.promise
@@ -241,7 +261,9 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.#assertHeld()
     if (this.held === WRITE) return true
     if (this.extras?.upgrading) return false
-    return this.#engine.tryUpgrade(this)
+    if (!isTraced()) return this.#engine.tryUpgrade(this)
+    const trace = new Acquisition(this.lock, this.#engine, WRITE, undefined, true)
+    return traceUpgrade(trace, this, () => this.#engine.tryUpgrade(this))
   }
 
   downgrade(to: 'read' | 'upgradable' = 'read'): void | Promise<void> {
@@ -291,8 +313,17 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
     if (checked?.label !== undefined) extras.label = checked.label
     this.#forgetEvents()
+    if (!isTraced() && extras.acquisition === undefined) return this.#yield(checked)
+    const label = checked?.label ?? extras.label ?? extras.acquisition?.label
+    const trace = new Acquisition(this.lock, engine, this.held, { ...checked, label })
+    await traceYield(trace, this, (begun) => this.#yield(checked, trace, begun))
+  }
+
+  async #yield(options: AcquireOptions | undefined, trace?: Acquisition, begun?: () => void): Promise<void> {
+    const extras = this.needExtras()
     try {
-      const request = new PendingRequest(engine, this.lock, this.held, checked, null, this)
+      const request = new PendingRequest(this.#engine, this.lock, this.held, options, null, this, trace)
+      begun?.()
       extras.yielding = request as PendingRequest
       await request.promise
     } catch (error) {

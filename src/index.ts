@@ -1,5 +1,14 @@
 import './shared-memory/binding.js' // before any other: see there
 
+export type {
+  AcquireMessage,
+  DeadlockMessage,
+  DeadlockParty,
+  DeadlockWait,
+  LockMessage,
+  OwnerDiedMessage,
+  ReleaseMessage,
+} from './diagnostics.js'
 export type { LockErrorCode } from './errors.js'
 export { LockError } from './errors.js'
 export { local } from './local.js'

@@ -1,8 +1,10 @@
 import { type Abortable, isAborted, offAbort, onAbort, reasonOf } from './abort.js'
 import type { LockEngine } from './engine.js'
-import { type LockError, setStack } from './errors.js'
+import { callerOf, type LockError, setStack } from './errors.js'
 import type { Hold } from './guard.js'
+import { watchWaits } from './long-waits.js'
 import type { Mode } from './modes.js'
+import type { Acquisition } from './tracing.js'
 import type { AcquireOptions } from './types.js'
 
 /**
@@ -23,6 +25,8 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   /** In milliseconds. */
   readonly timeout: number
   readonly label: string | undefined
+  /** Somebody traces it. */
+  readonly trace: Acquisition | undefined
   /** The names of the request in the engine. */
   key = 0
   id = 0
@@ -43,12 +47,14 @@ export class PendingRequest<Grant = unknown> implements Abortable {
     options: AcquireOptions | undefined,
     upgrade: Hold<Grant> | null,
     again: Hold<Grant> | null = null,
+    trace: Acquisition | undefined = undefined,
   ) {
     this.engine = engine
     this.lock = lock
     this.mode = mode
     this.upgrade = upgrade
     this.again = again
+    this.trace = trace
     this.timeout = options?.timeout ?? Number.POSITIVE_INFINITY
     this.label = options?.label
     const signal = options?.signal
@@ -60,9 +66,7 @@ export class PendingRequest<Grant = unknown> implements Abortable {
     // No stack was left to call that function: the promise has rejected already.
     if (this.#reject === undefined) return
     if (this.timeout !== Number.POSITIVE_INFINITY) {
-      // Takes 3 µs, more than a wait for this same thread. It becomes text only when it is read.
-      this.#caller = {}
-      Error.captureStackTrace?.(this.#caller, PendingRequest)
+      this.#caller = trace?.caller ?? callerOf(PendingRequest)
     }
     try {
       if (signal !== undefined) {
@@ -71,6 +75,7 @@ export class PendingRequest<Grant = unknown> implements Abortable {
         if (this.done) return
       }
       engine.request(this)
+      if (!this.done && engine.waitGraph !== undefined) watchWaits(engine.waitGraph)
     } catch (error) {
       // Before any call, for which no stack may be left.
       this.abandoned = true
@@ -95,6 +100,11 @@ export class PendingRequest<Grant = unknown> implements Abortable {
       // No stack was left. The listener stays, without effect.
     }
     return !this.abandoned
+  }
+
+  /** Called by the engine when the request is not granted at once. */
+  waits(): void {
+    if (this.trace !== undefined && !this.done) this.trace.waits()
   }
 
   /** Called by the engine when the timeout has passed. The error gets the stack of the caller. */

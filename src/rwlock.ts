@@ -1,10 +1,11 @@
 import { throwIfAborted } from './abort.js'
+import { isTraced } from './diagnostics.js'
 import type { BlockingEngine } from './engine.js'
 import { checkLock, EngineLock, explained, isPromiseLike, scopesOf } from './engine-lock.js'
 import { invalidValue } from './errors.js'
 import type { Hold } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
-import { MODE_NAMES, READ, UPGRADABLE, WRITE } from './modes.js'
+import { MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import type { JointHold } from './reentrant/joint-hold.js'
 import { ScopedHold } from './reentrant/scoped-hold.js'
@@ -15,6 +16,7 @@ import { open } from './shared-memory/open.js'
 import { checkPruneOptions, checkRef } from './shared-memory/options.js'
 import { snapshotOf } from './shared-memory/snapshot.js'
 import { translated } from './shared-memory/translate.js'
+import { Acquisition, traceTry } from './tracing.js'
 import type {
   AcquireOptions,
   AsyncRWLock,
@@ -81,6 +83,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryRead(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(READ)
       return this.#handle.tryAcquire(this, READ)
     } catch (error) {
       throw explained(error, this, 'tryRead')
@@ -94,6 +97,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryWrite(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(WRITE)
       return this.#handle.tryAcquire(this, WRITE)
     } catch (error) {
       throw explained(error, this, 'tryWrite')
@@ -107,6 +111,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   override tryUpgradable(): Guard | null {
     try {
+      if (isTraced()) return this.#traced(UPGRADABLE)
       return this.#handle.tryAcquire(this, UPGRADABLE)
     } catch (error) {
       throw explained(error, this, 'tryUpgradable')
@@ -257,7 +262,15 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   ): SharedHold {
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
-    return engine.block(this, mode, checked) as SharedHold
+    if (!isTraced()) return engine.block(this, mode, checked) as SharedHold
+    const trace = new Acquisition(this, this.#handle, mode, checked)
+    return traceTry(trace, () => engine.block(this, mode, checked, trace)) as SharedHold
+  }
+
+  #traced(mode: Mode): SharedHold | null {
+    const handle = this.#handle
+    const trace = new Acquisition(this, handle, mode, undefined)
+    return traceTry(trace, () => handle.tryAcquire(this, mode)) as SharedHold | null
   }
 
   #scopedSync<T>(

@@ -27,9 +27,9 @@ export interface RWLockOptions {
   capacity?: number | undefined
   /**
    * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
-   * default. 0 is strict first-come, first-served order, within a process and over all of them, at
-   * the price of a context switch for every contended acquisition. (Nested reads are an exception:
-   * see `nestedReads`.)
+   * default. 0 is strict first-come, first-served order, over all processes and within one, at the
+   * price of a context switch for every contended acquisition. (Nested reads are an exception: see
+   * `nestedReads`.)
    */
   fairness?: number | undefined
   /**
@@ -167,6 +167,8 @@ export interface LockSnapshot {
   holders: Holder[]
   /** The requests that wait for the lock, in the order of the queue. */
   waiters: Waiter[]
+  /** Whether a request waits that a hold keeps out: see {@link AsyncGuard.contended}. */
+  contended: boolean
   /** The last fencing token that was issued. */
   token: bigint
   /** See {@link AsyncGuard.ownerDied}. */
@@ -178,6 +180,12 @@ export interface LockSnapshot {
    * it in base64.
    */
   value: Uint8Array | null
+  /**
+   * The fencing token of the write hold that set the value. If it equals `token`, that is the writer
+   * among the holders; without one, the last writer. `null` if there is no value, or if the lock was
+   * acquired and released all the time while the snapshot was taken.
+   */
+  valueToken: bigint | null
 }
 
 /**

@@ -52,6 +52,7 @@ const FOUND_BY = {
   'a value is stored at the release': [
     'value: a value is visible to those who hold nothing while the write hold lasts',
   ],
+  'a value is always that of the last write hold': ['value: inspect() says which write hold set the value'],
   'a death is reported once': [
     'owner-died: ownerDied is reported to readers, upgradables, writers and inspect(), in every process',
   ],
@@ -68,6 +69,28 @@ const FOUND_BY = {
   'errors have no code': ['timeouts: a wait for write ends when its timeout has passed, and not before'],
   'arguments are not checked': [
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
+  ],
+  'contended is false': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'inspect() shows no contention': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'a notice is lost': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a notice comes at once if somebody waits already',
+    'contention: a notice resolves when the hold ends',
+  ],
+  'a notice comes without a request': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a request that a hold does not keep out gives no notice',
+  ],
+  'a yield keeps the lock': ['contention: a hold that yields lets other processes go first'],
+  'a yield loses its place': [
+    'contention: a hold that yields is behind those that wait, and before those that come later',
+  ],
+  'the loss of a hold aborts no signal': [
+    'contention: the signal of a hold aborts when its lock is closed, and not when it is released',
   ],
   'inspect() shows no waiters': [
     'inspect: inspect() shows each waiting request with its own mode and label, in the order of the queue',

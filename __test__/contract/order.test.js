@@ -1,7 +1,8 @@
 // The order of grants: first come, first served with fairness 0; no starvation.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
-import { queued } from '../helpers/observe.js'
+import { overtakings, queued } from '../helpers/observe.js'
+import { random, SEED } from '../helpers/random.js'
 import { contract } from './contract.js'
 import { isFree, never, ops } from './modes.js'
 
@@ -40,6 +41,30 @@ contract(({ test, open, newRef, modes, stream, otherProcess, otherThread }) => {
         ...['+w6', '-w6'],
         ...['+r7', '-r7'],
       ])
+    },
+  )
+
+  test(
+    'with fairness 0, 120 requests of a thread, of all modes and by two locks, are granted in their order',
+    ['upgradable', 'fairness'],
+    async (t) => {
+      const ref = newRef(t)
+      const locks = [0, 1].map(() => open(t, ref, { fairness: 0 }))
+      t.log(`SEED=${SEED}`)
+      const dice = random(SEED)
+      const asked = Array.from({ length: 120 }, () => dice.pick([...modes]))
+      const granted = []
+      const first = await locks[0].acquireWrite()
+      const uses = asked.map((mode, number) =>
+        dice.pick(locks)[mode](async () => {
+          granted.push(number)
+          if (number % 3 > 0) await setImmediate()
+        }),
+      )
+      await first.release()
+      await Promise.all(uses)
+      t.is(granted.length, asked.length)
+      t.deepEqual(overtakings(asked, granted), [])
     },
   )
 

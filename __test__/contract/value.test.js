@@ -53,6 +53,28 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await guard.release()
   })
 
+  test('inspect() says which write hold set the value', ['value'], async (t) => {
+    const lock = open(t)
+    const tokens = async () => {
+      const { token, valueToken } = await lock.inspect()
+      return { token, valueToken }
+    }
+    t.is((await tokens()).valueToken, null)
+    const first = await lock.acquireWrite()
+    t.is((await tokens()).valueToken, null)
+    await first.setValue('first')
+    t.deepEqual(await tokens(), { token: first.token, valueToken: first.token })
+    await first.release()
+    t.deepEqual(await tokens(), { token: first.token, valueToken: first.token })
+    const second = await lock.acquireWrite()
+    t.deepEqual(await tokens(), { token: second.token, valueToken: first.token })
+    await second.setValue('second')
+    t.deepEqual(await tokens(), { token: second.token, valueToken: second.token })
+    await second.setValue(null)
+    t.deepEqual(await tokens(), { token: second.token, valueToken: null })
+    await second.release()
+  })
+
   for (const [name, other] of /** @type {const} */ ([
     ['process', otherProcess],
     ['thread', otherThread],

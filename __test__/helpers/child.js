@@ -1,6 +1,7 @@
 // A child that carries out commands: takes { id, op, args }, answers { type: 'answer', id, value |
 // error }. `lock` and `guard` are numbers from earlier answers; without them, the latest is meant.
 //   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
+import { subscribe } from 'node:diagnostics_channel'
 import { RWLock } from 'process-rwlock'
 
 const engine = process.argv[2] === undefined ? undefined : await import(process.argv[2])
@@ -9,6 +10,17 @@ const engine = process.argv[2] === undefined ? undefined : await import(process.
 const locks = []
 /** @type {import('process-rwlock').Guard[]} */
 const guards = []
+
+/** The warnings of this process or thread. @type {{ code: string, message: string, time: number }[]} */
+const warnings = []
+process.on('warning', (/** @type {any} */ { code, message }) => {
+  warnings.push({ code, message, time: Date.now() })
+})
+/** The messages of the channel `process-rwlock:deadlock`, without the lock. @type {object[]} */
+const deadlocks = []
+subscribe('process-rwlock:deadlock', (/** @type {any} */ { lock, ...message }) => {
+  deadlocks.push(message)
+})
 
 const ops = {
   open({ ref, options }) {
@@ -49,6 +61,13 @@ const ops = {
   },
   async acquireUpgradable({ lock, options }) {
     return keep(await lockOf(lock).acquireUpgradable(options))
+  },
+  /** Acquires it and releases it at once. */
+  async pass({ lock, mode, options }) {
+    const guard = await acquire[mode](lockOf(lock), options)
+    const held = describe(guard)
+    await guard.release()
+    return held
   },
   acquireReadSync({ lock, options }) {
     return keep(lockOf(lock).acquireReadSync(options))
@@ -124,6 +143,13 @@ const ops = {
   },
   async setValue({ guard, value }) {
     await guardOf(guard).setValue(value)
+  },
+
+  warnings() {
+    return warnings
+  },
+  deadlocks() {
+    return deadlocks
   },
 
   inspect({ lock }) {

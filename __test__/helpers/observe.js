@@ -1,4 +1,5 @@
 // Waits for the state of a lock in other processes and threads, and processes that keep it in use.
+import { TOGETHER } from './modes.js'
 import { spawnNode } from './process.js'
 import { waitFor } from './time.js'
 
@@ -23,6 +24,22 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
 
 /** The number of requests that the rows of `waiters` stand for. @param {{ more: number }[]} waiters */
 export const requests = (waiters) => waiters.reduce((sum, { more }) => sum + 1 + more, 0)
+
+/**
+ * The requests that were granted before an earlier one that excludes them: `[earlier, later]`.
+ * `modes`: those of the requests, in their order; `granted`: their numbers in the order of the
+ * grants.
+ *
+ * @param {Array<keyof typeof TOGETHER>} modes
+ * @param {number[]} granted
+ */
+export function overtakings(modes, granted) {
+  const at = modes.map((_, number) => granted.indexOf(number))
+  const pairs = modes.flatMap((_, later) => modes.slice(0, later).map((_, earlier) => [earlier, later]))
+  return pairs.filter(
+    ([earlier, later]) => at[later] < at[earlier] && !TOGETHER[modes[earlier]][modes[later]],
+  )
+}
 
 /**
  * Waits until a process holds a lock.

@@ -1,4 +1,5 @@
-// Waits with a time limit.
+// Waits with a time limit, and limits of time that a busy machine keeps.
+import { median } from '../../scripts/lib/statistics.js'
 import { timeoutFactor } from './timeout-factor.js'
 
 /**
@@ -18,3 +19,12 @@ export async function waitFor(condition, { bound = 10_000, every = 2, what = Str
     await new Promise((resolve) => setTimeout(resolve, every))
   }
 }
+
+/**
+ * How long others may take after a death: `limit`, but on a machine that is too busy for that, as
+ * long as this process itself took to learn of the deaths, twice.
+ *
+ * @param {number} limit in ms
+ * @param {number[]} exits the times from the kill to the exit of the process, in ms
+ */
+export const afterDeath = (limit, exits) => Math.max(limit, 2 * median(exits))

@@ -68,7 +68,7 @@ for (const [way, load] of Object.entries(WAYS)) {
     const early = lock.read(() => 'granted')
     await load(t)
     const late = lock.write(() => 'granted, too')
-    await waitFor(() => lock.inspect().waiters.length === 1)
+    await waitFor(() => lock.inspect().waiters.length === 2)
     await holder.ask('release', { guard })
     t.deepEqual(await Promise.all([early, late]), ['granted', 'granted, too'])
     t.deepEqual(lock.inspect().holders, [])

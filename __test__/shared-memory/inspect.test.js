@@ -19,9 +19,11 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
     name,
     holders: [],
     waiters: [],
+    contended: false,
     ownerDied: null,
     capacity: DEFAULT_CAPACITY,
     value: null,
+    valueToken: null,
   })
   t.is(typeof token, 'bigint')
 })
@@ -29,7 +31,16 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
 test('inspect() of a lock by path shows the path instead of the name', (t) => {
   const path = join(tempDir(t), 'x.lock')
   const { token, ...seen } = openLock(t, { path }, { capacity: 9 }).inspect()
-  t.deepEqual(seen, { path, holders: [], waiters: [], ownerDied: null, capacity: 9, value: null })
+  t.deepEqual(seen, {
+    path,
+    holders: [],
+    waiters: [],
+    contended: false,
+    ownerDied: null,
+    capacity: 9,
+    value: null,
+    valueToken: null,
+  })
   t.is(typeof token, 'bigint')
 })
 
@@ -41,7 +52,7 @@ test('the death of a writer is reported even if no other process had the lock op
   const ownerDied = { pid: child.pid, threadId: 0, label: 'rebuild', token }
   const listed = () => RWLock.list().find((seen) => seen.name === name)
   await waitFor(() => listed()?.ownerDied)
-  t.like(listed(), { name, holders: [], waiters: [], ownerDied })
+  t.like(listed(), { name, holders: [], waiters: [], contended: false, ownerDied })
   const lock = openLock(t, name)
   await lock.write((guard) => t.deepEqual(guard.ownerDied, ownerDied))
   lock.close()

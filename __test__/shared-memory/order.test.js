@@ -3,8 +3,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
-import { acquire, never, ops } from '../helpers/modes.js'
-import { queued, requests, timed } from '../helpers/observe.js'
+import { acquire, MODES, never, ops } from '../helpers/modes.js'
+import { overtakings, queued, requests, timed } from '../helpers/observe.js'
+import { random, SEED } from '../helpers/random.js'
 
 const pooledChild = childPool()
 
@@ -45,6 +46,58 @@ test('with fairness 0, the requests of processes are granted in their order', as
     await Promise.all(waits)
   }
   t.deepEqual(served, asked)
+})
+
+test('with fairness 0, 120 requests of six processes, of all modes, are granted in their order', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const children = await Promise.all(Array.from({ length: 6 }, () => pooledChild(t)))
+  for (const child of children) await child.ask('open', { ref: name, options: { fairness: 0 } })
+  t.log(`SEED=${SEED}`)
+  const dice = random(SEED)
+
+  /** @type {number[][]} */
+  let wrong = []
+  for (let go = 0; go < GOES; go++) {
+    const left = children.map(() => 20)
+    const asked = Array.from({ length: 120 }, () => {
+      const by = dice.pick([...left.keys()].filter((by) => left[by] > 0))
+      left[by]--
+      return { by, mode: dice.pick([...MODES]), nth: 20 - left[by] }
+    })
+    const first = await lock.acquireWrite()
+    /** @type {number[]} */
+    const granted = []
+    /** @type {Promise<any>[]} */
+    const waits = []
+    for (const [number, { by, mode, nth }] of asked.entries()) {
+      const child = children[by]
+      waits.push(
+        child.ask(ops[mode].acquire).then(({ guard }) => {
+          granted.push(number)
+          return child.ask('release', { guard })
+        }),
+      )
+      await queued(lock, child, nth)
+    }
+    // Each process has an entry for each of its first three requests, and a count of the rest.
+    t.deepEqual(
+      lock.inspect().waiters.map(({ pid, mode, count, more }) => ({ pid, mode, count, more })),
+      asked
+        .filter(({ nth }) => nth <= 3)
+        .map(({ by, mode, nth }) => ({ pid: children[by].pid, mode, count: 1, more: nth === 3 ? 17 : 0 })),
+    )
+    first.release()
+    await Promise.all(waits)
+    t.is(granted.length, 120)
+    wrong = overtakings(
+      asked.map(({ mode }) => mode),
+      granted,
+    )
+    if (wrong.length === 0) break
+    t.log(`attempt ${go + 1}: ${wrong.length} of the pairs were granted in another order`)
+  }
+  t.deepEqual(wrong, [])
 })
 
 test('adjacent readers of several processes in the queue are granted together', async (t) => {

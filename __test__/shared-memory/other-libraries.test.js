@@ -27,7 +27,8 @@ async function visitRoom(t, threads, options) {
     sendIn(t, { ref: name, counters, readers: 0, writers: 0, rounds: 1, ...options, ...actors }),
   )
   const all = Promise.all(ends)
-  await Promise.race([all, waitFor(() => lock.inspect().waiters.length === threads.length)])
+  const waiting = () => new Set(lock.inspect().waiters.map(({ threadId }) => threadId))
+  await Promise.race([all, waitFor(() => waiting().size === threads.length)])
   door.release()
   t.deepEqual(
     await all,

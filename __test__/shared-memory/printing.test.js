@@ -80,10 +80,12 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
     t.deepEqual(rest, {
       name,
       waiters: [],
+      contended: false,
       token: `${token}`,
       ownerDied: died,
       capacity: DEFAULT_CAPACITY,
       value: null,
+      valueToken: null,
     })
     t.like(holders, [{ pid: process.pid, mode: 'read' }])
     t.false(Object.keys(seen).includes('toJSON'))

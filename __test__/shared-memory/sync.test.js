@@ -227,6 +227,55 @@ for (const sync of SYNC_MODES) {
   }
 }
 
+test('a synchronous call that waits is shown with its own mode and label', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name)
+  const child = await pooledChild(t)
+  await child.ask('open', { ref: name })
+  for (const [op, mode] of [
+    ['acquireReadSync', 'read'],
+    ['acquireWriteSync', 'write'],
+  ]) {
+    const guard = await lock.acquireWrite()
+    const waits = child.ask(op, { options: { label: `for ${mode}` } })
+    await queued(lock, child)
+    t.like(lock.inspect().waiters, [{ pid: child.pid, mode, label: `for ${mode}`, count: 1, more: 0 }])
+    guard.release()
+    await waits
+    t.is(lock.inspect().holders[0].label, `for ${mode}`)
+    await child.ask('release')
+  }
+})
+
+test('a synchronous call does not overtake requests of other processes that came before it', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { fairness: 0 })
+  const [holder, writer] = await Promise.all([pooledChild(t), pooledChild(t)])
+  await writer.ask('open', { ref: name, options: { fairness: 0 } })
+  // Another order than that of the queue may come about on a busy machine: see order.test.js.
+  const orders = []
+  for (let go = 0; go < 12 && orders.at(-1) !== 'other,here,pending'; go++) {
+    await holder.ask('hold', { ref: name, mode: 'write' })
+    /** @type {[bigint | undefined, string][]} */
+    const tokens = []
+    const pending = lock.write(({ token }) => tokens.push([token, 'pending']))
+    await queued(lock, process)
+    const other = writer.ask('pass', { mode: 'write' }).then(({ token }) => tokens.push([token, 'other']))
+    await queued(lock, writer)
+    releaseSoon(holder)
+    lock.writeSync(({ token }) => tokens.push([token, 'here']), BOUND)
+    await Promise.all([pending, other])
+    orders.push(
+      tokens
+        .sort(([a = 0n], [b = 0n]) => Number(a - b))
+        .map(([, who]) => who)
+        .join(),
+    )
+    await holder.ask('close')
+  }
+  t.is(orders.at(-1), 'other,here,pending')
+})
+
 test('readSync is granted before a draining writer of the same thread', async (t) => {
   const name = uniqueName(t)
   const lock = openLock(t, name, { fairness: 0 })

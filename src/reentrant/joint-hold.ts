@@ -1,7 +1,8 @@
+import type { LockEngine } from '../engine.js'
 import { LockError } from '../errors.js'
 import type { Hold } from '../guard.js'
 import { FAILED, type HoldEnd, MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from '../modes.js'
-import type { PendingRequest } from '../pending.js'
+import { PendingRequest } from '../pending.js'
 import type { Awaitable } from '../types.js'
 import { Raise } from './raise.js'
 import type { Scope } from './scope.js'
@@ -12,6 +13,7 @@ import type { Calls, ScopedHold } from './scoped-hold.js'
  * the strongest mode that one of them needs.
  */
 export class JointHold {
+  readonly engine: LockEngine
   /** See `LockEngine.identity`. */
   readonly identity: string
   /** The hold of the engine. Assigned when it is granted. */
@@ -37,7 +39,8 @@ export class JointHold {
   /** Has the promise of the outermost call, if that waits for nested ones. */
   #end: { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } | undefined
 
-  constructor(identity: string, mode: Mode) {
+  constructor(engine: LockEngine, identity: string, mode: Mode) {
+    this.engine = engine
     this.identity = identity
     this.mode = mode
   }
@@ -89,7 +92,7 @@ export class JointHold {
     // A read that other calls rely on: they do not expect that the data changes.
     if (this.mode === READ && this.#calls > 1) return false
     if (this.#isRaising || this.lowering !== undefined) return false
-    const raised = this.hold.tryUpgrade()
+    const raised = this.engine.tryUpgrade(this.hold)
     if (typeof raised === 'boolean') {
       if (raised) this.mode = WRITE
       return raised
@@ -116,6 +119,13 @@ export class JointHold {
     this.#raise?.interrupt()
     block()
     this.mode = WRITE
+  }
+
+  /** Lets those go first that wait. */
+  yield(mode: Mode, timeout: number, label: string | undefined): PendingRequest {
+    const { engine, hold } = this
+    if (label !== undefined) hold.needExtras().label = label
+    return new PendingRequest(engine, hold.lock, mode, { timeout, label }, null, hold)
   }
 
   get #isRaising(): boolean {

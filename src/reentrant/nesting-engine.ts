@@ -4,6 +4,7 @@ import type { Hold } from '../guard.js'
 import { FAILED, type HoldEnd, type Mode, type READ, type UPGRADABLE, WRITE } from '../modes.js'
 import type { Notice } from '../notice.js'
 import { PendingRequest } from '../pending.js'
+import type { Acquisition } from '../tracing.js'
 import type { AcquireOptions, Awaitable, LockLocation, LockSnapshot } from '../types.js'
 import { JointHold } from './joint-hold.js'
 import { enclosing, innermost, type Scope } from './scope.js'
@@ -72,7 +73,7 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
       return this.#enter(joint, lock, mode, outer, false)
     }
     // The call is prepared before: no stack may be left when the lock is granted.
-    const hold = this.#enter(new JointHold(this.identity, mode), lock, mode, outer, false)
+    const hold = this.#enter(new JointHold(this.#engine, this.identity, mode), lock, mode, outer, false)
     let granted: Hold | null = null
     try {
       granted = this.#engine.tryAcquire(lock, mode, label) as Hold | null
@@ -84,7 +85,12 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
   }
 
   /** Waits for the lock, blocking this thread. Called only over a {@link BlockingEngine}. */
-  block(lock: object, mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): ScopedHold {
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace?: Acquisition,
+  ): ScopedHold {
     this.assertOpen()
     const engine = this.#engine as BlockingEngine
     const outer = innermost()
@@ -94,10 +100,10 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
       if (mode > joint.mode) joint.raiseNow(() => engine.blockUpgrade(joint.hold, options))
       return this.#enter(joint, lock, mode, outer, true)
     }
-    const hold = this.#enter(new JointHold(this.identity, mode), lock, mode, outer, true)
+    const hold = this.#enter(new JointHold(this.#engine, this.identity, mode), lock, mode, outer, true)
     let granted: Hold | null = null
     try {
-      granted = engine.block(lock, mode, options)
+      granted = engine.block(lock, mode, options, trace)
     } finally {
       if (granted === null) hold.grant.forget(hold)
       else hold.grant.hold = granted
@@ -140,8 +146,8 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
 
   /** Asks the engine below. */
   #forward(request: PendingRequest<JointHold>, outer: Scope | undefined): void {
-    const { lock, mode, timeout, label } = request
-    const inner = new PendingRequest(this.#engine, lock, mode, { timeout, label }, null)
+    const { lock, mode, timeout, label, trace } = request
+    const inner = new PendingRequest(this.#engine, lock, mode, { timeout, label }, null, null, trace)
     this.#pending.set(request, { outer, cancel: () => inner.withdraw(undefined) })
     inner.promise.then(
       (hold) => this.#take(request, hold),
@@ -150,7 +156,7 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
   }
 
   #take(request: PendingRequest<JointHold>, hold: Hold): void {
-    const joint = new JointHold(this.identity, request.mode)
+    const joint = new JointHold(this.#engine, this.identity, request.mode)
     joint.hold = hold
     if (request.grant(joint)) this.#pending.delete(request)
     else ignore(hold.fail()) // it has repaired nothing
@@ -159,6 +165,7 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
   #raise(request: PendingRequest<JointHold>, joint: JointHold, outer: Scope | undefined): void {
     this.#pending.set(request, { outer, cancel: () => joint.cancelRaise(request) })
     joint.raise(request)
+    request.waits()
   }
 
   #yield(request: PendingRequest<JointHold>, hold: ScopedHold): void {
@@ -171,10 +178,11 @@ export class NestingEngine implements LockEngine<JointHold>, Pick<BlockingEngine
       )
     }
     const { timeout, label } = request
-    const controller = new AbortController()
-    this.#pending.set(request, { outer: undefined, cancel: () => controller.abort() })
+    const inner = joint.yield(request.mode, timeout, label)
+    this.#pending.set(request, { outer: undefined, cancel: () => inner.callOff(undefined) })
     hold.ended = true
-    joint.hold.yield({ timeout, label, signal: controller.signal }).then(
+    request.waits()
+    inner.promise.then(
       () => {
         if (request.grant(joint)) this.#pending.delete(request)
         else ignore(joint.remove(hold, FAILED))

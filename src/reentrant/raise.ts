@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { LockError } from '../errors.js'
 import { WRITE } from '../modes.js'
-import type { PendingRequest } from '../pending.js'
+import { PendingRequest } from '../pending.js'
 import type { JointHold } from './joint-hold.js'
 
 /** One upgrade of the engine. */
@@ -47,15 +47,18 @@ export class Raise {
   }
 
   #begin(): void {
-    const { hold, lowering } = this.#joint
+    const { engine, hold, lowering } = this.#joint
     const deadline = Math.min(...this.#requests.values())
     const label = [...this.#requests.keys()].find((request) => request.label !== undefined)?.label
     const controller = new AbortController()
     const attempt = { deadline, controller }
     this.#attempt = attempt
-    const upgrade = () => {
+    const upgrade = async () => {
+      engine.assertOpen()
+      if (engine.capabilities.sync && engine.tryUpgrade(hold)) return
       const timeout = Math.max(0, deadline - performance.now())
-      return hold.upgrade({ timeout, label, signal: controller.signal })
+      const options = { timeout, label, signal: controller.signal }
+      await new PendingRequest(engine, hold.lock, WRITE, options, hold).promise
     }
     const upgraded = lowering === undefined ? upgrade() : lowering.then(upgrade)
     upgraded.then(

@@ -48,12 +48,14 @@ export class ScopedHold extends Hold<JointHold> {
   /** Ends the hold, which nobody has released: a lock was closed. */
   lose(): void {
     if (this.ended) return
-    this.ended = true
     const { extras, grant } = this
+    extras?.acquisition?.ends(this)
+    this.ended = true
     extras?.upgrading?.callOff(this.#lost())
     if (extras?.notices !== undefined) for (const notice of [...extras.notices]) notice.end()
     const ended = grant.remove(this, FAILED)
     ended?.catch(() => {}) // the promise of the outermost call has the error
+    extras?.acquisition?.ended()
     extras?.loss?.abort(this.#lost())
   }
 

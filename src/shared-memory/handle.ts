@@ -5,6 +5,7 @@ import { writable } from '../inspect.js'
 import { FAILED, type HoldEnd, type Mode, READ, type UPGRADABLE, WRITE } from '../modes.js'
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
+import type { Acquisition } from '../tracing.js'
 import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } from '../types.js'
 import { binding } from './binding.js'
 import { isContended, releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
@@ -13,6 +14,7 @@ import { copy, nextKey, notices, requests } from './library-copy.js'
 import { noticeLoss } from './lost-guards.js'
 import { snapshotOf } from './snapshot.js'
 import { translate, translated, withSystemError } from './translate.js'
+import { waitGraph } from './wait-graph.js'
 
 /** A hold in shared memory. */
 export type SharedHold = Hold<number> & Guard
@@ -48,6 +50,7 @@ export class Handle implements BlockingEngine<number> {
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
   readonly losses = new Set<AbortController>()
+  readonly waitGraph = waitGraph
   readonly #notices = new Set<Notice<number>>()
   #identity: string | undefined
 
@@ -99,17 +102,24 @@ export class Handle implements BlockingEngine<number> {
   }
 
   /** Waits for the lock, blocking this thread. */
-  block(lock: object, mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace: Acquisition | undefined = undefined,
+  ): SharedHold {
     const { timeout = Number.POSITIVE_INFINITY, label } = options ?? {}
     const now = this.tryAcquire(lock, mode, label)
     if (now !== null) return now
     if (timeout === 0) throw this.timeoutError(mode, false, 0)
-    const grant = translated(() => binding.wait(this.attachment, mode, timeout, this.fairness, this.inTurn))
+    trace?.waits()
+    const { attachment, fairness, inTurn } = this
+    const grant = translated(() => binding.wait(attachment, mode, timeout, fairness, inTurn, label))
     if (Number.isNaN(grant)) throw this.timeoutError(mode, false, timeout)
     try {
       return this.#hold(lock, mode, grant, label)
     } catch (error) {
-      binding.returnGrant(this.attachment, mode) // as in tryAcquire
+      binding.returnGrant(attachment, mode) // as in tryAcquire
       throw error
     }
   }
@@ -152,6 +162,7 @@ export class Handle implements BlockingEngine<number> {
       this.requests.delete(request)
       throw translate(error)
     }
+    request.waits()
   }
 
   #yield(hold: Hold<number>, key: number, timeout: number, label: string | undefined): number {

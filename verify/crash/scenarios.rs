@@ -208,6 +208,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "nested-read-waits-for-itself",
         "v open, read\n b open\n b write, release &\n ! wait-read in-turn =deadlock, release",
     ),
+    path(
+        "nested-read-in-turn",
+        "v open, read\n b open\n b write, release &\n ! request read in-turn, poll =pending, release, watch, release",
+    ),
+    path(
+        "drain-paused-by-nested-read",
+        "v open, read, request write fairness=0, poll =pending\n b open\n b write fairness=0, release &\n ! wait-read, release, release, watch, release",
+    ),
+    path(
+        "blocking-behind-queue",
+        "a open, write\n v open, request read, poll =pending\n b open\n b write, release &\n ! wait-write, release, watch, release\n asleep 2\n a release",
+    ),
     path("nested-behind-writer", "v open, read\n b open\n b write, release &\n ! read, release, release"),
     path("nested-grace", "v open, read\n b open\n b write, release &\n ! request read, watch, release, release"),
     path(

@@ -270,6 +270,62 @@ fn in_strict_order_a_reader_does_not_overtake_a_writer_behind_an_earlier_read() 
     .are(&[" 2"]);
 }
 
+/// A draining writer makes way for a read of its own thread, and is in the queue before the gate is free.
+#[test]
+fn a_writer_that_makes_way_for_a_nested_read_keeps_its_place() {
+    check(|| {
+        let lock = Lock::new(2);
+        let [own, other] = lock.participants();
+        let strict = WaitOptions { fairness: 0, ..NO_LIMIT };
+        assert!(own.own.try_read());
+        own.ask(Write, strict);
+        other.own.request(Write, strict);
+        ends([
+            go(own, |own| {
+                own.wait(Read);
+                own.own.release_read();
+                own.use_up(Read);
+                own.drive();
+                let writes = own.own.token().wrapping_sub(own.own.token_base());
+                own.use_up(Write);
+                writes.to_string()
+            }),
+            go(other, |other| {
+                other.drive();
+                other.use_up(Write);
+            }),
+        ])
+    })
+    .are(&["1 "]);
+}
+
+#[test]
+fn a_nested_read_in_turn_is_not_let_in_before_the_writer() {
+    check(|| {
+        let lock = Lock::new(2);
+        let [own, other] = lock.participants();
+        assert!(own.own.try_read());
+        other.ask(Write, NO_LIMIT);
+        own.ask(Read, WaitOptions { in_turn: true, ..NO_LIMIT });
+        ends([
+            go(own, |own| {
+                own.own.poll(u64::MAX / 2).unwrap(); // later than any other nested read would be let in
+                assert_eq!(own.outcome(), None);
+                own.own.release_read();
+                own.drive();
+                let writes = own.own.token().wrapping_sub(own.own.token_base());
+                own.use_up(Read);
+                writes.to_string()
+            }),
+            go(other, |other| {
+                other.drive();
+                other.use_up(Write);
+            }),
+        ])
+    })
+    .are(&["1 "]);
+}
+
 // ---- no wake is lost
 
 #[test]

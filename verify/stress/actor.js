@@ -21,6 +21,8 @@ import {
 /** @typedef {import('../../dist/index.js').Guard} Guard */
 
 const ABORT = new Error('aborted by the stress test')
+/** How long a hold is kept, at most, if no other process wants it, in ms. */
+const KEEP = 1500
 const THROWN = new Error('thrown by the stress test')
 const MODES = { read: READ, upgradable: UPGRADABLE, write: WRITE }
 const OUTCOMES = { ERR_LOCK_TIMEOUT: TIMED_OUT, ERR_LOCK_CLOSED: CLOSED, ERR_LOCK_DEADLOCK: DEADLOCK }
@@ -80,7 +82,7 @@ export class Actor {
       else if (kind < 11) await this.#withFunction(dice, mode)
       else if (kind < 15) await this.#try(dice, mode)
       else if (kind < 18) await this.#sync(dice, dice.pick(['read', 'write']))
-      else if (kind < 19) this.#lock.inspect()
+      else if (kind < 19) this.#look(() => this.#lock.inspect().value)
       else if (dice.chance(0.3)) this.#reopen(dice)
       await this.#pause(dice)
       if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
@@ -212,6 +214,8 @@ export class Actor {
 
   /** @param {Dice} dice @param {Held} held */
   async #use(dice, held) {
+    if (dice.chance(0.05)) await this.#keep(held)
+    if (held.ended) return
     if (held.guard.mode === 'write') {
       await this.#write(dice, held)
       if (!held.ended && dice.chance(0.3)) await this.#downgrade(dice, held)
@@ -223,6 +227,22 @@ export class Actor {
     if (held.ended || dice.chance(0.5)) return
     if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)
     else await this.#tryUpgrade(dice, held)
+  }
+
+  /** Keeps a hold until somebody wants it. @param {Held} held */
+  async #keep(held) {
+    const op = this.#recorder.notice(held.id, held.mode)
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(ABORT), KEEP)
+    try {
+      await held.guard.whenContended({ signal: controller.signal })
+      this.#recorder.done(op)
+    } catch (error) {
+      if (error !== ABORT) throw error
+      this.#recorder.denied(op, TIMED_OUT)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** @param {Dice} dice @param {Held} held */
@@ -267,6 +287,7 @@ export class Actor {
   /** @param {Dice} dice @param {Held} held */
   async #read(dice, held) {
     const canary = this.#recorder.canary()
+    if (dice.chance(0.3)) this.#look(() => held.guard.value)
     await this.#pause(dice)
     if (!held.ended) this.#recorder.checkCanary(canary)
   }
@@ -276,6 +297,7 @@ export class Actor {
     const rest = dice.below(this.#recorder.steps)
     for (let step = 0; step < this.#recorder.steps; step++) {
       if (step === rest) {
+        this.#setValue(dice, held)
         if (dice.chance(0.001)) {
           this.#recorder.ends()
           process.exit(0)
@@ -284,6 +306,22 @@ export class Actor {
       }
       this.#recorder.writeCanary(step, held.guard.token)
     }
+  }
+
+  /** @param {Dice} dice @param {Held} held */
+  #setValue(dice, held) {
+    for (let i = dice.below(4); i > 1; i--) {
+      const { op, value } = this.#recorder.setValue(held.id, dice.chance(0.06))
+      held.guard.setValue(value ?? null)
+      this.#recorder.done(op)
+    }
+    if (dice.chance(0.3)) this.#look(() => held.guard.value)
+  }
+
+  /** @param {() => Uint8Array | null} value */
+  #look(value) {
+    const op = this.#recorder.look()
+    this.#recorder.saw(op, value())
   }
 
   /** @param {Dice} dice */

@@ -44,7 +44,9 @@ export const NESTING_FAULTS = {
   },
   'what runs on after its call is inside': changes(JointHold, 'remove', (remove, hold, end) => {
     const removed = remove(hold, end)
-    const joint = Object.assign(new JointHold(hold.grant.identity, WRITE), { hold: NO_HOLD })
+    const joint = Object.assign(new JointHold(hold.grant.engine, hold.grant.identity, WRITE), {
+      hold: NO_HOLD,
+    })
     hold.scope.hold = { ended: false, held: WRITE, grant: joint }
     return removed
   }),

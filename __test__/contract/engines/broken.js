@@ -157,6 +157,14 @@ const FAULTS = {
       }
     },
   },
+  'a value is always that of the last write hold': {
+    lock: (lock) => ({
+      inspect: () => {
+        const snapshot = lock.inspect()
+        return { ...snapshot, valueToken: snapshot.value && snapshot.token }
+      },
+    }),
+  },
   'a death is reported once': {
     guard: (guard) => ({ ownerDied: guard.ownerDied && deaths++ === 0 ? guard.ownerDied : null }),
   },
@@ -228,6 +236,25 @@ const FAULTS = {
       },
   },
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
+  'contended is false': { guard: () => ({ contended: false }) },
+  'inspect() shows no contention': {
+    lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), contended: false }) }),
+  },
+  'a notice is lost': { guard: () => ({ whenContended: () => new Promise(() => {}) }) },
+  'a notice comes without a request': { guard: () => ({ async whenContended() {} }) },
+  'a yield keeps the lock': { guard: () => ({ async yield() {} }) },
+  'a yield loses its place': {
+    guard: (guard, lock) => ({
+      async yield(options) {
+        const { mode } = guard
+        guard.release()
+        await sleep(50)
+        const next = await acquire(lock, mode, options)
+        Object.assign(this, { released: false, token: next.token, release: () => next.release() })
+      },
+    }),
+  },
+  'the loss of a hold aborts no signal': { guard: () => ({ signal: new AbortController().signal }) },
   ...NESTING_FAULTS,
 }
 

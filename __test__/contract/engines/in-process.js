@@ -10,9 +10,9 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @import { LockEngine } from '../../../dist/engine.js'
  * @typedef {import('../../../dist/modes.js').Mode} Mode
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
- * @typedef {{ mode: Mode, token: bigint, label: string, since: number, lost?: Error }} Grant `lost`: the server ended it
+ * @typedef {{ mode: Mode, token: bigint, label: string, client: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ token: bigint, value: Uint8Array | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
@@ -23,6 +23,7 @@ function serverOf(name) {
   const server = servers.get(name) ?? {
     token: 0n,
     value: null,
+    valueToken: null,
     grants: new Set(),
     queue: [],
     notices: new Map(),
@@ -43,10 +44,52 @@ function isGrantable(mode, grants) {
 /** @param {string} code @param {string} message @param {object[]} [holders] @returns {LockError} */
 const lockError = (code, message, holders) => new /** @type {any} */ (LockError)(code, message, holders)
 
+/**
+ * What this thread sees of waits: everything. Locks that were opened with the same label are those
+ * of one client, which counts as a thread.
+ *
+ * @type {import('../../../dist/wait-graph.js').WaitGraph}
+ */
+const waitGraph = {
+  pending: () => [...servers.values()].flatMap(({ queue }) => queue.map(({ request }) => request)),
+  see: async ({ engine }) => seen(/** @type {string} */ (engine.location.name)),
+  held: async () => [...servers.keys()].map(seen),
+  wanted: async () => [...servers.keys()].map(seen),
+}
+
+/** @param {string} name @returns {import('../../../dist/wait-graph.js').SeenLock} */
+function seen(name) {
+  const { grants, queue } = serverOf(name)
+  const party = (
+    /** @type {string} */ client,
+    /** @type {Mode} */ mode,
+    /** @type {string} */ label,
+    /** @type {number} */ since,
+  ) => ({
+    thread: client,
+    pid: process.pid,
+    threadId: 0,
+    mode: /** @type {'read' | 'write' | 'upgradable'} */ (MODE_NAMES[mode]),
+    label,
+    since,
+    ms: performance.now() - since,
+    own: true,
+  })
+  return {
+    identity: `in-process:${name}`,
+    name,
+    holders: [...grants].map(({ client, mode, label, since }) => party(client, mode, label, since)),
+    waiters: queue.map(({ engine: { client }, request: { mode, label = client }, since }) =>
+      party(client, mode, label, since),
+    ),
+  }
+}
+
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
   capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
   closed = false
+  waitGraph = waitGraph
   /** @type {Set<AbortController>} */
   losses = new Set()
   /** @type {Set<Notice>} */
@@ -57,6 +100,7 @@ class InProcessEngine {
   /** The pending requests, each with its timer. @type {Map<Request, NodeJS.Timeout>} */
   #requests = new Map()
 
+  /** Also the name of the client: see `waitGraph`. */
   #label
 
   /** @param {string} name @param {{ label?: string }} [options] */
@@ -66,6 +110,10 @@ class InProcessEngine {
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
     this.#server = serverOf(name)
+  }
+
+  get client() {
+    return this.#label
   }
 
   assertOpen() {
@@ -84,7 +132,7 @@ class InProcessEngine {
     // Even without a timeout: a pending request keeps the process alive.
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
-    const entry = { request, engine: this }
+    const entry = { request, engine: this, since: performance.now() }
     if (request.upgrade === null) this.#server.queue.push(entry)
     else this.#server.queue.unshift(entry)
     const { again } = request
@@ -94,7 +142,10 @@ class InProcessEngine {
       this.#server.grants.delete(again.grant)
     }
     this.#giveNotice()
-    setImmediate().then(() => this.advance())
+    setImmediate().then(() => {
+      this.advance()
+      request.waits()
+    })
   }
 
   /** @param {Request} request */
@@ -126,7 +177,7 @@ class InProcessEngine {
 
   /** Whether a request waits that a hold in that mode keeps out. @param {Mode} mode */
   #keepsOut(mode) {
-    const held = { mode, token: 0n, label: '', since: 0 }
+    const held = { mode, token: 0n, label: '', client: '', since: 0 }
     return this.#server.queue.some(
       ({ request }) =>
         !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held]),
@@ -183,7 +234,7 @@ class InProcessEngine {
   #grant(mode, label = this.#label) {
     const server = this.#server
     if (mode === WRITE) server.token++
-    const grant = { mode, token: server.token, label, since: performance.now() }
+    const grant = { mode, token: server.token, label, client: this.#label, since: performance.now() }
     server.grants.add(grant)
     return grant
   }
@@ -250,12 +301,13 @@ class InProcessEngine {
     return this.#server.value && new Uint8Array(this.#server.value)
   }
 
-  /** @param {Hold<Grant>} _hold @param {Uint8Array | null} value */
-  async setValue(_hold, value) {
+  /** @param {Hold<Grant>} hold @param {Uint8Array | null} value */
+  async setValue(hold, value) {
     if (value !== null && value.length > 1024)
       throw Object.assign(new TypeError(`${value.length} bytes`), { code: 'ERR_INVALID_ARG_VALUE' })
     await setImmediate()
     this.#server.value = value
+    this.#server.valueToken = value && hold.grant.token
   }
 
   async inspect() {
@@ -264,7 +316,7 @@ class InProcessEngine {
   }
 
   #snapshot() {
-    const { grants, queue, token, value } = this.#server
+    const { grants, queue, token, value, valueToken } = this.#server
     const row = (
       /** @type {Mode} */ mode,
       /** @type {string} */ label,
@@ -289,10 +341,12 @@ class InProcessEngine {
         ...row(request.mode, request.label ?? this.#label, 0),
         more: 0,
       })),
+      contended: [...grants].some(({ mode }) => this.#keepsOut(mode)),
       token,
       ownerDied: null,
       capacity: 1,
       value: value && new Uint8Array(value),
+      valueToken,
     }
   }
 

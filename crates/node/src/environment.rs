@@ -122,7 +122,7 @@ impl Open {
         }
     }
 
-    fn holds_something(&self) -> bool {
+    pub fn holds_something(&self) -> bool {
         self.attachment.reads() != 0 || self.attachment.exclusive().is_some()
     }
 
@@ -162,6 +162,10 @@ impl Environment {
 
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Open> {
         self.attachments.get_mut(index as usize)?.as_mut()
+    }
+
+    pub fn open_attachments(&self) -> impl Iterator<Item = &Open> {
+        self.attachments.iter().flatten()
     }
 
     // ---- environments

@@ -20,7 +20,7 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
-use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, Identity, LockRef, Mode, Options, WaitOptions, now};
+use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
 mod delivery;
 mod environment;
@@ -32,6 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
+mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
@@ -396,13 +397,21 @@ pub fn advance(attachment: u32) {
 }
 
 /// Acquires the lock, blocking this thread. Returns the grant, or NaN if the timeout has passed.
-/// Times in ms.
+/// Times in ms; `inTurn` and `label` as for `request`.
 #[napi(catch_unwind)]
-pub fn wait(env: Env, attachment: u32, mode_code: u32, timeout: f64, fairness: f64, in_turn: bool) -> Result<f64> {
+pub fn wait(
+    env: Env,
+    attachment: u32,
+    mode_code: u32,
+    timeout: f64,
+    fairness: f64,
+    in_turn: bool,
+    label: Option<String>,
+) -> Result<f64> {
     let options = wait_options(timeout, fairness, in_turn);
     block(env, attachment, |attachment, interrupted| {
         let mode = mode(mode_code);
-        let result = attachment.wait(mode, options, interrupted);
+        let result = attachment.wait_labelled(mode, options, label.as_deref(), interrupted);
         if result.is_ok() && mode == Mode::Read {
             attachment.stamp_read();
         }
@@ -494,9 +503,8 @@ pub fn inspect(attachment: u32) -> Result<Snapshot> {
 /// any other lock.
 #[napi(catch_unwind)]
 pub fn identity(attachment: u32) -> Result<String> {
-    with_environment(|environment| match environment.get(attachment).ok_or_else(closed)?.attachment.identity() {
-        Identity::Name(name) => Ok(format!("name:{name}")),
-        Identity::File(device, number) => Ok(format!("file:{device}:{number}")),
+    with_environment(|environment| {
+        Ok(wait_graph::identity_text(environment.get(attachment).ok_or_else(closed)?.attachment.identity()))
     })
 }
 

@@ -52,8 +52,10 @@ pub struct Snapshot {
     pub token: BigInt,
     pub holders: Vec<Participant>,
     pub waiters: Vec<Waiter>,
+    pub contended: bool,
     pub owner_died: Option<OwnerDied>,
     pub value: Option<Uint8Array>,
+    pub value_token: Option<BigInt>,
 }
 
 impl From<process_rwlock::OwnerDied> for OwnerDied {
@@ -92,8 +94,10 @@ impl From<process_rwlock::Snapshot> for Snapshot {
             token: snapshot.token.into(),
             holders: snapshot.holders.into_iter().map(Into::into).collect(),
             waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
+            contended: snapshot.contended,
             owner_died: snapshot.owner_died.map(Into::into),
             value: snapshot.value.map(Into::into),
+            value_token: snapshot.value_token.map(Into::into),
         }
     }
 }

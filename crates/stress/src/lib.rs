@@ -11,6 +11,7 @@ mod oracle_page;
 mod record;
 mod recorder;
 pub mod system;
+mod value;
 
 pub use killer::Killer;
 pub use log::{Log, read_log};

@@ -69,6 +69,8 @@ fn check(lock: &RwLock, recorder: &mut Recorder) -> Vec<String> {
     if !seen.holders.is_empty() || !seen.waiters.is_empty() {
         faults.push(format!("holders or waiters are left after every process has ended: {seen:?}"));
     }
+    let op = recorder.look();
+    recorder.saw(op, lock.value().as_deref());
     let refused =
         |mode| format!("a try in mode {mode:?} is refused after every process has ended: {:?}", lock.inspect());
     for last in [false, true] {

@@ -10,6 +10,7 @@ use crate::log::Log;
 use crate::oracle_page::{CANARY, OraclePage, THREADS};
 use crate::record::{Died, Kind, Mode, Outcome, Record, Way, What};
 use crate::system::{bind_to_parent, lock_byte};
+use crate::value::{number_of, value_of};
 
 /// A writer takes so many steps to write the canary.
 pub const CANARY_STEPS: usize = CANARY;
@@ -25,10 +26,13 @@ pub struct Recorder {
     page: OraclePage,
     log: Log,
     actor: usize,
+    life: u32,
     folder: PathBuf,
     /// What [`OraclePage::wait_begins`] gave for the operations that wait.
     waits: HashMap<u32, usize>,
     last_op: u32,
+    /// How many values it has set.
+    values: u32,
     /// Its byte of the page is locked while the process lives, so that the driver sees when the kernel has freed it.
     _life: File,
 }
@@ -52,7 +56,8 @@ impl Recorder {
         begin.pid = std::process::id();
         log.add(begin);
         let waits = HashMap::new();
-        Ok(Self { page, log, actor, folder: folder.into(), waits, last_op: 0, _life: byte_of_life })
+        let folder = folder.into();
+        Ok(Self { page, log, actor, life, folder, waits, last_op: 0, values: 0, _life: byte_of_life })
     }
 
     /// What the actors share.
@@ -68,12 +73,17 @@ impl Recorder {
     }
 
     fn invoke(&mut self, what: What, mode: Mode, way: Way, hold: u32) -> u32 {
+        self.invoke_with(what, mode, way, hold, 0)
+    }
+
+    fn invoke_with(&mut self, what: What, mode: Mode, way: Way, hold: u32, token: u64) -> u32 {
         self.last_op += 1;
         let mut record = Record::new(Kind::Invoke, crate::now());
         (record.what, record.mode, record.way) = (Some(what), Some(mode), Some(way));
         (record.op, record.hold) = (self.last_op, if hold == 0 { self.last_op } else { hold });
+        record.token = token;
         self.log.add(record);
-        if way == Way::Wait || way == Way::Sync {
+        if what != What::Notice && (way == Way::Wait || way == Way::Sync) {
             let place = self.page.wait_begins(self.actor, record.time);
             place.map(|place| self.waits.insert(self.last_op, place));
         }
@@ -97,6 +107,11 @@ impl Recorder {
     /// Is about to ask for `hold` to become a write hold.
     pub fn upgrade(&mut self, hold: u32, way: Way) -> u32 {
         self.invoke(What::Upgrade, Mode::Write, way, hold)
+    }
+
+    /// Is about to wait until a request waits that `hold`, which is in `mode`, keeps out.
+    pub fn notice(&mut self, hold: u32, mode: Mode) -> u32 {
+        self.invoke(What::Notice, mode, Way::Wait, hold)
     }
 
     /// What was asked for was not granted.
@@ -177,7 +192,29 @@ impl Recorder {
         self.invoke(What::Release, mode, way, hold)
     }
 
-    /// The downgrade or release has ended.
+    /// Is about to set the lock's value, in the write hold `hold`, to what this returns with the operation's number: to no
+    /// value, or to one that has not been set before. Follow it with [`Recorder::done`].
+    pub fn set_value(&mut self, hold: u32, none: bool) -> (u32, Option<Vec<u8>>) {
+        self.values += 1;
+        let unique = (self.actor as u64 + 1) << 56 | u64::from(self.life & 0xff_ffff) << 32 | u64::from(self.values);
+        let number = if none { 0 } else { unique };
+        (self.invoke_with(What::SetValue, Mode::Write, Way::Try, hold, number), value_of(number))
+    }
+
+    /// Is about to read the lock's value, in a hold or without one. Follow it with [`Recorder::saw`].
+    pub fn look(&mut self) -> u32 {
+        self.invoke(What::Look, Mode::Read, Way::Try, 0)
+    }
+
+    /// The value that was read.
+    pub fn saw(&mut self, op: u32, value: Option<&[u8]>) {
+        match number_of(value) {
+            Some(number) => self.returned(op, Outcome::Granted, number, None),
+            None => self.violation(&format!("a torn value: {value:?}")),
+        }
+    }
+
+    /// The downgrade, the release or the change of the value has ended, or the notice has come.
     pub fn done(&mut self, op: u32) {
         self.returned(op, Outcome::Granted, 0, None);
     }

@@ -26,6 +26,8 @@ const END: u64 = 3000;
 /// How long a barging thread holds the lock at a time, and how often it tries before it records a refusal.
 const BARGE: Duration = Duration::from_millis(1);
 const BARGES: u32 = 1000;
+/// How long a thread keeps its hold, at most, if no other process wants it.
+const KEEP: Duration = Duration::from_millis(1500);
 
 pub fn run(job: &Job) {
     system::leave_no_dump();
@@ -78,8 +80,11 @@ impl Worker {
     }
 
     fn step(&mut self, lock: &RwLock) -> Done {
-        match self.random.u64(..20) {
-            0..3 => self.read(lock, |_, guard| Some(guard)),
+        match self.random.u64(..21) {
+            0..3 => {
+                self.look(|| lock.value());
+                self.read(lock, |_, guard| Some(guard))
+            }
             3..6 => self.write(lock),
             6..9 => self.upgradable(lock),
             9..11 => self.try_read(lock),
@@ -89,8 +94,11 @@ impl Worker {
             15 => self.downgrade_to_upgradable(lock),
             16 => self.nested(lock),
             17..19 => self.read(lock, Self::upgrade_read),
+            19 => self.keep(lock),
             _ => {
-                let _ = lock.inspect();
+                let op = self.recorder.look();
+                let snapshot = lock.inspect();
+                self.recorder.saw(op, snapshot.value.as_deref());
                 Ok(())
             }
         }
@@ -125,6 +133,7 @@ impl Worker {
         let result = timeout.map_or_else(|| lock.read(), |timeout| lock.read_timeout(timeout));
         let Some(guard) = self.denied(op, result)? else { return Ok(()) };
         self.recorder.granted(op, Mode::Read, 0, died(guard.owner_died()));
+        self.look(|| guard.value());
         self.reading();
         if let Some((op, guard)) = then(self, (op, guard)) {
             self.release_read(op, guard);
@@ -146,7 +155,7 @@ impl Worker {
         let result = timeout.map_or_else(|| lock.write(), |timeout| lock.write_timeout(timeout));
         let Some(guard) = self.denied(op, result)? else { return Ok(None) };
         self.recorder.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
-        self.writing(&guard);
+        self.writing(op, &guard);
         Ok(Some((op, guard)))
     }
 
@@ -179,7 +188,7 @@ impl Worker {
             return Ok(());
         };
         self.recorder.granted(op, Mode::Write, guard.token(), died(guard.owner_died()));
-        self.writing(&guard);
+        self.writing(op, &guard);
         self.release_write(op, guard);
         Ok(())
     }
@@ -234,6 +243,38 @@ impl Worker {
         Ok(())
     }
 
+    /// Until another process wants it.
+    fn keep(&mut self, lock: &RwLock) -> Done {
+        match self.random.u64(..4) {
+            0 => self.read(lock, |worker, (hold, guard)| {
+                worker.noticed(hold, Mode::Read, || guard.wait_contended(Some(KEEP)));
+                Some((hold, guard))
+            }),
+            1 => {
+                let op = self.recorder.acquire(Mode::Upgradable, Way::Wait);
+                let guard = lock.upgradable()?;
+                self.recorder.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+                self.noticed(op, Mode::Upgradable, || guard.wait_contended(Some(KEEP)));
+                self.go_on_from_upgradable(op, guard)
+            }
+            _ => {
+                let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
+                self.noticed(hold, Mode::Write, || guard.wait_contended(Some(KEEP)));
+                self.release_write(hold, guard);
+                Ok(())
+            }
+        }
+    }
+
+    fn noticed(&mut self, hold: u32, mode: Mode, wait: impl FnOnce() -> bool) {
+        let op = self.recorder.notice(hold, mode);
+        if wait() {
+            self.recorder.done(op);
+        } else {
+            self.recorder.denied(op, Outcome::TimedOut);
+        }
+    }
+
     // ---- changing it
 
     fn upgrade_read<'a>(&mut self, (hold, guard): (u32, ReadGuard<'a>)) -> Option<(u32, ReadGuard<'a>)> {
@@ -243,7 +284,7 @@ impl Worker {
             Ok(guard) => {
                 self.recorder.check_canary(before);
                 self.recorder.upgraded(op, Mode::Read, guard.token(), died(guard.owner_died()));
-                self.writing(&guard);
+                self.writing(hold, &guard);
                 self.release_write(hold, guard);
                 None
             }
@@ -301,7 +342,7 @@ impl Worker {
     fn write_after_upgrade(&mut self, op: u32, hold: u32, guard: WriteGuard<'_>, before: [u64; CANARY_STEPS]) -> Done {
         self.recorder.check_canary(before);
         self.recorder.upgraded(op, Mode::Upgradable, guard.token(), died(guard.owner_died()));
-        self.writing(&guard);
+        self.writing(hold, &guard);
         self.release_write(hold, guard);
         Ok(())
     }
@@ -338,14 +379,34 @@ impl Worker {
         self.recorder.check_canary(canary);
     }
 
-    fn writing(&mut self, guard: &WriteGuard<'_>) {
+    fn writing(&mut self, hold: u32, guard: &WriteGuard<'_>) {
         let rest = self.random.usize(..CANARY_STEPS);
         for step in 0..CANARY_STEPS {
             if step == rest {
+                self.maybe_set_value(hold, guard);
                 self.maybe_end();
                 self.pause();
             }
             self.recorder.write_canary(step, guard.token());
+        }
+    }
+
+    fn maybe_set_value(&mut self, hold: u32, guard: &WriteGuard<'_>) {
+        for _ in 0..self.random.u64(..4).saturating_sub(1) {
+            let none = self.random.u64(..16) == 0;
+            let (op, value) = self.recorder.set_value(hold, none);
+            guard.set_value(value.as_deref()).expect("a write hold sets a value");
+            self.recorder.done(op);
+        }
+        self.look(|| guard.value());
+    }
+
+    /// Reads the value, in one of four cases.
+    fn look(&mut self, value: impl FnOnce() -> Option<Vec<u8>>) {
+        if self.random.u64(..4) == 0 {
+            let op = self.recorder.look();
+            let value = value();
+            self.recorder.saw(op, value.as_deref());
         }
     }
 

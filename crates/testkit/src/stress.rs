@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use napi::bindgen_prelude::{BigInt, Result};
+use napi::bindgen_prelude::{BigInt, Result, Uint8Array};
 use napi_derive::napi;
 use process_rwlock_stress::{CANARY_STEPS, Died, Killer, Mode, Outcome, Recorder, THREADS, Way};
 
@@ -32,6 +32,13 @@ fn died(died: Option<OwnerDied>) -> Option<Died> {
     died.map(|died| Died { pid: died.pid, token: number(&died.token) })
 }
 
+/// A change of the lock's value that is about to begin.
+#[napi(object)]
+pub struct ValueChange {
+    pub op: u32,
+    pub value: Option<Uint8Array>,
+}
+
 fn number(value: &BigInt) -> u64 {
     value.get_u64().1
 }
@@ -54,6 +61,11 @@ impl StressRecorder {
     #[napi]
     pub fn upgrade(&mut self, hold: u32, way_number: u32) -> Result<u32> {
         Ok(self.0.upgrade(hold, way(way_number)?))
+    }
+
+    #[napi]
+    pub fn notice(&mut self, hold: u32, mode_number: u32) -> Result<u32> {
+        Ok(self.0.notice(hold, mode(mode_number)?))
     }
 
     #[napi]
@@ -82,6 +94,22 @@ impl StressRecorder {
     #[napi]
     pub fn release(&mut self, hold: u32, mode_number: u32, way_number: u32) -> Result<u32> {
         Ok(self.0.release(hold, mode(mode_number)?, way(way_number)?))
+    }
+
+    #[napi]
+    pub fn set_value(&mut self, hold: u32, none: bool) -> ValueChange {
+        let (op, value) = self.0.set_value(hold, none);
+        ValueChange { op, value: value.map(Into::into) }
+    }
+
+    #[napi]
+    pub fn look(&mut self) -> u32 {
+        self.0.look()
+    }
+
+    #[napi]
+    pub fn saw(&mut self, op: u32, value: Option<Uint8Array>) {
+        self.0.saw(op, value.as_deref());
     }
 
     #[napi]

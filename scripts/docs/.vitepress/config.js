@@ -82,6 +82,7 @@ export default {
         text: 'Behaviour',
         items: [
           page('Guarantees and limits', '/guarantees'),
+          page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
           page('Bundlers and runtimes', '/bundlers'),
           page('Performance', '/performance'),

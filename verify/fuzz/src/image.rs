@@ -20,7 +20,7 @@ const FENCE: (usize, usize) = (392, 8);
 const TICKET: (usize, usize) = (512, 8);
 const READER_BITMAP: (usize, usize) = (640, 8);
 /// Offset and size. The gate comes more often: most depends on it.
-const HEAD: [(usize, usize); 26] = [
+const HEAD: [(usize, usize); 27] = [
     GATE,
     GATE,
     GATE,
@@ -45,6 +45,7 @@ const HEAD: [(usize, usize); 26] = [
     (1160, 8), // the stamp of each buffer
     (1168, 8),
     (1176, 8), // a checksum
+    (1192, 8), // a token
     (1280, 8), // a word of each buffer
     (2304, 8),
 ];

@@ -120,6 +120,16 @@ export const mutants = [
     breaks: 'a reader returns a copy although the value changed meanwhile',
     change: [replaces('Value::copy', 'area.stamp.load(Relaxed) == stamp.0', 'true')],
   },
+  {
+    name: 'given up before it is queued',
+    breaks: 'a later request overtakes a writer that makes way for a nested read of its thread',
+    change: [omits('pause_drain', 'publish_head')],
+  },
+  {
+    name: 'let in although in turn',
+    breaks: 'a nested read that waits in its turn is let in past the writer',
+    change: [replaces('admit_nested', '&& !request.in_turn', '')],
+  },
   // Dead and stopped processes.
   weaker('repair_load_queued', 'Relaxed', { survives: KERNEL }),
   weaker('repair_load_reads', 'Relaxed', { survives: KERNEL }),

@@ -11,6 +11,7 @@ import {
   omits,
   point,
   replaces,
+  skips,
 } from '../operators.js'
 
 /** @type {import('../mutate.js').Mutant[]} */
@@ -92,10 +93,29 @@ export const mutants = [
     change: [replaces('wake_next', '.without_queue()', '.with_closed()')],
   },
   {
+    name: 'a holder is not told that it keeps a request out',
+    change: [forces(guard('notice'), 'false')],
+  },
+  {
     name: 'the wake of the next waiter is lost, and no waiter checks by itself',
     change: [
       replaces('wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),
       replaces('sleep_until_settled', '.min($check.next)', ''),
+    ],
+  },
+  {
+    name: 'a value that was set is not published',
+    change: [skips(point('value_publish'))],
+  },
+  {
+    name: 'the value is filled where the last one is',
+    change: [replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)')],
+  },
+  {
+    name: 'the value is filled where the last one is, and not compared with its checksum',
+    change: [
+      replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)'),
+      forces(condition('content', 'checksum'), 'false'),
     ],
   },
 ]

@@ -18,6 +18,20 @@ impl Attachment {
     /// [`ErrorKind::Deadlock`] if only this thread could release the lock; [`ErrorKind::Timeout`];
     /// [`ErrorKind::Interrupted`]; [`ErrorKind::Corrupt`].
     pub fn wait(&self, mode: Mode, options: WaitOptions, interrupted: impl FnMut() -> bool) -> Result<()> {
+        self.wait_labelled(mode, options, None, interrupted)
+    }
+
+    /// Like [`Attachment::wait`], with a label of its own, which is shown while it waits.
+    ///
+    /// # Errors
+    /// As [`Attachment::wait`].
+    pub fn wait_labelled(
+        &self,
+        mode: Mode,
+        options: WaitOptions,
+        label: Option<&str>,
+        interrupted: impl FnMut() -> bool,
+    ) -> Result<()> {
         self.segment.check_not_forked()?;
         let held = self.exclusive.get();
         let shares = self.reads() != 0;
@@ -43,6 +57,9 @@ impl Attachment {
             }
         }
         let id = self.request_first(mode, options);
+        if let Some(label) = label {
+            self.label_request(id, label);
+        }
         self.block(id, mode, false, options, interrupted)
     }
 
@@ -95,8 +112,9 @@ impl Attachment {
                     Outcome::TimedOut => Err(self.timeout(mode, is_upgrade, options.deadline.saturating_sub(start))),
                 };
             }
-            if mode == Mode::Read && options.in_turn && self.waits_for_itself() {
-                break Err(self.deadlock_in_turn());
+            let may_be_nested = mode == Mode::Upgradable || (mode == Mode::Read && options.in_turn);
+            if may_be_nested && self.waits_for_itself() {
+                break Err(self.deadlock_in_turn(mode));
             }
             if interrupted() {
                 break Err(Error::new(ErrorKind::Interrupted, "the wait was interrupted"));
@@ -114,10 +132,10 @@ impl Attachment {
         end
     }
 
-    /// Whether what comes before the first request, a read that this thread waits for, waits for a
-    /// hold of this thread.
+    /// Whether what comes before the first request, for which this thread waits, waits for a hold of
+    /// this thread. (The request is a read; or for the upgradable hold, by a thread that reads.)
     fn waits_for_itself(&self) -> bool {
-        if self.reads.get() == 0 && self.exclusive.get().is_none() {
+        if self.reads() == 0 && self.exclusive.get().is_none() {
             return false;
         }
         let ticket = self.pending.borrow().requests.front().map(|request| request.ticket);
@@ -147,15 +165,13 @@ impl Attachment {
         Some(settled.remove(position).1)
     }
 
-    /// Puts a request before all others of this attachment. A draining writer of this attachment
-    /// gives way, because its thread is here.
+    /// Puts a request before all others of this attachment: its thread blocks, and could not use
+    /// what those would get. They give way, a draining writer too, and get their places in the
+    /// queue back afterwards. Among the requests of other attachments it has its own place.
     fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
         self.pause_drain(pending);
-        let mut request = self.new_request(pending, mode, options);
-        if let Some(first) = pending.requests.front() {
-            request.ticket = first.ticket; // it takes the position of that request
-        }
+        let request = self.new_request(pending, mode, options);
         pending.requests.push_front(request);
         pending.sync = Some(request.id);
         request.id
@@ -163,13 +179,16 @@ impl Attachment {
 
     fn pause_drain(&self, pending: &mut Pending) {
         let Some(mut drain) = pending.drain.take() else { return };
-        if std::mem::take(&mut drain.claimed) {
-            self.abort_drain();
-        }
+        let claimed = std::mem::take(&mut drain.claimed);
         if drain.upgrade {
             pending.drain = Some(drain);
         } else {
             pending.requests.push_front(drain.request);
+            // Before the gate is free: a later request of another attachment must not get it.
+            self.publish_head(pending);
+        }
+        if claimed {
+            self.abort_drain();
         }
     }
 
@@ -189,13 +208,15 @@ impl Attachment {
         )
     }
 
-    fn deadlock_in_turn(&self) -> Error {
+    fn deadlock_in_turn(&self, mode: Mode) -> Error {
+        let remedy = if mode == Mode::Read { ", or let nested reads in" } else { "" };
         Error::new(
             ErrorKind::Deadlock,
             format!(
-                "deadlock: a request for {} comes before this read, and waits for the hold that this thread already has: \
-                 release it first, use the existing guard, or let nested reads in",
-                self.segment.location
+                "deadlock: a request for {} comes before this one for {}, and waits for the hold that this thread already \
+                 has: release it first, or use the existing guard{remedy}",
+                self.segment.location,
+                mode.name()
             ),
         )
     }

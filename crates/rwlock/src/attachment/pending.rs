@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 
-use crate::protocol::slot::Mode;
+use crate::protocol::slot::{Mode, Queued};
 use crate::shm::layout::REQUEST_ROWS;
 
 /// A read that is requested while this attachment already reads may be nested in that read. A
@@ -157,8 +157,8 @@ pub(super) struct Pending {
     pub last_id: RequestId,
     /// The labels of requests that have their own.
     pub labels: BTreeMap<RequestId, String>,
-    /// What each row of the slot shows: a request, and whether it drains.
-    pub rows: [Option<(RequestId, bool)>; REQUEST_ROWS],
+    /// What each row of the slot shows: a request, and its word.
+    pub rows: [Option<(RequestId, Queued)>; REQUEST_ROWS],
     /// No deadline is earlier than this.
     pub next_deadline: u64,
     /// When reads that may be nested are admitted, and the grace period of the next ones.

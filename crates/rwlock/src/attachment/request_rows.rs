@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Attachment;
 use super::pending::{Pending, Request, RequestId};
 use crate::protocol::slot::Queued;
-use crate::shm::layout::{REQUEST_ROWS, RequestRow};
+use crate::shm::layout::REQUEST_ROWS;
 use crate::sys::park;
 
 impl Attachment {
@@ -22,37 +22,40 @@ impl Attachment {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
         crash_point!(store_pending);
         slot.waiting.pending.store(count as u32, Relaxed);
-        let Pending { requests, drain, labels, rows, .. } = pending;
+        let Pending { requests, drain, labels, rows, sync, .. } = pending;
         if count == 0 && *rows == [None; REQUEST_ROWS] {
             return;
         }
         let drain = drain.as_ref().map(|drain| (&drain.request, drain.claimed));
-        let first = drain.into_iter().chain(requests.iter().map(|request| (request, false))).take(REQUEST_ROWS);
-        let first: Vec<(&Request, bool)> = first.collect();
+        let first = drain.into_iter().chain(requests.iter().map(|request| (request, false)));
+        let first: Vec<(&Request, Queued)> = first
+            .map(|(request, drains)| {
+                let word = Queued::new(request.mode, self.generation, request.ticket);
+                let word = word.followed(sync.is_some_and(|sync| sync != request.id));
+                (request, if drains { word.skipped() } else { word })
+            })
+            .take(REQUEST_ROWS)
+            .collect();
         for (row, shown) in slot.requests.0.iter().zip(rows.iter_mut()) {
-            if shown.is_some_and(|shown| first.iter().all(|&(request, drains)| (request.id, drains) != shown)) {
+            if shown.is_some_and(|shown| first.iter().all(|&(request, word)| (request.id, word) != shown)) {
                 crash_point!(hide_request);
                 row.request.store(Queued::NONE.0, Relaxed);
                 *shown = None;
             }
         }
-        for (request, drains) in first {
-            let shown = Some((request.id, drains));
+        for (request, word) in first {
+            let shown = Some((request.id, word));
             if !rows.contains(&shown)
                 && let Some(free) = rows.iter().position(Option::is_none)
             {
                 let label = labels.get(&request.id).map_or("", String::as_str);
-                self.show_request(&slot.requests.0[free], request, drains, label);
+                let row = &slot.requests.0[free];
+                crash_point!(show_request);
+                row.since.store(park::shared(request.since), Relaxed);
+                row.label.store(label);
+                row.request.store(word.0, Relaxed);
                 rows[free] = shown;
             }
         }
-    }
-
-    fn show_request(&self, row: &RequestRow, request: &Request, drains: bool, label: &str) {
-        crash_point!(show_request);
-        row.since.store(park::shared(request.since), Relaxed);
-        row.label.store(label);
-        let shown = Queued::new(request.mode, self.generation, request.ticket);
-        row.request.store(if drains { shown.skipped().0 } else { shown.0 }, Relaxed);
     }
 }

@@ -321,7 +321,7 @@ impl Attachment {
     }
 
     /// Publishes the first of our requests. Returns whether a request was published by this call.
-    fn publish_head(&self, pending: &mut Pending) -> bool {
+    pub(super) fn publish_head(&self, pending: &mut Pending) -> bool {
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
         let publish = head.map(|head| (head.ticket, head.mode));

@@ -123,7 +123,18 @@ mod tests {
     use super::*;
 
     fn party(pid: u32, mode: Mode, ms: u64) -> Participant {
-        Participant { pid, thread: 0, mode, count: 1, label: String::new(), ms, is_own: pid == 1, more: 0 }
+        Participant {
+            pid,
+            namespace: 0,
+            thread: 0,
+            mode,
+            count: 1,
+            label: String::new(),
+            ms,
+            since: 0,
+            is_own: pid == 1,
+            more: 0,
+        }
     }
 
     fn seen(holders: Vec<Participant>, waiters: Vec<Participant>) -> Snapshot {
@@ -135,8 +146,10 @@ mod tests {
             token: 0,
             holders,
             waiters,
+            contended: false,
             owner_died: None,
             value: None,
+            value_token: None,
         }
     }
 

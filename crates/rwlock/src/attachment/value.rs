@@ -1,5 +1,7 @@
 //! The lock's value: reading it, and replacing it in a write hold.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::Attachment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::slot::Mode;
@@ -11,7 +13,7 @@ impl Attachment {
     /// write hold left. `None` also if damaged memory contains no valid value.
     #[must_use]
     pub fn value(&self) -> Option<Vec<u8>> {
-        self.segment.value().get()
+        self.segment.value().get().map(|(value, _)| value)
     }
 
     /// Replaces the lock's value, of up to [`crate::MAX_VALUE`] bytes; `None` removes it. Other
@@ -40,7 +42,7 @@ impl Attachment {
                 ),
             ));
         }
-        self.segment.value().set(value);
+        self.segment.value().set(value, self.slot().token.load(Relaxed));
         Ok(())
     }
 }

@@ -144,9 +144,13 @@ impl Queued {
         Self(self.0 & !FOLLOWED | if followed { FOLLOWED } else { 0 })
     }
 
+    pub fn is_followed(self) -> bool {
+        self.0 & FOLLOWED != 0
+    }
+
     /// Whether later readers must wait for it.
     pub fn keeps_readers_out(self) -> bool {
-        self.mode() != Some(Mode::Read) || self.0 & FOLLOWED != 0
+        self.mode() != Some(Mode::Read) || self.is_followed()
     }
 
     pub fn is_skipped(self) -> bool {

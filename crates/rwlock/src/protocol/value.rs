@@ -67,8 +67,11 @@ struct Stamp(u64);
 #[derive(Debug, PartialEq, Eq)]
 struct Damaged;
 
+/// A value, and the fencing token of the write hold that set it.
+pub(crate) type Marked = (Vec<u8>, u64);
+
 /// What a buffer contains; `None`: there is no value.
-type Content = Result<Option<Vec<u8>>, Damaged>;
+type Content = Result<Option<Marked>, Damaged>;
 
 impl Stamp {
     fn buffer(self) -> usize {
@@ -90,14 +93,14 @@ impl Stamp {
     }
 }
 
-/// A checksum of a value and its stamp: FNV-1a with words of 64 bits, and a shift, because a
+/// A checksum of a value, its stamp and its token: FNV-1a with words of 64 bits, and a shift, because a
 /// product alone carries no bit downwards. It detects accidents, not forgeries.
-fn checksum(stamp: Stamp, words: impl IntoIterator<Item = u64>) -> u64 {
+fn checksum(stamp: Stamp, token: u64, words: impl IntoIterator<Item = u64>) -> u64 {
     let add = |sum: u64, word: u64| {
         let product = (sum ^ word).wrapping_mul(0x0100_0000_01b3);
         product ^ product >> 32
     };
-    words.into_iter().fold(add(0xcbf2_9ce4_8422_2325, stamp.0), add)
+    words.into_iter().fold(add(add(0xcbf2_9ce4_8422_2325, stamp.0), token), add)
 }
 
 fn words_of(value: &[u8]) -> impl Iterator<Item = u64> {
@@ -117,8 +120,9 @@ impl<'a> Value<'a> {
         Self(area)
     }
 
-    /// Replaces the value. Only for the owner of a write hold; the caller has checked the length.
-    pub fn set(self, value: Option<&[u8]>) {
+    /// Replaces the value. Only for the owner of a write hold, whose token is `token`; the caller
+    /// has checked the length.
+    pub fn set(self, value: Option<&[u8]>, token: u64) {
         let area = self.0;
         crash_point!(value_stamp_load);
         let stamp = Stamp(area.stamp.load(Acquire)).next(value.map(<[u8]>::len));
@@ -132,14 +136,15 @@ impl<'a> Value<'a> {
         }
         crash_point!(value_seal);
         area.stamps[buffer].store(stamp.0, Relaxed);
-        area.checksums[buffer].store(checksum(stamp, words_of(value)), Relaxed);
+        area.tokens[buffer].store(token, Relaxed);
+        area.checksums[buffer].store(checksum(stamp, token, words_of(value)), Relaxed);
         crash_point!(value_publish);
         area.stamp.store(stamp.0, Release);
     }
 
     /// The value; `None` if there is none, or if it is not readable: both buffers are damaged, or
     /// each of [`ATTEMPTS`] copies met a change.
-    pub fn get(self) -> Option<Vec<u8>> {
+    pub fn get(self) -> Option<Marked> {
         let (stamp, copy) = self.copy()?;
         copy.unwrap_or_else(|Damaged| self.other_than(stamp))
     }
@@ -168,18 +173,19 @@ impl<'a> Value<'a> {
         let Some(length) = stamp.length()? else { return Ok(None) };
         let buffer = &self.0.buffers[stamp.buffer()];
         let words: Vec<u64> = buffer[..length.div_ceil(8)].iter().map(|word| word.load(Relaxed)).collect();
+        let token = self.0.tokens[stamp.buffer()].load(Relaxed);
         let expected = self.0.checksums[stamp.buffer()].load(Relaxed);
-        if checksum(stamp, words.iter().copied()) != expected {
+        if checksum(stamp, token, words.iter().copied()) != expected {
             return Err(Damaged);
         }
         let mut bytes: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
         bytes.truncate(length);
-        Ok(Some(bytes))
+        Ok(Some((bytes, token)))
     }
 
     /// The buffer of `stamp` is damaged: the value before it, if that is valid.
     #[cold]
-    fn other_than(self, stamp: Stamp) -> Option<Vec<u8>> {
+    fn other_than(self, stamp: Stamp) -> Option<Marked> {
         let other = 1 - stamp.buffer();
         // No crash point: only damaged memory, or a power failure, leads here.
         let before = Stamp(self.0.stamps[other].load(Relaxed));
@@ -206,26 +212,26 @@ mod tests {
         let area = ValueArea::default();
         let held = Value::new(&area);
         assert_eq!(held.get(), None);
-        for length in [0, 1, 7, 8, 9, 1023, VALUE_BYTES, 3] {
-            held.set(Some(&value(length, length)));
-            assert_eq!(held.get(), Some(value(length, length)));
+        for (length, token) in [0, 1, 7, 8, 9, 1023, VALUE_BYTES, 3].into_iter().zip(5..) {
+            held.set(Some(&value(length, length)), token);
+            assert_eq!(held.get(), Some((value(length, length), token)));
         }
-        held.set(None);
+        held.set(None, 20);
         assert_eq!(held.get(), None);
-        held.set(Some(b"again"));
-        assert_eq!(held.get().as_deref(), Some(&b"again"[..]));
+        held.set(Some(b"again"), 21);
+        assert_eq!(held.get(), Some((b"again".into(), 21)));
     }
 
     #[test]
     fn a_half_filled_buffer_is_not_the_value() {
         let area = ValueArea::default();
         let held = Value::new(&area);
-        held.set(Some(b"the value"));
+        held.set(Some(b"the value"), 1);
         let next = Stamp(area.stamp.load(Relaxed)).next(Some(9)).buffer();
         area.buffers[next][0].store(u64::MAX, Relaxed);
-        assert_eq!(held.get().as_deref(), Some(&b"the value"[..]));
-        held.set(Some(b"the next one"));
-        assert_eq!(held.get().as_deref(), Some(&b"the next one"[..]));
+        assert_eq!(held.get(), Some((b"the value".into(), 1)));
+        held.set(Some(b"the next one"), 2);
+        assert_eq!(held.get(), Some((b"the next one".into(), 2)));
     }
 
     /// What a power failure may leave: the stamp and each buffer as they were at different times.
@@ -233,7 +239,7 @@ mod tests {
     fn each_mixture_of_two_times_is_a_value_or_none() {
         let words = |area: &ValueArea| -> Vec<u64> {
             let of_buffer = |index: usize| {
-                let head = [&area.stamps[index], &area.checksums[index]];
+                let head = [&area.stamps[index], &area.checksums[index], &area.tokens[index]];
                 head.into_iter().chain(&area.buffers[index]).map(|word| word.load(Relaxed)).collect::<Vec<_>>()
             };
             [vec![area.stamp.load(Relaxed)], of_buffer(0), of_buffer(1)].concat()
@@ -246,34 +252,38 @@ mod tests {
                 let part = &from[1 + index][1 + index * size..][..size];
                 area.stamps[index].store(part[0], Relaxed);
                 area.checksums[index].store(part[1], Relaxed);
-                area.buffers[index].iter().zip(&part[2..]).for_each(|(word, content)| word.store(*content, Relaxed));
+                area.tokens[index].store(part[2], Relaxed);
+                area.buffers[index].iter().zip(&part[3..]).for_each(|(word, content)| word.store(*content, Relaxed));
             }
             Value::new(&area).get()
         };
         let area = ValueArea::default();
         let held = Value::new(&area);
         let texts = ["one", "value two", "three", "value four, which is longer"];
+        let set = |number: usize| (texts[number - 1].into(), number as u64);
         let mut times = vec![words(&area)];
-        for text in texts {
-            held.set(Some(text.as_bytes()));
+        for (text, token) in texts.into_iter().zip(1..) {
+            held.set(Some(text.as_bytes()), token);
             times.push(words(&area));
         }
         for stamp in &times {
             for first in &times {
                 for second in &times {
                     let left = restore([stamp, first, second]);
-                    assert!(left.is_none_or(|left| texts.iter().any(|text| text.as_bytes() == left)));
+                    assert!(left.is_none_or(|left| (1..=4).any(|number| left == set(number))));
                 }
             }
         }
         // The stamp is newer than its buffer, which the disk has as it was before.
         let [before, after] = [&times[3], &times[4]];
-        assert_eq!(restore([after, before, after]), Some(texts[2].into()));
-        assert_eq!(restore([after, after, before]), Some(texts[3].into()));
+        assert_eq!(restore([after, before, after]), Some(set(3)));
+        assert_eq!(restore([after, after, before]), Some(set(4)));
         // A buffer that was written in part. The first buffer is that of the fourth change.
-        let mut torn = after.clone();
-        torn[3] ^= 1;
-        assert_eq!(restore([&torn, &torn, &torn]), Some(texts[2].into()));
+        for word in [3, 4] {
+            let mut torn = after.clone();
+            torn[word] ^= 1;
+            assert_eq!(restore([&torn, &torn, &torn]), Some(set(3)));
+        }
     }
 
     #[test]
@@ -285,8 +295,8 @@ mod tests {
             area.stamps[0].store(stamp, Relaxed);
             area.stamps[1].store(stamp, Relaxed);
             assert_eq!(held.get(), None);
-            held.set(Some(b"anew"));
-            assert_eq!(held.get().as_deref(), Some(&b"anew"[..]));
+            held.set(Some(b"anew"), 1);
+            assert_eq!(held.get(), Some((b"anew".into(), 1)));
         }
     }
 
@@ -297,19 +307,19 @@ mod tests {
         let rounds = if cfg!(miri) { 20 } else { 20_000 };
         let length = if cfg!(miri) { 24 } else { VALUE_BYTES };
         let written = move |number: usize| vec![number as u8; length - number % 8];
-        Value::new(&area).set(Some(&written(0)));
+        Value::new(&area).set(Some(&written(0)), 0);
         let rests = Arc::new(AtomicBool::new(false));
         let writer = std::thread::spawn({
             let (area, rests) = (area.clone(), rests.clone());
             move || {
                 for number in (0..).take_while(|_| !rests.load(Relaxed)) {
-                    Value::new(&area).set(Some(&written(number)));
+                    Value::new(&area).set(Some(&written(number)), number as u64);
                 }
             }
         });
         for _ in 0..rounds {
-            let seen = Value::new(&area).get().expect("a value");
-            assert_eq!(seen, vec![seen[0]; length - usize::from(seen[0]) % 8]);
+            let (seen, token) = Value::new(&area).get().expect("a value");
+            assert_eq!(seen, vec![token as u8; length - usize::from(token as u8) % 8]);
         }
         rests.store(true, Relaxed);
         writer.join().unwrap();

@@ -19,7 +19,7 @@ use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
 
 /// Two cache lines: the unit of adjacent-line prefetchers, and the line size of Apple silicon.
-const LINE: usize = 128;
+pub(crate) const LINE: usize = 128;
 
 /// The first eight bytes of a valid lock.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
@@ -140,8 +140,10 @@ pub(crate) struct ValueArea {
     /// The stamp that each buffer was filled for.
     pub stamps: [AtomicU64; 2],
     pub checksums: [AtomicU64; 2],
+    /// The fencing tokens of the write holds that filled them.
+    pub tokens: [AtomicU64; 2],
     /// Stays zero: the buffers begin on a line of their own.
-    pub reserved: [InfoU64; 11],
+    pub reserved: [InfoU64; 9],
     pub buffers: [[AtomicU64; VALUE_WORDS]; 2],
 }
 
@@ -156,6 +158,7 @@ impl Default for ValueArea {
             stamp: AtomicU64::default(),
             stamps: Default::default(),
             checksums: Default::default(),
+            tokens: Default::default(),
             reserved: Default::default(),
             buffers: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::default())),
         }
@@ -207,7 +210,8 @@ pub(crate) struct RequestLine(pub [RequestRow; REQUEST_ROWS]);
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct RequestRow {
-    /// As `queued`; "skipped" means here that the request drains. 0: none.
+    /// As `queued`, but "skipped" means here that the request drains; "followed", that it gives way
+    /// to the slot's published one, whatever their tickets. 0: none.
     pub request: InfoU64,
     /// See [`crate::sys::park::shared`].
     pub since: InfoU64,

@@ -1,7 +1,7 @@
 //! The level below the guards, on which the binding for Node is built: requests that are made and
 //! polled.
 
-use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Outcome, WaitOptions, now};
+use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Options, Outcome, WaitOptions, now};
 
 use crate::helpers::{TestLock, ms, until};
 
@@ -571,4 +571,136 @@ fn a_snapshot_shows_a_writer_that_drains_before_the_queue() {
     reader.release_read();
     assert_eq!(granted(&own).len(), 1);
     assert_eq!(rows(), [(Mode::Read, 0)]);
+}
+
+// ---- calls that block the thread, in the queue
+
+/// Does something once, while a thread blocks.
+fn meanwhile(act: impl FnOnce()) -> impl FnMut() -> bool {
+    let mut act = Some(act);
+    move || {
+        if let Some(act) = act.take() {
+            act();
+        }
+        false
+    }
+}
+
+#[test]
+fn a_blocking_request_has_its_own_place_among_those_of_other_attachments() {
+    for mode in [Mode::Read, Mode::Write] {
+        let lock = TestLock::named();
+        let (holder, own, other) = (lock.attach(), lock.attach(), lock.attach());
+        assert!(holder.try_write());
+        let first = own.request(Mode::Write, STRICT);
+        assert_eq!(granted(&own), []);
+        let second = other.request(Mode::Write, STRICT);
+        assert_eq!(granted(&other), []);
+        let passes = || {
+            holder.release_exclusive(HoldEnd::Consistent).unwrap();
+            assert_eq!(granted(&other), [second], "it came before the call that blocks");
+            other.release_exclusive(HoldEnd::Consistent).unwrap();
+        };
+        own.wait(mode, STRICT, meanwhile(passes)).unwrap();
+        assert_eq!(granted(&own), []);
+        let third = other.request(Mode::Write, STRICT);
+        assert_eq!(granted(&other), []);
+        own.release_read();
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&other), [], "the request that gave way has its place back");
+        assert_eq!(granted(&own), [first]);
+        own.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&other), [third]);
+    }
+}
+
+#[test]
+fn a_writer_that_drains_keeps_its_place_when_it_gives_way_to_a_nested_read() {
+    let lock = TestLock::named();
+    let (own, other) = (lock.attach(), lock.attach());
+    assert!(own.try_read());
+    let first = own.request(Mode::Write, STRICT);
+    assert_eq!(granted(&own), []);
+    let second = other.request(Mode::Write, STRICT);
+    assert_eq!(granted(&other), []);
+    own.wait(Mode::Read, WaitOptions { in_turn: false, ..STRICT }, || false).unwrap();
+    assert_eq!(granted(&other), []);
+    assert!(!other.try_read());
+    own.release_read();
+    own.release_read();
+    assert_eq!(granted(&other), []);
+    assert_eq!(granted(&own), [first]);
+    own.release_exclusive(HoldEnd::Consistent).unwrap();
+    assert_eq!(granted(&other), [second]);
+}
+
+#[test]
+fn a_thread_that_reads_does_not_block_behind_a_writer_that_waits_for_it() {
+    for mode in [Mode::Upgradable, Mode::Read] {
+        let lock = TestLock::named();
+        let (own, other) = (lock.attach(), lock.attach());
+        assert!(own.try_read());
+        let write = other.request(Mode::Write, STRICT);
+        assert_eq!(granted(&other), []);
+        let error = own.wait(mode, WaitOptions { in_turn: true, ..due_in(10_000) }, || false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+        assert!(error.to_string().contains(&format!("before this one for {}", mode.name())), "{error}");
+        own.release_read();
+        assert_eq!(granted(&other), [write]);
+    }
+}
+
+#[test]
+fn a_blocking_read_in_turn_by_a_thread_that_holds_nothing_is_no_deadlock() {
+    let lock = TestLock::named();
+    let open = || {
+        let options = Options { max_readers: Some(2), ..Options::default() };
+        Attachment::open(lock.reference(), &options).unwrap()
+    };
+    let (reader, writer, own) = (open(), open(), open());
+    assert!(reader.try_read());
+    let write = writer.request(Mode::Write, STRICT);
+    assert_eq!(granted(&writer), []);
+    let passes = || {
+        reader.release_read();
+        assert_eq!(granted(&writer), [write]);
+        writer.release_exclusive(HoldEnd::Consistent).unwrap();
+    };
+    own.wait(Mode::Read, STRICT, meanwhile(passes)).unwrap();
+}
+
+#[test]
+fn a_snapshot_shows_a_blocking_request_before_those_of_its_thread_that_give_way() {
+    let lock = TestLock::named();
+    let (holder, own, other) = (lock.attach(), lock.attach(), lock.attach());
+    let rows = || -> Vec<(Mode, String, u32)> {
+        let waiters = other.inspect().waiters.into_iter();
+        waiters.map(|row| (row.mode, row.label, row.more)).collect()
+    };
+    let row = |mode, label: &str, more| (mode, label.to_string(), more);
+    assert!(holder.try_write());
+    let labels = ["first", "second", "third"];
+    let ids = labels.map(|label| {
+        let id = own.request(Mode::Write, STRICT);
+        own.label_request(id, label);
+        id
+    });
+    assert_eq!(granted(&own), []);
+    let write = other.request(Mode::Upgradable, STRICT);
+    assert_eq!(granted(&other), []);
+    let own_rows = labels.map(|label| row(Mode::Write, label, 0));
+    let of_other = row(Mode::Upgradable, "", 0);
+    assert_eq!(rows(), [&own_rows[..], std::slice::from_ref(&of_other)].concat());
+    let look = || {
+        let behind = [row(Mode::Write, "first", 0), row(Mode::Write, "second", 1)];
+        assert_eq!(rows(), [&[of_other, row(Mode::Read, "blocking", 0)], &behind[..]].concat());
+        holder.release_exclusive(HoldEnd::Consistent).unwrap();
+        assert_eq!(granted(&other), [write]);
+        other.release_exclusive(HoldEnd::Consistent).unwrap();
+    };
+    own.wait_labelled(Mode::Read, STRICT, Some("blocking"), meanwhile(look)).unwrap();
+    assert_eq!(rows(), own_rows);
+    own.release_read();
+    assert_eq!(granted(&own), ids[..1]);
+    assert_eq!(rows(), own_rows[1..]);
 }

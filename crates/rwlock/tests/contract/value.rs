@@ -1,9 +1,13 @@
 //! The value that lives with the lock.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use process_rwlock::{ErrorKind, MAX_VALUE};
+use process_rwlock::{ErrorKind, MAX_VALUE, OpenOptions};
 
 #[cfg(unix)]
 use crate::helpers::Forked;
@@ -36,6 +40,69 @@ fn every_process_finds_what_the_last_writer_set() {
         writer.set_value(None).unwrap();
         assert_eq!(child.ask("value"), "none");
     }
+}
+
+#[test]
+fn a_snapshot_says_which_write_hold_set_it() {
+    for lock in TestLock::both_kinds() {
+        let (own, child) = (lock.open(), lock.child());
+        assert_eq!(own.inspect().value_token, None);
+        child.hold("write");
+        assert_eq!(child.ask("set_value first"), "ok");
+        let first = own.inspect();
+        assert_eq!(first.value_token, Some(first.token));
+        child.release();
+        let writer = own.write().unwrap();
+        let seen = own.inspect();
+        assert_eq!((seen.token, seen.value_token), (writer.token(), Some(first.token)));
+        writer.set_value(Some(b"second")).unwrap();
+        assert_eq!(own.inspect().value_token, Some(writer.token()));
+        writer.set_value(None).unwrap();
+        assert_eq!(own.inspect().value_token, None);
+    }
+}
+
+/// Writers come and go, and each sets its label, or nothing.
+#[test]
+fn a_snapshot_never_shows_a_writer_with_the_value_of_another() {
+    let lock = TestLock::named();
+    let own = lock.open();
+    let over = AtomicBool::new(false);
+    let (mut found, mut wrong) = ([0; 2], None);
+    thread::scope(|scope| {
+        for label in ["one", "two"] {
+            let (lock, over) = (&lock, &over);
+            scope.spawn(move || {
+                let writer = OpenOptions::new().label(label).open(lock.name()).unwrap();
+                for turn in 0.. {
+                    let guard = writer.write().unwrap();
+                    if turn % 3 != 0 {
+                        guard.set_value(Some(label.as_bytes())).unwrap();
+                    }
+                    if over.load(Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) && (found[0] < 500 || found[1] < 500) {
+            let seen = own.inspect();
+            let Some(writer) = seen.holders.first() else { continue };
+            if seen.value_token != Some(seen.token) {
+                continue;
+            }
+            let value = text(seen.value);
+            if value != writer.label {
+                wrong = Some(format!("'{}' with the value '{value}'", writer.label));
+                break;
+            }
+            found[usize::from(value == "one")] += 1;
+        }
+        over.store(true, Relaxed);
+    });
+    assert_eq!(wrong, None);
+    assert!(found.iter().all(|&times| times > 0), "{found:?}");
 }
 
 #[test]
@@ -129,7 +196,7 @@ fn a_damaged_value_is_the_one_before_or_none() {
     drop(own);
     let bytes = fs::read(lock.path()).unwrap();
     let flip = |offset: usize| {
-        let mut file = OpenOptions::new().write(true).open(lock.path()).unwrap();
+        let mut file = File::options().write(true).open(lock.path()).unwrap();
         file.seek(SeekFrom::Start(offset as u64)).unwrap();
         file.write_all(&[bytes[offset] ^ 1]).unwrap();
     };

@@ -24,6 +24,7 @@ pub struct Op {
     /// [`NEVER`]: open, because its actor died before.
     pub returned: u64,
     pub outcome: Option<Outcome>,
+    /// Or the number of a value.
     pub token: u64,
     pub died: Option<Died>,
 }
@@ -229,15 +230,17 @@ impl History {
                         invoked: record.time,
                         returned: NEVER,
                         outcome: None,
-                        token: 0,
+                        token: record.token,
                         died: None,
                     });
                 }
                 (Kind::Return, ..) => {
                     let op = numbers.get(&record.op).expect("what returns was invoked");
                     let op = &mut self.ops[*op];
-                    (op.returned, op.outcome) = (record.time, record.outcome);
-                    (op.token, op.died) = (record.token, record.died);
+                    (op.returned, op.outcome, op.died) = (record.time, record.outcome, record.died);
+                    if op.what != What::SetValue {
+                        op.token = record.token;
+                    }
                 }
                 _ => {}
             }
@@ -283,6 +286,9 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
         died: op.died,
         end: End::Died,
     };
+    if matches!(op.what, What::Notice | What::SetValue | What::Look) {
+        return;
+    }
     if op.what == What::Acquire {
         if op.is_granted() {
             holds.insert(op.hold, Hold { actor: op.actor, id: op.hold, pieces: vec![begin(op.mode, op.returned)] });

@@ -2,7 +2,8 @@
 //!
 //! # Why this is linearizability
 //!
-//! A lock has no values that could be read in several orders: an operation only reports that it was granted, and when. Each
+//! The holds of a lock are not values that could be read in several orders: an operation only reports that it was granted,
+//! and when. (The lock's value is one; [`value`] explains its rule.) Each
 //! is granted at one moment between its invocation and its return, and each hold ends at one moment between the invocation
 //! and the return of its release. So the lock is certainly held from the *return* of the acquisition to the *invocation* of
 //! the release. If such spans of conflicting holds do not overlap, a sequential order exists: grant each at its return, and
@@ -20,12 +21,14 @@
 
 mod exclusion;
 pub mod history;
+mod notices;
 mod owner_died;
 mod recovery;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod tries;
+mod value;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -42,12 +45,14 @@ const SHOWN: usize = 5;
 type Rule = fn(&History) -> Vec<String>;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 5] = [
+const RULES: [(&str, Rule); 7] = [
     ("exclusion", exclusion::check),
     ("tokens", tokens::check),
     ("ownerDied", owner_died::check),
     ("tries", tries::check),
     ("waiting", waiting::check),
+    ("notices", notices::check),
+    ("value", value::check),
 ];
 
 /// Checks the histories in `folder`, and prints the result as JSON.
@@ -80,6 +85,8 @@ fn summary(history: &History, violations: &[String]) -> String {
             What::Acquire => format!("{:?} {:?}", op.mode, op.way),
             What::Upgrade => format!("Upgrade {:?}", op.way),
             What::Downgrade => format!("Downgrade to {:?}", op.mode),
+            What::Notice => format!("Notice {:?}", op.mode),
+            What::SetValue | What::Look => format!("{:?}", op.what),
         };
         let outcome = op.outcome.map_or("open".into(), |outcome| format!("{outcome:?}"));
         *counts.entry(format!("{kind}: {outcome}")).or_default() += 1;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
-use super::{Rule, exclusion, owner_died, recovery, tokens, tries, waiting};
+use super::{Rule, exclusion, notices, owner_died, recovery, tokens, tries, value, waiting};
 
 use Mode::{Read, Upgradable, Write};
 
@@ -74,6 +74,25 @@ impl Story {
     fn refused(&mut self, actor: u32, (asked, done): (u64, u64), mode: Mode) {
         let op = self.invoke(actor, asked, What::Acquire, mode, Way::Try, None);
         self.returned(actor, done, op, Outcome::Refused, 0, None);
+    }
+
+    /// Sets value number `number`, in a write hold of that time.
+    fn set(&mut self, actor: u32, (from, to): (u64, u64), number: u64) {
+        let hold = self.take(actor, (from, from), Write, number, None);
+        let op = self.set_begins(actor, from, hold, number);
+        self.returned(actor, to, op, Outcome::Granted, 0, None);
+        self.release(actor, (to, to), hold);
+    }
+
+    fn set_begins(&mut self, actor: u32, ms: u64, hold: u32, number: u64) -> u32 {
+        let op = self.invoke(actor, ms, What::SetValue, Write, Way::Try, Some(hold));
+        self.logs.get_mut(&actor).unwrap().last_mut().unwrap().token = number;
+        op
+    }
+
+    fn look(&mut self, actor: u32, (from, to): (u64, u64), number: u64) {
+        let op = self.invoke(actor, from, What::Look, Read, Way::Try, None);
+        self.returned(actor, to, op, Outcome::Granted, number, None);
     }
 
     fn signal(&mut self, actor: u32, kind: Kind, ms: u64) {
@@ -501,6 +520,156 @@ fn no_request_waits_for_ever() {
     };
     is_fine(waiting::check, tell(14_000));
     is_a_violation(waiting::check, tell(16_000));
+}
+
+// ---- notices
+
+#[test]
+fn a_notice_is_not_missed_for_long() {
+    let tell = |held, wanted, asked: u64, noticed: u64| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), held, 1, None);
+            let notice = story.invoke(1, 100, What::Notice, held, Way::Wait, Some(hold));
+            let request = story.ask(2, asked, wanted);
+            let outcome = if noticed < 2000 { Outcome::Granted } else { Outcome::TimedOut };
+            story.returned(1, noticed, notice, outcome, 0, None);
+            story.release(1, (noticed + 1, noticed + 2), hold);
+            story.returned(2, noticed + 3, request, Outcome::Granted, 2, None);
+            story.release(2, (noticed + 4, noticed + 5), request);
+        }
+    };
+    for (held, wanted) in [(Read, Write), (Upgradable, Upgradable), (Upgradable, Write), (Write, Read), (Write, Write)]
+    {
+        is_fine(notices::check, tell(held, wanted, 1000, 1400));
+        is_a_violation(notices::check, tell(held, wanted, 1000, 1600));
+        is_a_violation(notices::check, tell(held, wanted, 1000, 2000));
+        // It waited before the notice was asked for.
+        is_fine(notices::check, tell(held, wanted, 10, 500));
+        is_a_violation(notices::check, tell(held, wanted, 10, 700));
+    }
+    for (held, wanted) in [(Read, Read), (Read, Upgradable), (Upgradable, Read)] {
+        is_fine(notices::check, tell(held, wanted, 1000, 2000));
+    }
+}
+
+#[test]
+fn a_notice_is_not_expected_while_a_process_is_stopped_or_after_a_request_has_ended() {
+    let tell = |until, stop: Option<(u64, u64)>| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), Write, 1, None);
+            let notice = story.invoke(1, 100, What::Notice, Write, Way::Wait, Some(hold));
+            let request = story.ask(2, 200, Read);
+            story.returned(2, until, request, Outcome::TimedOut, 0, None);
+            story.returned(1, 2000, notice, Outcome::TimedOut, 0, None);
+            if let Some((from, to)) = stop {
+                story.stop(3, from, to);
+            }
+        }
+    };
+    is_fine(notices::check, tell(600, None));
+    is_a_violation(notices::check, tell(1000, None));
+    is_fine(notices::check, tell(1000, Some((300, 700))));
+    is_a_violation(notices::check, tell(1000, Some((1100, 1500))));
+}
+
+#[test]
+fn a_holder_that_is_killed_has_missed_what_it_should_have_noticed() {
+    let tell = |killed| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), Write, 1, None);
+            story.invoke(1, 100, What::Notice, Write, Way::Wait, Some(hold));
+            story.ask(2, 200, Read);
+            story.kill(1, killed, killed + 1);
+            story.kill(2, 5000, 5001);
+        }
+    };
+    is_fine(notices::check, tell(600));
+    is_a_violation(notices::check, tell(800));
+}
+
+// ---- value
+
+#[test]
+fn a_look_finds_what_was_set_last_or_is_being_set() {
+    let tell = |times, number| {
+        move |story: &mut Story| {
+            story.set(1, (10, 20), 7);
+            story.set(2, (30, 40), 8);
+            story.look(3, times, number);
+        }
+    };
+    for (times, right) in [
+        ((1, 2), &[0][..]),
+        ((1, 15), &[0, 7]),
+        ((12, 15), &[0, 7]),
+        ((25, 26), &[7]),
+        ((15, 35), &[0, 7, 8]),
+        ((25, 35), &[7, 8]),
+        ((45, 46), &[8]),
+    ] {
+        for number in [0, 7, 8, 9] {
+            if right.contains(&number) {
+                is_fine(value::check, tell(times, number));
+            } else {
+                is_a_violation(value::check, tell(times, number));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_look_finds_an_older_value_than_an_earlier_one() {
+    let tell = |first, second| {
+        move |story: &mut Story| {
+            story.set(1, (10, 40), 7);
+            story.look(2, (20, 21), first);
+            story.look(3, (30, 31), second);
+        }
+    };
+    is_fine(value::check, tell(0, 7));
+    is_fine(value::check, tell(7, 7));
+    is_a_violation(value::check, tell(7, 0));
+}
+
+#[test]
+fn a_change_whose_process_died_has_an_effect_or_none() {
+    let tell = |first, second, third| {
+        move |story: &mut Story| {
+            story.set(1, (10, 11), 7);
+            let hold = story.take(2, (12, 12), Write, 8, None);
+            story.set_begins(2, 13, hold, 8);
+            story.kill(2, 15, 16);
+            story.look(3, (20, 21), first);
+            story.look(3, (22, 23), second);
+            story.set(1, (30, 31), 9);
+            story.look(3, (40, 41), third);
+        }
+    };
+    is_fine(value::check, tell(7, 7, 9));
+    is_fine(value::check, tell(8, 8, 9));
+    is_a_violation(value::check, tell(8, 7, 9));
+    is_a_violation(value::check, tell(7, 0, 9));
+    is_a_violation(value::check, tell(7, 7, 8));
+}
+
+#[test]
+fn no_value_may_be_set_several_times() {
+    let tell = |looks: [u64; 3]| {
+        move |story: &mut Story| {
+            story.set(1, (10, 11), 7);
+            story.set(1, (20, 21), 0);
+            story.set(1, (30, 31), 8);
+            story.set(1, (40, 50), 0);
+            for (ms, number) in [25, 35, 45].into_iter().zip(looks) {
+                story.look(2, (ms, ms + 1), number);
+            }
+            story.look(2, (55, 56), 0);
+        }
+    };
+    is_fine(value::check, tell([0, 8, 0]));
+    is_fine(value::check, tell([0, 8, 8]));
+    is_a_violation(value::check, tell([0, 0, 0]));
+    is_a_violation(value::check, tell([7, 8, 8]));
 }
 
 // ---- figures

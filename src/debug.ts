@@ -1,0 +1,78 @@
+// NODE_DEBUG=process-rwlock prints the messages of the diagnostics channels to standard error.
+import { subscribe } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
+import { threadId } from 'node:worker_threads'
+import {
+  type AcquireMessage,
+  acquireChannels,
+  contendedChannel,
+  type DeadlockMessage,
+  deadlockChannel,
+  type LockMessage,
+  type OwnerDiedMessage,
+  ownerDiedChannel,
+  type ReleaseMessage,
+  releaseChannel,
+} from './diagnostics.js'
+import { deadlockText } from './long-waits.js'
+
+/** Set on a channel by the first copy of this package in the thread: the others do not print it again. */
+const printed = Symbol.for('process-rwlock.printed')
+
+const log = debuglog('process-rwlock')
+if (log.enabled && !Reflect.has(releaseChannel, printed)) {
+  Object.defineProperty(releaseChannel, printed, { value: true })
+  print()
+}
+
+function print(): void {
+  const thread = threadId === 0 ? '' : `thread ${threadId}: `
+  const say = ({ name, path }: LockMessage, text: string) =>
+    log('%s%s: %s', thread, name === undefined ? `lock ${path}` : `lock '${name}'`, text)
+  const on = <T>(channel: { name: string | symbol }, text: (message: T) => string | undefined) => {
+    subscribe(channel.name, (message) => {
+      const said = text(message as T)
+      if (said !== undefined) say(message as LockMessage, said)
+    })
+  }
+  const settled = (message: AcquireMessage) =>
+    message.error === undefined ? `${wish(message)} ${outcome(message)}` : undefined
+  on<AcquireMessage>(acquireChannels.end, (message) =>
+    message.waitedMs === undefined ? undefined : settled(message),
+  )
+  on<AcquireMessage>(acquireChannels.asyncStart, settled)
+  on<AcquireMessage>(
+    acquireChannels.error,
+    (message) => `${wish(message)} failed after ${ms(message.waitedMs)}: ${errorText(message.error)}`,
+  )
+  on<AcquireMessage>(contendedChannel, (message) => `${wish(message)} waits: ${blockers(message)}`)
+  on<ReleaseMessage>(releaseChannel, (message) => `${wish(message)} released after ${ms(message.heldMs)}`)
+  on<OwnerDiedMessage>(
+    ownerDiedChannel,
+    ({ ownerDied: { pid, label, token } }) =>
+      `pid ${pid} ('${label}') died during its write hold with token ${token}`,
+  )
+  on<DeadlockMessage>(deadlockChannel, ({ waits }) => deadlockText(waits))
+}
+
+function wish({ mode, label, upgrade }: AcquireMessage): string {
+  return `${upgrade ? `upgrade to ${mode}` : mode}${label === undefined ? '' : ` ('${label}')`}`
+}
+
+function outcome({ waitedMs, token }: AcquireMessage): string {
+  return token === undefined ? 'not granted' : `granted after ${ms(waitedMs)}, token ${token}`
+}
+
+function blockers({ holders = [] }: AcquireMessage): string {
+  const texts = holders.map(
+    ({ pid, mode, label, ms }) => `held for ${mode} by pid ${pid} ('${label}') for ${ms} ms`,
+  )
+  return texts.join(', ') || 'others wait'
+}
+
+function errorText(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return code === undefined ? String(error) : `${code}: ${message}`
+}
+
+const ms = (time: number | undefined) => `${(time ?? 0).toFixed(3)} ms`

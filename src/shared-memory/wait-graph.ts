@@ -1,0 +1,16 @@
+import type { SeenLock, WaitGraph } from '../wait-graph.js'
+import { binding } from './binding.js'
+import type { Handle } from './handle.js'
+import { requests } from './library-copy.js'
+import { translated } from './translate.js'
+
+/**
+ * What this thread can see of waits in shared memory: all named locks of this user, and of the
+ * locks by path those that it has open.
+ */
+export const waitGraph: WaitGraph = {
+  pending: () => requests.values(),
+  see: ({ engine }) => translated(() => binding.seeLock((engine as Handle).attachment) as SeenLock),
+  held: () => binding.seeHeld() as SeenLock[],
+  wanted: () => translated(() => binding.seeWanted() as SeenLock[]),
+}
