@@ -1,4 +1,5 @@
 // Re-entrant locks: synchronous calls, memory, and what only a lock in shared memory has.
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -304,4 +305,55 @@ test('calls that each begin in the one before, which ends meanwhile, do not make
   t.true(left(scopes) < 5, `${left(scopes)} of 51 scopes are left`)
   end()
   await last
+})
+
+test('each call is traced once, and closing ends its trace', async (t) => {
+  /** @type {string[]} */
+  const events = []
+  const channel = tracingChannel('process-rwlock:acquire')
+  const subscriber = {
+    start: (/** @type {any} */ { mode, upgrade }) =>
+      void events.push(`acquire ${mode}${upgrade ? ', upgrade' : ''}`),
+  }
+  const released = (/** @type {any} */ { mode }) => void events.push(`release ${mode}`)
+  channel.subscribe(/** @type {any} */ (subscriber))
+  subscribe('process-rwlock:release', released)
+  t.teardown(() => {
+    channel.unsubscribe(/** @type {any} */ (subscriber))
+    unsubscribe('process-rwlock:release', released)
+  })
+  const [lock, second] = openTwo(t)
+  const traced = async (call) => {
+    events.length = 0
+    await call()
+    return [...events]
+  }
+  t.deepEqual(await traced(() => lock.upgradable(() => lock.write(() => lock.readSync(() => {})))), [
+    'acquire upgradable',
+    'acquire write',
+    'acquire read',
+    'release read',
+    'release write',
+    'release upgradable',
+  ])
+  const reader = second.tryRead()
+  t.deepEqual(
+    await traced(() =>
+      lock.upgradable(async () => {
+        setTimeout(() => reader?.release(), 5)
+        await lock.write(() => {})
+      }),
+    ),
+    ['acquire upgradable', 'acquire write', 'release read', 'release write', 'release upgradable'],
+  )
+  t.deepEqual(
+    (
+      await traced(() =>
+        lock.write(async () => {
+          await second.read(() => lock.close())
+        }),
+      )
+    ).toSorted(),
+    ['acquire read', 'acquire write', 'release read', 'release write'],
+  )
 })
