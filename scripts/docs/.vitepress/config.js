@@ -53,6 +53,7 @@ export default {
           page('Single instance', '/recipes/single-instance'),
           page('Several locks', '/recipes/several-locks'),
           page('Concurrency and rate limits', '/recipes/limit-concurrency'),
+          page('Functions that call each other', '/recipes/reentrant'),
           page('HTTP server', '/recipes/http-server'),
           page('Containers and users', '/recipes/containers'),
           page('Log rotation', '/recipes/log-rotation'),
