@@ -32,7 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
-mod wait_graph;
+pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
@@ -566,6 +566,13 @@ pub fn failure(attachment: u32) -> Failure {
 pub fn list() -> Result<Vec<Snapshot>> {
     let seen = process_rwlock::list().map_err(|error| failed(&error))?;
     Ok(seen.into_iter().map(Into::into).collect())
+}
+
+/// The lock with that name or path; nothing if there is none. It is not attached.
+#[napi(catch_unwind)]
+pub fn look(name: Option<String>, path: Option<String>) -> Result<Option<Snapshot>> {
+    let seen = process_rwlock::inspect(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))?;
+    Ok(seen.map(Into::into))
 }
 
 /// Removes the named locks that dead processes left and no process has open. Those whose writer
