@@ -87,6 +87,9 @@ export declare function labelHold(attachment: number, label: string, ofRead: boo
 /** All named locks of this user. */
 export declare function list(): Array<Snapshot>
 
+/** The lock with that name or path; nothing if there is none. It is not attached. */
+export declare function look(name?: string | undefined | null, path?: string | undefined | null): Snapshot | null
+
 /**
  * Called after a hold has begun, if a notice of a steal was asked for before: the request may have
  * come in between.

@@ -4,32 +4,29 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { realpathSync } from 'node:fs'
 import http from 'node:http'
-import { RWLock } from 'process-rwlock'
+import { lockInfo, tryInstance } from 'process-rwlock/leader'
 
-/** The lock of a project folder, however the folder is written. */
-function lockOf(project) {
+/** The name of a project folder, however the folder is written. */
+function nameOf(project) {
   const id = createHash('sha256').update(realpathSync(project)).digest('hex')
-  return new RWLock(`my-dev-server/${id}`)
+  return `my-dev-server/${id}`
 }
 
 async function start(project) {
+  const name = nameOf(project)
+  const instance = tryInstance(name)
+  if (instance === null) {
+    const info = lockInfo(name)
+    const where = info?.value ? `runs at ${new TextDecoder().decode(info.value)}` : 'is starting'
+    console.log(`it ${where}, as process ${info?.pid}`) // it runs at http://127.0.0.1:…, as process …
+    return null
+  }
   const server = http.createServer((_, response) => response.end('Hello'))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-
-  const lock = lockOf(project)
-  try {
-    const guard = await lock.acquireWrite({ timeout: 0, label: `http://127.0.0.1:${port}` })
-    server.once('close', () => guard.release()) // if the process is killed, the kernel does it
-    return server
-  } catch (error) {
-    if (error.code !== 'ERR_LOCK_TIMEOUT') throw error
-    const [{ pid, label }] = error.holders
-    console.log(`already running at ${label}, as process ${pid}`) // already running at http://127.0.0.1:…, as process …
-    server.close()
-    lock.close()
-    return null
-  }
+  instance.setValue(`http://127.0.0.1:${port}`)
+  server.once('close', () => instance.release()) // if the process is killed, the kernel does it
+  return server
 }
 
 const server = await start('.')

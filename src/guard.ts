@@ -37,6 +37,8 @@ export class HoldExtras {
   loss: AbortController | undefined
   /** Why the hold was lost, while its lock is open. */
   lost: LockError | undefined
+  /** Called when the hold has ended for good, except with its lock. */
+  onEnd: (() => void) | undefined
   /** Somebody traces the hold. */
   acquisition: Acquisition | undefined
 }
@@ -210,19 +212,24 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     // Set first: the release grants the next request, and what that calls may release this guard
     // again.
     this.ended = true
+    let released: void | Promise<void>
     try {
       if (this.extras === undefined) return this.#engine.release(this, end)
       this.#endUpgrade('the hold was released while its upgrade was pending')
       this.#forgetEvents()
       const { acquisition } = this.extras
-      if (acquisition === undefined) return this.#engine.release(this, end)
-      return acquisition.releases(this, () => this.#engine.release(this, end))
+      released =
+        acquisition === undefined
+          ? this.#engine.release(this, end)
+          : acquisition.releases(this, () => this.#engine.release(this, end))
     } catch (error) {
       // No code: the stack overflowed. No call is made here. The hold has not ended, and can be
       // released again.
       if ((error as LockError).code === undefined) this.ended = false
       throw error
     }
+    this.extras.onEnd?.()
+    return released
   }
 
   #endUpgrade(message: string): void {
@@ -339,7 +346,8 @@ export class Hold<Grant = unknown> implements AsyncGuard {
       extras.yielding = request as PendingRequest
       await request.promise
     } catch (error) {
-      if (!this.ended && extras.loss !== undefined) this.#watchLoss(extras.loss) // it could not begin
+      if (this.ended) extras.onEnd?.()
+      else if (extras.loss !== undefined) this.#watchLoss(extras.loss) // it could not begin
       throw error
     } finally {
       extras.yielding = null

@@ -63,7 +63,7 @@ const waitGraph = {
 
 /** @param {string} name @returns {import('../../../dist/wait-graph.js').SeenLock} */
 function seen(name) {
-  const { grants, queue } = serverOf(name)
+  const { grants, queue } = serverOf(name, null)
   const party = (
     /** @type {string} */ client,
     /** @type {Mode} */ mode,

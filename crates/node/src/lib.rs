@@ -568,6 +568,13 @@ pub fn list() -> Result<Vec<Snapshot>> {
     Ok(seen.into_iter().map(Into::into).collect())
 }
 
+/// The lock with that name or path; nothing if there is none. It is not attached.
+#[napi(catch_unwind)]
+pub fn look(name: Option<String>, path: Option<String>) -> Result<Option<Snapshot>> {
+    let seen = process_rwlock::inspect(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))?;
+    Ok(seen.map(Into::into))
+}
+
 /// Removes the named locks that dead processes left and no process has open. Those whose writer
 /// died stay unless `owner_died`. Returns their number.
 #[napi(catch_unwind)]

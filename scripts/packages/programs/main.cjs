@@ -7,6 +7,7 @@ async function main() {
   const imported = await import('process-rwlock')
   same(imported, required)
   same(await import('process-rwlock/file'), require('process-rwlock/file'))
+  same(await import('process-rwlock/leader'), require('process-rwlock/leader'))
   console.log(await waits(imported.RWLock, required.RWLock))
 }
 

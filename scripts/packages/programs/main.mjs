@@ -1,6 +1,7 @@
 // An ES module, with CommonJS beside it.
 import * as imported from 'process-rwlock'
 import * as importedFile from 'process-rwlock/file'
+import * as importedLeader from 'process-rwlock/leader'
 import { same } from './same.cjs'
 import { waits } from './waits.cjs'
 
@@ -10,4 +11,5 @@ const load = createRequire(import.meta.url)
 const required = load('process-rwlock')
 same(imported, required)
 same(importedFile, load('process-rwlock/file'))
+same(importedLeader, load('process-rwlock/leader'))
 console.log(await waits(imported.RWLock, required.RWLock))

@@ -73,7 +73,7 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer tells only the owner of the gate',
-    change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
+    change: [forces(condition('WaitQueue::notify_holders', 'is_limited'), 'false')],
   },
   // Steals: a holder has its hold, and then looks at the queue; a stealer publishes, and then looks at the holders.
   weaker('mark_steal', 'Relaxed', {

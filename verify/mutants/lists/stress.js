@@ -109,12 +109,16 @@ export const mutants = [
   },
   {
     name: 'the value is filled where the last one is',
-    change: [replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)')],
+    change: [
+      replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)'),
+      before(point('value_seal'), 'std::thread::yield_now();'),
+    ],
   },
   {
     name: 'the value is filled where the last one is, and not compared with its checksum',
     change: [
       replaces('Stamp::next', '.wrapping_add(1)', '.wrapping_add(2)'),
+      before(point('value_seal'), 'std::thread::yield_now();'),
       forces(condition('content', 'checksum'), 'false'),
     ],
   },

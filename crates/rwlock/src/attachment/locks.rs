@@ -8,6 +8,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::options::LockRef;
 use crate::shm;
+use crate::shm::segment::Segment;
 
 /// A snapshot of every named lock of this user. Locks whose record or memory is corrupt, and locks
 /// of other versions of this crate, are left out.
@@ -17,6 +18,19 @@ use crate::shm;
 /// list is never incomplete.
 pub fn list() -> Result<Vec<Snapshot>> {
     shm::named::each(snapshot::of_copy, |segment| snapshot::of_segment(segment, usize::MAX))
+}
+
+/// A snapshot of one lock, which is neither created nor attached. `None` if it does not exist, or if
+/// it is damaged and no process has it open.
+///
+/// # Errors
+/// Those of [`Attachment::open`].
+pub fn inspect(lock: LockRef<'_>) -> Result<Option<Snapshot>> {
+    let see = |segment: &Segment| snapshot::of_segment(segment, usize::MAX);
+    match lock {
+        LockRef::Name(name) => shm::named::see(name, see),
+        LockRef::Path(path) => shm::path::see(path, see),
+    }
 }
 
 /// Removes a lock and its persisted state. Returns `false` if there is none. For a path, the file

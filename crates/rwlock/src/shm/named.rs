@@ -92,6 +92,40 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
     }
 }
 
+/// The result of `see` for the lock `name`. `None` if it does not exist, or if it is damaged and no
+/// process has it open: then the next process that opens it creates it again.
+pub(crate) fn see<T>(name: &str, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+    check_name(name)?;
+    let Some(directory) = directory::existing()? else { return Ok(None) };
+    let location = place_of(name, &directory);
+    let mut settling = Polling::new(SETTLING_TIME);
+    loop {
+        match check(&location)? {
+            Found::Nothing | Found::Earlier(_) => return Ok(None),
+            Found::Lock(segment) => {
+                let seen = see(&segment);
+                if !removal::is_removed(&segment) {
+                    return Ok(Some(seen));
+                }
+            }
+            // A later lock may have its name already.
+            Found::Removed(segment) => {
+                if location.is_at(&segment.into_lock(), record_of(&location))? {
+                    return Ok(None);
+                }
+            }
+            Found::Unusable(Unusable { lock, error, .. }) => {
+                if !lock.is_in_use().map_err(|error| location.refused("check the users of", "fcntl", error))? {
+                    return Ok(None);
+                }
+                if !settling.pause() {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 /// The result of `look` for a copy of each named lock of this user, or, if it cannot be copied or
 /// `look` returns `None`, that of `see`. Without the locks whose record or memory is damaged or of
 /// another version.

@@ -53,6 +53,17 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
     }
 }
 
+/// The result of `see` for the lock at `path`. `None` if the file is missing, or not a lock yet.
+pub(crate) fn see<T>(path: &Path, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+    let location = LockLocation::File { path: path.to_path_buf() };
+    let Some(lock) = open_lock(path, &location)? else { return Ok(None) };
+    if is_unfinished(&lock, &location)? {
+        return Ok(None);
+    }
+    let segment = map(lock, location)?;
+    Ok(if removal::is_removed(&segment) { None } else { Some(see(&segment)) })
+}
+
 /// Removes the lock at `path`. `false` if it does not exist.
 pub(crate) fn remove(path: &Path) -> Result<bool> {
     let location = LockLocation::File { path: path.to_path_buf() };

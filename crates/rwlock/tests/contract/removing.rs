@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use process_rwlock::{ErrorKind, Snapshot, list};
+use process_rwlock::{ErrorKind, LockRef, Snapshot, inspect, list};
 
 use crate::helpers::TestLock;
 #[cfg(any(target_os = "linux", windows))]
@@ -113,4 +113,31 @@ fn a_file_removed_by_another_program_keeps_its_users_and_is_created_again() {
     assert!(other.try_read().is_none());
     let anew = process_rwlock::RwLock::open_path(lock.path()).unwrap();
     assert!(anew.try_write().is_some());
+}
+
+#[test]
+fn a_lock_is_inspected_without_being_opened() {
+    for lock in TestLock::both_kinds() {
+        assert!(inspect(lock.reference()).unwrap().is_none());
+        let child = lock.child();
+        child.hold("write");
+        let seen = inspect(lock.reference()).unwrap().unwrap();
+        let pid = child.pid();
+        assert_eq!(seen.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [pid]);
+        assert_eq!((seen.token, seen.name.is_some()), (child.token(), seen.path.is_none()));
+        child.kill();
+        let left = inspect(lock.reference()).unwrap().unwrap();
+        assert!(left.holders.is_empty());
+        assert_eq!(left.owner_died.unwrap().pid, pid);
+        assert!(lock.remove().unwrap());
+        assert!(inspect(lock.reference()).unwrap().is_none());
+    }
+}
+
+#[test]
+fn what_is_no_lock_is_inspected_as_an_error() {
+    let lock = TestLock::at_path();
+    fs::write(lock.path(), "not a lock\n".repeat(100)).unwrap();
+    assert_eq!(inspect(lock.reference()).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(inspect(LockRef::Name("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
