@@ -10,6 +10,5 @@ export const functions: typeof original = lockfile
 export const options: LockOptions = anything as original.LockOptions
 export const release: Promise<() => Promise<void>> = lock('file', { retries: 3, bridge: true })
 export const releaseSync: () => void = lockSync('file', { stale: 5000 })
-export const called: Promise<() => Promise<void>> = lockfile('file')
 // @ts-expect-error a wrong type
 lock('file', { retries: 'many' })
