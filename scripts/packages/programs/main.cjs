@@ -7,6 +7,9 @@ async function main() {
   const imported = await import('process-rwlock')
   same(imported, required)
   same(await import('process-rwlock/file'), require('process-rwlock/file'))
+  const { default: lockfile } = await import('process-rwlock/proper-lockfile')
+  if (lockfile !== require('process-rwlock/proper-lockfile')) throw new Error('two copies')
+  ;(await lockfile(__filename))()
   console.log(await waits(imported.RWLock, required.RWLock))
 }
 

@@ -1,6 +1,7 @@
 // An ES module, with CommonJS beside it.
 import * as imported from 'process-rwlock'
 import * as importedFile from 'process-rwlock/file'
+import lockfile from 'process-rwlock/proper-lockfile'
 import { same } from './same.cjs'
 import { waits } from './waits.cjs'
 
@@ -10,4 +11,5 @@ const load = createRequire(import.meta.url)
 const required = load('process-rwlock')
 same(imported, required)
 same(importedFile, load('process-rwlock/file'))
+if (lockfile !== load('process-rwlock/proper-lockfile')) throw new Error('two copies')
 console.log(await waits(imported.RWLock, required.RWLock))

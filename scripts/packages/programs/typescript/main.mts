@@ -1,6 +1,7 @@
 // An ES module, and CommonJS that it imports.
 import * as imported from 'process-rwlock'
 import { forFile } from 'process-rwlock/file'
+import lockfile from 'process-rwlock/proper-lockfile'
 import { same } from '../same.cjs'
 import { waits } from '../waits.cjs'
 import { required } from './legacy.cjs'
@@ -10,4 +11,7 @@ const lock: imported.RWLock = new required.RWLock()
 lock.close()
 const fileLock: imported.RWLock = forFile(import.meta.filename)
 fileLock.close()
+const release: () => Promise<void> = await lockfile(import.meta.filename)
+await release()
+lockfile.lockSync(import.meta.filename)()
 console.log(await waits(imported.RWLock, required.RWLock))
