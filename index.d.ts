@@ -201,6 +201,7 @@ export interface Snapshot {
   token: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>
+  contended: boolean
   ownerDied?: OwnerDied
   value?: Uint8Array
   valueToken?: bigint

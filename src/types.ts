@@ -144,6 +144,8 @@ export interface LockSnapshot {
   holders: Holder[]
   /** The requests that wait for the lock, in the order of the queue. */
   waiters: Waiter[]
+  /** Whether a request waits that a hold keeps out: see {@link AsyncGuard.contended}. */
+  contended: boolean
   /** The last fencing token that was issued. */
   token: bigint
   /** See {@link AsyncGuard.ownerDied}. */

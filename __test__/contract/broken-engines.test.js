@@ -70,6 +70,28 @@ const FOUND_BY = {
   'arguments are not checked': [
     'arguments: every acquisition refuses an invalid timeout and leaves no trace',
   ],
+  'contended is false': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'inspect() shows no contention': [
+    'contention: a hold is contended while a request waits that it keeps out, and by no other',
+  ],
+  'a notice is lost': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a notice comes at once if somebody waits already',
+    'contention: a notice resolves when the hold ends',
+  ],
+  'a notice comes without a request': [
+    'contention: a notice comes when another process waits, and not before',
+    'contention: a request that a hold does not keep out gives no notice',
+  ],
+  'a yield keeps the lock': ['contention: a hold that yields lets other processes go first'],
+  'a yield loses its place': [
+    'contention: a hold that yields is behind those that wait, and before those that come later',
+  ],
+  'the loss of a hold aborts no signal': [
+    'contention: the signal of a hold aborts when its lock is closed, and not when it is released',
+  ],
   'inspect() shows no waiters': [
     'inspect: inspect() shows each waiting request with its own mode and label, in the order of the queue',
   ],

@@ -26,17 +26,19 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
           const ref = newRef(t)
           const [lock, other] = [open(t, ref), open(t, ref)]
           const guard = await acquire[held](lock)
-          t.false(guard.contended)
+          const contended = async () => [guard.contended, (await lock.inspect()).contended]
+          t.deepEqual(await contended(), [false, false])
           const wait = acquire[wanted](other)
           if (TOGETHER[held][wanted]) {
             await (await wait).release()
-            t.false(guard.contended, `${wanted} beside ${held}`)
+            t.deepEqual(await contended(), [false, false], `${wanted} beside ${held}`)
           } else {
             await waitFor(() => guard.contended, { what: `${wanted} behind ${held}` })
+            t.deepEqual(await contended(), [true, true])
           }
           await guard.release()
-          t.false(guard.contended)
           await (await wait).release()
+          t.deepEqual(await contended(), [false, false])
         }
       }
     },
@@ -49,6 +51,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await waitFor(() => guard.contended)
     await t.throwsAsync(wait, { code: 'ERR_LOCK_TIMEOUT' })
     t.false(guard.contended)
+    t.false((await lock.inspect()).contended)
   })
 
   // ---- whenContended

@@ -169,6 +169,7 @@ const OPENING = {
   nestedReads: { type: [1, null, {}, true, 1n], value: ['', 'Queue', 'let in'] },
   fairness: { type: ['1', null, {}, true, 1n], value: [-1, Number.NaN, -Infinity, -0.001] },
   label: { type: [1, null, {}, true, Symbol('x'), ['x']], value: [] },
+  durable: { type: [1, 0, null, {}, 'false', 1n], value: [] },
 }
 
 for (const [option, { type, value }] of Object.entries(OPENING)) {

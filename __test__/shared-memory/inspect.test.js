@@ -19,6 +19,7 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
     name,
     holders: [],
     waiters: [],
+    contended: false,
     ownerDied: null,
     capacity: DEFAULT_CAPACITY,
     value: null,
@@ -34,6 +35,7 @@ test('inspect() of a lock by path shows the path instead of the name', (t) => {
     path,
     holders: [],
     waiters: [],
+    contended: false,
     ownerDied: null,
     capacity: 9,
     value: null,
@@ -50,7 +52,7 @@ test('the death of a writer is reported even if no other process had the lock op
   const ownerDied = { pid: child.pid, threadId: 0, label: 'rebuild', token }
   const listed = () => RWLock.list().find((seen) => seen.name === name)
   await waitFor(() => listed()?.ownerDied)
-  t.like(listed(), { name, holders: [], waiters: [], ownerDied })
+  t.like(listed(), { name, holders: [], waiters: [], contended: false, ownerDied })
   const lock = openLock(t, name)
   await lock.write((guard) => t.deepEqual(guard.ownerDied, ownerDied))
   lock.close()

@@ -80,6 +80,7 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
     t.deepEqual(rest, {
       name,
       waiters: [],
+      contended: false,
       token: `${token}`,
       ownerDied: died,
       capacity: DEFAULT_CAPACITY,

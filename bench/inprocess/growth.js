@@ -1,16 +1,21 @@
 // How costs grow with the number of locks, waiters and holds of a process:
 //
-//   node growth.js '{"locks":[…],"waiters":[…],"holds":[…],"rounds":n,"scratch":path}'
+//   PROCESS_RWLOCK_DIR=… node growth.js \
+//     '{"locks":[…],"named":[…],"waiters":[…],"holds":[…],"rounds":n,"scratch":path}'
 //
+// The directory must have no other locks.
 // Prints ns. For one of n locks: the time to open it, to acquire and release a read while taking
-// turns with the others, and to close it. For one of n waiters: the time to request, to be granted
+// turns with the others, and to close it. For one of n named locks: the time to list it, to inspect it,
+// and to find that prune() must keep it, and for comparison that to open, read and close a file. For
+// one of n waiters: the time to request, to be granted
 // and finish, to be aborted, and to close a handle of another lock meanwhile. For one of n labelled
 // read holds: the time to acquire and to release it.
+import { closeSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { RWLock } from 'process-rwlock'
 import { median } from '../../scripts/lib/statistics.js'
 
-const { locks, waiters, holds, rounds, scratch } = JSON.parse(process.argv[2])
+const { locks, named, waiters, holds, rounds, scratch } = JSON.parse(process.argv[2])
 let count = 0
 const fresh = () => `${scratch}-${count++}`
 
@@ -39,6 +44,35 @@ async function ofLocks(/** @type {number} */ many) {
   })
   open = []
   return { opening, reading, closing }
+}
+
+async function ofNamed(/** @type {number} */ many) {
+  const open = Array.from({ length: many }, (_, index) => new RWLock(`named-${index}`))
+  // Half of them are held: that is probed.
+  const guards = open.filter((_, index) => index % 2 === 0).map((lock) => lock.acquireReadSync())
+  const files = open.map(fresh)
+  const page = Buffer.alloc(4096)
+  for (const file of files) writeFileSync(file, page)
+  const floor = await each(many, () => {
+    for (const file of files) {
+      const descriptor = openSync(file, 'r')
+      readSync(descriptor, page, 0, page.length, 0)
+      closeSync(descriptor)
+    }
+  })
+  for (const file of files) rmSync(file)
+  let seen = 0
+  const listing = await each(many, () => {
+    seen = RWLock.list().length
+  })
+  if (seen !== many) throw new Error(`${seen} of ${many} locks were listed`)
+  const inspecting = await each(many, () => {
+    for (const lock of open) lock.inspect()
+  })
+  const pruning = await each(many, () => RWLock.prune())
+  for (const guard of guards) guard.release()
+  for (const lock of open) lock.close()
+  return { floor, listing, inspecting, pruning }
 }
 
 async function ofWaiters(/** @type {number} */ many) {
@@ -134,6 +168,7 @@ async function grow(sizes, measured) {
 
 const result = {
   locks: await grow(locks, ofLocks),
+  named: await grow(named, ofNamed),
   waiters: await grow(waiters, ofWaiters),
   holds: await grow(holds, ofHolds),
 }

@@ -6,7 +6,7 @@ import { significant, size, time } from './text.js'
 /** @typedef {{ goal: string, asked: string, measured: string, reached: boolean }} Reached */
 
 /** @param {Record<string, any>} results @returns {Reached[]} */
-export function goals({ pairs, scaling, contended, handoff, recovery, waiting }) {
+export function goals({ pairs, scaling, contended, handoff, recovery, waiting, growth }) {
   return [
     ...(pairs ? ofPairs(pairs) : []),
     ...(scaling ? ofScaling(scaling) : []),
@@ -14,6 +14,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting })
     ...(handoff ? ofHandoff(handoff) : []),
     ...(recovery ? ofRecovery(recovery) : []),
     ...(waiting ? ofWaiting(waiting) : []),
+    ...(growth ? ofGrowth(growth) : []),
   ]
 }
 
@@ -178,4 +179,15 @@ function ofWaiting(rows) {
         ),
       ]
     })
+}
+
+/** @param {any} growth */
+function ofGrowth({ named = [] }) {
+  return named
+    .filter((/** @type {any} */ { size }) => size === 1000)
+    .flatMap((/** @type {any} */ { size, listing, inspecting, pruning }) => [
+      atMost('RWLock.list() of 1,000 locks', size * listing, 30e6, time),
+      atMost('inspect() of each of 1,000 locks', size * inspecting, 30e6, time),
+      atMost('RWLock.prune() with 1,000 locks in use', size * pruning, 30e6, time),
+    ])
 }

@@ -196,8 +196,8 @@ const makers = {
     },
   ],
 
-  // Older saved results lack readers, labelled holds and the closing of handles.
-  growth: ({ slots, readers = [], locks, waiters, holds = [] }) => [
+  // Older saved results lack readers, named locks, labelled holds and the closing of handles.
+  growth: ({ slots, readers = [], locks, named = [], waiters, holds = [] }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',
       columns: ['', 'read', 'write', 'write × pthread'],
@@ -233,6 +233,18 @@ const makers = {
         time(row.opening),
         time(row.reading),
         time(row.closing),
+      ]),
+    },
+    {
+      title: 'Growth with the named locks of a user, half of them held: cost for one lock',
+      columns: ['locks', 'list()', '× the file', 'inspect()', 'prune()', 'open, read and close a file'],
+      rows: named.map((/** @type {any} */ row) => [
+        String(row.size),
+        time(row.listing),
+        significant(row.listing / row.floor),
+        time(row.inspecting),
+        time(row.pruning),
+        time(row.floor),
       ]),
     },
     {

@@ -523,13 +523,13 @@ inline tell(mode, in_check) {
   fi
 }
 
-/* Tells the holders that asked, and that keep out a request of this process: the owner of the gate and, for a writer, the
-   readers. */
+/* Tells the holders that asked, and that keep out a request of this process: the owner of the gate and, for a writer or if
+   the readers are limited, the readers. */
 inline tell_holders(mode, in_check) {
   atomic { g = gate; v = (MODE(g) != FREE && OWNER(g) != s -> OWNER(g) : NONE); g = 0 }; /* crash point: notice_gate */
   if :: v != NONE -> tell(mode, in_check) :: else fi;
   if
-  :: (mode) == W ->
+  :: (mode) == W || LIMIT ->
      load_reader_bitmap();
      l = l & ~READER_BIT(s);
      do
@@ -555,7 +555,12 @@ inline notify_holders() {
 }
 
 /* The requests that a holder keeps out. */
-#define KEPT_OUT (held == W -> 14 : (held == U -> 12 : 8))
+#define KEPT_OUT (held == W -> 14 : (held == U -> 12 : (LIMIT -> 10 : 8)))
+#if LIMIT
+#define IS_LET_IN(q) (!held && KIND(q) == R && ROOM)
+#else
+#define IS_LET_IN(q) false
+#endif
 
 /* found: a request waits that this hold keeps out. */
 inline is_contended() {
@@ -570,7 +575,7 @@ inline is_contended() {
      do
      :: atomic {
           q = queued[j];                                                             /* crash point: scan_queue */
-          found = found || j != s && IN_TURN(q) && ((KEPT_OUT >> KIND(q)) & 1);
+          found = found || j != s && IN_TURN(q) && ((KEPT_OUT >> KIND(q)) & 1) && !IS_LET_IN(q);
           q = 0; j++;
           if :: j >= USED -> j = 0; break :: else fi
         }

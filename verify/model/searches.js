@@ -17,6 +17,7 @@ export const quick = [
   { name: 'the value, a death', bounds: 'KINDS=33 ACTS=512 MORE=2 LOOKS=1 DEATHS=1' },
   { name: 'notices', bounds: 'KINDS=44 ACTS=1024' },
   { name: 'notices, a death in a call', bounds: 'KINDS=31 ACTS=1024 DEATHS=1 CALLS' },
+  { name: 'notices, a limit', bounds: 'LIMIT=1 KINDS=44 ACTS=1024' },
   { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
   { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
@@ -40,8 +41,8 @@ export const full = [
   { name: 'two, pruning, all turns', bounds: 'KINDS=44 ACTS=509 PRUNES=2' },
   { name: 'two, pruning, checks', bounds: 'KINDS=31 NOPS=2 ACTS=32 CHECKS=1 PRUNES=1' },
   { name: 'two, pruning, a death', bounds: 'KINDS=31 NOPS=2 DEATHS=1 PRUNES=1' },
-  { name: 'two, notices and turns', bounds: 'KINDS=44 ACTS=1660 CANCEL' },
-  { name: 'two, notices and upgrades, checks', bounds: 'KINDS=42 ACTS=516 CHECKS=1' },
+  { name: 'two, notices and turns', bounds: 'KINDS=44 ACTS=3196 CANCEL' },
+  { name: 'two, notices and upgrades, checks', bounds: 'KINDS=42 ACTS=1028 CHECKS=1' },
   { name: 'two, notices, a stop', bounds: 'KINDS=43 ACTS=1024 STOPS=1' },
   { name: 'two, yielding', bounds: 'KINDS=44 ACTS=2048 NOPS=2' },
   // A slot that changes hands.
@@ -92,6 +93,7 @@ export const full = [
   { name: 'limit, three, a stop', bounds: 'LIMIT=2 N=3 KINDS=111 STOPS=1' },
   { name: 'limit, reused', bounds: 'LIMIT=1 BORN=1 KINDS=111 DROP' },
   { name: 'limit, reused, a death', bounds: 'LIMIT=1 BORN=1 KINDS=111 DEATHS=1' },
+  { name: 'limit, notices, three for two', bounds: 'LIMIT=2 N=3 KINDS=111 ACTS=1024' },
   { name: 'limit, a downgrade beside readers', bounds: 'LIMIT=1 N=3 KINDS=121 ACTS=16' },
   // Too large to search completely.
   {

@@ -21,6 +21,8 @@ import {
 /** @typedef {import('../../dist/index.js').Guard} Guard */
 
 const ABORT = new Error('aborted by the stress test')
+/** How long a hold is kept, at most, if no other process wants it, in ms. */
+const KEEP = 1500
 const THROWN = new Error('thrown by the stress test')
 const MODES = { read: READ, upgradable: UPGRADABLE, write: WRITE }
 const OUTCOMES = { ERR_LOCK_TIMEOUT: TIMED_OUT, ERR_LOCK_CLOSED: CLOSED, ERR_LOCK_DEADLOCK: DEADLOCK }
@@ -212,6 +214,8 @@ export class Actor {
 
   /** @param {Dice} dice @param {Held} held */
   async #use(dice, held) {
+    if (dice.chance(0.05)) await this.#keep(held)
+    if (held.ended) return
     if (held.guard.mode === 'write') {
       await this.#write(dice, held)
       if (!held.ended && dice.chance(0.3)) await this.#downgrade(dice, held)
@@ -223,6 +227,22 @@ export class Actor {
     if (held.ended || dice.chance(0.5)) return
     if (held.guard.mode === 'upgradable') await this.#fromUpgradable(dice, held)
     else await this.#tryUpgrade(dice, held)
+  }
+
+  /** Keeps a hold until somebody wants it. @param {Held} held */
+  async #keep(held) {
+    const op = this.#recorder.notice(held.id, held.mode)
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(ABORT), KEEP)
+    try {
+      await held.guard.whenContended({ signal: controller.signal })
+      this.#recorder.done(op)
+    } catch (error) {
+      if (error !== ABORT) throw error
+      this.#recorder.denied(op, TIMED_OUT)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** @param {Dice} dice @param {Held} held */

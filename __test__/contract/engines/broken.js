@@ -233,6 +233,25 @@ const FAULTS = {
       },
   },
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
+  'contended is false': { guard: () => ({ contended: false }) },
+  'inspect() shows no contention': {
+    lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), contended: false }) }),
+  },
+  'a notice is lost': { guard: () => ({ whenContended: () => new Promise(() => {}) }) },
+  'a notice comes without a request': { guard: () => ({ async whenContended() {} }) },
+  'a yield keeps the lock': { guard: () => ({ async yield() {} }) },
+  'a yield loses its place': {
+    guard: (guard, lock) => ({
+      async yield(options) {
+        const { mode } = guard
+        guard.release()
+        await sleep(50)
+        const next = await acquire(lock, mode, options)
+        Object.assign(this, { released: false, token: next.token, release: () => next.release() })
+      },
+    }),
+  },
+  'the loss of a hold aborts no signal': { guard: () => ({ signal: new AbortController().signal }) },
 }
 
 /** An object with the members of `members`, and otherwise those of `target`. */

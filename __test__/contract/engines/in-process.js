@@ -291,6 +291,7 @@ class InProcessEngine {
         ...row(request.mode, request.label ?? this.#label, 0),
         more: 0,
       })),
+      contended: [...grants].some(({ mode }) => this.#keepsOut(mode)),
       token,
       ownerDied: null,
       capacity: 1,

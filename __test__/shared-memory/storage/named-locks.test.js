@@ -212,7 +212,7 @@ const SEGMENT_DAMAGES = {
   'longer than it was': (path) => truncateSync(path, 2 * BYTES),
   zeroed: (path) => writeFileSync(path, Buffer.alloc(BYTES)),
   random: (path) => writeFileSync(path, noise(BYTES)),
-  foreign: (path) => writeFileSync(path, 'To be, or not to be\n'.repeat(2000)),
+  foreign: (path) => writeFileSync(path, 'To be, or not to be\n'.repeat(BYTES / 16)),
   incomplete: (path) => poke(path, AT.magic, u64(0n)),
   'of an old layout': (path) => poke(path, AT.layoutVersion, u32(0)),
   'of a layout with another hash': (path) => poke(path, AT.layoutHash, u64(7n)),
@@ -519,7 +519,7 @@ sandboxTest('a /dev/shm without write permission gives ERR_LOCK_ACCESS', async (
 sandboxTest(
   'a full /dev/shm gives ERR_LOCK_ACCESS and leaves nothing, and the lock works when there is room again',
   async (t) => {
-    const box = await sandbox(t, { shm: 'size=64k' })
+    const box = await sandbox(t, { shm: 'size=80k' })
     const [first, second] = await Promise.all([box.spawnChild(), box.spawnChild()])
     await first.ask('hold', { ref: 'first', mode: 'write' })
     const before = box.files()
@@ -653,6 +653,25 @@ sandboxTest('with durable: false, the last close removes a lock even if its writ
   // The cleanup does the same after a process that closed nothing.
   await later.kill()
   await comesAndGoes(box)
+})
+
+sandboxTest("the creator's durable is used, whatever a later process asks for", async (t) => {
+  const box = await sandbox(t)
+  for (const durable of [true, undefined]) {
+    const [dead, other] = await Promise.all([box.spawnChild(), box.spawnChild()])
+    await dead.ask('open', { ref: NAME, options: durable === undefined ? {} : { durable } })
+    const { token } = await dead.ask('acquireWrite')
+    await other.ask('open', { ref: NAME, options: { durable: false } })
+    await dead.kill()
+    await other.ask('close')
+    t.is(box.records().length, 1, 'the last close keeps the report')
+    const later = await box.spawnChild()
+    const { ownerDied } = await later.ask('hold', { ref: NAME, mode: 'write' })
+    t.like(ownerDied, { pid: dead.pid, token })
+    await later.ask('release')
+    await later.ask('close')
+    t.deepEqual(box.leftOvers(), [])
+  }
 })
 
 sandboxTest('prune() removes unused locks, and those whose writer died only on demand', async (t) => {

@@ -391,6 +391,30 @@ macro_rules! guard {
                 self.0.attachment.is_contended(Mode::$mode)
             }
 
+            /// Blocks this thread until a request waits that this hold keeps out, or until `timeout` has
+            /// passed. Returns whether there is one. So a thread can keep the lock until another one
+            /// wants it:
+            ///
+            /// ```
+            /// # fn main() -> process_rwlock::Result<()> {
+            /// # use process_rwlock::RwLock;
+            /// # use std::time::Duration;
+            /// # let lock = RwLock::open(&format!("doc/contended/{}", std::process::id()))?;
+            /// let guard = lock.write()?;
+            /// if guard.wait_contended(Some(Duration::from_millis(1))) {
+            ///     // Write back what is only in memory.
+            ///     drop(guard);
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            ///
+            /// A hint, too: the request may have ended its wait when this returns.
+            #[must_use]
+            pub fn wait_contended(&self, timeout: Option<Duration>) -> bool {
+                self.0.attachment.wait_contended(Mode::$mode, self.0.options(timeout).deadline)
+            }
+
             /// Takes the lock out without releasing.
             fn into_lock(self) -> &'a RwLock {
                 std::mem::ManuallyDrop::new(self).0

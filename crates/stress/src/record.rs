@@ -37,6 +37,8 @@ pub enum What {
     Downgrade,
     /// `hold` ends.
     Release,
+    /// `hold`, which is in `mode`, waits until a request waits that it keeps out.
+    Notice,
     /// The lock's value becomes the one whose number is the `token` of the [`Kind::Invoke`].
     SetValue,
     /// The lock's value is read; the `token` of the [`Kind::Return`] is its number.
@@ -138,7 +140,7 @@ macro_rules! from_number {
 }
 
 from_number!(Kind: Begin, Invoke, Return, End, Terminate, Kill, Dead, Stop, Continue, Late);
-from_number!(What: Acquire, Upgrade, Downgrade, Release, SetValue, Look);
+from_number!(What: Acquire, Upgrade, Downgrade, Release, Notice, SetValue, Look);
 from_number!(Mode: Read, Upgradable, Write);
 from_number!(Way: Wait, Try, Sync, Consistent, Failed);
 from_number!(Outcome: Granted, Refused, TimedOut, Aborted, Closed, Deadlock);

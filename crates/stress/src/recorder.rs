@@ -83,7 +83,7 @@ impl Recorder {
         (record.op, record.hold) = (self.last_op, if hold == 0 { self.last_op } else { hold });
         record.token = token;
         self.log.add(record);
-        if way == Way::Wait || way == Way::Sync {
+        if what != What::Notice && (way == Way::Wait || way == Way::Sync) {
             let place = self.page.wait_begins(self.actor, record.time);
             place.map(|place| self.waits.insert(self.last_op, place));
         }
@@ -107,6 +107,11 @@ impl Recorder {
     /// Is about to ask for `hold` to become a write hold.
     pub fn upgrade(&mut self, hold: u32, way: Way) -> u32 {
         self.invoke(What::Upgrade, Mode::Write, way, hold)
+    }
+
+    /// Is about to wait until a request waits that `hold`, which is in `mode`, keeps out.
+    pub fn notice(&mut self, hold: u32, mode: Mode) -> u32 {
+        self.invoke(What::Notice, mode, Way::Wait, hold)
     }
 
     /// What was asked for was not granted.
@@ -209,7 +214,7 @@ impl Recorder {
         }
     }
 
-    /// The downgrade, the release or the change of the value has ended.
+    /// The downgrade, the release or the change of the value has ended, or the notice has come.
     pub fn done(&mut self, op: u32) {
         self.returned(op, Outcome::Granted, 0, None);
     }

@@ -26,6 +26,8 @@ const END: u64 = 3000;
 /// How long a barging thread holds the lock at a time, and how often it tries before it records a refusal.
 const BARGE: Duration = Duration::from_millis(1);
 const BARGES: u32 = 1000;
+/// How long a thread keeps its hold, at most, if no other process wants it.
+const KEEP: Duration = Duration::from_millis(1500);
 
 pub fn run(job: &Job) {
     system::leave_no_dump();
@@ -78,7 +80,7 @@ impl Worker {
     }
 
     fn step(&mut self, lock: &RwLock) -> Done {
-        match self.random.u64(..20) {
+        match self.random.u64(..21) {
             0..3 => {
                 self.look(|| lock.value());
                 self.read(lock, |_, guard| Some(guard))
@@ -92,6 +94,7 @@ impl Worker {
             15 => self.downgrade_to_upgradable(lock),
             16 => self.nested(lock),
             17..19 => self.read(lock, Self::upgrade_read),
+            19 => self.keep(lock),
             _ => {
                 let op = self.recorder.look();
                 let snapshot = lock.inspect();
@@ -238,6 +241,38 @@ impl Worker {
         self.reading();
         self.release_read(inner_op, inner);
         Ok(())
+    }
+
+    /// Until another process wants it.
+    fn keep(&mut self, lock: &RwLock) -> Done {
+        match self.random.u64(..4) {
+            0 => self.read(lock, |worker, (hold, guard)| {
+                worker.noticed(hold, Mode::Read, || guard.wait_contended(Some(KEEP)));
+                Some((hold, guard))
+            }),
+            1 => {
+                let op = self.recorder.acquire(Mode::Upgradable, Way::Wait);
+                let guard = lock.upgradable()?;
+                self.recorder.granted(op, Mode::Upgradable, 0, died(guard.owner_died()));
+                self.noticed(op, Mode::Upgradable, || guard.wait_contended(Some(KEEP)));
+                self.go_on_from_upgradable(op, guard)
+            }
+            _ => {
+                let Some((hold, guard)) = self.acquire_write(lock)? else { return Ok(()) };
+                self.noticed(hold, Mode::Write, || guard.wait_contended(Some(KEEP)));
+                self.release_write(hold, guard);
+                Ok(())
+            }
+        }
+    }
+
+    fn noticed(&mut self, hold: u32, mode: Mode, wait: impl FnOnce() -> bool) {
+        let op = self.recorder.notice(hold, mode);
+        if wait() {
+            self.recorder.done(op);
+        } else {
+            self.recorder.denied(op, Outcome::TimedOut);
+        }
     }
 
     // ---- changing it

@@ -64,6 +64,11 @@ impl StressRecorder {
     }
 
     #[napi]
+    pub fn notice(&mut self, hold: u32, mode_number: u32) -> Result<u32> {
+        Ok(self.0.notice(hold, mode(mode_number)?))
+    }
+
+    #[napi]
     pub fn denied(&mut self, op: u32, outcome: u32) -> Result<()> {
         self.0.denied(op, known(Outcome::from_number(outcome.into()))?);
         Ok(())

@@ -207,6 +207,11 @@ export const mutants = [
     change: [forces(condition('unix::delete', 'st_ino'), 'false')],
   },
   {
+    name: 'removed-lock-listed',
+    breaks: 'a list shows a removed lock, although it was made anew meanwhile',
+    change: [forces(condition('looked_at', 'is_removed'), 'false')],
+  },
+  {
     name: 'unpublished-taken',
     breaks: 'a sweep removes the unpublished record of a live creator',
     change: [replaces('remove_unpublished', '!$lock.try_lock(SETUP_BYTE).map_err($cannot)? ||', '')],

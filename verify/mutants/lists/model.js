@@ -511,8 +511,15 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer that joins the queue tells only the owner of the gate',
-    change: [replaces('tell_holders', ':: (mode) == W ->', ':: false ->')],
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: false ->')],
     bounds: 'KINDS=31 ACTS=1024',
+  },
+  {
+    name: 'no notice to readers at their limit',
+    breaks: 'a reader that is kept out by the limit tells no other reader',
+    change: [replaces('tell_holders', ':: (mode) == W || LIMIT ->', ':: (mode) == W ->')],
+    bounds: 'LIMIT=1 KINDS=11 ACTS=1024',
+    quick: true,
   },
   {
     name: 'looks before it asks',

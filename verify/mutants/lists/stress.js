@@ -93,6 +93,10 @@ export const mutants = [
     change: [replaces('wake_next', '.without_queue()', '.with_closed()')],
   },
   {
+    name: 'a holder is not told that it keeps a request out',
+    change: [forces(guard('notice'), 'false')],
+  },
+  {
     name: 'the wake of the next waiter is lost, and no waiter checks by itself',
     change: [
       replaces('wake_next', 'Some($slot) != $me', 'Some($slot) == $me'),

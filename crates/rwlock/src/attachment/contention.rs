@@ -18,6 +18,7 @@ use super::Attachment;
 use super::pending::Pending;
 use crate::protocol::slot::Mode;
 use crate::protocol::wake;
+use crate::sys::park;
 
 impl Attachment {
     /// Whether a request waits that a hold with mode `held` of this attachment keeps out, of this
@@ -30,7 +31,7 @@ impl Attachment {
     fn keeps_own_out(&self, held: Mode) -> bool {
         // The attachment's own upgrade waits for the readers, and not for the hold that it upgrades.
         let pending = self.pending.borrow();
-        pending.requests.iter().any(|request| request.mode.conflicts_with(held))
+        pending.requests.iter().any(|request| self.keeps_out(held, request.mode))
             || (held == Mode::Read && pending.drain.is_some())
     }
 
@@ -43,8 +44,17 @@ impl Attachment {
             || (gate.is_waiting()
                 // A skipped waiter did not come when it could: nobody need make way for it again.
                 && self.segment.queue().entries().any(|(slot, queued)| {
-                    slot != self.index && queued.is_in_turn() && queued.mode().is_some_and(|mode| mode.conflicts_with(held))
+                    slot != self.index && queued.is_in_turn() && queued.mode().is_some_and(|mode| self.keeps_out(held, mode))
                 }))
+    }
+
+    fn keeps_out(&self, held: Mode, wanted: Mode) -> bool {
+        wanted.conflicts_with(held) || (self.shares_the_limit(held, wanted) && !self.segment.has_room())
+    }
+
+    /// Both are reads, of which the lock allows only so many.
+    fn shares_the_limit(&self, held: Mode, wanted: Mode) -> bool {
+        self.is_limited() && held == Mode::Read && wanted == Mode::Read
     }
 
     /// From now on, this attachment is woken, like one that waits, when a request comes that a hold
@@ -53,7 +63,8 @@ impl Attachment {
     /// Next, and after each wake, call [`Attachment::take_notice`], and then
     /// [`Attachment::is_contended`].
     pub fn want_notices(&self, held: &[Mode]) {
-        let kept_out = |mode: &Mode| held.iter().any(|&held| mode.conflicts_with(held));
+        let kept_out =
+            |mode: &Mode| held.iter().any(|&held| mode.conflicts_with(held) || self.shares_the_limit(held, *mode));
         let modes = [Mode::Read, Mode::Upgradable, Mode::Write].into_iter().filter(kept_out);
         crash_point!(ask_notices);
         self.slot().waiting.notices.store(modes.map(Mode::bit).sum(), SeqCst);
@@ -62,6 +73,26 @@ impl Attachment {
     /// The owner is about to look: a request that comes later wakes it again.
     pub fn take_notice(&self) {
         wake::take_wake(&self.slot().waiting.wake);
+    }
+
+    /// Blocks this thread until a request waits that a hold with mode `held` keeps out, or until
+    /// `deadline`. Returns whether there is one. Ends the wishes of [`Attachment::want_notices`].
+    pub(crate) fn wait_contended(&self, held: Mode, deadline: u64) -> bool {
+        let doorbell = self.mute();
+        self.want_notices(&[held]);
+        let is_contended = loop {
+            self.take_notice();
+            if self.is_contended(held) {
+                break true;
+            }
+            if park::now() >= deadline {
+                break false;
+            }
+            wake::wait_for_news(&self.slot().waiting.wake, deadline);
+        };
+        self.want_notices(&[]);
+        self.unmute(doorbell);
+        is_contended
     }
 
     /// Wakes the holders that want to know of a request that they keep out: once for each request

@@ -59,7 +59,7 @@ impl Attachment {
             if !self.is_registered() {
                 self.register_reader();
             }
-        } else if !self.join_readers() && !(self.clear_blockers(Mode::Read) && self.join_readers()) {
+        } else if !(self.join_readers() || (self.clear_blockers(Mode::Read) && self.join_readers())) {
             return Err(self.no_room());
         }
         self.stamp_read();

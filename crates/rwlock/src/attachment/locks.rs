@@ -16,7 +16,7 @@ use crate::shm;
 /// [`ErrorKind::Access`] if one of them cannot be inspected (too many open files, no memory). The
 /// list is never incomplete.
 pub fn list() -> Result<Vec<Snapshot>> {
-    shm::named::each(|segment| snapshot::of_segment(segment, usize::MAX))
+    shm::named::each(snapshot::of_copy, |segment| snapshot::of_segment(segment, usize::MAX))
 }
 
 /// Removes a lock and its persisted state. Returns `false` if there is none. For a path, the file

@@ -10,6 +10,8 @@ use super::Attachment;
 use crate::monitor::exit_notice::has_owner_ended;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Queued, Reads, is_earlier, order_of};
+use crate::protocol::state::SharedState;
+use crate::shm::copy::LockCopy;
 use crate::shm::layout::{Label, Slot};
 use crate::shm::location::LockLocation;
 use crate::shm::segment::Segment;
@@ -20,6 +22,8 @@ use crate::sys::park;
 /// the byte locks of a file in a list, would need quadratic time: it is asked once for each
 /// process, and for this many slots in turn.
 const PROBES_OF_INSPECTION: usize = 64;
+/// The position of a request that drains: before all others.
+const DRAINS: u64 = 0;
 /// How often a snapshot is taken, at most, until the lock is neither acquired nor released
 /// meanwhile.
 const ATTEMPTS: usize = 8;
@@ -78,6 +82,9 @@ pub struct Snapshot {
     /// The requests that wait, in the order of the queue. An attachment has a row for each of its
     /// first few.
     pub waiters: Vec<Participant>,
+    /// Whether a request waits that a holder keeps out. What an attachment knows of its own holds is
+    /// more exact: see [`Attachment::is_contended`].
+    pub contended: bool,
     /// The writer whose hold ended without a release, until a write hold ends consistent.
     pub owner_died: Option<OwnerDied>,
     /// The lock's value; see [`Attachment::value`].
@@ -106,37 +113,53 @@ impl Attachment {
 
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
+    let look = || seen(segment, segment.capacity(), &segment.location, me);
     for _ in 1..ATTEMPTS {
-        let (snapshot, gate) = seen(segment, me);
+        let (snapshot, gate) = look();
         if is_settled(segment, gate, snapshot.token) {
             return snapshot;
         }
     }
-    let (snapshot, gate) = seen(segment, me);
+    let (snapshot, gate) = look();
     let value_token = snapshot.value_token.filter(|_| is_settled(segment, gate, snapshot.token));
     Snapshot { value_token, ..snapshot }
+}
+
+/// `None`: the lock must be mapped, because dead attachments left something to repair, or there are
+/// many to probe, or a write hold was just beginning or ending.
+pub(super) fn of_copy(copy: &LockCopy<'_>) -> Option<Snapshot> {
+    let state = &copy.state;
+    let shown = copy.shown();
+    if shown.len() > PROBES_OF_INSPECTION || !shown.iter().all(|&slot| copy.lock.is_alive(slot)) {
+        return None;
+    }
+    if state.load_gate().died().is_some_and(|slot| slot >= state.slots().len()) {
+        return None;
+    }
+    let (snapshot, gate) = seen(state, copy.capacity, copy.location, usize::MAX);
+    is_settled(state, gate, snapshot.token).then_some(snapshot)
 }
 
 /// Whether the lock was neither acquired nor released since `gate` was loaded, and `last_token` is
 /// that of the writer, if there is one. It has none yet just after it took the gate, and none any
 /// more just before it frees it.
-fn is_settled(segment: &Segment, gate: Gate, last_token: u64) -> bool {
-    let of_owner = || segment.slots().get(gate.owner()).map(|slot| slot.token.load(Relaxed));
+fn is_settled(state: &SharedState, gate: Gate, last_token: u64) -> bool {
+    let of_owner = || state.slots().get(gate.owner()).map(|slot| slot.token.load(Relaxed));
     (gate.hold() != Some(Hold::Writing) || of_owner() == Some(last_token))
-        && segment.load_gate().tenure() == gate.tenure()
+        && state.load_gate().tenure() == gate.tenure()
 }
 
 /// The state, and the gate that it belongs to.
-fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
+fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) -> (Snapshot, Gate) {
     let now = park::shared(park::now());
-    let next = segment.tickets().next.load(Relaxed);
+    let next = state.tickets().next.load(Relaxed);
     crash_point!(inspect_gate);
-    let gate = segment.load_gate();
+    let gate = state.load_gate();
     let (mut holders, mut waiters) = (Vec::new(), Vec::new());
-    for (index, slot) in segment.used_slots().iter().enumerate() {
+    for (index, slot) in state.used_slots().iter().enumerate() {
         crash_point!(inspect_reads);
         let reads = Reads(slot.reads.load(Relaxed));
-        let count = if segment.is_limited() { reads.holds() } else { reads.count() };
+        let count = if state.is_limited() { reads.holds() } else { reads.count() };
         if count != 0 {
             holders.push(Participant { is_own: index == me, ..holder(slot, Mode::Read, count, now) });
         }
@@ -156,24 +179,40 @@ fn seen(segment: &Segment, me: usize) -> (Snapshot, Gate) {
         waiters.extend(requests.map(|((position, _), waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
-    let (name, path) = match &segment.location {
+    let contended = is_contended(state, gate, &holders, &waiters);
+    let (name, path) = match location {
         LockLocation::Named { name, .. } => (Some(name.clone()), None),
         LockLocation::File { path } => (None, Some(path.clone())),
     };
-    let value = segment.value().get();
+    let value = state.value().get();
     let snapshot = Snapshot {
         name,
         path,
-        capacity: segment.capacity(),
-        max_readers: segment.max_readers(),
-        token: segment.gate().last_token.load(Relaxed),
+        capacity,
+        max_readers: state.max_readers(),
+        token: state.gate().last_token.load(Relaxed),
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
-        owner_died: owner_died(segment, gate),
+        contended,
+        owner_died: owner_died(state, gate),
         value_token: value.as_ref().map(|(_, token)| *token),
         value: value.map(|(value, _)| value),
     };
     (snapshot, gate)
+}
+
+fn is_contended(state: &SharedState, gate: Gate, holders: &[Participant], waiters: &[(u64, Participant)]) -> bool {
+    let reads = holders.iter().filter(|holder| holder.mode == Mode::Read).map(|holder| holder.count);
+    let is_full = state.max_readers().is_some_and(|limit| reads.sum::<u32>() >= limit);
+    waiters.iter().any(|(position, waiter)| {
+        // An upgrade does not wait for the hold that it upgrades.
+        let is_upgrade = *position == DRAINS && gate.hold() == Some(Hold::Upgrading);
+        holders.iter().any(|holder| match (waiter.mode, holder.mode) {
+            (Mode::Write, Mode::Upgradable) => !is_upgrade,
+            (Mode::Read, Mode::Read) => is_full,
+            (wanted, held) => wanted.conflicts_with(held),
+        })
+    })
 }
 
 /// The requests of a slot, each with its position. The words of the protocol say whether there is
@@ -197,7 +236,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
                 continue;
             }
             drain_shown = true;
-            (0, 0)
+            (DRAINS, 0)
         } else if queued.mode().is_none() {
             continue; // it was granted, and its owner has not hidden it yet
         } else if request.is_followed() {
@@ -215,7 +254,7 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     let of_attachment = |mode, since| waiter(slot, mode, since, now);
     if !drain_shown {
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
-        found.push(((0, 0), of_attachment(Mode::Write, since)));
+        found.push(((DRAINS, 0), of_attachment(Mode::Write, since)));
     }
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
@@ -228,8 +267,8 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
     found
 }
 
-fn owner_died(segment: &Segment, gate: Gate) -> Option<OwnerDied> {
-    let slot = segment.slots().get(gate.died()?)?;
+fn owner_died(state: &SharedState, gate: Gate) -> Option<OwnerDied> {
+    let slot = state.slots().get(gate.died()?)?;
     crash_point!(inspect_died);
     Some(OwnerDied {
         pid: slot.waiting.pid.load(Relaxed),

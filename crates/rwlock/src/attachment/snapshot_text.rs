@@ -135,6 +135,7 @@ mod tests {
             token: 0,
             holders,
             waiters,
+            contended: false,
             owner_died: None,
             value: None,
             value_token: None,

@@ -32,7 +32,8 @@ impl<'a> WaitQueue<'a> {
     }
 
     /// A request of `me` with `mode` waits: calls `wake` for the holders that keep it out and want
-    /// to know that. They are the owner of the gate and, for a writer, the readers.
+    /// to know that. They are the owner of the gate and, for a writer, the readers; also for a reader
+    /// of a lock that limits its readers.
     pub fn notify_holders(self, me: usize, mode: Mode, wake: fn(&WaitLine)) {
         let notify = |slot: usize| {
             let Some(slot) = self.state.slots().get(slot) else { return };
@@ -48,7 +49,7 @@ impl<'a> WaitQueue<'a> {
         if !gate.is_free() && gate.owner() != me {
             notify(gate.owner());
         }
-        if mode == Mode::Write {
+        if mode == Mode::Write || self.state.is_limited() {
             self.state.readers().registered_slots().filter(|&slot| slot != me).for_each(notify);
         }
     }

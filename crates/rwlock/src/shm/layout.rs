@@ -19,7 +19,7 @@ use crate::sync::{AtomicU32, AtomicU64, InfoU32, InfoU64};
 use crate::sys::park::Word;
 
 /// Two cache lines: the unit of adjacent-line prefetchers, and the line size of Apple silicon.
-const LINE: usize = 128;
+pub(crate) const LINE: usize = 128;
 
 /// The first eight bytes of a valid lock.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");

@@ -1,6 +1,7 @@
 //! The memory of named locks: zeroed, shared by all processes of the user, and kept until it is
 //! unlinked.
 
+use std::fs::File;
 use std::io;
 
 use super::backing::Backing;
@@ -25,6 +26,21 @@ pub(super) fn open(id: &str) -> Result<Backing, Unusable> {
         None => system::open(id).map(Backing::Shared),
         folder => file::open(&folder.unwrap_or_default().join(id)).map(Backing::File),
     }
+}
+
+/// Opens the memory `id` to read it without mapping it, and returns its length too. `None`: it must
+/// be mapped, for a reason that [`open`] tells. On macOS shared memory can only be mapped.
+#[cfg(target_os = "linux")]
+pub(super) fn open_to_read(id: &str) -> Option<(File, u64)> {
+    match directory::of_memory() {
+        None => system::open_object(id).ok(),
+        Some(folder) => file::open_file(&folder.join(id)).ok(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_to_read(_id: &str) -> Option<(File, u64)> {
+    None
 }
 
 /// Creates the memory `id`, zeroed, with all pages allocated, so that a full `/dev/shm` or disk is

@@ -10,6 +10,7 @@
 
 mod backing;
 pub(crate) mod claim;
+pub(crate) mod copy;
 mod directory;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod heap;

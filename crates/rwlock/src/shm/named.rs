@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::copy::{Buffers, LockCopy};
 use super::layout::{TRANSIENT, bytes_of, slots_of};
 use super::location::LockLocation;
 use super::lock_file::{LockFile, SETUP_BYTE, slot_byte};
@@ -90,18 +91,46 @@ pub(crate) fn remove(name: &str) -> Result<bool> {
     }
 }
 
-/// The result of `see` for each named lock of this user, without those whose record or memory is
-/// damaged or of another version.
-pub(crate) fn each<T>(see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
+/// The result of `look` for a copy of each named lock of this user, or, if it cannot be copied or
+/// `look` returns `None`, that of `see`. Without the locks whose record or memory is damaged or of
+/// another version.
+pub(crate) fn each<T>(look: impl Fn(&LockCopy<'_>) -> Option<T>, see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
     let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
     let cannot =
         |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
     let found = records::all(&directory).map_err(cannot)?;
     let mut all = Vec::with_capacity(found.published.len());
+    let mut buffers = Buffers::default();
     for location in found.published.into_iter().map(unnamed) {
-        all.extend(seen(&location, &see)?);
+        match looked_at(&location, &mut buffers, &look) {
+            Some(seen) => all.push(seen),
+            None => all.extend(seen(&location, &see)?),
+        }
     }
     Ok(all)
+}
+
+/// The result of `look` for a copy of the lock of a record. `None`: the lock must be mapped, which
+/// also shows what is wrong with it.
+fn looked_at<T>(
+    location: &LockLocation,
+    buffers: &mut Buffers,
+    look: impl Fn(&LockCopy<'_>) -> Option<T>,
+) -> Option<T> {
+    let lock = open_record(location).ok()??;
+    crash_point!(read_record);
+    let Ok(Content::Record(record)) = Record::read(lock.file()) else { return None };
+    if !is_in_its_place(&record, location).ok()? {
+        return None;
+    }
+    crash_point!(open_memory);
+    let (memory, length) = memory::open_to_read(&record.id)?;
+    let location = named(&record, location);
+    let copy = buffers.copy((&memory, length), &lock, &location)?;
+    if copy.is_removed() || copy.name() != record.name.as_bytes() {
+        return None;
+    }
+    look(&copy)
 }
 
 /// The result of `see` for the lock of a record. If the lock was removed meanwhile, it may have
@@ -236,16 +265,12 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
         }
         Err(error) => return Err(location.refused("read the record of", "read", error)),
     };
-    // The record was copied, or two names have the same hash.
-    let is_its_place = |directory: &Path| records::of(directory, file_name(&record.name)) == *record_of(location);
-    if !is_its_place(&directory::path()?)
-        || matches!(location, LockLocation::Named { name, .. } if !name.is_empty() && *name != record.name)
-    {
+    if !is_in_its_place(&record, location)? {
         let why = format!("its record is that of lock '{}'", record.name.escape_debug());
         return unusable(lock, location.not_a_lock(&why), None);
     }
+    let location = named(&record, location);
     let Record { id, name } = record;
-    let location = LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() };
     crash_point!(open_memory);
     let memory = match memory::open(&id) {
         Ok(memory) => memory,
@@ -280,6 +305,20 @@ pub(super) fn follow(lock: LockFile, location: &LockLocation) -> Result<Found> {
     let error = segment.location.not_a_lock(&why);
     let lock = segment.into_lock();
     Ok(Found::Unusable(Unusable { location, lock, error, memory: None, is_memory_gone: false }))
+}
+
+/// Whether `record` belongs where it was found. Otherwise it was copied, or two names have the same
+/// hash.
+fn is_in_its_place(record: &Record, location: &LockLocation) -> Result<bool> {
+    let place = records::of(&directory::path()?, file_name(&record.name));
+    let is_called_so = matches!(location, LockLocation::Named { name, .. } if name.is_empty() || *name == record.name);
+    Ok(place == *record_of(location) && is_called_so)
+}
+
+/// The location of the lock that `record` names.
+fn named(record: &Record, location: &LockLocation) -> LockLocation {
+    let Record { id, name } = record;
+    LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() }
 }
 
 /// Creates the lock under a private name, with a slot for the caller, and publishes it. `None` if

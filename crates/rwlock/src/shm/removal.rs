@@ -13,6 +13,7 @@ use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::segment::Segment;
+use crate::protocol::state::SharedState;
 
 /// The two lowest bits are the decision. The other bits change with every step.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub(crate) enum Attempt {
     Contested,
 }
 
-fn load(segment: &Segment) -> Removal {
-    Removal(segment.header().removal.load(SeqCst))
+fn load(state: &SharedState) -> Removal {
+    Removal(state.header().removal.load(SeqCst))
 }
 
 fn swap(segment: &Segment, old: Removal, new: Removal) -> bool {
@@ -61,9 +62,9 @@ fn swap(segment: &Segment, old: Removal, new: Removal) -> bool {
 }
 
 /// Whether the lock is removed, so that no process can attach to it.
-pub(crate) fn is_removed(segment: &Segment) -> bool {
+pub(crate) fn is_removed(state: &SharedState) -> bool {
     crash_point!(removed_load);
-    load(segment).is_committed()
+    load(state).is_committed()
 }
 
 /// Whether a slot's byte is locked although the lock is removed. Either the memory is damaged and

@@ -105,7 +105,7 @@ impl Segment {
         lock: LockFile,
         location: LockLocation,
     ) -> Result<Self, (Error, LockFile)> {
-        match check(&backing, &location) {
+        match check_backing(&backing, &location) {
             Ok((slots, limit)) => Ok(Self::over(backing, lock, location, slots, limit)),
             Err(error) => Err((error, lock)),
         }
@@ -269,22 +269,32 @@ impl Segment {
     }
 }
 
-fn name_in(header: &Header) -> Vec<u8> {
+pub(super) fn name_in(header: &Header) -> Vec<u8> {
     let mut name = load_bytes(&header.name);
     name.truncate(header.name_bytes.load(Relaxed) as usize);
     name
 }
 
-/// The number of slots and the limit on readers, if `backing` contains a lock of this layout at `location`.
-fn check(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
-    let corrupt = |what: String| Err(location.not_a_lock(&what));
+fn check_backing(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
     let length = backing.len();
     if length < bytes_of(1) {
-        return corrupt(format!("it has {length} bytes, and the smallest lock {}", bytes_of(1)));
+        return Err(location.not_a_lock(&format!("it has {length} bytes, and the smallest lock {}", bytes_of(1))));
     }
     // SAFETY: mappings are page-aligned and the length was checked; atomics allow every value and
     // concurrent changes.
     let header = unsafe { &(*backing.base().cast::<Preamble>()).header };
+    check(header, length, |bytes| backing.fits(bytes), location)
+}
+
+/// The number of slots and the limit on readers, if `header` is that of a lock of this layout at
+/// `location`, in memory of `length` bytes. `fits` says whether a lock of that size fits there.
+pub(super) fn check(
+    header: &Header,
+    length: usize,
+    fits: impl Fn(usize) -> bool,
+    location: &LockLocation,
+) -> Result<(usize, u32)> {
+    let corrupt = |what: String| Err(location.not_a_lock(&what));
     crash_point!(check_magic);
     let magic = header.magic.load(Acquire);
     if magic != MAGIC {
@@ -305,7 +315,7 @@ fn check(backing: &Backing, location: &LockLocation) -> Result<(usize, u32)> {
         return corrupt(format!("its capacity is {capacity}"));
     }
     let (expected, said) = (bytes_of(capacity), header.bytes.load(Relaxed));
-    if !backing.fits(expected) || said != expected as u64 {
+    if !fits(expected) || said != expected as u64 {
         return corrupt(format!("it has {length} bytes, its header says {said}, capacity {capacity} needs {expected}"));
     }
     let limit = header.max_readers.load(Relaxed);

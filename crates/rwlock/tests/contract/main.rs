@@ -20,6 +20,8 @@ mod helpers;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod interrupted;
 mod limit;
+#[cfg(target_os = "linux")]
+mod listing;
 mod opening;
 mod recovery;
 mod removing;

@@ -286,7 +286,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
         died: op.died,
         end: End::Died,
     };
-    if matches!(op.what, What::SetValue | What::Look) {
+    if matches!(op.what, What::Notice | What::SetValue | What::Look) {
         return;
     }
     if op.what == What::Acquire {

@@ -21,6 +21,7 @@
 
 mod exclusion;
 pub mod history;
+mod notices;
 mod owner_died;
 mod recovery;
 #[cfg(test)]
@@ -44,12 +45,13 @@ const SHOWN: usize = 5;
 type Rule = fn(&History) -> Vec<String>;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 6] = [
+const RULES: [(&str, Rule); 7] = [
     ("exclusion", exclusion::check),
     ("tokens", tokens::check),
     ("ownerDied", owner_died::check),
     ("tries", tries::check),
     ("waiting", waiting::check),
+    ("notices", notices::check),
     ("value", value::check),
 ];
 
@@ -83,6 +85,7 @@ fn summary(history: &History, violations: &[String]) -> String {
             What::Acquire => format!("{:?} {:?}", op.mode, op.way),
             What::Upgrade => format!("Upgrade {:?}", op.way),
             What::Downgrade => format!("Downgrade to {:?}", op.mode),
+            What::Notice => format!("Notice {:?}", op.mode),
             What::SetValue | What::Look => format!("{:?}", op.what),
         };
         let outcome = op.outcome.map_or("open".into(), |outcome| format!("{outcome:?}"));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
-use super::{Rule, exclusion, owner_died, recovery, tokens, tries, value, waiting};
+use super::{Rule, exclusion, notices, owner_died, recovery, tokens, tries, value, waiting};
 
 use Mode::{Read, Upgradable, Write};
 
@@ -520,6 +520,71 @@ fn no_request_waits_for_ever() {
     };
     is_fine(waiting::check, tell(14_000));
     is_a_violation(waiting::check, tell(16_000));
+}
+
+// ---- notices
+
+#[test]
+fn a_notice_is_not_missed_for_long() {
+    let tell = |held, wanted, asked: u64, noticed: u64| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), held, 1, None);
+            let notice = story.invoke(1, 100, What::Notice, held, Way::Wait, Some(hold));
+            let request = story.ask(2, asked, wanted);
+            let outcome = if noticed < 2000 { Outcome::Granted } else { Outcome::TimedOut };
+            story.returned(1, noticed, notice, outcome, 0, None);
+            story.release(1, (noticed + 1, noticed + 2), hold);
+            story.returned(2, noticed + 3, request, Outcome::Granted, 2, None);
+            story.release(2, (noticed + 4, noticed + 5), request);
+        }
+    };
+    for (held, wanted) in [(Read, Write), (Upgradable, Upgradable), (Upgradable, Write), (Write, Read), (Write, Write)]
+    {
+        is_fine(notices::check, tell(held, wanted, 1000, 1400));
+        is_a_violation(notices::check, tell(held, wanted, 1000, 1600));
+        is_a_violation(notices::check, tell(held, wanted, 1000, 2000));
+        // It waited before the notice was asked for.
+        is_fine(notices::check, tell(held, wanted, 10, 500));
+        is_a_violation(notices::check, tell(held, wanted, 10, 700));
+    }
+    for (held, wanted) in [(Read, Read), (Read, Upgradable), (Upgradable, Read)] {
+        is_fine(notices::check, tell(held, wanted, 1000, 2000));
+    }
+}
+
+#[test]
+fn a_notice_is_not_expected_while_a_process_is_stopped_or_after_a_request_has_ended() {
+    let tell = |until, stop: Option<(u64, u64)>| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), Write, 1, None);
+            let notice = story.invoke(1, 100, What::Notice, Write, Way::Wait, Some(hold));
+            let request = story.ask(2, 200, Read);
+            story.returned(2, until, request, Outcome::TimedOut, 0, None);
+            story.returned(1, 2000, notice, Outcome::TimedOut, 0, None);
+            if let Some((from, to)) = stop {
+                story.stop(3, from, to);
+            }
+        }
+    };
+    is_fine(notices::check, tell(600, None));
+    is_a_violation(notices::check, tell(1000, None));
+    is_fine(notices::check, tell(1000, Some((300, 700))));
+    is_a_violation(notices::check, tell(1000, Some((1100, 1500))));
+}
+
+#[test]
+fn a_holder_that_is_killed_has_missed_what_it_should_have_noticed() {
+    let tell = |killed| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), Write, 1, None);
+            story.invoke(1, 100, What::Notice, Write, Way::Wait, Some(hold));
+            story.ask(2, 200, Read);
+            story.kill(1, killed, killed + 1);
+            story.kill(2, 5000, 5001);
+        }
+    };
+    is_fine(notices::check, tell(600));
+    is_a_violation(notices::check, tell(800));
 }
 
 // ---- value

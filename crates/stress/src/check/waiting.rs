@@ -166,18 +166,18 @@ pub fn longest(history: &History) -> u64 {
     waits(history).filter(|op| op.is_granted()).map(|op| op.returned - op.invoked).max().unwrap_or(0)
 }
 
-fn conflicts(one: Mode, other: Mode) -> bool {
+pub fn conflicts(one: Mode, other: Mode) -> bool {
     one.max(other) == Mode::Write || one.min(other) == Mode::Upgradable
 }
 
-fn waits(history: &History) -> impl Iterator<Item = &Op> {
+pub fn waits(history: &History) -> impl Iterator<Item = &Op> {
     history.ops.iter().filter(|op| {
         matches!(op.what, What::Acquire | What::Upgrade) && op.way != Way::Try && op.outcome != Some(Outcome::Deadlock)
     })
 }
 
 /// When a wait was over, at the latest because its actor began to die.
-fn end(history: &History, op: &Op) -> u64 {
+pub fn end(history: &History, op: &Op) -> u64 {
     if op.returned != NEVER {
         return op.returned;
     }
@@ -187,7 +187,7 @@ fn end(history: &History, op: &Op) -> u64 {
 
 /// What else the actors did: by actor, the spans of its requests and holds by their beginning, each with the latest end of
 /// those before it.
-struct Alone(Vec<Vec<Busy>>);
+pub struct Alone(Vec<Vec<Busy>>);
 
 struct Busy {
     hold: u32,
@@ -197,7 +197,7 @@ struct Busy {
 }
 
 impl Alone {
-    fn new(history: &History) -> Self {
+    pub fn new(history: &History) -> Self {
         let mut actors: Vec<Vec<Busy>> = history.actors.iter().map(|_| Vec::new()).collect();
         for op in history.ops.iter().filter(|op| op.what == What::Acquire) {
             let span = Busy { hold: op.hold, from: op.invoked, to: end(history, op), others_to: 0 };
@@ -220,7 +220,7 @@ impl Alone {
     }
 
     /// Whether the actor did nothing else while `op`, an acquisition, lasted, until `to`.
-    fn is(&self, op: &Op, to: u64) -> bool {
+    pub fn is(&self, op: &Op, to: u64) -> bool {
         let spans = &self.0[op.actor];
         let own = spans.partition_point(|span| span.from < op.invoked);
         let before_is_over = spans.get(own).is_some_and(|span| span.hold == op.hold && span.others_to <= op.invoked);

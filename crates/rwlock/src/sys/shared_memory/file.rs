@@ -30,15 +30,21 @@ fn options() -> OpenOptions {
 }
 
 pub(crate) fn open(path: &Path) -> Result<MmapRaw, Unusable> {
+    let (file, _) = open_file(path)?;
+    map(&file).map_err(|error| Unusable::Refused("mmap", error))
+}
+
+/// Opens the memory at `path`. Also its length, which is not 0.
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), Unusable> {
     let opened = files::with_retries(|| options().open(path).map_err(files::gone));
     let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
         _ => Unusable::Refused("open", error),
     })?;
-    if file.metadata().map_err(|error| Unusable::Refused("fstat", error))?.len() == 0 {
-        return Err(Unusable::Empty);
+    match file.metadata().map_err(|error| Unusable::Refused("fstat", error))?.len() {
+        0 => Err(Unusable::Empty),
+        length => Ok((file, length)),
     }
-    map(&file).map_err(|error| Unusable::Refused("mmap", error))
 }
 
 pub(crate) fn create(path: &Path, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {

@@ -28,9 +28,15 @@ pub(crate) fn id_prefix() -> String {
     "/prwlock-".into()
 }
 
-/// Maps the memory `id`, if only this user can access it: any user can create memory with an ID
-/// that is free.
+/// Maps the memory `id`.
 pub(crate) fn open(id: &str) -> Result<MmapRaw, Unusable> {
+    let (memory, _) = open_object(id)?;
+    MmapRaw::map_raw(&memory).map_err(|error| Unusable::Refused("mmap", error))
+}
+
+/// Opens the memory `id`, if only this user can access it: any user can create memory with an ID
+/// that is free. Also its length, which is not 0.
+pub(crate) fn open_object(id: &str) -> Result<(File, u64), Unusable> {
     let memory = open_existing(id).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Gone,
         // This user could open its own memory.
@@ -48,7 +54,7 @@ pub(crate) fn open(id: &str) -> Result<MmapRaw, Unusable> {
     if found.len() == 0 {
         return Err(Unusable::Empty);
     }
-    MmapRaw::map_raw(&memory).map_err(|error| Unusable::Refused("mmap", error))
+    Ok((memory, found.len()))
 }
 
 pub(crate) fn create(id: &str, bytes: usize) -> Result<MmapRaw, (&'static str, io::Error)> {
