@@ -90,6 +90,12 @@ export declare function list(): Array<Snapshot>
 /** The lock with that name or path; nothing if there is none. It is not attached. */
 export declare function look(name?: string | undefined | null, path?: string | undefined | null): Snapshot | null
 
+/**
+ * Called after a hold has begun, if a notice of a steal was asked for before: the request may have
+ * come in between.
+ */
+export declare function lookForSteal(attachment: number): void
+
 /** The greatest capacity of a lock. */
 export declare const MAX_CAPACITY: number
 
@@ -98,6 +104,9 @@ export declare const MAX_LABEL_BYTES: number
 
 /** The longest name, in bytes of UTF-8. */
 export declare const MAX_NAME_BYTES: number
+
+/** The greatest limit on the read holds of a lock. */
+export declare const MAX_READERS: number
 
 /** The greatest length of a lock's value, in bytes. */
 export declare const MAX_VALUE_BYTES: number
@@ -121,6 +130,8 @@ export interface Opening {
   name?: string
   path?: string
   capacity?: number
+  /** For a lock that is created: the most read holds of all processes. */
+  maxReaders?: number
   label: string
   thread: number
   /** For a lock that is created. `false`: its last close removes it even if a writer died. */
@@ -180,6 +191,12 @@ export declare function remove(name?: string | undefined | null, path?: string |
  * is not let in. `label`: shown while the request waits.
  */
 export declare function request(copy: number, key: number, attachment: number, modeCode: number, timeout: number, fairness: number, inTurn: boolean, label?: string | undefined | null): number
+
+/**
+ * Requests the write hold before all other requests, and asks the holders that allow it to give up.
+ * Otherwise like `request`.
+ */
+export declare function requestSteal(copy: number, key: number, attachment: number, timeout: number, label?: string | undefined | null): number
 
 /**
  * Requests that the upgradable hold becomes the write hold. Like `request`; 0 if there is no
@@ -242,6 +259,7 @@ export interface Snapshot {
   name?: string
   path?: string
   capacity: number
+  maxReaders?: number
   token: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>
@@ -287,11 +305,20 @@ export interface Waiter {
   more: number
 }
 
+/** Makes the upgradable hold the write hold, blocking this thread. Otherwise like `wait`. */
+export declare function waitUpgrade(attachment: number, timeout: number): number
+
 /**
  * Asks for a notice, once: as soon as a request waits that a hold with that mode keeps out,
  * `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
  */
 export declare function wantNotice(copy: number, key: number, attachment: number, modeCode: number): void
+
+/**
+ * Asks for a notice, once: as soon as a request wants to steal what the attachment holds. Otherwise
+ * like `wantNotice`, but delivered by the event loop alone.
+ */
+export declare function wantStealNotice(copy: number, key: number, attachment: number): void
 
 /** The threads of this process that sleep on behalf of pending requests. */
 export declare function watcherThreads(): number

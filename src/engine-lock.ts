@@ -4,12 +4,14 @@ import './debug.js'
 import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
 import { ensure } from './ensure.js'
-import { invalidThis } from './errors.js'
+import { invalidThis, LockError } from './errors.js'
 import type { Hold } from './guard.js'
 import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { NestingEngine } from './reentrant/nesting-engine.js'
+import { stealSymbol } from './steal.js'
 import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 
@@ -20,6 +22,11 @@ const tick = Promise.resolve()
 const { then } = Promise.prototype
 
 let isLock: (value: unknown) => boolean
+
+/** See `#scopes`. */
+let scopesOf: <Grant>(lock: EngineLock<AsyncGuard, Grant>) => LockEngine<Grant>
+
+export { scopesOf }
 
 /** Fails if `method` was called without its lock. */
 export function checkLock(lock: unknown, method: string): void {
@@ -34,14 +41,25 @@ export function explained(error: unknown, lock: unknown, method: string): unknow
 /** A lock over an engine. Its members are documented in {@link AsyncRWLock}. */
 export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> implements AsyncRWLock<G> {
   readonly #engine: LockEngine<Grant>
+  /** The engine of the calls with a function: another one if the lock is re-entrant. */
+  readonly #scopes: LockEngine<Grant>
 
   static {
     isLock = (value) => typeof value === 'object' && value !== null && #engine in value
+    scopesOf = (lock) => lock.#scopes
   }
 
-  /** `open` opens the lock for the object that it is given, and must not keep that alive. */
-  constructor(open: (lock: object) => LockEngine<Grant>) {
-    this.#engine = open(this)
+  /**
+   * `open` opens the lock for the object that it is given, and must not keep that alive. It checks
+   * the options.
+   */
+  constructor(
+    open: (lock: object) => LockEngine<Grant>,
+    options?: { reentrant?: boolean | undefined } | undefined,
+  ) {
+    const engine = open(this)
+    this.#engine = engine
+    this.#scopes = options?.reentrant ? (new NestingEngine(engine as LockEngine) as never) : engine
   }
 
   // ---- with a function
@@ -86,7 +104,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(READ, checked)
-      return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, READ, checked) ??
+        (await this.#request(this.#engine, READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -96,7 +115,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(WRITE, checked)
-      return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, WRITE, checked) ??
+        (await this.#request(this.#engine, WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -106,8 +126,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(UPGRADABLE, checked)
-      return (this.#now(UPGRADABLE, checked) ??
-        (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, UPGRADABLE, checked) ??
+        (await this.#request(this.#engine, UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -140,7 +160,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return closeTraced(this.#engine)
+    return closeTraced(this.#engine, this.#scopes)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,6 +171,23 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   [identitySymbol](): string {
     this.#engine.assertOpen()
     return this.#engine.identity
+  }
+
+  /** @internal See `steal.ts`. */
+  async [stealSymbol](options?: AcquireOptions): Promise<G> {
+    const checked = checkOptions(options)
+    const engine = this.#engine
+    engine.assertOpen()
+    if (!engine.capabilities.steal) {
+      throw new LockError(
+        'ERR_LOCK_UNSUPPORTED',
+        `${engine.text} cannot be stolen: its engine does not support it`,
+      )
+    }
+    const now = this.#now(engine, WRITE, checked)
+    if (now !== null) return now as unknown as G
+    return (await new PendingRequest(engine, this, WRITE, checked, null, null, undefined, true)
+      .promise) as unknown as G
   }
 
   // ---- inside
@@ -164,30 +201,35 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
-  #now(mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
-    const engine = this.#engine
+  #now(engine: LockEngine<Grant>, mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
     if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (!engine.capabilities.sync) return null
     return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
   }
 
   #request(
+    engine: LockEngine<Grant>,
     mode: Mode,
     options: AcquireOptions | undefined,
     trace: Acquisition | undefined = undefined,
   ): PendingRequest<Grant> {
-    const engine = this.#engine
     engine.assertOpen()
     return new PendingRequest(engine, this, mode, options, null, null, trace)
   }
 
   #traced(mode: Mode, options: AcquireOptions | undefined): Promise<G> {
-    const trace = new Acquisition(this, this.#engine, mode, options)
-    return traceAcquire(trace, () => this.#acquire(mode, options, trace)) as unknown as Promise<G>
+    const engine = this.#engine
+    const trace = new Acquisition(this, engine, mode, options)
+    return traceAcquire(trace, () => this.#acquire(engine, mode, options, trace)) as unknown as Promise<G>
   }
 
-  async #acquire(mode: Mode, options: AcquireOptions | undefined, trace: Acquisition): Promise<Hold<Grant>> {
-    return this.#now(mode, options) ?? this.#request(mode, options, trace).promise
+  async #acquire(
+    engine: LockEngine<Grant>,
+    mode: Mode,
+    options: AcquireOptions | undefined,
+    trace: Acquisition,
+  ): Promise<Hold<Grant>> {
+    return this.#now(engine, mode, options) ?? this.#request(engine, mode, options, trace).promise
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */
@@ -202,16 +244,16 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
     if (isTraced()) {
-      const trace = new Acquisition(this, this.#engine, mode, checked)
-      const acquire = () => this.#acquire(mode, checked, trace)
+      const trace = new Acquisition(this, this.#scopes, mode, checked)
+      const acquire = () => this.#acquire(this.#scopes, mode, checked, trace)
       return traceScoped(trace, acquire, (hold) => runHeld(run.fn, hold))
     }
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
-    run.hold = this.#now(mode, checked)
+    run.hold = this.#now(this.#scopes, mode, checked)
     if (run.hold !== null) return promise
-    const request = this.#request(mode, checked)
+    const request = this.#request(this.#scopes, mode, checked)
     try {
       return runOnceGranted(run.fn, request.promise)
     } catch (error) {
@@ -265,11 +307,11 @@ function runHeld<T, Grant>(
   fn: (guard: Hold<Grant>) => T | PromiseLike<T>,
   hold: Hold<Grant>,
 ): T | Promise<T> {
-  // Closed after the grant: then the hold has ended, and `fn` must not run.
-  hold.assertLockOpen()
+  // Closed, or lost, after the grant: then the hold has ended, and `fn` must not run.
+  hold.assertHeld()
   let result: T
   try {
-    const returned = fn(hold)
+    const returned = hold.run(fn)
     if (isPromiseLike(returned)) return releasedAfter(hold, returned)
     result = returned
   } catch (error) {
@@ -287,7 +329,7 @@ function releasedAfter<T, Grant>(hold: Hold<Grant>, promise: PromiseLike<T>): Pr
 }
 
 function released<T, Grant>(hold: Hold<Grant>, result: T): T | Promise<T> {
-  const ended = hold.release()
+  const ended = hold.complete()
   return ended === undefined ? result : ended.then(() => result)
 }
 

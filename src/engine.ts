@@ -1,10 +1,11 @@
 // What a lock engine is. The API (engine-lock.ts, guard.ts, pending.ts) stands on it;
 // src/shared-memory is one.
 import type { Hold } from './guard.js'
-import type { HoldEnd, Mode, READ, UPGRADABLE } from './modes.js'
+import type { HoldEnd, Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import type { Notice } from './notice.js'
 import type { PendingRequest } from './pending.js'
-import type { Awaitable, LockLocation, LockSnapshot } from './types.js'
+import type { Acquisition } from './tracing.js'
+import type { AcquireOptions, Awaitable, LockLocation, LockSnapshot } from './types.js'
 import type { WaitGraph } from './wait-graph.js'
 
 /** What an engine can do. */
@@ -28,6 +29,11 @@ export interface EngineCapabilities {
    * `whenContended()` resolves only when the hold has ended.
    */
   readonly contention: boolean
+  /**
+   * It can steal: see {@link PendingRequest.steal}. Not part of the API of a lock; `steal.ts` is for
+   * the interfaces that need it.
+   */
+  readonly steal: boolean
 }
 
 /**
@@ -59,7 +65,10 @@ export interface LockEngine<Grant = unknown> {
   /**
    * Asks for the lock in `request.mode`, or for the upgrade of `request.upgrade`. If there is
    * `request.again`, a hold in that mode, it ends, and the place of the request in the queue is
-   * that of the moment before: the engine sets `ended` when it begins with that. The engine later
+   * that of the moment before: the engine sets `ended` when it begins with that. If it is a
+   * `request.steal`, it is granted before all other requests but earlier steals, which keep their
+   * order, and for it the engine ends the holds of locks that allow steals: it calls `hold.lose()`
+   * from the event loop of the holder, and then releases the hold as failed. The engine later
    * calls one of `request.grant()`, `timeOut()` and `fail()`, perhaps before this returns; and
    * before that `request.waits()`, once it knows that the lock is not free. If this throws, the
    * request has ended.
@@ -81,7 +90,8 @@ export interface LockEngine<Grant = unknown> {
   tryUpgrade(hold: Hold<Grant>): Awaitable<boolean>
   /**
    * Changes the mode of a hold to a weaker one. If this throws an error with a `code`, the hold has
-   * ended.
+   * ended, except for `ERR_LOCK_BUSY`: the lock limits its readers, and there is no room for one
+   * more, so the hold stays upgradable.
    */
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
   /** Whether somebody waits whom the hold keeps out. A hint. */
@@ -122,4 +132,17 @@ export interface LockEngine<Grant = unknown> {
   readonly waitGraph?: WaitGraph
   /** Ends every request and hold of this lock. */
   close(): void | Promise<void>
+}
+
+/** An engine with the capability `sync` that can also wait by blocking its thread. */
+export interface BlockingEngine<Grant = unknown> extends LockEngine<Grant> {
+  /** @throws `ERR_LOCK_TIMEOUT`; `ERR_LOCK_DEADLOCK` if only this thread could release the lock */
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace?: Acquisition,
+  ): Hold<Grant>
+  /** Makes an upgradable hold the write hold. @throws As `block`. */
+  blockUpgrade(hold: Hold<Grant>, options: AcquireOptions | undefined): void
 }

@@ -6,6 +6,11 @@ export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
   /** The handle is closed, or the guard is released. */
   | 'ERR_LOCK_CLOSED'
+  /**
+   * The hold ended although it was not released: it was stolen (by a Web Lock; a hold of `RWLock`
+   * is not).
+   */
+  | 'ERR_LOCK_LOST'
   /** The request could never be granted. */
   | 'ERR_LOCK_DEADLOCK'
   /** All attachments are in use, after those of dead processes were reclaimed. */
@@ -132,7 +137,7 @@ export function coded(code: string, message: string): Error {
  * For a method that was taken from its object, as in `promise.finally(guard.release)`. Like Node's
  * `ERR_INVALID_THIS`.
  */
-export function invalidThis(object: 'guard' | 'lock', method: string): Error {
+export function invalidThis(object: 'guard' | 'lock' | 'semaphore', method: string): Error {
   return coded(
     'ERR_INVALID_THIS',
     `${method}() was called without its ${object}: pass a function that calls it, () => ${object}.${method}()`,

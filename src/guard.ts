@@ -35,6 +35,8 @@ export class HoldExtras {
   yielding: PendingRequest | null = null
   notices: Set<Notice> | undefined
   loss: AbortController | undefined
+  /** Why the hold was lost, while its lock is open. */
+  lost: LockError | undefined
   /** Called when the hold has ended for good, except with its lock. */
   onEnd: (() => void) | undefined
   /** Somebody traces the hold. */
@@ -111,6 +113,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (extras.loss === undefined) {
       extras.loss = new AbortController()
       if (!this.ended) this.#watchLoss(extras.loss)
+      else if (extras.lost !== undefined) extras.loss.abort(extras.lost)
     }
     return extras.loss.signal
   }
@@ -119,6 +122,19 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     const engine = this.#engine
     if (engine.closed) loss.abort(closed(`${engine.text} was closed while this guard held it`))
     else engine.losses.add(loss)
+  }
+
+  /**
+   * Called by the engine when the hold ends although it was not released. The engine releases it
+   * afterwards: the listeners of `signal` still run inside.
+   */
+  lose(reason: LockError): void {
+    const extras = this.needExtras()
+    this.ended = true
+    extras.lost = reason
+    extras.upgrading?.callOff(reason)
+    this.#forgetEvents()
+    extras.loss?.abort(reason)
   }
 
   /** Called by the engine when it has upgraded this hold. */
@@ -177,9 +193,14 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
   }
 
-  /** @throws `ERR_LOCK_CLOSED` */
-  assertLockOpen(): void {
-    if (this.#engine.closed) this.#engine.assertOpen()
+  /** Calls the function that the lock is held for. */
+  run<T>(fn: (guard: this) => T): T {
+    return fn(this)
+  }
+
+  /** Ends the hold of a function that returned: its caller must learn that the hold was lost. */
+  complete(): void | Promise<void> {
+    return this.#end(CONSISTENT, true)
   }
 
   /** Ends the hold of a function that threw. */
@@ -187,9 +208,10 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     return this.#end(FAILED)
   }
 
-  #end(end: HoldEnd): void | Promise<void> {
+  #end(end: HoldEnd, mustHold = false): void | Promise<void> {
     if (this.released) {
       this.extras?.yielding?.callOff(closed('the hold was released while it yielded'))
+      if (mustHold && this.extras?.lost !== undefined) this.#throwEnded()
       return
     }
     // Set first: the release grants the next request, and what that calls may release this guard
@@ -222,7 +244,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   async upgrade(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'upgrade')
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
-    this.#assertHeld()
+    this.assertHeld()
     const engine = this.#engine
     if (this.held === WRITE) return
     if (this.held === READ) {
@@ -260,7 +282,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
 
   tryUpgrade(): Awaitable<boolean> {
     Hold.#check(this, 'tryUpgrade')
-    this.#assertHeld()
+    this.assertHeld()
     if (this.held === WRITE) return true
     if (this.extras?.upgrading) return false
     if (!isTraced()) return this.#engine.tryUpgrade(this)
@@ -273,7 +295,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     if (to !== 'read' && to !== 'upgradable') {
       throw invalidValue('to', to, "must be 'read' or 'upgradable'")
     }
-    this.#assertHeld()
+    this.assertHeld()
     const target = to === 'read' ? READ : UPGRADABLE
     if (target === this.held) return
     if (this.held === READ) {
@@ -303,7 +325,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   async yield(options?: AcquireOptions): Promise<void> {
     Hold.#check(this, 'yield')
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
-    this.#assertHeld()
+    this.assertHeld()
     const engine = this.#engine
     const extras = this.needExtras()
     if (extras.upgrading !== null) {
@@ -338,7 +360,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   }
 
   get value(): Awaitable<Uint8Array | null> {
-    this.#assertHeld()
+    this.assertHeld()
     this.#assertValues()
     return this.#engine.getValue(this)
   }
@@ -346,7 +368,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
   setValue(value: Uint8Array | string | null): void | Promise<void> {
     Hold.#check(this, 'setValue')
     const bytes = bytesOf(value)
-    this.#assertHeld()
+    this.assertHeld()
     this.#assertValues()
     if (this.held !== WRITE) {
       throw new LockError(
@@ -366,9 +388,16 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     )
   }
 
-  #assertHeld(): void {
-    this.assertLockOpen()
-    if (this.ended) throw closed(`this hold of ${this.#engine.text} was released: acquire the lock again`)
+  /** @throws `ERR_LOCK_CLOSED`, `ERR_LOCK_LOST` */
+  assertHeld(): void {
+    if (this.#engine.closed) this.#engine.assertOpen()
+    if (this.ended) this.#throwEnded()
+  }
+
+  #throwEnded(): never {
+    const lost = this.extras?.lost
+    if (lost !== undefined) throw new LockError(lost.code, lost.message)
+    throw closed(`this hold of ${this.#engine.text} was released: acquire the lock again`)
   }
 
   [Symbol.dispose](): void {

@@ -17,6 +17,8 @@ export { acquireAll, lockAll } from './lock-all.js'
 export type { Locked } from './locked.js'
 export { locked } from './locked.js'
 export { RWLock } from './rwlock.js'
+export type { Permit, SemaphoreOptions, SemaphoreSnapshot } from './semaphore.js'
+export { Semaphore } from './semaphore.js'
 export type {
   AcquireOptions,
   AsyncGuard,

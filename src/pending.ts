@@ -22,6 +22,11 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   readonly upgrade: Hold<Grant> | null
   /** The hold that yields, and that gets the grant; `null`: it does not exist yet. */
   readonly again: Hold<Grant> | null
+  /**
+   * It takes the write hold from those who have it: it is granted before all other requests, and
+   * the holders that allow steals give up. Without them it waits for the holders, as any other.
+   */
+  readonly steal: boolean
   /** In milliseconds. */
   readonly timeout: number
   readonly label: string | undefined
@@ -48,6 +53,7 @@ export class PendingRequest<Grant = unknown> implements Abortable {
     upgrade: Hold<Grant> | null,
     again: Hold<Grant> | null = null,
     trace: Acquisition | undefined = undefined,
+    steal = false,
   ) {
     this.engine = engine
     this.lock = lock
@@ -55,6 +61,7 @@ export class PendingRequest<Grant = unknown> implements Abortable {
     this.upgrade = upgrade
     this.again = again
     this.trace = trace
+    this.steal = steal
     this.timeout = options?.timeout ?? Number.POSITIVE_INFINITY
     this.label = options?.label
     const signal = options?.signal

@@ -26,6 +26,13 @@ export interface RWLockOptions {
    */
   capacity?: number | undefined
   /**
+   * The most read holds at one time, of all processes together: 1 to 65,535; no limit by default.
+   * Each read hold counts, also a nested one; upgradable and write holds do not count. The process
+   * that creates the lock sets it, and `inspect().maxReaders` shows it: for another one, close the
+   * lock in every process, and remove it if it has a path. See `Semaphore`.
+   */
+  maxReaders?: number | undefined
+  /**
    * How long newcomers may overtake a waiter before the queue closes to them, in milliseconds; 1 by
    * default. 0 is strict first-come, first-served order, over all processes and within one, at the
    * price of a context switch for every contended acquisition. (Nested reads are an exception: see
@@ -52,6 +59,29 @@ export interface RWLockOptions {
    * on a lock with a path: its file stays.
    */
   durable?: boolean | undefined
+  /**
+   * Whether a call of `read()`, `write()`, `upgradable()`, `readSync()` or `writeSync()` inside a
+   * call of the same lock shares the hold of that one, instead of waiting for itself; `false` by
+   * default. "Inside" is everything that the function of the outer call runs and awaits, also in
+   * other modules and with other `RWLock` objects of the same lock, if they are re-entrant:
+   *
+   * - Inside a write hold every call begins at once; inside a read hold `read()` does, even if a
+   *   writer waits.
+   * - `write()` inside an upgradable hold waits until the readers have left, and is upgradable
+   *   again afterwards.
+   * - `write()` or `upgradable()` inside a read hold rejects with `ERR_LOCK_DEADLOCK`, and the read
+   *   hold stays.
+   *
+   * The hold ends with the last of its calls, for which the outermost one waits. Code that runs on
+   * after its call has ended, such as a timer, is outside.
+   *
+   * Calls that begin in one hold at the same time, with `Promise.all` for example, share it: they
+   * do not exclude each other. A guard of `acquireRead()` and the like belongs to no call, and no
+   * call shares its hold.
+   *
+   * Source: the asynchronous context of `AsyncLocalStorage`, in `node:async_hooks`.
+   */
+  reentrant?: boolean | undefined
 }
 
 /** What {@link RWLock.prune} removes. */
@@ -152,6 +182,8 @@ export interface LockSnapshot {
   ownerDied: OwnerDied | null
   /** The number of attachments that can have the lock open at once. */
   capacity: number
+  /** The most read holds at one time; `null` if there is no limit. */
+  maxReaders: number | null
   /**
    * The lock's value, which `guard.setValue()` sets; `null` if there is none. `JSON.stringify` writes
    * it in base64.
@@ -224,7 +256,8 @@ export interface AsyncGuard extends AsyncDisposable {
    * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
    * an upgradable one. No writer gets the lock in between.
    *
-   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_LOCK_BUSY` if an upgradable hold cannot
+   * become a read hold because `maxReaders` is reached: it stays upgradable; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void | Promise<void>
   /**
@@ -290,7 +323,8 @@ export interface AsyncGuard extends AsyncDisposable {
   yield(options?: AcquireOptions): Promise<void>
   /**
    * Aborts when the hold is lost, which means that it ended although it was not released: the lock
-   * was closed. Its reason is a `LockError`. A release does not abort it.
+   * was closed, or the hold was stolen (`ERR_LOCK_LOST`: never from an `RWLock`). Its reason is a
+   * `LockError`. A release does not abort it.
    */
   readonly signal: AbortSignal
 }
@@ -327,7 +361,8 @@ export interface Guard extends AsyncGuard, Disposable {
    * Turns a write or upgradable hold into a read hold (`'read'`, the default), or a write hold into
    * an upgradable one. No writer gets the lock in between.
    *
-   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_INVALID_ARG_VALUE`.
+   * @throws `ERR_LOCK_CLOSED` if the hold has ended; `ERR_LOCK_BUSY` if an upgradable hold cannot
+   * become a read hold because `maxReaders` is reached: it stays upgradable; `ERR_INVALID_ARG_VALUE`.
    */
   downgrade(to?: 'read' | 'upgradable'): void
   /**

@@ -68,6 +68,9 @@ class Bench {
     return lock
   }
 
+  /** Acquires a lock for writing, from those who hold it. @param {any} lock @param {any} [options] */
+  steal = (lock, options = undefined) => this.#engine.steal(lock, options)
+
   /** A process that acquires a lock repeatedly; see `stream`. @param {Test} t @param {any} what */
   stream = (t, what) => stream(t, { engine: this.#engine.module.href, ...what })
 

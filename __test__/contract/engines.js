@@ -5,10 +5,12 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'sync' | 'fairness' | 'processes' | 'threads'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'sync' | 'fairness' | 'processes' | 'threads' | 'steal'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
- *   with 0 for strict order; `contention`: holders learn that somebody waits; `processes`: other processes can open the lock; `threads`: worker
- *   threads can, each as an owner of its own
+ *   with 0 for strict order; `contention`: holders learn that somebody waits; `limit`: the option
+ *   `maxReaders`; `processes`: other processes can open the lock; `threads`: worker threads can,
+ *   each as an owner of its own; `steal`: the module exports `steal(lock, options)`, and `open`
+ *   takes the option `stealable`
  */
 
 /**
@@ -34,10 +36,12 @@ const ENGINES = [
       'ownerDied',
       'value',
       'contention',
+      'limit',
       'sync',
       'fairness',
       'processes',
       'threads',
+      'steal',
     ],
     exitDetection: 100,
   },
@@ -45,7 +49,7 @@ const ENGINES = [
     name: 'in process',
     module: new URL('./engines/in-process.js', import.meta.url),
     refs: { name: () => randomUUID() },
-    capabilities: ['upgradable', 'value', 'contention'],
+    capabilities: ['upgradable', 'value', 'contention', 'limit', 'steal'],
     exitDetection: 0,
   },
 ]
@@ -58,10 +62,11 @@ const other = process.env.PROCESS_RWLOCK_CONTRACT_ENGINE
  */
 export const engines = await Promise.all(
   (other ? [{ ...ENGINES[0], name: 'broken', module: new URL(other) }] : ENGINES).map(async (engine) => {
-    const { open } = await import(engine.module.href)
+    const { open, steal } = await import(engine.module.href)
     return {
       ...engine,
       open: /** @type {(ref: any, options?: any) => import('process-rwlock').AsyncRWLock} */ (open),
+      steal: /** @type {typeof import('../../dist/steal.js').steal<any>} */ (steal),
     }
   }),
 )

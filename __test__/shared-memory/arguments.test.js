@@ -8,7 +8,7 @@ import * as everything from 'process-rwlock'
 import { LockError, RWLock } from 'process-rwlock'
 import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, tempDir, test, testUnless, uniqueName } from '../helpers/index.js'
-import { DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME_BYTES } from '../helpers/limits.js'
+import { DEFAULT_CAPACITY, MAX_CAPACITY, MAX_NAME_BYTES, MAX_READERS } from '../helpers/limits.js'
 
 /** @param {any} value */
 const any = (value) => value
@@ -20,7 +20,7 @@ const show = (value) =>
   typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : Object.prototype.toString.call(value)
 
 test('the package exports the same to import and to require()', (t) => {
-  const names = ['LockError', 'RWLock', 'acquireAll', 'local', 'lockAll', 'locked']
+  const names = ['LockError', 'RWLock', 'Semaphore', 'acquireAll', 'local', 'lockAll', 'locked']
   t.deepEqual(Object.keys(everything).sort(), names)
   const required = createRequire(import.meta.url)('process-rwlock')
   for (const [name, value] of Object.entries(everything)) t.is(required[name], value)
@@ -165,6 +165,10 @@ const OPENING = {
   capacity: {
     type: ['1', null, {}, true, 1n, () => {}],
     value: [0, -1, MAX_CAPACITY + 1, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 32, 2 ** 32 + 1],
+  },
+  maxReaders: {
+    type: ['1', null, {}, true, 1n, () => {}],
+    value: [0, -1, MAX_READERS + 1, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 32, 2 ** 32 + 1],
   },
   nestedReads: { type: [1, null, {}, true, 1n], value: ['', 'Queue', 'let in'] },
   fairness: { type: ['1', null, {}, true, 1n], value: [-1, Number.NaN, -Infinity, -0.001] },

@@ -228,6 +228,57 @@ for (const where of ['named', 'path']) {
   })
 }
 
+// ---- maxReaders
+
+test('maxReaders can be 1 to 65,535, and is not limited by default', (t) => {
+  t.is(openLock(t).inspect().maxReaders, null)
+  for (const maxReaders of [1, 2, 65_535]) {
+    const lock = openLock(t, uniqueName(t), { maxReaders })
+    t.is(lock.inspect().maxReaders, maxReaders)
+    const guards = Array.from({ length: maxReaders }, () => lock.tryRead())
+    t.false(guards.includes(null))
+    t.is(lock.tryRead(), null)
+    for (const guard of guards) guard?.release()
+    t.truthy(lock.tryWrite())
+  }
+})
+
+for (const where of ['named', 'path']) {
+  test(`maxReaders of a ${where} lock is that of the creator, in every process`, async (t) => {
+    const ref = where === 'named' ? uniqueName(t) : { path: join(tempDir(t), 'x.lock') }
+    openLock(t, ref, { maxReaders: 3 })
+    const child = await pooledChild(t)
+    for (const maxReaders of [undefined, 3, 2, 65_535]) {
+      await child.ask('open', { ref, options: { maxReaders } })
+      t.is((await child.ask('inspect')).maxReaders, 3, `asked for ${maxReaders}`)
+    }
+  })
+}
+
+test('a named lock that dead processes left does not keep its maxReaders', async (t) => {
+  const name = uniqueName(t)
+  const child = await spawnChild(t)
+  await child.ask('open', { ref: name, options: { maxReaders: 3 } })
+  await child.ask('acquireRead')
+  child.kill()
+  await child.exited
+  t.is(openLock(t, name, { maxReaders: 4 }).inspect().maxReaders, 4)
+})
+
+for (const nestedReads of /** @type {const} */ (['admit', 'queue'])) {
+  test(`a thread that has every read hold does not block for another one (nestedReads: ${nestedReads})`, (t) => {
+    const lock = openLock(t, uniqueName(t), { maxReaders: 2, nestedReads })
+    const guards = [lock.acquireReadSync(), lock.acquireReadSync()]
+    const error = t.throws(() => lock.acquireReadSync(), { code: 'ERR_LOCK_DEADLOCK' })
+    t.regex(`${error?.message}`, /all 2 read holds/)
+    for (const guard of guards) guard.release()
+    t.is(
+      lock.readSync(() => lock.readSync(() => 'nested')),
+      'nested',
+    )
+  })
+}
+
 test('opening a full lock in another process gives ERR_LOCK_FULL until an attachment closes', async (t) => {
   const name = uniqueName(t)
   openLock(t, name, { capacity: 2 })

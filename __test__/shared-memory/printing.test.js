@@ -84,6 +84,7 @@ test('a snapshot can be written as JSON, with its tokens as strings', async (t) 
       token: `${token}`,
       ownerDied: died,
       capacity: DEFAULT_CAPACITY,
+      maxReaders: null,
       value: null,
       valueToken: null,
     })

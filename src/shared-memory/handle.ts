@@ -1,4 +1,4 @@
-import type { EngineCapabilities, LockEngine } from '../engine.js'
+import type { BlockingEngine, EngineCapabilities } from '../engine.js'
 import { LockError, type LockErrorCode } from '../errors.js'
 import { Hold } from '../guard.js'
 import { writable } from '../inspect.js'
@@ -25,6 +25,7 @@ const CAPABILITIES: EngineCapabilities = {
   ownerDied: true,
   value: true,
   contention: true,
+  steal: true,
 }
 
 /** Every open handle of this copy of the library, by its number. */
@@ -37,7 +38,7 @@ export const handles = new Map<number, Handle>()
  * A grant is one number: 1 + the token less `tokenBase`, negative if an earlier writer died; 0 is
  * no grant.
  */
-export class Handle implements LockEngine<number> {
+export class Handle implements BlockingEngine<number> {
   readonly capabilities = CAPABILITIES
   closed = false
   /** The holds of this handle, out of those of its attachment. */
@@ -124,6 +125,20 @@ export class Handle implements LockEngine<number> {
     }
   }
 
+  /** Makes an upgradable hold the write hold, blocking this thread. */
+  blockUpgrade(hold: Hold<number>, options: AcquireOptions | undefined): void {
+    if (this.tryUpgrade(hold)) return
+    const { timeout = Number.POSITIVE_INFINITY } = options ?? {}
+    if (timeout === 0) throw this.timeoutError(WRITE, true, 0)
+    const grant = translated(() => binding.waitUpgrade(this.attachment, timeout))
+    if (Number.isNaN(grant)) throw this.timeoutError(WRITE, true, timeout)
+    // As in tryUpgrade.
+    hold.held = WRITE
+    hold.grant = grant
+    this.exclusive = WRITE
+    this.#becomeWriter(hold, grant)
+  }
+
   request(request: PendingRequest<number>): void {
     const { mode, timeout, upgrade, again, label } = request
     if (timeout === 0 && again === null) {
@@ -140,9 +155,20 @@ export class Handle implements LockEngine<number> {
       request.id =
         again !== null
           ? this.#yield(again, key, timeout, label)
-          : upgrade === null
-            ? binding.request(copy.number, key, attachment, mode, timeout, this.fairness, this.inTurn, label)
-            : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
+          : request.steal
+            ? binding.requestSteal(copy.number, key, attachment, timeout, label)
+            : upgrade === null
+              ? binding.request(
+                  copy.number,
+                  key,
+                  attachment,
+                  mode,
+                  timeout,
+                  this.fairness,
+                  this.inTurn,
+                  label,
+                )
+              : binding.requestUpgrade(copy.number, key, attachment, timeout, label)
     } catch (error) {
       requests.delete(key)
       this.requests.delete(request)
@@ -255,9 +281,10 @@ export class Handle implements LockEngine<number> {
     try {
       binding.downgrade(this.attachment, to)
     } catch (error) {
-      if ((error as LockError).code === undefined) {
-        this.exclusive = exclusive // no stack was left for the call: nothing has changed
-        throw error
+      const { code } = error as LockError
+      if (code === undefined || code === 'ERR_LOCK_BUSY') {
+        this.exclusive = exclusive // nothing has changed: no stack was left, or the limit is reached
+        throw code === undefined ? error : translate(error)
       }
       hold.ended = true
       hold.extras?.shown?.drop()
@@ -273,6 +300,13 @@ export class Handle implements LockEngine<number> {
     hold.extras?.shown?.drop()
     if (hold.held === READ) this.#releaseRead()
     else this.#releaseExclusive(end)
+  }
+
+  /** A hold that was made, and that gets no grant: no longer counted. */
+  protected forgetHold(hold: Hold<number>): void {
+    hold.extras?.shown?.drop()
+    if (hold.held === READ) this.reads--
+    else this.exclusive = 0
   }
 
   #releaseRead(): void {

@@ -5,11 +5,14 @@ import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import { binding } from './binding.js'
 import type { Handle } from './handle.js'
+import type { StealableHandle } from './stealable-handle.js'
 
 /** The requests that the addon has not settled, by key. */
 export const requests = new Map<number, PendingRequest<number>>()
 /** The notices that the addon has not delivered, by key. */
 export const notices = new Map<number, Notice<number>>()
+/** The handles that want to know of a steal, by the key of their wish. */
+export const steals = new Map<number, StealableHandle>()
 let lastKey = 0
 
 export function nextKey(): number {
@@ -40,9 +43,17 @@ export const copy = binding.register((key, grant) => {
 
 function settleNotice(key: number): boolean {
   const notice = notices.get(key)
-  if (notice === undefined) return false
+  if (notice === undefined) return giveUp(key)
   notices.delete(key)
   notice.engine.forget(notice)
   notice.settle()
+  return true
+}
+
+function giveUp(key: number): boolean {
+  const handle = steals.get(key)
+  if (handle === undefined) return false
+  steals.delete(key)
+  handle.giveUp()
   return true
 }

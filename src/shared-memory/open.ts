@@ -1,24 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Opened } from '../../index.js'
+import { allowsSteals } from '../steal.js'
 import type { RWLockOptions, RWLockRef } from '../types.js'
 import { binding } from './binding.js'
 import { Handle } from './handle.js'
 import { copy } from './library-copy.js'
 import { checkOpenOptions, checkRef } from './options.js'
 import { reclaim } from './reclaim.js'
+import { StealableHandle } from './stealable-handle.js'
 import { translated } from './translate.js'
 
 /** Opens a lock for the object `lock`, which this does not keep alive. */
 export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOptions | undefined): Handle {
   const location = ref === undefined ? { name: `anonymous-${randomUUID()}` } : checkRef(ref)
   const checked = checkOpenOptions(options)
-  const { capacity, fairness = binding.DEFAULT_FAIRNESS, nestedReads, label, durable = true } = checked
+  const { capacity, maxReaders, nestedReads, label, durable = true } = checked
+  const { fairness = binding.DEFAULT_FAIRNESS } = checked
   const attempt = (last: boolean) =>
     translated(() =>
       binding.open(copy.number, lock, {
         ...location,
         ...(capacity !== undefined && { capacity }),
+        ...(maxReaders !== undefined && { maxReaders }),
         label: label ?? process.title,
         thread: threadId,
         durable,
@@ -33,5 +37,6 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
   }
   if (label !== undefined) binding.setLabel(opened.attachment, label)
   const { handle, attachment, tokenBase } = opened
-  return new Handle(location, handle, attachment, tokenBase, fairness, nestedReads === 'queue')
+  const Kind = allowsSteals(options) ? StealableHandle : Handle
+  return new Kind(location, handle, attachment, tokenBase, fairness, nestedReads === 'queue')
 }

@@ -3,10 +3,11 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
 import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
+import type { SemaphoreOptions } from '../semaphore.js'
 import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
 import { binding } from './binding.js'
 
-const { MAX_CAPACITY, MAX_NAME_BYTES } = binding
+const { MAX_CAPACITY, MAX_NAME_BYTES, MAX_READERS } = binding
 
 export function checkRef(ref: unknown): LockLocation {
   if (typeof ref === 'string') return { name: checkName('The lock name', ref) }
@@ -53,13 +54,9 @@ function checkPath(path: string): string {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, fairness, nestedReads, label, durable } = options ?? {}
-  if (capacity !== undefined) {
-    if (typeof capacity !== 'number') throw invalidType('options.capacity', 'a number', capacity)
-    if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
-      throw invalidValue('options.capacity', capacity, `must be an integer from 1 to ${MAX_CAPACITY}`)
-    }
-  }
+  const { capacity, maxReaders, fairness, nestedReads, label, durable, reentrant } = options ?? {}
+  checkCount('options.capacity', capacity, MAX_CAPACITY)
+  checkCount('options.maxReaders', maxReaders, MAX_READERS)
   checkMs('options.fairness', fairness)
   if (nestedReads !== undefined && nestedReads !== 'admit' && nestedReads !== 'queue') {
     if (typeof nestedReads !== 'string') throw invalidType('options.nestedReads', 'a string', nestedReads)
@@ -67,7 +64,26 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
-  return { capacity, fairness, nestedReads, label, durable }
+  checkBoolean('options.reentrant', reentrant)
+  return { capacity, maxReaders, fairness, nestedReads, label, durable }
+}
+
+/** Checks a number from 1 to `max`. */
+export function checkCount(name: string, value: unknown, max: number): void {
+  if (value === undefined) return
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw invalidValue(name, value, `must be an integer from 1 to ${max}`)
+  }
+}
+
+/** The options of the lock of a semaphore. A permit is for one use, so no use is nested. */
+export function checkSemaphoreOptions(options: SemaphoreOptions): RWLockOptions {
+  const checked = checkOpenOptions(options)
+  const { permits } = options ?? {}
+  if (permits === undefined) throw invalidType('options.permits', 'a number', permits)
+  checkCount('options.permits', permits, MAX_READERS)
+  return { ...checked, nestedReads: checked.nestedReads ?? 'queue', maxReaders: permits }
 }
 
 export function checkPruneOptions(options: PruneOptions | undefined): PruneOptions {

@@ -4,7 +4,7 @@ import type { LockSnapshot } from '../types.js'
 
 /** What the addon says of a lock, as the API returns it. */
 export function snapshotOf(snapshot: Snapshot): LockSnapshot {
-  const { ownerDied = null, value = null, valueToken = null, ...rest } = snapshot
+  const { maxReaders = null, ownerDied = null, value = null, valueToken = null, ...rest } = snapshot
   if (ownerDied !== null) writable(ownerDied)
-  return writable({ ...rest, ownerDied, value, valueToken } as LockSnapshot)
+  return writable({ ...rest, maxReaders, ownerDied, value, valueToken } as LockSnapshot)
 }

@@ -175,7 +175,21 @@ impl Actor {
                 self.doorbell = Some(doorbell);
             }
             "watch" => return self.watch(),
-            "keep-hold" => return self.keep_hold(),
+            "keep-hold" => {
+                let held = [self.attachment().exclusive().unwrap_or(Mode::Read)];
+                let want = |a: &Attachment, wanted| a.want_notices(&held[..usize::from(wanted)]);
+                return self.keep_until(want, |a| a.is_contended(held[0]));
+            }
+            "keep-until-stolen" => return self.keep_until(Attachment::want_steals, Attachment::is_stolen),
+            "ask-steal" => {
+                let id = self.attachment().request_steal(options);
+                self.requested(id, Mode::Write);
+            }
+            "steal" => {
+                let id = self.attachment().request_steal(options);
+                self.requested(id, Mode::Write);
+                return self.watch();
+            }
             "yield" => {
                 let held = self.attachment().exclusive().unwrap_or(Mode::Read);
                 let id = self.attachment().request(held, options);
@@ -393,21 +407,20 @@ impl Actor {
         }
     }
 
-    /// Keeps its hold until a request waits that it keeps out, as the binding for Node does it: with
-    /// nothing that wakes it but a notice.
-    fn keep_hold(&mut self) -> String {
-        let held = self.attachment().exclusive().unwrap_or(Mode::Read);
+    /// Keeps its hold until there is what it wants to be told of, as the binding for Node does it:
+    /// with nothing that wakes it but a notice.
+    fn keep_until(&mut self, want: impl Fn(&Attachment, bool), is_due: impl Fn(&Attachment) -> bool) -> String {
         let rung = Arc::new(AtomicU32::new(0));
         let ring = rung.clone();
         let mut watch = Watcher::new().watch(self.attachment(), move || {
             ring.fetch_add(1, SeqCst);
             stage::wake(&ring);
         });
-        self.attachment().want_notices(&[held]);
+        want(self.attachment(), true);
         loop {
             let seen = rung.load(SeqCst);
             self.attachment().take_notice();
-            if self.attachment().is_contended(held) {
+            if is_due(self.attachment()) {
                 break;
             }
             match &self.doorbell {
@@ -424,7 +437,7 @@ impl Actor {
                 }
             }
         }
-        self.attachment().want_notices(&[]);
+        want(self.attachment(), false);
         "ok".into()
     }
 

@@ -378,7 +378,7 @@ pub const SCENARIOS: &[Scenario] = &[
     path("limited-downgrade-upgradable", "v open limit=1\n b open\n ! upgradable, down-read, release"),
     path(
         "limited-downgrade-refused",
-        "a open limit=1, read\n v open, upgradable\n b open\n ! down-read =timeout, release",
+        "a open limit=1, read\n v open, upgradable\n b open\n ! down-read =busy, release",
     ),
     path(
         "limited-meets-reader",
@@ -614,6 +614,47 @@ pub const SCENARIOS: &[Scenario] = &[
     path(
         "yields-a-read",
         "v open, read\n a open\n b open\n a write, release &\n ! yield, release\n asleep 1\n b read, release &",
+    ),
+    // ---- steals
+    path(
+        "stolen",
+        "v open, write\n a open\n b open\n ! keep-until-stolen, fail\n asleep 1\n a steal, release &\n b steal, release &",
+    ),
+    path(
+        "stolen-with-a-doorbell",
+        "v open, read\n a open\n b open\n ! doorbell, keep-until-stolen, release\n a steal, release &\n b steal, release &",
+    ),
+    path(
+        "stolen-by-the-dead",
+        "v open, write\n d open\n a open\n b open\n dies d notice_gate steal\n ! keep-until-stolen, fail\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "stolen-by-one-that-drains-and-dies",
+        "v open, read\n d open\n a open\n b open\n dies d notice_load steal\n ! keep-until-stolen, release\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "steals-from-a-writer",
+        "a open, write\n a keep-until-stolen, fail &\n b open\n v open\n ! steal, release\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "steals-from-readers",
+        "a open, read\n c open, read\n a keep-until-stolen, release &\n c keep-until-stolen, release &\n b open\n v open\n ! steal, release\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "steals-the-turn-of-a-writer",
+        "a open, read\n a keep-until-stolen, release &\n c open\n b open\n v open\n c write, release &\n ! steal, release\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "loses-its-turn-to-a-steal",
+        "a open, read\n a keep-until-stolen, release &\n b open\n v open\n ! write, release\n asleep 1\n b steal, release &",
+    ),
+    path(
+        "gives-up-a-steal",
+        "a open, write\n b open\n v open\n ! ask-steal, poll =pending, cancel =pending\n done v\n a release",
+    ),
+    path(
+        "gives-up-a-steal-that-drains",
+        "a open, read\n b open\n v open\n ! ask-steal, poll =pending, cancel =pending\n done v\n a release",
     ),
     // ---- exit notices
     path(

@@ -42,6 +42,7 @@
 #define SET         512      /* sets the value */
 #define KEEPS      1024      /* keeps its hold until it is told that it keeps another process out */
 #define YIELDS     2048      /* lets those go first that wait, and requests the lock again before it releases it */
+#define ROBBED     4096      /* allows steals: keeps its hold until a steal wants it, or does something else meanwhile */
 #ifndef MORE
 #define MORE 1               /* how many of the ACTS per acquisition */
 #endif
@@ -59,6 +60,9 @@
 #endif
 #ifndef PRUNES
 #define PRUNES 0         /* writers that, inside, clear the bits of idle readers */
+#endif
+#ifndef STEALS
+#define STEALS 0             /* how many requests for writing may be steals */
 #endif
 #ifndef LIMIT
 #define LIMIT 0              /* read holds at most, of all processes together; 0: no limit */
@@ -81,10 +85,20 @@
 #define SECOND_MODE 0
 #endif
 #ifdef STRICT
-#define IS_STRICT 1
+#define ALL_STRICT 1
 #else
-#define IS_STRICT 0
+#define ALL_STRICT 0
 #endif
+#if STEALS > 0
+#define STEALS_NOW steal
+#else
+#define STEALS_NOW 0
+#endif
+#define IS_STRICT (ALL_STRICT || STEALS_NOW)      /* of a request: a steal always is */
+#if defined(CLOSE) || STEALS > 0
+#define CLOSES
+#endif
+#define NOTICES ((ACTS & (KEEPS | ROBBED)) || STEALS > 0)
 
 /* ---- words --------------------------------------------------------------------------------------------- */
 
@@ -163,7 +177,13 @@
 
 int   gate = 0;
 byte  last_token = 1;
+#if STEALS > 0
+byte  tickets = 8;
+#define STEAL_TICKET(tick) ((tick) - 8)           /* before all that are no steals */
+#define EVICTED_TICKET 7                          /* after the steals, and before the others */
+#else
 byte  tickets = 1;
+#endif
 #if LIMIT
 byte  admission = 0;                              /* the claim of a reader that was admitted last */
 #endif
@@ -174,8 +194,11 @@ short queued[SLOTS];
 bit   wake[SLOTS];
 bit   late[SLOTS];                                /* overdue: its waiter wants the queue closed */
 bit   in_try[SLOTS];                              /* its owner is in a try: if it drains, it does not wait for the readers */
-#if ACTS & KEEPS
-byte  notices[SLOTS];                             /* the modes of the requests that its owner wants to be told of, a bit each */
+#if NOTICES
+byte  notices[SLOTS];                             /* the modes of the requests that its owner wants to be told of, a bit each; 1: steals */
+#endif
+#if STEALS > 0
+bit   steals[SLOTS];                              /* its first request, or its drain, is a steal */
 #endif
 byte  lock[SLOTS];                                /* the kernel's byte lock: the process that holds the slot, or 0 */
 #if ACTS & SET
@@ -222,6 +245,13 @@ byte poisoner = 0, poisoner_life = 0;             /* its slot and generation */
 byte observed_token = 1;
 bit  closes[SLOTS];                               /* its waiter has closed the queue since it published its request */
 byte checks = CHECKS, prunes = PRUNES, deaths = 0, stops = 0, closings = 0;
+#if STEALS > 0
+byte steals_left = STEALS;
+byte stealing = 0;                                /* the processes that want to steal, a bit each */
+byte made_steals = 0;                             /* of those: it sleeps, so the others know */
+byte known_steals[PIDS];                          /* of each process: those that were made before it looked at the queue */
+bit  robbable[PIDS];                              /* a process wanted to steal at some moment since this one began to look */
+#endif
 #if ACTS & KEEPS
 bit  keeping[PIDS];                               /* sleeps inside its hold, until it is told */
 #endif
@@ -251,12 +281,29 @@ bit  stopped[PIDS];
 #define MAY_STOP(p) false
 #endif
 
+#define PID_BIT(p) (1 << (p))
+#if STEALS > 0
+#define STEALS_AWAKE(p) (_pid != p && (stealing & PID_BIT(p)) && !MAY_STOP(p))
+#define OTHERS_STEAL (STEALS_AWAKE(1) || STEALS_AWAKE(2) || STEALS_AWAKE(3) || STEALS_AWAKE(4))
+inline steal_made() { if :: steal && want -> made_steals = made_steals | PID_BIT(_pid) :: else fi }
+inline steal_leaves(p) { made_steals = made_steals & ~PID_BIT(p) } /* granted, skipped, withdrawn or dead */
+inline steal_ends(p) { stealing = stealing & ~PID_BIT(p); steal_leaves(p) }
+inline sees_steals() { known_steals[_pid] = made_steals & ~PID_BIT(_pid) }
+/* No other request goes before a steal that was made before it was looked whose turn it is. */
+inline after_steals() { assert(steal || !(known_steals[_pid] & made_steals)); if :: steal -> steal_leaves(_pid) :: else fi }
+#else
+inline steal_made() { skip }
+inline steal_leaves(p) { skip }
+inline steal_ends(p) { skip }
+inline sees_steals() { skip }
+inline after_steals() { skip }
+#endif
+
 /* The order of requests. Of each process: the others whose request was made before its own began, and still waits. A bit for
    each process; *_r: requests for reading, *_x: the others; then_*: of its second request. */
 #ifdef STRICT
 byte waits_r = 0, waits_x = 0;                    /* made: its process sleeps */
 byte before_r[PIDS], before_x[PIDS], then_r[PIDS], then_x[PIDS];
-#define PID_BIT(p) (1 << (p))
 #define WITHOUT(array, p, mine) array[p] = array[p] & ~PID_BIT(mine)
 inline left_r(p) {                                /* granted, skipped or withdrawn */
   waits_r = waits_r & ~PID_BIT(p);
@@ -289,7 +336,7 @@ inline reads_in_order() {
   left_r(_pid)
 }
 inline claims_in_order() {
-  assert(before_x[_pid] == 0 && before_r[_pid] == 0);
+  assert(before_x[_pid] == 0 && before_r[_pid] == 0 || STEALS_NOW);
   left_x(_pid)
 }
 inline leaves(p) { left_r(p); left_x(p) }
@@ -310,7 +357,7 @@ inline left_x(p) { skip }
 inline enter(what) {                              /* called by the step that grants */
   holds[_pid] = what;
   anything_happened();
-  if :: what == READER -> reads_in_order() :: else fi;
+  if :: what == READER -> reads_in_order(); after_steals() :: else fi;
   assert(!OTHERS(WRITER));
   assert(what == READER || !OTHERS(UPGRADER));
   assert(what != WRITER || !OTHERS(READER));
@@ -482,7 +529,7 @@ inline wake_next(me) {
           if :: gate == a -> gate = WITHOUT_QUEUE(a); a = 0; first = 0; first_exclusive = 0; break :: else fi
         }
      :: else ->
-#ifdef CLOSE
+#ifdef CLOSES
         if
         :: atomic {
              (a & CLOSED) && !any_late ->                                            /* crash point: reopen_queue */
@@ -507,11 +554,17 @@ inline wake_next(me) {
   od
 }
 
-#if ACTS & KEEPS
+#if NOTICES
+#if STEALS > 0
+#define STEAL_NEWS steals[s]
+#else
+#define STEAL_NEWS 0
+#endif
+#define NEWS(mode) (1 << (mode) | STEAL_NEWS)
 /* Holder v is told of a request with `mode` if it asked for that. In a check the mark alone is not enough: the process that
    made it may have died before its call. */
 inline tell(mode, in_check) {
-  ok = (notices[v] >> (mode)) & 1;                                                   /* crash point: notice_load */
+  ok = (notices[v] & NEWS(mode)) != 0;                                               /* crash point: notice_load */
   if
   :: ok && !(in_check) -> ok = 0; wake_up(v)                                         /* crash point: notice */
   :: ok && (in_check) ->
@@ -554,6 +607,13 @@ inline notify_holders() {
   fi
 }
 
+#define FORGET_NOTICE notified = 0
+#else
+#define FORGET_NOTICE skip
+inline notify_holders() { skip }
+#endif
+
+#if ACTS & KEEPS
 /* The requests that a holder keeps out. */
 #define KEPT_OUT (held == W -> 14 : (held == U -> 12 : (LIMIT -> 10 : 8)))
 #if LIMIT
@@ -623,15 +683,11 @@ inline keep() {
   od;
   notices[s] = 0
 }
-#define FORGET_NOTICE notified = 0
+#endif
 #ifdef KEEPER
 #define MAY_KEEP (_pid == 1)
 #else
 #define MAY_KEEP true
-#endif
-#else
-#define FORGET_NOTICE skip
-inline notify_holders() { skip }
 #endif
 
 /* ---- recovery.rs ----------------------------------------------------------------------------------------- */
@@ -739,7 +795,7 @@ inline check_for(mode, tick) {
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
      atomic {
        cas(queued[v], w, WITH_SKIP(w));                                              /* crash point: skip_queued */
-       if :: ok -> leaves(v + 1) :: else fi
+       if :: ok -> leaves(v + 1); steal_leaves(lock[v]) :: else fi
      };
      if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
@@ -782,7 +838,7 @@ inline check() {
      :: v == NONE -> found = 1
      :: else ->
         repair(); repaired = 0;
-#if ACTS & KEEPS
+#if NOTICES
         tell_holders(W, true)
 #endif
      fi;
@@ -793,7 +849,7 @@ inline check() {
      if
      :: !found ->
         check_for(want, ticket);
-#if ACTS & KEEPS
+#if NOTICES
         tell_holders(published, true)
 #endif
      :: else
@@ -996,7 +1052,7 @@ inline claim_gate(mode, open) {
   do
   :: atomic { g = gate; ok = (open); if :: ok :: else -> break fi };                 /* crash point: claim_load */
      atomic {                                                                        /* crash point: claim_gate */
-       if :: gate == g -> gate = ACQUIRED(g, mode); claims_in_order(); break :: else -> ok = 0 fi
+       if :: gate == g -> gate = ACQUIRED(g, mode); claims_in_order(); after_steals(); break :: else -> ok = 0 fi
      }
   od
 }
@@ -1016,7 +1072,7 @@ inline write_now() {
      if
      :: l -> l = 0; write_with_others_registered(); break
      :: else ->
-        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE; claims_in_order() :: else -> ok = 0 fi }; /* crash point: claim_gate */
+        atomic { if :: gate == g -> gate = ACQUIRED(g, WRITING); ALONE; claims_in_order(); after_steals() :: else -> ok = 0 fi }; /* crash point: claim_gate */
         if
         :: ok ->
            find_other_reader(s);
@@ -1226,6 +1282,156 @@ proctype Look() {
 }
 #endif
 
+/* ---- attachment/steal.rs --------------------------------------------------------------------------------- */
+
+#if STEALS > 0
+/* found: a process that lives wants to steal. */
+inline is_robbed() {
+  do
+  :: atomic {
+       robbable[_pid] = (stealing & ~PID_BIT(_pid)) != 0;
+       w = 0;
+       d = gate;                                                                     /* crash point: stolen_load */
+       v = (TO_BE_WRITER(d) && OWNER(d) != s -> OWNER(d) : NONE)
+     };
+     if
+     :: v != NONE -> atomic { if :: steals[v] :: else -> v = NONE fi }               /* crash point: steal_load */
+     :: else
+     fi;
+     if
+     :: v == NONE && (d & WAITING) ->
+        used_slots();
+        do
+        :: q = queued[j];                                                            /* crash point: scan_queue */
+           if
+           :: j != s && IN_TURN(q) && KIND(q) == W ->
+              atomic { if :: steals[j] -> v = j; w = q :: else fi }                  /* crash point: steal_load */
+           :: else
+           fi;
+           atomic { q = 0; j++; if :: v != NONE || j >= USED -> j = 0; break :: else fi }
+        od
+     :: else
+     fi;
+     if
+     :: v == NONE -> break
+     :: else ->
+        repair();
+        if
+        :: repaired -> repaired = 0
+        :: else ->
+           /* If it is still there, its owner was alive at the probe: else there is nothing left of it, or it was granted. */
+           if
+           :: w -> found = queued[v] == w                                            /* crash point: stolen_check_queued */
+           :: else -> atomic { g = gate; found = DRAINED_BY(g, v) && TENURE(g) == TENURE(d); g = 0 } /* crash point: stolen_check */
+           fi;
+           if :: found -> break :: else fi
+        fi
+     fi
+  od;
+  atomic { assert(!found || robbable[_pid]); robbable[_pid] = 0; v = 0; w = 0; d = 0 }
+}
+
+/* Its hold is stolen: ends all holds of the process, the writing one as failed. */
+inline give_up() {
+  atomic { found = 0; more = 0 };
+  if :: drain && upgrade -> cancel_drain() :: else fi;
+  do :: count -> release_read() :: else -> break od;
+  if :: held -> end = BY_FAILURE; release_exclusive() :: else fi
+}
+
+/* Keeps the hold until it is stolen. Only a wake, which is all that a notice is, ends the sleep, while a process wants to steal. */
+inline keep_until_robbed() {
+  atomic { armed = 1; notices[s] = notices[s] | 1 };                                 /* crash point: ask_notices */
+  do
+  :: wake[s] = 0;                                                                    /* crash point: take_wake */
+     is_robbed();
+     if
+     :: found -> give_up(); break
+     :: !found -> break                                                              /* it is told later, while it waits */
+     :: !found ->
+        atomic {
+#if MORTAL
+          asleep[_pid] = s + 1;
+#ifdef CALLS
+          sleeping[s] = !wake[s];
+#endif
+          if
+          :: AWAKE(s)
+          :: !AWAKE(s) && !OTHERS_STEAL -> inside = 1
+          fi;
+          asleep[_pid] = 0;
+#else
+          if
+          :: wake[s]
+          :: !OTHERS_STEAL -> inside = 1
+          fi;
+#endif
+          if :: inside -> inside = 0; break :: else fi
+        }
+     fi
+  od
+}
+
+inline request_steal() {
+  atomic {
+    want = W; steal = 1; steals_left--; stealing = stealing | PID_BIT(_pid);
+    robbable[1] = 1; robbable[2] = 1; robbable[3] = 1; robbable[4] = 1;
+    ticket = STEAL_TICKET(tickets); tickets++; assert(tickets < 15)                  /* crash point: take_ticket */
+  };
+  steals[s] = 1                                                                      /* crash point: mark_steal */
+}
+
+/* From here on others do not see a steal of this process. */
+inline unmark_steal() {
+  atomic { steals[s] = 0; steal = 0; steal_ends(_pid) }                              /* crash point: mark_steal */
+}
+inline mark_steal() {
+  if :: steal && !want && !drain -> unmark_steal() :: else fi
+}
+
+/* Takes the gate also from a writer that drains, but not from a steal. */
+inline claim_for_steal() {
+  do
+  :: atomic { g = gate; ok = MODE(g) == FREE || MODE(g) == DRAINING && OWNER(g) != s; if :: ok :: else -> break fi }; /* crash point: claim_load */
+     if
+     :: MODE(g) == DRAINING -> ok = !steals[OWNER(g)]                                /* crash point: steal_load */
+     :: else
+     fi;
+     if
+     :: ok && MODE(g) == DRAINING ->
+        v = OWNER(g);
+        any = in_try[v];                                                             /* crash point: skip_load_in_try */
+        w = queued[v]                                                                /* crash point: evict_load */
+     :: else
+     fi;
+     if
+     :: ok ->
+        atomic {                                                                     /* crash point: claim_gate */
+          if
+          :: gate == g -> gate = ACQUIRED(g, DRAINING); claims_in_order(); after_steals()
+          :: else -> ok = 0
+          fi
+        };
+        if
+        :: ok && MODE(g) == DRAINING ->
+           if
+           :: !any ->
+              q2 = W | (GENERATION(reads[v]) << 5) | (EVICTED_TICKET << 7);          /* crash point: evict_generation */
+              atomic { if :: queued[v] == w -> queued[v] = q2 :: else fi; q2 = 0 }   /* crash point: evict_queue */
+           :: else -> any = 0
+           fi;
+           wake_up(v); break                                                         /* crash point: evict */
+        :: ok && MODE(g) != DRAINING -> break
+        :: else -> any = 0
+        fi
+     :: else -> break
+     fi
+  od
+}
+#else
+inline mark_steal() { skip }
+#endif
+
 /* ---- wait.rs --------------------------------------------------------------------------------------------- */
 
 inline request(mode) {
@@ -1280,6 +1486,9 @@ inline continue_drain() {
 }
 
 inline cancel_drain() {
+#if STEALS > 0
+  if :: steal -> unmark_steal() :: else fi;
+#endif
   if
   :: claimed -> abort_claim()
   :: else
@@ -1297,7 +1506,11 @@ inline grant_in_turn() {
         claim_gate(UPGRADABLE, MODE(g) == FREE);
         if :: ok -> atomic { want = 0; held = U; enter(UPGRADER) } :: else fi
      :: want == W ->
+#if STEALS > 0
+        if :: steal -> claim_for_steal() :: else -> claim_gate(DRAINING, MODE(g) == FREE) fi;
+#else
         claim_gate(DRAINING, MODE(g) == FREE);
+#endif
         if :: ok -> atomic { want = 0; drain = 1; claimed = 1 } :: else fi
      fi
   :: else -> ok = 0
@@ -1326,21 +1539,28 @@ inline admit_nested() {
 #define OWN_WORD (QUEUED(want, ticket) | FOLLOWS | q2 & 3 << 3)
 
 inline publish_head() {                                                              /* ok: check once more */
+  mark_steal();
   if
   :: want && want == published ->
      atomic { q2 = queued[s]; ok = q2 != OWN_WORD };                                 /* crash point: publish_load */
      if :: ok -> atomic { queued[s] = OWN_WORD; closes[s] = 0; FORGET_NOTICE } :: else fi;          /* crash point: publish_back */
      q2 = 0
+#if STEALS > 0
+  :: !want && !published ->
+     atomic { q2 = queued[s]; ok = q2 != 0; q2 = 0 };                                /* crash point: publish_load */
+     if :: ok -> queued[s] = 0; wake_next(s); ok = true :: else fi                   /* crash point: publish_back */
+#else
   :: !want && !published -> ok = 0
+#endif
   :: want && want != published ->
      atomic { published = want; late[s] = IS_STRICT; closes[s] = 0; due = IS_STRICT }; /* crash point: publish_times */
      queued[s] = QUEUED(want, ticket) | FOLLOWS;                                     /* crash point: publish */
-     do                                                                              /* crash point: join_queue */
+     do
      :: g = gate;                                                                    /* crash point: gate_load */
         atomic {                                                                     /* crash point: gate_swap */
           if :: gate == g -> gate = WITH_WAITING(g) | IS_STRICT * CLOSED; closes[s] = IS_STRICT; break :: else fi
         }
-     od;
+     od;                                                                             /* crash point: join_queue */
      g = 0; ok = 0;
      wake_next(s);
      ok = 1
@@ -1351,7 +1571,7 @@ inline publish_head() {                                                         
 }
 
 inline close_queue() {
-#ifdef CLOSE
+#ifdef CLOSES
   if
   :: want && due ->
      late[s] = 1;                                                                    /* crash point: mark_overdue */
@@ -1374,7 +1594,7 @@ inline close_queue() {
 
 inline poll() {
   atomic { a = gate; assert(!OWNED_BY(a, s) || MODE(a) == MODE_KNOWN || held == U && MODE(a) == UPGRADABLE); a = 0 }; /* crash point: poll_load */
-  wake[s] = 0;                                                                       /* crash point: take_wake */
+  atomic { wake[s] = 0; sees_steals() };                                             /* crash point: take_wake */
   do
   :: if :: drain -> continue_drain() :: else fi;
      if :: want -> grant_in_turn() :: else -> ok = 0 fi;
@@ -1416,13 +1636,18 @@ inline nap() {
 #ifdef STRICT
   made();
 #endif
+  steal_made();
   if
   :: !MUST_LEAVE -> sleep()                       /* decided: neither a timer nor a cancellation ends it */
   :: MUST_LEAVE && count -> release_read()
   :: MUST_LEAVE && !count -> release_exclusive()
 #ifdef CANCEL
   :: atomic { want == R -> want = 0; left_r(_pid) }; shift()
+#if STEALS > 0
+  :: want > R -> if :: steal -> unmark_steal() :: else fi; atomic { want = 0; left_x(_pid) }
+#else
   :: atomic { want > R -> want = 0; left_x(_pid) }; shift()
+#endif
   :: !want -> cancel_drain(); shift()
 #endif
 #if SECOND > 0
@@ -1514,8 +1739,11 @@ inline open() {
      atomic { ok = 0; generation = GENERATION(reads[s]) + 1 };                       /* crash point: attach_load */
      reads[s] = READS(0);                                                            /* crash point: attach_reads */
      queued[s] = 0;                                                                  /* crash point: attach_queued */
-#if ACTS & KEEPS
+#if NOTICES
      notices[s] = 0;
+#endif
+#if STEALS > 0
+     steals[s] = 0;
 #endif
      atomic { wake[s] = 0; in_try[s] = 0 };                                          /* crash point: attach_wake */
      reader_bitmap = reader_bitmap & ~READER_BIT(s);                                 /* crash point: attach_unregister */
@@ -1560,7 +1788,7 @@ inline drop() {
 /* From no hold to a hold, or to a request for it. */
 inline acquire() {
   atomic {
-    nops--; more = MORE; begins();
+    nops--; more = MORE; begins(); sees_steals();
     if
     :: ASKS(R) -> want = R
     :: ASKS(U) -> want = U
@@ -1581,6 +1809,9 @@ inline acquire() {
      :: else ->
         if
         :: request(want); break
+#if STEALS > 0
+        :: want == W && steals_left -> request_steal(); break
+#endif
 #ifdef CANCEL
         :: want = 0; break
 #endif
@@ -1638,6 +1869,9 @@ inline act() {
 #if ACTS & KEEPS
   :: atomic { more && MAY_KEEP && (held || count == 1) -> more-- }; keep()
 #endif
+#if ACTS & ROBBED
+  :: atomic { more && MAY_KEEP -> more-- }; keep_until_robbed()
+#endif
 #if ACTS & YIELDS
   :: atomic { more && !count && held -> more-- }; request(held); release_exclusive()
   :: atomic { more && !held && count == 1 -> more-- }; request(R); release_read()
@@ -1661,8 +1895,11 @@ proctype Attachment(byte s; byte nops; byte asks; bit opens) {
 #if OPENS
   byte high;
 #endif
-#if ACTS & KEEPS
+#if NOTICES
   byte notified;
+#endif
+#if STEALS > 0
+  bit steal, armed;
 #endif
 #if LIMIT
   byte claim = 1, m, n, other;
@@ -1688,7 +1925,16 @@ end_to_open:
        :: want || drain ->
           do
           :: poll();
+#if ACTS & ROBBED
+             if :: armed && (held || count) -> is_robbed() :: else fi;
+             if
+             :: found -> give_up()
+             :: !found && (want || drain) -> nap()
+             :: !found && !want && !drain -> break
+             fi
+#else
              if :: want || drain -> nap() :: else -> break fi
+#endif
           od;
           ticket = 0
        :: else
@@ -1721,8 +1967,11 @@ end_behind_a_stopped_holder:
 #if OPENS
       high = 0;
 #endif
-#if ACTS & KEEPS
+#if NOTICES
       notified = 0;
+#endif
+#if STEALS > 0
+      steal = 0; armed = 0; robbable[_pid] = 0; known_steals[_pid] = 0;
 #endif
 #if SECOND > 0
       next = 0; nticket = 0;
@@ -1745,7 +1994,7 @@ end_stopped:
 inline kill(p) {
   atomic {
     deaths < DEATHS && live[p] && !killed[p] ->
-    deaths++; live[p] = 0; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p);
+    deaths++; live[p] = 0; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p); steal_ends(p);
     i = 0;
     do
     :: i < SLOTS ->
@@ -1776,7 +2025,7 @@ inline kill(p) {
 inline stop(p) {
   atomic {
     stops < STOPS && live[p] && !killed[p] ->
-    stops++; stopped[p] = 1; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p)
+    stops++; stopped[p] = 1; killed[p] = 1; asleep[p] = 0; anything_happened(); leaves(p); steal_leaves(p)
   }
 }
 #endif

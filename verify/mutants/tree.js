@@ -351,6 +351,7 @@ export function statementAround(source, token) {
   for (;;) {
     if (source.language === 'promela') first = promelaStart(source, first, inside)
     const [, last] = statementFrom(source, first)
+    if (last < first) throw new Error(`no statement around ${tokens[token]?.text} in ${source.file}`)
     if (last >= inside) {
       return source.language === 'rust' ? armOf(source, first, last, inside) : [first, last]
     }

@@ -3,6 +3,8 @@
 // promise. `none` breaks nothing: it is the control.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
+import { allowingSteals, steal as stealCorrectly } from '../../../dist/steal.js'
+import { NESTING_FAULTS } from './broken-nesting.js'
 
 /**
  * @typedef {'read' | 'write' | 'upgradable'} Mode
@@ -13,9 +15,13 @@ import { RWLock } from 'process-rwlock'
  *   run?: (lock: any, mode: Mode, fn: any, options: any) => Promise<any>
  *   tryTo?: (lock: any, mode: Mode) => any
  *   options?: (options: any) => any
+ *   opening?: (options: any) => any
+ *   steal?: (lock: any, options: any, ref: any) => Promise<any>
+ *   stealable?: boolean
+ *   change?: () => void
  * }} Fault
  *   `lock` and `guard` give members that replace the original ones; the others replace an
- *   operation. All get the correct lock.
+ *   operation, or the options of the lock. All get the correct lock. `change` changes the library.
  */
 
 const NAMES = { read: 'Read', write: 'Write', upgradable: 'Upgradable' }
@@ -232,6 +238,68 @@ const FAULTS = {
         timeout: Number.isFinite(options.timeout) ? Math.max(options.timeout, 0) : undefined,
       },
   },
+  'the limit on readers is ignored': { opening: without('maxReaders') },
+  'the limit on readers is one less': {
+    opening: (options) =>
+      options?.maxReaders > 1 ? { ...options, maxReaders: options.maxReaders - 1 } : options,
+  },
+  'a downgrade without room ends the hold': {
+    guard: (guard) => ({
+      downgrade(to) {
+        try {
+          guard.downgrade(to)
+        } catch (error) {
+          guard.release()
+          throw error
+        }
+      },
+    }),
+  },
+  'inspect() shows no limit': {
+    lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), maxReaders: null }) }),
+  },
+  'a steal waits in turn': { steal: (lock, options) => lock.acquireWrite(options) },
+  'a steal breaks exclusion': {
+    steal: (_lock, options, ref) => new RWLock(`another-${ref}`).acquireWrite(options),
+  },
+  'a steal that was given up robs': {
+    steal: (lock, { signal, timeout, ...options } = /** @type {any} */ ({})) => {
+      const granted = stealCorrectly(lock, options)
+      granted.then((guard) => sleep(200).then(() => guard.release()))
+      return new Promise((resolve, reject) => {
+        if (timeout !== undefined)
+          sleep(timeout)
+            .then(() => lock.acquireWrite({ timeout: 0 }))
+            .catch(reject)
+        if (signal?.aborted) reject(signal.reason)
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+        granted.then(resolve, reject)
+      })
+    },
+  },
+  'a stolen hold is not told': { guard: () => ({ signal: new AbortController().signal }) },
+  'a stolen function succeeds': {
+    run: (lock, mode, fn, options) => {
+      let result
+      return lock[mode](async (guard) => {
+        result = await fn(guard)
+      }, options).then(
+        () => result,
+        (error) => {
+          if (error.code !== 'ERR_LOCK_LOST') throw error
+          return result
+        },
+      )
+    },
+  },
+  'a stolen guard says it is released': {
+    guard: (guard) => ({
+      upgrade: async (options) => {
+        if (!guard.released) await guard.upgrade(options)
+      },
+    }),
+  },
+  'every lock can be stolen': { stealable: true },
   'inspect() shows no waiters': { lock: (lock) => ({ inspect: () => ({ ...lock.inspect(), waiters: [] }) }) },
   'contended is false': { guard: () => ({ contended: false }) },
   'inspect() shows no contention': {
@@ -252,6 +320,7 @@ const FAULTS = {
     }),
   },
   'the loss of a hold aborts no signal': { guard: () => ({ signal: new AbortController().signal }) },
+  ...NESTING_FAULTS,
 }
 
 /** An object with the members of `members`, and otherwise those of `target`. */
@@ -271,18 +340,24 @@ function withMembers(target, members) {
 
 export const faults = Object.keys(FAULTS)
 
+/** What each lock that {@link open} returns stands for. @type {WeakMap<object, any>} */
+const correct = new WeakMap()
+
 const {
   lock: lockMembers,
   guard: guardMembers,
   ...fault
 } = FAULTS[decodeURIComponent(new URL(import.meta.url).search.slice(1))] ?? {}
 
+fault.change?.()
+
 /**
  * @param {any} ref
  * @param {any} [options]
  */
-export function open(ref, options) {
-  const lock = new RWLock(ref, options)
+export function open(ref, { stealable = fault.stealable, ...given } = /** @type {any} */ ({})) {
+  const options = fault.opening?.(given) ?? given
+  const lock = new RWLock(ref, stealable ? allowingSteals(options) : options)
   const broken = (guard) => guard && (guardMembers ? withMembers(guard, guardMembers(guard, lock)) : guard)
   const changed = fault.options ?? ((options) => options)
   /** @type {Record<string | symbol, unknown>} */
@@ -302,7 +377,18 @@ export function open(ref, options) {
       return guard instanceof Promise ? guard.then(broken) : broken(guard)
     }
   }
-  return withMembers(lock, { ...members, ...lockMembers?.(lock) })
+  const disguised = withMembers(lock, { ...members, ...lockMembers?.(lock) })
+  correct.set(disguised, { lock, ref, broken })
+  return disguised
+}
+
+/**
+ * @param {any} lock
+ * @param {any} [options]
+ */
+export async function steal(lock, options) {
+  const { lock: original, ref, broken } = correct.get(lock)
+  return broken(await (fault.steal ?? stealCorrectly)(original, options, ref))
 }
 
 function runsByItself(lock, mode, fn, options) {

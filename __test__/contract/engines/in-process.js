@@ -12,33 +12,37 @@ import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
  * @typedef {import('../../../dist/pending.js').PendingRequest<Grant>} Request
  * @typedef {{ mode: Mode, token: bigint, label: string, client: string, since: number, lost?: Error }} Grant `lost`: the server ended it
  * @typedef {import('../../../dist/notice.js').Notice<Grant>} Notice
- * @typedef {{ token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode> }} Server
+ * @typedef {{ maxReaders: number | null, token: bigint, value: Uint8Array | null, valueToken: bigint | null, grants: Set<Grant>, queue: Array<{ request: Request, engine: InProcessEngine, since: number }>, notices: Map<Notice, Mode>, engines: Set<InProcessEngine> }} Server
  */
 
 /** The state of "the server", by name of the lock. @type {Map<string, Server>} */
 const servers = new Map()
 
-/** @param {string} name @returns {Server} */
-function serverOf(name) {
+/** @param {string} name @param {number | null} maxReaders the limit of a new lock @returns {Server} */
+function serverOf(name, maxReaders) {
   const server = servers.get(name) ?? {
+    maxReaders,
     token: 0n,
     value: null,
     valueToken: null,
     grants: new Set(),
     queue: [],
     notices: new Map(),
+    engines: new Set(),
   }
   servers.set(name, server)
   return server
 }
 
-/** @param {Mode} mode @param {Iterable<Grant>} grants */
-function isGrantable(mode, grants) {
+/** @param {Mode} mode @param {Grant[]} grants @param {number | null} maxReaders */
+function isGrantable(mode, grants, maxReaders) {
   for (const held of grants) {
     if (mode === WRITE || held.mode === WRITE || (mode === UPGRADABLE && held.mode === UPGRADABLE))
       return false
   }
-  return true
+  return (
+    mode !== READ || maxReaders === null || grants.filter((held) => held.mode === READ).length < maxReaders
+  )
 }
 
 /** @param {string} code @param {string} message @param {object[]} [holders] @returns {LockError} */
@@ -59,7 +63,7 @@ const waitGraph = {
 
 /** @param {string} name @returns {import('../../../dist/wait-graph.js').SeenLock} */
 function seen(name) {
-  const { grants, queue } = serverOf(name)
+  const { grants, queue } = serverOf(name, null)
   const party = (
     /** @type {string} */ client,
     /** @type {Mode} */ mode,
@@ -87,7 +91,14 @@ function seen(name) {
 
 /** @implements {LockEngine<Grant>} */
 class InProcessEngine {
-  capabilities = { sync: false, upgradable: true, ownerDied: false, value: true, contention: true }
+  capabilities = {
+    sync: false,
+    upgradable: true,
+    ownerDied: false,
+    value: true,
+    contention: true,
+    steal: true,
+  }
   closed = false
   waitGraph = waitGraph
   /** @type {Set<AbortController>} */
@@ -102,14 +113,17 @@ class InProcessEngine {
 
   /** Also the name of the client: see `waitGraph`. */
   #label
+  #allowsSteals
 
-  /** @param {string} name @param {{ label?: string }} [options] */
-  constructor(name, { label = 'in process' } = {}) {
+  /** @param {string} name @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options] */
+  constructor(name, { label = 'in process', maxReaders, stealable = false } = {}) {
     this.#label = label
+    this.#allowsSteals = stealable
     this.location = { name }
     this.text = `lock '${name}'`
     this.identity = `in-process:${name}`
-    this.#server = serverOf(name)
+    this.#server = serverOf(name, maxReaders ?? null)
+    this.#server.engines.add(this)
   }
 
   get client() {
@@ -124,7 +138,7 @@ class InProcessEngine {
   async tryAcquire(lock, mode, label) {
     await setImmediate()
     this.assertOpen()
-    return isGrantable(mode, this.#server.grants) ? this.#hold(lock, this.#grant(mode, label)) : null
+    return this.#isGrantable(mode) ? this.#hold(lock, this.#grant(mode, label)) : null
   }
 
   /** @param {Request} request */
@@ -133,8 +147,10 @@ class InProcessEngine {
     const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
     this.#requests.set(request, timer)
     const entry = { request, engine: this, since: performance.now() }
-    if (request.upgrade === null) this.#server.queue.push(entry)
-    else this.#server.queue.unshift(entry)
+    const { queue } = this.#server
+    if (request.upgrade !== null) queue.unshift(entry)
+    else if (request.steal) queue.splice(queue.findLastIndex(({ request }) => request.steal) + 1, 0, entry)
+    else queue.push(entry)
     const { again } = request
     if (again !== null) {
       again.ended = true
@@ -142,10 +158,31 @@ class InProcessEngine {
       this.#server.grants.delete(again.grant)
     }
     this.#giveNotice()
+    this.#rob()
     setImmediate().then(() => {
       this.advance()
-      request.waits()
+      for (const { request } of this.#server.queue) request.waits()
     })
+  }
+
+  /** Asks the holders that allow steals to give up, if a request wants that. */
+  #rob() {
+    const { queue, engines } = this.#server
+    if (!queue.some(({ request }) => request.steal)) return
+    for (const engine of engines) setImmediate().then(() => engine.giveUp())
+  }
+
+  giveUp() {
+    const { queue, grants } = this.#server
+    if (!this.#allowsSteals || !queue.some(({ request }) => request.steal)) return
+    const lost = [...this.#holds]
+    const reason = lockError('ERR_LOCK_LOST', `a hold of ${this.text} was stolen`)
+    for (const hold of lost) hold.lose(reason)
+    for (const hold of lost) {
+      this.#holds.delete(hold)
+      grants.delete(hold.grant)
+    }
+    if (lost.length > 0) this.advance()
   }
 
   /** @param {Request} request */
@@ -175,12 +212,20 @@ class InProcessEngine {
     if (index !== -1) queue.splice(index, 1)
   }
 
+  /** @param {Mode} mode @param {Grant} [instead] a hold that ends with it */
+  #isGrantable(mode, instead) {
+    const { grants, maxReaders } = this.#server
+    const others = [...grants].filter((grant) => grant !== instead)
+    return isGrantable(mode, others, maxReaders)
+  }
+
   /** Whether a request waits that a hold in that mode keeps out. @param {Mode} mode */
   #keepsOut(mode) {
     const held = { mode, token: 0n, label: '', client: '', since: 0 }
+    const limit = this.#server.maxReaders && 1
     return this.#server.queue.some(
       ({ request }) =>
-        !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held]),
+        !(request.upgrade !== null && mode === UPGRADABLE) && !isGrantable(request.mode, [held], limit),
     )
   }
 
@@ -216,17 +261,12 @@ class InProcessEngine {
     for (let first = queue[0]; first !== undefined; first = queue[0]) {
       const { request, engine } = first
       const before = request.upgrade?.grant
-      if (
-        !isGrantable(
-          request.mode,
-          [...grants].filter((grant) => grant !== before),
-        )
-      )
-        return
+      if (!this.#isGrantable(request.mode, before)) return
       engine.cancel(request)
       if (before !== undefined) grants.delete(before)
       const grant = engine.#grant(request.mode, request.label ?? before?.label ?? request.again?.grant.label)
       if (!request.grant(grant)) grants.delete(grant)
+      this.#rob()
     }
   }
 
@@ -274,8 +314,7 @@ class InProcessEngine {
   async tryUpgrade(hold) {
     await setImmediate()
     const { grants } = this.#server
-    const others = [...grants].filter((grant) => grant !== hold.grant)
-    if (!isGrantable(WRITE, others)) return false
+    if (!this.#isGrantable(WRITE, hold.grant)) return false
     grants.delete(hold.grant)
     hold.grant = this.#grant(WRITE, hold.grant.label)
     hold.held = WRITE
@@ -286,6 +325,9 @@ class InProcessEngine {
   /** @param {Hold<Grant>} hold @param {Exclude<Mode, 3>} to */
   async downgrade(hold, to) {
     await setImmediate()
+    if (hold.held === UPGRADABLE && !this.#isGrantable(READ)) {
+      throw lockError('ERR_LOCK_BUSY', `all read holds of ${this.text} are in use: this one stays upgradable`)
+    }
     hold.held = to
     hold.grant.mode = to
     this.advance()
@@ -345,6 +387,7 @@ class InProcessEngine {
       token,
       ownerDied: null,
       capacity: 1,
+      maxReaders: this.#server.maxReaders,
       value: value && new Uint8Array(value),
       valueToken,
     }
@@ -353,6 +396,7 @@ class InProcessEngine {
   async close() {
     if (this.closed) return
     this.closed = true
+    this.#server.engines.delete(this)
     for (const request of this.#requests.keys()) {
       request.withdraw(lockError('ERR_LOCK_CLOSED', `${this.text} was closed while this waited for it`))
     }
@@ -366,7 +410,9 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string }} [options]
+ * @param {{ label?: string, maxReaders?: number, stealable?: boolean, reentrant?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
-export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options), options)
+
+export { steal } from '../../../dist/steal.js'

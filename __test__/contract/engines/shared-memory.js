@@ -1,8 +1,12 @@
 // Opens locks of the shared-memory engine, in any process or thread of a contract test.
 import { RWLock } from 'process-rwlock'
+import { allowingSteals } from '../../../dist/steal.js'
 
 /**
  * @param {any} ref
- * @param {any} [options]
+ * @param {any} [options] `stealable`: its holds may be stolen
  */
-export const open = (ref, options) => new RWLock(ref, options)
+export const open = (ref, { stealable = false, ...options } = {}) =>
+  new RWLock(ref, stealable ? allowingSteals(options) : options)
+
+export { steal } from '../../../dist/steal.js'

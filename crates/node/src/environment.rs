@@ -12,7 +12,7 @@ use process_rwlock::{
     now,
 };
 
-use crate::delivery::{Outcome, RequestOrigin, Requests};
+use crate::delivery::{DeliveredFrom, Outcome, RequestOrigin, Requests};
 use crate::labels::HoldLabels;
 use crate::library_copy::{CopyId, HandleId, LibraryCopy, OutcomeCallback};
 use crate::loop_doorbell::LoopDoorbell;
@@ -228,7 +228,7 @@ impl Environment {
         self.event_loop.as_ref()
     }
 
-    fn rings(&mut self) -> &Arc<RingQueue> {
+    pub fn rings(&mut self) -> &Arc<RingQueue> {
         self.rings.get_or_insert_default()
     }
 
@@ -438,17 +438,16 @@ impl Environment {
     /// are outcomes to deliver.
     pub fn advance(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.attentive || open.attachment.pending() != 0) {
-            self.on_news(index);
+            self.on_news(index, DeliveredFrom::Call);
         }
         !self.outcomes.is_empty()
     }
 
-    fn on_news(&mut self, index: u32) {
+    fn on_news(&mut self, index: u32, from: DeliveredFrom) {
         if self.get(index).is_some_and(|open| open.waiting || open.attachment.pending() != 0) {
             self.poll_requests(index);
-        } else {
-            self.deliver_notices(index);
         }
+        self.deliver_notices(index, from);
     }
 
     /// Polls the requests of every attachment that rang.
@@ -456,14 +455,14 @@ impl Environment {
         let rung = self.rings.as_ref().map(|rings| rings.take()).unwrap_or_default();
         for index in rung {
             // The attachment may have been closed and opened again: then there is nothing to do.
-            self.on_news(index);
+            self.on_news(index, DeliveredFrom::Loop);
         }
     }
 
     /// Called for each ring, which may be spurious. Returns whether there are outcomes to deliver.
     pub fn on_ring(&mut self, index: u32) -> bool {
         if self.get(index).is_some_and(|open| open.attentive) {
-            self.on_news(index);
+            self.on_news(index, DeliveredFrom::Loop);
         }
         !self.outcomes.is_empty()
     }
@@ -507,7 +506,6 @@ impl Environment {
         if let Some(open) = self.get_mut(index) {
             open.rest();
         }
-        self.deliver_notices(index);
     }
 
     /// Makes the loop of an attachment that waits, or wants notices, wakeable, by this process and by others. Returns

@@ -10,7 +10,7 @@
 //!   argument, object or BigInt is passed.
 //! - A grant is one number: 0 is no grant; otherwise it is 1 + the fencing token less the lock's
 //!   `tokenBase`, negative if an earlier writer died during its hold.
-//! - Nothing here waits, except `wait`, which blocks on purpose.
+//! - Nothing here waits, except `wait` and `wait_upgrade`, which block on purpose.
 
 #![allow(missing_docs)] // the types of the API document each field
 
@@ -32,11 +32,12 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
-mod wait_graph;
+pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
 use environment::{with_attachment, with_environment};
 use library_copy::LibraryCopy;
+use notices::Subject;
 use snapshot::{OwnerDied, Snapshot, TimeoutDetails};
 
 /// How long opening may block the event loop, if a stopped process is creating or removing the same
@@ -49,6 +50,9 @@ pub const DEFAULT_CAPACITY: u32 = process_rwlock::DEFAULT_CAPACITY;
 /// The greatest capacity of a lock.
 #[napi]
 pub const MAX_CAPACITY: u32 = process_rwlock::MAX_CAPACITY;
+/// The greatest limit on the read holds of a lock.
+#[napi]
+pub const MAX_READERS: u32 = process_rwlock::MAX_READERS;
 /// How long newcomers may overtake a waiter by default, in ms.
 #[napi]
 pub const DEFAULT_FAIRNESS: f64 = process_rwlock::DEFAULT_FAIRNESS.as_nanos() as f64 / 1e6;
@@ -180,6 +184,8 @@ pub struct Opening {
     pub name: Option<String>,
     pub path: Option<String>,
     pub capacity: Option<u32>,
+    /// For a lock that is created: the most read holds of all processes.
+    pub max_readers: Option<u32>,
     pub label: String,
     pub thread: u32,
     /// For a lock that is created. `false`: its last close removes it even if a writer died.
@@ -198,7 +204,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
     let reference = lock_ref(opening.name.as_deref(), opening.path.as_deref());
     let options = Options {
         capacity: opening.capacity,
-        max_readers: None,
+        max_readers: opening.max_readers,
         label: opening.label,
         thread: opening.thread,
         transient: !opening.durable,
@@ -373,8 +379,43 @@ pub fn yield_hold(
 /// `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.
 #[napi(catch_unwind)]
 pub fn want_notice(copy: u32, key: f64, attachment: u32, mode_code: u32) {
-    with_environment(|environment| environment.begin_notice(attachment, copy, key, mode(mode_code)));
+    let subject = Subject::Contention(mode(mode_code));
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, subject));
     deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Asks for a notice, once: as soon as a request wants to steal what the attachment holds. Otherwise
+/// like `wantNotice`, but delivered by the event loop alone.
+#[napi(catch_unwind)]
+pub fn want_steal_notice(copy: u32, key: f64, attachment: u32) {
+    with_environment(|environment| environment.begin_notice(attachment, copy, key, Subject::Steal));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Called after a hold has begun, if a notice of a steal was asked for before: the request may have
+/// come in between.
+#[napi(catch_unwind)]
+pub fn look_for_steal(attachment: u32) {
+    with_environment(|environment| environment.deliver_notices(attachment, DeliveredFrom::Call));
+    deliver_outcomes(DeliveredFrom::Call);
+}
+
+/// Requests the write hold before all other requests, and asks the holders that allow it to give up.
+/// Otherwise like `request`.
+#[napi(catch_unwind)]
+pub fn request_steal(copy: u32, key: f64, attachment: u32, timeout: f64, label: Option<String>) -> Result<u32> {
+    let request = with_environment(|environment| -> Result<_> {
+        let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
+        let request = open.request_steal(wait_options(timeout, 0.0, false));
+        if let Some(label) = label {
+            open.label_request(request, &label);
+        }
+        let requested = Requested::Hold(Mode::Write);
+        environment.begin_request(attachment, request, RequestOrigin { copy, key, requested });
+        Ok(request)
+    })?;
+    settle(attachment);
+    Ok(request)
 }
 
 /// Withdraws the wish for a notice.
@@ -409,16 +450,33 @@ pub fn wait(
     label: Option<String>,
 ) -> Result<f64> {
     let options = wait_options(timeout, fairness, in_turn);
+    block(env, attachment, |attachment, interrupted| {
+        let mode = mode(mode_code);
+        let result = attachment.wait_labelled(mode, options, label.as_deref(), interrupted);
+        if result.is_ok() && mode == Mode::Read {
+            attachment.stamp_read();
+        }
+        result
+    })
+}
+
+/// Makes the upgradable hold the write hold, blocking this thread. Otherwise like `wait`.
+#[napi(catch_unwind)]
+pub fn wait_upgrade(env: Env, attachment: u32, timeout: f64) -> Result<f64> {
+    let options = wait_options(timeout, 0.0, false);
+    block(env, attachment, |attachment, interrupted| attachment.wait_upgrade(options, interrupted))
+}
+
+fn block(
+    env: Env,
+    attachment: u32,
+    wait: impl FnOnce(&Attachment, &mut dyn FnMut() -> bool) -> std::result::Result<(), Error>,
+) -> Result<f64> {
     let end = with_environment(|environment| {
         let open = environment.get(attachment).ok_or_else(closed)?;
-        let is_interrupted = || shutdown::is_shutting_down(env);
-        let result = open.attachment.wait_labelled(mode(mode_code), options, label.as_deref(), is_interrupted);
-        let granted = grant_of(&open.attachment);
-        if result.is_ok() && mode(mode_code) == Mode::Read {
-            open.attachment.stamp_read();
-        }
+        let result = wait(&open.attachment, &mut || shutdown::is_shutting_down(env));
         match result {
-            Ok(()) => Ok(granted),
+            Ok(()) => Ok(grant_of(&open.attachment)),
             // The thread is being terminated: no JavaScript runs after this call.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
             Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),

@@ -1,19 +1,44 @@
-//! Notices to holders: `guard.whenContended()`. A notice is delivered like the outcome of a request,
-//! once, but it keeps neither the event loop nor the library copy alive.
+//! Notices to holders: of a request that they keep out (`guard.whenContended()`), and of a steal. A
+//! notice is delivered like the outcome of a request, once, but it keeps neither the event loop nor
+//! the library copy alive. That of a steal is delivered by the event loop only: no call that a
+//! holder makes on its lock ends its hold.
 
 use process_rwlock::{Mode, now};
 
-use crate::delivery::{Outcome, RequestOrigin, Requested};
+use crate::delivery::{DeliveredFrom, Outcome, RequestOrigin, Requested};
 use crate::environment::{Environment, Open};
 use crate::library_copy::CopyId;
 
-/// A call of `whenContended()` that waits.
+/// What a holder wants to learn of.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject {
+    /// A request that a hold with this mode keeps out.
+    Contention(Mode),
+    /// A steal.
+    Steal,
+}
+
+/// A wish to be told, once.
 pub(crate) struct Notice {
     copy: CopyId,
     /// The copy's name of it.
     key: f64,
-    /// The mode of the hold that it is about.
-    held: Mode,
+    subject: Subject,
+}
+
+impl Notice {
+    fn held(&self) -> Option<Mode> {
+        match self.subject {
+            Subject::Contention(held) => Some(held),
+            Subject::Steal => None,
+        }
+    }
+
+    fn outcome(self, attachment: u32) -> Outcome {
+        let Self { copy, key, .. } = self;
+        let origin = RequestOrigin { copy, key, requested: Requested::Notice };
+        Outcome { attachment, request: 0, origin, grant: NOTICED }
+    }
 }
 
 /// The grant of a delivered notice: it is no grant, but must not look like a timeout.
@@ -22,20 +47,20 @@ const NOTICED: f64 = 1.0;
 impl Open {
     /// Lets the other processes know which requests are of interest.
     fn want_notices(&self) {
-        let held: Vec<_> = self.notices.iter().map(|notice| notice.held).collect();
+        let held: Vec<_> = self.notices.iter().filter_map(Notice::held).collect();
         self.attachment.want_notices(&held);
+        self.attachment.want_steals(self.notices.iter().any(|notice| matches!(notice.subject, Subject::Steal)));
     }
 }
 
 impl Environment {
-    /// Delivers a notice to the copy as soon as a request waits that a hold with mode `held` keeps
-    /// out.
-    pub fn begin_notice(&mut self, index: u32, copy: CopyId, key: f64, held: Mode) {
+    /// Delivers a notice to the copy as soon as there is what it is about.
+    pub fn begin_notice(&mut self, index: u32, copy: CopyId, key: f64, subject: Subject) {
         let Some(open) = self.get_mut(index) else { return };
-        open.notices.push(Notice { copy, key, held });
+        open.notices.push(Notice { copy, key, subject });
         open.want_notices();
         self.prepare_wakeup(index);
-        self.deliver_notices(index);
+        self.deliver_notices(index, DeliveredFrom::Call);
     }
 
     /// The notice is not wanted any more.
@@ -66,7 +91,9 @@ impl Environment {
     }
 
     /// Called after news. Passes on the notices of holds that keep a request out.
-    pub fn deliver_notices(&mut self, index: u32) {
+    ///
+    /// A call leaves a steal to the event loop, which looks again: it may be given up before.
+    pub fn deliver_notices(&mut self, index: u32, from: DeliveredFrom) {
         let has_doorbell = self.has_loop_doorbell();
         let Some(open) = self.get_mut(index) else { return };
         if open.notices.is_empty() {
@@ -76,7 +103,12 @@ impl Environment {
             open.attachment.take_notice(); // otherwise the poll has taken it
         }
         let attachment = &open.attachment;
-        let due: Vec<_> = open.notices.extract_if(.., |notice| attachment.is_contended(notice.held)).collect();
+        let mut stolen = None;
+        let is_due = |notice: &mut Notice| match notice.subject {
+            Subject::Contention(held) => attachment.is_contended(held),
+            Subject::Steal => *stolen.get_or_insert_with(|| attachment.is_stolen()) && from == DeliveredFrom::Loop,
+        };
+        let due: Vec<_> = open.notices.extract_if(.., is_due).collect();
         if !due.is_empty() {
             open.want_notices();
         }
@@ -86,11 +118,9 @@ impl Environment {
             let _ = open.watch.listen(now());
         }
         self.count_busy(due.len() as isize);
-        self.outcomes.extend(due.into_iter().map(|Notice { copy, key, .. }| Outcome {
-            attachment: index,
-            request: 0,
-            origin: RequestOrigin { copy, key, requested: Requested::Notice },
-            grant: NOTICED,
-        }));
+        self.outcomes.extend(due.into_iter().map(|notice| notice.outcome(index)));
+        if stolen == Some(true) && from == DeliveredFrom::Call {
+            self.rings().ring(index);
+        }
     }
 }

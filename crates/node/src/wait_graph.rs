@@ -1,4 +1,4 @@
-//! What the search for deadlocks (`src/deadlock.ts`) sees of locks: who holds what, who waits for
+//! What the search for deadlocks (`src/wait-graph.ts`) sees of locks: who holds what, who waits for
 //! what, and since when.
 
 use napi_derive::napi;

@@ -18,13 +18,13 @@ pub enum ErrorKind {
     Full,
     /// The memory or file is not a valid lock.
     Corrupt,
-    /// The lock has another layout version, or another capacity or limit on readers than the
-    /// requested one.
+    /// The lock has another layout version, or another capacity than the requested one.
     Incompatible,
     /// No permission, a wrong owner, a network file system, or no space. The message names the
     /// remedy.
     Access,
-    /// The lock is in use, or another process prevents it from being opened.
+    /// The lock is in use, or another process prevents it from being opened; or an upgradable hold
+    /// cannot become a read hold, because the limit on readers is reached.
     Busy,
     /// The hold does not have the mode that the call needs.
     Mode,

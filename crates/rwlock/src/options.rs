@@ -66,8 +66,8 @@ pub struct Options {
     /// The capacity in attachments, 1 to 4095. `None`: 128 for a new lock, any for an existing one.
     pub capacity: Option<u32>,
     /// The most read holds of all attachments together, 1 to 65,535; nested reads count each.
-    /// Upgradable and write holds do not count. `None`: no limit for a new lock, any for an existing
-    /// one.
+    /// Upgradable and write holds do not count. `None`: no limit for a new lock. An existing lock
+    /// keeps its own, unless it is a named one that no process has open.
     pub max_readers: Option<u32>,
     /// The label that [`crate::Attachment::inspect`] shows.
     pub label: String,

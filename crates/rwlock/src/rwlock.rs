@@ -52,8 +52,9 @@ impl OpenOptions {
         self
     }
 
-    /// The most read holds of all processes together, 1 to 65,535. An existing lock keeps its limit,
-    /// and requesting a different one is an error.
+    /// The most read holds of all processes together, 1 to 65,535; nested reads count each, and
+    /// upgradable and write holds do not count. The creator's limit applies: see
+    /// [`RwLock::max_readers`].
     #[must_use]
     pub fn max_readers(mut self, limit: u32) -> Self {
         self.options.max_readers = Some(limit);
@@ -245,6 +246,12 @@ impl RwLock {
         self.attachment.inspect()
     }
 
+    /// The most read holds of all processes together, if the lock was created with a limit.
+    #[must_use]
+    pub fn max_readers(&self) -> Option<u32> {
+        self.attachment.max_readers()
+    }
+
     /// The lock's value, as it was set last; `None` if there is none. Needs no hold.
     #[must_use]
     pub fn value(&self) -> Option<Vec<u8>> {
@@ -359,7 +366,7 @@ impl<'a> UpgradableGuard<'a> {
     /// Changes to a read hold.
     ///
     /// # Errors
-    /// Returns the guard, with [`ErrorKind::Timeout`] if the limit on readers is reached, or
+    /// Returns the guard, with [`ErrorKind::Busy`] if the limit on readers is reached, or
     /// [`ErrorKind::Corrupt`] if the lock's memory was modified externally.
     pub fn downgrade(self) -> std::result::Result<ReadGuard<'a>, (Self, Error)> {
         match self.0.attachment.downgrade_to_read() {

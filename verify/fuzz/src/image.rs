@@ -50,7 +50,7 @@ const HEAD: [(usize, usize); 27] = [
     (2304, 8),
 ];
 /// The same within a slot.
-const OF_SLOT: [(usize, usize); 27] = [
+const OF_SLOT: [(usize, usize); 28] = [
     (0, 8), // reads
     (0, 8),
     (128, 8), // queued
@@ -78,6 +78,7 @@ const OF_SLOT: [(usize, usize); 27] = [
     (264, 8), // since
     (272, 8), // label
     (296, 8), // the next request
+    (376, 4), // steals
 ];
 
 /// The bytes of a new lock at `lock`, which is not in use when this returns.

@@ -42,6 +42,11 @@ export const mutants = [
     change: [skips(call('PeerCheck::check', 'notify_holders', 1))],
   },
   {
+    name: 'stolen-by-the-dead',
+    breaks: 'a holder gives up for a stealer that has died, and the lock stays as that left it',
+    change: [forces(condition('is_stolen_by_other', 'recover'), 'false')],
+  },
+  {
     name: 'no-repair-of-reads',
     breaks: 'the read hold of a dead process stays',
     change: [forces(guard('repair_reads'), 'false')],

@@ -14,6 +14,11 @@ export const mutants = [
     change: [replaces('#scan_reads', '.is_some_and(', '.map_or_else(|| panic!("beyond the slots"), ')],
   },
   {
+    name: 'the owner of a drain is trusted',
+    target: 'open',
+    change: [replaces('steals', '.is_some_and(', '.map_or_else(|| panic!("beyond the slots"), ')],
+  },
+  {
     name: "the gate's owner is trusted",
     target: 'open',
     change: [forces(condition('gate_owner', 'owner'), 'true')],
@@ -21,7 +26,7 @@ export const mutants = [
   {
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
-    change: [replaces('#check_magic', '!$backing.fits($expected) ||', '')],
+    change: [replaces('#check_magic', '!$fits($expected) ||', '')],
   },
   {
     name: 'a wait sleeps only on a word that is zero',

@@ -73,7 +73,26 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer tells only the owner of the gate',
-    change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
+    change: [forces(condition('WaitQueue::notify_holders', 'is_limited'), 'false')],
+  },
+  // Steals: a holder has its hold, and then looks at the queue; a stealer publishes, and then looks at the holders.
+  weaker('mark_steal', 'Relaxed', {
+    survives: 'the store of the request after it is sequentially consistent',
+  }),
+  {
+    name: 'a steal tells nobody',
+    breaks: 'a holder that allows steals is told of requests of the modes that it named only',
+    change: [replaces('WaitQueue::notify_holders', 'is_steal()', 'false')],
+  },
+  {
+    name: 'a holder sees no steal that drains',
+    breaks: 'a reader does not give up for a steal that has left the queue and drains',
+    change: [forces(condition('find_steal', 'drains &&'), 'false')],
+  },
+  {
+    name: 'a steal waits for the writer that drains',
+    breaks: 'a writer that drains keeps its turn, and the reader that it waits for gives up for nobody',
+    change: [forces(condition('grant_in_turn', 'head.steal'), 'false')],
   },
   // Waiting.
   weaker('take_ticket', 'Relaxed', { survives: 'a later request gets a greater number under any ordering' }),

@@ -43,6 +43,9 @@ impl Attachment {
         if conflicts {
             return Err(self.deadlock(mode));
         }
+        if mode == Mode::Read && self.has_all_reads() {
+            return Err(self.all_reads_are_own());
+        }
         if mode == Mode::Read && (shares || held.is_some()) && !options.in_turn {
             // No writer holds the lock. Waiting behind a writer that waits for us would never end.
             self.pause_drain(&mut self.pending.borrow_mut());
@@ -51,9 +54,6 @@ impl Attachment {
             }
             if !self.is_limited() {
                 return Err(self.segment.gate_lost_error(self.segment.load_gate()));
-            }
-            if self.has_all_reads() {
-                return Err(self.all_reads_are_own());
             }
         }
         let id = self.request_first(mode, options);
@@ -183,7 +183,7 @@ impl Attachment {
         if drain.upgrade {
             pending.drain = Some(drain);
         } else {
-            pending.requests.push_front(drain.request);
+            pending.requests.insert(drain.request);
             // Before the gate is free: a later request of another attachment must not get it.
             self.publish_head(pending);
         }

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use super::Attachment;
 use super::pending::Pending;
-use crate::protocol::slot::Mode;
+use crate::protocol::slot::{Mode, STEAL_NOTICE};
 use crate::protocol::wake;
 use crate::sys::park;
 
@@ -66,8 +66,14 @@ impl Attachment {
         let kept_out =
             |mode: &Mode| held.iter().any(|&held| mode.conflicts_with(held) || self.shares_the_limit(held, *mode));
         let modes = [Mode::Read, Mode::Upgradable, Mode::Write].into_iter().filter(kept_out);
+        self.wanted_modes.set(modes.map(Mode::bit).sum());
+        self.store_wishes();
+    }
+
+    pub(super) fn store_wishes(&self) {
+        let steals = if self.wants_steals.get() { STEAL_NOTICE } else { 0 };
         crash_point!(ask_notices);
-        self.slot().waiting.notices.store(modes.map(Mode::bit).sum(), SeqCst);
+        self.slot().waiting.notices.store(self.wanted_modes.get() | steals, SeqCst);
     }
 
     /// The owner is about to look: a request that comes later wakes it again.

@@ -44,7 +44,7 @@ impl Attachment {
     /// From write or upgradable to read; no writer gets in between.
     ///
     /// # Errors
-    /// As [`Attachment::release_exclusive`]. [`ErrorKind::Timeout`] if the hold is upgradable and the
+    /// As [`Attachment::release_exclusive`]. [`ErrorKind::Busy`] if the hold is upgradable and the
     /// limit on readers is reached: it stays upgradable.
     pub fn downgrade_to_read(&self) -> Result<()> {
         let Some(mode) = self.exclusive.get() else { return Ok(()) };
@@ -58,6 +58,9 @@ impl Attachment {
             // The same for the reader bitmap: only the owner of the gate clears bits.
             if !self.is_registered() {
                 self.register_reader();
+            }
+            if self.is_limited() {
+                self.stamp_first_read();
             }
         } else if !(self.join_readers() || (self.clear_blockers(Mode::Read) && self.join_readers())) {
             return Err(self.no_room());

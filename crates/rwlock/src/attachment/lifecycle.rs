@@ -68,6 +68,7 @@ impl Attachment {
         slot.waiting.queued.store(Queued::NONE.0, SeqCst);
         crash_point!(attach_wake);
         slot.waiting.notices.store(0, SeqCst);
+        slot.requests.steals.store(0, SeqCst);
         slot.waiting.wake.reset();
         slot.waiting.doorbell.store(NO_DOORBELL, SeqCst);
         // An earlier owner may have registered the slot. Then our first read would not change the
@@ -81,7 +82,7 @@ impl Attachment {
         slot.waiting.skip_count.store(0, Relaxed);
         slot.waiting.in_try.store(0, Relaxed);
         slot.waiting.upgradable.store(0, Relaxed);
-        slot.requests.0.iter().for_each(|row| row.request.store(0, Relaxed));
+        slot.requests.rows.iter().for_each(|row| row.request.store(0, Relaxed));
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);
@@ -110,6 +111,8 @@ impl Attachment {
             pending: RefCell::default(),
             checked_at: Cell::new(0),
             recovers_next: Cell::new(0),
+            wanted_modes: Cell::new(0),
+            wants_steals: Cell::new(false),
             try_check: RefCell::new(PeerCheck::new(segment.clone(), index)),
             segment,
             identity,

@@ -1,14 +1,13 @@
 //! Read holds of a lock that limits them: see `docs/design/0007-reader-limit.md`. An attachment of
 //! such a lock has [`LIMITED`] in its count of reads, so that others need no check for it.
 
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::Attachment;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::admission::next_claim;
 use crate::protocol::gate::Gate;
 use crate::protocol::slot::{Mode, Reads};
-use crate::sys::park;
 
 /// In the count of an attachment's reads: the lock limits its readers.
 pub(super) const LIMITED: u32 = 1 << 31;
@@ -46,18 +45,20 @@ impl Attachment {
             self.set_reads(held + 1);
             self.claim.set(next_claim(claim));
             crash_point!(confirm_read);
-            // Another process may have stored the same. A SeqCst swap, because under loom a later
-            // load may otherwise return this value although the release has replaced it.
+            // Another process may have exchanged the claim for the same value. A store would be
+            // enough: it follows that exchange in the order of the word, as nothing comes between
+            // the claim and its exchange. loom does not know that, but keeps two exchanges in order.
             self.slot().reads.swap(reads.admitted().0, SeqCst);
             if held == 0 {
-                crash_point!(stamp_read);
-                self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
+                self.stamp_first_read();
             }
         } else if held == 0 {
             self.retract_read();
         } else {
             crash_point!(retract_claim);
-            self.slot().reads.store(reads.0, SeqCst); // as above
+            // The claim was not admitted, so no other process changes the word. SeqCst for loom: see
+            // `crate::sync`.
+            self.slot().reads.store(reads.0, SeqCst);
         }
         granted
     }
@@ -106,7 +107,7 @@ impl Attachment {
     /// An upgradable hold cannot become a read hold, because the limit is reached.
     pub(super) fn no_room(&self) -> Error {
         Error::new(
-            ErrorKind::Timeout,
+            ErrorKind::Busy,
             format!(
                 "the upgradable hold of {} did not become a read hold and stays upgradable, because all {} read holds \
                  are in use: {}",

@@ -1,6 +1,7 @@
 //! One thread's use of one lock. [`lifecycle`] opens and closes it; [`read`], [`exclusive`] and
 //! [`convert`] take, release and convert holds without waiting; [`requests`] waits without
-//! blocking, and [`block`] blocks; [`contention`] tells a holder that somebody waits.
+//! blocking, and [`block`] blocks; [`contention`] tells a holder that somebody waits, and [`steal`]
+//! that it shall give up what it holds.
 
 mod block;
 mod blockers;
@@ -17,6 +18,7 @@ mod request_rows;
 pub(crate) mod requests;
 pub(crate) mod snapshot;
 mod snapshot_text;
+mod steal;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -79,6 +81,9 @@ pub struct Attachment {
     /// may not be a blocker.
     checked_at: Cell<u64>,
     recovers_next: Cell<usize>,
+    /// What the slot says in `notices`.
+    wanted_modes: Cell<u32>,
+    wants_steals: Cell<bool>,
     try_check: RefCell<PeerCheck>,
     identity: Identity,
     /// The lock's last token when this attachment was opened.
@@ -138,14 +143,6 @@ impl Attachment {
         self.segment.check_capacity(asked)
     }
 
-    /// Fails if the lock was created with a limit on readers other than `asked`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Incompatible`].
-    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
-        self.segment.check_max_readers(asked)
-    }
-
     /// A constant base for this attachment's tokens. It is near enough that the difference is a
     /// small number.
     #[must_use]
@@ -203,9 +200,14 @@ impl Attachment {
     #[inline]
     pub fn stamp_read(&self) {
         if self.reads.get() == 1 {
-            crash_point!(stamp_read);
-            self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
+            self.stamp_first_read();
         }
+    }
+
+    #[inline]
+    fn stamp_first_read(&self) {
+        crash_point!(stamp_read);
+        self.slot().read_since.store(park::shared(park::coarse_now()), Relaxed);
     }
 
     /// Records when the current exclusive hold began, for snapshots. Holds that were waited for,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 
-use crate::protocol::slot::{Mode, Queued};
+use crate::protocol::slot::{Mode, Queued, is_earlier};
 use crate::shm::layout::REQUEST_ROWS;
 
 /// A read that is requested while this attachment already reads may be nested in that read. A
@@ -36,6 +36,8 @@ pub(super) struct Request {
     pub strict: bool,
     /// See [`crate::WaitOptions::in_turn`].
     pub in_turn: bool,
+    /// See [`crate::attachment::steal`].
+    pub steal: bool,
 }
 
 impl Request {
@@ -56,6 +58,7 @@ pub(super) struct Requests {
     strict: usize,
     exclusive_in_order: usize,
     may_be_nested: usize,
+    steals: usize,
 }
 
 impl Deref for Requests {
@@ -85,6 +88,7 @@ impl Requests {
         self.strict += usize::from(request.strict);
         self.exclusive_in_order += usize::from(request.keeps_order());
         self.may_be_nested += usize::from(request.may_be_nested());
+        self.steals += usize::from(request.steal);
         request
     }
 
@@ -92,7 +96,12 @@ impl Requests {
         self.strict -= usize::from(request.strict);
         self.exclusive_in_order -= usize::from(request.keeps_order());
         self.may_be_nested -= usize::from(request.may_be_nested());
+        self.steals -= usize::from(request.steal);
         request
+    }
+
+    pub fn have_steal(&self) -> bool {
+        self.steals != 0
     }
 
     pub fn push_back(&mut self, request: Request) {
@@ -103,6 +112,14 @@ impl Requests {
     pub fn push_front(&mut self, request: Request) {
         let request = self.count(request);
         self.list.push_front(request);
+    }
+
+    /// In the order of the tickets: before one with the same.
+    pub fn insert(&mut self, request: Request) {
+        let request = self.count(request);
+        let follows = |other: &Request| !is_earlier(other.ticket, request.ticket);
+        let position = self.list.iter().position(follows).unwrap_or(self.list.len());
+        self.list.insert(position, request);
     }
 
     pub fn pop_front(&mut self) -> Option<Request> {
@@ -151,6 +168,8 @@ pub(super) struct Pending {
     pub published: Option<(u64, Mode)>,
     /// The request, or the drain, of which the holders were notified.
     pub notified: Option<(u64, Mode, bool)>,
+    /// The slot says that the first request, or the drain, is a steal.
+    pub marked_steal: bool,
     /// The queue was closed for it after it was published.
     pub closed: bool,
     pub settled: Vec<(RequestId, Outcome)>,
@@ -176,6 +195,7 @@ impl Default for Pending {
             sync: None,
             published: None,
             notified: None,
+            marked_steal: false,
             closed: false,
             settled: Vec::new(),
             last_id: 0,

@@ -43,7 +43,7 @@ impl Attachment {
         match pending.drain.take_if(|drain| !drain.upgrade) {
             // A writer that was skipped and does not know it yet: otherwise the hold would not be
             // ours.
-            Some(passed) => pending.requests.push_front(passed.request),
+            Some(passed) => pending.requests.insert(passed.request),
             None if pending.drain.is_some() => return None,
             None => {}
         }
@@ -67,6 +67,7 @@ impl Attachment {
             close_at: since.saturating_add(options.fairness),
             strict: options.fairness == 0,
             in_turn: options.in_turn,
+            steal: false,
         }
     }
 
@@ -80,8 +81,8 @@ impl Attachment {
         }
         let Some(position) = pending.requests.iter().position(|request| request.id == id) else { return false };
         pending.requests.remove(position);
+        self.mark_steal(pending);
         pending.labels.remove(&id);
-        self.show_requests(pending);
         true
     }
 
@@ -199,6 +200,9 @@ impl Attachment {
         let granted = match head.mode {
             Mode::Read => self.read_in_turn(),
             Mode::Upgradable => self.claim_gate(Hold::Upgradable, Gate::is_free),
+            Mode::Write if head.steal => {
+                self.claim_for_steal(head.ticket, pending.drain.as_ref().map(|drain| drain.request.steal))
+            }
             Mode::Write => self.claim_gate(Hold::Draining, Gate::is_free),
         };
         if !granted {
@@ -210,7 +214,10 @@ impl Attachment {
             Mode::Write => {
                 crash_point!(stamp_drain);
                 self.slot().exclusive_since.store(park::shared(head.since), Relaxed); // it still waits
-                pending.drain = Some(Drain { request: head, upgrade: false, claimed: true });
+                let drain = Drain { request: head, upgrade: false, claimed: true };
+                if let Some(evicted) = pending.drain.replace(drain) {
+                    pending.requests.insert(evicted.request);
+                }
                 self.continue_drain(pending)?;
                 return Ok(true);
             }
@@ -236,7 +243,7 @@ impl Attachment {
             pending.notified = None; // readers that came meanwhile do not know of us
             if !drain.upgrade {
                 pending.drain = None;
-                pending.requests.push_front(request);
+                pending.requests.insert(request);
                 return Ok(());
             }
         }
@@ -259,7 +266,9 @@ impl Attachment {
     }
 
     fn cancel_drain(&self, pending: &mut Pending) {
-        if pending.drain.take().is_some_and(|drain| drain.claimed) {
+        let drain = pending.drain.take();
+        self.mark_steal(pending);
+        if drain.is_some_and(|drain| drain.claimed) {
             self.abort_drain();
         }
     }
@@ -322,6 +331,7 @@ impl Attachment {
 
     /// Publishes the first of our requests. Returns whether a request was published by this call.
     pub(super) fn publish_head(&self, pending: &mut Pending) -> bool {
+        self.mark_steal(pending);
         let word = &self.slot().waiting;
         let head = pending.requests.front().copied();
         let publish = head.map(|head| (head.ticket, head.mode));
@@ -343,11 +353,15 @@ impl Attachment {
             // We were skipped and came back; or an exclusive request came behind the first one, or
             // left; or the word was modified externally.
             word.queued.store(own.with_skips_of(published).0, SeqCst);
+            if head.is_none() {
+                self.segment.queue().wake_next(Some(self.index)); // others may wait for what was there
+            }
             return true;
         }
         pending.published = publish;
         pending.closed = false;
         if let Some(head) = head {
+            self.prepare_rows(pending);
             // In strict order, the queue is never open: neither from here to `close_queue`, nor when
             // the next request follows one that was granted.
             let strict = pending.requests.are_strict();

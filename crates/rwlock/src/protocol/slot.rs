@@ -74,7 +74,7 @@ impl Mode {
         }
     }
 
-    /// A bit for the mode, as in [`crate::shm::layout::WaitLine::notices`].
+    /// A bit for the mode, none of which is [`STEAL_NOTICE`], as in [`crate::shm::layout::WaitLine::notices`].
     pub(crate) fn bit(self) -> u32 {
         1 << self as u32
     }
@@ -89,6 +89,9 @@ impl Mode {
         }
     }
 }
+
+/// Another bit of [`crate::shm::layout::WaitLine::notices`]: the owner wants to know of steals.
+pub(crate) const STEAL_NOTICE: u32 = 1;
 
 /// `queued`: the first request of the slot, or zero.
 ///
@@ -151,6 +154,19 @@ impl Queued {
     /// Whether later readers must wait for it.
     pub fn keeps_readers_out(self) -> bool {
         self.mode() != Some(Mode::Read) || self.is_followed()
+    }
+
+    /// The ticket of a steal that has taken `ticket`: before all tickets that are not of steals, and
+    /// in the order of the others. (Of two requests that wait at the same time, the later one is less
+    /// than an eighth of all tickets ahead.)
+    pub fn steal_ticket(ticket: u64) -> u64 {
+        ticket.wrapping_sub(TICKET_MASK / 4 + 1) & TICKET_MASK
+    }
+
+    /// The ticket of a writer whose turn the steal with `ticket` has taken: after the steals, and
+    /// before all others, because it was the first of them.
+    pub fn evicted_ticket(ticket: u64) -> u64 {
+        ticket.wrapping_add(TICKET_MASK / 8 + 1) & TICKET_MASK
     }
 
     pub fn is_skipped(self) -> bool {
@@ -261,6 +277,23 @@ mod tests {
         assert_eq!((followed.mode(), followed.ticket(), followed.skip_count()), (Some(Mode::Read), TICKET_MASK, 0));
         assert!(followed.skipped().keeps_readers_out() && !followed.is_skipped());
         assert_eq!(followed.followed(false), read);
+    }
+
+    #[test]
+    fn steals_come_before_all_others_and_keep_their_own_order() {
+        for next in [3, 1 << 30, 1 << 42, TICKET_MASK - 1, TICKET_MASK, u64::MAX] {
+            let ticket = |back: u64| next.wrapping_sub(back) & TICKET_MASK;
+            let (first, second) = (Queued::steal_ticket(ticket(3)), Queued::steal_ticket(ticket(1)));
+            assert!(is_earlier(first, second) && !is_earlier(second, first));
+            assert!(order_of(first, next) < order_of(second, next));
+            let evicted = [first, second].map(Queued::evicted_ticket);
+            assert!(is_earlier(second, evicted[0]) && is_earlier(evicted[0], evicted[1]));
+            assert!(is_earlier(evicted[1], ticket(1 << 40)));
+            for other in [ticket(4), ticket(2), ticket(1 << 40), ticket(0)] {
+                assert!(is_earlier(second, other) && !is_earlier(other, first));
+                assert!(order_of(second, next) < order_of(other, next));
+            }
+        }
     }
 
     #[test]

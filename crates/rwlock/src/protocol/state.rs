@@ -181,6 +181,12 @@ impl SharedState {
         }
     }
 
+    /// Whether the first request of `slot`, or its drain, is a steal.
+    pub fn steals(&self, slot: usize) -> bool {
+        crash_point!(steal_load);
+        self.slots().get(slot).is_some_and(|slot| slot.requests.steals.load(SeqCst) != 0)
+    }
+
     /// Whether the owner of `slot`, if it drains, does not wait for readers.
     pub fn is_in_try(&self, slot: usize) -> bool {
         crash_point!(skip_load_in_try);

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::gate::Gate;
-use super::slot::{Mode, Queued, is_earlier};
+use super::slot::{Mode, Queued, STEAL_NOTICE, is_earlier};
 use super::state::SharedState;
 use super::wake::wake;
 use crate::shm::layout::WaitLine;
@@ -32,14 +32,16 @@ impl<'a> WaitQueue<'a> {
     }
 
     /// A request of `me` with `mode` waits: calls `wake` for the holders that keep it out and want
-    /// to know that. They are the owner of the gate and, for a writer, the readers; also for a reader
-    /// of a lock that limits its readers.
+    /// to know that, or that it is a steal. They are the owner of the gate and, for a writer, the
+    /// readers; also for a reader of a lock that limits its readers.
     pub fn notify_holders(self, me: usize, mode: Mode, wake: fn(&WaitLine)) {
+        let is_steal = || self.state.slots().get(me).is_some_and(|slot| slot.requests.steals.load(SeqCst) != 0);
+        let news = mode.bit() | if mode == Mode::Write && is_steal() { STEAL_NOTICE } else { 0 };
         let notify = |slot: usize| {
             let Some(slot) = self.state.slots().get(slot) else { return };
             crash_point!(notice_load);
             // After the request was published; see `attachment::contention`.
-            if slot.waiting.notices.load(SeqCst) & mode.bit() != 0 {
+            if slot.waiting.notices.load(SeqCst) & news != 0 {
                 crash_point!(notice);
                 wake(&slot.waiting);
             }

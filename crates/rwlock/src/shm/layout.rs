@@ -201,11 +201,16 @@ pub(crate) struct Slot {
 /// The number of requests of a slot that a snapshot shows each by itself.
 pub(crate) const REQUEST_ROWS: usize = 3;
 
-/// The first requests of the slot, in any order, for display. Written by the owner only, when it
-/// goes to sleep and when it wakes.
+/// More about the requests of the slot. Written by the owner only.
 #[derive(Default)]
 #[repr(C, align(128))]
-pub(crate) struct RequestLine(pub [RequestRow; REQUEST_ROWS]);
+pub(crate) struct RequestLine {
+    /// The first requests, in any order, for display. Written when the owner goes to sleep and when
+    /// it wakes.
+    pub rows: [RequestRow; REQUEST_ROWS],
+    /// Not 0: the published request, or the drain, is a steal; see [`crate::attachment::steal`].
+    pub steals: AtomicU32,
+}
 
 #[derive(Default)]
 #[repr(C)]
@@ -226,7 +231,7 @@ pub(crate) struct WaitLine {
     pub queued: AtomicU64,
     /// The word on which the owner sleeps; see [`crate::sys::park`].
     pub wake: Word,
-    /// The number of requests that wait in this slot, for display.
+    /// The number of requests that wait in this slot and have no row, for display.
     pub pending: InfoU32,
     /// The PID namespace of `pid`; see [`crate::sys::exit_watch::namespace`].
     pub namespace: InfoU32,
@@ -253,7 +258,7 @@ pub(crate) struct WaitLine {
     /// for long, the memory is damaged.
     pub upgradable: AtomicU32,
     /// The modes of the requests of which the owner wants to know while it keeps them out, a bit
-    /// each; see [`crate::attachment::contention`].
+    /// each, or of steals; see [`crate::attachment::contention`].
     pub notices: AtomicU32,
 }
 

@@ -50,11 +50,12 @@ pub(crate) fn open(name: &str, options: &Options) -> Result<(Segment, usize)> {
                 None => {} // another process was faster
             },
             Found::Lock(segment) => {
-                if let Err(error) = segment.check_options(options) {
+                let compatible = segment.check_capacity(options.capacity);
+                if compatible.is_err() || segment.has_another_limit(options) {
                     // A lock that is left over from a crash does not bind its next user: it is
                     // created again with the requested properties.
                     match remove_if(&segment, is_settled)? {
-                        Attempt::InUse | Attempt::Kept => return Err(error),
+                        Attempt::InUse | Attempt::Kept => compatible?,
                         _ => continue,
                     }
                 }

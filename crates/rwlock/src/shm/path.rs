@@ -45,7 +45,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<(Segment, usize)> {
             delete(segment, path)?;
             continue;
         }
-        segment.check_options(options)?;
+        segment.check_capacity(options.capacity)?;
         refuse_readers(&segment.lock, &segment.location)?;
         if let Some(slot) = claim::enter(&segment)? {
             return Ok((segment, slot));

@@ -219,24 +219,9 @@ impl Segment {
             .map(|(_, slot)| slot)
     }
 
-    /// Fails if the requested properties differ from those that the lock was created with.
-    pub fn check_options(&self, options: &Options) -> Result<()> {
-        self.check_capacity(options.capacity)?;
-        self.check_max_readers(options.max_readers)
-    }
-
-    /// Fails if the requested limit on readers differs from the lock's.
-    pub fn check_max_readers(&self, asked: Option<u32>) -> Result<()> {
-        if asked.is_none() || asked == self.max_readers() {
-            return Ok(());
-        }
-        let (location, asked) = (&self.location, asked.unwrap_or_default());
-        let has =
-            self.max_readers().map_or("no limit on readers".into(), |limit| format!("a limit of {limit} readers"));
-        Err(Error::new(
-            ErrorKind::Incompatible,
-            format!("{location} has {has}, not one of {asked}: omit the limit to use the existing one"),
-        ))
+    /// Whether a limit on readers is requested that is not the lock's.
+    pub fn has_another_limit(&self, options: &Options) -> bool {
+        options.max_readers.is_some_and(|asked| Some(asked) != self.max_readers())
     }
 
     /// Fails if the requested capacity differs from the lock's.

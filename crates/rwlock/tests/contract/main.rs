@@ -26,6 +26,7 @@ mod opening;
 mod recovery;
 mod removing;
 mod slots;
+mod steal;
 mod upgrading;
 mod value;
 mod watching;

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::attachment::{Attachment, HoldEnd};
 use crate::error::ErrorKind;
@@ -21,6 +21,10 @@ impl Limited {
     fn open(&self) -> Attachment {
         let options = Options { max_readers: Some(self.1), ..Options::default() };
         Attachment::open(LockRef::Path(&self.0), &options).unwrap()
+    }
+
+    fn plain(&self) -> Attachment {
+        Attachment::open(LockRef::Path(&self.0), &Options::default()).unwrap()
     }
 }
 
@@ -84,7 +88,7 @@ fn exclusive_holds_are_beside_the_limit() {
     let (a, b, c) = (lock.open(), lock.open(), lock.open());
     assert!(a.try_read() && b.try_upgradable() && !c.try_read());
     let refused = b.downgrade_to_read().unwrap_err();
-    assert_eq!((refused.kind(), b.exclusive(), b.reads()), (ErrorKind::Timeout, Some(Mode::Upgradable), 0));
+    assert_eq!((refused.kind(), b.exclusive(), b.reads()), (ErrorKind::Busy, Some(Mode::Upgradable), 0));
     assert!(refused.to_string().contains("all 1 read holds are in use: held for read by pid"), "{refused}");
     assert!(!c.try_upgradable() && !b.try_upgrade());
     a.release_read();
@@ -215,9 +219,11 @@ fn a_thread_that_has_all_holds_does_not_block_on_itself() {
     let soon = || WaitOptions { deadline: park::now() + 20_000_000, fairness: 0, in_turn: false };
     a.wait(Mode::Read, soon(), || false).unwrap();
     a.wait(Mode::Read, soon(), || false).unwrap();
-    let error = a.wait(Mode::Read, NO_LIMIT, || false).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Deadlock);
-    assert!(error.to_string().contains("already has all 2 read holds"), "{error}");
+    for in_turn in [false, true] {
+        let error = a.wait(Mode::Read, WaitOptions { in_turn, ..NO_LIMIT }, || false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Deadlock);
+        assert!(error.to_string().contains("already has all 2 read holds"), "{error}");
+    }
     a.release_read();
     assert!(b.try_read());
     let error = a.wait(Mode::Read, soon(), || false).unwrap_err();
@@ -230,21 +236,66 @@ fn a_thread_that_has_all_holds_does_not_block_on_itself() {
 #[test]
 fn the_creators_limit_applies() {
     let lock = Limited::new("creator", 4);
-    let first = lock.open();
+    let _first = lock.open();
     let with = |max_readers| Attachment::open(LockRef::Path(&lock.0), &Options { max_readers, ..Options::default() });
-    assert_eq!(with(None).unwrap().max_readers(), Some(4));
-    let error = with(Some(5)).map(drop).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Incompatible);
-    assert!(error.to_string().contains("has a limit of 4 readers, not one of 5: omit the limit"), "{error}");
+    for asked in [None, Some(4), Some(5)] {
+        let other = with(asked).unwrap();
+        assert_eq!((other.max_readers(), other.inspect().max_readers), (Some(4), Some(4)), "{asked:?}");
+    }
     for limit in [0, 65_536, u32::MAX] {
         assert_eq!(with(Some(limit)).map(drop).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
-    first.check_max_readers(Some(4)).unwrap();
     let unlimited = Limited::new("unlimited", 1);
-    let plain = Attachment::open(LockRef::Path(&unlimited.0), &Options::default()).unwrap();
-    assert_eq!((plain.max_readers(), plain.inspect().max_readers), (None, None));
-    let error = plain.check_max_readers(Some(1)).unwrap_err();
-    assert!(error.to_string().contains("has no limit on readers, not one of 1"), "{error}");
+    let plain = unlimited.plain();
+    let other = unlimited.open();
+    assert_eq!((plain.max_readers(), other.max_readers(), other.inspect().max_readers), (None, None, None));
+    assert!(plain.try_read() && plain.try_read() && other.try_read());
+}
+
+/// A waiting reader is kept out by the readers, which a holder can learn.
+#[test]
+fn a_waiting_reader_contends_with_the_readers() {
+    let lock = Limited::new("contended", 1);
+    let (holder, waiter) = (lock.open(), lock.open());
+    let woken = || crate::protocol::wake::is_woken(&holder.slot().waiting.wake);
+    assert!(holder.try_read());
+    holder.want_notices(&[Mode::Read]);
+    holder.take_notice();
+    assert!(!holder.is_contended(Mode::Read));
+    waiter.request(Mode::Read, NO_LIMIT);
+    waiter.poll(park::now()).unwrap();
+    assert!(woken() && holder.is_contended(Mode::Read));
+    let _ = waiter.withdraw_all();
+    assert!(!holder.is_contended(Mode::Read));
+    holder.request(Mode::Read, NO_LIMIT);
+    holder.poll(park::now()).unwrap();
+    assert!(holder.is_contended(Mode::Read), "by a request of its own");
+}
+
+#[test]
+fn readers_without_a_limit_do_not_contend() {
+    let lock = Limited::new("plain", 0);
+    let (holder, writer, reader) = (lock.plain(), lock.plain(), lock.plain());
+    assert!(holder.try_upgradable() && holder.try_read());
+    reader.request(Mode::Read, NO_LIMIT);
+    assert!(!holder.is_contended(Mode::Read));
+    reader.poll(park::now()).unwrap();
+    writer.request(Mode::Write, NO_LIMIT);
+    writer.poll(park::now()).unwrap();
+    assert!(holder.is_contended(Mode::Read));
+}
+
+/// The time of the read hold, and not of an earlier one.
+#[test]
+fn a_downgraded_hold_has_its_own_time() {
+    let lock = Limited::new("since", 2);
+    let a = lock.open();
+    assert!(a.try_read());
+    a.release_read();
+    a.slot().read_since.store(1, Relaxed);
+    assert!(a.try_write());
+    a.downgrade_to_read().unwrap();
+    assert_ne!(a.slot().read_since.load(Relaxed), 1);
 }
 
 #[test]

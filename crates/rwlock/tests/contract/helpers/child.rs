@@ -8,7 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use process_rwlock::{Error, LockRef, OpenOptions, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
+use process_rwlock::{
+    Attachment, Error, LockRef, OpenOptions, Options, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WaitOptions,
+    WriteGuard, now,
+};
 
 use super::{Page, TEST_TIMEOUT, ms, permits, system, workload};
 
@@ -316,6 +319,7 @@ impl Servant {
             "fork_often" => return Ok(super::forked::fork_often(location, argument.parse().unwrap())),
             #[cfg(unix)]
             "processor_time" => return Ok(system::processor_time().as_millis().to_string()),
+            "steal" => steal(location)?,
             "exit" => process::exit(0),
             "abort" => process::abort(),
             _ => panic!("what is {command:?}?"),
@@ -331,6 +335,18 @@ impl Servant {
     fn lock(&self) -> &'static RwLock {
         self.lock.expect("an open lock")
     }
+}
+
+/// Asks for a steal, and keeps asking.
+fn steal(location: &str) -> Result<(), Error> {
+    let lock = match location.split_once(':') {
+        Some(("name", name)) => LockRef::Name(name),
+        Some(("path", path)) => LockRef::Path(Path::new(path)),
+        _ => panic!("where is {location:?}?"),
+    };
+    let attachment = Box::leak(Box::new(Attachment::open(lock, &Options::default())?));
+    attachment.request_steal(WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false });
+    attachment.poll(now())
 }
 
 pub(super) fn open(location: &str, options: &OpenOptions) -> Result<RwLock, Error> {

@@ -20,8 +20,13 @@ pub fn inside(place: usize) -> usize {
 }
 
 /// Where it counts its holds.
-pub fn entered(place: usize) -> usize {
+fn entered(place: usize) -> usize {
     2 * place + 1
+}
+
+/// The number of holds that there were.
+pub fn total(page: &Page, processes: usize) -> u64 {
+    (0..processes).map(|place| page.get(entered(place))).sum()
 }
 
 /// Kills a worker. Meanwhile its word may say that it is inside although its hold is freed.
@@ -72,7 +77,7 @@ impl Worker {
                     if let Some(upgradable) = in_time(lock.upgradable_timeout(short))? {
                         match upgradable.downgrade() {
                             Ok(_reading) => self.read(1),
-                            Err((_upgradable, error)) if error.kind() == ErrorKind::Timeout => self.pause(),
+                            Err((_upgradable, error)) if error.kind() == ErrorKind::Busy => self.pause(),
                             Err((_, error)) => return Err(error),
                         }
                     }
@@ -104,8 +109,10 @@ impl Worker {
     }
 
     fn read(&mut self, holds: u64) {
-        self.page.set(inside(self.place), holds);
+        // In this order: see `check`.
         self.page.set(entered(self.place), self.page.get(entered(self.place)) + 1);
+        fence(SeqCst);
+        self.page.set(inside(self.place), holds);
         self.check(self.limit);
         self.pause();
         self.check(self.limit);
@@ -113,14 +120,16 @@ impl Worker {
         fence(SeqCst);
     }
 
-    /// Fails if there are more holds than `limit`.
+    /// Fails if there are more holds than `limit`. It can tell only if nobody got a hold while it
+    /// looked: then all that it saw existed at the same time.
     fn check(&mut self, limit: u64) {
+        let changes = || (self.page.get(KILLS), total(&self.page, self.processes));
         fence(SeqCst);
-        let before = self.page.get(KILLS);
+        let before = changes();
         fence(SeqCst);
         let holds: Vec<u64> = (0..self.processes).map(|place| self.page.get(inside(place))).collect();
         fence(SeqCst);
-        let known = before.is_multiple_of(2) && self.page.get(KILLS) == before;
+        let known = before.0.is_multiple_of(2) && changes() == before;
         assert!(!known || holds.iter().sum::<u64>() <= limit, "more than {limit} holds: {holds:?}");
     }
 
