@@ -194,6 +194,11 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     }
   }
 
+  /** Calls the function that the lock is held for. */
+  run<T>(fn: (guard: this) => T): T {
+    return fn(this)
+  }
+
   /** Ends the hold of a function that returned: its caller must learn that the hold was lost. */
   complete(): void | Promise<void> {
     return this.#end(CONSISTENT, true)

@@ -168,14 +168,14 @@ function heldOf(engine: Lock): Set<Acquisition> {
   return all
 }
 
-/** Closes a lock, which releases its holds. */
-export function closeTraced(engine: Lock): void | Promise<void> {
+/** Closes a lock, which releases its holds, by `closing`. */
+export function closeTraced(engine: Lock, closing: Pick<Lock, 'close'> = engine): void | Promise<void> {
   const all = [...(held.get(engine) ?? [])]
   for (const acquisition of all) acquisition.ends()
   const publish = () => {
     for (const acquisition of all) acquisition.ended()
   }
-  const closed = engine.close()
+  const closed = closing.close()
   if (closed === undefined) publish()
   else return closed.then(publish)
 }

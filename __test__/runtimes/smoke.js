@@ -31,7 +31,8 @@ async function main() {
     return peer
   }
   try {
-    for (const check of [atOnce, waiting, givingUp, exclusion, death, threads, diagnostics, deadlock]) {
+    const checks = [atOnce, nesting, waiting, givingUp, exclusion, death, threads, diagnostics, deadlock]
+    for (const check of checks) {
       await check(lock, start)
       console.log(`ok ${check.name}`)
     }
@@ -62,6 +63,35 @@ async function atOnce(lock) {
     'sync',
   )
   await lock.upgradable((guard) => guard.upgrade())
+}
+
+/** A re-entrant lock follows the asynchronous context of the runtime. @type {Check} */
+async function nesting(lock) {
+  const reentrant = new RWLock(name, { reentrant: true })
+  /** @type {Promise<string> | undefined} */
+  let late
+  await reentrant.write(async ({ token }) => {
+    await sleep(1)
+    const nested = async (/** @type {{ token: bigint }} */ guard) => {
+      await sleep(1)
+      assert.equal(guard.token, token)
+      assert.equal(
+        reentrant.writeSync((inner) => inner.token),
+        token,
+      )
+    }
+    await Promise.all([reentrant.write(nested), reentrant.read(nested)])
+    late = sleep(20).then(() => reentrant.write(() => 'late'))
+  })
+  await assert.rejects(
+    reentrant.read(() => reentrant.write(() => {})),
+    { code: 'ERR_LOCK_DEADLOCK' },
+  )
+  const guard = await lock.acquireWrite() // the timer fires while it is held, and must wait
+  await until(() => lock.inspect().waiters.length > 0)
+  guard.release()
+  assert.equal(await late, 'late')
+  reentrant.close()
 }
 
 /** Each of two processes waits for the other. @type {Check} */

@@ -6,7 +6,7 @@ import { significant, size, time } from './text.js'
 /** @typedef {{ goal: string, asked: string, measured: string, reached: boolean }} Reached */
 
 /** @param {Record<string, any>} results @returns {Reached[]} */
-export function goals({ pairs, scaling, contended, handoff, recovery, waiting, growth }) {
+export function goals({ pairs, scaling, contended, handoff, recovery, waiting, caching, growth }) {
   return [
     ...(pairs ? ofPairs(pairs) : []),
     ...(scaling ? ofScaling(scaling) : []),
@@ -14,6 +14,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting, g
     ...(handoff ? ofHandoff(handoff) : []),
     ...(recovery ? ofRecovery(recovery) : []),
     ...(waiting ? ofWaiting(waiting) : []),
+    ...(caching ? ofCaching(caching) : []),
     ...(growth ? ofGrowth(growth) : []),
   ]
 }
@@ -179,6 +180,18 @@ function ofWaiting(rows) {
         ),
       ]
     })
+}
+
+/** @param {any} caching */
+function ofCaching({ operations, notices }) {
+  return [
+    atLeast(
+      'lock caching, no other process: operations / those with an acquisition each',
+      operations[0].ratio,
+      1,
+    ),
+    atMost('from a request to the notice of the holder, median', notices.notice.median, 5e6, time),
+  ]
 }
 
 /** @param {any} growth */

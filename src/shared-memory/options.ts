@@ -54,7 +54,7 @@ function checkPath(path: string): string {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, maxReaders, fairness, nestedReads, label, durable } = options ?? {}
+  const { capacity, maxReaders, fairness, nestedReads, label, durable, reentrant } = options ?? {}
   checkCount('options.capacity', capacity, MAX_CAPACITY)
   checkCount('options.maxReaders', maxReaders, MAX_READERS)
   checkMs('options.fairness', fairness)
@@ -64,6 +64,7 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
+  checkBoolean('options.reentrant', reentrant)
   return { capacity, maxReaders, fairness, nestedReads, label, durable }
 }
 

@@ -318,10 +318,12 @@ fn a_nested_read_in_turn_is_not_let_in_before_the_writer() {
         assert!(own.own.try_read());
         other.ask(Write, NO_LIMIT);
         own.ask(Read, WaitOptions { in_turn: true, ..NO_LIMIT });
+        let let_in = own.ask(Read, NO_LIMIT);
         ends([
-            go(own, |own| {
-                own.own.poll(u64::MAX / 2).unwrap(); // later than any other nested read would be let in
-                assert_eq!(own.outcome(), None);
+            go(own, move |own| {
+                own.own.poll(u64::MAX / 2).unwrap(); // later than a nested read is let in
+                assert_eq!(own.own.take_settled(), [(let_in, Outcome::Granted)]);
+                own.own.release_read();
                 own.own.release_read();
                 own.drive();
                 let writes = own.own.token().wrapping_sub(own.own.token_base());

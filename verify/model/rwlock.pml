@@ -91,11 +91,10 @@
 #endif
 #if STEALS > 0
 #define STEALS_NOW steal
-#define IS_STRICT (ALL_STRICT || steal)           /* of a request: a steal always is */
 #else
 #define STEALS_NOW 0
-#define IS_STRICT ALL_STRICT
 #endif
+#define IS_STRICT (ALL_STRICT || STEALS_NOW)      /* of a request: a steal always is */
 #if defined(CLOSE) || STEALS > 0
 #define CLOSES
 #endif
@@ -557,10 +556,11 @@ inline wake_next(me) {
 
 #if NOTICES
 #if STEALS > 0
-#define NEWS(mode) (1 << (mode) | steals[s])
+#define STEAL_NEWS steals[s]
 #else
-#define NEWS(mode) (1 << (mode))
+#define STEAL_NEWS 0
 #endif
+#define NEWS(mode) (1 << (mode) | STEAL_NEWS)
 /* Holder v is told of a request with `mode` if it asked for that. In a check the mark alone is not enough: the process that
    made it may have died before its call. */
 inline tell(mode, in_check) {
@@ -1548,7 +1548,7 @@ inline publish_head() {                                                         
 #if STEALS > 0
   :: !want && !published ->
      atomic { q2 = queued[s]; ok = q2 != 0; q2 = 0 };                                /* crash point: publish_load */
-     if :: ok -> queued[s] = 0; wake_next(s); ok = 1 :: else fi                      /* crash point: publish_back */
+     if :: ok -> queued[s] = 0; wake_next(s); ok = true :: else fi                   /* crash point: publish_back */
 #else
   :: !want && !published -> ok = 0
 #endif

@@ -26,7 +26,7 @@ export const mutants = [
   {
     name: 'the length of the memory is not compared with its capacity',
     target: 'open',
-    change: [replaces('#check_magic', '!$backing.fits($expected) ||', '')],
+    change: [replaces('#check_magic', '!$fits($expected) ||', '')],
   },
   {
     name: 'a wait sleeps only on a word that is zero',

@@ -73,7 +73,7 @@ export const mutants = [
   {
     name: 'no notice to readers',
     breaks: 'a writer tells only the owner of the gate',
-    change: [forces(condition('WaitQueue::notify_holders', 'Mode::Write'), 'false')],
+    change: [forces(condition('WaitQueue::notify_holders', 'is_limited'), 'false')],
   },
   // Steals: a holder has its hold, and then looks at the queue; a stealer publishes, and then looks at the holders.
   weaker('mark_steal', 'Relaxed', {
@@ -110,20 +110,6 @@ export const mutants = [
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
     change: [replaces('block', 'self.mute()', '0')],
   },
-  // A limit on readers: publish, then check, as without one; and the admission.
-  weaker('claim_read', 'AcqRel'),
-  weaker('admission_load', 'Relaxed'),
-  weaker('admission_check', 'Relaxed'),
-  weaker('admit', 'Relaxed'),
-  weaker('complete_load', 'Relaxed'),
-  weaker('complete_read', 'Relaxed'),
-  weaker('scan_holds', 'Relaxed'),
-  weaker('confirm_read', 'Relaxed'),
-  weaker('retract_claim', 'Relaxed'),
-  weaker('release_limited', 'AcqRel'),
-  weaker('release_limited', 'Release'),
-  weaker('release_limited', 'Relaxed'),
-  weaker('attach_claim', 'Relaxed'),
   // The value.
   {
     name: 'value_stamp_load: Relaxed',
