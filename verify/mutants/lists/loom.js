@@ -26,6 +26,9 @@ export const mutants = [
   }),
   // (A false alarm: C++20 lets no later load return a value older than the swap of the release.)
   weaker('downgrade_publish', 'Relaxed'),
+  // Handing the attachment of a handle to another thread.
+  { name: 'Owner::claim: Relaxed', change: [replaces('Owner::claim', 'Acquire', 'Relaxed')] },
+  { name: 'Owner::leave: Relaxed', change: [replaces('Owner::leave', 'Release', 'Relaxed')] },
   // Attaching and closing.
   weaker('attach_load', 'Relaxed', { survives: UNUSED }),
   weaker('attach_reads', 'Relaxed', {
