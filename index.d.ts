@@ -305,6 +305,9 @@ export interface Waiter {
   more: number
 }
 
+/** Makes the upgradable hold the write hold, blocking this thread. Otherwise like `wait`. */
+export declare function waitUpgrade(attachment: number, timeout: number): number
+
 /**
  * Asks for a notice, once: as soon as a request waits that a hold with that mode keeps out,
  * `onOutcome` is called with `key` and a number that has no meaning. It keeps no process alive.

@@ -13,6 +13,7 @@ import { drawCharts } from './report/charts.js'
 import { goals } from './report/goals.js'
 import { save } from './report/save.js'
 import { printTables } from './report/tables.js'
+import { caching } from './workloads/caching.js'
 import { contended } from './workloads/contended.js'
 import { growth } from './workloads/growth.js'
 import { handoff } from './workloads/handoff.js'
@@ -21,7 +22,7 @@ import { recovery } from './workloads/recovery.js'
 import { scaling } from './workloads/scaling.js'
 import { waiting } from './workloads/waiting.js'
 
-const WORKLOADS = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'growth']
+const WORKLOADS = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'caching', 'growth']
 
 const HELP = `
 npm run bench -- [WORKLOAD…]           measures all workloads, or only these
@@ -88,6 +89,7 @@ const workloads = {
     }),
   recovery: () => recovery(context),
   waiting: () => waiting(context),
+  caching: () => caching(context),
   growth: () => growth(context),
 }
 

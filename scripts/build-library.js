@@ -14,7 +14,7 @@ import { installDependencies } from './lib/setup.js'
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
  * module with that name.
  */
-export const ENTRIES = ['index', 'file', 'leader']
+export const ENTRIES = ['index', 'file', 'leader', 'proper-lockfile']
 
 const checkout = fileURLToPath(root)
 
@@ -26,8 +26,9 @@ export function buildLibrary(dist) {
   if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
   copyFileSync(join(checkout, 'src/package.json'), join(dist, 'package.json'))
   for (const name of ENTRIES) {
-    writeFileSync(join(dist, `${name}.mjs`), frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8')))
-    writeFileSync(join(dist, `${name}.d.mts`), `export * from './${name}.js'\n`)
+    const front = frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8'))
+    writeFileSync(join(dist, `${name}.mjs`), front.code)
+    writeFileSync(join(dist, `${name}.d.mts`), front.types)
   }
 }
 
@@ -40,13 +41,13 @@ export function buildLibrary(dist) {
 export function frontOf(name, code) {
   const names = new Set([...code.matchAll(/\bexports\.(\w+) = /g)].map(([, exported]) => exported))
   // In Node.js, the default import of a CommonJS module is `module.exports`.
-  const hasDefault = names.delete('default')
-  return [
-    `import './addons.mjs'\n`,
-    hasDefault ? `import exports from './${name}.js'\n` : '',
-    `export { ${[...names].sort().join(', ')} } from './${name}.js'\n`,
-    hasDefault ? 'export default exports.default\n' : '',
-  ].join('')
+  const ofDefault = names.delete('default')
+    ? `import exports from './${name}.js'\nexport default exports.default\n`
+    : ''
+  return {
+    code: `import './addons.mjs'\n${ofDefault}export { ${[...names].sort().join(', ')} } from './${name}.js'\n`,
+    types: `${ofDefault}export * from './${name}.js'\n`,
+  }
 }
 
 /**

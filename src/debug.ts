@@ -1,6 +1,6 @@
 // NODE_DEBUG=process-rwlock prints the messages of the diagnostics channels to standard error.
 import { subscribe } from 'node:diagnostics_channel'
-import { debuglog } from 'node:util'
+import process from 'node:process'
 import { threadId } from 'node:worker_threads'
 import {
   type AcquireMessage,
@@ -19,16 +19,36 @@ import { deadlockText } from './long-waits.js'
 /** Set on a channel by the first copy of this package in the thread: the others do not print it again. */
 const printed = Symbol.for('process-rwlock.printed')
 
-const log = debuglog('process-rwlock')
-if (log.enabled && !Reflect.has(releaseChannel, printed)) {
+if (isAsked() && !Reflect.has(releaseChannel, printed)) {
   Object.defineProperty(releaseChannel, printed, { value: true })
   print()
 }
 
+/** As `util.debuglog()` of Node.js, which Bun and Deno do not have whole. */
+function isAsked(): boolean {
+  return sections()
+    .split(/[\s,]+/)
+    .some((section) => {
+      const pattern = section.replace(/[|\\{}()[\]^$+?.]/g, '\\$&').replaceAll('*', '.*')
+      return new RegExp(`^${pattern}$`, 'i').test('process-rwlock')
+    })
+}
+
+function sections(): string {
+  try {
+    const { NODE_DEBUG = '' } = process.env
+    return NODE_DEBUG
+  } catch {
+    return '' // this runtime gives no permission for it
+  }
+}
+
 function print(): void {
   const thread = threadId === 0 ? '' : `thread ${threadId}: `
-  const say = ({ name, path }: LockMessage, text: string) =>
-    log('%s%s: %s', thread, name === undefined ? `lock ${path}` : `lock '${name}'`, text)
+  const say = ({ name, path }: LockMessage, text: string) => {
+    const lock = name === undefined ? `lock ${path}` : `lock '${name}'`
+    process.stderr.write(`PROCESS-RWLOCK ${process.pid}: ${thread}${lock}: ${text}\n`)
+  }
   const on = <T>(channel: { name: string | symbol }, text: (message: T) => string | undefined) => {
     subscribe(channel.name, (message) => {
       const said = text(message as T)

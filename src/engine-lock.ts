@@ -10,6 +10,7 @@ import { identitySymbol } from './lock-arguments.js'
 import { type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
+import { NestingEngine } from './reentrant/nesting-engine.js'
 import { stealSymbol } from './steal.js'
 import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
@@ -21,6 +22,11 @@ const tick = Promise.resolve()
 const { then } = Promise.prototype
 
 let isLock: (value: unknown) => boolean
+
+/** See `#scopes`. */
+let scopesOf: <Grant>(lock: EngineLock<AsyncGuard, Grant>) => LockEngine<Grant>
+
+export { scopesOf }
 
 /** Fails if `method` was called without its lock. */
 export function checkLock(lock: unknown, method: string): void {
@@ -35,14 +41,25 @@ export function explained(error: unknown, lock: unknown, method: string): unknow
 /** A lock over an engine. Its members are documented in {@link AsyncRWLock}. */
 export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> implements AsyncRWLock<G> {
   readonly #engine: LockEngine<Grant>
+  /** The engine of the calls with a function: another one if the lock is re-entrant. */
+  readonly #scopes: LockEngine<Grant>
 
   static {
     isLock = (value) => typeof value === 'object' && value !== null && #engine in value
+    scopesOf = (lock) => lock.#scopes
   }
 
-  /** `open` opens the lock for the object that it is given, and must not keep that alive. */
-  constructor(open: (lock: object) => LockEngine<Grant>) {
-    this.#engine = open(this)
+  /**
+   * `open` opens the lock for the object that it is given, and must not keep that alive. It checks
+   * the options.
+   */
+  constructor(
+    open: (lock: object) => LockEngine<Grant>,
+    options?: { reentrant?: boolean | undefined } | undefined,
+  ) {
+    const engine = open(this)
+    this.#engine = engine
+    this.#scopes = options?.reentrant ? (new NestingEngine(engine as LockEngine) as never) : engine
   }
 
   // ---- with a function
@@ -87,7 +104,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(READ, checked)
-      return (this.#now(READ, checked) ?? (await this.#request(READ, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, READ, checked) ??
+        (await this.#request(this.#engine, READ, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireRead')
     }
@@ -97,7 +115,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(WRITE, checked)
-      return (this.#now(WRITE, checked) ?? (await this.#request(WRITE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, WRITE, checked) ??
+        (await this.#request(this.#engine, WRITE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireWrite')
     }
@@ -107,8 +126,8 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     try {
       const checked = checkOptions(options)
       if (isTraced()) return await this.#traced(UPGRADABLE, checked)
-      return (this.#now(UPGRADABLE, checked) ??
-        (await this.#request(UPGRADABLE, checked).promise)) as unknown as G
+      return (this.#now(this.#engine, UPGRADABLE, checked) ??
+        (await this.#request(this.#engine, UPGRADABLE, checked).promise)) as unknown as G
     } catch (error) {
       throw explained(error, this, 'acquireUpgradable')
     }
@@ -141,7 +160,7 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
 
   close(): void | Promise<void> {
     checkLock(this, 'close')
-    return closeTraced(this.#engine)
+    return closeTraced(this.#engine, this.#scopes)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,10 +184,12 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
         `${engine.text} cannot be stolen: its engine does not support it`,
       )
     }
-    const now = this.#now(WRITE, checked)
-    if (now !== null) return now as unknown as G
-    return (await new PendingRequest(engine, this, WRITE, checked, null, null, undefined, true)
-      .promise) as unknown as G
+    const acquire = async (trace?: Acquisition) =>
+      this.#now(engine, WRITE, checked) ??
+      new PendingRequest(engine, this, WRITE, checked, null, null, trace, true).promise
+    if (!isTraced()) return (await acquire()) as unknown as G
+    const trace = new Acquisition(this, engine, WRITE, checked)
+    return (await traceAcquire(trace, () => acquire(trace))) as unknown as G
   }
 
   // ---- inside
@@ -182,30 +203,35 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
   }
 
   /** A hold that needs no wait, from an engine that can tell at once; else `null`. */
-  #now(mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
-    const engine = this.#engine
+  #now(engine: LockEngine<Grant>, mode: Mode, options: AcquireOptions | undefined): Hold<Grant> | null {
     if (options?.signal !== undefined) throwIfAborted(options.signal)
     if (!engine.capabilities.sync) return null
     return engine.tryAcquire(this, mode, options?.label) as Hold<Grant> | null
   }
 
   #request(
+    engine: LockEngine<Grant>,
     mode: Mode,
     options: AcquireOptions | undefined,
     trace: Acquisition | undefined = undefined,
   ): PendingRequest<Grant> {
-    const engine = this.#engine
     engine.assertOpen()
     return new PendingRequest(engine, this, mode, options, null, null, trace)
   }
 
   #traced(mode: Mode, options: AcquireOptions | undefined): Promise<G> {
-    const trace = new Acquisition(this, this.#engine, mode, options)
-    return traceAcquire(trace, () => this.#acquire(mode, options, trace)) as unknown as Promise<G>
+    const engine = this.#engine
+    const trace = new Acquisition(this, engine, mode, options)
+    return traceAcquire(trace, () => this.#acquire(engine, mode, options, trace)) as unknown as Promise<G>
   }
 
-  async #acquire(mode: Mode, options: AcquireOptions | undefined, trace: Acquisition): Promise<Hold<Grant>> {
-    return this.#now(mode, options) ?? this.#request(mode, options, trace).promise
+  async #acquire(
+    engine: LockEngine<Grant>,
+    mode: Mode,
+    options: AcquireOptions | undefined,
+    trace: Acquisition,
+  ): Promise<Hold<Grant>> {
+    return this.#now(engine, mode, options) ?? this.#request(engine, mode, options, trace).promise
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */
@@ -220,16 +246,16 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     const body = fn as unknown as (guard: Hold<Grant>) => T | PromiseLike<T>
     const run = new ScopedRun<T, Grant>(signal === undefined ? body : unlessAborted(signal, body))
     if (isTraced()) {
-      const trace = new Acquisition(this, this.#engine, mode, checked)
-      const acquire = () => this.#acquire(mode, checked, trace)
+      const trace = new Acquisition(this, this.#scopes, mode, checked)
+      const acquire = () => this.#acquire(this.#scopes, mode, checked, trace)
       return traceScoped(trace, acquire, (hold) => runHeld(run.fn, hold))
     }
     // Scheduled before the lock is acquired: once it is, no call follows for which no stack may be
     // left.
     const promise = runSoon(run)
-    run.hold = this.#now(mode, checked)
+    run.hold = this.#now(this.#scopes, mode, checked)
     if (run.hold !== null) return promise
-    const request = this.#request(mode, checked)
+    const request = this.#request(this.#scopes, mode, checked)
     try {
       return runOnceGranted(run.fn, request.promise)
     } catch (error) {
@@ -287,7 +313,7 @@ function runHeld<T, Grant>(
   hold.assertHeld()
   let result: T
   try {
-    const returned = fn(hold)
+    const returned = hold.run(fn)
     if (isPromiseLike(returned)) return releasedAfter(hold, returned)
     result = returned
   } catch (error) {

@@ -1,10 +1,11 @@
 // What a lock engine is. The API (engine-lock.ts, guard.ts, pending.ts) stands on it;
 // src/shared-memory is one.
 import type { Hold } from './guard.js'
-import type { HoldEnd, Mode, READ, UPGRADABLE } from './modes.js'
+import type { HoldEnd, Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import type { Notice } from './notice.js'
 import type { PendingRequest } from './pending.js'
-import type { Awaitable, LockLocation, LockSnapshot } from './types.js'
+import type { Acquisition } from './tracing.js'
+import type { AcquireOptions, Awaitable, LockLocation, LockSnapshot } from './types.js'
 import type { WaitGraph } from './wait-graph.js'
 
 /** What an engine can do. */
@@ -131,4 +132,17 @@ export interface LockEngine<Grant = unknown> {
   readonly waitGraph?: WaitGraph
   /** Ends every request and hold of this lock. */
   close(): void | Promise<void>
+}
+
+/** An engine with the capability `sync` that can also wait by blocking its thread. */
+export interface BlockingEngine<Grant = unknown> extends LockEngine<Grant> {
+  /** @throws `ERR_LOCK_TIMEOUT`; `ERR_LOCK_DEADLOCK` if only this thread could release the lock */
+  block(
+    lock: object,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+    trace?: Acquisition,
+  ): Hold<Grant>
+  /** Makes an upgradable hold the write hold. @throws As `block`. */
+  blockUpgrade(hold: Hold<Grant>, options: AcquireOptions | undefined): void
 }

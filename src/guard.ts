@@ -134,6 +134,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.lost = reason
     extras.upgrading?.callOff(reason)
     this.#forgetEvents()
+    extras.acquisition?.isLost(this)
     extras.loss?.abort(reason)
   }
 
@@ -191,6 +192,11 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     } catch (error) {
       throw Hold.#explained(error, this, 'release') // a check before the call would cost every release 1 ns
     }
+  }
+
+  /** Calls the function that the lock is held for. */
+  run<T>(fn: (guard: this) => T): T {
+    return fn(this)
   }
 
   /** Ends the hold of a function that returned: its caller must learn that the hold was lost. */

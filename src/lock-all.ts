@@ -12,6 +12,7 @@ import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { checkLockArgument, checkModeArgument, identityOf } from './lock-arguments.js'
 import type { ModeName } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
+import { runOutside } from './reentrant/scope.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Guard } from './types.js'
 
 /** One of several locks to acquire together. */
@@ -109,7 +110,10 @@ export async function acquireAll<const Wants extends readonly Want[]>(
 > {
   const acquisition = new Acquisition(wants, options, acquireAll)
   const group = new Promise<Group>((resolve, reject) => {
-    acquisition.run((guards) => new Promise<void>((end) => resolve(new Group(guards, end)))).catch(reject)
+    const acquire = () =>
+      acquisition.run((guards) => new Promise<void>((end) => resolve(new Group(guards, end))))
+    // Like every guard that is not acquired with a function, these belong to no call.
+    runOutside(acquire).catch(reject)
   })
   return group as never
 }

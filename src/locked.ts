@@ -40,7 +40,8 @@ export interface Locked<This> {
  * `lock.upgradable()` do. So it returns a promise, which can also reject with their errors. The
  * function keeps its name and its `length`.
  *
- * A locked function that calls another one with the same lock waits for itself.
+ * A locked function that calls another one with the same lock waits for itself, unless the lock is
+ * re-entrant.
  *
  * The decorator is a standard one: for TypeScript 5 or newer without `experimentalDecorators`, or
  * for another compiler. No version of Node.js runs decorators without a compiler.

@@ -1,10 +1,14 @@
 import { throwIfAborted } from './abort.js'
 import { isTraced } from './diagnostics.js'
-import { checkLock, EngineLock, explained, isPromiseLike } from './engine-lock.js'
+import type { BlockingEngine } from './engine.js'
+import { checkLock, EngineLock, explained, isPromiseLike, scopesOf } from './engine-lock.js'
 import { invalidValue } from './errors.js'
+import type { Hold } from './guard.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
 import { MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from './modes.js'
 import { checkAcquireOptions, checkFunction } from './options.js'
+import type { JointHold } from './reentrant/joint-hold.js'
+import { ScopedHold } from './reentrant/scoped-hold.js'
 import { binding } from './shared-memory/binding.js'
 import type { Handle, SharedHold } from './shared-memory/handle.js'
 import { warnOfLoss } from './shared-memory/lost-guards.js'
@@ -12,7 +16,7 @@ import { open } from './shared-memory/open.js'
 import { checkPruneOptions, checkRef } from './shared-memory/options.js'
 import { snapshotOf } from './shared-memory/snapshot.js'
 import { translated } from './shared-memory/translate.js'
-import { Acquisition, closeTraced, traceTry } from './tracing.js'
+import { Acquisition, traceTry } from './tracing.js'
 import type {
   AcquireOptions,
   AsyncRWLock,
@@ -44,6 +48,8 @@ const collected = new FinalizationRegistry<Handle>((handle) => {
  */
 export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Guard>, Disposable {
   readonly #handle: Handle
+  /** The engine of the calls with a function. */
+  readonly #scopes: Pick<BlockingEngine<number>, 'block'>
 
   /**
    * Opens the lock, and creates it if there is none. Without `ref` it gets a random name, which
@@ -62,8 +68,9 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     super((lock) => {
       handle = open(lock, ref, options)
       return handle
-    })
+    }, options)
     this.#handle = handle
+    this.#scopes = scopesOf(this) as BlockingEngine<number>
     collected.register(this, handle, handle)
   }
 
@@ -146,7 +153,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   acquireReadSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireReadSync')
-    return this.#block(READ, options)
+    return this.#block(this.#handle, READ, options)
   }
 
   /**
@@ -156,7 +163,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
    */
   acquireWriteSync(options?: AcquireOptions): Guard {
     checkLock(this, 'acquireWriteSync')
-    return this.#block(WRITE, options)
+    return this.#block(this.#handle, WRITE, options)
   }
 
   // ---- inspecting and closing
@@ -229,7 +236,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
   override close(): void {
     checkLock(this, 'close')
     collected.unregister(this.#handle)
-    closeTraced(this.#handle)
+    super.close()
   }
 
   [Symbol.dispose](): void {
@@ -248,13 +255,16 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
 
   // ---- inside
 
-  #block(mode: typeof READ | typeof WRITE, options: AcquireOptions | undefined): SharedHold {
+  #block(
+    engine: Pick<BlockingEngine<number>, 'block'>,
+    mode: typeof READ | typeof WRITE,
+    options: AcquireOptions | undefined,
+  ): SharedHold {
     const checked = options === undefined ? undefined : checkAcquireOptions(options)
     if (checked?.signal !== undefined) throwIfAborted(checked.signal)
-    const handle = this.#handle
-    if (!isTraced()) return handle.block(this, mode, checked)
-    const trace = new Acquisition(this, handle, mode, checked)
-    return traceTry(trace, () => handle.block(this, mode, checked, trace)) as SharedHold
+    if (!isTraced()) return engine.block(this, mode, checked) as SharedHold
+    const trace = new Acquisition(this, this.#handle, mode, checked)
+    return traceTry(trace, () => engine.block(this, mode, checked, trace)) as SharedHold
   }
 
   #traced(mode: Mode): SharedHold | null {
@@ -268,17 +278,24 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
     fn: (guard: Guard) => T,
     options: AcquireOptions | undefined,
   ): T {
-    const hold = this.#block(mode, options)
+    const hold = this.#block(this.#scopes, mode, options)
     try {
       return runSync(hold, fn, MODE_NAMES[mode])
     } catch (error) {
       const handle = this.#handle
-      if (!hold.ended && !handle.closed) {
-        // No stack was left to release it: nothing is called here but the addon.
+      let ending: Hold<number> | null = hold
+      if (!hold.ended && (hold as object) instanceof ScopedHold) {
         hold.ended = true
-        if (hold.held === READ) handle.reads--
+        const joint = hold.grant as unknown as JointHold
+        joint.forget(hold as never)
+        ending = joint.isUnused ? (joint.hold as Hold<number>) : null
+      }
+      if (ending !== null && !ending.ended && !handle.closed) {
+        // No stack was left to release it: nothing is called here but the addon.
+        ending.ended = true
+        if (ending.held === READ) handle.reads--
         else handle.exclusive = 0
-        binding.returnGrant(handle.attachment, hold.held)
+        binding.returnGrant(handle.attachment, ending.held)
       }
       throw error
     }
@@ -288,7 +305,7 @@ export class RWLock extends EngineLock<Guard, number> implements AsyncRWLock<Gua
 function runSync<T>(hold: SharedHold, fn: (guard: Guard) => T, method: 'read' | 'write'): T {
   let result: T
   try {
-    result = fn(hold)
+    result = hold.run(fn)
   } catch (error) {
     hold.fail()
     throw error

@@ -5,7 +5,7 @@ import { checkSemaphoreOptions } from './shared-memory/options.js'
 import type { AcquireOptions, Guard, LockSnapshot, RWLockOptions, RWLockRef } from './types.js'
 
 /** How to open a {@link Semaphore}. */
-export interface SemaphoreOptions extends Omit<RWLockOptions, 'maxReaders'> {
+export interface SemaphoreOptions extends Omit<RWLockOptions, 'maxReaders' | 'reentrant'> {
   /**
    * The number of permits, of all processes together: 1 to 65,535. The process that creates the
    * semaphore sets it, and `inspect().permits` shows it: for another number, close the semaphore in

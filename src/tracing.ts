@@ -136,6 +136,12 @@ export class Acquisition implements AcquireMessage {
     }
   }
 
+  /** Its hold was lost. The engine releases it after the call of which this is part. */
+  isLost(hold: Held): void {
+    this.ends(hold)
+    queueMicrotask(() => this.ended())
+  }
+
   /** Called just before its hold ends. */
   ends(hold?: Held): void {
     this.heldMs = performance.now() - this.#granted
@@ -162,14 +168,14 @@ function heldOf(engine: Lock): Set<Acquisition> {
   return all
 }
 
-/** Closes a lock, which releases its holds. */
-export function closeTraced(engine: Lock): void | Promise<void> {
+/** Closes a lock, which releases its holds, by `closing`. */
+export function closeTraced(engine: Lock, closing: Pick<Lock, 'close'> = engine): void | Promise<void> {
   const all = [...(held.get(engine) ?? [])]
   for (const acquisition of all) acquisition.ends()
   const publish = () => {
     for (const acquisition of all) acquisition.ended()
   }
-  const closed = engine.close()
+  const closed = closing.close()
   if (closed === undefined) publish()
   else return closed.then(publish)
 }

@@ -59,6 +59,29 @@ export interface RWLockOptions {
    * on a lock with a path: its file stays.
    */
   durable?: boolean | undefined
+  /**
+   * Whether a call of `read()`, `write()`, `upgradable()`, `readSync()` or `writeSync()` inside a
+   * call of the same lock shares the hold of that one, instead of waiting for itself; `false` by
+   * default. "Inside" is everything that the function of the outer call runs and awaits, also in
+   * other modules and with other `RWLock` objects of the same lock, if they are re-entrant:
+   *
+   * - Inside a write hold every call begins at once; inside a read hold `read()` does, even if a
+   *   writer waits.
+   * - `write()` inside an upgradable hold waits until the readers have left, and is upgradable
+   *   again afterwards.
+   * - `write()` or `upgradable()` inside a read hold rejects with `ERR_LOCK_DEADLOCK`, and the read
+   *   hold stays.
+   *
+   * The hold ends with the last of its calls, for which the outermost one waits. Code that runs on
+   * after its call has ended, such as a timer, is outside.
+   *
+   * Calls that begin in one hold at the same time, with `Promise.all` for example, share it: they
+   * do not exclude each other. A guard of `acquireRead()` and the like belongs to no call, and no
+   * call shares its hold.
+   *
+   * Source: the asynchronous context of `AsyncLocalStorage`, in `node:async_hooks`.
+   */
+  reentrant?: boolean | undefined
 }
 
 /** What {@link RWLock.prune} removes. */

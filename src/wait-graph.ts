@@ -93,8 +93,8 @@ export function findCycles(locks: readonly SeenLock[]): Cycle[] {
   }
   const cycles: Cycle[] = []
   for (const lock of locks) {
-    lock.waiters.forEach(({ own, since }, index) => {
-      const cycle = own && since !== 0 ? cycleThrough({ lock, index }, places) : null
+    lock.waiters.forEach(({ own }, index) => {
+      const cycle = own ? cycleThrough({ lock, index }, places) : null
       if (cycle !== null) cycles.push(cycle)
     })
   }

@@ -125,6 +125,59 @@ const FOUND_BY = {
   'inspect() shows no waiters': [
     'inspect: inspect() shows each waiting request with its own mode and label, in the order of the queue',
   ],
+  'a call inside a call waits for it': [
+    'reentrant: write in write begins at once, and leaves the hold in its mode',
+    'reentrant: read in write begins at once, and leaves the hold in its mode',
+    'reentrant: read in read begins at once although a writer waits',
+    'reentrant: write, read, write nest',
+    'reentrant: a locked function may call others of the same lock',
+  ],
+  'what runs on after its call is inside': [
+    'reentrant: a timer that outlives its call is outside',
+    'reentrant: what runs on after its call has ended excludes a hold of others, however deep it began',
+    'reentrant: each call of a chain of timers has its own hold',
+  ],
+  'a hold ends with its outermost call': [
+    'reentrant: the hold ends with the last nested call, for which the outer call waits',
+    'reentrant: when one branch of Promise.all fails, the others keep the hold, and the outer call waits',
+    'reentrant: an outer guard that is released ends the hold when the nested calls have ended',
+  ],
+  'the outermost call does not wait for the others': [
+    'reentrant: the hold ends with the last nested call, for which the outer call waits',
+    'reentrant: when one branch of Promise.all fails, the others keep the hold, and the outer call waits',
+  ],
+  'a nested call ends the hold': [
+    'reentrant: read in write begins at once, and leaves the hold in its mode',
+    'reentrant: a nested guard that is released ends its call, and not the hold',
+  ],
+  'a nested write writes beside readers': [
+    'reentrant: write in read is an error at once, which keeps the read hold',
+    'reentrant: write in upgradable excludes readers for its duration only',
+  ],
+  'a nested write excludes readers until the hold ends': [
+    'reentrant: write in upgradable excludes readers for its duration only',
+  ],
+  'calls of one hold take turns': [
+    'reentrant: branches of Promise.all inside a write hold all begin at once',
+  ],
+  'an acquired guard is that of a call': [
+    'reentrant: a guard that is acquired belongs to no call, in either direction',
+  ],
+  'every lock is the same': ['reentrant: a hold of one lock is none of another, however they nest'],
+  'every object is a lock of its own': [
+    'reentrant: other objects of the same lock share the hold if they are re-entrant',
+  ],
+  'a nested write that fails repairs': [
+    'reentrant: a nested write that fails leaves a report of ownerDied, unless the outer one ends normally',
+  ],
+  'nested calls survive the close of their lock': [
+    'reentrant: closing the lock ends its hold for every call inside',
+    'reentrant: closing a lock object ends its nested calls, and not the hold they share',
+  ],
+  'a guard lowers the mode of other calls': [
+    'reentrant: a guard cannot lower the mode that another call needs',
+  ],
+  'a call yields what another one holds': ['reentrant: only a call that has the hold alone can yield'],
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -2,6 +2,7 @@
 // over an engine that answers later.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { watchWaits } from '../../dist/long-waits.js'
 import { findCycles, stillStands, textOf } from '../../dist/wait-graph.js'
 import { test, uniqueName, waitFor } from '../helpers/index.js'
 import { open } from './engines/in-process.js'
@@ -125,6 +126,56 @@ test('the same cycle has one text, wherever it begins', (t) => {
   t.is(textOf(cycle), textOf([...cycle].reverse()))
   const other = findCycles([CIRCLE[0], lock('b', ['you write 2'], ['me write 9'])])[0]
   t.not(textOf(cycle), textOf(other))
+})
+
+test('a cycle is reported when a second look finds the same requests and holds', async (t) => {
+  // In each look but the last, another request of `you` waits.
+  const looks = [4, 5, 6, 6].map((since) => [
+    lock('a', ['me write 1'], [`you write ${since}`]),
+    lock('b', ['you write 2'], ['me write 3']),
+  ])
+  let count = 0
+  const request = {
+    engine: { identity: 'name:b', location: { name: 'b' }, text: 'the lock' },
+    lock: {},
+    mode: /** @type {const} */ (3),
+    upgrade: null,
+    done: false,
+  }
+  const graph = {
+    pending: () => (count <= looks.length ? [request] : []),
+    see: () => t.fail(),
+    held: () => looks[0],
+    wanted: () => looks[count++] ?? [],
+  }
+  const reported = new Promise((resolve) => {
+    const handler = (message) => message.lock === request.lock && resolve({ count, message })
+    subscribe('process-rwlock:deadlock', handler)
+    t.teardown(() => unsubscribe('process-rwlock:deadlock', handler))
+  })
+  watchWaits(/** @type {any} */ (graph))
+  await waitFor(() => count === looks.length)
+  const { count: then, message } = await reported
+  t.is(then, looks.length)
+  t.like(message, { name: 'b', mode: 'write' })
+})
+
+test('nothing is looked at for a thread that holds nothing that others want', async (t) => {
+  const request = /** @type {any} */ ({ engine: { identity: 'name:z' }, mode: 3, upgrade: null })
+  let asked = 0
+  const graph = {
+    pending: () => (asked < 1 ? [request] : []),
+    see: () => t.fail(),
+    held: () => {
+      asked++
+      return []
+    },
+    wanted: () => t.fail(),
+  }
+  watchWaits(/** @type {any} */ (graph))
+  await waitFor(() => asked > 0)
+  await sleep(500)
+  t.is(asked, 1)
 })
 
 test('clients of an engine that answers later are found, each circle once', async (t) => {

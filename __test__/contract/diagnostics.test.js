@@ -47,7 +47,7 @@ function record(t, lock) {
   }
 }
 
-contract(({ test, open, newRef, modes, otherProcess }) => {
+contract(({ test, open, newRef, modes, otherProcess, steal }) => {
   for (const mode of modes) {
     test(`an acquisition for ${mode} with a function: its events, with the function between`, async (t) => {
       const lock = open(t)
@@ -112,21 +112,26 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
   test('a wait is reported when it begins, with the holders, and when it ends', async (t) => {
     const ref = newRef(t)
     const lock = open(t, ref, { label: 'the holder' })
-    const { names, last } = record(t, lock)
+    const { events, names, last } = record(t, lock)
     const writer = await lock.acquireWrite()
     const start = performance.now()
     const waits = lock.acquireRead()
     await waitFor(() => names().includes('contended'))
     t.like(last('contended'), { mode: 'read', waitedMs: undefined })
     t.like(last('contended').holders, [{ mode: 'write', pid: process.pid, label: 'the holder' }])
+    const second = lock.acquireRead()
+    await waitFor(() => names().filter((name) => name === 'contended').length === 2)
     await waitFor(() => performance.now() - start > 30)
     const waited = performance.now() - start
+    events.length = 0
     await writer.release()
     const reader = await waits
-    t.like(last('asyncEnd'), { mode: 'read', token: reader.token })
-    t.true(last('asyncEnd').waitedMs >= waited - 10, `${last('asyncEnd').waitedMs} ms`)
-    t.like(last('asyncEnd').holders, [{ mode: 'write' }])
+    const [, message] = events.find(([name]) => name === 'asyncEnd') ?? []
+    t.like(message, { mode: 'read', token: reader.token, holders: [{ mode: 'write' }] })
+    t.true(message.waitedMs >= waited - 10, `${message.waitedMs} ms`)
     t.true(last('release').heldMs >= waited - 10)
+    await (await second).release()
+    t.false(names().includes('contended'), 'once for each wait')
   })
 
   test('a wait that fails has an event for its error, and no release', async (t) => {
@@ -214,6 +219,26 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is(last('release').mode, 'read')
     for (const guard of guards) await guard.release()
     t.is(names().filter((name) => name === 'release').length, 2)
+  })
+
+  test('a steal is an acquisition, and the end of the hold that it takes a release', ['steal'], async (t) => {
+    const ref = newRef(t)
+    const [lock, other] = [open(t, ref, { stealable: true }), open(t, ref)]
+    const [robbed, thief] = [record(t, lock), record(t, other)]
+    const guard = await lock.acquireWrite()
+    const { token } = guard
+    const stolen = await steal(other, { label: 'thief' })
+    await waitFor(() => robbed.names().includes('release'))
+    t.like(robbed.last('release'), { mode: 'write', token })
+    await guard.release()
+    t.is(robbed.names().filter((name) => name === 'release').length, 1)
+    t.deepEqual(
+      thief.names().filter((name) => name !== 'contended'),
+      ['start', 'end', 'asyncStart', 'asyncEnd'],
+    )
+    t.like(thief.last('asyncEnd'), { mode: 'write', label: 'thief', token: stolen.token })
+    await stolen.release()
+    t.true(thief.names().includes('release'))
   })
 
   test('a subscriber may use the lock, and what it throws concerns nobody else', async (t) => {

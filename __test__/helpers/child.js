@@ -115,6 +115,41 @@ const ops = {
     return describe(guardOf(guard))
   },
 
+  /** Calls in these modes, each inside the one before; the code of the error if one fails. */
+  async nest({ lock, modes, options }) {
+    const entered = []
+    const descend = async (depth = 0) => {
+      await lockOf(lock)[modes[depth]](async (guard) => {
+        entered.push(guard.mode)
+        if (depth + 1 < modes.length) await descend(depth + 1)
+      }, options)
+    }
+    return descend().then(
+      () => entered.join(' '),
+      (error) => error.code,
+    )
+  },
+  /** Write, read, write, each inside the one before, for `ms`. */
+  async nestRepeatedly({ lock, ms }) {
+    const it = lockOf(lock)
+    const end = performance.now() + ms
+    let count = 0
+    let token = 0n
+    while (performance.now() < end) {
+      await it.write((outer) =>
+        it.read(async () => {
+          await new Promise((resolve) => setImmediate(resolve))
+          await it.write((inner) => {
+            if (inner.token !== outer.token) throw new Error('another writer was here')
+            token = inner.token
+          })
+          count++
+        }),
+      )
+    }
+    return { count, token }
+  },
+
   value({ guard }) {
     return guardOf(guard).value
   },

@@ -315,7 +315,7 @@ test('the ES module has the same default export as the CommonJS module', async (
     'exports.two = exports.one = void 0;\nexports.one = 1;\nexports.two = 2;\nexports.default = { one: 1 };\n'
   writeFileSync(join(directory, 'some.js'), `"use strict";\n${code}`)
   writeFileSync(join(directory, 'addons.mjs'), '')
-  writeFileSync(join(directory, 'some.mjs'), frontOf('some', code))
+  writeFileSync(join(directory, 'some.mjs'), frontOf('some', code).code)
   const imported = await import(pathToFileURL(join(directory, 'some.mjs')).href)
   t.deepEqual({ ...imported }, { default: { one: 1 }, one: 1, two: 2 })
 })

@@ -77,6 +77,7 @@ test('a process that is killed with several permits, or while it waits, leaves a
 
 for (const where of ['named', 'path']) {
   test(`6 processes never have more permits than there are, whoever is killed (${where})`, async (t) => {
+    t.timeout(90_000 * timeoutFactor) // it starts twelve processes
     const [PROCESSES, PERMITS] = [6, 3]
     const directory = tempDir(t)
     const ref = where === 'named' ? uniqueName(t) : { path: join(directory, 'x.lock') }
@@ -107,21 +108,22 @@ for (const where of ['named', 'path']) {
         killed = true
         return child.kill()
       }
-      return { ready: child.next('ready'), child, ended, kill }
+      const ready = child.next('ready', { bound: 25_000 })
+      ready.catch(() => {}) // killed before that
+      return { ready, child, ended, kill }
     }
     const workers = Array.from({ length: PROCESSES }, (_, place) => start(place))
     await Promise.all(workers.map(({ ready }) => ready))
-    const kills = 8
     const failures = /** @type {Array<string | undefined>} */ ([])
-    for (let n = 0; n < kills; n++) {
+    for (let kills = 0; kills < 6; kills++) {
       const before = page.total
       await waitFor(() => page.total >= before + 20, { what: 'the others continue' })
       const victim = dice.below(PROCESSES)
       await page.whileKilling(victim, workers[victim].kill)
       failures.push(await workers[victim].ended)
       workers[victim] = start(victim)
-      await workers[victim].ready
     }
+    await Promise.all(workers.map(({ ready }) => ready))
     for (const { child } of workers) child.send('stop')
     failures.push(...(await Promise.all(workers.map(({ ended }) => ended))))
     t.deepEqual(

@@ -4,6 +4,7 @@
 //   RUNTIME smoke.js ROLE NAME COUNTER     is one of their processes
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { subscribe, tracingChannel } from 'node:diagnostics_channel'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers'
@@ -31,7 +32,19 @@ async function main() {
     return peer
   }
   try {
-    for (const check of [atOnce, waiting, givingUp, exclusion, death, stealing, threads]) {
+    const checks = [
+      atOnce,
+      nesting,
+      waiting,
+      givingUp,
+      exclusion,
+      death,
+      stealing,
+      threads,
+      diagnostics,
+      deadlock,
+    ]
+    for (const check of checks) {
       await check(lock, start)
       console.log(`ok ${check.name}`)
     }
@@ -62,6 +75,35 @@ async function atOnce(lock) {
     'sync',
   )
   await lock.upgradable((guard) => guard.upgrade())
+}
+
+/** A re-entrant lock follows the asynchronous context of the runtime. @type {Check} */
+async function nesting(lock) {
+  const reentrant = new RWLock(name, { reentrant: true })
+  /** @type {Promise<string> | undefined} */
+  let late
+  await reentrant.write(async ({ token }) => {
+    await sleep(1)
+    const nested = async (/** @type {{ token: bigint }} */ guard) => {
+      await sleep(1)
+      assert.equal(guard.token, token)
+      assert.equal(
+        reentrant.writeSync((inner) => inner.token),
+        token,
+      )
+    }
+    await Promise.all([reentrant.write(nested), reentrant.read(nested)])
+    late = sleep(20).then(() => reentrant.write(() => 'late'))
+  })
+  await assert.rejects(
+    reentrant.read(() => reentrant.write(() => {})),
+    { code: 'ERR_LOCK_DEADLOCK' },
+  )
+  const guard = await lock.acquireWrite() // the timer fires while it is held, and must wait
+  await until(() => lock.inspect().waiters.length > 0)
+  guard.release()
+  assert.equal(await late, 'late')
+  reentrant.close()
 }
 
 /** Each of two processes waits for the other. @type {Check} */
@@ -131,6 +173,54 @@ async function threads(lock) {
   assert.equal(await ended, 0)
 }
 
+/** @type {Check} */
+async function diagnostics(lock) {
+  /** @type {string[]} */
+  const events = []
+  const on = (event) => (message) => {
+    if (message.lock === lock) events.push(event)
+  }
+  const acquisitions = tracingChannel('process-rwlock:acquire')
+  const names = /** @type {const} */ (['start', 'end', 'asyncStart', 'asyncEnd', 'error'])
+  const handlers = /** @type {any} */ (Object.fromEntries(names.map((event) => [event, on(event)])))
+  acquisitions.subscribe(handlers)
+  subscribe('process-rwlock:release', on('release'))
+  subscribe('process-rwlock:contended', on('contended'))
+  await lock.read(() => events.push('fn'))
+  assert.equal(events.splice(0).join(), 'start,end,asyncStart,fn,release,asyncEnd')
+  const guard = lock.tryRead()
+  await assert.rejects(lock.acquireWrite({ timeout: 20 }), { code: 'ERR_LOCK_TIMEOUT' })
+  guard?.release()
+  assert.equal(events.join(), 'start,end,start,contended,end,error,asyncStart,asyncEnd,release')
+  acquisitions.unsubscribe(handlers)
+}
+
+/** Another process holds the second lock and waits for the first. @type {Check} */
+async function deadlock(lock, start) {
+  const second = new RWLock(`${name}/second`)
+  const guard = lock.tryWrite()
+  const other = start('entangle')
+  await until(() => lock.inspect().waiters.length > 0)
+  const warned = new Promise((resolve) => process.once('warning', resolve))
+  const controller = new AbortController()
+  const wait = second.acquireWrite({ signal: controller.signal })
+  const warning = await warned
+  assert.equal(warning.code, 'RWLOCK_DEADLOCK')
+  for (const part of [
+    lock.inspect().name,
+    `${name}/second`,
+    `pid ${process.pid} `,
+    `pid ${other.child.pid} `,
+  ]) {
+    assert.ok(warning.message.includes(part), warning.message)
+  }
+  controller.abort(new Error('enough'))
+  await assert.rejects(wait, /enough/)
+  guard?.release()
+  assert.equal(await other.ended, 'code 0')
+  second.close()
+}
+
 async function thread() {
   await new RWLock(workerData).read(() => {})
 }
@@ -139,6 +229,7 @@ async function peer() {
   setTimeout(() => process.exit(9), PEER_BOUND).unref()
   const lock = new RWLock(name)
   if (role === 'count') return count(lock)
+  if (role === 'entangle') return new RWLock(`${name}/second`).write(() => lock.write(() => {}))
   if (role.startsWith('stolen')) return stolen(role === 'stolen-read' ? 'acquireRead' : 'acquireWrite')
   const guard = await lock.acquireWrite({ label: 'doomed' })
   console.log('holds')

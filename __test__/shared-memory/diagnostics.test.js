@@ -103,9 +103,18 @@ test('NODE_DEBUG=process-rwlock prints what happens, once, with the thread', asy
   }
 })
 
+test('NODE_DEBUG is a list of sections, in any case, and with wildcards', async (t) => {
+  const program = new URL('./programs/prints-debug.js', import.meta.url)
+  for (const NODE_DEBUG of ['x,PROCESS-RWLOCK', 'process-*', '*wlock x']) {
+    const child = spawnNode(t, program, [uniqueName(t)], { env: { NODE_DEBUG } })
+    t.like(await child.exited, { code: 0 })
+    t.true(child.stderr.includes('PROCESS-RWLOCK'), NODE_DEBUG)
+  }
+})
+
 test('nothing is printed without NODE_DEBUG, or with another section', async (t) => {
   const program = new URL('./programs/prints-debug.js', import.meta.url)
-  for (const NODE_DEBUG of ['', 'net,tls']) {
+  for (const NODE_DEBUG of ['', 'net,tls', 'process', 'process-rwlock-x', '[']) {
     const child = spawnNode(t, program, [uniqueName(t)], { env: { NODE_DEBUG } })
     t.like(await child.exited, { code: 0 })
     t.false(child.stderr.includes('RWLOCK'), child.stderr)

@@ -138,6 +138,55 @@ test('adjacent readers of several processes in the queue are granted together', 
   t.deepEqual(seen, expected)
 })
 
+for (const fairness of [0, undefined]) {
+  const title = fairness === undefined ? 'with the default fairness' : `with fairness ${fairness}`
+
+  test(`${title}, a hold that yields is behind the processes that wait, and before those that come later`, async (t) => {
+    const name = uniqueName(t)
+    const lock = openLock(t, name, { fairness })
+    const children = await Promise.all(Array.from({ length: 4 }, () => pooledChild(t)))
+    for (const child of children) await child.ask('open', { ref: name, options: { fairness } })
+    const modes = /** @type {const} */ (['write', 'upgradable', 'read', 'write'])
+
+    const expected = [0, 1, 'here', 2, 3]
+    /** @type {unknown[]} */
+    let served = []
+    for (let go = 0; go < GOES && `${served}` !== `${expected}`; go++) {
+      const guard = await lock.acquireWrite()
+      served = []
+      /** @type {Promise<any>[]} */
+      const uses = []
+      let allCame = () => {}
+      const come = new Promise((resolve) => {
+        allCame = () => resolve(undefined)
+      })
+      const request = async (/** @type {number} */ index) => {
+        const use = children[index].ask(ops[modes[index]].acquire).then(async () => {
+          served.push(index)
+          await come
+          await children[index].ask('release')
+        })
+        uses.push(use)
+        await queued(lock, children[index])
+      }
+      await request(0)
+      await request(1)
+      const back = guard.yield().then(() => {
+        served.push('here')
+        t.is(guard.mode, 'write')
+        guard.release()
+      })
+      // While the first one holds the lock, so that only the queue decides.
+      await waitFor(() => served.length > 0)
+      await request(2)
+      await request(3)
+      allCame()
+      await Promise.all([back, ...uses])
+    }
+    t.deepEqual(served, expected)
+  })
+}
+
 // ---- fairness in ms
 
 test('newcomers overtake a writer that waits for an upgradable hold until its fairness time has passed, and not after', async (t) => {

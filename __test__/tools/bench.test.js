@@ -3,6 +3,7 @@ import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../../bench/check.js'
 import { Histogram } from '../../bench/histogram.js'
 import { ratiosTo } from '../../bench/inprocess/measure.js'
 import { goals } from '../../bench/report/goals.js'
+import { noticed } from '../../bench/workloads/caching.js'
 import { handoffs } from '../../bench/workloads/handoff.js'
 import { PROMISE } from '../../bench/workloads/pairs.js'
 import { median, percentile, summary } from '../../scripts/lib/statistics.js'
@@ -37,6 +38,18 @@ test('a handoff is counted if the next holder waited and is another process', (t
     [60, 61, 70], // requested when it was free
   ]
   t.deepEqual(handoffs([first, second]), [2, 1])
+})
+
+test('a notice is timed from the request that it is about', (t) => {
+  const kept = [
+    [0, 12, 13],
+    [20, 31, 32], // for a request that came before the hold
+  ]
+  const holds = [
+    [10, 14, 15],
+    [19, 33, 34],
+  ]
+  t.deepEqual(noticed(kept, holds), [2])
 })
 
 test('ratios are computed for each round', (t) => {

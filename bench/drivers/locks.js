@@ -8,6 +8,7 @@ import { load, versions } from '../peers/index.js'
  * @property {string} version
  * @property {Guarded} read runs a function, shared with other readers; exclusively if the lock has no shared mode
  * @property {Guarded} write runs it exclusively
+ * @property {() => Promise<import('process-rwlock').Guard>} [acquire] acquires exclusively, if holders can see that others wait
  * @property {{ read(): void, write(): void }} [sync] acquires and releases without waiting, if the lock can
  *
  * @typedef {<T>(fn: () => T | Promise<T>) => Promise<T>} Guarded
@@ -33,11 +34,18 @@ export const shared = {
       version: ourVersion,
       read: (fn) => lock.read(fn),
       write: (fn) => lock.write(fn),
+      acquire: () => lock.acquireWrite(),
       sync: {
         read: () => lock.tryRead()?.release(),
         write: () => lock.tryWrite()?.release(),
       },
     }
+  },
+
+  async 'process-rwlock/leader'(path) {
+    const { lead } = await import('process-rwlock/leader')
+    const write = (fn) => lead({ path }, fn)
+    return { version: ourVersion, read: write, write }
   },
 
   async 'proper-lockfile'(path) {

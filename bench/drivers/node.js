@@ -2,8 +2,9 @@
 //
 // Commands arrive on standard input, answers leave on standard output, one line of JSON each; see
 // protocol.md.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { shared } from './locks.js'
 import { pipe } from './pipe.js'
 
@@ -14,6 +15,8 @@ import { pipe } from './pipe.js'
 const BATCH = 100_000
 /** The end of a wait for a moment, in ns, spins, because a timer may be late. */
 const SPIN = 200_000
+/** Operations without a turn of the event loop. */
+const OPERATIONS = 64
 
 // The clock of process.hrtime.bigint(), which all processes share, but without an allocation. The
 // offset is the greatest of many, because an interruption between the two readings makes it
@@ -52,6 +55,8 @@ class Histogram {
 function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
   /** @type {((value?: unknown) => void) | undefined} */
   let letGo
+  /** @type {(() => Promise<number[][]>) | undefined} */
+  let endKeeping
   /** @type {unknown[]} */
   const ballast = []
   return {
@@ -105,6 +110,75 @@ function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
         await setTimeout(pause / 1e6) // meanwhile the other process acquires it
       }
       return { holds }
+    },
+
+    async keep() {
+      const { acquire } = /** @type {Required<import('./locks.js').Lock>} */ (lock)
+      const controller = new AbortController()
+      const first = await acquire()
+      const keeping = (async () => {
+        const kept = []
+        for (let guard = first; ; guard = await acquire()) {
+          const start = now()
+          const wait = guard.whenContended({ signal: controller.signal })
+          const isWanted = await wait.then(
+            () => true,
+            () => false,
+          )
+          const noticed = now()
+          guard.release()
+          if (!isWanted) return kept
+          kept.push([start, noticed, now()])
+        }
+      })()
+      endKeeping = () => {
+        controller.abort()
+        return keeping
+      }
+      return { start: now() }
+    },
+
+    async kept() {
+      return { kept: await endKeeping?.() }
+    },
+
+    async operations({ cached, file, ns, at }) {
+      const { acquire, write } = /** @type {Required<import('./locks.js').Lock>} */ (lock)
+      let value = 0
+      const load = () => {
+        if (file) value = Number(readFileSync(file, 'utf8'))
+      }
+      const save = () => {
+        if (file) writeFileSync(file, String(value))
+      }
+      /** @type {import('process-rwlock').Guard | undefined} */
+      let guard
+      const giveUp = () => {
+        save()
+        guard?.release()
+        guard = undefined
+      }
+      await until(at)
+      let operations = 0
+      for (const end = at + ns; now() < end; operations++) {
+        if (cached) {
+          if (guard === undefined) {
+            guard = await acquire()
+            load()
+          }
+          value++
+          if (guard.contended) giveUp()
+        } else {
+          await write(() => {
+            load()
+            value++
+            save()
+          })
+        }
+        if (operations % OPERATIONS === 0) await setImmediate()
+      }
+      giveUp()
+      return { operations, ns: now() - at }
     },
 
     /** Holds its own lock, or another one. */

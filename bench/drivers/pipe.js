@@ -14,7 +14,7 @@ export function pipe(path, { now, spin }) {
   return {
     /** As for a lock: the process that has the byte holds it. */
     async handoff({ times, hold }) {
-      const { socket, starts } = await joined
+      const { socket, starts, arrival } = await joined
       /** @type {number[][]} */
       const holds = []
       let asked = now()
@@ -27,9 +27,10 @@ export function pipe(path, { now, spin }) {
       }
       if (starts) have()
       while (holds.length < times) {
-        await once(socket, 'data')
+        await arrival()
         have()
       }
+      if (starts) await arrival() // the last byte of the other process
       return { holds }
     },
   }
@@ -38,12 +39,35 @@ export function pipe(path, { now, spin }) {
 async function connectTo(/** @type {string} */ path) {
   const socket = connect(path)
   await once(socket, 'connect')
-  return { socket, starts: false }
+  return { socket, starts: false, arrival: arrivalsAt(socket) }
 }
 
 async function accept(/** @type {string} */ path) {
   const server = createServer().listen(path)
   const [socket] = /** @type {[import('node:net').Socket]} */ (await once(server, 'connection'))
   server.close()
-  return { socket, starts: true }
+  return { socket, starts: true, arrival: arrivalsAt(socket) }
+}
+
+/**
+ * Waits for the next byte, which may have arrived before.
+ *
+ * @param {import('node:net').Socket} socket
+ */
+function arrivalsAt(socket) {
+  let bytes = 0
+  /** @type {(() => void) | undefined} */
+  let arrived
+  socket.on('data', ({ length }) => {
+    bytes += length
+    arrived?.()
+  })
+  return async () => {
+    while (bytes === 0) {
+      await new Promise((resolve) => {
+        arrived = () => resolve(undefined)
+      })
+    }
+    bytes--
+  }
 }

@@ -1,12 +1,12 @@
 // The goals of the lock, as ratios within one run where possible.
-import { OURS } from '../competitors.js'
+import { leading, OURS } from '../competitors.js'
 import { PROMISE } from '../workloads/pairs.js'
 import { significant, size, time } from './text.js'
 
 /** @typedef {{ goal: string, asked: string, measured: string, reached: boolean }} Reached */
 
 /** @param {Record<string, any>} results @returns {Reached[]} */
-export function goals({ pairs, scaling, contended, handoff, recovery, waiting, growth }) {
+export function goals({ pairs, scaling, contended, handoff, recovery, waiting, caching, growth }) {
   return [
     ...(pairs ? ofPairs(pairs) : []),
     ...(scaling ? ofScaling(scaling) : []),
@@ -14,6 +14,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting, g
     ...(handoff ? ofHandoff(handoff) : []),
     ...(recovery ? ofRecovery(recovery) : []),
     ...(waiting ? ofWaiting(waiting) : []),
+    ...(caching ? ofCaching(caching) : []),
     ...(growth ? ofGrowth(growth) : []),
   ]
 }
@@ -154,12 +155,16 @@ function ofHandoff(rows) {
 
 /** @param {any[]} rows */
 function ofRecovery(rows) {
-  return rows
-    .filter(({ system, size: what }) => system === OURS && what === 'small')
-    .flatMap(({ language, median, p99 }) => [
-      atMost(`recovery from a kill, ${language}, median`, median, 3e6, time),
-      atMost(`recovery from a kill, ${language}, p99`, p99, 15e6, time),
-    ])
+  const takeovers = rows.filter(({ system }) => system === leading.system)
+  return [
+    ...rows
+      .filter(({ system, size: what }) => system === OURS && what === 'small')
+      .flatMap(({ language, median, p99 }) => [
+        atMost(`recovery from a kill, ${language}, median`, median, 3e6, time),
+        atMost(`recovery from a kill, ${language}, p99`, p99, 15e6, time),
+      ]),
+    ...takeovers.map(({ median }) => atMost('takeover of the lead after a kill, median', median, 5e6, time)),
+  ]
 }
 
 /** @param {any[]} rows */
@@ -179,6 +184,18 @@ function ofWaiting(rows) {
         ),
       ]
     })
+}
+
+/** @param {any} caching */
+function ofCaching({ operations, notices }) {
+  return [
+    atLeast(
+      'lock caching, no other process: operations / those with an acquisition each',
+      operations[0].ratio,
+      1,
+    ),
+    atMost('from a request to the notice of the holder, median', notices.notice.median, 5e6, time),
+  ]
 }
 
 /** @param {any} growth */

@@ -5,7 +5,7 @@ import { goals } from './goals.js'
 import { markdown, tables } from './tables.js'
 
 export const folder = new URL('../results/', import.meta.url)
-const ORDER = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'growth']
+const ORDER = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'caching', 'growth']
 
 /**
  * @param {Record<string, any>} machine

@@ -196,6 +196,29 @@ const makers = {
     },
   ],
 
+  caching: ({ operations, notices }) => [
+    {
+      title: 'Lock caching: operations per second of one process',
+      note: 'The hold is kept until another process wants the lock, or the lock is acquired for each operation. Both take turns; the ratio is the median of the ratios of each round. An operation on a file increments the number in it; while the hold is kept, the number is in memory.',
+      columns: ['other processes', 'kept', '10–90 %', 'acquired', '10–90 %', 'ratio'],
+      rows: operations.map((/** @type {any} */ { others, cached, acquired, ratio }) => [
+        others,
+        ...[cached, acquired].flatMap((one) => [rate(one.median), `${rate(one.p10)} – ${rate(one.p90)}`]),
+        significant(ratio),
+      ]),
+    },
+    {
+      title: 'Lock caching: from the request of another process',
+      note: 'The holder waits in whenContended(), and releases when it resolves. pipe: a byte from one event loop to another.',
+      columns: ['', 'median', '10–90 %', 'p99', 'samples'],
+      rows: Object.entries({
+        'to the notice of the holder': notices.notice,
+        'to the grant': notices.grant,
+        pipe: notices.pipe,
+      }).map(([name, row]) => [name, time(row.median), spread(row), time(row.p99), String(row.samples)]),
+    },
+  ],
+
   // Older saved results lack readers, named locks, labelled holds and the closing of handles.
   growth: ({ slots, readers = [], locks, named = [], waiters, holds = [] }) => [
     {

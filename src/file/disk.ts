@@ -52,7 +52,7 @@ export function* writeNew(fd: number, bytes: Uint8Array): Steps<void> {
   else yield* write(fd, bytes)
 }
 
-const sleep: (ms: number) => Steps<unknown> = both(
+export const sleep: (ms: number) => Steps<unknown> = both(
   (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
   (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 )

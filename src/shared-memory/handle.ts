@@ -1,4 +1,4 @@
-import type { EngineCapabilities, LockEngine } from '../engine.js'
+import type { BlockingEngine, EngineCapabilities } from '../engine.js'
 import { LockError, type LockErrorCode } from '../errors.js'
 import { Hold } from '../guard.js'
 import { writable } from '../inspect.js'
@@ -10,8 +10,9 @@ import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } fro
 import { binding } from './binding.js'
 import { isContended, releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
 import { Label } from './labels.js'
-import { copy, nextKey, notices, requests } from './library-copy.js'
+import { copy, nextKey, notices } from './library-copy.js'
 import { noticeLoss } from './lost-guards.js'
+import { requests } from './requests.js'
 import { snapshotOf } from './snapshot.js'
 import { translate, translated, withSystemError } from './translate.js'
 import { waitGraph } from './wait-graph.js'
@@ -38,7 +39,7 @@ export const handles = new Map<number, Handle>()
  * A grant is one number: 1 + the token less `tokenBase`, negative if an earlier writer died; 0 is
  * no grant.
  */
-export class Handle implements LockEngine<number> {
+export class Handle implements BlockingEngine<number> {
   readonly capabilities = CAPABILITIES
   closed = false
   /** The holds of this handle, out of those of its attachment. */
@@ -123,6 +124,20 @@ export class Handle implements LockEngine<number> {
       binding.returnGrant(attachment, mode) // as in tryAcquire
       throw error
     }
+  }
+
+  /** Makes an upgradable hold the write hold, blocking this thread. */
+  blockUpgrade(hold: Hold<number>, options: AcquireOptions | undefined): void {
+    if (this.tryUpgrade(hold)) return
+    const { timeout = Number.POSITIVE_INFINITY } = options ?? {}
+    if (timeout === 0) throw this.timeoutError(WRITE, true, 0)
+    const grant = translated(() => binding.waitUpgrade(this.attachment, timeout))
+    if (Number.isNaN(grant)) throw this.timeoutError(WRITE, true, timeout)
+    // As in tryUpgrade.
+    hold.held = WRITE
+    hold.grant = grant
+    this.exclusive = WRITE
+    this.#becomeWriter(hold, grant)
   }
 
   request(request: PendingRequest<number>): void {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
 import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
 import type { SemaphoreOptions } from '../semaphore.js'
+import { allowsSteals } from '../steal.js'
 import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
 import { binding } from './binding.js'
 
@@ -54,7 +55,7 @@ function checkPath(path: string): string {
 
 export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOptions {
   checkObject('options', options)
-  const { capacity, maxReaders, fairness, nestedReads, label, durable } = options ?? {}
+  const { capacity, maxReaders, fairness, nestedReads, label, durable, reentrant } = options ?? {}
   checkCount('options.capacity', capacity, MAX_CAPACITY)
   checkCount('options.maxReaders', maxReaders, MAX_READERS)
   checkMs('options.fairness', fairness)
@@ -64,6 +65,11 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   }
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
+  checkBoolean('options.reentrant', reentrant)
+  if (reentrant && allowsSteals(options)) {
+    // The calls that share a hold would not be told that it was stolen.
+    throw invalidValue('options.reentrant', reentrant, 'cannot be combined with steals')
+  }
   return { capacity, maxReaders, fairness, nestedReads, label, durable }
 }
 

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 import { allowingSteals, steal as stealCorrectly } from '../../../dist/steal.js'
+import { NESTING_FAULTS } from './broken-nesting.js'
 
 /**
  * @typedef {'read' | 'write' | 'upgradable'} Mode
@@ -17,9 +18,10 @@ import { allowingSteals, steal as stealCorrectly } from '../../../dist/steal.js'
  *   opening?: (options: any) => any
  *   steal?: (lock: any, options: any, ref: any) => Promise<any>
  *   stealable?: boolean
+ *   change?: () => void
  * }} Fault
  *   `lock` and `guard` give members that replace the original ones; the others replace an
- *   operation. All get the correct lock.
+ *   operation, or the options of the lock. All get the correct lock. `change` changes the library.
  */
 
 const NAMES = { read: 'Read', write: 'Write', upgradable: 'Upgradable' }
@@ -318,6 +320,7 @@ const FAULTS = {
     }),
   },
   'the loss of a hold aborts no signal': { guard: () => ({ signal: new AbortController().signal }) },
+  ...NESTING_FAULTS,
 }
 
 /** An object with the members of `members`, and otherwise those of `target`. */
@@ -345,6 +348,8 @@ const {
   guard: guardMembers,
   ...fault
 } = FAULTS[decodeURIComponent(new URL(import.meta.url).search.slice(1))] ?? {}
+
+fault.change?.()
 
 /**
  * @param {any} ref

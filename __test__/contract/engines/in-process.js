@@ -161,7 +161,7 @@ class InProcessEngine {
     this.#rob()
     setImmediate().then(() => {
       this.advance()
-      request.waits()
+      for (const { request } of this.#server.queue) request.waits()
     })
   }
 
@@ -410,9 +410,9 @@ class InProcessEngine {
 
 /**
  * @param {string} name
- * @param {{ label?: string, maxReaders?: number, stealable?: boolean }} [options]
+ * @param {{ label?: string, maxReaders?: number, stealable?: boolean, reentrant?: boolean }} [options]
  * @returns {import('process-rwlock').AsyncRWLock}
  */
-export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options))
+export const open = (name, options) => new EngineLock(() => new InProcessEngine(name, options), options)
 
 export { steal } from '../../../dist/steal.js'

@@ -10,7 +10,7 @@
 //!   argument, object or BigInt is passed.
 //! - A grant is one number: 0 is no grant; otherwise it is 1 + the fencing token less the lock's
 //!   `tokenBase`, negative if an earlier writer died during its hold.
-//! - Nothing here waits, except `wait`, which blocks on purpose.
+//! - Nothing here waits, except `wait` and `wait_upgrade`, which block on purpose.
 
 #![allow(missing_docs)] // the types of the API document each field
 
@@ -450,16 +450,33 @@ pub fn wait(
     label: Option<String>,
 ) -> Result<f64> {
     let options = wait_options(timeout, fairness, in_turn);
+    block(env, attachment, |attachment, interrupted| {
+        let mode = mode(mode_code);
+        let result = attachment.wait_labelled(mode, options, label.as_deref(), interrupted);
+        if result.is_ok() && mode == Mode::Read {
+            attachment.stamp_read();
+        }
+        result
+    })
+}
+
+/// Makes the upgradable hold the write hold, blocking this thread. Otherwise like `wait`.
+#[napi(catch_unwind)]
+pub fn wait_upgrade(env: Env, attachment: u32, timeout: f64) -> Result<f64> {
+    let options = wait_options(timeout, 0.0, false);
+    block(env, attachment, |attachment, interrupted| attachment.wait_upgrade(options, interrupted))
+}
+
+fn block(
+    env: Env,
+    attachment: u32,
+    wait: impl FnOnce(&Attachment, &mut dyn FnMut() -> bool) -> std::result::Result<(), Error>,
+) -> Result<f64> {
     let end = with_environment(|environment| {
         let open = environment.get(attachment).ok_or_else(closed)?;
-        let is_interrupted = || shutdown::is_shutting_down(env);
-        let result = open.attachment.wait_labelled(mode(mode_code), options, label.as_deref(), is_interrupted);
-        let granted = grant_of(&open.attachment);
-        if result.is_ok() && mode(mode_code) == Mode::Read {
-            open.attachment.stamp_read();
-        }
+        let result = wait(&open.attachment, &mut || shutdown::is_shutting_down(env));
         match result {
-            Ok(()) => Ok(granted),
+            Ok(()) => Ok(grant_of(&open.attachment)),
             // The thread is being terminated: no JavaScript runs after this call.
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0.0),
             Err(error) if error.kind() == ErrorKind::Timeout => Ok(f64::NAN),

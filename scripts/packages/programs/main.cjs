@@ -8,6 +8,9 @@ async function main() {
   same(imported, required)
   same(await import('process-rwlock/file'), require('process-rwlock/file'))
   same(await import('process-rwlock/leader'), require('process-rwlock/leader'))
+  const { default: lockfile } = await import('process-rwlock/proper-lockfile')
+  if (lockfile !== require('process-rwlock/proper-lockfile')) throw new Error('two copies')
+  ;(await lockfile(__filename))()
   console.log(await waits(imported.RWLock, required.RWLock))
 }
 

@@ -151,7 +151,8 @@ fn other_locks_are_untouched(floor: &[u8]) {
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let last = <[u8; 8]>::try_from(floor.get(..8).unwrap_or(&[])).map_or(0, u64::from_le_bytes);
     let other = Attachment::open(LockRef::Name(OTHER), &Options::default()).unwrap();
-    let request = other.request(Mode::Write, WaitOptions { deadline: now() + 1_000_000_000, fairness: 0, in_turn: false });
+    let request =
+        other.request(Mode::Write, WaitOptions { deadline: now() + 1_000_000_000, fairness: 0, in_turn: false });
     other.poll(now()).unwrap();
     assert_eq!(other.take_settled(), [(request, Outcome::Granted)]);
     let hour_ahead = now_unix + 2 * 3_600_000_000_000;

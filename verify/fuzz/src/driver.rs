@@ -246,8 +246,15 @@ impl Driver {
             polls == u64::from(extra_polls) + 3
         };
         let has_all_reads = mode == Mode::Read && own.max_readers().is_some_and(|limit| own.reads() >= limit);
+        // If what comes before it waits for a hold of this thread.
+        let may_wait_for_itself = match mode {
+            Mode::Read => options.in_turn && (shares || held.is_some()),
+            Mode::Upgradable => shares,
+            Mode::Write => false,
+        };
         let result = bounded("wait", ms, || own.wait(mode, options, interrupted));
-        if !(has_all_reads && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Deadlock)) {
+        let is_deadlock = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Deadlock);
+        if !(is_deadlock && (has_all_reads || may_wait_for_itself)) {
             self.judge(result, options, deadlock);
         }
         self.slept(polls, ms);
@@ -376,7 +383,8 @@ fn mode(input: &mut Input) -> Mode {
 /// The milliseconds that it may take.
 fn options(input: &mut Input) -> (WaitOptions, u64) {
     let ms = input.pick(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 5, 8, 20]);
-    (WaitOptions { deadline: now() + ms * MS, fairness: input.pick(&[0, MS, u64::MAX]), in_turn: false }, ms)
+    let fairness = input.pick(&[0, MS, u64::MAX]);
+    (WaitOptions { deadline: now() + ms * MS, fairness, in_turn: ms & 1 != 0 }, ms)
 }
 
 #[track_caller]

@@ -26,6 +26,9 @@ export const mutants = [
   }),
   // (A false alarm: C++20 lets no later load return a value older than the swap of the release.)
   weaker('downgrade_publish', 'Relaxed'),
+  // Handing the attachment of a handle to another thread.
+  { name: 'Owner::claim: Relaxed', change: [replaces('Owner::claim', 'Acquire', 'Relaxed')] },
+  { name: 'Owner::leave: Relaxed', change: [replaces('Owner::leave', 'Release', 'Relaxed')] },
   // Attaching and closing.
   weaker('attach_load', 'Relaxed', { survives: UNUSED }),
   weaker('attach_reads', 'Relaxed', {
@@ -115,20 +118,6 @@ export const mutants = [
     breaks: 'a thread that blocks in a wait is rung for at its event loop',
     change: [replaces('block', 'self.mute()', '0')],
   },
-  // A limit on readers: publish, then check, as without one; and the admission.
-  weaker('claim_read', 'AcqRel'),
-  weaker('admission_load', 'Relaxed'),
-  weaker('admission_check', 'Relaxed'),
-  weaker('admit', 'Relaxed'),
-  weaker('complete_load', 'Relaxed'),
-  weaker('complete_read', 'Relaxed'),
-  weaker('scan_holds', 'Relaxed'),
-  weaker('confirm_read', 'Relaxed'),
-  weaker('retract_claim', 'Relaxed'),
-  weaker('release_limited', 'AcqRel'),
-  weaker('release_limited', 'Release'),
-  weaker('release_limited', 'Relaxed'),
-  weaker('attach_claim', 'Relaxed'),
   // The value.
   {
     name: 'value_stamp_load: Relaxed',

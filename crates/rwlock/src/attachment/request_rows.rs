@@ -15,15 +15,24 @@ impl Attachment {
         self.pending.borrow_mut().labels.insert(id, label.into());
     }
 
-    /// Brings the rows and the number of requests up to date. A request keeps its row while it is
-    /// one of the first, so that most calls write nothing.
+    /// Brings the rows, and the number of requests without one, up to date with the slot's word. A
+    /// request keeps its row while it is one of the first, so that most calls write little.
     pub(super) fn show_requests(&self, pending: &mut Pending) {
-        let slot = self.slot();
+        self.update_rows(pending, true);
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
         crash_point!(store_pending);
-        slot.waiting.pending.store(count as u32, Relaxed);
+        self.slot().waiting.pending.store(count.saturating_sub(REQUEST_ROWS) as u32, Relaxed);
+    }
+
+    /// Writes the rows of the requests that the slot's word is about to announce.
+    pub(super) fn prepare_rows(&self, pending: &mut Pending) {
+        self.update_rows(pending, false);
+    }
+
+    fn update_rows(&self, pending: &mut Pending, hides: bool) {
+        let slot = self.slot();
         let Pending { requests, drain, labels, rows, sync, .. } = pending;
-        if count == 0 && *rows == [None; REQUEST_ROWS] {
+        if requests.is_empty() && drain.is_none() && *rows == [None; REQUEST_ROWS] {
             return;
         }
         let drain = drain.as_ref().map(|drain| (&drain.request, drain.claimed));
@@ -36,7 +45,7 @@ impl Attachment {
             })
             .take(REQUEST_ROWS)
             .collect();
-        for (row, shown) in slot.requests.rows.iter().zip(rows.iter_mut()) {
+        for (row, shown) in slot.requests.rows.iter().zip(rows.iter_mut()).filter(|_| hides) {
             if shown.is_some_and(|shown| first.iter().all(|&(request, word)| (request.id, word) != shown)) {
                 crash_point!(hide_request);
                 row.request.store(Queued::NONE.0, Relaxed);

@@ -83,7 +83,6 @@ impl Attachment {
         pending.requests.remove(position);
         self.mark_steal(pending);
         pending.labels.remove(&id);
-        self.show_requests(pending);
         true
     }
 
@@ -362,6 +361,7 @@ impl Attachment {
         pending.published = publish;
         pending.closed = false;
         if let Some(head) = head {
+            self.prepare_rows(pending);
             // In strict order, the queue is never open: neither from here to `close_queue`, nor when
             // the next request follows one that was granted.
             let strict = pending.requests.are_strict();

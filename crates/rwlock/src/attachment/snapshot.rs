@@ -116,6 +116,16 @@ impl Attachment {
     }
 }
 
+impl Snapshot {
+    /// For a thread without an attachment: through `segment`, which is that of the attachment `index`
+    /// of another thread.
+    pub(crate) fn by_another(segment: &Segment, index: usize) -> Self {
+        let mut seen = of_segment(segment, index);
+        seen.holders.iter_mut().chain(&mut seen.waiters).for_each(|party| party.is_own = false);
+        seen
+    }
+}
+
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
     let look = || seen(segment, segment.capacity(), &segment.location, me);
@@ -220,11 +230,35 @@ fn is_contended(state: &SharedState, gate: Gate, holders: &[Participant], waiter
     })
 }
 
-/// The requests of a slot, each with its position. The words of the protocol say whether there is
-/// any; the rows say more of each.
+/// How often the requests of a slot are read anew because they have changed meanwhile.
+const LOOKS: usize = 8;
+
+/// The requests of a slot, each with its position.
 fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64, u64), Participant)> {
-    crash_point!(inspect_queued);
-    let queued = Queued(slot.waiting.queued.load(Relaxed));
+    let queued = || {
+        crash_point!(inspect_queued);
+        Queued(slot.waiting.queued.load(Relaxed))
+    };
+    let mut before = queued();
+    for _ in 0..LOOKS {
+        let found = requests_from(before, slot, drains, next, now);
+        let after = queued();
+        if after == before {
+            return found;
+        }
+        before = after;
+    }
+    requests_from(before, slot, drains, next, now)
+}
+
+/// The words of the protocol say whether there is any; the rows say more of each.
+fn requests_from(
+    queued: Queued,
+    slot: &Slot,
+    drains: Option<Hold>,
+    next: u64,
+    now: u64,
+) -> Vec<((u64, u64), Participant)> {
     // With each its position in the queue, and its place among those of the slot that have the same.
     let mut found = Vec::new();
     let (mut drain_shown, mut first_shown) = (drains.is_none(), queued.mode().is_none());
@@ -265,9 +299,8 @@ fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
     found.sort_by_key(|(place, _)| *place);
-    let more = slot.waiting.pending.load(Relaxed).saturating_sub(found.len() as u32);
     if let Some((_, last)) = found.last_mut() {
-        last.more = more;
+        last.more = slot.waiting.pending.load(Relaxed);
     }
     found
 }

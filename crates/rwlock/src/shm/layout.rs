@@ -231,7 +231,7 @@ pub(crate) struct WaitLine {
     pub queued: AtomicU64,
     /// The word on which the owner sleeps; see [`crate::sys::park`].
     pub wake: Word,
-    /// The number of requests that wait in this slot, for display.
+    /// The number of requests that wait in this slot and have no row, for display.
     pub pending: InfoU32,
     /// The PID namespace of `pid`; see [`crate::sys::exit_watch::namespace`].
     pub namespace: InfoU32,

@@ -1,6 +1,10 @@
 //! The level below the guards, on which the binding for Node is built: requests that are made and
 //! polled.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
+
 use process_rwlock::{Attachment, ErrorKind, HoldEnd, Mode, Options, Outcome, WaitOptions, now};
 
 use crate::helpers::{TestLock, ms, until};
@@ -703,4 +707,40 @@ fn a_snapshot_shows_a_blocking_request_before_those_of_its_thread_that_give_way(
     own.release_read();
     assert_eq!(granted(&own), ids[..1]);
     assert_eq!(rows(), own_rows[1..]);
+}
+
+#[test]
+fn a_snapshot_shows_each_request_with_its_label_from_the_first_moment_to_the_last() {
+    let lock = TestLock::named();
+    let holder = lock.attach();
+    assert!(holder.try_write());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let own = lock.attach();
+            while !over.load(SeqCst) {
+                let ids = [Mode::Read, Mode::Write].map(|mode| {
+                    let id = own.request(mode, STRICT);
+                    own.label_request(id, "its own");
+                    assert_eq!(granted(&own), []);
+                    id
+                });
+                for id in ids {
+                    assert!(own.cancel(id));
+                    assert_eq!(granted(&own), []);
+                }
+            }
+        });
+        let mut seen = [0, 0, 0];
+        let end = Instant::now() + ms(1500);
+        while Instant::now() < end {
+            let waiters = holder.inspect().waiters;
+            seen[waiters.len()] += 1;
+            let wrong = waiters.iter().find(|row| row.label != "its own" || row.more != 0);
+            over.store(wrong.is_some(), SeqCst);
+            assert_eq!(wrong, None);
+        }
+        over.store(true, SeqCst);
+        assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+    });
 }

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process_rwlock::{ErrorKind, OpenOptions};
 
-use crate::helpers::{Child, TestLock, is_emulated, ms, timed, until};
+use crate::helpers::{Child, TEST_TIMEOUT, TestLock, is_emulated, ms, timed, until};
 
 #[test]
 fn a_nested_read_is_granted_despite_a_queued_writer_of_another_process() {
@@ -35,49 +35,79 @@ fn a_nested_read_is_granted_although_the_queue_is_closed() {
     let _inner = own.read().unwrap();
 }
 
+/// A waiter that does not come within 5 ms is skipped, which can happen to any process of a busy
+/// machine. So a test of the order may take several attempts. With another order than that of the
+/// queue it would hardly ever succeed.
+fn attempts(mut is_in_order: impl FnMut() -> bool) {
+    assert!(is_emulated() || (0..12).any(|_| is_in_order()), "never in the order of the queue");
+}
+
+/// Up to `count` of the children, in the order in which they are granted within `time`.
+fn granted(waiters: &[Child], count: usize, time: Duration) -> Vec<usize> {
+    let end = Instant::now() + time;
+    let mut granted = Vec::new();
+    while granted.len() < count && Instant::now() < end {
+        for (index, waiter) in waiters.iter().enumerate() {
+            if let Some(answer) = waiter.answer_within(ms(0)) {
+                assert_eq!(answer, "granted");
+                granted.push(index);
+            }
+        }
+        thread::sleep(ms(1));
+    }
+    granted
+}
+
 #[test]
 fn waiters_are_granted_in_queue_order() {
-    if is_emulated() {
-        return;
-    }
     let lock = TestLock::named();
     let own = lock.open();
-    let holding = own.write().unwrap();
     let waiters: Vec<_> = (0..4).map(|_| lock.child()).collect();
-    for (index, waiter) in waiters.iter().enumerate() {
-        waiter.tell("write");
-        until("it waits", || own.inspect().waiters.len() == index + 1);
-    }
-    let order: Vec<_> = own.inspect().waiters.iter().map(|waiter| waiter.pid).collect();
-    assert_eq!(order, waiters.iter().map(Child::pid).collect::<Vec<_>>());
-    drop(holding);
-    for (index, waiter) in waiters.iter().enumerate() {
-        assert_eq!(waiter.answer(), "granted");
-        assert_eq!(own.inspect().waiters.len(), 3 - index);
-        waiter.release();
-    }
+    attempts(|| {
+        let holding = own.write().unwrap();
+        for (index, waiter) in waiters.iter().enumerate() {
+            waiter.tell("write");
+            until("it waits", || own.inspect().waiters.len() == index + 1);
+        }
+        let order: Vec<_> = own.inspect().waiters.iter().map(|waiter| waiter.pid).collect();
+        assert_eq!(order, waiters.iter().map(Child::pid).collect::<Vec<_>>());
+        drop(holding);
+        let mut order = Vec::new();
+        for left in (0..waiters.len()).rev() {
+            let next = granted(&waiters, 1, TEST_TIMEOUT);
+            assert_eq!(own.inspect().waiters.len(), left, "{next:?} of them was granted");
+            waiters[next[0]].release();
+            order.extend(next);
+        }
+        order == [0, 1, 2, 3]
+    });
 }
 
 #[test]
 fn adjacent_readers_in_the_queue_are_granted_together() {
-    if is_emulated() {
-        return;
-    }
     let lock = TestLock::named();
     let own = lock.open();
-    let holding = own.write().unwrap();
     let waiters: Vec<_> = (0..5).map(|_| lock.child()).collect();
-    for (index, (waiter, mode)) in waiters.iter().zip(["read", "read", "write", "read", "read"]).enumerate() {
-        waiter.tell(mode);
-        until("it waits", || own.inspect().waiters.len() == index + 1);
-    }
-    drop(holding);
-    assert_eq!((waiters[0].answer(), waiters[1].answer()), ("granted".into(), "granted".into()));
-    assert_eq!(waiters[2].answer_within(ms(20)), None);
-    waiters[..2].iter().for_each(Child::release);
-    assert_eq!(waiters[2].answer(), "granted");
-    waiters[2].release();
-    assert_eq!((waiters[3].answer(), waiters[4].answer()), ("granted".into(), "granted".into()));
+    attempts(|| {
+        let holding = own.write().unwrap();
+        for (index, (waiter, mode)) in waiters.iter().zip(["read", "read", "write", "read", "read"]).enumerate() {
+            waiter.tell(mode);
+            until("it waits", || own.inspect().waiters.len() == index + 1);
+        }
+        drop(holding);
+        let groups = [2, 1, 2].map(|count| {
+            let mut group = granted(&waiters, count, ms(1000));
+            group.extend(granted(&waiters, 1, ms(20)));
+            group.sort_unstable();
+            group.iter().for_each(|&index| waiters[index].release());
+            group
+        });
+        for _ in groups.iter().flatten().count()..waiters.len() {
+            let next = granted(&waiters, 1, TEST_TIMEOUT);
+            waiters[*next.first().expect("each is granted at some time")].release();
+        }
+        groups == [vec![0, 1], vec![2], vec![3, 4]]
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 import * as imported from 'process-rwlock'
 import { forFile } from 'process-rwlock/file'
 import { lockInfo } from 'process-rwlock/leader'
+import lockfile from 'process-rwlock/proper-lockfile'
 import { same } from '../same.cjs'
 import { waits } from '../waits.cjs'
 import { required } from './legacy.cjs'
@@ -12,4 +13,7 @@ lock.close()
 const fileLock: imported.RWLock = forFile(import.meta.filename)
 fileLock.close()
 if (lockInfo('my-app/nobody') !== null) throw new Error('somebody leads')
+const release: () => Promise<void> = await lockfile(import.meta.filename)
+await release()
+lockfile.lockSync(import.meta.filename)()
 console.log(await waits(imported.RWLock, required.RWLock))
