@@ -43,6 +43,8 @@ function python(program, system) {
 export const OURS = 'process-rwlock'
 export const oursNative = native(OURS, 'Rust')
 export const ours = node(OURS, { twin: oursNative })
+/** `lead()` of process-rwlock/leader: a candidate that waits, and then leads. */
+export const leading = node(`${OURS}/leader`)
 
 /**
  * The floors: a byte through a pipe between event loops; a futex that two processes pass to and

@@ -42,6 +42,12 @@ export const shared = {
     }
   },
 
+  async 'process-rwlock/leader'(path) {
+    const { lead } = await import('process-rwlock/leader')
+    const write = (fn) => lead({ path }, fn)
+    return { version: ourVersion, read: write, write }
+  },
+
   async 'proper-lockfile'(path) {
     const { lock } = await load('proper-lockfile')
     mkdirSync(path, { recursive: true })

@@ -150,13 +150,24 @@ export class Actor {
     const op = this.#recorder.acquire(MODES[mode], SYNC)
     let guard
     try {
-      guard = this.#lock[METHODS[mode].sync](dice.chance(0.7) ? { timeout: dice.next() * 5 } : undefined)
+      guard = this.#lock[METHODS[mode].sync](this.#syncLimits(dice))
     } catch (error) {
       return this.#denied(op, error)
     }
     const held = this.#granted(op, guard)
     await this.#use(dice, held)
     if (!held.ended) this.#release(held)
+  }
+
+  /**
+   * How long a thread may block. Two threads that hold all reads of a limited lock, and block for one more, would wait for
+   * ever.
+   *
+   * @param {Dice} dice
+   */
+  #syncLimits(dice) {
+    const isRisky = this.#recorder.limit > 0 && this.#held.size > 0
+    return isRisky || dice.chance(0.7) ? { timeout: dice.next() * 5 } : undefined
   }
 
   /** @param {number} op @param {Guard} guard */
@@ -277,7 +288,12 @@ export class Actor {
     const to = held.guard.mode === 'write' ? dice.pick(/** @type {const} */ (['read', 'upgradable'])) : 'read'
     const canary = this.#recorder.canary()
     const op = this.#recorder.downgrade(held.id, held.mode, MODES[to])
-    held.guard.downgrade(to)
+    try {
+      held.guard.downgrade(to)
+    } catch (error) {
+      if (error.code !== 'ERR_LOCK_TIMEOUT') throw error
+      return this.#recorder.staysUpgradable(op) // all read holds that the lock allows are in use
+    }
     this.#recorder.done(op)
     await this.#pause(dice)
     if (held.ended) return

@@ -43,6 +43,8 @@ export class Round {
   #folder = mkdtempSync(join(tmpdir(), 'process-rwlock-stress-'))
   #location
   #fairness
+  /** The most read holds at once; 0: no limit. */
+  #limit
   #killer
   #keeper
   /** @type {StressProcess[]} */
@@ -63,22 +65,30 @@ export class Round {
     this.#dice = random(options.seed)
     this.#location = options.seed % 2 ? `path:${join(this.#folder, 'lock')}` : `name:stress/${randomUUID()}`
     this.#fairness = this.#dice.pick([1, 1, 1, 0, 5])
+    this.#limit = this.#dice.pick([0, 0, 1, 4])
     const { StressKiller } = createRequire(import.meta.url)('../../__test__/helpers/testkit.node')
-    this.#killer = new StressKiller(this.#folder, this.#fairness)
+    this.#killer = new StressKiller(this.#folder, this.#fairness, this.#limit)
   }
 
   get title() {
     const { seed, ms, processes, nodes } = this.#options
     return (
       `seed ${seed}: ${ms / 1000} s, ${nodes} Node and ${processes - nodes} Rust processes, ` +
-      `a lock by ${this.#location.slice(0, 4)}, fairness ${this.#fairness} ms`
+      `a lock by ${this.#location.slice(0, 4)}, fairness ${this.#fairness} ms, ` +
+      (this.#limit ? `at most ${this.#limit} readers` : 'any number of readers')
     )
   }
 
   /** @returns {Promise<Result>} */
   async run() {
     const { processes, nodes, worker, ms } = this.#options
-    this.#keeper = start(worker, ['keep-lock', this.#folder, this.#location, processes * THREADS + 1])
+    this.#keeper = start(worker, [
+      'keep-lock',
+      this.#folder,
+      this.#location,
+      processes * THREADS + 1,
+      this.#limit,
+    ])
     await Promise.race([once(this.#keeper.child.stdout, 'data'), this.#keeper.ended])
     const end = performance.now() + ms
     for (let number = 0; number < processes; number++) {

@@ -20,16 +20,18 @@ pub struct Killer {
 }
 
 impl Killer {
-    /// The killer of the stress test in `folder`, whose lock has this fairness in ns.
+    /// The killer of the stress test in `folder`, whose lock has this fairness in ns, and so many read holds at most (0: no
+    /// limit).
     ///
     /// # Errors
     /// If the page or the log cannot be made.
-    pub fn new(folder: &Path, fairness: u64) -> io::Result<Self> {
+    pub fn new(folder: &Path, fairness: u64, limit: u32) -> io::Result<Self> {
         let page = OraclePage::open(folder)?;
+        page.set_limit(limit);
         let file = File::options().read(true).write(true).open(folder.join("oracle-page"))?;
         let mut log = Log::create(&folder.join("killer.log"))?;
         let mut begin = Record::new(Kind::Begin, crate::now());
-        begin.token = fairness;
+        (begin.token, begin.op) = (fairness, limit);
         log.add(begin);
         Ok(Self { page, file, log })
     }

@@ -21,9 +21,11 @@ pub(crate) fn died(died: Option<OwnerDied>) -> Option<Died> {
     died.map(|died| Died { pid: died.pid, token: died.token })
 }
 
-pub fn run(folder: &Path, location: &str, capacity: u32) -> ExitCode {
+pub fn run(folder: &Path, location: &str, capacity: u32, limit: u32) -> ExitCode {
     let mut recorder = Recorder::new(folder, PROCESS, 1, 0).expect("the oracle page and a log");
-    let lock = crate::open(location, &OpenOptions::new().capacity(capacity)).expect("a new lock");
+    let options = OpenOptions::new().capacity(capacity);
+    let options = if limit == 0 { options } else { options.max_readers(limit) };
+    let lock = crate::open(location, &options).expect("a new lock");
     let mut log = Log::create(&folder.join("late.log")).expect("a log");
     thread::spawn(move || record_lateness(&mut log));
     println!("ready");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! process-rwlock-stress work FOLDER LOCATION FAIRNESS PROCESS LIFE SEED   use the lock at random until the end of the round
-//! process-rwlock-stress keep-lock FOLDER LOCATION CAPACITY                make the lock, keep it, check it at the end
+//! process-rwlock-stress keep-lock FOLDER LOCATION CAPACITY LIMIT          make the lock, keep it, check it at the end
 //! process-rwlock-stress check FOLDER                                      check the histories in FOLDER
 //! ```
 //!
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
             life: number(life) as u32,
             seed: number(seed),
         }),
-        ["keep-lock", folder, location, capacity] => {
-            return lock_keeper::run(Path::new(folder), location, number(capacity) as u32);
+        ["keep-lock", folder, location, capacity, limit] => {
+            return lock_keeper::run(Path::new(folder), location, number(capacity) as u32, number(limit) as u32);
         }
         ["check", folder] => return check::run(Path::new(folder)),
         _ => {

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub calm: AtomicU32,
     /// A bit for every process that takes the lock as often as it can without waiting.
     pub bargers: AtomicU32,
+    /// The most read holds at once; 0: no limit.
+    pub limit: AtomicU32,
     /// The token of the last writer that came inside.
     pub last_token: AtomicU64,
     /// The same in every word, unless a writer is inside or died there. Never accessed atomically.
@@ -184,6 +186,29 @@ impl OraclePage {
             let overlap = own.conflicts(other) && !other.is_leaving() && !own.is_leaving() && !is_gone(other.pid());
             overlap.then(|| format!("overlap: {} and {}", own.text(), other.text()))
         })
+    }
+
+    /// More read holds than the limit allows, if there are.
+    pub(crate) fn too_many_readers(&self) -> Option<String> {
+        let limit = u64::from(self.limit());
+        let inside = || self.shared().actors.iter().map(|entry| Inside(entry.inside.load(SeqCst)));
+        let count = |counts: fn(&Inside) -> bool| inside().filter(counts).map(Inside::reads).sum::<u64>();
+        // Only then the processes are looked at, which takes long.
+        if limit == 0 || count(|inside| !inside.is_leaving()) <= limit {
+            return None;
+        }
+        let readers = count(|inside| inside.reads() != 0 && !inside.is_leaving() && !is_gone(inside.pid()));
+        (readers > limit).then(|| format!("{readers} read holds at once, of {limit} at most"))
+    }
+
+    /// The most read holds at once; 0: no limit.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.shared().limit.load(Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: u32) {
+        self.shared().limit.store(limit, Relaxed);
     }
 
     /// Notes a wait that began at `now`. Returns its place, if there is one left.

@@ -4,7 +4,8 @@
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An actor's first: `pid`. The killer's first: `token` is the fairness in ns.
+    /// An actor's first: `pid`. The killer's first: `token` is the fairness in ns, and `op` the limit on
+    /// read holds.
     Begin = 1,
     /// An operation begins.
     Invoke,

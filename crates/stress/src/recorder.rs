@@ -137,6 +137,11 @@ impl Recorder {
         if let Some(overlap) = overlap {
             self.violation(&overlap);
         }
+        if mode == Mode::Read
+            && let Some(readers) = self.page.too_many_readers()
+        {
+            self.violation(&readers);
+        }
         let last = self.page.shared().last_token.load(SeqCst);
         if mode == Mode::Write {
             if token <= last {
@@ -184,6 +189,15 @@ impl Recorder {
             self.violation(&overlap);
         }
         self.invoke(What::Downgrade, to, Way::Consistent, hold)
+    }
+
+    /// The downgrade `op` to a read hold was refused, because all read holds are in use: the hold stays upgradable.
+    pub fn stays_upgradable(&mut self, op: u32) {
+        let overlap = self.page.change(self.actor, |inside| inside.without(Mode::Read).with(Mode::Upgradable));
+        self.returned(op, Outcome::Refused, 0, None);
+        if let Some(overlap) = overlap {
+            self.violation(&overlap);
+        }
     }
 
     /// Is about to end `hold`, which is in `mode`. Follow it with [`Recorder::done`].

@@ -234,7 +234,20 @@ impl Worker {
         self.recorder.granted(outer_op, Mode::Read, 0, died(outer.owner_died()));
         self.pause();
         let inner_op = self.recorder.acquire(Mode::Read, Way::Wait);
-        let inner = lock.read()?;
+        // Without a timeout, two threads could have all read holds of a limited lock, and wait for one more.
+        let is_limited = self.recorder.page().limit() != 0;
+        let result = if is_limited { lock.read_timeout(Duration::from_millis(2)) } else { lock.read() };
+        let inner = match result {
+            Err(error) if error.kind() == ErrorKind::Deadlock => {
+                self.recorder.denied(inner_op, Outcome::Deadlock);
+                None
+            }
+            result => self.denied(inner_op, result)?,
+        };
+        let Some(inner) = inner else {
+            self.release_read(outer_op, outer);
+            return Ok(());
+        };
         self.recorder.granted(inner_op, Mode::Read, 0, died(inner.owner_died()));
         self.reading();
         self.release_read(outer_op, outer);
@@ -322,12 +335,21 @@ impl Worker {
             }
             5 => {
                 let op = self.recorder.downgrade(hold, Mode::Upgradable, Mode::Read);
-                let guard = guard.downgrade().map_err(|(_, error)| error)?;
-                self.recorder.done(op);
-                self.recorder.check_canary(before);
-                self.reading();
-                self.release_read(hold, guard);
-                return Ok(());
+                match guard.downgrade() {
+                    Ok(guard) => {
+                        self.recorder.done(op);
+                        self.recorder.check_canary(before);
+                        self.reading();
+                        self.release_read(hold, guard);
+                        return Ok(());
+                    }
+                    // All read holds that the lock allows are in use.
+                    Err((guard, error)) if error.kind() == ErrorKind::Timeout => {
+                        self.recorder.stays_upgradable(op);
+                        guard
+                    }
+                    Err((_, error)) => return Err(error),
+                }
             }
             _ => guard,
         };

@@ -92,6 +92,11 @@ impl StressRecorder {
     }
 
     #[napi]
+    pub fn stays_upgradable(&mut self, op: u32) {
+        self.0.stays_upgradable(op);
+    }
+
+    #[napi]
     pub fn release(&mut self, hold: u32, mode_number: u32, way_number: u32) -> Result<u32> {
         Ok(self.0.release(hold, mode(mode_number)?, way(way_number)?))
     }
@@ -167,6 +172,11 @@ impl StressRecorder {
     }
 
     #[napi(getter)]
+    pub fn limit(&self) -> u32 {
+        self.0.page().limit()
+    }
+
+    #[napi(getter)]
     pub fn is_calm(&self) -> bool {
         self.0.page().is_calm()
     }
@@ -194,10 +204,10 @@ impl StressKiller {
 
 #[napi]
 impl StressKiller {
-    /// `fairness` in ms.
+    /// `fairness` in ms; `limit` on read holds, or 0.
     #[napi(constructor)]
-    pub fn new(folder: String, fairness: u32) -> Result<Self> {
-        Ok(Self(Some(Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000)?)))
+    pub fn new(folder: String, fairness: u32, limit: u32) -> Result<Self> {
+        Ok(Self(Some(Killer::new(Path::new(&folder), u64::from(fairness) * 1_000_000, limit)?)))
     }
 
     #[napi]

@@ -1,6 +1,6 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
-import { condition, forces, omits, replaces } from '../operators.js'
+import { condition, forces, omits, point, replaces, skips } from '../operators.js'
 import { weaker, weakerAt, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
@@ -91,6 +91,11 @@ export const mutants = [
     name: 'a holder sees no steal that drains',
     breaks: 'a reader does not give up for a steal that has left the queue and drains',
     change: [forces(condition('find_steal', 'drains &&'), 'false')],
+  },
+  {
+    name: 'a writer that lost its turn is not woken',
+    breaks: 'a steal takes the gate from a writer that drains, which sleeps on',
+    change: [skips(point('evict'))],
   },
   {
     name: 'a steal waits for the writer that drains',

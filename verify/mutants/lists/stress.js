@@ -122,4 +122,18 @@ export const mutants = [
       forces(condition('content', 'checksum'), 'false'),
     ],
   },
+  {
+    name: 'a reader is admitted although the limit is reached',
+    change: [forces(condition('SharedState::admit', 'limit'), 'false')],
+  },
+  {
+    name: 'a reader is admitted although another was admitted since it counted',
+    change: [
+      replaces(
+        'SharedState::admit',
+        'word.compare_exchange(last.0, last.followed_by(me, claim).0, SeqCst, SeqCst).is_ok()',
+        '{ std::thread::yield_now(); word.store(last.followed_by(me, claim).0, SeqCst); true }',
+      ),
+    ],
+  },
 ]

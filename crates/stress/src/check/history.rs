@@ -49,6 +49,8 @@ pub struct Piece {
     pub mode: Mode,
     /// It is held for certain from here …
     pub from: u64,
+    /// (One that was upgradable reads for certain only from here.)
+    pub reads_from: u64,
     /// … to here: when its end was asked for, or its actor began to die.
     pub to: u64,
     /// When it was asked for, and when its end had had its effect: outside of that it is certainly not held. [`NEVER`]: its
@@ -123,6 +125,8 @@ pub struct History {
     pub kills: Vec<Kill>,
     /// How long newcomers may overtake a waiter, in ns.
     pub fairness: u64,
+    /// The most read holds at once; 0: no limit.
+    pub limit: u32,
 }
 
 /// The log of an actor.
@@ -168,7 +172,7 @@ impl History {
         for record in records {
             let life = (record.op, record.hold);
             match record.kind {
-                Kind::Begin => self.fairness = record.token,
+                Kind::Begin => (self.fairness, self.limit) = (record.token, record.op),
                 Kind::Kill => {
                     self.kills.push(Kill { process: life.0, life: life.1, sent: record.time, dead: NEVER });
                 }
@@ -279,6 +283,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
     let begin = |mode, from| Piece {
         mode,
         from,
+        reads_from: op.returned,
         to: NEVER,
         asked: op.invoked,
         gone: NEVER,
@@ -300,6 +305,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
     let failed = op.way == Way::Failed;
     match op.what {
         What::Upgrade if !op.is_granted() => {}
+        What::Downgrade if op.outcome == Some(Outcome::Refused) => {}
         What::Upgrade => {
             (last.to, last.gone, last.end) = (op.returned, op.returned, End::Consistent);
             hold.pieces.push(begin(Mode::Write, op.returned));

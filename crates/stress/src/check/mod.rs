@@ -21,6 +21,7 @@
 
 mod exclusion;
 pub mod history;
+mod limit;
 mod notices;
 mod owner_died;
 mod recovery;
@@ -45,7 +46,7 @@ const SHOWN: usize = 5;
 type Rule = fn(&History) -> Vec<String>;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 7] = [
+const RULES: [(&str, Rule); 8] = [
     ("exclusion", exclusion::check),
     ("tokens", tokens::check),
     ("ownerDied", owner_died::check),
@@ -53,6 +54,7 @@ const RULES: [(&str, Rule); 7] = [
     ("waiting", waiting::check),
     ("notices", notices::check),
     ("value", value::check),
+    ("limit", limit::check),
 ];
 
 /// Checks the histories in `folder`, and prints the result as JSON.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
-use super::{Rule, exclusion, notices, owner_died, recovery, tokens, tries, value, waiting};
+use super::{Rule, exclusion, limit, notices, owner_died, recovery, tokens, tries, value, waiting};
 
 use Mode::{Read, Upgradable, Write};
 
@@ -18,6 +18,7 @@ struct Story {
     logs: BTreeMap<u32, Vec<Record>>,
     killer: Vec<Record>,
     ops: u32,
+    limit: u32,
 }
 
 impl Story {
@@ -113,7 +114,7 @@ impl Story {
 
     fn history(&self) -> History {
         let mut begin = Record::new(Kind::Begin, 0);
-        begin.token = MS;
+        (begin.token, begin.op) = (MS, self.limit);
         let killer = [vec![begin], self.killer.clone()].concat();
         let log = |(&process, records): (&u32, &Vec<Record>)| ActorLog {
             process,
@@ -585,6 +586,82 @@ fn a_holder_that_is_killed_has_missed_what_it_should_have_noticed() {
     };
     is_fine(notices::check, tell(600));
     is_a_violation(notices::check, tell(800));
+}
+
+// ---- limit
+
+#[test]
+fn there_are_never_more_readers_than_the_limit() {
+    let tell = |limit, third| {
+        move |story: &mut Story| {
+            story.limit = limit;
+            story.hold(1, [0, 10, 30, 35], Read, 0, None);
+            story.hold(2, [0, 12, 40, 41], Read, 0, None);
+            story.hold(3, [0, third, 50, 51], Read, 0, None);
+        }
+    };
+    is_fine(limit::check, tell(0, 20));
+    is_fine(limit::check, tell(3, 20));
+    is_fine(limit::check, tell(2, 31));
+    is_a_violation(limit::check, tell(2, 29));
+    is_a_violation(limit::check, tell(1, 45));
+}
+
+#[test]
+fn a_dead_reader_counts_until_its_death_and_an_upgradable_one_from_its_downgrade() {
+    let killed = |next| {
+        move |story: &mut Story| {
+            story.limit = 1;
+            story.take(1, (0, 10), Read, 0, None);
+            story.kill(1, 20, 22);
+            story.hold(2, [15, next, 30, 31], Read, 0, None);
+        }
+    };
+    is_fine(limit::check, killed(21));
+    is_a_violation(limit::check, killed(19));
+    let downgraded = |reader_until| {
+        move |story: &mut Story| {
+            story.limit = 1;
+            story.hold(1, [0, 10, reader_until, reader_until + 1], Read, 0, None);
+            let hold = story.take(2, (0, 11), Upgradable, 0, None);
+            story.change(2, (20, 30), What::Downgrade, Read, hold, 0);
+            story.release(2, (40, 41), hold);
+        }
+    };
+    is_fine(limit::check, downgraded(25));
+    is_a_violation(limit::check, downgraded(35));
+}
+
+#[test]
+fn a_try_to_read_is_refused_only_at_the_limit() {
+    let tell = |limit| {
+        move |story: &mut Story| {
+            story.limit = limit;
+            story.hold(1, [0, 1, 40, 41], Read, 0, None);
+            story.hold(2, [0, 1, 23, 24], Read, 0, None);
+            story.refused(3, (25, 26), Read);
+        }
+    };
+    is_fine(tries::check, tell(1));
+    is_a_violation(tries::check, tell(2));
+    is_a_violation(tries::check, tell(0));
+    // A downgrade that was refused leaves the hold upgradable.
+    let downgrade = |reader_until: u64| {
+        move |story: &mut Story| {
+            story.limit = 1;
+            story.hold(1, [0, 1, reader_until, reader_until + 1], Read, 0, None);
+            let hold = story.take(2, (2, 3), Upgradable, 0, None);
+            let op = story.invoke(2, 20, What::Downgrade, Read, Way::Consistent, Some(hold));
+            story.returned(2, 21, op, Outcome::Refused, 0, None);
+            story.release(2, (30, 31), hold);
+        }
+    };
+    is_fine(tries::check, downgrade(25));
+    is_a_violation(tries::check, downgrade(10));
+    is_a_violation(exclusion::check, |story| {
+        downgrade(25)(story);
+        story.hold(3, [20, 25, 28, 29], Upgradable, 0, None);
+    });
 }
 
 // ---- value

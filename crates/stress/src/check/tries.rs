@@ -49,6 +49,36 @@ impl Obstacles {
     }
 }
 
+/// The read holds of a lock that limits them: when each may have begun, and when each may have ended.
+struct Limit {
+    limit: usize,
+    begun: Vec<u64>,
+    ended: Vec<u64>,
+}
+
+impl Limit {
+    fn new(history: &History, dead: impl Fn(usize) -> u64) -> Self {
+        let holds = history.holds.iter().flat_map(|hold| hold.pieces.iter().map(move |piece| (hold.actor, piece)));
+        let (mut begun, mut ended): (Vec<u64>, Vec<u64>) = holds
+            .filter(|(_, piece)| piece.mode == Mode::Read)
+            .map(|(actor, piece)| {
+                let is_dead = piece.gone >= history.actors[actor].dead;
+                (piece.asked, if is_dead { dead(actor) } else { piece.gone })
+            })
+            .unzip();
+        begun.sort_unstable();
+        ended.sort_unstable();
+        Self { limit: history.limit as usize, begun, ended }
+    }
+
+    /// Whether so many read holds may have been held at some time during a try.
+    fn was_reached(&self, op: &Op) -> bool {
+        let begun = self.begun.partition_point(|&time| time <= op.returned);
+        let ended = self.ended.partition_point(|&time| time < op.invoked);
+        self.limit > 0 && begun - ended >= self.limit
+    }
+}
+
 pub fn check(history: &History) -> Vec<String> {
     let dead = |actor: usize| history.actors[actor].dead.saturating_add(LEFT_BY_THE_DEAD);
     let (mut to_readers, mut to_writers) = (Vec::new(), Vec::new());
@@ -73,11 +103,13 @@ pub fn check(history: &History) -> Vec<String> {
         }
     }
     let (to_readers, to_writers) = (Obstacles::new(to_readers), Obstacles::new(to_writers));
+    let limit = Limit::new(history, dead);
     let refused = history.ops.iter().filter(|op| op.outcome == Some(Outcome::Refused));
     refused
         .filter(|op| {
             let obstacles = if op.mode == Mode::Write { &to_writers } else { &to_readers };
-            !obstacles.was_in_the_way_of(op)
+            let is_full = op.mode == Mode::Read && limit.was_reached(op);
+            !is_full && !obstacles.was_in_the_way_of(op)
         })
         .map(|op| {
             format!(
