@@ -62,6 +62,14 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     this.#scopes = options?.reentrant ? (new NestingEngine(engine as LockEngine) as never) : engine
   }
 
+  get name(): string | undefined {
+    return this.#engine.location.name
+  }
+
+  get path(): string | undefined {
+    return this.#engine.location.path
+  }
+
   // ---- with a function
 
   read<T>(fn: (guard: G) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {

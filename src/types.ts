@@ -400,6 +400,10 @@ export interface Guard extends AsyncGuard, Disposable {
  * @typeParam G - The guard of the engine.
  */
 export interface AsyncRWLock<G extends AsyncGuard = AsyncGuard> extends AsyncDisposable {
+  /** The name of the lock, if it was opened by name or without a `ref`. */
+  readonly name: string | undefined
+  /** The path of the lock, if it was opened by path; absolute. */
+  readonly path: string | undefined
   /**
    * Runs `fn` while the lock is held for reading, and releases the lock when `fn` has returned or
    * its promise has settled. `fn` never runs before this method has returned.

@@ -5,6 +5,15 @@ import { contract } from './contract.js'
 import { acquire } from './modes.js'
 
 contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
+  test('a lock has the name or the path that it was opened with, also after it is closed', async (t) => {
+    const ref = newRef(t)
+    const lock = open(t, ref)
+    const expected = typeof ref === 'string' ? [ref, undefined] : [undefined, ref.path]
+    t.deepEqual([lock.name, lock.path], expected)
+    await lock.close()
+    t.deepEqual([lock.name, lock.path], expected)
+  })
+
   for (const mode of modes) {
     test(
       `inspect() shows each ${mode} holder: process, thread, count, label, ms`,
