@@ -33,7 +33,10 @@ await check('cargo fmt', 'cargo fmt --all --check')
 await check('cargo fmt of the fuzzers', 'cargo fmt --manifest-path verify/fuzz/Cargo.toml --check')
 await check('biome', 'node node_modules/@biomejs/biome/bin/biome check .')
 await check('import circles', 'node scripts/import-circles.js')
-await check('cargo clippy', 'cargo clippy --quiet --workspace --all-targets -- -D warnings')
+await check(
+  'cargo clippy',
+  'cargo clippy --quiet --workspace --features process-rwlock/lock_api --all-targets -- -D warnings',
+)
 const typesBefore = readTypes()
 await setup({ profile: 'dev', testkit: true })
 report(`${TYPES} is current`, readTypes() === typesBefore)

@@ -65,9 +65,14 @@ async function cargo() {
   requireRust()
   await requireLinker()
   let output = ''
-  const code = await suite('cargo test', 'cargo', ['test', '--workspace', '--no-fail-fast'], {
-    onOutput: (chunk) => (output += chunk),
-  })
+  const code = await suite(
+    'cargo test',
+    'cargo',
+    ['test', '--workspace', '--features', 'process-rwlock/lock_api', '--no-fail-fast'],
+    {
+      onOutput: (chunk) => (output += chunk),
+    },
+  )
   const plain = stripVTControlCharacters(output)
   const summaries = plain.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)
   for (const [, name] of plain.matchAll(/^test (.+) \.\.\. FAILED$/gm)) failures.push(`cargo test: ${name}`)

@@ -184,10 +184,12 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
         `${engine.text} cannot be stolen: its engine does not support it`,
       )
     }
-    const now = this.#now(engine, WRITE, checked)
-    if (now !== null) return now as unknown as G
-    return (await new PendingRequest(engine, this, WRITE, checked, null, null, undefined, true)
-      .promise) as unknown as G
+    const acquire = async (trace?: Acquisition) =>
+      this.#now(engine, WRITE, checked) ??
+      new PendingRequest(engine, this, WRITE, checked, null, null, trace, true).promise
+    if (!isTraced()) return (await acquire()) as unknown as G
+    const trace = new Acquisition(this, engine, WRITE, checked)
+    return (await traceAcquire(trace, () => acquire(trace))) as unknown as G
   }
 
   // ---- inside

@@ -134,6 +134,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.lost = reason
     extras.upgrading?.callOff(reason)
     this.#forgetEvents()
+    extras.acquisition?.isLost(this)
     extras.loss?.abort(reason)
   }
 

@@ -136,6 +136,12 @@ export class Acquisition implements AcquireMessage {
     }
   }
 
+  /** Its hold was lost. The engine releases it after the call of which this is part. */
+  isLost(hold: Held): void {
+    this.ends(hold)
+    queueMicrotask(() => this.ended())
+  }
+
   /** Called just before its hold ends. */
   ends(hold?: Held): void {
     this.heldMs = performance.now() - this.#granted

@@ -47,7 +47,7 @@ function record(t, lock) {
   }
 }
 
-contract(({ test, open, newRef, modes, otherProcess }) => {
+contract(({ test, open, newRef, modes, otherProcess, steal }) => {
   for (const mode of modes) {
     test(`an acquisition for ${mode} with a function: its events, with the function between`, async (t) => {
       const lock = open(t)
@@ -120,6 +120,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.like(last('contended'), { mode: 'read', waitedMs: undefined })
     t.like(last('contended').holders, [{ mode: 'write', pid: process.pid, label: 'the holder' }])
     const second = lock.acquireRead()
+    await waitFor(() => names().filter((name) => name === 'contended').length === 2)
     await waitFor(() => performance.now() - start > 30)
     const waited = performance.now() - start
     events.length = 0
@@ -218,6 +219,26 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
     t.is(last('release').mode, 'read')
     for (const guard of guards) await guard.release()
     t.is(names().filter((name) => name === 'release').length, 2)
+  })
+
+  test('a steal is an acquisition, and the end of the hold that it takes a release', ['steal'], async (t) => {
+    const ref = newRef(t)
+    const [lock, other] = [open(t, ref, { stealable: true }), open(t, ref)]
+    const [robbed, thief] = [record(t, lock), record(t, other)]
+    const guard = await lock.acquireWrite()
+    const { token } = guard
+    const stolen = await steal(other, { label: 'thief' })
+    await waitFor(() => robbed.names().includes('release'))
+    t.like(robbed.last('release'), { mode: 'write', token })
+    await guard.release()
+    t.is(robbed.names().filter((name) => name === 'release').length, 1)
+    t.deepEqual(
+      thief.names().filter((name) => name !== 'contended'),
+      ['start', 'end', 'asyncStart', 'asyncEnd'],
+    )
+    t.like(thief.last('asyncEnd'), { mode: 'write', label: 'thief', token: stolen.token })
+    await stolen.release()
+    t.true(thief.names().includes('release'))
   })
 
   test('a subscriber may use the lock, and what it throws concerns nobody else', async (t) => {

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { RWLock } from '../../dist/index.js'
+import { allowingSteals, steal } from '../../dist/steal.js'
 
 const PEER_BOUND = 30_000 // the longest life of a process of the checks, in ms
 const ROUNDS = 100
@@ -31,7 +32,18 @@ async function main() {
     return peer
   }
   try {
-    const checks = [atOnce, nesting, waiting, givingUp, exclusion, death, threads, diagnostics, deadlock]
+    const checks = [
+      atOnce,
+      nesting,
+      waiting,
+      givingUp,
+      exclusion,
+      death,
+      stealing,
+      threads,
+      diagnostics,
+      deadlock,
+    ]
     for (const check of checks) {
       await check(lock, start)
       console.log(`ok ${check.name}`)
@@ -140,6 +152,17 @@ async function death(lock, start) {
   assert.equal(await lock.read(({ ownerDied }) => ownerDied), null)
 }
 
+/** A process that sleeps inside its hold gives it up for another one. @type {Check} */
+async function stealing(lock, start) {
+  for (const role of ['stolen-read', 'stolen-write']) {
+    const other = start(role)
+    await other.said('holds')
+    const guard = await steal(lock)
+    assert.equal(await other.ended, 'code 0')
+    guard.release()
+  }
+}
+
 /** @type {Check} */
 async function threads(lock) {
   const guard = await lock.acquireWrite()
@@ -207,6 +230,7 @@ async function peer() {
   const lock = new RWLock(name)
   if (role === 'count') return count(lock)
   if (role === 'entangle') return new RWLock(`${name}/second`).write(() => lock.write(() => {}))
+  if (role.startsWith('stolen')) return stolen(role === 'stolen-read' ? 'acquireRead' : 'acquireWrite')
   const guard = await lock.acquireWrite({ label: 'doomed' })
   console.log('holds')
   if (role === 'hold') await sleep(PEER_BOUND)
@@ -215,6 +239,20 @@ async function peer() {
   // A newcomer may overtake for a moment.
   await until(() => lock.inspect().holders.length > 0)
   await lock.write(() => {})
+}
+
+/** @param {'acquireRead' | 'acquireWrite'} acquire */
+async function stolen(acquire) {
+  const { signal } = await new RWLock(name, allowingSteals())[acquire]()
+  console.log('holds')
+  await new Promise((resolve, reject) => {
+    const late = setTimeout(reject, PEER_BOUND, new Error('it was not told'))
+    signal.addEventListener('abort', () => {
+      clearTimeout(late)
+      resolve(undefined)
+    })
+  })
+  assert.equal(signal.reason.code, 'ERR_LOCK_LOST')
 }
 
 /** @param {RWLock} lock */

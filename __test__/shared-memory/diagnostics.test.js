@@ -65,6 +65,20 @@ test('a release has no event if nobody subscribed when the hold began', (t) => {
   t.deepEqual(events, [])
 })
 
+test('a nested call of a re-entrant lock is an acquisition with a release of its own', async (t) => {
+  const lock = openLock(t, uniqueName(t), { reentrant: true })
+  const events = record(t, lock)
+  const modes = () =>
+    events.splice(0).flatMap(([name, { mode }]) => (/start|rel/.test(name) ? [`${name} ${mode}`] : []))
+  await lock.write(() => lock.read(async () => {}))
+  t.deepEqual(modes(), ['start write', 'start read', 'release read', 'release write'])
+  const open = lock.write(() => new Promise(() => {}))
+  open.catch(() => {})
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  lock.close()
+  t.deepEqual(modes(), ['start write', 'release write'])
+})
+
 test('the error of a traced wait has the stack of its caller', async (t) => {
   const lock = openLock(t)
   record(t, lock)

@@ -22,6 +22,7 @@ test('inspect() of a free lock shows no holders and no waiters', (t) => {
     contended: false,
     ownerDied: null,
     capacity: DEFAULT_CAPACITY,
+    maxReaders: null,
     value: null,
     valueToken: null,
   })
@@ -38,6 +39,7 @@ test('inspect() of a lock by path shows the path instead of the name', (t) => {
     contended: false,
     ownerDied: null,
     capacity: 9,
+    maxReaders: null,
     value: null,
     valueToken: null,
   })

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { RWLock } from 'process-rwlock'
+import { allowingSteals } from '../../dist/steal.js'
 import { childPool } from '../helpers/child-pool.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
 import { isFree, never } from '../helpers/modes.js'
@@ -208,6 +209,19 @@ test('the option is checked', (t) => {
     code: 'ERR_INVALID_ARG_TYPE',
   })
   t.throws(() => new RWLock(uniqueName(t), /** @type {any} */ (null)), { code: 'ERR_INVALID_ARG_TYPE' })
+})
+
+test('a re-entrant lock does not allow steals', (t) => {
+  t.throws(() => new RWLock(uniqueName(t), allowingSteals({ reentrant: true })), {
+    code: 'ERR_INVALID_ARG_VALUE',
+  })
+})
+
+test('the calls of one hold count as one reader', async (t) => {
+  const name = uniqueName(t)
+  const lock = openLock(t, name, { reentrant: true, maxReaders: 1 })
+  await lock.read(() => lock.read(() => t.is(lock.inspect().holders[0]?.count, 1), BOUND))
+  t.true(isFree(lock))
 })
 
 test('a recursion without end leaves no hold behind', async (t) => {

@@ -45,7 +45,7 @@ share_locks() { # node folder own-node
 crate_tests() {
   say "cargo test, $target"
   # With debug assertions, as in other test builds.
-  enter cargo test "${CARGO_FLAGS[@]}" --config profile.release.package.process-rwlock.debug-assertions=true --package process-rwlock
+  enter cargo test "${CARGO_FLAGS[@]}" --config profile.release.package.process-rwlock.debug-assertions=true --package process-rwlock --features lock_api
 }
 
 # Runs a command such that the kernel runs programs for arm64 in QEMU. The setting is in a user

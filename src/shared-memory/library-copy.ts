@@ -2,13 +2,11 @@
 // `require()`, links, module registries that are reset, vm contexts. They share the attachments of
 // the thread; each has its own requests.
 import type { Notice } from '../notice.js'
-import type { PendingRequest } from '../pending.js'
 import { binding } from './binding.js'
 import type { Handle } from './handle.js'
+import { requests } from './requests.js'
 import type { StealableHandle } from './stealable-handle.js'
 
-/** The requests that the addon has not settled, by key. */
-export const requests = new Map<number, PendingRequest<number>>()
 /** The notices that the addon has not delivered, by key. */
 export const notices = new Map<number, Notice<number>>()
 /** The handles that want to know of a steal, by the key of their wish. */

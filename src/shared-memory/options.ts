@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
 import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
 import type { SemaphoreOptions } from '../semaphore.js'
+import { allowsSteals } from '../steal.js'
 import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
 import { binding } from './binding.js'
 
@@ -65,6 +66,10 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
   checkLabel('options.label', label)
   checkBoolean('options.durable', durable)
   checkBoolean('options.reentrant', reentrant)
+  if (reentrant && allowsSteals(options)) {
+    // The calls that share a hold would not be told that it was stolen.
+    throw invalidValue('options.reentrant', reentrant, 'cannot be combined with steals')
+  }
   return { capacity, maxReaders, fairness, nestedReads, label, durable }
 }
 

@@ -2,6 +2,7 @@ import { LockError } from '../errors.js'
 import type { Hold } from '../guard.js'
 import { FAILED, type HoldEnd, type Mode, type READ, type WRITE } from '../modes.js'
 import type { PendingRequest } from '../pending.js'
+import type { Acquisition } from '../tracing.js'
 import type { AcquireOptions } from '../types.js'
 import { binding } from './binding.js'
 import { Handle, type SharedHold } from './handle.js'
@@ -29,8 +30,9 @@ export class StealableHandle extends Handle {
     lock: object,
     mode: typeof READ | typeof WRITE,
     options: AcquireOptions | undefined,
+    trace?: Acquisition,
   ): SharedHold {
-    const hold = super.block(lock, mode, options)
+    const hold = super.block(lock, mode, options, trace)
     this.#begin(hold, true)
     return hold
   }
@@ -85,11 +87,8 @@ export class StealableHandle extends Handle {
     for (const hold of lost) hold.lose(reason)
     for (const hold of lost) {
       if (this.closed) return // by a listener: then it has ended them
-      const release = () => super.release(hold, FAILED)
       try {
-        const acquisition = hold.extras?.acquisition
-        if (acquisition === undefined) release()
-        else acquisition.releases(hold, release)
+        super.release(hold, FAILED)
       } catch {
         // The memory is damaged. The next request reports it.
       }

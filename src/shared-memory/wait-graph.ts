@@ -1,7 +1,6 @@
 import type { SeenLock, WaitGraph } from '../wait-graph.js'
 import { binding } from './binding.js'
-import type { Handle } from './handle.js'
-import { requests } from './library-copy.js'
+import { requests } from './requests.js'
 import { translated } from './translate.js'
 
 /**
@@ -10,7 +9,8 @@ import { translated } from './translate.js'
  */
 export const waitGraph: WaitGraph = {
   pending: () => requests.values(),
-  see: ({ engine }) => translated(() => binding.seeLock((engine as Handle).attachment) as SeenLock),
+  see: ({ engine }) =>
+    translated(() => binding.seeLock((engine as unknown as { attachment: number }).attachment) as SeenLock),
   held: () => binding.seeHeld() as SeenLock[],
   wanted: () => translated(() => binding.seeWanted() as SeenLock[]),
 }

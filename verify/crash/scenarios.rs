@@ -371,7 +371,7 @@ pub const SCENARIOS: &[Scenario] = &[
     path("limited-try-read", "v open limit=1\n b open\n ! try-read, try-read =refused, release"),
     path(
         "limited-refused",
-        "a open limit=1, read\n v open\n b open\n ! try-read =refused\n b write, release &\n a release",
+        "a open limit=1, read\n v open\n b open\n ! try-read =refused\n done v\n b write, release &\n a release",
     ),
     path("limited-nested-refused", "a open limit=2, read\n v open, read\n b open\n ! try-read =refused, release"),
     path("limited-downgrade", "v open limit=1\n b open\n ! write, down-read, release"),

@@ -4,7 +4,9 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 #[cfg(loom)]
-use ::loom::{cell::UnsafeCell, thread};
+pub use ::loom::cell::UnsafeCell;
+#[cfg(loom)]
+use ::loom::thread;
 #[cfg(not(loom))]
 use plain::UnsafeCell;
 #[cfg(not(loom))]

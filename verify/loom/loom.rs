@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use ::loom::model::Builder;
 use ::loom::thread;
 
-use super::helpers::{Lock, NO_LIMIT, Participant};
+use super::helpers::{Lock, NO_LIMIT, Participant, UnsafeCell};
 use crate::attachment::HoldEnd;
 use crate::attachment::exclusive::PRUNE_INTERVAL;
 use crate::attachment::requests::Outcome;
@@ -16,6 +16,7 @@ use crate::options::WaitOptions;
 use crate::protocol::slot::Mode::{self, Read, Upgradable, Write};
 use crate::protocol::slot::Reads;
 use crate::protocol::wake;
+use crate::seats::Owner;
 use crate::shm::claim;
 use crate::shm::layout::VALUE_BYTES;
 use crate::shm::lock_file::slot_byte;
@@ -1314,4 +1315,46 @@ fn a_holder_finds_the_value_of_the_last_write_hold() {
         ])
     })
     .are(&[" 0 0", " 0 2", " 2 0", " 2 2"]);
+}
+
+/// What a seat of a handle contains, for one thread at a time.
+struct SharedSeat(Owner, UnsafeCell<usize>);
+
+// SAFETY: the cell is used by the owner only, which is what is checked.
+unsafe impl Sync for SharedSeat {}
+// SAFETY: numbers.
+unsafe impl Send for SharedSeat {}
+
+impl SharedSeat {
+    /// Uses the seat if nobody has it, and leaves it. How often it was used before.
+    fn pass(&self, thread: u64) -> Option<usize> {
+        if !self.0.claim(thread) {
+            return None;
+        }
+        assert!(self.0.is(thread) && !self.0.is(thread + 1));
+        // SAFETY: this thread is the owner.
+        let before = self.1.with_mut(|used| unsafe { used.replace(*used + 1) });
+        self.0.leave();
+        Some(before)
+    }
+}
+
+/// What a thread did with a seat happens before what the next one does with it.
+#[test]
+fn a_seat_belongs_to_one_thread_after_the_other() {
+    check(|| {
+        let seat = Arc::new(SharedSeat(Owner::nobody(), UnsafeCell::new(0)));
+        let others: Vec<_> = [1, 2]
+            .map(|number| {
+                let seat = seat.clone();
+                thread::spawn(move || seat.pass(number))
+            })
+            .into_iter()
+            .collect();
+        let own = seat.pass(3);
+        let mut passed: Vec<_> = others.into_iter().filter_map(|other| other.join().unwrap()).chain(own).collect();
+        passed.sort_unstable();
+        format!("{passed:?}")
+    })
+    .are(&["[0, 1, 2]", "[0, 1]", "[0]"]);
 }

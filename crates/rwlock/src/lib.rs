@@ -82,10 +82,15 @@ mod crash_point;
 
 mod attachment;
 mod error;
+mod local;
 mod monitor;
+mod opening;
 mod options;
 mod protocol;
+#[cfg(feature = "lock_api")]
+mod raw;
 mod rwlock;
+mod seats;
 mod shm;
 mod sync;
 mod sys;
@@ -97,12 +102,15 @@ pub use attachment::{Attachment, HoldEnd};
 #[cfg(feature = "crash-injection")]
 pub use crash_point::on_crash_point;
 pub use error::{Error, ErrorKind, Result};
+pub use local::Local;
 pub use monitor::watcher::{Watch, Watcher};
 pub use options::{
     DEFAULT_CAPACITY, DEFAULT_FAIRNESS, DEFAULT_SETUP_TIMEOUT, Identity, LockRef, MAX_CAPACITY, MAX_LABEL, MAX_NAME,
     MAX_READERS, MAX_VALUE, Options, WaitOptions,
 };
 pub use protocol::slot::Mode;
+#[cfg(feature = "lock_api")]
+pub use raw::RawRwLock;
 pub use rwlock::{OpenOptions, ReadGuard, RwLock, UpgradableGuard, WriteGuard};
 pub use sys::doorbell::Doorbell;
 pub use sys::park::is_process_ending;

@@ -3,24 +3,57 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::attachment::requests::now;
+use crate::attachment::Attachment;
 use crate::attachment::snapshot::{OwnerDied, Snapshot};
-use crate::attachment::{Attachment, HoldEnd};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::options::{DEFAULT_FAIRNESS, LockRef, Options, WaitOptions};
+use crate::opening::Opening;
+use crate::options::{DEFAULT_FAIRNESS, LockRef, Options};
 use crate::protocol::slot::Mode;
+use crate::seats::{Seat, Seats};
 
-/// A reader-writer lock shared with other processes.
+/// A reader-writer lock shared with other processes, and by the threads of this one.
 ///
-/// A value can be sent to another thread but not shared between threads. Open the lock in each
-/// thread: holds and waits then belong to that thread, and end if it dies. If one thread opens a
-/// lock twice, a wait of one value for the other is a deadlock that is not detected.
+/// Each thread that uses the value takes part like a process of its own: holds and waits belong to
+/// it. At its first use it *attaches*, which takes one of the lock's slots
+/// ([`OpenOptions::capacity`]) and a file descriptor, until the thread ends or the value is dropped.
+/// The first thread that uses the value gets the attachment that opened the lock. A guard stays in
+/// its thread. The methods that wait return an error if the thread cannot attach, for example
+/// because all slots are in use; the `try_` methods return `None`.
+///
+/// ```compile_fail,E0277
+/// fn is_send(_: impl Send) {}
+///
+/// is_send(process_rwlock::RwLock::open("my-app/cache").unwrap().read().unwrap());
+/// ```
+///
+/// A guard that is leaked keeps its hold, also when its thread ends, until the value is dropped or
+/// the process ends; a write hold is then reported as if the process had died.
+///
+/// If one thread opens a lock twice, a wait of one value for the other is a deadlock that is not
+/// detected.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::LazyLock;
+/// use std::thread;
+///
+/// use process_rwlock::RwLock;
+///
+/// static CACHE: LazyLock<RwLock> = LazyLock::new(|| RwLock::open("my-app/cache").unwrap());
+///
+/// thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(|| {
+///             let _writing = CACHE.write().unwrap(); // no other thread or process is here
+///         });
+///     }
+/// });
+/// ```
 pub struct RwLock {
-    attachment: Attachment,
-    fairness: Duration,
-    in_turn: bool,
+    seats: Box<Seats>,
 }
 
 /// How to open a lock.
@@ -29,11 +62,12 @@ pub struct OpenOptions {
     options: Options,
     fairness: Duration,
     in_turn: bool,
+    poison_on_panic: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { options: Options::default(), fairness: DEFAULT_FAIRNESS, in_turn: false }
+        Self { options: Options::default(), fairness: DEFAULT_FAIRNESS, in_turn: false, poison_on_panic: false }
     }
 }
 
@@ -77,6 +111,28 @@ impl OpenOptions {
         self
     }
 
+    /// Whether a panic inside a write hold is reported to later holders like the death of the
+    /// writer, by [`WriteGuard::owner_died`], until a write hold ends normally: as the locks of
+    /// [`std::sync`] are poisoned, but seen by every process. A panic that is already unwinding when
+    /// the hold begins does not count. False by default: a panic then releases like a return, except
+    /// that it leaves an earlier report in place.
+    ///
+    /// ```no_run
+    /// use process_rwlock::OpenOptions;
+    ///
+    /// let lock = OpenOptions::new().poison_on_panic(true).open("my-app/cache")?;
+    /// let writing = lock.write()?;
+    /// if writing.owner_died().is_some() {
+    ///     // A writer panicked or died: repair what it left.
+    /// }
+    /// # Ok::<(), process_rwlock::Error>(())
+    /// ```
+    #[must_use]
+    pub fn poison_on_panic(mut self, poison: bool) -> Self {
+        self.poison_on_panic = poison;
+        self
+    }
+
     /// The label that [`RwLock::inspect`] shows.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -117,8 +173,8 @@ impl OpenOptions {
     }
 
     fn attach(&self, lock: LockRef<'_>) -> Result<RwLock> {
-        let attachment = Attachment::open(lock, &self.options)?.abandoning();
-        Ok(RwLock { attachment, fairness: self.fairness, in_turn: self.in_turn })
+        let opening = Opening::new(lock, self.options.clone(), self.fairness, self.in_turn, self.poison_on_panic);
+        Ok(RwLock { seats: Seats::open(opening)? })
     }
 }
 
@@ -145,10 +201,7 @@ impl RwLock {
     /// [`ErrorKind::Deadlock`] if this thread holds the lock for write; [`ErrorKind::Corrupt`].
     #[inline]
     pub fn read(&self) -> Result<ReadGuard<'_>> {
-        if !self.attachment.try_read() {
-            self.wait(Mode::Read, None)?;
-        }
-        Ok(ReadGuard(self))
+        self.acquire(Attachment::try_read, Mode::Read, None).map(ReadGuard)
     }
 
     /// Like [`RwLock::read`], but waits for `timeout` at most.
@@ -156,17 +209,17 @@ impl RwLock {
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
     pub fn read_timeout(&self, timeout: Duration) -> Result<ReadGuard<'_>> {
-        if !self.attachment.try_read() {
-            self.wait(Mode::Read, Some(timeout))?;
-        }
-        Ok(ReadGuard(self))
+        self.acquire(Attachment::try_read, Mode::Read, Some(timeout)).map(ReadGuard)
     }
 
     /// A read hold, if it is available without waiting.
     #[inline]
     #[must_use]
     pub fn try_read(&self) -> Option<ReadGuard<'_>> {
-        self.attachment.try_read().then(|| ReadGuard(self))
+        match self.seats.own() {
+            Some(seat) => seat.attachment().try_read().then(|| ReadGuard(seat)),
+            None => self.try_elsewhere(Mode::Read).ok()?.map(ReadGuard),
+        }
     }
 
     /// Waits for the write hold.
@@ -175,10 +228,7 @@ impl RwLock {
     /// [`ErrorKind::Deadlock`] if this thread holds the lock in any mode; [`ErrorKind::Corrupt`].
     #[inline]
     pub fn write(&self) -> Result<WriteGuard<'_>> {
-        if !self.attachment.try_write() {
-            self.wait(Mode::Write, None)?;
-        }
-        Ok(WriteGuard(self))
+        self.acquire(Attachment::try_write, Mode::Write, None).map(WriteGuard)
     }
 
     /// Like [`RwLock::write`], but waits for `timeout` at most.
@@ -186,17 +236,17 @@ impl RwLock {
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
     pub fn write_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_>> {
-        if !self.attachment.try_write() {
-            self.wait(Mode::Write, Some(timeout))?;
-        }
-        Ok(WriteGuard(self))
+        self.acquire(Attachment::try_write, Mode::Write, Some(timeout)).map(WriteGuard)
     }
 
     /// The write hold, if it is available without waiting.
     #[inline]
     #[must_use]
     pub fn try_write(&self) -> Option<WriteGuard<'_>> {
-        self.attachment.try_write().then(|| WriteGuard(self))
+        match self.seats.own() {
+            Some(seat) => seat.attachment().try_write().then(|| WriteGuard(seat)),
+            None => self.try_elsewhere(Mode::Write).ok()?.map(WriteGuard),
+        }
     }
 
     /// Waits for the upgradable hold, which is shared with readers and can become the write hold.
@@ -205,10 +255,7 @@ impl RwLock {
     /// [`ErrorKind::Deadlock`] if this thread holds the lock upgradable or for write;
     /// [`ErrorKind::Corrupt`].
     pub fn upgradable(&self) -> Result<UpgradableGuard<'_>> {
-        if !self.attachment.try_upgradable() {
-            self.wait(Mode::Upgradable, None)?;
-        }
-        Ok(UpgradableGuard(self))
+        self.acquire(Attachment::try_upgradable, Mode::Upgradable, None).map(UpgradableGuard)
     }
 
     /// Like [`RwLock::upgradable`], but waits for `timeout` at most.
@@ -216,16 +263,16 @@ impl RwLock {
     /// # Errors
     /// Also [`ErrorKind::Timeout`].
     pub fn upgradable_timeout(&self, timeout: Duration) -> Result<UpgradableGuard<'_>> {
-        if !self.attachment.try_upgradable() {
-            self.wait(Mode::Upgradable, Some(timeout))?;
-        }
-        Ok(UpgradableGuard(self))
+        self.acquire(Attachment::try_upgradable, Mode::Upgradable, Some(timeout)).map(UpgradableGuard)
     }
 
     /// The upgradable hold, if it is available without waiting.
     #[must_use]
     pub fn try_upgradable(&self) -> Option<UpgradableGuard<'_>> {
-        self.attachment.try_upgradable().then(|| UpgradableGuard(self))
+        match self.seats.own() {
+            Some(seat) => seat.attachment().try_upgradable().then(|| UpgradableGuard(seat)),
+            None => self.try_elsewhere(Mode::Upgradable).ok()?.map(UpgradableGuard),
+        }
     }
 
     /// Whether this process was forked after it opened the lock. A forked child inherits no lock:
@@ -237,62 +284,90 @@ impl RwLock {
     /// dies, its holds are not freed until that child calls `exec`.
     #[must_use]
     pub fn is_forked(&self) -> bool {
-        self.attachment.is_forked()
+        self.seats.is_forked()
     }
 
-    /// The holders, the waiters, and the writer that died inside its hold.
+    /// The holders, the waiters, and the writer that died inside its hold. Does not attach.
     #[must_use]
     pub fn inspect(&self) -> Snapshot {
-        self.attachment.inspect()
+        self.seats.inspect()
     }
 
     /// The most read holds of all processes together, if the lock was created with a limit.
     #[must_use]
     pub fn max_readers(&self) -> Option<u32> {
-        self.attachment.max_readers()
+        self.seats.max_readers()
     }
 
-    /// The lock's value, as it was set last; `None` if there is none. Needs no hold.
+    /// The lock's value, as it was set last; `None` if there is none. Needs no hold, and does not
+    /// attach.
     #[must_use]
     pub fn value(&self) -> Option<Vec<u8>> {
-        self.attachment.value()
+        self.seats.value()
+    }
+
+    /// A new lock that no other process knows.
+    #[cfg(feature = "lock_api")]
+    pub(crate) fn open_anonymous() -> Result<Self> {
+        let random = || getrandom::u64().map_err(|error| Error::access("cannot name a lock", error.into()));
+        let mut options = OpenOptions::new();
+        options.options.anonymous = true;
+        options.open(&format!("anonymous-{:016x}{:016x}", random()?, random()?))
+    }
+
+    /// The seat of this thread, if it has one.
+    #[cfg(feature = "lock_api")]
+    pub(crate) fn seat(&self) -> Option<&Seat> {
+        self.seats.find()
+    }
+
+    /// The seat of this thread, with a hold in `mode`.
+    #[inline]
+    fn acquire(&self, try_now: fn(&Attachment) -> bool, mode: Mode, timeout: Option<Duration>) -> Result<&Seat> {
+        if let Some(seat) = self.seats.own()
+            && try_now(seat.attachment())
+        {
+            return Ok(seat);
+        }
+        // It returns no seat, because the compiler keeps the result in registers then.
+        self.wait(mode, timeout)?;
+        Ok(self.seats.find().expect("a wait takes a seat"))
     }
 
     #[cold]
     fn wait(&self, mode: Mode, timeout: Option<Duration>) -> Result<()> {
-        self.attachment.wait(mode, self.options(timeout), || false)
-    }
-
-    fn options(&self, timeout: Option<Duration>) -> WaitOptions {
-        WaitOptions {
-            deadline: timeout.map_or(u64::MAX, |timeout| now().saturating_add(nanos(timeout))),
-            fairness: nanos(self.fairness),
-            in_turn: self.in_turn,
+        if self.seats.own().is_none() && self.try_elsewhere(mode)?.is_some() {
+            return Ok(());
         }
+        let seat = self.seats.take()?;
+        seat.attachment().wait(mode, seat.opening().wait_options(timeout), || false)?;
+        seat.began(mode);
+        Ok(())
     }
-}
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// How an exclusive hold ends with its guard: a panic does not clear the poison of an earlier
-/// writer's death.
-fn end() -> HoldEnd {
-    if std::thread::panicking() { HoldEnd::Failed } else { HoldEnd::Consistent }
+    /// Tries with a seat that this thread has to take or to find first.
+    #[cold]
+    fn try_elsewhere(&self, mode: Mode) -> Result<Option<&Seat>> {
+        let seat = self.seats.take()?;
+        let granted = seat.attachment().try_mode(mode);
+        if granted {
+            seat.began(mode);
+        }
+        Ok(granted.then_some(seat))
+    }
 }
 
 /// A read hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
-pub struct ReadGuard<'a>(&'a RwLock);
+pub struct ReadGuard<'a>(&'a Seat);
 
 /// The write hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
-pub struct WriteGuard<'a>(&'a RwLock);
+pub struct WriteGuard<'a>(&'a Seat);
 
 /// The upgradable hold; released on drop.
 #[must_use = "dropping the guard releases the lock"]
-pub struct UpgradableGuard<'a>(&'a RwLock);
+pub struct UpgradableGuard<'a>(&'a Seat);
 
 impl<'a> ReadGuard<'a> {
     /// Changes to the write hold, if it is available without waiting and this thread has no other
@@ -301,15 +376,21 @@ impl<'a> ReadGuard<'a> {
     /// # Errors
     /// Returns the guard otherwise.
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
-        if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
+        if self.0.attachment().try_upgrade() { Ok(WriteGuard::of(self.into_seat())) } else { Err(self) }
     }
 }
 
 impl<'a> WriteGuard<'a> {
+    /// The hold that an upgrade became.
+    fn of(seat: &'a Seat) -> Self {
+        seat.began(Mode::Write);
+        Self(seat)
+    }
+
     /// The fencing token of this hold: greater than that of every earlier write hold.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.0.attachment.token()
+        self.0.attachment().token()
     }
 
     /// Replaces the lock's value, of up to [`crate::MAX_VALUE`] bytes; `None` removes it. Other
@@ -319,7 +400,7 @@ impl<'a> WriteGuard<'a> {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if it is longer; [`ErrorKind::Forked`].
     pub fn set_value(&self, value: Option<&[u8]>) -> Result<()> {
-        self.0.attachment.set_value(value)
+        self.0.attachment().set_value(value)
     }
 
     /// Changes to a read hold; no writer gets in between.
@@ -327,8 +408,8 @@ impl<'a> WriteGuard<'a> {
     /// # Errors
     /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
     pub fn downgrade(self) -> Result<ReadGuard<'a>> {
-        let lock = self.into_lock();
-        lock.attachment.downgrade_to_read().map(|()| ReadGuard(lock))
+        let seat = self.into_seat();
+        seat.attachment().downgrade_to_read().map(|()| ReadGuard(seat))
     }
 
     /// Changes to an upgradable hold.
@@ -336,8 +417,8 @@ impl<'a> WriteGuard<'a> {
     /// # Errors
     /// [`ErrorKind::Corrupt`]: the lock's memory was modified externally.
     pub fn downgrade_to_upgradable(self) -> Result<UpgradableGuard<'a>> {
-        let lock = self.into_lock();
-        lock.attachment.downgrade_to_upgradable().map(|()| UpgradableGuard(lock))
+        let seat = self.into_seat();
+        seat.attachment().downgrade_to_upgradable().map(|()| UpgradableGuard(seat))
     }
 }
 
@@ -348,9 +429,9 @@ impl<'a> UpgradableGuard<'a> {
     /// Returns the guard, with [`ErrorKind::Timeout`] after `timeout`, [`ErrorKind::Deadlock`] if
     /// this thread also reads, or [`ErrorKind::Corrupt`].
     pub fn upgrade(self, timeout: Option<Duration>) -> std::result::Result<WriteGuard<'a>, (Self, Error)> {
-        let lock = self.0;
-        match lock.attachment.wait_upgrade(lock.options(timeout), || false) {
-            Ok(()) => Ok(WriteGuard(self.into_lock())),
+        let seat = self.0;
+        match seat.attachment().wait_upgrade(seat.opening().wait_options(timeout), || false) {
+            Ok(()) => Ok(WriteGuard::of(self.into_seat())),
             Err(error) => Err((self, error)),
         }
     }
@@ -360,7 +441,7 @@ impl<'a> UpgradableGuard<'a> {
     /// # Errors
     /// Returns the guard otherwise.
     pub fn try_upgrade(self) -> std::result::Result<WriteGuard<'a>, Self> {
-        if self.0.attachment.try_upgrade() { Ok(WriteGuard(self.into_lock())) } else { Err(self) }
+        if self.0.attachment().try_upgrade() { Ok(WriteGuard::of(self.into_seat())) } else { Err(self) }
     }
 
     /// Changes to a read hold.
@@ -369,8 +450,8 @@ impl<'a> UpgradableGuard<'a> {
     /// Returns the guard, with [`ErrorKind::Busy`] if the limit on readers is reached, or
     /// [`ErrorKind::Corrupt`] if the lock's memory was modified externally.
     pub fn downgrade(self) -> std::result::Result<ReadGuard<'a>, (Self, Error)> {
-        match self.0.attachment.downgrade_to_read() {
-            Ok(()) => Ok(ReadGuard(self.into_lock())),
+        match self.0.attachment().downgrade_to_read() {
+            Ok(()) => Ok(ReadGuard(self.into_seat())),
             Err(error) => Err((self, error)),
         }
     }
@@ -383,19 +464,19 @@ macro_rules! guard {
             /// protected data may be half-written.
             #[must_use]
             pub fn owner_died(&self) -> Option<OwnerDied> {
-                self.0.attachment.owner_died()
+                self.0.attachment().owner_died()
             }
 
             /// The lock's value, as the last writer left it; `None` if there is none.
             #[must_use]
             pub fn value(&self) -> Option<Vec<u8>> {
-                self.0.attachment.value()
+                self.0.attachment().value()
             }
 
             /// Whether a request waits that this hold keeps out. A hint.
             #[must_use]
             pub fn is_contended(&self) -> bool {
-                self.0.attachment.is_contended(Mode::$mode)
+                self.0.attachment().is_contended(Mode::$mode)
             }
 
             /// Blocks this thread until a request waits that this hold keeps out, or until `timeout` has
@@ -419,11 +500,11 @@ macro_rules! guard {
             /// A hint, too: the request may have ended its wait when this returns.
             #[must_use]
             pub fn wait_contended(&self, timeout: Option<Duration>) -> bool {
-                self.0.attachment.wait_contended(Mode::$mode, self.0.options(timeout).deadline)
+                self.0.attachment().wait_contended(Mode::$mode, self.0.opening().wait_options(timeout).deadline)
             }
 
-            /// Takes the lock out without releasing.
-            fn into_lock(self) -> &'a RwLock {
+            /// Takes the seat out without releasing.
+            fn into_seat(self) -> &'a Seat {
                 std::mem::ManuallyDrop::new(self).0
             }
         }
@@ -431,16 +512,15 @@ macro_rules! guard {
         impl Drop for $guard<'_> {
             #[inline]
             fn drop(&mut self) {
-                // The next acquisition reports a damaged gate.
-                let _ = self.0.attachment.$($release)+;
+                self.0.$($release)+;
             }
         }
     };
 }
 
-guard!(ReadGuard, Read, release_read());
-guard!(WriteGuard, Write, release_exclusive(end()));
-guard!(UpgradableGuard, Upgradable, release_exclusive(end()));
+guard!(ReadGuard, Read, attachment().release_read());
+guard!(WriteGuard, Write, end_exclusive());
+guard!(UpgradableGuard, Upgradable, end_exclusive());
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 // Memory orderings that the checks under loom need. Where no check finds a weaker one, the list says why that is right.
 
-import { condition, forces, omits, replaces } from '../operators.js'
+import { condition, forces, omits, point, replaces, skips } from '../operators.js'
 import { weaker, weakerAt, weakerIn } from '../orderings.js'
 
 const UNUSED = 'no scan reads the slot before it is in use, and the kernel orders the owners of its byte'
@@ -26,6 +26,9 @@ export const mutants = [
   }),
   // (A false alarm: C++20 lets no later load return a value older than the swap of the release.)
   weaker('downgrade_publish', 'Relaxed'),
+  // Handing the attachment of a handle to another thread.
+  { name: 'Owner::claim: Relaxed', change: [replaces('Owner::claim', 'Acquire', 'Relaxed')] },
+  { name: 'Owner::leave: Relaxed', change: [replaces('Owner::leave', 'Release', 'Relaxed')] },
   // Attaching and closing.
   weaker('attach_load', 'Relaxed', { survives: UNUSED }),
   weaker('attach_reads', 'Relaxed', {
@@ -88,6 +91,11 @@ export const mutants = [
     name: 'a holder sees no steal that drains',
     breaks: 'a reader does not give up for a steal that has left the queue and drains',
     change: [forces(condition('find_steal', 'drains &&'), 'false')],
+  },
+  {
+    name: 'a writer that lost its turn is not woken',
+    breaks: 'a steal takes the gate from a writer that drains, which sleeps on',
+    change: [skips(point('evict'))],
   },
   {
     name: 'a steal waits for the writer that drains',

@@ -508,31 +508,10 @@ export const mutants = [
     bounds: 'KINDS=33 STEALS=1 ACTS=4096 DEATHS=1',
   },
   {
-    name: 'robbed without a second look',
-    breaks: 'a holder gives up for a steal that another process has repaired meanwhile',
-    change: [
-      replaces('is_robbed', 'found = queued[v] == w', 'found = 1'),
-      replaces(
-        'is_robbed',
-        'g = gate; found = DRAINED_BY(g, v) && TENURE(g) == TENURE(d); g = 0',
-        'found = 1',
-      ),
-    ],
-    bounds: 'N=3 KINDS=333 STEALS=1 ACTS=4096 DEATHS=1 KEEPER',
-    long: true,
-  },
-  {
     name: 'a steal that was given up stays marked',
     breaks: 'a process that gives up its steal does not say so before its request has left the queue',
     change: [replaces('unmark_steal', 'steals[s] = 0; steal = 0;', 'steal = 0;')],
     bounds: 'KINDS=33 NOPS=2 STEALS=1 ACTS=4096 CANCEL',
-  },
-  {
-    name: 'a steal in turn',
-    breaks: 'a steal waits in the queue like any other request',
-    change: [replaces('request_steal', 'STEAL_TICKET(tickets)', 'tickets')],
-    bounds: 'N=3 KINDS=333 STEALS=1',
-    long: true,
   },
   {
     name: 'a steal does not close the queue',
@@ -555,21 +534,6 @@ export const mutants = [
     change: [becomes(macro('NEWS'), '(1 << (mode))')],
     bounds: 'KINDS=33 STEALS=1 ACTS=4096',
     quick: true,
-  },
-  {
-    name: 'a writer that lost its turn is not woken',
-    breaks: 'a steal takes the gate from a writer that drains, which sleeps on',
-    change: [replaces('claim_for_steal', 'wake_up(v); break', 'break')],
-    bounds: 'N=3 KINDS=331 STEALS=1',
-    long: true,
-  },
-  {
-    name: 'steals take turns from each other',
-    breaks: 'a steal takes the gate from another one that drains',
-    change: [replaces('claim_for_steal', 'ok = !steals[OWNER(g)]', 'ok = 1')],
-    bounds: 'N=3 KINDS=331 STEALS=2 STRICT CLOSE',
-    long: true,
-    survives: 'the two only take the gate from each other until the readers have left: a loss of time',
   },
   {
     name: 'no notice',

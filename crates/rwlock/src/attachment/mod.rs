@@ -5,7 +5,7 @@
 
 mod block;
 mod blockers;
-mod contention;
+pub(crate) mod contention;
 mod convert;
 mod doorbell;
 pub(crate) mod exclusive;
@@ -160,6 +160,15 @@ impl Attachment {
     #[must_use]
     pub fn exclusive(&self) -> Option<Mode> {
         self.exclusive.get()
+    }
+
+    /// Takes a hold in `mode` if that needs no waiting.
+    pub(crate) fn try_mode(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Read => self.try_read(),
+            Mode::Upgradable => self.try_upgradable(),
+            Mode::Write => self.try_write(),
+        }
     }
 
     /// Changes the label that a snapshot of the lock shows for this attachment.

@@ -116,6 +116,16 @@ impl Attachment {
     }
 }
 
+impl Snapshot {
+    /// For a thread without an attachment: through `segment`, which is that of the attachment `index`
+    /// of another thread.
+    pub(crate) fn by_another(segment: &Segment, index: usize) -> Self {
+        let mut seen = of_segment(segment, index);
+        seen.holders.iter_mut().chain(&mut seen.waiters).for_each(|party| party.is_own = false);
+        seen
+    }
+}
+
 pub(super) fn of_segment(segment: &Segment, me: usize) -> Snapshot {
     recover_shown(segment, me);
     let look = || seen(segment, segment.capacity(), &segment.location, me);

@@ -114,6 +114,47 @@ fn a_process_can_be_forked_while_its_threads_use_the_lock() {
     }
 }
 
+#[test]
+fn a_thread_of_a_forked_child_gets_no_attachment_of_the_parents_handle() {
+    for lock in TestLock::both_kinds() {
+        let own = lock.open();
+        let (holder, mut forked) = holder_and_forked(&lock, "read");
+        assert_eq!(holder.ask("in_thread"), "true 1 granted");
+        for _ in 0..2 {
+            assert_eq!(forked.ask("in_thread"), "Forked");
+            assert_eq!(own.inspect().holders.len(), 1);
+        }
+        assert_eq!(forked.ask("release"), "ok");
+        assert_eq!(forked.ask("close"), "ok");
+        assert_eq!(forked.ask("open"), "ok");
+        assert_eq!(forked.ask("in_thread"), "true 1 granted");
+        holder.release();
+        assert!(own.try_write().is_some());
+    }
+}
+
+#[test]
+fn a_forked_child_sees_a_local_unset_and_does_not_drop_what_it_inherited() {
+    let lock = TestLock::named();
+    let holder = lock.child();
+    assert_eq!(holder.ask("set_local 7"), "ok");
+    let mut forked = Forked::of(&holder);
+    assert_eq!(forked.ask("local"), "unset");
+    assert_eq!(forked.ask("take_local"), "ok");
+    assert_eq!(forked.ask("set_local 8"), "ok");
+    assert_eq!(forked.ask("local"), "8");
+    assert_eq!(forked.ask("local_drops"), "0");
+    assert_eq!(forked.ask("take_local"), "ok");
+    assert_eq!(forked.ask("local_drops"), "1");
+    assert_eq!(holder.ask("local"), "7");
+    assert_eq!(holder.ask("set_local 9"), "ok");
+    assert_eq!(holder.ask("local_drops"), "1");
+    // Another one, which sets it before it looks.
+    let mut second = Forked::of(&holder);
+    assert_eq!(second.ask("set_local 1"), "ok");
+    assert_eq!((second.ask("local"), second.ask("local_drops")), ("1".into(), "1".into()));
+}
+
 /// The forked child has copies of the descriptors by which a death is reported.
 #[cfg(target_os = "linux")]
 #[test]

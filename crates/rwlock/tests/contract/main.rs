@@ -22,9 +22,12 @@ mod interrupted;
 mod limit;
 #[cfg(target_os = "linux")]
 mod listing;
+mod local;
 mod opening;
+mod panicking;
 mod recovery;
 mod removing;
+mod sharing;
 mod slots;
 mod steal;
 mod upgrading;

@@ -17,7 +17,7 @@ mod system;
 #[path = "none.rs"]
 mod system;
 
-pub(crate) use system::{Mapping, OpenFile};
+pub(crate) use system::{Mapping, OpenFile, generation, watch};
 
 /// The one word of a mapping that is not zero in a forked child: aligned, and within the mapping.
 #[derive(Clone, Copy)]

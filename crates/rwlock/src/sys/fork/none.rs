@@ -5,6 +5,14 @@ use std::io;
 
 use super::Substitute;
 
+pub(crate) fn generation() -> u32 {
+    0
+}
+
+pub(crate) fn watch() -> u32 {
+    0
+}
+
 pub(crate) struct OpenFile(File);
 
 impl OpenFile {

@@ -31,8 +31,16 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// How often this process has forked.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
-fn generation() -> u32 {
+/// A number that is another one in a forked child, if the process has called [`watch`] or opened a
+/// lock before the fork.
+pub(crate) fn generation() -> u32 {
     GENERATION.load(Relaxed)
+}
+
+/// Counts forks from now on. Returns the [`generation`].
+pub(crate) fn watch() -> u32 {
+    drop(registry());
+    generation()
 }
 
 fn registry() -> MutexGuard<'static, Registry> {

@@ -4,13 +4,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use process_rwlock::{
-    Attachment, Error, LockRef, OpenOptions, Options, OwnerDied, ReadGuard, RwLock, UpgradableGuard, WaitOptions,
-    WriteGuard, now,
+    Attachment, Error, Local, LockRef, OpenOptions, Options, OwnerDied, ReadGuard, RwLock, UpgradableGuard,
+    WaitOptions, WriteGuard, now,
 };
 
 use super::{Page, TEST_TIMEOUT, ms, permits, system, workload};
@@ -185,6 +186,17 @@ impl Hold {
     }
 }
 
+static LOCAL: Local<Counted> = Local::new();
+static LOCAL_DROPS: AtomicU32 = AtomicU32::new(0);
+
+struct Counted(u32);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LOCAL_DROPS.fetch_add(1, Relaxed);
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Servant {
     lock: Option<&'static RwLock>,
@@ -297,6 +309,20 @@ impl Servant {
                 permits::Worker::new(Path::new(words[5]), seed, place as usize, processes as usize, limit)
                     .run(&lock)?;
             }
+            "set_local" => drop(LOCAL.set(Counted(argument.parse().unwrap()))),
+            "local" => return Ok(LOCAL.get().map_or("unset".into(), |value| value.0.to_string())),
+            "take_local" => drop(LOCAL.take()),
+            "local_drops" => return Ok(LOCAL_DROPS.load(Relaxed).to_string()),
+            "in_thread" => {
+                let lock = self.lock();
+                let use_it = || {
+                    let tried = lock.try_read().is_some();
+                    (tried, lock.inspect().holders.len(), lock.read().map(drop))
+                };
+                let (tried, holders, read) = thread::scope(|scope| scope.spawn(use_it).join().unwrap());
+                return read.map(|()| format!("{tried} {holders} granted"));
+            }
+            "threads_after_chdir" => return Ok(granted(threads_after_chdir(location)?)),
             "list" => return Ok(process_rwlock::list()?.len().to_string()),
             "descriptors" => return Ok(descriptors(location, argument.parse().unwrap())),
             #[cfg(target_os = "linux")]
@@ -404,6 +430,16 @@ fn descriptors(location: &str, times: usize) -> String {
     let before = count();
     let _locks: Vec<_> = (0..times).map(|_| open(location, &OpenOptions::new()).unwrap()).collect();
     (count() - before).to_string()
+}
+
+/// Whether a thread can use a lock that was opened by a relative path in another working directory.
+fn threads_after_chdir(location: &str) -> Result<bool, Error> {
+    let path = Path::new(location.strip_prefix("path:").expect("a path"));
+    env::set_current_dir(path.parent().unwrap()).unwrap();
+    let lock = RwLock::open_path(path.file_name().unwrap())?;
+    env::set_current_dir("/").unwrap();
+    let _reading = lock.read()?;
+    thread::scope(|scope| scope.spawn(|| lock.read().map(|_| true)).join().unwrap())
 }
 
 /// Opens the lock, increments an unprotected number, and closes the lock, `times` times.

@@ -113,13 +113,15 @@ pub(super) fn fork_later(file: PathBuf) {
     });
 }
 
-/// Forks `times` times while other threads open, close, hold and wait. Each child opens the lock
-/// and writes.
+/// Forks `times` times while other threads open, close, hold and wait, also through one handle. Each
+/// child opens the lock and writes.
 pub(super) fn fork_often(location: &str, times: u32) -> String {
     let stop = AtomicBool::new(false);
+    let kept = open(location, &OpenOptions::new()).unwrap();
+    drop(kept.read());
     thread::scope(|scope| {
         for number in 0..4 {
-            let stop = &stop;
+            let (stop, kept) = (&stop, &kept);
             scope.spawn(move || {
                 while !stop.load(Relaxed) {
                     let lock = open(location, &OpenOptions::new()).unwrap();
@@ -127,10 +129,11 @@ pub(super) fn fork_often(location: &str, times: u32) -> String {
                         drop(lock.write().unwrap());
                     }
                     drop(lock.read_timeout(ms(20)));
+                    // Takes a seat, and leaves it.
+                    thread::scope(|scope| scope.spawn(|| drop(kept.read_timeout(ms(20)))).join().unwrap());
                 }
             });
         }
-        let kept = open(location, &OpenOptions::new()).unwrap();
         let failed = (0..times).filter(|_| !is_well(&kept, location)).count();
         stop.store(true, Relaxed);
         format!("{failed} failed")
