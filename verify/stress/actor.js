@@ -291,7 +291,7 @@ export class Actor {
     try {
       held.guard.downgrade(to)
     } catch (error) {
-      if (error.code !== 'ERR_LOCK_TIMEOUT') throw error
+      if (error.code !== 'ERR_LOCK_BUSY') throw error
       return this.#recorder.staysUpgradable(op) // all read holds that the lock allows are in use
     }
     this.#recorder.done(op)

@@ -33,6 +33,8 @@ pub struct Recorder {
     last_op: u32,
     /// How many values it has set.
     values: u32,
+    /// A downgrade to a read hold of a limited lock, which has not ended.
+    joins: Option<u32>,
     /// Its byte of the page is locked while the process lives, so that the driver sees when the kernel has freed it.
     _life: File,
 }
@@ -57,7 +59,7 @@ impl Recorder {
         log.add(begin);
         let waits = HashMap::new();
         let folder = folder.into();
-        Ok(Self { page, log, actor, life, folder, waits, last_op: 0, values: 0, _life: byte_of_life })
+        Ok(Self { page, log, actor, life, folder, waits, last_op: 0, values: 0, joins: None, _life: byte_of_life })
     }
 
     /// What the actors share.
@@ -184,16 +186,24 @@ impl Recorder {
 
     /// Is about to make `hold`, which is in mode `from`, one in mode `to`. Follow it with [`Recorder::done`].
     pub fn downgrade(&mut self, hold: u32, from: Mode, to: Mode) -> u32 {
-        let overlap = self.page.change(self.actor, |inside| inside.without(from).with(to));
+        // It may be refused at the limit, and then never was a read hold.
+        let joins = from == Mode::Upgradable && to == Mode::Read && self.page.limit() != 0;
+        let overlap = self.page.change(self.actor, |inside| {
+            let without = inside.without(from);
+            if joins { without } else { without.with(to) }
+        });
         if let Some(overlap) = overlap {
             self.violation(&overlap);
         }
-        self.invoke(What::Downgrade, to, Way::Consistent, hold)
+        let op = self.invoke(What::Downgrade, to, Way::Consistent, hold);
+        self.joins = joins.then_some(op);
+        op
     }
 
     /// The downgrade `op` to a read hold was refused, because all read holds are in use: the hold stays upgradable.
     pub fn stays_upgradable(&mut self, op: u32) {
-        let overlap = self.page.change(self.actor, |inside| inside.without(Mode::Read).with(Mode::Upgradable));
+        self.joins = None;
+        let overlap = self.page.change(self.actor, |inside| inside.with(Mode::Upgradable));
         self.returned(op, Outcome::Refused, 0, None);
         if let Some(overlap) = overlap {
             self.violation(&overlap);
@@ -230,6 +240,12 @@ impl Recorder {
 
     /// The downgrade, the release or the change of the value has ended, or the notice has come.
     pub fn done(&mut self, op: u32) {
+        if self.joins.take_if(|joins| *joins == op).is_some() {
+            let overlap = self.page.change(self.actor, |inside| inside.with(Mode::Read));
+            if let Some(fault) = overlap.or_else(|| self.page.too_many_readers()) {
+                self.violation(&fault);
+            }
+        }
         self.returned(op, Outcome::Granted, 0, None);
     }
 

@@ -344,7 +344,7 @@ impl Worker {
                         return Ok(());
                     }
                     // All read holds that the lock allows are in use.
-                    Err((guard, error)) if error.kind() == ErrorKind::Timeout => {
+                    Err((guard, error)) if error.kind() == ErrorKind::Busy => {
                         self.recorder.stays_upgradable(op);
                         guard
                     }
