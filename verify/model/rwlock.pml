@@ -140,18 +140,18 @@
 #define WITHOUT_QUEUE(g)    ((g) & ~(WAITING | CLOSED))
 
 #if LIMIT
-#define COUNT(r) ((r) & 31)                       /* reads: bits 0-1 holds, 2 claimed, 3-4 claim, then generation */
+#define COUNT(r) ((r) & 63)                       /* reads: bits 0-1 holds, 2 claimed, 3-5 claim, then generation */
 #define HELD(r) ((r) & 3)
 #define CLAIMED 4
-#define CLAIM_OF(r) (((r) >> 3) & 3)
-#define GENERATION(r) ((r) >> 5)
-#define READS(c) ((generation << 5) | (c))
+#define CLAIM_OF(r) (((r) >> 3) & 7)
+#define GENERATION(r) ((r) >> 6)
+#define READS(c) ((generation << 6) | (c))
 #define WITH_CLAIM(r) ((r) | CLAIMED | claim << 3)
 #define ADMITTED(r) ((r) - COUNT(r) + HELD(r) + 1)
 #define ROOM (HELD(reads[0]) + HELD(reads[1]) + (SLOTS > 2) * HELD(reads[SLOTS - 1]) < LIMIT) /* in one step: a hint */
-#define ADMITTED_SLOT(m) ((m) & 3)                /* admission: bits 0-1 slot, 2-3 claim, then sequence */
-#define ADMITTED_CLAIM(m) (((m) >> 2) & 3)
-#define NEXT_ADMISSION(m) ((((m) & 240) + 16 | claim << 2 | s) & 255)
+#define ADMITTED_SLOT(m) ((m) & 3)                /* admission: bits 0-1 slot, 2-4 claim, then sequence */
+#define ADMITTED_CLAIM(m) (((m) >> 2) & 7)
+#define NEXT_ADMISSION(m) ((((m) & 480) + 32 | claim << 2 | s) & 511)
 #else
 #define COUNT(r) ((r) & 3)                        /* reads: bits 0-1 count, then generation */
 #define GENERATION(r) ((r) >> 2)
@@ -185,7 +185,7 @@ byte  tickets = 8;
 byte  tickets = 1;
 #endif
 #if LIMIT
-byte  admission = 0;                              /* the claim of a reader that was admitted last */
+short admission = 0;                              /* the claim of a reader that was admitted last */
 #endif
 byte  reads[SLOTS];
 byte  token[SLOTS];
@@ -948,7 +948,7 @@ inline read_limited(open) {
   :: else
   fi;
   if
-  :: ok -> atomic { count++; reads[s] = READS(count); claim = (claim + 1) & 3; tries[_pid] = 0 } /* crash point: confirm_read */
+  :: ok -> atomic { count++; reads[s] = READS(count); claim = (claim + 1) & 7; tries[_pid] = 0 } /* crash point: confirm_read */
   :: else ->
      atomic { reads[s] = READS(count); tries[_pid] = 0 };                            /* crash point: retract_claim */
      if
@@ -1748,7 +1748,7 @@ inline open() {
      atomic { wake[s] = 0; in_try[s] = 0 };                                          /* crash point: attach_wake */
      reader_bitmap = reader_bitmap & ~READER_BIT(s);                                 /* crash point: attach_unregister */
 #if LIMIT
-     claim = (ADMITTED_CLAIM(admission) + 1) & 3;                                    /* crash point: attach_claim */
+     claim = (ADMITTED_CLAIM(admission) + 1) & 7;                                    /* crash point: attach_claim */
 #endif
      vacant[s] = 0;                                                                  /* crash point: attach_pid */
      do

@@ -636,7 +636,7 @@ export const mutants = [
   {
     name: 'claims without numbers',
     breaks: 'each claim of an attachment has the same number',
-    change: [replaces('read_limited', 'claim = (claim + 1) & 3;', '')],
+    change: [replaces('read_limited', 'claim = (claim + 1) & 7;', '')],
     bounds: 'LIMIT=2 KINDS=11 NOPS=2',
   },
   {
