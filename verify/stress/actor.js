@@ -1,6 +1,7 @@
 // One thread that acquires the lock in every possible way, at random, in several concurrent tasks.
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises'
 import { RWLock } from '../../dist/index.js'
+import { allowingSteals, steal } from '../../dist/steal.js'
 import {
   ABORTED,
   CLOSED,
@@ -9,6 +10,8 @@ import {
   FAILED,
   READ,
   REFUSED,
+  STEAL,
+  STOLEN,
   SYNC,
   TIMED_OUT,
   TRY,
@@ -25,7 +28,12 @@ const ABORT = new Error('aborted by the stress test')
 const KEEP = 1500
 const THROWN = new Error('thrown by the stress test')
 const MODES = { read: READ, upgradable: UPGRADABLE, write: WRITE }
-const OUTCOMES = { ERR_LOCK_TIMEOUT: TIMED_OUT, ERR_LOCK_CLOSED: CLOSED, ERR_LOCK_DEADLOCK: DEADLOCK }
+const OUTCOMES = {
+  ERR_LOCK_TIMEOUT: TIMED_OUT,
+  ERR_LOCK_CLOSED: CLOSED,
+  ERR_LOCK_LOST: CLOSED,
+  ERR_LOCK_DEADLOCK: DEADLOCK,
+}
 const METHODS = {
   read: { acquire: 'acquireRead', try: 'tryRead', sync: 'acquireReadSync' },
   upgradable: { acquire: 'acquireUpgradable', try: 'tryUpgradable' },
@@ -34,7 +42,7 @@ const METHODS = {
 
 /** A hold of this thread, with its number in the record. */
 class Held {
-  /** The lock was closed meanwhile. */
+  /** The lock was closed meanwhile, or the hold was stolen. */
   ended = false
 
   /**
@@ -67,7 +75,7 @@ export class Actor {
   constructor(recorder, ref, fairness) {
     this.#recorder = recorder
     this.#ref = ref
-    this.#options = { fairness, label: 'stress' }
+    this.#options = allowingSteals({ fairness, label: 'stress' })
     this.#lock = new RWLock(ref, this.#options)
   }
 
@@ -77,13 +85,15 @@ export class Actor {
     const modes = ['read', 'read', 'upgradable', 'write', 'write']
     while (!this.#recorder.isOver) {
       const mode = dice.pick(modes)
-      const kind = dice.below(20)
+      const kind = dice.below(21)
       if (kind < 6) await this.#withGuard(dice, mode)
       else if (kind < 11) await this.#withFunction(dice, mode)
       else if (kind < 15) await this.#try(dice, mode)
       else if (kind < 18) await this.#sync(dice, dice.pick(['read', 'write']))
       else if (kind < 19) this.#look(() => this.#lock.inspect().value)
-      else if (dice.chance(0.3)) this.#reopen(dice)
+      else if (kind < 20) {
+        if (dice.chance(0.3)) await this.#steal(dice)
+      } else if (dice.chance(0.3)) this.#reopen(dice)
       await this.#pause(dice)
       if (this.#recorder.isCalm) await sleep(10 + dice.below(50))
       // A thread without a pause would never run its timers.
@@ -112,6 +122,21 @@ export class Actor {
     if (!held.ended) this.#release(held)
   }
 
+  /** @param {Dice} dice */
+  async #steal(dice) {
+    const op = this.#recorder.acquire(WRITE, STEAL)
+    let guard
+    try {
+      guard = await steal(this.#lock, waitLimits(dice))
+    } catch (error) {
+      return this.#denied(op, error)
+    }
+    if (guard.released) return this.#recorder.denied(op, CLOSED)
+    const held = this.#granted(op, guard)
+    await this.#use(dice, held)
+    if (!held.ended) this.#release(held)
+  }
+
   /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
   async #withFunction(dice, mode) {
     const op = this.#recorder.acquire(MODES[mode], WAIT)
@@ -130,7 +155,7 @@ export class Actor {
       }, waitLimits(dice))
     } catch (error) {
       if (!held) return this.#denied(op, error)
-      if (error !== THROWN) throw error
+      if (error !== THROWN && !(held.ended && error.code === 'ERR_LOCK_LOST')) throw error
     }
     if (release !== 0) this.#recorder.done(release)
   }
@@ -175,6 +200,7 @@ export class Actor {
     const held = new Held(op, guard)
     this.#held.add(held)
     this.#recorder.granted(op, held.mode, guard.token, guard.ownerDied ?? undefined)
+    guard.signal.addEventListener('abort', () => this.#lost(held))
     return held
   }
 
@@ -183,6 +209,23 @@ export class Actor {
     const outcome = error === ABORT ? ABORTED : OUTCOMES[error.code]
     if (outcome === undefined) throw error
     this.#recorder.denied(op, outcome)
+  }
+
+  /**
+   * The hold is being stolen: it ends when this has returned, so what is half-written is completed here.
+   *
+   * @param {Held} held
+   */
+  #lost(held) {
+    if (held.ended) return // the lock was closed
+    held.ended = true
+    this.#held.delete(held)
+    const { guard, mode } = held
+    if (mode === WRITE) {
+      for (let step = 0; step < this.#recorder.steps; step++) this.#recorder.writeCanary(step, guard.token)
+    }
+    const op = this.#recorder.release(held.id, mode, STOLEN)
+    queueMicrotask(() => this.#recorder.done(op))
   }
 
   /** @param {Held} held */
@@ -319,6 +362,7 @@ export class Actor {
           process.exit(0)
         }
         await this.#pause(dice)
+        if (held.ended) return
       }
       this.#recorder.writeCanary(step, held.guard.token)
     }

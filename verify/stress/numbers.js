@@ -8,6 +8,8 @@ export const TRY = 2
 export const SYNC = 3
 export const CONSISTENT = 4
 export const FAILED = 5
+export const STEAL = 6
+export const STOLEN = 7
 
 export const REFUSED = 2
 export const TIMED_OUT = 3

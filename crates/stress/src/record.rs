@@ -70,6 +70,10 @@ pub enum Way {
     Consistent,
     /// A release: its function threw.
     Failed,
+    /// Waits before all others, and takes the lock from those who allow that.
+    Steal,
+    /// A release: the hold was stolen.
+    Stolen,
 }
 
 /// How an operation ended.
@@ -143,7 +147,7 @@ macro_rules! from_number {
 from_number!(Kind: Begin, Invoke, Return, End, Terminate, Kill, Dead, Stop, Continue, Late);
 from_number!(What: Acquire, Upgrade, Downgrade, Release, Notice, SetValue, Look);
 from_number!(Mode: Read, Upgradable, Write);
-from_number!(Way: Wait, Try, Sync, Consistent, Failed);
+from_number!(Way: Wait, Try, Sync, Consistent, Failed, Steal, Stolen);
 from_number!(Outcome: Granted, Refused, TimedOut, Aborted, Closed, Deadlock);
 
 impl Record {

@@ -85,7 +85,7 @@ impl Recorder {
         (record.op, record.hold) = (self.last_op, if hold == 0 { self.last_op } else { hold });
         record.token = token;
         self.log.add(record);
-        if what != What::Notice && (way == Way::Wait || way == Way::Sync) {
+        if what != What::Notice && matches!(way, Way::Wait | Way::Sync | Way::Steal) {
             let place = self.page.wait_begins(self.actor, record.time);
             place.map(|place| self.waits.insert(self.last_op, place));
         }

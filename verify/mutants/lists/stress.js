@@ -136,4 +136,8 @@ export const mutants = [
       ),
     ],
   },
+  {
+    name: 'a holder gives up for each writer that waits',
+    change: [replaces('find_steal', 'may_steal && self.segment.steals($slot)', 'may_steal')],
+  },
 ]

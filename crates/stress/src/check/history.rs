@@ -302,7 +302,7 @@ fn follow(holds: &mut HashMap<u32, Hold>, op: &Op, dead: u64) {
     }
     let hold = holds.get_mut(&op.hold).expect("a hold begins with an acquisition");
     let last = hold.pieces.last_mut().expect("a hold has a piece");
-    let failed = op.way == Way::Failed;
+    let failed = matches!(op.way, Way::Failed | Way::Stolen);
     match op.what {
         What::Upgrade if !op.is_granted() => {}
         What::Downgrade if op.outcome == Some(Outcome::Refused) => {}

@@ -25,6 +25,7 @@ mod limit;
 mod notices;
 mod owner_died;
 mod recovery;
+mod steals;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -38,7 +39,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use history::History;
-use process_rwlock_stress::What;
+use process_rwlock_stress::{Way, What};
 
 /// So many violations of one rule are shown.
 const SHOWN: usize = 5;
@@ -46,13 +47,14 @@ const SHOWN: usize = 5;
 type Rule = fn(&History) -> Vec<String>;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 8] = [
+const RULES: [(&str, Rule); 9] = [
     ("exclusion", exclusion::check),
     ("tokens", tokens::check),
     ("ownerDied", owner_died::check),
     ("tries", tries::check),
     ("waiting", waiting::check),
     ("notices", notices::check),
+    ("steals", steals::check),
     ("value", value::check),
     ("limit", limit::check),
 ];
@@ -83,6 +85,7 @@ fn summary(history: &History, violations: &[String]) -> String {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for op in &history.ops {
         let kind = match op.what {
+            What::Release if op.way == Way::Stolen => "Stolen".into(),
             What::Release => continue,
             What::Acquire => format!("{:?} {:?}", op.mode, op.way),
             What::Upgrade => format!("Upgrade {:?}", op.way),

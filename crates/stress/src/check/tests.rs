@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use process_rwlock_stress::{Died, Kind, Mode, Outcome, Record, Way, What};
 
 use super::history::{ActorLog, History};
-use super::{Rule, exclusion, limit, notices, owner_died, recovery, tokens, tries, value, waiting};
+use super::{Rule, exclusion, limit, notices, owner_died, recovery, steals, tokens, tries, value, waiting};
 
 use Mode::{Read, Upgradable, Write};
 
@@ -586,6 +586,51 @@ fn a_holder_that_is_killed_has_missed_what_it_should_have_noticed() {
     };
     is_fine(notices::check, tell(600));
     is_a_violation(notices::check, tell(800));
+}
+
+// ---- steals
+
+#[test]
+fn a_hold_is_stolen_only_for_a_steal_that_waits() {
+    let tell = |asked: u64, ended: u64, outcome, stolen: u64| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (0, 1), Write, 1, None);
+            let steal = story.invoke(2, asked, What::Acquire, Write, Way::Steal, None);
+            let lost = story.invoke(1, stolen, What::Release, Write, Way::Stolen, Some(hold));
+            story.returned(1, stolen + 1, lost, Outcome::Granted, 0, None);
+            story.returned(2, ended, steal, outcome, 2, None);
+        }
+    };
+    is_fine(steals::check, tell(1000, 1300, Outcome::Granted, 1200));
+    is_a_violation(steals::check, tell(1000, 1300, Outcome::Granted, 900));
+    // It was given up.
+    is_fine(steals::check, tell(1000, 1100, Outcome::TimedOut, 1250));
+    is_a_violation(steals::check, tell(1000, 1100, Outcome::TimedOut, 1350));
+}
+
+#[test]
+fn a_steal_may_overtake_and_a_stolen_hold_has_failed() {
+    let tell = |way| {
+        move |story: &mut Story| {
+            let hold = story.take(1, (1400, 1401), Write, 1, None);
+            let waiting = story.ask(3, 1402, Write);
+            for ms in [2600, 3600] {
+                let steal = story.invoke(2, ms, What::Acquire, Write, way, None);
+                if ms == 2600 {
+                    let lost = story.invoke(1, 2610, What::Release, Write, Way::Stolen, Some(hold));
+                    story.returned(1, 2620, lost, Outcome::Granted, 0, None);
+                }
+                story.returned(2, ms + 30, steal, Outcome::Granted, ms, None);
+                story.release(2, (ms + 40, ms + 50), steal);
+            }
+            story.returned(3, 4100, waiting, Outcome::Granted, 5000, None);
+            story.release(3, (4110, 4120), waiting);
+        }
+    };
+    for rule in [waiting::check, exclusion::check, steals::check, owner_died::check] {
+        is_fine(rule, tell(Way::Steal));
+    }
+    is_a_violation(waiting::check, tell(Way::Wait));
 }
 
 // ---- limit

@@ -80,8 +80,9 @@ pub fn check(history: &History) -> Vec<String> {
     let mut faults = stalls(history, &clock);
     let long: Vec<&Op> = waits(history).filter(|op| end(history, op) - op.invoked > OVERTAKING).collect();
     let alone = Alone::new(history);
+    let in_turn = |op: &&Op| !matches!(op.way, Way::Sync | Way::Steal); // a steal overtakes
     let mut newcomers: Vec<&Op> =
-        history.ops.iter().filter(|op| op.what == What::Acquire && op.is_granted() && op.way != Way::Sync).collect();
+        history.ops.iter().filter(|op| op.what == What::Acquire && op.is_granted()).filter(in_turn).collect();
     newcomers.sort_by_key(|op| op.returned);
     for op in long {
         let end = end(history, op);
