@@ -136,8 +136,4 @@ export const mutants = [
       ),
     ],
   },
-  {
-    name: 'a holder gives up for each writer that waits',
-    change: [replaces('find_steal', 'may_steal && self.segment.steals($slot)', 'may_steal')],
-  },
 ]

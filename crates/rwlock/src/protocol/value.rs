@@ -152,35 +152,21 @@ impl<'a> Value<'a> {
     /// A copy of the buffer that a stamp names, taken while the stamp did not change.
     fn copy(self) -> Option<(Stamp, Content)> {
         let area = self.0;
+        let mut copy = Copy::default();
         for attempt in 0..ATTEMPTS {
             if attempt >= SPINS {
                 std::thread::yield_now();
             }
             crash_point!(value_load);
             let stamp = Stamp(area.stamp.load(Acquire));
-            let copy = self.content(stamp);
+            copy.take(area, stamp);
             fence(Acquire);
             crash_point!(value_check);
             if area.stamp.load(Relaxed) == stamp.0 {
-                return Some((stamp, copy));
+                return Some((stamp, copy.content(stamp)));
             }
         }
         None
-    }
-
-    /// What the buffer of `stamp` contains, if its checksum is right.
-    fn content(self, stamp: Stamp) -> Content {
-        let Some(length) = stamp.length()? else { return Ok(None) };
-        let buffer = &self.0.buffers[stamp.buffer()];
-        let words: Vec<u64> = buffer[..length.div_ceil(8)].iter().map(|word| word.load(Relaxed)).collect();
-        let token = self.0.tokens[stamp.buffer()].load(Relaxed);
-        let expected = self.0.checksums[stamp.buffer()].load(Relaxed);
-        if checksum(stamp, token, words.iter().copied()) != expected {
-            return Err(Damaged);
-        }
-        let mut bytes: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
-        bytes.truncate(length);
-        Ok(Some((bytes, token)))
     }
 
     /// The buffer of `stamp` is damaged: the value before it, if that is valid.
@@ -192,7 +178,40 @@ impl<'a> Value<'a> {
         if before.buffer() != other {
             return None;
         }
-        self.content(before).ok().flatten()
+        let mut copy = Copy::default();
+        copy.take(self.0, before);
+        copy.content(before).ok().flatten()
+    }
+}
+
+/// What was loaded from a buffer.
+#[derive(Default)]
+struct Copy {
+    words: Vec<u64>,
+    token: u64,
+    checksum: u64,
+}
+
+impl Copy {
+    /// Loads, and does nothing else: the shorter this is, the less often a writer that never rests
+    /// changes the value meanwhile.
+    fn take(&mut self, area: &ValueArea, stamp: Stamp) {
+        let length = stamp.length().ok().flatten().unwrap_or(0);
+        self.words.clear();
+        self.words.extend(area.buffers[stamp.buffer()][..length.div_ceil(8)].iter().map(|word| word.load(Relaxed)));
+        self.token = area.tokens[stamp.buffer()].load(Relaxed);
+        self.checksum = area.checksums[stamp.buffer()].load(Relaxed);
+    }
+
+    /// The value, if the checksum is right.
+    fn content(&self, stamp: Stamp) -> Content {
+        let Some(length) = stamp.length()? else { return Ok(None) };
+        if checksum(stamp, self.token, self.words.iter().copied()) != self.checksum {
+            return Err(Damaged);
+        }
+        let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.truncate(length);
+        Ok(Some((bytes, self.token)))
     }
 }
 
