@@ -159,7 +159,7 @@ impl Attachment {
         false
     }
 
-    fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
+    pub(super) fn take_outcome(&self, id: RequestId) -> Option<Outcome> {
         let settled = &mut self.pending.borrow_mut().settled;
         let position = settled.iter().position(|(settled, _)| *settled == id)?;
         Some(settled.remove(position).1)
@@ -168,7 +168,7 @@ impl Attachment {
     /// Puts a request before all others of this attachment: its thread blocks, and could not use
     /// what those would get. They give way, a draining writer too, and get their places in the
     /// queue back afterwards. Among the requests of other attachments it has its own place.
-    fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
+    pub(super) fn request_first(&self, mode: Mode, options: WaitOptions) -> RequestId {
         let pending = &mut *self.pending.borrow_mut();
         self.pause_drain(pending);
         let request = self.new_request(pending, mode, options);

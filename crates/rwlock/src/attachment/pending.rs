@@ -185,6 +185,18 @@ pub(super) struct Pending {
     pub nested_grace: u64,
 }
 
+impl Pending {
+    /// Puts a request that drained back in its place: a synchronous one before all others, whatever
+    /// its ticket, because those are not granted before it.
+    pub fn put_back(&mut self, request: Request) {
+        if self.sync == Some(request.id) {
+            self.requests.push_front(request);
+        } else {
+            self.requests.insert(request);
+        }
+    }
+}
+
 impl Default for Pending {
     fn default() -> Self {
         Self {

@@ -243,7 +243,7 @@ impl Attachment {
             pending.notified = None; // readers that came meanwhile do not know of us
             if !drain.upgrade {
                 pending.drain = None;
-                pending.requests.insert(request);
+                pending.put_back(request);
                 return Ok(());
             }
         }

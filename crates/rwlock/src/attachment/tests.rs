@@ -49,6 +49,34 @@ fn an_upgrade_can_be_requested_after_a_write_was_skipped() {
     assert_eq!(second, [(write, Outcome::Granted)]);
 }
 
+/// A blocking write that was skipped while it drained, beside an earlier request of its thread.
+#[test]
+fn a_skipped_write_that_blocks_its_thread_stays_before_the_others() {
+    let path = std::env::temp_dir().join(format!("skipped-sync-{}", std::process::id()));
+    let open = || Attachment::open(LockRef::Path(&path), &Options::default()).unwrap();
+    let (late, reader, writer) = (open(), open(), open());
+    let options = WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: false };
+    assert!(reader.try_read());
+    let write = writer.request(Mode::Write, options);
+    writer.poll(park::now()).unwrap();
+    late.request(Mode::Read, options);
+    late.poll(park::now()).unwrap();
+    let blocking = late.request_first(Mode::Write, options);
+    late.poll(park::now()).unwrap();
+    assert!(writer.cancel(write));
+    writer.poll(park::now()).unwrap();
+    late.poll(park::now()).unwrap();
+    assert!(late.load_gate().is_drained_by(late.index));
+    reader.segment.change_gate(|gate| Some(gate.with_drain_aborted()));
+    late.poll(park::now()).unwrap();
+    reader.release_read();
+    late.poll(park::now()).unwrap();
+    let outcome = late.take_outcome(blocking);
+    drop((late, reader, writer));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(outcome, Some(Outcome::Granted));
+}
+
 /// The same, but that writer ends its wait.
 #[test]
 fn a_hold_outlasts_the_wait_of_a_skipped_write() {
