@@ -114,7 +114,7 @@ export const releaseChannel = channel('process-rwlock:release') as Channel<unkno
 export const ownerDiedChannel = channel('process-rwlock:owner-died') as Channel<unknown, OwnerDiedMessage>
 export const deadlockChannel = channel('process-rwlock:deadlock') as Channel<unknown, DeadlockMessage>
 
-/** Whether somebody wants to know of acquisitions. Also those who only want what follows them. */
+/** Whether acquisitions have a subscriber, or what follows them has one. */
 export function isTraced(): boolean {
   return (
     start.hasSubscribers ||

@@ -25,7 +25,7 @@ export interface EngineCapabilities {
    */
   readonly value: boolean
   /**
-   * It can tell a holder that somebody waits. Without it `contended` is `false`, and
+   * It can tell a holder that a request waits. Without it `contended` is `false`, and
    * `whenContended()` resolves only when the hold has ended.
    */
   readonly contention: boolean
@@ -94,10 +94,10 @@ export interface LockEngine<Grant = unknown> {
    * more, so the hold stays upgradable.
    */
   downgrade(hold: Hold<Grant>, to: typeof READ | typeof UPGRADABLE): void | Promise<void>
-  /** Whether somebody waits whom the hold keeps out. A hint. */
+  /** Whether a request waits that the hold keeps out. A hint. */
   isContended(hold: Hold<Grant>): boolean
   /**
-   * Calls `notice.settle()`, once, as soon as somebody waits whom a hold in `mode` keeps out,
+   * Calls `notice.settle()`, once, as soon as a request waits that a hold in `mode` keeps out,
    * perhaps before this returns. This does not keep the process alive. When the lock is closed, the
    * engine settles all notices.
    */
@@ -106,7 +106,7 @@ export interface LockEngine<Grant = unknown> {
   forget(notice: Notice<Grant>): void
   /**
    * What `guard.signal` is aborted by. The engine aborts these, with a `LockError`, when their holds
-   * are lost: they ended although nobody released them.
+   * are lost: they ended without a release.
    */
   readonly losses: Set<AbortController>
 
@@ -127,7 +127,7 @@ export interface LockEngine<Grant = unknown> {
   inspect(): Awaitable<LockSnapshot>
   /**
    * Where to look for what a request waits for; shared by all locks of the engine. Without it
-   * nobody is warned of long waits and deadlocks.
+   * there are no warnings of long waits and deadlocks.
    */
   readonly waitGraph?: WaitGraph
   /** Ends every request and hold of this lock. */

@@ -39,7 +39,7 @@ export class HoldExtras {
   lost: LockError | undefined
   /** Called when the hold has ended for good, except with its lock. */
   onEnd: (() => void) | undefined
-  /** Somebody traces the hold. */
+  /** Set if the hold is traced. */
   acquisition: Acquisition | undefined
 }
 

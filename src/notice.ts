@@ -7,7 +7,7 @@ import type { Mode } from './modes.js'
  * while the engine has the notice.
  */
 export class Notice<Grant = unknown> implements Abortable {
-  /** Resolves when somebody waits, or when the hold has ended. */
+  /** Resolves when a request waits, or when the hold has ended. */
   readonly promise: Promise<void>
   /** The name of the notice in the engine. */
   key = 0
@@ -43,7 +43,7 @@ export class Notice<Grant = unknown> implements Abortable {
     }
   }
 
-  /** Called by the engine when somebody waits. The engine then forgets the notice. */
+  /** Called by the engine when a request waits. The engine then forgets the notice. */
   settle(): void {
     if (this.#forget()) this.#resolve()
   }

@@ -30,7 +30,7 @@ export class PendingRequest<Grant = unknown> implements Abortable {
   /** In milliseconds. */
   readonly timeout: number
   readonly label: string | undefined
-  /** Somebody traces it. */
+  /** Set if the request is traced. */
   readonly trace: Acquisition | undefined
   /** The names of the request in the engine. */
   key = 0

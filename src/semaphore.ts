@@ -31,7 +31,7 @@ export type Permit = Pick<
 export interface SemaphoreSnapshot extends LockSnapshot {
   /** The number of permits. */
   permits: number
-  /** The number of permits that nobody holds. */
+  /** The number of permits that are free. */
   available: number
 }
 
@@ -93,7 +93,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
   }
 
   /**
-   * A permit if there is one that nobody waits for, else `null`.
+   * A permit if one is free and no request waits for it, else `null`.
    *
    * @throws `ERR_LOCK_CLOSED`
    */

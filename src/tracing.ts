@@ -42,7 +42,7 @@ interface Held {
   needExtras(): { acquisition: Acquisition | undefined }
 }
 
-/** An acquisition that somebody traces: its message. */
+/** A traced acquisition: its message. */
 export class Acquisition implements AcquireMessage {
   readonly lock: AsyncRWLock
   readonly name: string | undefined

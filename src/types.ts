@@ -280,20 +280,20 @@ export interface AsyncGuard extends AsyncDisposable {
    */
   setValue(value: Uint8Array | string | null): void | Promise<void>
   /**
-   * Whether somebody waits whom this hold keeps out: another process, or another call of this
-   * thread. Cheap enough to ask for each operation. `false` if the hold has ended.
+   * Whether a request waits that this hold keeps out: of another process, or of another call of
+   * this thread. Cheap enough to ask for each operation. `false` if the hold has ended.
    *
    * A hint: it may be wrong the moment after, and a waiter may give up or die.
    */
   readonly contended: boolean
   /**
-   * Waits until somebody waits whom this hold keeps out; at once if somebody does already. Also
+   * Waits until a request waits that this hold keeps out; at once if one does already. Also
    * resolves when the hold ends. The wait keeps no process alive, and costs the other processes
    * nothing until they wait themselves.
    *
    * ```ts
    * const guard = await lock.acquireWrite()
-   * guard.whenContended().then(() => guard.release())   // keeps the lock until somebody wants it
+   * guard.whenContended().then(() => guard.release())   // keeps the lock until another call wants it
    * ```
    *
    * Resolves soon after a request has begun to wait, and within 20 ms of it even if a process died
@@ -306,11 +306,11 @@ export interface AsyncGuard extends AsyncDisposable {
    */
   whenContended(options?: NoticeOptions): Promise<void>
   /**
-   * Lets those go first that wait, and then holds the lock again in the same mode. The hold keeps
+   * Lets the waiting requests go first, and then holds the lock again in the same mode. The hold keeps
    * its place in the order: it is behind those that waited already, and before those that come
    * later (who may overtake it within their `fairness`, as any other waiter).
    *
-   * The hold ends as with `release()`, also if nobody waits, so the protected data must be
+   * The hold ends as with `release()`, even if no request waits, so the protected data must be
    * consistent. Afterwards {@link AsyncGuard.token} and {@link AsyncGuard.ownerDied} are those of
    * the new hold. In between {@link AsyncGuard.released} is `true`.
    *

@@ -1,4 +1,4 @@
-// Who waits for whom, and the search for threads that wait for each other.
+// Which thread waits for which, and the search for threads that wait for each other.
 import type { Mode, ModeName } from './modes.js'
 import type { Awaitable, LockLocation } from './types.js'
 
@@ -48,7 +48,7 @@ export interface WaitGraph {
   see(request: WaitingRequest): Awaitable<SeenLock>
   /** The locks that this thread holds while another thread waits for them. */
   held(): Awaitable<readonly SeenLock[]>
-  /** The locks that somebody waits for, as far as this thread can see them. */
+  /** The locks with waiting requests, as far as this thread can see them. */
   wanted(): Awaitable<readonly SeenLock[]>
 }
 
