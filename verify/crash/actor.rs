@@ -220,9 +220,10 @@ impl Actor {
                 let expected = self.stage.expected.load(SeqCst);
                 self.begin_leave();
                 self.stage.leave(self.me, Inside::Nobody);
+                // Not after the release: the next writer may have died by then.
+                assert_eq!(expected, self.stage.expected.load(SeqCst));
                 let released = self.attachment().release_exclusive(HoldEnd::Failed);
                 self.stage.set_phase(self.me, Phase::Outside);
-                assert_eq!(expected, self.stage.expected.load(SeqCst));
                 return answered(released);
             }
             "label" => {
