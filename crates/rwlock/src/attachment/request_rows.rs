@@ -36,23 +36,22 @@ impl Attachment {
             return;
         }
         let drain = drain.as_ref().map(|drain| (&drain.request, drain.claimed));
-        let first = drain.into_iter().chain(requests.iter().map(|request| (request, false)));
-        let first: Vec<(&Request, Queued)> = first
-            .map(|(request, drains)| {
-                let word = Queued::new(request.mode, self.generation, request.ticket);
-                let word = word.followed(sync.is_some_and(|sync| sync != request.id));
-                (request, if drains { word.skipped() } else { word })
-            })
-            .take(REQUEST_ROWS)
-            .collect();
+        let all = drain.into_iter().chain(requests.iter().map(|request| (request, false)));
+        let mut first: [Option<(&Request, Queued)>; REQUEST_ROWS] = [None; REQUEST_ROWS]; // no allocation in each poll
+        for (place, (request, drains)) in first.iter_mut().zip(all) {
+            let word = Queued::new(request.mode, self.generation, request.ticket);
+            let word = word.followed(sync.is_some_and(|sync| sync != request.id));
+            *place = Some((request, if drains { word.skipped() } else { word }));
+        }
+        let first = first.iter().flatten();
         for (row, shown) in slot.requests.rows.iter().zip(rows.iter_mut()).filter(|_| hides) {
-            if shown.is_some_and(|shown| first.iter().all(|&(request, word)| (request.id, word) != shown)) {
+            if shown.is_some_and(|shown| first.clone().all(|&(request, word)| (request.id, word) != shown)) {
                 crash_point!(hide_request);
                 row.request.store(Queued::NONE.0, Relaxed);
                 *shown = None;
             }
         }
-        for (request, word) in first {
+        for &(request, word) in first {
             let shown = Some((request.id, word));
             if !rows.contains(&shown)
                 && let Some(free) = rows.iter().position(Option::is_none)
