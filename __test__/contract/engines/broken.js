@@ -260,7 +260,7 @@ const FAULTS = {
   },
   'a steal waits in turn': { steal: (lock, options) => lock.acquireWrite(options) },
   'a steal breaks exclusion': {
-    steal: (_lock, options, ref) => new RWLock(`another-${ref}`).acquireWrite(options),
+    steal: (_lock, options, ref) => new RWLock(`another-${ref}`, { durable: false }).acquireWrite(options),
   },
   'a steal that was given up robs': {
     steal: (lock, { signal, timeout, ...options } = /** @type {any} */ ({})) => {
