@@ -110,24 +110,20 @@ export class Actor {
   /** @param {Dice} dice @param {'read' | 'upgradable' | 'write'} mode */
   async #withGuard(dice, mode) {
     const op = this.#recorder.acquire(MODES[mode], WAIT)
-    let guard
-    try {
-      guard = await this.#lock[METHODS[mode].acquire](waitLimits(dice))
-    } catch (error) {
-      return this.#denied(op, error)
-    }
-    if (guard.released) return this.#recorder.denied(op, CLOSED)
-    const held = this.#granted(op, guard)
-    await this.#use(dice, held)
-    if (!held.ended) this.#release(held)
+    await this.#awaitGuard(dice, op, this.#lock[METHODS[mode].acquire](waitLimits(dice)))
   }
 
   /** @param {Dice} dice */
   async #steal(dice) {
     const op = this.#recorder.acquire(WRITE, STEAL)
+    await this.#awaitGuard(dice, op, steal(this.#lock, waitLimits(dice)))
+  }
+
+  /** @param {Dice} dice @param {number} op @param {Promise<Guard>} granted */
+  async #awaitGuard(dice, op, granted) {
     let guard
     try {
-      guard = await steal(this.#lock, waitLimits(dice))
+      guard = await granted
     } catch (error) {
       return this.#denied(op, error)
     }
