@@ -18,6 +18,16 @@ export function codeBlocks(file = 'README.md') {
 }
 
 /**
+ * The text of each fenced block of a document, in any language.
+ *
+ * @param {string} file relative to the root
+ */
+export function fencedBlocks(file) {
+  const text = readFileSync(new URL(file, root), 'utf8')
+  return [...text.matchAll(/^```.+\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+}
+
+/**
  * The first text after `console.log(…) //` in a program that is not in its output. `…` stands for
  * any text.
  *
