@@ -15,6 +15,9 @@ const BOUND = 20_000 // ms for a wait to begin
 /** @param {string} folder */
 const open = (folder) => new Database(folder, { datastores: 1 })
 
+/** @param {{ process: number }} record */
+const isOwn = (record) => record.process === 0
+
 async function main() {
   const folder = mkdtempSync(join(__dirname, 'database-'))
   const database = open(folder)
@@ -47,8 +50,10 @@ async function main() {
   for (const { ended } of children) assert.deepEqual(await ended, [0, null])
   const { data } = await database.select(() => true)
   assert.equal(data.length, 2 + PROCESSES * RECORDS)
-  assert.equal((await database.update(({ process }) => process === 0, (record) => record)).updated, 2)
-  assert.equal((await database.delete(({ process }) => process > 0)).deleted, PROCESSES * RECORDS)
+  const { updated } = await database.update(isOwn, (record) => record)
+  assert.equal(updated, 2)
+  const { deleted } = await database.delete((record) => !isOwn(record))
+  assert.equal(deleted, PROCESSES * RECORDS)
   assert.deepEqual(readdirSync(join(folder, 'data')), ['data.0.json'])
   lock.close()
   console.log('granted')
