@@ -9,22 +9,12 @@ import { root } from './run.js'
  */
 export function codeBlocks(file = 'README.md') {
   const text = readFileSync(new URL(file, root), 'utf8')
-  return [...text.matchAll(/^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
+  return [...text.matchAll(/^```(?<language>json|js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
     ({ index, groups }) => {
       const { language, mark, code } = /** @type {Record<string, string>} */ (groups)
       return { line: text.slice(0, index).split('\n').length, language, mark, code }
     },
   )
-}
-
-/**
- * The text of each fenced block of a document, in any language.
- *
- * @param {string} file relative to the root
- */
-export function fencedBlocks(file) {
-  const text = readFileSync(new URL(file, root), 'utf8')
-  return [...text.matchAll(/^```.+\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
 }
 
 /**

@@ -2,7 +2,7 @@
 // `overrides` puts in its place as docs/migrating/proper-lockfile.md says.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fencedBlocks } from '../lib/code-blocks.js'
+import { codeBlocks } from '../lib/code-blocks.js'
 import { output } from './output.js'
 import { tools } from './tools.js'
 
@@ -17,7 +17,9 @@ const MARK = /"version"|module\.exports|"overrides"/
  * @param {{ program: string }[]} nodes
  */
 export async function dropIn(user, nodes) {
-  const [manifest = '', index = '', setting = ''] = fencedBlocks(DOCUMENT).filter((block) => MARK.test(block))
+  const [manifest = '', index = '', setting = ''] = codeBlocks(DOCUMENT)
+    .map(({ code }) => code)
+    .filter((code) => MARK.test(code))
   await user.npm(['publish', join(tools, 'node_modules', CONSUMER), '--ignore-scripts'])
   const folder = user.newProject({
     name: 'drop-in',
