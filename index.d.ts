@@ -261,6 +261,10 @@ export interface Snapshot {
   capacity: number
   maxReaders?: number
   token: bigint
+  /** The number of requests so far that were not granted at once. */
+  requests: bigint
+  /** In ns of Unix time. */
+  created: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>
   contended: boolean

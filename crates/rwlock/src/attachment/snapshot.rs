@@ -80,8 +80,13 @@ pub struct Snapshot {
     pub capacity: u32,
     /// The most read holds that it allows, if there is a limit.
     pub max_readers: Option<u32>,
-    /// The last fencing token handed out.
+    /// The last fencing token handed out. Each write hold takes the next one.
     pub token: u64,
+    /// How many requests were not granted at once, since the lock was created.
+    pub requests: u64,
+    /// When the lock was created, in ns of Unix time: a lock that was removed and created again counts
+    /// its requests from 0.
+    pub created: u64,
     /// The holders.
     pub holders: Vec<Participant>,
     /// The requests that wait, in the order of the queue. An attachment has a row for each of its
@@ -206,6 +211,8 @@ fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) 
         capacity,
         max_readers: state.max_readers(),
         token: state.gate().last_token.load(Relaxed),
+        requests: next,
+        created: state.header().created.load(Relaxed),
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         contended,

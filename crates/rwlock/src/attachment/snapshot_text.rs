@@ -144,6 +144,8 @@ mod tests {
             capacity: 9,
             max_readers: None,
             token: 0,
+            requests: 0,
+            created: 0,
             holders,
             waiters,
             contended: false,
