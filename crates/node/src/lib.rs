@@ -32,6 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
+pub mod survey;
 pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};

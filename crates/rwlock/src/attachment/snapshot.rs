@@ -16,6 +16,7 @@ use crate::shm::layout::{Label, Slot};
 use crate::shm::location::LockLocation;
 use crate::shm::segment::Segment;
 use crate::sync::InfoU64;
+use crate::sys::exit_watch::namespace;
 use crate::sys::park;
 
 /// An inspection probes each slot if there are fewer than these. For more, the kernel, which keeps
@@ -67,6 +68,23 @@ pub struct Participant {
     /// The number of requests of the same attachment that follow this one and have no row of their
     /// own, because there are many. 0 for a holder.
     pub more: u32,
+    /// Whether the attachment did not come in its turn, so that others go first: its process is
+    /// stopped, or its event loop is busy. Always `false` for a holder.
+    pub is_skipped: bool,
+}
+
+impl Participant {
+    /// Whether `pid` belongs to another PID namespace than that of this process, in which the number
+    /// means nothing, or another process.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        is_foreign(self.namespace)
+    }
+}
+
+/// Whether it is known that this process is in another PID namespace.
+pub(super) fn is_foreign(of: u32) -> bool {
+    of != 0 && namespace() != 0 && of != namespace()
 }
 
 /// The state of a lock at one moment.
@@ -305,6 +323,7 @@ fn requests_from(
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
+    found.iter_mut().for_each(|(_, request)| request.is_skipped = queued.is_skipped());
     found.sort_by_key(|(place, _)| *place);
     if let Some((_, last)) = found.last_mut() {
         last.more = slot.waiting.pending.load(Relaxed);
@@ -378,5 +397,6 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
         since,
         is_own: false,
         more: 0,
+        is_skipped: false,
     }
 }

@@ -134,6 +134,7 @@ mod tests {
             since: 0,
             is_own: pid == 1,
             more: 0,
+            is_skipped: false,
         }
     }
 
