@@ -3,6 +3,9 @@ import type { Command } from './command.js'
 /** The commands, in the order of the help. A description is loaded only when it is needed. */
 const DESCRIPTIONS: Record<string, () => Command> = {
   exec: () => (require('./exec/description.js') as typeof import('./exec/description.js')).default,
+  ls: () => (require('./ls/description.js') as typeof import('./ls/description.js')).default,
+  show: () => (require('./show/description.js') as typeof import('./show/description.js')).default,
+  prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)
