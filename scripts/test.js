@@ -104,7 +104,9 @@ async function ava(major) {
   const args = [
     ...['node_modules/ava/entrypoints/cli.mjs', '--tap'],
     ...values.match.flatMap((title) => ['--match', title]),
-    ...(values.quick && isBetween(major) ? BETWEEN.map((folder) => `__test__/${folder}/**/*.test.js`) : files),
+    ...(values.quick && isBetween(major)
+      ? BETWEEN.map((folder) => `__test__/${folder}/**/*.test.js`)
+      : files),
   ]
   const { Parser } = await import('tap-parser') // installed by setup()
   const parser = new Parser()
