@@ -355,10 +355,10 @@ unixTest('stopped holders', async (t) => {
   await waitFor(async () => (await problems())['stopped-holders'])
   await finds(t, 'stopped-holders', {
     text: new RegExp(
-      `^lock '${name}' is held for write by pid ${holder.pid} \\('rebuild'\\) for .* while 1 request waits, which is stopped by a signal or a debugger$`,
+      `^pid ${holder.pid} \\('rebuild'\\) is stopped by a signal or a debugger; it has held lock '${name}' for write for .*, and 1 request waits$`,
     ),
     remedy: new RegExp(
-      `^kill -CONT ${holder.pid} lets it continue; kill -KILL ${holder.pid} ends it, and the lock is free at once$`,
+      `^kill -CONT ${holder.pid}, or its debugger, lets it continue; kill -KILL ${holder.pid} ends it, and the lock is free at once$`,
     ),
   })
   await holder.kill()
@@ -377,7 +377,7 @@ linuxTest('hung holders: a busy event loop that others wait for', async (t) => {
   await waitFor(async () => (await problems())['hung-holders'])
   await finds(t, 'hung-holders', {
     text: new RegExp(
-      `held for write by pid ${holder.pid} .* while 1 request waits, whose event loop is busy`,
+      `^pid ${holder.pid} .* has a busy event loop: .*; it has held lock '${name}' for write for .*, and 1 request waits$`,
     ),
     remedy: new RegExp(`kill -USR1 ${holder.pid} opens its debugger .*kill -KILL ${holder.pid}`),
   })
@@ -393,7 +393,7 @@ test('hung holders: a process that hangs in the kernel', async (t) => {
   t.is(findings.length, 1)
   t.is(
     findings[0].text,
-    "lock 'x' is held for read by pid 4711 for 5.0 s, which hangs in a system call that no signal ends",
+    "pid 4711 hangs in a system call that no signal ends; it has held lock 'x' for read for 5.0 s",
   )
   t.regex(findings[0].remedy, /^let the disk or network file system .*\/proc\/4711\/stack/)
 })
