@@ -6,6 +6,7 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   ls: () => (require('./ls/description.js') as typeof import('./ls/description.js')).default,
   show: () => (require('./show/description.js') as typeof import('./show/description.js')).default,
   prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
+  top: () => (require('./top/description.js') as typeof import('./top/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)
