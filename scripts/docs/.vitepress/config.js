@@ -78,7 +78,12 @@ export default {
       },
       {
         text: 'API',
-        items: [page('API', '/api'), page('Errors', '/errors'), { ...reference(), collapsed: true }],
+        items: [
+          page('API', '/api'),
+          page('Errors', '/errors'),
+          page('Command line', '/cli'),
+          { ...reference(), collapsed: true },
+        ],
       },
       {
         text: 'Behaviour',
