@@ -1,5 +1,14 @@
 // doctor: each check is provoked, and says what to do.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -99,13 +108,24 @@ test('addon: a missing addon is the only problem that is told, with its remedy',
   t.is(others.find(({ name }) => name === 'dead-locks').text, 'not checked: see addon')
 })
 
-test('shared memory: a directory that is missing', async (t) => {
+unixTest('shared memory: a directory that is missing, or open to others', async (t) => {
   const missing = join(tempDir(t), 'missing')
   const { code, stdout } = await runCli(t, ['doctor'], { env: { PROCESS_RWLOCK_DIR: missing } })
   t.is(code, 1)
   const text = stdout.replace(/\s+/g, ' ')
   t.true(text.includes(`${missing} does not exist`), stdout)
   t.regex(text, /set PROCESS_RWLOCK_DIR to a local directory/)
+
+  const open = tempDir(t)
+  const folder = join(open, `process-rwlock-${process.geteuid?.()}`)
+  mkdirSync(folder)
+  chmodSync(folder, 0o755)
+  const other = await runCli(t, ['doctor'], { env: { PROCESS_RWLOCK_DIR: open } })
+  t.is(other.code, 1)
+  t.true(
+    other.stdout.replace(/\s+/g, ' ').includes(`is open to others (mode 755): run chmod 700 ${folder}`),
+    other.stdout,
+  )
 })
 
 sandboxTest('shared memory: little space, or none', async (t) => {
@@ -398,17 +418,17 @@ test('hung holders: a process that hangs in the kernel', async (t) => {
   t.regex(findings[0].remedy, /^let the disk or network file system .*\/proc\/4711\/stack/)
 })
 
-test('deadlocks: two processes that wait for each other, over a named lock and one by path', async (t) => {
+test('deadlocks: two processes that wait for each other in synchronous calls, over a named lock and one by path', async (t) => {
   const refs = [uniqueName(t), { path: join(tempDir(t), 'x.lock') }]
   const locks = refs.map((ref) => openLock(t, ref))
-  const [one, other] = [await pooledChild(t), await pooledChild(t)]
+  const [one, other] = [await spawnChild(t), await spawnChild(t)]
   for (const child of [one, other]) for (const ref of refs) await child.ask('open', { ref })
   await one.ask('acquireWrite', { lock: 0 })
   await other.ask('acquireRead', { lock: 1 })
-  one.tell('acquireWrite', { lock: 1 })
+  one.tell('acquireWriteSync', { lock: 1 })
   await queued(locks[1], one)
   t.deepEqual(await problems('--path', locks[1].path ?? ''), {}, 'one of them only waits')
-  other.tell('acquireWrite', { lock: 0 })
+  other.tell('acquireWriteSync', { lock: 0 })
   await queued(locks[0], other)
   await finds(
     t,
