@@ -10,7 +10,11 @@ const options = 'fd=3,rootmode=40000,user_id=0,group_id=0'
 const mount = spawn('mount', ['-i', '-t', 'fuse.testfs', '-o', options, 'testfs', folder], {
   stdio: ['ignore', 'inherit', 'inherit', fuse],
 })
-mount.once('exit', (code) => process.send?.({ type: 'mounted', code }))
+let isMounted = false
+mount.once('exit', (code) => {
+  isMounted = true
+  process.send?.({ type: 'mounted', code })
+})
 
 const [ROOT, FILE] = [1n, 2n]
 const NO_ANSWER = [2, 36, 42] // FORGET, INTERRUPT, BATCH_FORGET
@@ -60,7 +64,10 @@ function answer(opcode, node, body) {
 const request = Buffer.alloc(140_000)
 function serve() {
   read(fuse, request, 0, request.length, null, (error, length) => {
-    if (error) return // unmounted
+    if (error) {
+      if (!isMounted) setTimeout(serve, 1) // EPERM until it is
+      return // unmounted
+    }
     const [opcode, unique, node] = [
       request.readUInt32LE(4),
       request.readBigUInt64LE(8),

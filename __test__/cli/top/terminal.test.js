@@ -81,7 +81,7 @@ terminalTest('a lock shows what its processes are, and which of them is stopped'
   const child = await spawnChild(t)
   const ref = uniqueName(t)
   await child.ask('hold', { ref, mode: 'write', options: { label: 'the-holder' } })
-  const terminal = openTop(t, [ref], { columns: 160 })
+  const terminal = openTop(t, [ref], { columns: 400 })
   const command = '\\S*node \\S*child\\.js'
   const holds = `\nholds +${child.pid} +0 write +[\\d.]+ m?s the-holder`
   await terminal.shows(new RegExp(`${holds} +${command}`))
