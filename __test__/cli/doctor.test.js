@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -17,6 +18,7 @@ import { hungHolders } from '../../dist/cli/doctor/holders.js'
 import { Machine } from '../../dist/cli/doctor/machine.js'
 import { removeIpc } from '../../dist/cli/doctor/remove-ipc.js'
 import { pageOf } from '../../dist/cli/doctor/run.js'
+import { freezersOf } from '../../dist/cli/process-info.js'
 import { outputOf } from '../../dist/cli/text/output.js'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
@@ -43,7 +45,39 @@ const env = { PROCESS_RWLOCK_DIR: directory }
 const pooledChild = childPool()
 const unixTest = testUnless(process.platform === 'win32' && 'not on Windows')
 
+const freezers = writableFreezers()
+
 /** @typedef {import('ava').ExecutionContext<any>} Test */
+
+/** Where this process can make cgroups that can be frozen. */
+function writableFreezers() {
+  if (process.platform !== 'linux') return {}
+  const found = freezersOf(readFileSync('/proc/self/mountinfo', 'utf8'))
+  const trial = `process-rwlock-trial-${process.pid}`
+  return Object.fromEntries(
+    Object.entries(found).filter(([, folder]) => {
+      try {
+        mkdirSync(join(folder, trial))
+        rmdirSync(join(folder, trial))
+        return true
+      } catch (error) {
+        if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error
+        return false
+      }
+    }),
+  )
+}
+
+/** Removes a cgroup that may still have a process. @param {string} folder */
+function removed(folder) {
+  try {
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    if (error.code !== 'EBUSY') throw error
+    return false
+  }
+}
 
 /**
  * The checks that found something, with what they found.
@@ -383,6 +417,39 @@ unixTest('stopped holders', async (t) => {
   })
   await holder.kill()
 })
+
+for (const [version, mounted] of /** @type {const} */ ([
+  ['v2', freezers.unified],
+  ['v1', freezers.freezer],
+])) {
+  testUnless(mounted === undefined && 'no cgroup can be made')(
+    `stopped holders: a frozen cgroup (${version})`,
+    async (t) => {
+      const folder = join(mounted ?? '', `process-rwlock-test-${process.pid}`)
+      const [file, on, off] =
+        version === 'v2' ? ['cgroup.freeze', '1', '0'] : ['freezer.state', 'FROZEN', 'THAWED']
+      const holder = await spawnChild(t)
+      await holder.ask('hold', { ref: uniqueName(t), mode: 'write' })
+      mkdirSync(folder)
+      cleanUp(t, 'processes', async () => {
+        writeFileSync(join(folder, file), off)
+        await holder.kill()
+        await waitFor(() => removed(folder))
+      })
+      writeFileSync(join(folder, 'cgroup.procs'), String(holder.pid))
+      t.deepEqual(await problems(), {})
+      writeFileSync(join(folder, file), on)
+      await waitFor(async () => (await problems())['stopped-holders'])
+      await finds(t, 'stopped-holders', {
+        text: new RegExp(
+          `^pid ${holder.pid} .*is frozen with its cgroup: its container is paused; it has held `,
+        ),
+        remedy: new RegExp(`docker unpause, systemctl thaw, .*/proc/${holder.pid}/cgroup`),
+      })
+      t.regex((await runHere(['ls'])).stdout, / frozen$/m)
+    },
+  )
+}
 
 linuxTest('hung holders: a busy event loop that others wait for', async (t) => {
   const name = uniqueName(t)

@@ -4,13 +4,17 @@ import { duration } from '../text/duration.js'
 import { type Check, type Finding, resultOf, unknown } from './check.js'
 import { lockText, processText, waitText } from './names.js'
 
-/** Holders that are stopped by a signal or a debugger: a live process never loses its lock. */
+/** Holders that are stopped by a signal or a debugger, or frozen: a live process never loses its lock. */
 export const stoppedHolders: Check = {
   name: 'stopped-holders',
   title: 'stopped holders',
   async run(machine) {
     if (machine.platform === 'win32') return unknown('Windows does not say whether a process is suspended')
-    return resultOf(findingsOf(await machine.reports(), STOPPED), 'none')
+    const reports = await machine.reports()
+    return resultOf(
+      [STOPPED, FROZEN].flatMap((fault) => findingsOf(reports, fault)),
+      'none',
+    )
   },
 }
 
@@ -42,6 +46,13 @@ const STOPPED: Fault = {
   text: 'is stopped by a signal or a debugger',
   remedy: ({ pid }) =>
     `kill -CONT ${pid}, or its debugger, lets it continue; kill -KILL ${pid} ends it, and the lock is free at once`,
+}
+
+const FROZEN: Fault = {
+  matches: ({ state }) => state === 'frozen',
+  text: 'is frozen with its cgroup: its container is paused',
+  remedy: ({ pid }) =>
+    `let it continue: docker unpause, systemctl thaw, or echo 0 to cgroup.freeze of its cgroup (see /proc/${pid}/cgroup)`,
 }
 
 const BUSY: Fault = {
