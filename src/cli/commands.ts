@@ -5,6 +5,7 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   exec: () => (require('./exec/description.js') as typeof import('./exec/description.js')).default,
   ls: () => (require('./ls/description.js') as typeof import('./ls/description.js')).default,
   show: () => (require('./show/description.js') as typeof import('./show/description.js')).default,
+  trace: () => (require('./trace/description.js') as typeof import('./trace/description.js')).default,
   prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
 }
 
