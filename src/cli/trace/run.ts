@@ -10,7 +10,7 @@ import { LOCKS, Sampler, type Totals } from './sampler.js'
 import { TraceFile } from './trace-file.js'
 
 /** So that the file has what a program did until it was killed, and this one with it; in ms. */
-const FLUSH = 1000
+const FLUSH = 200
 /** How long a lock may be unreadable, in ms. */
 const PATIENCE = 1000
 /** A timer cannot wait longer. */
@@ -25,35 +25,43 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
   const file = new TraceFile(out, aboutOf(interval))
   const sampler = new Sampler((events) => file.append(events))
   file.append(LOCKS)
-  const until = seconds === undefined ? 'until Ctrl-C' : `for ${seconds} s`
-  stderr.write(`process-rwlock: tracing ${refs.map(({ text }) => text).join(', ')} ${until}\n`)
-
-  const begun = performance.now()
-  let failure: unknown
   const unreadable = new Map<Ref, number>()
-  await new Promise<void>((resolve) => {
-    const timers = [
-      setInterval(() => {
+  look(refs, sampler, unreadable)
+  const begun = performance.now()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const guarded = (step: () => void) => () => {
         try {
-          look(refs, sampler, unreadable)
+          step()
         } catch (error) {
-          failure = error
+          reject(error)
           finish()
         }
-      }, interval),
-      setInterval(() => file.flush(), FLUSH),
-      ...(seconds === undefined ? [] : [setTimeout(finish, seconds * 1000)]),
-    ]
-    for (const signal of SIGNALS) process.on(signal, finish)
-    function finish(): void {
-      for (const timer of timers) clearTimeout(timer)
-      for (const signal of SIGNALS) process.off(signal, finish)
-      resolve()
-    }
-  })
-  sampler.end()
-  file.close(sampler.totals)
-  if (failure !== undefined) throw failure
+      }
+      const timers = [
+        setInterval(
+          guarded(() => look(refs, sampler, unreadable)),
+          interval,
+        ),
+        setInterval(
+          guarded(() => file.flush()),
+          FLUSH,
+        ),
+        ...(seconds === undefined ? [] : [setTimeout(finish, seconds * 1000)]),
+      ]
+      for (const signal of SIGNALS) process.on(signal, finish)
+      const until = seconds === undefined ? 'until Ctrl-C' : `for ${seconds} s`
+      stderr.write(`process-rwlock: tracing ${refs.map(({ text }) => text).join(', ')} ${until}\n`)
+      function finish(): void {
+        for (const timer of timers) clearTimeout(timer)
+        for (const signal of SIGNALS) process.off(signal, finish)
+        resolve()
+      }
+    })
+  } finally {
+    sampler.end()
+    file.close(sampler.totals)
+  }
   stderr.write(`process-rwlock: ${out}: ${textOf(sampler.totals, performance.now() - begun)}\n`)
   return 0
 }
