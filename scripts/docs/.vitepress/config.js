@@ -71,6 +71,7 @@ export default {
           page('lockfile', '/migrating/lockfile'),
           page('flock', '/migrating/flock'),
           page('async-mutex', '/migrating/async-mutex'),
+          page('mortice', '/migrating/mortice'),
           page('Web Locks', '/migrating/web-locks'),
           page('fasteners', '/migrating/fasteners'),
           page('prwlock', '/migrating/prwlock'),
