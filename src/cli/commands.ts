@@ -5,7 +5,10 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   exec: () => (require('./exec/description.js') as typeof import('./exec/description.js')).default,
   ls: () => (require('./ls/description.js') as typeof import('./ls/description.js')).default,
   show: () => (require('./show/description.js') as typeof import('./show/description.js')).default,
+  doctor: () => (require('./doctor/description.js') as typeof import('./doctor/description.js')).default,
   prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
+  top: () => (require('./top/description.js') as typeof import('./top/description.js')).default,
+  trace: () => (require('./trace/description.js') as typeof import('./trace/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)
