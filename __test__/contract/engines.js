@@ -52,6 +52,13 @@ const ENGINES = [
     capabilities: ['upgradable', 'value', 'contention', 'limit', 'steal'],
     exitDetection: 0,
   },
+  {
+    name: 'postgres',
+    module: new URL('./engines/postgres.js', import.meta.url),
+    refs: { name: uniqueName },
+    capabilities: ['upgradable', 'ownerDied', 'value', 'contention', 'fairness', 'processes', 'threads'],
+    exitDetection: 1000,
+  },
 ]
 
 /** An engine to test instead of these: `broken-engines.test.js` sets it. */
