@@ -263,6 +263,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       nested.push(lock.write(never, { signal: controller.signal }))
       nested[0].catch(() => {})
     })
+    await waitFor(() => nested.length === 1)
     t.is(await settledBy(outer), PENDING)
     controller.abort(new Error('not wanted'))
     await t.throwsAsync(nested[0], { message: 'not wanted' })
@@ -524,6 +525,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       nested.push(lock.write(() => lock.read(() => second.opened)))
       return 'outer'
     })
+    await waitFor(() => nested.length === 2)
     t.is(await settledBy(outer), PENDING)
     t.false(await isGranted(outsider, 'read'))
     first.open('first')

@@ -48,7 +48,8 @@ function liveness(heartbeat: number): Record<string, string> {
     tcp_keepalives_interval: seconds(1),
     tcp_keepalives_count: '3',
     tcp_user_timeout: String(5 * heartbeat),
-    client_connection_check_interval: String(heartbeat),
+    // A process that dies while it waits should not be granted the lock afterwards.
+    client_connection_check_interval: String(Math.ceil(heartbeat / 8)),
   }
 }
 

@@ -25,16 +25,20 @@ export class Contention {
     local.onWait = () => this.#settle()
   }
 
-  /** Whether a request waits that a hold in that mode keeps out, as far as it is known now. */
-  isContended(mode: Mode): boolean {
+  /**
+   * Whether a request waits that a hold in that mode keeps out, as far as it is known now. `since`:
+   * when the hold began, by `performance.now()`; what was seen before is over.
+   */
+  isContended(mode: Mode, since: number): boolean {
     if (this.#isWantedHere(mode)) return true
     const age = performance.now() - this.#seenAt
     if (age > INTERVAL) void this.#look()
-    return age < VALID && this.#isWantedElsewhere(mode)
+    return age < VALID && this.#seenAt > since && this.#isWantedElsewhere(mode)
   }
 
   notify(notice: Notice<Grant>, mode: Mode): void {
     this.#notices.set(notice, mode)
+    this.#wanted = []
     if (this.#isWantedHere(mode)) this.#settle()
     else void this.#look()
   }
@@ -72,9 +76,8 @@ export class Contention {
   }
 
   #settle(): void {
-    const isFresh = performance.now() - this.#seenAt < VALID
     for (const [notice, mode] of [...this.#notices]) {
-      if (!this.#isWantedHere(mode) && !(isFresh && this.#isWantedElsewhere(mode))) continue
+      if (!this.#isWantedHere(mode) && !this.#isWantedElsewhere(mode)) continue
       notice.engine.forget(notice)
       notice.settle()
     }

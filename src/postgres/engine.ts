@@ -83,7 +83,7 @@ export class PostgresEngine implements LockEngine<Grant> {
       await this.#local.release(hold, FAILED)
       this.assertOpen()
     }
-    return this.#hold(lock, mode, { hold, token: hold.token, label: own, since: performance.now() })
+    return this.#hold(lock, mode, { hold, token: hold.token, label: own, since: performance.now() }, label)
   }
 
   request(request: PendingRequest<Grant>): void {
@@ -190,7 +190,7 @@ export class PostgresEngine implements LockEngine<Grant> {
   }
 
   granted(request: PendingRequest<Grant>, grant: Grant): PostgresHold {
-    const { lock, mode, upgrade, again } = request
+    const { lock, mode, label, upgrade, again } = request
     this.#settled(request)
     const { ownerDied } = grant.hold
     if (again !== null) {
@@ -199,13 +199,14 @@ export class PostgresEngine implements LockEngine<Grant> {
       hold.regained(grant, ownerDied)
       return hold
     }
-    if (upgrade === null) return this.#hold(lock, mode, grant)
+    if (upgrade === null) return this.#hold(lock, mode, grant, label)
     this.#becomeWriter(upgrade as PostgresHold, grant)
     return upgrade as PostgresHold
   }
 
-  #hold(lock: object, mode: Mode, grant: Grant): PostgresHold {
+  #hold(lock: object, mode: Mode, grant: Grant, label: string | undefined): PostgresHold {
     const hold = new PostgresHold(this, lock, mode, grant, grant.hold.ownerDied)
+    if (label !== undefined) hold.needExtras().label = label
     this.#keep(hold, grant)
     return hold
   }
@@ -240,10 +241,11 @@ export class PostgresEngine implements LockEngine<Grant> {
   }
 
   /** Resolves when the server has released it. Never rejects. */
-  release(hold: PostgresHold, end: HoldEnd): Promise<void> {
+  release(hold: PostgresHold, end: HoldEnd): Promise<void> | undefined {
     this.#holds.delete(hold)
     hold.grant.hold.holds.delete(hold)
-    return this.#local.release(hold.grant.hold, end)
+    const released = this.#local.release(hold.grant.hold, end)
+    return hold.isDetached ? undefined : released
   }
 
   /** Called when the session of a hold has ended. */
@@ -258,7 +260,7 @@ export class PostgresEngine implements LockEngine<Grant> {
   // ---- contention
 
   isContended(hold: PostgresHold): boolean {
-    return this.#contention.isContended(hold.held)
+    return this.#contention.isContended(hold.held, hold.grant.since)
   }
 
   notify(notice: Notice<Grant>, mode: Mode): void {

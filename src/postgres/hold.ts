@@ -15,11 +15,16 @@ export interface Grant {
  * behind it. `release()` returns a promise for the answer.
  */
 export class PostgresHold extends Hold<Grant> {
-  override complete(): undefined {
-    super.complete()
+  /** Nobody waits for the answer to its release. */
+  isDetached = false
+
+  override complete(): void | Promise<void> {
+    this.isDetached = true
+    return super.complete()
   }
 
-  override fail(): undefined {
-    super.fail()
+  override fail(): void | Promise<void> {
+    this.isDetached = true
+    return super.fail()
   }
 }

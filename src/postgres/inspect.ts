@@ -11,28 +11,34 @@ import { parseDied } from './server-hold.js'
 export async function inspect(client: Client, local: LocalLock): Promise<LockSnapshot> {
   const main = await local.openMain()
   await local.settled(main)
-  const [rows, [row]] = await Promise.all([
+  const [[before], rows, [row]] = await Promise.all([
+    local.ask(main, 'row', [local.key]),
     local.ask(main, 'holders', [local.key]),
     local.ask(main, 'row', [local.key]),
   ])
-  return snapshotOf(client, local.name, local, rows, row ?? {})
+  return snapshotOf(client, local.name, local, rows, row ?? {}, before)
 }
 
-/** `local`: what this process has of the lock. */
+/**
+ * `local`: what this process has of the lock. `before`: the row as it was before the holders were
+ * looked up.
+ */
 export function snapshotOf(
   client: Client,
   name: string,
   local: LocalLock | undefined,
   rows: readonly Row[],
   row: Row,
+  before: Row | undefined,
 ): LockSnapshot {
   const own = new Set([...client.sessions.all].map(({ backend }) => String(backend)))
   const holders = rows.filter(({ granted, backend }) => granted === 't' && !own.has(backend as string))
   const all = [...(local === undefined ? [] : ownHolders(client, local)), ...holders.map(holderOf)]
   const waiters = waitersOf(client, local, rows, own)
-  // The row names the writer, who may hold the lock.
-  const isWritten = all.some(({ mode }) => mode === 'write')
-  const died = isWritten ? null : parseDied(row['writer'])
+  const written = [...(local?.holds ?? [])].find(({ mode }) => mode === WRITE)
+  // The row names the writer, who holds the lock if it is not dead.
+  const isUnchanged = before?.['writer'] === row['writer'] && !all.some(({ mode }) => mode === 'write')
+  const died = written !== undefined ? written.ownerDied : isUnchanged ? parseDied(row['writer']) : null
   return writable({
     name,
     holders: all,

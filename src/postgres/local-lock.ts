@@ -53,6 +53,8 @@ export class LocalLock {
   #triedReads = 0
   #triedUpgrades = 0
   #isOpen = false
+  /** What is cancelled, and the holds that end when their change has: they look as if they lasted. */
+  readonly #ending = new Set<Promise<void>>()
   /** Releases without an answer. */
   readonly #releases = new Map<Promise<void>, Session>()
   /** Called when a request has begun to wait. */
@@ -156,8 +158,17 @@ export class LocalLock {
     const { attempt } = entry
     if (attempt !== null) {
       attempt.entries.delete(entry)
-      attempt.cancelIfUnwanted()
+      this.#cancelIfUnwanted(attempt)
     }
+  }
+
+  #cancelIfUnwanted(attempt: Attempt): void {
+    if (attempt.cancelIfUnwanted()) this.#isEnding(attempt.ended)
+  }
+
+  #isEnding(ended: Promise<void>): void {
+    this.#ending.add(ended)
+    void ended.then(() => this.#ending.delete(ended))
   }
 
   /** The timeout of the request has passed. Resolves when it is clear that nothing is granted. */
@@ -165,7 +176,7 @@ export class LocalLock {
     const { attempt } = entry
     entry.expired = true
     if (attempt === null) return this.remove(entry)
-    attempt.cancelIfUnwanted()
+    this.#cancelIfUnwanted(attempt)
     if (attempt.cancelled) await attempt.ended
     attempt.entries.delete(entry)
   }
@@ -211,7 +222,7 @@ export class LocalLock {
       if (hold === undefined || this.upgrades.size > 0) return
       const entries = [...attempt.entries]
       attempt.entries.clear()
-      attempt.cancelIfUnwanted()
+      this.#cancelIfUnwanted(attempt)
       for (const entry of entries) this.#grant(entry, hold)
     }, NESTED_GRACE)
   }
@@ -284,7 +295,7 @@ export class LocalLock {
     const idle = this.#sessions.takeIdle()
     if (idle !== null) return this.#waitIn(idle, attempt)
     const { mode, label } = attempt
-    if (mode !== UPGRADABLE) {
+    if (mode === WRITE || (mode === READ && !this.#needsOwnLabel(label))) {
       const hold = await this.#tryOnMain(mode, label)
       if (hold !== null || attempt.cancelled) return hold
       this.#noteWaits(attempt.entries)
@@ -293,7 +304,7 @@ export class LocalLock {
     try {
       // The sessions may all have holds that end only after this one is granted: so `main` tries, too.
       // An upgradable hold should have a session that can wait for its upgrade.
-      let ms = mode === UPGRADABLE && this.#sessions.canOpen ? 10 * FIRST_PAUSE : FIRST_PAUSE
+      let ms = mode !== WRITE && this.#sessions.canOpen ? 10 * FIRST_PAUSE : FIRST_PAUSE
       for (;;) {
         const session = await place.within(ms * (0.75 + Math.random() / 2), attempt.abandoned)
         if (session !== null) return await this.#waitIn(session, attempt)
@@ -305,6 +316,11 @@ export class LocalLock {
     } finally {
       place.leave()
     }
+  }
+
+  /** Other processes see the label of the session. The row has that of a writer. */
+  #needsOwnLabel(label: string): boolean {
+    return this.#sessions.config.label !== label && this.#sessions.canOpen
   }
 
   /** Lets a session wait for the lock. */
@@ -405,8 +421,7 @@ export class LocalLock {
 
   /** Resolves when the server has answered to what nobody wants any more. */
   async cancelled(): Promise<void> {
-    const cancelled = [...this.attempts].filter(({ cancelled }) => cancelled)
-    await Promise.all(cancelled.map(({ ended }) => ended))
+    while (this.#ending.size > 0) await Promise.all(this.#ending)
   }
 
   /** A statement about this lock. Rejects with a `LockError`. */
@@ -419,8 +434,9 @@ export class LocalLock {
     }
   }
 
-  /** `main`, when the lock has its row. */
+  /** `main`, when the lock has its row, and the server has done what this process has given up. */
   async openMain(): Promise<Session> {
+    await this.cancelled()
     if (!this.#isOpen) await this.open()
     return this.#sessions.main()
   }
@@ -445,6 +461,7 @@ export class LocalLock {
 
   /** A hold with one user, if the lock is free. */
   async try(mode: Mode, label: string, fairness: number): Promise<ServerHold | null> {
+    if (this.#ending.size > 0) await this.cancelled()
     if (this.queue.length > 0) return null
     if (mode === READ) {
       if (this.#isWriting) return null
@@ -525,6 +542,7 @@ export class LocalLock {
     if (--hold.count > 0 || hold.lost) return DONE
     if (this.#joinable === hold) this.#joinable = null // none joins a hold that ends
     const released = hold.changing === undefined ? this.#end(hold, end) : this.#endAfter(hold, end)
+    if (hold.changing !== undefined) this.#isEnding(released)
     this.#releases.set(released, hold.session)
     released.then(() => this.#releases.delete(released))
     return released

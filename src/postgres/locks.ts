@@ -2,7 +2,7 @@ import { threadId } from 'node:worker_threads'
 import { EngineLock } from '../engine-lock.js'
 import { LockError } from '../errors.js'
 import type { AsyncGuard, LockSnapshot } from '../types.js'
-import { placeOf, runScript, type ServerError } from './adapter.js'
+import { placeOf, type Row, runScript, type ServerError } from './adapter.js'
 import { Contention } from './contention.js'
 import { PostgresEngine } from './engine.js'
 import { connectError, serverError } from './errors.js'
@@ -163,11 +163,19 @@ export class PostgresLocks implements AsyncDisposable {
     this.#assertOpen()
     const main = await this.#sessions.main()
     try {
-      const [holders, rows] = await Promise.all([main.run('holders', [null]), main.run('rows')])
+      const [before, holders, rows] = await Promise.all([
+        main.run('rows'),
+        main.run('holders', [null]),
+        main.run('rows'),
+      ])
+      const byKey = new Map(before.map((row) => [row['key'], row]))
+      const held = new Map<unknown, Row[]>()
+      for (const row of holders) held.set(row['key'], [...(held.get(row['key']) ?? []), row])
       return rows.map((row) => {
-        const ofLock = holders.filter(({ key }) => key === row['key'])
+        const key = row['key']
         const name = row['name'] as string
-        return snapshotOf(this.#client, name, this.#locks.get(name)?.local, ofLock, row)
+        const local = this.#locks.get(name)?.local
+        return snapshotOf(this.#client, name, local, held.get(key) ?? [], row, byKey.get(key))
       })
     } catch (error) {
       throw connectError(this.#place, error as ServerError)

@@ -1,8 +1,8 @@
+import type { LockError } from '../errors.js'
+import type { Mode } from '../modes.js'
 import type { PendingRequest } from '../pending.js'
 import type { Grant } from './hold.js'
 import type { Session } from './session.js'
-import { type LockError } from '../errors.js'
-import type { Mode } from '../modes.js'
 
 /** A request of this process that has not been settled. */
 export class Entry {
@@ -59,12 +59,13 @@ export class Attempt {
     })
   }
 
-  /** Gives up what no entry waits for. */
-  cancelIfUnwanted(): void {
-    if (this.cancelled) return
-    for (const entry of this.entries) if (!entry.expired) return
+  /** Gives up what no entry waits for. Whether it has done that now. */
+  cancelIfUnwanted(): boolean {
+    if (this.cancelled) return false
+    for (const entry of this.entries) if (!entry.expired) return false
     this.cancelled = true
     this.#abandon()
     this.canceller?.()
+    return true
   }
 }

@@ -245,7 +245,8 @@ create view ${s}.holders as
   )
   select l.name, row.key, row.mode, row.granted, row.backend,
     coalesce(s.pid, 0) as pid, coalesce(s.thread_id, 0) as thread_id, coalesce(s.host, '') as host,
-    coalesce(s.label, '') as label,
+    case when row.granted and row.mode = 'write' then coalesce(l.writer::json ->> 'label', s.label, '')
+      else coalesce(s.label, '') end as label,
     case when not row.granted then row.waitstart when row.mode = 'write' then l.since else a.state_change end as since
   from row
     join ${s}.lock l using (key)
