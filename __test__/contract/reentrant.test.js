@@ -237,6 +237,21 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
+  test('an upgrade inside a write hold is granted at once, and is no new hold', ['upgradable'], async (t) => {
+    const [lock, outsider] = openTwo(t)
+    await lock.write(async (outer) => {
+      const { token } = outer
+      await lock.upgradable(async (guard) => {
+        await guard.upgrade()
+        t.is(guard.mode, 'write')
+        t.is(guard.token, token)
+        t.is(guard.ownerDied, null)
+      })
+      t.is(outer.token, token)
+    })
+    t.true(await isFree(outsider))
+  })
+
   test('an upgradable call whose nested write waits is not over before it', ['upgradable'], async (t) => {
     const [lock, outsider] = openTwo(t)
     const reader = await outsider.acquireRead()
