@@ -1,3 +1,5 @@
-export { PostgresLocks } from './postgres/locks.js'
+export type { LockErrorCode } from './errors.js'
+export { LockError } from './errors.js'
 export type { PostgresLock } from './postgres/locks.js'
+export { PostgresLocks } from './postgres/locks.js'
 export type { OpenOptions, PostgresLocksOptions } from './postgres/options.js'

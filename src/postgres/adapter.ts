@@ -8,8 +8,32 @@ export interface Statement {
   readonly text: string
 }
 
+/** The columns of all statements. */
+type Column =
+  | 'backend'
+  | 'died'
+  | 'granted'
+  | 'host'
+  | 'key'
+  | 'label'
+  | 'mode'
+  | 'ms'
+  | 'name'
+  | 'ok'
+  | 'open'
+  | 'pid'
+  | 'standby'
+  | 'state'
+  | 'thread_id'
+  | 'timeline'
+  | 'token'
+  | 'value'
+  | 'value_token'
+  | 'version'
+  | 'writer'
+
 /** Values as text, as the server sends them; `null` is NULL. */
-export type Row = Readonly<Record<string, string | null>>
+export type Row = Readonly<Partial<Record<Column, string | null>>>
 
 /** An error of the server has `code`, its SQLSTATE, and `severity`. */
 export type ServerError = Error & { code?: string; severity?: string }

@@ -75,16 +75,16 @@ export async function openSession(
     const version = await ask(connection, config.statements.version, []).catch((error) => {
       throw connectError(config.place, error)
     })
-    if (Number(version['version']) < VERSION) {
+    if (Number(version.version) < VERSION) {
       throw access(
         config,
-        `schema ${config.schema} has version ${version['version']}, and this client needs version ${VERSION} or later: ` +
+        `schema ${config.schema} has version ${version.version}, and this client needs version ${VERSION} or later: ` +
           'call locks.migrate()',
       )
     }
     const { pid, threadId, host, label } = config
     await ask(connection, config.statements.beginSession, [pid, threadId, host, label])
-    const backend = Number(server['backend'])
+    const backend = Number(server.backend)
     const session = new Session(connection, config.statements, backend, epoch, label, keepAlive, onEnd)
     if (session.dead !== null) throw session.dead.why
     return session
@@ -128,13 +128,13 @@ async function epochOf(connection: Connection): Promise<string> {
 }
 
 function check(server: Row, connection: Connection, config: SessionConfig): void {
-  if (server['standby'] === 't') {
+  if (server.standby === 't') {
     throw access(config, 'this is a standby, whose locks are its own: connect to the primary server')
   }
-  if (Number(server['version']) < 140_000) {
+  if (Number(server.version) < 140_000) {
     throw access(config, 'PostgreSQL 14 or later is needed')
   }
-  if (Number(server['backend']) !== connection.pid && !config.pooled) {
+  if (Number(server.backend) !== connection.pid && !config.pooled) {
     throw access(
       config,
       'there is a connection pooler in between, which may give a session to several clients, so that several would hold ' +

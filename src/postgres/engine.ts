@@ -4,7 +4,7 @@ import { FAILED, type HoldEnd, MODE_NAMES, type Mode, type READ, UPGRADABLE, WRI
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import type { LockLocation, LockSnapshot } from '../types.js'
-import { Contention } from './contention.js'
+import type { Contention } from './contention.js'
 import { lostError } from './errors.js'
 import { type Grant, PostgresHold } from './hold.js'
 import { inspect, timeoutMessage } from './inspect.js'
@@ -69,7 +69,8 @@ export class PostgresEngine implements LockEngine<Grant> {
   }
 
   assertOpen(): void {
-    if (this.closed) throw new LockError('ERR_LOCK_CLOSED', `${this.text} is closed: open it again with open()`)
+    if (this.closed)
+      throw new LockError('ERR_LOCK_CLOSED', `${this.text} is closed: open it again with open()`)
   }
 
   // ---- acquiring
@@ -96,7 +97,7 @@ export class PostgresEngine implements LockEngine<Grant> {
     }
     const before = upgrade ?? again
     const label = request.label ?? before?.grant.label ?? this.#options.label
-    const entry = new Entry(request, label, this.#options.fairness)
+    const entry = new Entry(request, label, this.#options.fairness, () => this.#settled(request))
     this.#requests.set(request, entry)
     if (timeout !== Number.POSITIVE_INFINITY) {
       entry.timer = setTimeout(() => void this.#timeOut(entry), Math.min(Math.ceil(timeout), MAX_TIMER))
@@ -162,7 +163,11 @@ export class PostgresEngine implements LockEngine<Grant> {
     try {
       const snapshot = await within(EXPLANATION, inspect(this.#client, this.#local))
       if (snapshot !== undefined) {
-        return new LockError('ERR_LOCK_TIMEOUT', `${text}: ${timeoutMessage(snapshot, this.#client)}`, snapshot.holders)
+        return new LockError(
+          'ERR_LOCK_TIMEOUT',
+          `${text}: ${timeoutMessage(snapshot, this.#client)}`,
+          snapshot.holders,
+        )
       }
     } catch {
       // It is not known who holds it.
@@ -281,7 +286,7 @@ export class PostgresEngine implements LockEngine<Grant> {
 
   async getValue(hold: PostgresHold): Promise<Uint8Array | null> {
     const [row] = await this.#local.ask(hold.grant.hold.session, 'getValue', [this.#local.key])
-    return bytesOf(row?.['value'])
+    return bytesOf(row?.value)
   }
 
   async setValue(hold: PostgresHold, value: Uint8Array | null): Promise<void> {

@@ -37,19 +37,19 @@ export function snapshotOf(
   const waiters = waitersOf(client, local, rows, own)
   const written = [...(local?.holds ?? [])].find(({ mode }) => mode === WRITE)
   // The row names the writer, who holds the lock if it is not dead.
-  const isUnchanged = before?.['writer'] === row['writer'] && !all.some(({ mode }) => mode === 'write')
-  const died = written !== undefined ? written.ownerDied : isUnchanged ? parseDied(row['writer']) : null
+  const isUnchanged = before?.writer === row.writer && !all.some(({ mode }) => mode === 'write')
+  const died = written !== undefined ? written.ownerDied : isUnchanged ? parseDied(row.writer) : null
   return writable({
     name,
     holders: all,
     waiters,
     contended: waiters.some((waiter) => all.some((holder) => keepsOut(holder.mode, waiter.mode))),
-    token: BigInt(row['token'] ?? 0),
+    token: BigInt(row.token ?? 0),
     ownerDied: died,
     capacity: Number.POSITIVE_INFINITY,
     maxReaders: null,
-    value: row['value'] == null ? null : new Uint8Array(Buffer.from(row['value'], 'hex')),
-    valueToken: row['value_token'] == null ? null : BigInt(row['value_token']),
+    value: row.value == null ? null : new Uint8Array(Buffer.from(row.value, 'hex')),
+    valueToken: row.value_token == null ? null : BigInt(row.value_token),
   })
 }
 
@@ -60,13 +60,13 @@ export function keepsOut(held: ModeName, wanted: ModeName): boolean {
 
 function holderOf(row: Row): Holder {
   return {
-    pid: Number(row['pid']),
-    threadId: Number(row['thread_id']),
-    mode: row['mode'] as ModeName,
+    pid: Number(row.pid),
+    threadId: Number(row.thread_id),
+    mode: row.mode as ModeName,
     count: 1,
-    label: row['label'] ?? '',
-    ms: Math.max(0, Number(row['ms'] ?? 0)),
-    host: row['host'] ?? '',
+    label: row.label ?? '',
+    ms: Math.max(0, Number(row.ms ?? 0)),
+    host: row.host ?? '',
   }
 }
 
@@ -104,13 +104,13 @@ function waitersOf(
   for (const entry of local?.queue ?? []) rest.add(entry)
   const waiters: Waiter[] = []
   for (const row of rows) {
-    if (row['granted'] === 't') continue
-    if (!own.has(row['backend'] as string)) {
+    if (row.granted === 't') continue
+    if (!own.has(row.backend as string)) {
       waiters.push({ ...holderOf(row), more: 0 })
       continue
     }
     const entries = [...rest].filter(
-      ({ attempt }) => attempt?.session != null && String(attempt.session.backend) === row['backend'],
+      ({ attempt }) => attempt?.session != null && String(attempt.session.backend) === row.backend,
     )
     for (const entry of entries) {
       rest.delete(entry)
@@ -124,7 +124,9 @@ function waitersOf(
 /** Why a request was not granted, for people. */
 export function timeoutMessage({ holders, waiters }: LockSnapshot, client: Client): string {
   if (holders.length === 0) {
-    return waiters.length === 0 ? 'nobody holds it now' : `nobody holds it now, and ${waiters.length} wait for it`
+    return waiters.length === 0
+      ? 'nobody holds it now'
+      : `nobody holds it now, and ${waiters.length} wait for it`
   }
   const modes = new Map<string, string[]>()
   for (const { mode, pid, label, ms, host } of holders) {

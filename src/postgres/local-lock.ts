@@ -2,7 +2,16 @@
 // enough, because it grants a session again what the session has. And it spares the server most of
 // the requests: those of readers that come together share one hold.
 import { LockError } from '../errors.js'
-import { CONSISTENT, FAILED, type HoldEnd, type Mode, type ModeName, READ, UPGRADABLE, WRITE } from '../modes.js'
+import {
+  CONSISTENT,
+  FAILED,
+  type HoldEnd,
+  type Mode,
+  type ModeName,
+  READ,
+  UPGRADABLE,
+  WRITE,
+} from '../modes.js'
 import type { Row, ServerError } from './adapter.js'
 import { cancelStatement } from './cancel.js'
 import { lostError, serverError } from './errors.js'
@@ -100,7 +109,8 @@ export class LocalLock {
   #admit(entry: Entry): boolean {
     if (entry.mode === READ) return this.#admitReader(entry)
     if (this.#exclusive !== null) return false
-    if (entry.mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.#triedReads > 0)) return false
+    if (entry.mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.#triedReads > 0))
+      return false
     this.queue.shift()
     this.#ask(entry)
     return true
@@ -207,7 +217,7 @@ export class LocalLock {
       for (const entry of entries) this.#grant(entry, hold)
       this.release(hold, FAILED)
     } else if (failure !== undefined) {
-      for (const entry of entries) entry.request.fail(failure)
+      for (const entry of entries) entry.fail(failure)
     }
     attempt.end()
     this.pump()
@@ -269,7 +279,7 @@ export class LocalLock {
       for (const entry of attempt.entries) {
         if (entry.request.timeout !== Number.POSITIVE_INFINITY) continue // its timer ends it
         attempt.entries.delete(entry)
-        entry.request.fail(mapped)
+        entry.fail(mapped)
       }
       if (attempt.entries.size === 0) throw mapped
     }
@@ -280,7 +290,7 @@ export class LocalLock {
   async open(): Promise<void> {
     const main = await this.#sessions.main()
     const [row] = await main.run('open', [this.key, this.name])
-    const name = row?.['open']
+    const name = row?.open
     if (name !== this.name) {
       throw new LockError(
         'ERR_LOCK_INCOMPATIBLE',
@@ -388,7 +398,7 @@ export class LocalLock {
     try {
       const [row] = await main.run(TRY[mode], values)
       if (main.dead !== null) throw main.dead
-      return row?.['ok'] === 't' ? this.#granted(main, mode, row) : null
+      return row?.ok === 't' ? this.#granted(main, mode, row) : null
     } catch (error) {
       this.#undo(main, error as ServerError, locksOf(mode), mode !== WRITE && this.#readsOn(main))
       throw error
@@ -523,7 +533,7 @@ export class LocalLock {
       await this.settled(session)
       const [row] = await session.run(TRY[mode], this.#parameters(session, mode, label))
       if (session.dead !== null) throw session.dead
-      if (row?.['ok'] === 't') return this.#granted(session, mode, row)
+      if (row?.ok === 't') return this.#granted(session, mode, row)
       this.#sessions.giveBack(session)
       return null
     } catch (error) {
@@ -561,7 +571,7 @@ export class LocalLock {
       const done = (error: Error | null, rows: readonly Row[]) => {
         // It is not known what the session has now.
         if (error !== null && session.dead === null) session.die(error)
-        else if (rows[0]?.['ok'] === 'f') session.die(new Error(`${this.text} was not held`))
+        else if (rows[0]?.ok === 'f') session.die(new Error(`${this.text} was not held`))
         resolve()
       }
       if (locks === SHARED) session.send('unlockRead', [this.key], done)
@@ -611,7 +621,8 @@ export class LocalLock {
   async #tryUpgrade(hold: ServerHold, label: string): Promise<boolean> {
     if (hold.lost || hold.count > 1) return false
     for (const other of this.holds) if (other !== hold) return false
-    if (this.#triedReads > 0 || (this.#reading !== null && hold.session === this.#sessions.mainNow)) return false
+    if (this.#triedReads > 0 || (this.#reading !== null && hold.session === this.#sessions.mainNow))
+      return false
     const isReader = hold.mode === READ
     if (isReader && this.#exclusive !== null) return false
     this.#triedUpgrades++
@@ -624,7 +635,7 @@ export class LocalLock {
       const values = [this.key, session.epoch, this.#writer(label), !isReader]
       const [row] = await session.run('tryUpgrade', values)
       if (session.dead !== null) throw session.dead
-      ok = row?.['ok'] === 't'
+      ok = row?.ok === 't'
       if (ok) hold.upgraded(row as Row)
     } catch (error) {
       this.#undo(session, error as ServerError, isReader ? EXCLUSIVE | U : EXCLUSIVE, false)
@@ -653,7 +664,7 @@ export class LocalLock {
         if (!entry.request.grant(grant)) await this.#downgrade(hold, UPGRADABLE, false)
       })
     } catch (error) {
-      entry.request.fail(error)
+      entry.fail(error)
     }
     this.upgrades.delete(entry)
     attempt.end()

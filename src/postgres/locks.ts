@@ -168,12 +168,12 @@ export class PostgresLocks implements AsyncDisposable {
         main.run('holders', [null]),
         main.run('rows'),
       ])
-      const byKey = new Map(before.map((row) => [row['key'], row]))
+      const byKey = new Map(before.map((row) => [row.key, row]))
       const held = new Map<unknown, Row[]>()
-      for (const row of holders) held.set(row['key'], [...(held.get(row['key']) ?? []), row])
+      for (const row of holders) held.set(row.key, [...(held.get(row.key) ?? []), row])
       return rows.map((row) => {
-        const key = row['key']
-        const name = row['name'] as string
+        const key = row.key
+        const name = row.name as string
         const local = this.#locks.get(name)?.local
         return snapshotOf(this.#client, name, local, held.get(key) ?? [], row, byKey.get(key))
       })
@@ -200,7 +200,7 @@ export class PostgresLocks implements AsyncDisposable {
     let state: string | null | undefined
     try {
       const [row] = await main.run('remove', [keyOf(checkedName)])
-      state = row?.['state']
+      state = row?.state
     } catch (error) {
       // It is not known what the session has now.
       if (main.dead === null) main.die(error as Error)
@@ -229,7 +229,10 @@ export class PostgresLocks implements AsyncDisposable {
 
   #assertOpen(): void {
     if (this.#closed) {
-      throw new LockError('ERR_LOCK_CLOSED', `the locks at ${this.#place} are closed: create new PostgresLocks`)
+      throw new LockError(
+        'ERR_LOCK_CLOSED',
+        `the locks at ${this.#place} are closed: create new PostgresLocks`,
+      )
     }
   }
 }

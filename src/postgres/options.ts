@@ -109,8 +109,17 @@ export function checkOpenOptions(options: OpenOptions | undefined): OpenOptions 
 export function checkName(name: unknown): string {
   const given = typeof name === 'object' && name !== null && 'name' in name ? name.name : name
   if (typeof given !== 'string') throw invalidType('The lock name', 'a string', given)
-  if (given === '' || given.includes('\0') || LONE_SURROGATE.test(given) || Buffer.byteLength(given) > MAX_NAME) {
-    throw invalidValue('The lock name', given, `must have 1 to ${MAX_NAME} bytes of UTF-8, and no null character`)
+  if (
+    given === '' ||
+    given.includes('\0') ||
+    LONE_SURROGATE.test(given) ||
+    Buffer.byteLength(given) > MAX_NAME
+  ) {
+    throw invalidValue(
+      'The lock name',
+      given,
+      `must have 1 to ${MAX_NAME} bytes of UTF-8, and no null character`,
+    )
   }
   return given
 }

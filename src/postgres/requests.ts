@@ -18,7 +18,14 @@ export class Entry {
     readonly label: string,
     /** See `OpenOptions.fairness`. */
     readonly fairness: number,
+    /** The engine forgets the request. */
+    readonly forget: () => void,
   ) {}
+
+  fail(error: unknown): void {
+    this.forget()
+    this.request.fail(error)
+  }
 
   get mode(): Mode {
     return this.request.mode

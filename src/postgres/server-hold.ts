@@ -47,8 +47,8 @@ export class ServerHold {
   ) {
     this.mode = mode
     this.locks = locksOf(mode)
-    this.token = BigInt(row['token'] as string)
-    this.died = row['died'] ?? null
+    this.token = BigInt(row.token as string)
+    this.died = row.died ?? null
     session.holds.add(this)
   }
 
@@ -56,8 +56,8 @@ export class ServerHold {
   upgraded(row: Row): void {
     this.locks |= EXCLUSIVE | U
     this.mode = WRITE
-    this.token = BigInt(row['token'] as string)
-    this.died = row['died'] ?? null
+    this.token = BigInt(row.token as string)
+    this.died = row.died ?? null
   }
 
   get ownerDied(): OwnerDied | null {

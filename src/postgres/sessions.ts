@@ -3,6 +3,7 @@
 // hold nothing else, or the server would take waits of different tasks for a deadlock.
 import type { LockError } from '../errors.js'
 import { openSession, type SessionConfig } from './connect.js'
+import { Heartbeat } from './heartbeat.js'
 import type { KeepAlive, Session } from './session.js'
 import { within } from './time.js'
 
@@ -79,6 +80,7 @@ export class Sessions {
   #openingMain: Promise<Session> | null = null
   /** Those besides `main`, with those that are being opened. */
   #others = 0
+  #heartbeat: Heartbeat | undefined
   #closed = false
 
   constructor(
@@ -120,6 +122,7 @@ export class Sessions {
       openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
     )
     this.all.add(session)
+    this.#heartbeat ??= new Heartbeat(this)
     if (this.#closed) session.end()
     return session
   }
@@ -190,6 +193,7 @@ export class Sessions {
 
   close(): void {
     this.#closed = true
+    this.#heartbeat?.end()
     for (const session of [...this.all]) session.end()
   }
 }

@@ -25,7 +25,9 @@ const TEXTS = {
   setValue: (s: string) =>
     `update ${s}.lock set value = decode($2, 'hex'), value_token = case when $2 is null then null else token end where key = $1`,
   cancel: () => 'select pg_cancel_backend($1)',
-  terminate: () => 'select pg_terminate_backend($1)',
+  terminate: (s: string) =>
+    `select pg_terminate_backend(backend) from ${s}.session
+       where backend = $1 and pid = $2 and thread_id = $3 and host = $4`,
   alive: () => 'select pid, state from pg_stat_activity where pid = any($1::integer[])',
   row: (s: string) =>
     `select token, writer, encode(value, 'hex') as value, value_token from ${s}.lock where key = $1`,
