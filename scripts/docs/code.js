@@ -37,7 +37,6 @@ The text after "console.log(…) //" must be printed; "…" in it stands for any
 
 const PRELUDE = `import { RWLock } from 'process-rwlock'\nconst lock = new RWLock()\n`
 const TIME_LIMIT = 20_000 // ms for one program
-const WITH_POSTGRES = ['choose-engine.js', 'fencing-sql.js']
 const NEWER = new Map([['sqlite.js', '24']]) // examples that need a newer Node.js than 20
 
 readArguments(HELP, {})
@@ -57,10 +56,6 @@ try {
 
   const files = readdirSync(examples).filter((name) => name.endsWith('.js'))
   for (const name of [...files, 'using/main.js']) {
-    if (!postgres && WITH_POSTGRES.includes(name)) {
-      console.log(`skipped ${name}: ${noPostgres}`)
-      continue
-    }
     const major = NEWER.get(name)
     runProgram(name, join(examples, name), major && (await nodeOf(major)))
   }
@@ -86,7 +81,7 @@ try {
 console.log(failures === 0 ? 'All examples and code blocks run.' : `${failures} of them failed.`)
 process.exitCode = failures === 0 ? 0 : 1
 
-/** A server for the examples, which get its URL from the environment. */
+/** A server for the programs that connect to DATABASE_URL. */
 async function startPostgres() {
   if (noPostgres) return
   const { PostgresServer } = await import('../../__test__/helpers/postgres/server.js') // setup() has installed pg
@@ -137,6 +132,10 @@ function parse(name, file) {
 
 /** @param {string} name @param {string} file @param {string} [node] the program that runs it */
 function runProgram(name, file, node = process.execPath) {
+  if (!postgres && readFileSync(file, 'utf8').includes('DATABASE_URL')) {
+    console.log(`skipped ${name}: ${noPostgres}`)
+    return
+  }
   const { status, signal, stdout, stderr } = spawnSync(node, [file], {
     cwd: directory,
     encoding: 'utf8',

@@ -91,7 +91,7 @@ export default {
         items: [
           page('Guarantees and limits', '/guarantees'),
           page('Choosing a lock', '/choosing'),
-          page('PostgreSQL', '/postgres'),
+          page('Locks over PostgreSQL', '/postgres'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
           page('Bundlers and runtimes', '/bundlers'),
