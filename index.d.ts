@@ -9,8 +9,8 @@ export interface Attached {
   pid: number
   threadId: number
   label: string
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
 }
 
 /**
@@ -255,8 +255,8 @@ export interface SeenParty {
   ms: number
   /** It is of this thread. (In a lock that this thread has not open nothing is.) */
   own: boolean
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
   /** A request that did not come in its turn, so that others go first. */
   skipped: boolean
 }

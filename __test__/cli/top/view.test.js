@@ -108,7 +108,7 @@ test('one lock: its holders, and its waiters in the order of the queue', (t) => 
   const [, , third] = locks
   const lock = { ...third, snapshot: { ...third?.snapshot, ownerDied: died } }
   const model = { ...firstModel('wait'), page: /** @type {const} */ ('lock'), chosen: 'name:waited-for' }
-  const known = { foreign: false, state: /** @type {const} */ ('sleeping'), started: null }
+  const known = { foreign: false, localPid: 100, state: /** @type {const} */ ('sleeping'), started: null }
   const report = /** @type {any} */ ({
     name: 'waited-for',
     path: null,
