@@ -1,6 +1,11 @@
 // `top` whose output is no terminal.
 import { spawnSync } from 'node:child_process'
-import { openLock, spawnChild, test, uniqueName, waitFor } from '../../helpers/index.js'
+import { firstModel } from '../../../dist/cli/top/model.js'
+import { Paint } from '../../../dist/cli/top/paint.js'
+import { Sampler } from '../../../dist/cli/top/sampler.js'
+import { screen } from '../../../dist/cli/top/view/screen.js'
+import { listActivity } from '../../../dist/shared-memory/activity.js'
+import { median, openLock, spawnChild, test, uniqueName, waitFor } from '../../helpers/index.js'
 import { useOwnDirectory } from '../own-directory.js'
 import { program, runCli, startCli } from '../process.js'
 import { openTerminal, terminalTest } from './tmux.js'
@@ -132,6 +137,39 @@ terminalTest('a terminal that can do nothing gets frames one below the other', a
   const terminal = openTerminal(t, command)
   await terminal.shows(/process-rwlock top[\s\S]*test\/dumb[\s\S]*process-rwlock top/)
   t.is(terminal.state().alternate, false)
+})
+
+test('a frame of many locks costs less than to look at them', (t) => {
+  for (let index = 0; index < 200; index++) {
+    const lock = openLock(t, `test/many-${index}`, { capacity: 1 })
+    if (index % 2 === 0) lock.tryWrite()
+  }
+  const sampler = new Sampler()
+  const paint = new Paint(true)
+  const size = { columns: 80, rows: 24 }
+  const of = {
+    model: firstModel('wait'),
+    interval: 1000,
+    unicode: true,
+    failure: null,
+    report: null,
+    ...size,
+  }
+  const looks = []
+  const frames = []
+  // The first ones are slower, before the code is compiled.
+  for (let second = 0; second < 40; second++) {
+    const began = performance.now()
+    const activities = listActivity()
+    const seen = performance.now()
+    const look = sampler.sample(activities, second * 1000)
+    paint.update(screen({ ...of, look, time: new Date(second * 1000) }), size)
+    looks.push(seen - began)
+    frames.push(performance.now() - seen)
+    t.is(activities.length, 200)
+  }
+  const [look, frame] = [median(looks), median(frames)]
+  t.true(frame < look, `a frame takes ${frame} ms, a look ${look} ms`)
 })
 
 for (const [args, message] of /** @type {[string[], RegExp][]} */ ([

@@ -158,6 +158,17 @@ terminalTest('a lock that cannot be read at the start is an error on the screen 
   t.regex(after.replaceAll('\n', ''), /^beforeprocess-rwlock: .*no-lock.*ended 65icanon echo/)
 })
 
+terminalTest('a fault of the program is an error on the screen of before', async (t) => {
+  const fault = "process.on('SIGUSR2', () => Promise.reject(new Error('a fault')))"
+  const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}` }
+  const terminal = openTop(t, [], { env })
+  await terminal.shows(/by wait$/)
+  process.kill(topOf(terminal.state()), 'SIGUSR2')
+  const after = await terminal.shows(/ended .*\n.*echo/)
+  t.regex(after, /^before\nprocess-rwlock: Error: a fault\n[\s\S]*\nended 70\nicanon echo$/)
+  t.like(terminal.state(), { alternate: false, cursor: true })
+})
+
 terminalTest('a look that fails later is reported in the last line, until one succeeds', async (t) => {
   const file = join(tempDir(t), 'lock')
   const terminal = openTop(t, ['--path', file])
