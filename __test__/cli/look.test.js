@@ -81,7 +81,7 @@ test('ls names the holder of longest standing, and counts the others', async (t)
   await first.ask('hold', { ref: name, mode: 'read', options: { label: 'first' } })
   await waitFor(async () => (await json(t, 'ls'))[0].holders[0].ms > 50)
   await second.ask('hold', { ref: name, mode: 'read', options: { label: 'second' } })
-  t.regex((await rowOf(t, name)) ?? '', new RegExp(`\\| read \\| ${first.pid} 'first' \\+1 \\|`))
+  t.regex((await rowOf(t, name)) ?? '', new RegExp(`\\| read \\| ${first.pid} \\+1 'first' \\|`))
 })
 
 linuxTest('ls and show mark a holder that is stopped', async (t) => {

@@ -15,6 +15,7 @@ const METADATA = {
   process_labels: 'labels',
   thread_name: 'name',
   thread_sort_index: 'sort_index',
+  process_sort_index: 'sort_index',
 }
 
 /** @param {string} file of PROCESS_RWLOCK_TRACE: an array that nobody closes */
@@ -44,11 +45,11 @@ export function readEvents(events) {
     if (ph !== 'E') check(typeof name === 'string' && name !== '' && args !== undefined, event)
     if (ph === 'M') {
       const value = args[METADATA[name]]
-      check(name === 'thread_sort_index' ? Number.isInteger(value) : typeof value === 'string', event)
+      check(METADATA[name] === 'sort_index' ? Number.isInteger(value) : typeof value === 'string', event)
       const known = processes.get(pid) ?? { threads: new Map() }
       processes.set(pid, known)
       if (name === 'thread_name') known.threads.set(tid, value)
-      else if (name !== 'thread_sort_index') known[METADATA[name]] = value
+      else if (METADATA[name] !== 'sort_index') known[METADATA[name]] = value
       continue
     }
     check(Number.isFinite(ts) && ts > 0, event)
@@ -63,6 +64,7 @@ export function readEvents(events) {
     rows.set(key, row)
     if (ph === 'i') {
       check(s === 't' || s === 'p' || s === 'g', event)
+      check(processes.get(pid)?.threads.has(tid), event)
       marks.push({ pid, tid, name, s, ts, args })
       continue
     }

@@ -8,6 +8,7 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   doctor: () => (require('./doctor/description.js') as typeof import('./doctor/description.js')).default,
   prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
   top: () => (require('./top/description.js') as typeof import('./top/description.js')).default,
+  trace: () => (require('./trace/description.js') as typeof import('./trace/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)

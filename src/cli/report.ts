@@ -157,8 +157,8 @@ async function markBusy(reports: readonly LockReport[]): Promise<void> {
 /** What is conspicuous about a process that holds or waits, in one or two words. */
 export function marksOf(party: ReportedHolder | ReportedWaiter): string[] {
   const marks: string[] = []
-  if (party.state === 'stopped') marks.push('stopped')
-  else if (party.state === 'stuck') marks.push('stuck')
+  const { state } = party
+  if (state === 'stopped' || state === 'frozen' || state === 'stuck') marks.push(state)
   else if ('busy' in party && party.busy) marks.push('busy')
   else if ('skipped' in party && party.skipped) marks.push('does not respond')
   return marks

@@ -27,6 +27,8 @@ export interface Attachment extends Foreign {
 }
 
 export type SurveyedSnapshot = Omit<LockSnapshot, 'holders' | 'waiters'> & {
+  /** The number of requests so far that were not granted at once. */
+  requests: bigint
   holders: SurveyedHolder[]
   waiters: SurveyedWaiter[]
 }
@@ -113,14 +115,17 @@ function surveyed({
     bytes: bytes || null,
     open,
     attached,
-    snapshot: snapshot === undefined ? null : joined(snapshotOf(snapshot), seen),
+    snapshot:
+      snapshot === undefined
+        ? null
+        : joined(Object.assign(snapshotOf(snapshot), { requests: snapshot.requests }), seen),
     error,
     seen: (seen as SeenLock | undefined) ?? null,
   }
 }
 
 /** `seen` has the same holders and waiters, in the same order. */
-function joined(snapshot: LockSnapshot, seen: Found['seen']): SurveyedSnapshot {
+function joined(snapshot: LockSnapshot & { requests: bigint }, seen: Found['seen']): SurveyedSnapshot {
   const holders = snapshot.holders.map((holder, index) => ({
     ...holder,
     foreign: seen?.holders[index]?.foreign ?? false,

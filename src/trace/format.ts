@@ -11,7 +11,6 @@ export interface Row {
   tid: number
 }
 
-export type Category = 'hold' | 'wait' | 'mark'
 export type Arguments = Readonly<Record<string, unknown>>
 
 /** Begins a span. It lasts until the `End` of the last open span of its row. */
@@ -19,7 +18,7 @@ export interface Begin extends Row {
   ph: 'B'
   ts: number
   name: string
-  cat: Category
+  cat: 'hold' | 'wait'
   args: Arguments
 }
 
@@ -33,7 +32,7 @@ export interface Mark extends Row {
   ph: 'i'
   ts: number
   name: string
-  cat: Category
+  cat: 'mark'
   /** How high it is drawn: over its row, its process, or everything. */
   s: 't' | 'p' | 'g'
   args: Arguments
@@ -51,9 +50,43 @@ export interface Metadata {
   ph: 'M'
   pid: number
   tid?: number
-  name: 'process_name' | 'process_labels' | 'thread_name' | 'thread_sort_index'
+  name: 'process_name' | 'process_labels' | 'process_sort_index' | 'thread_name' | 'thread_sort_index'
   args: Arguments
 }
+
+export const begin = (cat: 'hold' | 'wait', row: Row, ts: number, name: string, args: Arguments): Begin => ({
+  name,
+  cat,
+  ph: 'B',
+  ts: rounded(ts),
+  ...row,
+  args,
+})
+
+export const end = (row: Row, ts: number, args?: Arguments): End => ({
+  ph: 'E',
+  ts: rounded(ts),
+  ...row,
+  ...(args && { args }),
+})
+
+export const mark = (s: Mark['s'], row: Row, ts: number, name: string, args: Arguments): Mark => ({
+  name,
+  cat: 'mark',
+  ph: 'i',
+  s,
+  ts: rounded(ts),
+  ...row,
+  args,
+})
+
+export const counter = (pid: number, ts: number, name: string, value: number): Counter => ({
+  name,
+  ph: 'C',
+  ts: rounded(ts),
+  pid,
+  args: { value },
+})
 
 export const processName = (pid: number, name: string): Metadata => ({
   name: 'process_name',
@@ -69,8 +102,8 @@ export const processLabels = (pid: number, labels: string): Metadata => ({
   args: { labels },
 })
 
-/** In ns precision, which the format allows. */
-export const rounded = (ts: number) => Math.round(ts * 1000) / 1000
+/** To ns, in which viewers calculate. */
+const rounded = (ts: number) => Math.round(ts * 1000) / 1000
 
 /** What a mark or a span says of the holders of a lock. */
 export function holdersText(holders: readonly Holder[] | undefined): string[] | undefined {

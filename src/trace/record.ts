@@ -21,15 +21,15 @@ import { SHARED } from './clock.js'
 import { nameOf } from './command-line.js'
 import {
   type Arguments,
-  type Begin,
+  begin,
   type Counter,
-  type End,
+  counter,
+  end,
   holdersText,
-  type Mark,
+  mark,
   processLabels,
   processName,
   type Row,
-  rounded,
   type TraceEvent,
 } from './format.js'
 import { Rows } from './rows.js'
@@ -83,7 +83,7 @@ class Recorder {
     track.waits = true
     const holders = holdersText(message.holders)
     events.push(
-      { ...begin('wait', track.row, from, message), args: { ...detailsOf(message), holders } },
+      begin('wait', track.row, from, `wait: ${textOf(message)}`, { ...detailsOf(message), holders }),
       mark('t', track.row, from, 'contended', { lock: lockOf(message), holders }),
       this.#count(message, from, 1),
     )
@@ -92,8 +92,7 @@ class Recorder {
 
   settled(message: Acquisition): void {
     if (message.token === undefined) {
-      const now = shared(performance.now())
-      this.#write([mark('t', this.#rows.first, now, `not granted: ${textOf(message)}`, detailsOf(message))])
+      this.#mark('t', `not granted: ${textOf(message)}`, detailsOf(message))
       return
     }
     const events: TraceEvent[] = []
@@ -102,7 +101,7 @@ class Recorder {
     if (track.holds) events.push(end(track.row, from)) // it goes on in the mode of the upgrade
     if (track.holds || !message.upgrade) {
       track.holds = true
-      events.push(begin('hold', track.row, from, message))
+      events.push(begin('hold', track.row, from, textOf(message), detailsOf(message)))
     } else {
       events.push(mark('t', track.row, from, `upgraded: ${lockOf(message)}`, detailsOf(message)))
       this.#leave(track, from)
@@ -119,7 +118,7 @@ class Recorder {
       code?: unknown
       message?: unknown
     }
-    const row = track?.row ?? this.#rows.first
+    const row = track?.row ?? this.#firstRow(events)
     events.push(mark('t', row, now, `not granted: ${code}`, { ...detailsOf(message), error }))
     if (track !== undefined) this.#leave(track, now)
     this.#write(events)
@@ -129,7 +128,7 @@ class Recorder {
     const track = this.#tracks.get(message)
     if (!track?.holds) return
     const ts = shared(message.downgradedAt)
-    this.#write([end(track.row, ts), begin('hold', track.row, ts, message)])
+    this.#write([end(track.row, ts), begin('hold', track.row, ts, textOf(message), detailsOf(message))])
   }
 
   released(message: Acquisition & ReleaseMessage): void {
@@ -147,14 +146,22 @@ class Recorder {
   ownerDied(message: OwnerDiedMessage): void {
     const { pid, threadId, label, token } = message.ownerDied
     const args = { lock: lockOf(message), pid, threadId, label, token: `${token}` }
-    this.#write([
-      mark('g', this.#rows.first, shared(performance.now()), `owner died: ${lockOf(message)}`, args),
-    ])
+    this.#mark('g', `owner died: ${lockOf(message)}`, args)
   }
 
   deadlock(message: DeadlockMessage): void {
     const args = { lock: lockOf(message), deadlock: deadlockText(message.waits) }
-    this.#write([mark('g', this.#rows.first, shared(performance.now()), 'deadlock', args)])
+    this.#mark('g', 'deadlock', args)
+  }
+
+  #mark(scope: 't' | 'g', name: string, args: Arguments): void {
+    const events: TraceEvent[] = []
+    events.push(mark(scope, this.#firstRow(events), shared(performance.now()), name, args))
+    this.#write(events)
+  }
+
+  #firstRow(events: TraceEvent[]): Row {
+    return this.#rows.first((description) => events.push(...description))
   }
 
   exits(): void {
@@ -198,13 +205,7 @@ class Recorder {
     if (waiting === 0) this.#waiting.delete(lock)
     else this.#waiting.set(lock, waiting)
     const thread = threadId === 0 ? '' : ` (worker ${threadId})`
-    return {
-      name: `waiting: ${lock}${thread}`,
-      ph: 'C',
-      ts: rounded(ts),
-      pid: process.pid,
-      args: { value: waiting },
-    }
+    return counter(process.pid, ts, `waiting: ${lock}${thread}`, waiting)
   }
 
   #write(events: readonly TraceEvent[]): void {
@@ -234,28 +235,6 @@ class Recorder {
 
 /** A time of `performance.now()`, in a trace. */
 const shared = (ms: number) => (ms + SHARED) * 1000
-
-function begin(cat: 'hold' | 'wait', row: Row, ts: number, message: Acquisition): Begin {
-  const name = cat === 'wait' ? `wait: ${textOf(message)}` : textOf(message)
-  return { name, cat, ph: 'B', ts: rounded(ts), ...row, args: detailsOf(message) }
-}
-
-const end = (row: Row, ts: number, args?: Arguments): End => ({
-  ph: 'E',
-  ts: rounded(ts),
-  ...row,
-  ...(args && { args }),
-})
-
-const mark = (s: Mark['s'], row: Row, ts: number, name: string, args: Arguments): Mark => ({
-  name,
-  cat: 'mark',
-  ph: 'i',
-  s,
-  ts: rounded(ts),
-  ...row,
-  args,
-})
 
 const lockOf = ({ name, path }: LockMessage) => name ?? path ?? ''
 

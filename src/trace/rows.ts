@@ -19,9 +19,15 @@ export class Rows {
     this.#threadId = threadId
   }
 
-  /** The first row. */
-  get first(): Row {
-    return this.#row(0)
+  /** The first row, for marks. `added` gets its description if it is new. */
+  first(added: (description: Metadata[]) => void): Row {
+    const row = this.#row(0)
+    if (this.#endOf.length === 0) {
+      added(this.#describe(0, row))
+      this.#endOf.push(0)
+      this.#free.push(0)
+    }
+    return row
   }
 
   /**

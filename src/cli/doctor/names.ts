@@ -22,10 +22,10 @@ export function processText({
   return `pid ${pid}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` ('${harmless(label)}')`}`
 }
 
-/** Such as `; 2 requests wait`. */
+/** Such as `, and 2 requests wait`. */
 export function waitText({ waiters }: LockReport): string {
   const count = waiters.reduce((sum, { more }) => sum + 1 + more, 0)
-  return count === 0 ? '' : count === 1 ? '; 1 request waits' : `; ${count} requests wait`
+  return count === 0 ? '' : count === 1 ? ', and 1 request waits' : `, and ${count} requests wait`
 }
 
 /** As in `removes 1 lock`, `removes 2 locks`. */
