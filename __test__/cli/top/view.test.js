@@ -206,6 +206,18 @@ test('keys choose a lock, which stays chosen when the order changes', (t) => {
   )
 })
 
+test('a chosen lock that is gone leaves the choice to the first one', (t) => {
+  const model = { ...firstModel('wait'), chosen: 'name:gone' }
+  const [, , , , first = ''] = text(screen(frame({ model })))
+  t.true(first.startsWith('> waited-for'), first)
+  t.is(changed(model, 'open', look().samples, 9).chosen, 'name:waited-for')
+})
+
+test('the reason of a failure is shown in one line', (t) => {
+  const failure = 'ERR_LOCK_ACCESS: \x1b[31m no\naccess'
+  t.is(text(screen(frame({ failure })))[23], 'ERR_LOCK_ACCESS: \\x1b[31m no\\naccess')
+})
+
 test('the chosen lock is on the screen, wherever it is in the list', (t) => {
   const many = look(
     Array.from({ length: 300 }, (_, index) => activity(`lock-${String(index).padStart(3, '0')}`)),
