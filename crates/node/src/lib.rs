@@ -22,6 +22,8 @@ use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
+#[cfg(unix)]
+pub mod command;
 mod delivery;
 mod environment;
 mod fast_path;
