@@ -1,3 +1,7 @@
+import { offerServer } from './__test__/helpers/postgres/broker.js'
+
+await offerServer()
+
 export default {
   files: ['__test__/**/*.test.js'],
   // Most tests wait for processes. Those that measure an event loop allow for a neighbour, so two files side by side halve

@@ -4,6 +4,15 @@
 /** Advances the attachment's requests, and delivers the outcomes. */
 export declare function advance(attachment: number): void
 
+/** A thread that has a lock open. */
+export interface Attached {
+  pid: number
+  threadId: number
+  label: string
+  /** `pid` belongs to another PID namespace than that of this process. */
+  foreign: boolean
+}
+
 /**
  * Withdraws a request: its outcome is not delivered, and its grant is returned. Call `advance`
  * after it.
@@ -36,6 +45,9 @@ export declare function dropLabel(attachment: number, number: number, ofRead: bo
 
 /** Withdraws the wish for a notice. */
 export declare function dropNotice(copy: number, key: number, attachment: number): void
+
+/** The lock with that name or path; nothing if there is none. It is not attached. */
+export declare function examine(name?: string | undefined | null, path?: string | undefined | null): Surveyed | null
 
 /**
  * Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
@@ -173,6 +185,9 @@ export interface Participant {
 /** The grant of the attachment's exclusive hold, or 0. */
 export declare function presentHold(attachment: number): number
 
+/** Creates a named lock that nobody knows, and removes it. */
+export declare function probe(): void
+
 /**
  * Removes the named locks that dead processes left and no process has open. Those whose writer
  * died stay unless `owner_died`. Returns their number.
@@ -247,6 +262,10 @@ export interface SeenParty {
   ms: number
   /** It is of this thread. (In a lock that this thread has not open nothing is.) */
   own: boolean
+  /** `pid` belongs to another PID namespace than that of this process. */
+  foreign: boolean
+  /** A request that did not come in its turn, so that others go first. */
+  skipped: boolean
 }
 
 /**
@@ -268,12 +287,47 @@ export interface Snapshot {
   capacity: number
   maxReaders?: number
   token: bigint
+  /** The number of requests so far that were not granted at once. */
+  requests: bigint
+  /** In ns of Unix time. */
+  created: bigint
   holders: Array<Participant>
   waiters: Array<Waiter>
   contended: boolean
   ownerDied?: OwnerDied
   value?: Uint8Array
   valueToken?: bigint
+}
+
+/** All named locks of this user, also those that cannot be read. */
+export declare function survey(): Survey
+
+/** What is found of the named locks of this user. */
+export interface Survey {
+  locks: Array<Surveyed>
+  /** The lock files of locks whose creators died before they were complete. */
+  unfinished: Array<string>
+}
+
+/** One lock, as it is found. */
+export interface Surveyed {
+  name?: string
+  path?: string
+  /** The lock file. */
+  file: string
+  /** The identifier of its shared memory. */
+  memory?: string
+  /** The size of its memory; 0: unknown. */
+  bytes: number
+  /** A live process has it open. */
+  open: boolean
+  attached: Array<Attached>
+  /** Its state; nothing if that cannot be read. */
+  snapshot?: Snapshot
+  /** The same holders and waiters, in the same order, for the search for deadlocks. */
+  seen?: SeenLock
+  /** Why the state cannot be read. */
+  failure?: Failure
 }
 
 /** Why a request was not granted in time. */

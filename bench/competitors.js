@@ -11,6 +11,7 @@ const pythonDriver = fileURLToPath(new URL('drivers/driver.py', import.meta.url)
  * @property {string} system
  * @property {'Node.js' | 'Python' | 'Rust' | 'C'} language
  * @property {boolean} [polls] it polls the lock
+ * @property {boolean} [waitsInPool] a wait occupies a thread of libuv's pool
  * @property {Competitor} [twin] a small process that uses the same lock
  * @property {(path: string) => Promise<Driver>} start
  */
@@ -65,9 +66,14 @@ export const all = (pythonProgram) => [
   native('raw_sync', 'Rust'),
   native('flock'),
   native('fcntl'),
-  node('fs-ext', { twin: native('flock') }),
-  node('os-lock', { twin: native('fcntl') }),
+  node('fs-ext', { twin: native('flock'), waitsInPool: true }),
+  node('os-lock', { twin: native('fcntl'), waitsInPool: true }),
+  node('fs-native-extensions'),
+  node('fd-lock'),
   node('proper-lockfile', { polls: true }),
+  node(`${OURS}/proper-lockfile`),
+  node('lockfile', { polls: true }),
+  node('cross-process-lock', { polls: true }),
   python(pythonProgram, 'prwlock'),
   python(pythonProgram, 'fasteners'),
   python(pythonProgram, 'multiprocessing_utils'),

@@ -1,7 +1,7 @@
 // npm run build:ts: compiles src/ to dist/. The library is CommonJS. Each entry has an ES module in
 // front of it, so that `import` and `require()` give the same objects.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -25,6 +25,7 @@ export function buildLibrary(dist) {
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the library does not compile\n${stdout}`)
   copyFileSync(join(checkout, 'src/package.json'), join(dist, 'package.json'))
+  chmodSync(join(dist, 'cli/main.js'), 0o755)
   for (const name of ENTRIES) {
     const front = frontOf(name, readFileSync(join(dist, `${name}.js`), 'utf8'))
     writeFileSync(join(dist, `${name}.mjs`), front.code)

@@ -6,11 +6,15 @@ import { MAJORS, nodeOf } from './lib/node-versions.js'
 import { attempt, endLike, SIGNALS } from './lib/run.js'
 import { requireLinker, requireRust, setup } from './lib/setup.js'
 
+/** What depends on the version of Node.js more than the rest. */
+const BETWEEN = ['contract', 'event-loop', 'loading', 'shared-memory']
+
 const HELP = `
 npm test                            all tests, on Node.js ${MAJORS.join(', ')}
 npm test -- FILE…                   these files of __test__, on this Node.js, with an addon of the dev profile
 
   --node 20,22                      on these versions of Node.js
+  --quick                           on the versions between the oldest and the newest, only ${BETWEEN.join(', ')}
   --only ava|cargo                  only the tests of the package, or only those of the crates
   --match TITLE                     only the tests with this title; * stands for any text
   --release                         an optimized addon also for single files
@@ -23,6 +27,7 @@ const { values, positionals: files } = readArguments(
     only: { type: 'string' },
     match: { type: 'string', multiple: true, default: [] },
     release: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
   },
   { positionals: true },
 )
@@ -54,6 +59,11 @@ function majors() {
   }
   const [own = ''] = process.versions.node.split('.')
   return isPart && MAJORS.includes(own) ? [own] : MAJORS
+}
+
+/** @param {string} major */
+function isBetween(major) {
+  return major !== MAJORS[0] && major !== MAJORS.at(-1)
 }
 
 /**
@@ -94,7 +104,9 @@ async function ava(major) {
   const args = [
     ...['node_modules/ava/entrypoints/cli.mjs', '--tap'],
     ...values.match.flatMap((title) => ['--match', title]),
-    ...files,
+    ...(values.quick && isBetween(major)
+      ? BETWEEN.map((folder) => `__test__/${folder}/**/*.test.js`)
+      : files),
   ]
   const { Parser } = await import('tap-parser') // installed by setup()
   const parser = new Parser()

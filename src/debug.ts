@@ -14,33 +14,19 @@ import {
   type ReleaseMessage,
   releaseChannel,
 } from './diagnostics.js'
+import { isFirstCopy, variable } from './environment.js'
 import { deadlockText } from './long-waits.js'
 
-/** Set on a channel by the first copy of this package in the thread: the others do not print it again. */
-const printed = Symbol.for('process-rwlock.printed')
-
-if (isAsked() && !Reflect.has(releaseChannel, printed)) {
-  Object.defineProperty(releaseChannel, printed, { value: true })
-  print()
-}
+if (isAsked() && isFirstCopy('printed')) print()
 
 /** As `util.debuglog()` of Node.js, which Bun and Deno do not have whole. */
 function isAsked(): boolean {
-  return sections()
+  return variable('NODE_DEBUG')
     .split(/[\s,]+/)
     .some((section) => {
       const pattern = section.replace(/[|\\{}()[\]^$+?.]/g, '\\$&').replaceAll('*', '.*')
       return new RegExp(`^${pattern}$`, 'i').test('process-rwlock')
     })
-}
-
-function sections(): string {
-  try {
-    const { NODE_DEBUG = '' } = process.env
-    return NODE_DEBUG
-  } catch {
-    return '' // this runtime gives no permission for it
-  }
 }
 
 function print(): void {

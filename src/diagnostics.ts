@@ -14,8 +14,8 @@ export interface LockMessage {
 }
 
 /**
- * The message of the tracing channel `process-rwlock:acquire`, and of the channel
- * `process-rwlock:contended`. The events of one acquisition have the same object, and so has the
+ * The message of the tracing channel `process-rwlock:acquire`, and of the channels
+ * `process-rwlock:contended` and `process-rwlock:downgrade`. The events of one acquisition have the same object, and so has the
  * release of its hold ({@link ReleaseMessage}), so a subscriber can keep what it knows of them in a
  * `WeakMap`.
  *
@@ -30,7 +30,7 @@ export interface LockMessage {
  * ```
  */
 export interface AcquireMessage extends LockMessage {
-  /** The requested mode; after a release, the last mode of the hold. */
+  /** The requested mode; after a downgrade the new one; after a release the last mode of the hold. */
   mode: 'read' | 'write' | 'upgradable'
   /** The `label` of the call, if it has one. */
   label: string | undefined
@@ -110,6 +110,7 @@ const { start, end, asyncStart, asyncEnd, error } = tracingChannel<unknown, Acqu
 export const acquireChannels = { start, end, asyncStart, asyncEnd, error }
 
 export const contendedChannel = channel('process-rwlock:contended') as Channel<unknown, AcquireMessage>
+export const downgradeChannel = channel('process-rwlock:downgrade') as Channel<unknown, AcquireMessage>
 export const releaseChannel = channel('process-rwlock:release') as Channel<unknown, ReleaseMessage>
 export const ownerDiedChannel = channel('process-rwlock:owner-died') as Channel<unknown, OwnerDiedMessage>
 export const deadlockChannel = channel('process-rwlock:deadlock') as Channel<unknown, DeadlockMessage>

@@ -307,7 +307,11 @@ export class Hold<Grant = unknown> implements AsyncGuard {
       )
     }
     this.#endUpgrade('the hold was downgraded while its upgrade was pending')
-    const changed = this.#engine.downgrade(this, target)
+    const acquisition = this.extras?.acquisition
+    const changed =
+      acquisition === undefined
+        ? this.#engine.downgrade(this, target)
+        : acquisition.downgrades(this, () => this.#engine.downgrade(this, target))
     if (this.extras?.notices === undefined) return changed
     if (changed === undefined) return this.#renewNotices()
     return changed.then(() => this.#renewNotices())

@@ -7,6 +7,7 @@ import {
   type AcquireMessage,
   acquireChannels,
   contendedChannel,
+  downgradeChannel,
   ownerDiedChannel,
   type ReleaseMessage,
   releaseChannel,
@@ -59,7 +60,9 @@ export class Acquisition implements AcquireMessage {
   readonly #begun = performance.now()
   readonly #caller: { stack?: unknown } | undefined
   #granted = 0
+  #downgraded = 0
   #waits = false
+  #raised: Acquisition | undefined
 
   constructor(lock: object, engine: Lock, mode: Mode, options: AcquireOptions | undefined, upgrade = false) {
     const { name, path } = engine.location
@@ -71,6 +74,32 @@ export class Acquisition implements AcquireMessage {
     this.upgrade = upgrade
     this.#engine = engine
     if (Number.isFinite(options?.timeout)) this.#caller = callerOf(Acquisition)
+  }
+
+  // Getters, because the fields are what a subscriber sees.
+
+  /** When the call began. As the two below: on the clock of `performance.now()`. */
+  get begunAt(): number {
+    return this.#begun
+  }
+
+  /** When it had been granted. */
+  get grantedAt(): number {
+    return this.#granted
+  }
+
+  /** Just before its hold got a lower mode. */
+  get downgradedAt(): number {
+    return this.#downgraded
+  }
+
+  /** Of an upgrade: the acquisition of the hold that it raises, if that is traced. */
+  get raised(): Acquisition | undefined {
+    return this.#raised
+  }
+
+  raises({ extras }: Held): void {
+    this.#raised = extras?.acquisition
   }
 
   /** Has the stack of the call, if it can time out. */
@@ -117,6 +146,20 @@ export class Acquisition implements AcquireMessage {
   /** A try was not granted. */
   missed(): void {
     this.waitedMs = performance.now() - this.#begun
+  }
+
+  /** Gives its hold a lower mode by `change`. */
+  downgrades(hold: Held, change: () => void | Promise<void>): void | Promise<void> {
+    const begun = performance.now()
+    const publish = () => {
+      this.mode = hold.mode
+      this.token = hold.token
+      this.#downgraded = begun
+      downgradeChannel.publish(this)
+    }
+    const changed = change()
+    if (changed !== undefined) return changed.then(publish)
+    publish()
   }
 
   /** Ends its hold. */
@@ -193,6 +236,7 @@ export function traceTry<H extends Held>(
 
 /** The same for a call that upgrades `hold`, or does not. */
 export function traceUpgrade<T>(message: Acquisition, hold: Held, attempt: () => Awaitable<T>): Awaitable<T> {
+  message.raises(hold)
   return traceCall(message, attempt, (result) => {
     if (result === false) message.missed()
     else message.granted(hold)

@@ -5,7 +5,7 @@ import { waitFor } from '../helpers/index.js'
 import { contract } from './contract.js'
 import { acquire, tryTo } from './modes.js'
 
-const CHANNELS = ['release', 'contended', 'owner-died', 'deadlock']
+const CHANNELS = ['release', 'downgrade', 'contended', 'owner-died', 'deadlock']
 
 /**
  * Records what the channels say of a lock.
@@ -178,6 +178,9 @@ contract(({ test, open, newRef, modes, otherProcess, steal }) => {
     await guard.upgrade()
     t.like(last('asyncEnd'), { mode: 'write', upgrade: true, token: guard.token })
     await guard.downgrade()
+    t.is(names().at(-1), 'downgrade')
+    t.like(last('downgrade'), { mode: 'read', upgrade: false, token: guard.token })
+    t.true((await lock.inspect()).holders.every(({ mode }) => mode === 'read'))
     await guard.release()
     t.is(names().filter((name) => name === 'release').length, 1)
     t.like(last('release'), { mode: 'read', upgrade: false, token: guard.token })
@@ -187,6 +190,16 @@ contract(({ test, open, newRef, modes, otherProcess, steal }) => {
     t.like(events.at(-1)?.[1], { mode: 'write', upgrade: true, token: reader.token })
     await reader.release()
     t.is(last('release').mode, 'write')
+  })
+
+  test('a downgrade that fails is not published', async (t) => {
+    const lock = open(t)
+    const { names } = record(t, lock)
+    const guard = await lock.acquireRead()
+    await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_INVALID_ARG_VALUE' })
+    await guard.downgrade('read') // it is one
+    t.false(names().includes('downgrade'))
+    await guard.release()
   })
 
   test('yield() is a release and an acquisition', async (t) => {

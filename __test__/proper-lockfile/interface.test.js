@@ -163,6 +163,21 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     await release()
   })
 
+  test(`${name}: a delay between retries is at least 1 ms`, async (t) => {
+    const file = newFile(t)
+    const release = await lockfile.lock(file)
+    for (const retries of [
+      { retries: 200, minTimeout: 10, factor: 0.1 },
+      { retries: 200, minTimeout: 0 },
+      Array(200).fill(0),
+    ]) {
+      const start = performance.now()
+      await fails(t, 'ELOCKED', () => lockfile.lock(file, { retries }))
+      t.true(performance.now() - start >= 199, JSON.stringify(retries).slice(0, 50))
+    }
+    await release()
+  })
+
   test(`${name}: retries are refused in the synchronous form`, async (t) => {
     const file = newFile(t)
     for (const retries of [1, { retries: 3 }]) {

@@ -1,5 +1,5 @@
 // The locks in JavaScript, each as its users would guard a function with it.
-import { mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { load, versions } from '../peers/index.js'
 
@@ -14,7 +14,7 @@ import { load, versions } from '../peers/index.js'
  * @typedef {<T>(fn: () => T | Promise<T>) => Promise<T>} Guarded
  */
 
-/** The interval of proper-lockfile's retries, in ms. Without this option it does not retry. */
+/** The interval at which proper-lockfile and lockfile try again, in ms. Without this option they do not. */
 const POLL = 5
 
 const { version: ourVersion } = JSON.parse(
@@ -49,18 +49,83 @@ export const shared = {
   },
 
   async 'proper-lockfile'(path) {
-    const { lock } = await load('proper-lockfile')
-    mkdirSync(path, { recursive: true })
-    const options = { retries: { forever: true, factor: 1, minTimeout: POLL, maxTimeout: POLL } }
+    return properLockfile(path, await load('proper-lockfile'), versions['proper-lockfile'])
+  },
+
+  async 'process-rwlock/proper-lockfile'(path) {
+    return properLockfile(path, await import('process-rwlock/proper-lockfile'), ourVersion)
+  },
+
+  async lockfile(path) {
+    const lockfile = await load('lockfile')
+    const lock = promisify(lockfile.lock)
+    const unlock = promisify(lockfile.unlock)
     const guarded = async (fn) => {
-      const release = await lock(path, options)
+      await lock(path, { wait: Infinity, pollPeriod: POLL })
       try {
         return await fn()
       } finally {
-        await release()
+        await unlock(path)
       }
     }
-    return { version: versions['proper-lockfile'], read: guarded, write: guarded }
+    return { version: versions.lockfile, read: guarded, write: guarded }
+  },
+
+  /** It polls every 500 ms, and has no option to change that. Its `withLock()` does not wait for `fn`. */
+  async 'cross-process-lock'(path) {
+    const { lock } = await load('cross-process-lock')
+    closeSync(openSync(path, 'a'))
+    const guarded = async (fn) => {
+      const unlock = await lock(path, { waitTimeout: Infinity })
+      try {
+        return await fn()
+      } finally {
+        // Two processes may have the lock at the same time; then the other one has removed its file.
+        await unlock().catch((error) => {
+          if (error.code !== 'ENOENT') throw error
+        })
+      }
+    }
+    return { version: versions['cross-process-lock'], read: guarded, write: guarded }
+  },
+
+  /** `fcntl` or `flock`, with a thread for each wait. */
+  async 'fs-native-extensions'(path) {
+    const { tryLock, unlock, waitForLock } = await load('fs-native-extensions')
+    const file = openSync(path, 'a+')
+    const guarded = (options) => async (fn) => {
+      await waitForLock(file, options)
+      try {
+        return await fn()
+      } finally {
+        unlock(file)
+      }
+    }
+    const pair = (options) => () => {
+      if (tryLock(file, options)) unlock(file)
+    }
+    const shared = { shared: true }
+    return {
+      version: versions['fs-native-extensions'],
+      read: guarded(shared),
+      write: guarded({}),
+      sync: { read: pair(shared), write: pair({}) },
+    }
+  },
+
+  /** It closes the descriptor when the lock is released. */
+  async 'fd-lock'(path) {
+    const FDLock = await load('fd-lock')
+    const guarded = async (fn) => {
+      const lock = new FDLock(openSync(path, 'a+'), { wait: true })
+      await lock.ready()
+      try {
+        return await fn()
+      } finally {
+        await lock.close()
+      }
+    }
+    return { version: versions['fd-lock'], read: guarded, write: guarded }
   },
 
   /** `flock` on libuv's thread pool. */
@@ -102,6 +167,28 @@ export const shared = {
     }
     return { version: versions['os-lock'], read: guarded(false), write: guarded(true) }
   },
+}
+
+/**
+ * A program that uses proper-lockfile, or what has its interface.
+ *
+ * @param {string} path
+ * @param {any} lockfile
+ * @param {string} version
+ * @returns {Lock}
+ */
+function properLockfile(path, { lock }, version) {
+  mkdirSync(path, { recursive: true })
+  const options = { retries: { forever: true, factor: 1, minTimeout: POLL, maxTimeout: POLL } }
+  const guarded = async (fn) => {
+    const release = await lock(path, options)
+    try {
+      return await fn()
+    } finally {
+      await release()
+    }
+  }
+  return { version, read: guarded, write: guarded }
 }
 
 /** The locks that work only within one process. @type {Record<string, () => Promise<Lock>>} */

@@ -13,12 +13,18 @@ import { installPeers } from '../peers/install.js'
 import { fresh } from '../scratch.js'
 
 const HELP = `
-node bench/files/main.js            compares updateJSON() with proper-lockfile + write-file-atomic and with conf
+node bench/files/main.js            compares updateJSON() with proper-lockfile + write-file-atomic, with the same
+                                    program over process-rwlock/proper-lockfile, and with conf
 node bench/files/main.js --quick    with fewer and shorter rounds
 `
 const { values } = readArguments(HELP, { quick: { type: 'boolean', default: false } })
 const OURS = 'process-rwlock/file'
-const SYSTEMS = [OURS, 'proper-lockfile + write-file-atomic', 'conf']
+const SYSTEMS = [
+  OURS,
+  'process-rwlock/proper-lockfile + write-file-atomic',
+  'proper-lockfile + write-file-atomic',
+  'conf',
+]
 const ROUNDS = values.quick ? 3 : 7
 const RUN = 1000 // ms
 const KILLED_RUN = values.quick ? 5000 : 25_000 // ms: more than twice proper-lockfile's time until a lock counts as stale
@@ -183,12 +189,10 @@ async function started(team, keys) {
 
 await installPeers()
 const version = (/** @type {string} */ system) =>
-  system === OURS
-    ? system
-    : system
-        .split(' + ')
-        .map((name) => `${name} ${versions[name]}`)
-        .join(' + ')
+  system
+    .split(' + ')
+    .map((name) => (versions[name] ? `${name} ${versions[name]}` : name))
+    .join(' + ')
 
 /** @type {Record<string, Record<number, { rate: number, lost: number }[]>>} */
 const results = Object.fromEntries(SYSTEMS.map((system) => [system, { 1: [], 4: [] }]))

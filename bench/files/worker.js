@@ -17,27 +17,32 @@ const systems = {
       counts[key] = (counts[key] ?? 0) + 1
     }),
 
-  'proper-lockfile + write-file-atomic': async () => {
-    const lockfile = await load('proper-lockfile')
-    const writeFileAtomic = await load('write-file-atomic')
-    const retries = { forever: true, minTimeout: 1, maxTimeout: 20 }
-    return async () => {
-      const release = await lockfile.lock(file, { retries })
-      try {
-        const counts = JSON.parse(await readFile(file, 'utf8'))
-        counts[key] = (counts[key] ?? 0) + 1
-        await writeFileAtomic(file, JSON.stringify(counts, null, 2))
-      } finally {
-        await release()
-      }
-    }
-  },
+  'proper-lockfile + write-file-atomic': async () => withLockfile(await load('proper-lockfile')),
+
+  'process-rwlock/proper-lockfile + write-file-atomic': async () =>
+    withLockfile(await import('process-rwlock/proper-lockfile')),
 
   conf: async () => {
     const Conf = await load('conf')
     const conf = new Conf({ cwd: dirname(file), configName: basename(file, '.json') })
     return () => conf.set(key, conf.get(key, 0) + 1)
   },
+}
+
+/** @param {any} lockfile */
+async function withLockfile(lockfile) {
+  const writeFileAtomic = await load('write-file-atomic')
+  const retries = { forever: true, minTimeout: 1, maxTimeout: 20 }
+  return async () => {
+    const release = await lockfile.lock(file, { retries })
+    try {
+      const counts = JSON.parse(await readFile(file, 'utf8'))
+      counts[key] = (counts[key] ?? 0) + 1
+      await writeFileAtomic(file, JSON.stringify(counts, null, 2))
+    } finally {
+      await release()
+    }
+  }
 }
 
 const update = await systems[system]()

@@ -17,6 +17,16 @@ const needs = {
   'Web Locks': 'locks' in /** @type {any} */ (globalThis.navigator ?? {}),
 }
 
+/** Those that run on each Node.js without being compiled for it. */
+const UNCOMPILED = [
+  'proper-lockfile',
+  'process-rwlock/proper-lockfile',
+  'lockfile',
+  'cross-process-lock',
+  'fs-native-extensions',
+  'fd-lock',
+]
+
 function empty() {}
 const resolved = Promise.resolve()
 async function awaiting() {
@@ -129,7 +139,7 @@ export const oursBesides = (lock) => [
 export async function peers(fresh, withCompiled) {
   /** @type {Case[]} */
   const cases = []
-  for (const name of ['proper-lockfile', ...(withCompiled ? ['fs-ext', 'os-lock'] : [])]) {
+  for (const name of [...UNCOMPILED, ...(withCompiled ? ['fs-ext', 'os-lock'] : [])]) {
     add(name, await shared[name](fresh()))
   }
   for (const [name, open] of Object.entries(inProcess)) {

@@ -238,13 +238,14 @@ const charts = {
     from: 'recovery',
     draw: (rows) => {
       const never = rows.filter((/** @type {any} */ row) => row.never !== undefined)
+      const small = new Set(rows.filter((/** @type {any} */ { size }) => size === 'small').map(nameOf))
       return {
         title: 'From SIGKILL of the holder to the next one (logarithmic)',
         notes: [`not within ${never[0]?.never / 1000} s: ${never.map(nameOf).join(', ')}`],
         ...bars(
           rows.filter(
             (/** @type {any} */ row) =>
-              row.never === undefined && (row.size === 'small' || row.system === 'proper-lockfile'),
+              row.never === undefined && (row.size === 'small' || !small.has(nameOf(row))),
           ),
           'median, 10–90 %',
         ),

@@ -77,7 +77,7 @@ const makers = {
     },
     {
       title: 'Uncontended pair, all locks that exclude other processes',
-      note: 'Each lock has a process; they take turns. process-rwlock (Node.js) and fs-ext use their synchronous pair; the other locks of Node.js are awaited. A lock without a shared mode reads exclusively.',
+      note: 'Each lock has a process; they take turns. process-rwlock (Node.js), fs-ext and fs-native-extensions use their synchronous pair; the other locks of Node.js are awaited. A lock without a shared mode reads exclusively.',
       columns: ['', 'mode', 'median', '10–90 %'],
       rows: between.map((/** @type {any} */ row) => [nameOf(row), row.mode, time(row.median), spread(row)]),
     },
@@ -151,7 +151,7 @@ const makers = {
   recovery: (rows) => [
     {
       title: 'Recovery: from SIGKILL of the holder to the start of the next holder, which waits',
-      note: 'The killed process is small (for the locks of Node.js, one without Node.js that uses the same lock), or runs Node.js, or has written to 1 GB. The kernel frees memory before it frees locks. proper-lockfile polls every 5 ms here.',
+      note: 'The killed process is small (for the locks of Node.js, one without Node.js that uses the same lock), or runs Node.js, or has written to 1 GB. The kernel frees memory before it frees locks. proper-lockfile and lockfile poll every 5 ms here, cross-process-lock every 500 ms.',
       columns: ['', 'killed', 'median', '10–90 %', 'p99', 'max', 'kills'],
       rows: rows.map((/** @type {any} */ row) =>
         row.never

@@ -21,8 +21,7 @@ export async function waiting({ competitors, quick, log }) {
   const { rounds, ms } = quick ? { rounds: 1, ms: 1000 } : { rounds: 5, ms: 4000 }
   const rows = []
   for (const competitor of competitors.filter(({ language }) => language === 'Node.js')) {
-    const isPool = !competitor.polls && competitor.system !== OURS
-    for (const { waits, locks } of isPool ? POOL : CASES) {
+    for (const { waits, locks } of competitor.waitsInPool ? POOL : CASES) {
       const found = []
       for (let round = 0; round < (competitor.system === OURS ? rounds : 1); round++) {
         found.push(await once(competitor, { waits, locks, ms }))

@@ -115,6 +115,8 @@ async function demo(initial) {
   }
   print(passed ? styled('green', 'Every check passed.') : styled('red', 'A check failed.'))
   print()
+  print(`To watch the locks of your own programs: ${styled('bold', 'npx process-rwlock top')}`)
+  print()
   return passed
 }
 
@@ -129,6 +131,7 @@ async function serve() {
   print(`  curl -X PUT -d '"Yen"' '${url}/de/JPY?crash'`)
   print(`  curl ${url}/`)
   print(`  npx autocannon -c 16 ${url}/en/EUR`)
+  print('  npx process-rwlock top')
   print()
   print('Requests are shown below. Ctrl-C ends the demo.')
   print()

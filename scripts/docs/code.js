@@ -29,6 +29,7 @@ The fence of a code block says how it is checked:
   js run=lock          a program after: import { RWLock } from 'process-rwlock'; const lock = new RWLock()
   js from=cluster.js   part of that example; a line "// …" stands for lines that are left out
   js parse             part of a program that needs another package: only its syntax is checked
+  json                 is parsed
 
 The text after "console.log(…) //" must be printed; "…" in it stands for any text.
 `
@@ -91,12 +92,23 @@ function checkBlock(where, language, mark, code) {
     const missing = code.split(/^\s*\/\/ …\n/m).find((part) => !source.includes(plain(part)))
     return result(where, missing === undefined, `this is not in ${mark.slice(5)}:\n${missing}`)
   }
+  if (language === 'json') return parseJSON(where, code)
   if (language === 'js' && ['run', 'run=lock', 'parse'].includes(mark)) {
     const file = join(directory, `${where.replace(/[:/]/g, '-')}.js`)
     writeFileSync(file, mark === 'run=lock' ? PRELUDE + code : code)
     return mark === 'parse' ? parse(where, file) : runProgram(where, file)
   }
   result(where, false, 'its fence does not say how to check it')
+}
+
+/** @param {string} name @param {string} text */
+function parseJSON(name, text) {
+  try {
+    JSON.parse(text)
+    result(name, true, '')
+  } catch (error) {
+    result(name, false, error.message)
+  }
 }
 
 /** @param {string} name @param {string} file */

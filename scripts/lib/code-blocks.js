@@ -9,7 +9,7 @@ import { root } from './run.js'
  */
 export function codeBlocks(file = 'README.md') {
   const text = readFileSync(new URL(file, root), 'utf8')
-  return [...text.matchAll(/^```(?<language>js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
+  return [...text.matchAll(/^```(?<language>json|js|ts) ?(?<mark>.*)\n(?<code>[\s\S]*?)^```$/gm)].map(
     ({ index, groups }) => {
       const { language, mark, code } = /** @type {Record<string, string>} */ (groups)
       return { line: text.slice(0, index).split('\n').length, language, mark, code }

@@ -110,13 +110,16 @@ export function withDefaults(options: LockOptions | undefined): Checked {
   }
 }
 
+/** A timer of Node.js takes at least this long, in ms, so each retry of proper-lockfile does. */
+const MIN_DELAY = 1
+
 /**
  * For how long calls with `retries` wait, in milliseconds.
  *
- * Source: the README of the package retry, `retry.timeouts()`.
+ * Source: the README of the package retry 0.12, `retry.timeouts()`.
  */
 export function timeoutOf(retries: LockOptions['retries']): number {
-  if (Array.isArray(retries)) return retries.reduce((sum, delay) => sum + delay, 0)
+  if (Array.isArray(retries)) return retries.reduce((sum, delay) => sum + Math.max(delay, MIN_DELAY), 0)
   const options = typeof retries === 'object' && retries !== null ? retries : { retries: retries || 0 }
   const { factor = 2, minTimeout = 1000, maxTimeout = Infinity, maxRetryTime = Infinity } = options
   const count = options.forever ? Infinity : (options.retries ?? 10)
@@ -124,7 +127,8 @@ export function timeoutOf(retries: LockOptions['retries']): number {
   if (count === Infinity) return maxRetryTime
   let sum = 0
   for (let attempt = 0; attempt < count && sum < maxRetryTime; attempt++) {
-    sum += Math.min((options.randomize ? 2 : 1) * Math.max(minTimeout, 1) * factor ** attempt, maxTimeout)
+    const delay = (options.randomize ? 2 : 1) * minTimeout * factor ** attempt
+    sum += Math.max(Math.min(delay, maxTimeout), MIN_DELAY)
   }
   return Math.min(sum, maxRetryTime)
 }

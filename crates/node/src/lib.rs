@@ -32,6 +32,7 @@ mod notices;
 mod notifier;
 mod shutdown;
 mod snapshot;
+pub mod survey;
 pub mod wait_graph;
 
 use delivery::{DeliveredFrom, RequestOrigin, Requested, deliver_outcomes};
@@ -312,16 +313,20 @@ pub fn request(
     label: Option<String>,
 ) -> Result<u32> {
     let mode = mode(mode_code);
-    let request = with_environment(|environment| -> Result<_> {
+    let (request, is_behind) = with_environment(|environment| -> Result<_> {
         let open = &environment.get(attachment).ok_or_else(closed)?.attachment;
-        let request = open.request(mode, wait_options(timeout, fairness, in_turn));
+        let options = wait_options(timeout, fairness, in_turn);
+        let behind = open.request_behind(mode, options);
+        let request = behind.unwrap_or_else(|| open.request(mode, options));
         if let Some(label) = label {
             open.label_request(request, &label);
         }
         environment.begin_request(attachment, request, RequestOrigin { copy, key, requested: Requested::Hold(mode) });
-        Ok(request)
+        Ok((request, behind.is_some()))
     })?;
-    settle(attachment);
+    if !is_behind {
+        settle(attachment);
+    }
     Ok(request)
 }
 

@@ -51,6 +51,10 @@ pub struct Snapshot {
     pub capacity: u32,
     pub max_readers: Option<u32>,
     pub token: BigInt,
+    /// The number of requests so far that were not granted at once.
+    pub requests: BigInt,
+    /// In ns of Unix time.
+    pub created: BigInt,
     pub holders: Vec<Participant>,
     pub waiters: Vec<Waiter>,
     pub contended: bool,
@@ -94,6 +98,8 @@ impl From<process_rwlock::Snapshot> for Snapshot {
             capacity: snapshot.capacity,
             max_readers: snapshot.max_readers,
             token: snapshot.token.into(),
+            requests: snapshot.requests.into(),
+            created: snapshot.created.into(),
             holders: snapshot.holders.into_iter().map(Into::into).collect(),
             waiters: snapshot.waiters.into_iter().map(Into::into).collect(),
             contended: snapshot.contended,

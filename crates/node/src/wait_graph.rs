@@ -23,6 +23,10 @@ pub struct SeenParty {
     pub ms: f64,
     /// It is of this thread. (In a lock that this thread has not open nothing is.)
     pub own: bool,
+    /// `pid` belongs to another PID namespace than that of this process.
+    pub foreign: bool,
+    /// A request that did not come in its turn, so that others go first.
+    pub skipped: bool,
 }
 
 /// A lock, its holds, and the requests for it in the order of the queue.
@@ -38,6 +42,7 @@ pub struct SeenLock {
 
 impl From<Participant> for SeenParty {
     fn from(party: Participant) -> Self {
+        let foreign = party.is_foreign();
         Self {
             thread: format!("{}:{}:{}", party.namespace, party.pid, party.thread),
             pid: party.pid,
@@ -47,12 +52,14 @@ impl From<Participant> for SeenParty {
             since: party.since as f64,
             ms: party.ms as f64,
             own: party.is_own,
+            foreign,
+            skipped: party.is_skipped,
         }
     }
 }
 
 impl SeenLock {
-    fn new(identity: String, seen: Snapshot) -> Self {
+    pub(crate) fn new(identity: String, seen: Snapshot) -> Self {
         Self {
             identity,
             name: seen.name,

@@ -98,6 +98,7 @@ mod sys;
 pub use attachment::locks::{inspect, list, note, prune, remove};
 pub use attachment::requests::{Outcome, RequestId, now};
 pub use attachment::snapshot::{OwnerDied, Participant, Snapshot};
+pub use attachment::survey::{Attached, Survey, Surveyed, examine, probe, survey};
 pub use attachment::{Attachment, HoldEnd};
 #[cfg(feature = "crash-injection")]
 pub use crash_point::on_crash_point;

@@ -71,6 +71,7 @@ export default {
           page('lockfile', '/migrating/lockfile'),
           page('flock', '/migrating/flock'),
           page('async-mutex', '/migrating/async-mutex'),
+          page('mortice', '/migrating/mortice'),
           page('Web Locks', '/migrating/web-locks'),
           page('fasteners', '/migrating/fasteners'),
           page('prwlock', '/migrating/prwlock'),
@@ -78,7 +79,12 @@ export default {
       },
       {
         text: 'API',
-        items: [page('API', '/api'), page('Errors', '/errors'), { ...reference(), collapsed: true }],
+        items: [
+          page('API', '/api'),
+          page('Errors', '/errors'),
+          page('Command line', '/cli'),
+          { ...reference(), collapsed: true },
+        ],
       },
       {
         text: 'Behaviour',

@@ -45,6 +45,13 @@ export const mutants = [
     }),
   },
   {
+    name: 'process-rwlock/proper-lockfile is not exported',
+    foundBy: 'in place of proper-lockfile',
+    change: inManifest(library, (manifest) => {
+      delete manifest.exports['./proper-lockfile']
+    }),
+  },
+  {
     name: 'require() finds nothing',
     foundBy: 'CommonJS',
     change: inManifest(library, (manifest) => {

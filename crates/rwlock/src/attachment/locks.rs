@@ -3,9 +3,7 @@
 #[cfg(doc)]
 use super::Attachment;
 use super::snapshot::{self, Snapshot};
-#[cfg(doc)]
-use crate::error::ErrorKind;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::LockRef;
 use crate::shm;
 use crate::shm::segment::Segment;
@@ -17,7 +15,8 @@ use crate::shm::segment::Segment;
 /// [`ErrorKind::Access`] if one of them cannot be inspected (too many open files, no memory). The
 /// list is never incomplete.
 pub fn list() -> Result<Vec<Snapshot>> {
-    shm::named::each(snapshot::of_copy, |segment| snapshot::of_segment(segment, usize::MAX))
+    let fails = |error: Error| if error.kind() == ErrorKind::Access { Err(error) } else { Ok(None) };
+    shm::named::each(snapshot::of_copy, |segment| snapshot::of_segment(segment, usize::MAX), |_, _, error| fails(error))
 }
 
 /// A snapshot of one lock, which is neither created nor attached. `None` if it does not exist, or if

@@ -19,6 +19,7 @@ pub(crate) mod requests;
 pub(crate) mod snapshot;
 mod snapshot_text;
 mod steal;
+pub(crate) mod survey;
 #[cfg(test)]
 mod tests;
 mod value;

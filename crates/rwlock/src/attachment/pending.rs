@@ -159,6 +159,13 @@ pub(super) struct Drain {
     pub claimed: bool,
 }
 
+/// What a row of the slot shows. The default: nothing, because no request has the id 0.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub id: RequestId,
+    pub word: Queued,
+}
+
 pub(super) struct Pending {
     pub requests: Requests,
     pub drain: Option<Drain>,
@@ -176,8 +183,8 @@ pub(super) struct Pending {
     pub last_id: RequestId,
     /// The labels of requests that have their own.
     pub labels: BTreeMap<RequestId, String>,
-    /// What each row of the slot shows: a request, and its word.
-    pub rows: [Option<(RequestId, Queued)>; REQUEST_ROWS],
+    /// What each row of the slot shows.
+    pub rows: [Shown; REQUEST_ROWS],
     /// No deadline is earlier than this.
     pub next_deadline: u64,
     /// When reads that may be nested are admitted, and the grace period of the next ones.
@@ -202,7 +209,7 @@ impl Default for Pending {
         Self {
             requests: Requests::default(),
             labels: BTreeMap::new(),
-            rows: [None; REQUEST_ROWS],
+            rows: [Shown::default(); REQUEST_ROWS],
             drain: None,
             sync: None,
             published: None,

@@ -15,6 +15,7 @@ use crate::options::WaitOptions;
 use crate::protocol::gate::{Gate, Hold};
 use crate::protocol::slot::{Mode, Queued};
 use crate::protocol::wake;
+use crate::shm::layout::REQUEST_ROWS;
 use crate::sys::park;
 
 /// The monotonic clock of deadlines, in ns.
@@ -30,6 +31,20 @@ impl Attachment {
         let request = self.new_request(pending, mode, options);
         pending.requests.push_back(request);
         request.id
+    }
+
+    /// As [`Attachment::request`], for a write request that comes behind so many of this attachment
+    /// that only their number changes: then no [`Attachment::poll`] is needed. `None` otherwise.
+    pub fn request_behind(&self, mode: Mode, options: WaitOptions) -> Option<RequestId> {
+        let pending = &mut *self.pending.borrow_mut();
+        let is_plain = mode == Mode::Write && options.deadline == u64::MAX && options.fairness != 0;
+        if !is_plain || pending.requests.len() < REQUEST_ROWS {
+            return None;
+        }
+        let request = self.new_request(pending, mode, options);
+        pending.requests.push_back(request);
+        self.show_number(pending);
+        Some(request.id)
     }
 
     /// Requests that the upgradable hold of this attachment becomes a write hold. Current readers
@@ -132,8 +147,12 @@ impl Attachment {
         let mut put_back = 0;
         loop {
             self.continue_drain(pending)?;
-            while let Some(head) = pending.requests.pop_front() {
-                if pending.sync.is_some_and(|id| id != head.id) || !self.grant_in_turn(pending, head)? {
+            while let Some(&head) = pending.requests.front() {
+                if pending.sync.is_some_and(|id| id != head.id) || !self.is_next(&head) {
+                    break;
+                }
+                pending.requests.pop_front();
+                if !self.grant_in_turn(pending, head)? {
                     pending.requests.push_front(head);
                     break;
                 }
@@ -192,11 +211,12 @@ impl Attachment {
         pending.settled.push((id, outcome));
     }
 
-    /// Grants `head` if it is its turn and the lock is free for it. A writer must still drain.
+    fn is_next(&self, head: &Request) -> bool {
+        self.segment.queue().ahead_of(self.index, head.mode, Some(head.ticket)).is_none()
+    }
+
+    /// Grants `head`, whose turn it is, if the lock is free for it. A writer must still drain.
     fn grant_in_turn(&self, pending: &mut Pending, head: Request) -> Result<bool> {
-        if self.segment.queue().ahead_of(self.index, head.mode, Some(head.ticket)).is_some() {
-            return Ok(false);
-        }
         let granted = match head.mode {
             Mode::Read => self.read_in_turn(),
             Mode::Upgradable => self.claim_gate(Hold::Upgradable, Gate::is_free),

@@ -16,6 +16,7 @@ use crate::shm::layout::{Label, Slot};
 use crate::shm::location::LockLocation;
 use crate::shm::segment::Segment;
 use crate::sync::InfoU64;
+use crate::sys::exit_watch::namespace;
 use crate::sys::park;
 
 /// An inspection probes each slot if there are fewer than these. For more, the kernel, which keeps
@@ -67,6 +68,23 @@ pub struct Participant {
     /// The number of requests of the same attachment that follow this one and have no row of their
     /// own, because there are many. 0 for a holder.
     pub more: u32,
+    /// Whether the attachment did not come in its turn, so that others go first: its process is
+    /// stopped, or its event loop is busy. Always `false` for a holder.
+    pub is_skipped: bool,
+}
+
+impl Participant {
+    /// Whether `pid` belongs to another PID namespace than that of this process, in which the number
+    /// means nothing, or another process.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        is_foreign(self.namespace)
+    }
+}
+
+/// Whether it is known that this process is in another PID namespace.
+pub(super) fn is_foreign(of: u32) -> bool {
+    of != 0 && namespace() != 0 && of != namespace()
 }
 
 /// The state of a lock at one moment.
@@ -80,8 +98,13 @@ pub struct Snapshot {
     pub capacity: u32,
     /// The most read holds that it allows, if there is a limit.
     pub max_readers: Option<u32>,
-    /// The last fencing token handed out.
+    /// The last fencing token handed out. Each write hold takes the next one.
     pub token: u64,
+    /// How many requests were not granted at once, since the lock was created.
+    pub requests: u64,
+    /// When the lock was created, in ns of Unix time: a lock that was removed and created again counts
+    /// its requests from 0.
+    pub created: u64,
     /// The holders.
     pub holders: Vec<Participant>,
     /// The requests that wait, in the order of the queue. An attachment has a row for each of its
@@ -206,6 +229,8 @@ fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) 
         capacity,
         max_readers: state.max_readers(),
         token: state.gate().last_token.load(Relaxed),
+        requests: next,
+        created: state.header().created.load(Relaxed),
         holders,
         waiters: waiters.into_iter().map(|(_, waiter)| waiter).collect(),
         contended,
@@ -298,6 +323,7 @@ fn requests_from(
     if let Some(mode) = queued.mode().filter(|_| !first_shown) {
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
+    found.iter_mut().for_each(|(_, request)| request.is_skipped = queued.is_skipped());
     found.sort_by_key(|(place, _)| *place);
     if let Some((_, last)) = found.last_mut() {
         last.more = slot.waiting.pending.load(Relaxed);
@@ -371,5 +397,6 @@ fn party(slot: &Slot, mode: Mode, count: u32, label: String, since: u64, now: u6
         since,
         is_own: false,
         more: 0,
+        is_skipped: false,
     }
 }

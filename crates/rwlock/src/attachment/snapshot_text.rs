@@ -134,6 +134,7 @@ mod tests {
             since: 0,
             is_own: pid == 1,
             more: 0,
+            is_skipped: false,
         }
     }
 
@@ -144,6 +145,8 @@ mod tests {
             capacity: 9,
             max_readers: None,
             token: 0,
+            requests: 0,
+            created: 0,
             holders,
             waiters,
             contended: false,

@@ -103,7 +103,7 @@ pub(crate) const STEAL_NOTICE: u32 = 1;
 ///     7..20  generation
 ///    20..64  ticket
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Queued(pub u64);
 
 const SKIPPED: u64 = 1 << 2;

@@ -21,7 +21,7 @@ use super::removal::{self, Attempt};
 use super::segment::{New, Segment};
 use super::setup::Polling;
 use super::{claim, directory, memory, records, setup, sweep, token_floor};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::options::MAX_CAPACITY;
 use crate::options::Options;
 use crate::sys::files;
@@ -137,9 +137,13 @@ pub(crate) fn note(name: &str) -> Result<Option<Vec<u8>>> {
 }
 
 /// The result of `look` for a copy of each named lock of this user, or, if it cannot be copied or
-/// `look` returns `None`, that of `see`. Without the locks whose record or memory is damaged or of
-/// another version.
-pub(crate) fn each<T>(look: impl Fn(&LockCopy<'_>) -> Option<T>, see: impl Fn(&Segment) -> T) -> Result<Vec<T>> {
+/// `look` returns `None`, that of `see`. For one that cannot be read, that of `fails`: where it is,
+/// whether a process has it open, and why.
+pub(crate) fn each<T>(
+    look: impl Fn(&LockCopy<'_>) -> Option<T>,
+    see: impl Fn(&Segment) -> T,
+    fails: impl Fn(&LockLocation, bool, Error) -> Result<Option<T>>,
+) -> Result<Vec<T>> {
     let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
     let cannot =
         |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
@@ -149,7 +153,7 @@ pub(crate) fn each<T>(look: impl Fn(&LockCopy<'_>) -> Option<T>, see: impl Fn(&S
     for location in found.published.into_iter().map(unnamed) {
         match looked_at(&location, &mut buffers, &look) {
             Some(seen) => all.push(seen),
-            None => all.extend(seen(&location, &see)?),
+            None => all.extend(seen(&location, &see, &fails)?),
         }
     }
     Ok(all)
@@ -180,9 +184,13 @@ fn looked_at<T>(
 
 /// The result of `see` for the lock of a record. If the lock was removed meanwhile, it may have
 /// been created again, so the record is followed again.
-fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Option<T>> {
+fn seen<T>(
+    location: &LockLocation,
+    see: impl Fn(&Segment) -> T,
+    fails: impl Fn(&LockLocation, bool, Error) -> Result<Option<T>>,
+) -> Result<Option<T>> {
     loop {
-        let lock = match check(location) {
+        let (lock, seen) = match check(location) {
             Ok(Found::Lock(segment)) => {
                 let seen = see(&segment);
                 if !removal::is_removed(&segment) {
@@ -190,14 +198,17 @@ fn seen<T>(location: &LockLocation, see: impl Fn(&Segment) -> T) -> Result<Optio
                 }
                 continue;
             }
-            Ok(Found::Removed(segment)) => segment.into_lock(),
-            Ok(Found::Unusable(unusable)) => unusable.lock,
+            Ok(Found::Removed(segment)) => (segment.into_lock(), None),
+            Ok(Found::Unusable(Unusable { location: its, lock, error, .. })) => {
+                let is_open = lock.is_in_use().unwrap_or(true);
+                let seen = fails(&its, is_open, error)?;
+                (lock, seen)
+            }
             Ok(Found::Nothing | Found::Earlier(_)) => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::Access => return Err(error),
-            Err(_) => return Ok(None),
+            Err(error) => return fails(location, true, error),
         };
         if location.is_at(&lock, record_of(location))? {
-            return Ok(None);
+            return Ok(seen);
         }
     }
 }
@@ -364,6 +375,24 @@ fn is_in_its_place(record: &Record, location: &LockLocation) -> Result<bool> {
 fn named(record: &Record, location: &LockLocation) -> LockLocation {
     let Record { id, name } = record;
     LockLocation::Named { name: name.clone(), record: record_of(location).into(), id: id.clone() }
+}
+
+/// Creates a lock that nobody knows, and removes it.
+pub(crate) fn probe() -> Result<()> {
+    let directory = directory::ensure()?;
+    let random = getrandom::u64().map_err(|error| Error::access("cannot get a random number", error.into()))?;
+    let name = format!("probe-{random:016x}");
+    let options = Options { transient: true, anonymous: true, ..Options::default() };
+    // Another process may remove the new record before its setup byte is locked.
+    while let Found::Nothing = check(&place_of(&name, &directory))? {
+        let Some((segment, slot)) = create(&directory, &place_of(&name, &directory), &name, &options)? else {
+            continue;
+        };
+        segment.lock.unlock(slot_byte(slot)).map_err(|error| segment.location.cannot_lock(error))?;
+        remove_if(&segment, |_| true)?;
+        break;
+    }
+    Ok(())
 }
 
 /// Creates the lock under a private name, with a slot for the caller, and publishes it. `None` if

@@ -210,16 +210,10 @@ impl Segment {
     /// The error if the lock is open and therefore cannot be removed.
     pub(crate) fn in_use(&self) -> Error {
         crash_point!(in_use_load);
-        let users: Vec<String> = self.attached().map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
+        let users: Vec<String> =
+            attached(self, &self.lock).map(|slot| slot.waiting.pid.load(Relaxed).to_string()).collect();
         let users = if users.is_empty() { "another process".into() } else { format!("process {}", users.join(", ")) };
         Error::new(ErrorKind::Busy, format!("{} is open in {users}: close it there first", self.location))
-    }
-
-    fn attached(&self) -> impl Iterator<Item = &Slot> {
-        let slots = self.used_slots().iter().enumerate();
-        slots
-            .filter(|(index, slot)| slot.waiting.pid.load(Relaxed) != 0 && self.lock.is_alive(*index))
-            .map(|(_, slot)| slot)
     }
 
     /// Whether a limit on readers is requested that is not the lock's.
@@ -260,6 +254,12 @@ impl Segment {
         crash_point!(flags_load);
         self.header().flags.load(Relaxed) & flag != 0
     }
+}
+
+/// The slots of the attachments that live.
+pub(crate) fn attached<'a>(state: &'a SharedState, lock: &'a LockFile) -> impl Iterator<Item = &'a Slot> {
+    let slots = state.used_slots().iter().enumerate();
+    slots.filter(|(index, slot)| slot.waiting.pid.load(Relaxed) != 0 && lock.is_alive(*index)).map(|(_, slot)| slot)
 }
 
 pub(super) fn name_in(header: &Header) -> Vec<u8> {

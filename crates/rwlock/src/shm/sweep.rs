@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::layout::ANONYMOUS;
@@ -61,6 +61,19 @@ pub(crate) fn prune(owner_died: bool) -> Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// The unpublished records whose creators have died.
+pub(crate) fn unfinished() -> Result<Vec<PathBuf>> {
+    let Some(directory) = directory::existing()? else { return Ok(Vec::new()) };
+    let cannot =
+        |error| Error::access(format!("cannot read the directory {} of lock files", directory.display()), error);
+    let found = records::all(&directory).map_err(cannot)?.unpublished.into_iter();
+    let is_left = |record: &PathBuf| {
+        let lock = LockFile::open(|| files::private().open(record));
+        lock.is_ok_and(|lock| matches!(lock.is_locked(SETUP_BYTE, 1), Ok(false)) && record.exists())
+    };
+    Ok(found.filter(is_left).collect())
 }
 
 /// Returns whether a lock existed that was not open and is now removed.

@@ -123,6 +123,32 @@ fn a_death_in_a_later_slot_is_listed() {
     }
 }
 
+/// Requests are counted as long as the lock exists, not those that were granted at once.
+#[test]
+fn a_lock_is_listed_with_the_number_of_its_requests_that_waited() {
+    let lock = TestLock::named();
+    let own = lock.open();
+    let (holder, waiter) = (lock.child(), lock.child());
+    assert_eq!(assert_listed_as_inspected(&lock).requests, 0);
+    for waits in 1..=3 {
+        holder.hold("write");
+        waiter.tell(if waits == 2 { "read" } else { "write" });
+        until("it waits", || listed(&lock).waiters.len() == 1);
+        assert_eq!(listed(&lock).requests, waits);
+        holder.release();
+        assert_eq!(waiter.answer(), "granted");
+        waiter.release();
+        assert_eq!(assert_listed_as_inspected(&lock).requests, waits);
+    }
+    let created = listed(&lock).created;
+    drop((own, holder, waiter));
+    until("its last close removes it", || list().unwrap().iter().all(|seen| seen.name.as_deref() != Some(lock.name())));
+    let _own = lock.open();
+    let seen = listed(&lock);
+    assert_eq!(seen.requests, 0);
+    assert!(seen.created > created);
+}
+
 #[test]
 fn a_list_changes_nothing() {
     let lock = TestLock::named();

@@ -30,6 +30,8 @@ mod removing;
 mod sharing;
 mod slots;
 mod steal;
+#[cfg(target_os = "linux")]
+mod survey;
 mod upgrading;
 mod value;
 mod watching;

@@ -1,0 +1,188 @@
+// `top` whose output is no terminal.
+import { spawnSync } from 'node:child_process'
+import { firstModel } from '../../../dist/cli/top/model.js'
+import { Paint } from '../../../dist/cli/top/paint.js'
+import { Sampler } from '../../../dist/cli/top/sampler.js'
+import { screen } from '../../../dist/cli/top/view/screen.js'
+import { listActivity } from '../../../dist/shared-memory/activity.js'
+import { median, openLock, spawnChild, test, uniqueName, waitFor } from '../../helpers/index.js'
+import { useOwnDirectory } from '../own-directory.js'
+import { program, runCli, startCli } from '../process.js'
+import { openTerminal, terminalTest } from './tmux.js'
+
+useOwnDirectory()
+
+test('it prints so many frames, one at each interval, with every lock', async (t) => {
+  const lock = openLock(t, 'test/printed')
+  for (let index = 0; index < 30; index++) openLock(t, `test/more-${index}`)
+  const guard = lock.tryWrite()
+  const waiting = lock.acquireRead()
+  const began = performance.now()
+  const { code, stdout, stderr } = await runCli(t, ['top', '--frames', '2', '--interval', '0.2'])
+  t.true(performance.now() - began >= 400)
+  guard?.release()
+  await waiting.then((reading) => reading.release())
+  t.deepEqual([code, stderr], [0, ''])
+  t.false(stdout.includes('\x1b'))
+  const frames = stdout.split('\n\n')
+  t.deepEqual([frames.length, frames.pop()], [3, ''])
+  for (const frame of frames) {
+    const lines = frame.split('\n')
+    t.is(lines.length, 3 + 31)
+    t.regex(lines[0] ?? '', /^process-rwlock top .* 31 locks: 1 held, 1 waited for$/)
+    t.regex(lines[3] ?? '', /^ {2}test\/printed +write +1 +1 +[\d.]+ m?s +[\d.]+ m?s +0 +0 /)
+    t.true(lines.every((line) => line.length <= 80))
+  }
+})
+
+test('--json prints a frame in each line, with rates from the counters of the lock', async (t) => {
+  const lock = openLock(t, 'test/counted')
+  openLock(t, 'test/idle')
+  const top = startCli(t, ['top', '--json', '--interval', '0.1', '--sort', 'writes'])
+  const frames = () =>
+    top.output.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+  await waitFor(() => frames().length > 0)
+  const child = await spawnChild(t)
+  await child.ask('open', { ref: 'test/counted' })
+  // Each frame adds what it counted: the rates are multiplied by the time since the frame before.
+  const counted = () => {
+    let [writes, waits, before] = [0, 0, 0]
+    for (const { time, locks } of frames()) {
+      const now = Date.parse(time)
+      const own = locks.find(({ name }) => name === 'test/counted')
+      if (before > 0) writes += (own.writesPerSecond * (now - before)) / 1000
+      if (before > 0) waits += (own.waitsPerSecond * (now - before)) / 1000
+      before = now
+    }
+    return [Math.round(writes), Math.round(waits)]
+  }
+  const first = frames().length
+  for (let round = 0; round < 20; round++) {
+    const guard = await lock.acquireWrite()
+    const other = child.ask('pass', { mode: 'write' })
+    await waitFor(() => lock.inspect().waiters.length === 1)
+    guard.release()
+    await other
+  }
+  const last = frames().length
+  await waitFor(() => frames().length > last + 1)
+  const [writes, waits] = counted()
+  // The clock of the frames is not that of the rates, so they agree only roughly.
+  t.true(writes > 30 && writes < 50, `${writes} writes`)
+  t.true(waits > 15 && waits < 25, `${waits} waits`)
+  const busy = frames().slice(first)
+  t.true(busy.some(({ locks }) => locks[0].name === 'test/counted' && locks[0].writesPerSecond > 0))
+  const [idle] = busy[0].locks.filter(({ name }) => name === 'test/idle')
+  t.deepEqual(idle, {
+    name: 'test/idle',
+    path: null,
+    holds: 0,
+    waiting: 0,
+    longestWaitMs: 0,
+    worstWaitMs: 0,
+    writesPerSecond: 0,
+    waitsPerSecond: 0,
+    contended: false,
+    token: idle.token,
+    ownerDied: null,
+    holders: [],
+    waiters: [],
+  })
+  t.regex(idle.token, /^\d+$/)
+})
+
+test('only the locks that are given are shown, also those by path, as soon as they exist', async (t) => {
+  const name = uniqueName(t)
+  openLock(t, 'test/other')
+  openLock(t, name)
+  const { stdout } = await runCli(t, [
+    'top',
+    name,
+    'test/missing',
+    '--json',
+    '--frames',
+    '1',
+    '--interval',
+    '0.1',
+  ])
+  const { locks } = JSON.parse(stdout)
+  t.deepEqual(
+    locks.map((lock) => lock.name),
+    [name],
+  )
+  const none = await runCli(t, ['top', 'test/missing', '--frames', '1', '--interval', '0.1'])
+  t.regex(none.stdout, /\nNo lock exists\.\n/)
+})
+
+test('a reader that has enough ends it silently', (t) => {
+  const command = '"$0" "$1" top --interval 0.1 | head -n 1'
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    ['-c', `set -o pipefail; ${command}; echo "$?"`, process.execPath, program],
+    {
+      encoding: 'utf8',
+      timeout: 20_000,
+    },
+  )
+  t.is(stderr, '')
+  t.regex(stdout, /^process-rwlock top .*\n0\n$/)
+})
+
+terminalTest('a terminal that can do nothing gets frames one below the other', async (t) => {
+  openLock(t, 'test/dumb')
+  const command = ['env', 'TERM=dumb', process.execPath, program, 'top', '--interval', '0.1']
+  const terminal = openTerminal(t, command)
+  await terminal.shows(/process-rwlock top[\s\S]*test\/dumb[\s\S]*process-rwlock top/)
+  t.is(terminal.state().alternate, false)
+})
+
+test('a frame of many locks costs less than to look at them', (t) => {
+  for (let index = 0; index < 200; index++) {
+    const lock = openLock(t, `test/many-${index}`, { capacity: 1 })
+    if (index % 2 === 0) lock.tryWrite()
+  }
+  const sampler = new Sampler()
+  const paint = new Paint(true)
+  const size = { columns: 80, rows: 24 }
+  const of = {
+    model: firstModel('wait'),
+    interval: 1000,
+    unicode: true,
+    failure: null,
+    report: null,
+    ...size,
+  }
+  const looks = []
+  const frames = []
+  // The first ones are slower, before the code is compiled.
+  for (let second = 0; second < 40; second++) {
+    const began = performance.now()
+    const activities = listActivity()
+    const seen = performance.now()
+    const look = sampler.sample(activities, second * 1000)
+    paint.update(screen({ ...of, look, time: new Date(second * 1000) }), size)
+    looks.push(seen - began)
+    frames.push(performance.now() - seen)
+    t.is(activities.length, 200)
+  }
+  const [look, frame] = [median(looks), median(frames)]
+  t.true(frame < look, `a frame takes ${frame} ms, a look ${look} ms`)
+})
+
+for (const [args, message] of /** @type {[string[], RegExp][]} */ ([
+  [['--interval', '0'], /--interval takes a number of seconds from 0\.1 up, not "0"/],
+  [['--interval', '1e3'], /--interval takes/],
+  [['--interval', '9999999'], /--interval takes/],
+  [['--frames', '0'], /--frames takes a number from 1 up, not "0"/],
+  [['--sort', 'waits-for'], /--sort must be one of wait, worst/],
+  [[''], /must not be empty/],
+])) {
+  test(`wrong arguments: ${args.join(' ') || 'an empty name'}`, async (t) => {
+    const { code, stdout, stderr } = await runCli(t, ['top', ...args])
+    t.deepEqual([code, stdout], [64, ''])
+    t.regex(stderr, message)
+  })
+}

@@ -1,0 +1,60 @@
+// pgbouncer, a connection pooler, in front of a server.
+import { chmodSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { cleanUp } from '../cleanup.js'
+import { waitFor } from '../time.js'
+import { KeptServer } from './kept.js'
+import { freePort } from './ports.js'
+import { pgbouncer } from './programs.js'
+
+/**
+ * Starts pgbouncer, which ends with the test.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ * @param {{ port: number }} server
+ * @param {'session' | 'transaction' | 'statement'} mode when it takes a server session from its client
+ * @param {Record<string, string | number>} [settings] of its configuration file
+ */
+export async function startBouncer(t, server, mode, settings = {}) {
+  const bouncer = new KeptServer()
+  cleanUp(t, 'names', () => bouncer.destroy())
+  const folder = await bouncer.ask('folder')
+  const port = await freePort()
+  const file = join(folder, 'pgbouncer.ini')
+  const lines = {
+    listen_addr: '127.0.0.1',
+    listen_port: port,
+    unix_socket_dir: '',
+    // Every client is let in, as the user of the line in [databases].
+    auth_type: 'any',
+    pool_mode: mode,
+    ignore_startup_parameters: 'extra_float_digits',
+    ...settings,
+  }
+  writeFileSync(
+    file,
+    [
+      '[databases]',
+      `* = host=127.0.0.1 port=${server.port} user=postgres`,
+      '[pgbouncer]',
+      ...Object.entries(lines).map(([name, value]) => `${name} = ${value}`),
+      '',
+    ].join('\n'),
+  )
+  chmodSync(file, 0o644)
+  await bouncer.launch(/** @type {string} */ (pgbouncer), [file])
+  await waitFor(() => answers(port), { every: 20, what: `pgbouncer answers on port ${port}` })
+  return { port, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function answers(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

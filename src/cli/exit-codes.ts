@@ -1,0 +1,31 @@
+// The exit codes, those of sysexits.h where it has one, as flock(1) does.
+
+/** The arguments are wrong (EX_USAGE). */
+export const USAGE = 64
+/** A file that was given does not exist (EX_NOINPUT). */
+export const NO_INPUT = 66
+/** A fault of this program (EX_SOFTWARE). */
+export const SOFTWARE = 70
+/** The command is not executable, and not found, as in shells. */
+export const NOT_EXECUTABLE = 126
+export const NOT_FOUND = 127
+
+const OF_ERRORS: Record<string, number> = {
+  ERR_INVALID_ARG_VALUE: USAGE,
+  ERR_LOCK_CORRUPT: 65, // EX_DATAERR
+  ERR_LOCK_INCOMPATIBLE: 65,
+  ENOENT: NO_INPUT,
+  ENOTDIR: NO_INPUT,
+  ERR_LOCK_UNSUPPORTED: 69, // EX_UNAVAILABLE
+  ERR_LOCK_FULL: 75, // EX_TEMPFAIL
+  ERR_LOCK_BUSY: 75,
+  ERR_LOCK_ACCESS: 77, // EX_NOPERM
+  EACCES: 77,
+  EPERM: 77,
+}
+
+/** The exit code for an error that a user can act on; `undefined` for a fault of this program. */
+export function exitCodeOf(error: unknown): number | undefined {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return typeof code === 'string' && Object.hasOwn(OF_ERRORS, code) ? OF_ERRORS[code] : undefined
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+// `process-rwlock`, the command line. Everything but these few lines is loaded when it is needed:
+// a short command must not take longer than Node.js itself.
+import type { Arguments } from './arguments.js'
+import type { Command } from './command.js'
+import { COMMAND_NAMES, commandOf } from './commands.js'
+import { UsageError } from './usage-error.js'
+
+async function main([first, ...args]: string[]): Promise<number> {
+  if (first === undefined) {
+    process.stderr.write(help().helpOfAll())
+    return 64
+  }
+  if (first === '--version' || first === '-V') {
+    process.stdout.write(`${(require('../../package.json') as { version: string }).version}\n`)
+    return 0
+  }
+  if (first === '--help' || first === '-h' || first === 'help') return printHelp(args[0])
+  const command = find(first)
+  if (typeof command === 'number') return command
+  try {
+    const { readArguments } = require('./arguments.js') as typeof import('./arguments.js')
+    const { help: isHelp, ...given } = readArguments(command, args)
+    return isHelp ? printHelp(first) : await command.run(invocationOf(given))
+  } catch (error) {
+    return failed(error, command.name)
+  }
+}
+
+function invocationOf({ values, positionals, rest }: Omit<Arguments, 'help'>) {
+  return {
+    values: values as Record<string, never>,
+    positionals,
+    rest,
+    env: process.env,
+    // Opening a stream takes time, and a command may not need it.
+    get stdin() {
+      return process.stdin
+    },
+    get stdout() {
+      return process.stdout
+    },
+    get stderr() {
+      return process.stderr
+    },
+  }
+}
+
+function find(name: string): Command | number {
+  const command = commandOf(name)
+  if (command !== undefined) return command
+  const { nearest } = require('./nearest.js') as typeof import('./nearest.js')
+  const found = nearest(name, [...COMMAND_NAMES, 'help', '--help', '--version'])
+  const what = name.startsWith('-') ? 'option' : 'command'
+  return wrongUsage(`unknown ${what} ${name}${found === undefined ? '' : `. Did you mean ${found}?`}`)
+}
+
+function printHelp(name: string | undefined): number {
+  const command = name === undefined ? undefined : find(name)
+  if (typeof command === 'number') return command
+  process.stdout.write(command === undefined ? help().helpOfAll() : help().helpOf(command))
+  return 0
+}
+
+function help() {
+  return require('./help.js') as typeof import('./help.js')
+}
+
+/** Users see no stack, except that of a fault of this program. */
+function failed(error: unknown, command: string): number {
+  if (error instanceof UsageError) return wrongUsage(error.message, command)
+  const { exitCodeOf, SOFTWARE } = require('./exit-codes.js') as typeof import('./exit-codes.js')
+  const code = exitCodeOf(error)
+  const { message, stack } = error as Error
+  say(code === undefined ? (stack ?? String(error)) : message)
+  return code ?? SOFTWARE
+}
+
+function wrongUsage(message: string, command?: string): number {
+  say(`${message}\nTry: process-rwlock ${command === undefined ? '--help' : `${command} --help`}`)
+  return 64
+}
+
+function say(message: string): void {
+  process.stderr.write(`process-rwlock: ${message}\n`)
+}
+
+// As other programs in a pipe: `process-rwlock ls | head -1` ends silently.
+process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' && error.syscall === 'write') process.exit(0)
+  process.exit(failed(error, ''))
+})
+
+main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code
+})

@@ -1,0 +1,165 @@
+// What the commands say of a lock. This is also the JSON that they print, which docs/cli.md
+// documents: fields may be added, and none changes or goes.
+import type { ModeName } from '../modes.js'
+import { busyProcesses, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
+import type { FoundLock } from './source.js'
+
+/**
+ * - `held`, `free`: live processes have it open.
+ * - `dead`: no process has it open; dead ones left it.
+ * - `damaged`: another program wrote into its memory or its file.
+ * - `unreadable`: of another version of this package, or without permission.
+ */
+export type LockStatus = 'held' | 'free' | 'dead' | 'damaged' | 'unreadable'
+
+export interface ReportedProcess {
+  pid: number
+  threadId: number
+  label: string
+  /** Whether the PID is that of another PID namespace: then the rest is unknown. */
+  foreign: boolean
+  command: string | null
+  state: ProcessState | null
+  /** When the process began, as an ISO 8601 date. */
+  started: string | null
+}
+
+export interface ReportedHolder extends ReportedProcess {
+  mode: ModeName
+  count: number
+  /** How long it has held or waited. */
+  ms: number
+  /**
+   * Whether the main thread of the process was busy all the time that it was watched. `null`: not
+   * watched. Only holders for which a request waits are.
+   */
+  busy: boolean | null
+}
+
+export interface ReportedWaiter extends Omit<ReportedHolder, 'busy'> {
+  /** Further requests of the same thread, which have no row. */
+  more: number
+  /** Whether it did not come in its turn: its process is stopped, or its event loop is busy. */
+  skipped: boolean
+}
+
+export interface LockReport {
+  name: string | null
+  path: string | null
+  status: LockStatus
+  /** The strongest mode in which it is held. */
+  mode: ModeName | null
+  holders: ReportedHolder[]
+  /** In the order of the queue. */
+  waiters: ReportedWaiter[]
+  contended: boolean
+  token: string | null
+  ownerDied: { pid: number; threadId: number; label: string; token: string } | null
+  capacity: number | null
+  maxReaders: number | null
+  /** In base64. */
+  value: string | null
+  valueToken: string | null
+  /** The threads that have it open. */
+  attached: ReportedProcess[]
+  /** The lock file. */
+  file: string
+  memory: string | null
+  bytes: number | null
+  error: { code: string; message: string } | null
+}
+
+/** How long busy holders are watched, in ms. */
+const WATCHED = 200
+/** Holds that are younger are not suspicious. */
+const SUSPICIOUS = 1000
+
+export async function reportsOf(locks: readonly FoundLock[]): Promise<LockReport[]> {
+  const processes = processInfo(locks.flatMap(pidsOf))
+  const reports = locks.map((lock) => reportOf(lock, processes))
+  await markBusy(reports)
+  return reports
+}
+
+/** The processes of a lock that can be looked up. */
+function pidsOf({ snapshot, attached }: FoundLock): number[] {
+  const parties = [...(snapshot?.holders ?? []), ...(snapshot?.waiters ?? []), ...attached]
+  return parties.flatMap(({ pid, foreign }) => (foreign ? [] : [pid]))
+}
+
+function reportOf(lock: FoundLock, processes: ReadonlyMap<number, ProcessInfo>): LockReport {
+  const { name = null, path = null, snapshot, attached, file, memory, bytes, error } = lock
+  const known = <T extends { pid: number; threadId: number; label: string; foreign: boolean }>(party: T) => {
+    const its = party.foreign ? undefined : processes.get(party.pid)
+    const { command = null, state = null, started = null } = its ?? {}
+    const { pid, threadId, label, foreign } = party
+    return { pid, threadId, label, foreign, command, state, started: started?.toISOString() ?? null }
+  }
+  const holders = snapshot?.holders.map((holder) => {
+    const { mode, count, ms } = holder
+    return { ...known(holder), mode, count, ms, busy: null }
+  })
+  const waiters = snapshot?.waiters.map((waiter) => {
+    const { mode, count, ms, more, skipped } = waiter
+    return { ...known(waiter), mode, count, ms, more, skipped }
+  })
+  const { ownerDied = null, value = null, valueToken = null } = snapshot ?? {}
+  return {
+    name,
+    path,
+    status: statusOf(lock),
+    mode:
+      (['write', 'upgradable', 'read'] as const).find((mode) => holders?.some((it) => it.mode === mode)) ??
+      null,
+    holders: holders ?? [],
+    waiters: waiters ?? [],
+    contended: snapshot?.contended ?? false,
+    token: snapshot ? String(snapshot.token) : null,
+    ownerDied: ownerDied && {
+      pid: ownerDied.pid,
+      threadId: ownerDied.threadId,
+      label: ownerDied.label,
+      token: String(ownerDied.token),
+    },
+    capacity: snapshot?.capacity ?? null,
+    maxReaders: snapshot?.maxReaders ?? null,
+    value: value && Buffer.from(value).toString('base64'),
+    valueToken: valueToken === null ? null : String(valueToken),
+    attached: attached.map(known),
+    file,
+    memory,
+    bytes,
+    error: error && { code: error.code, message: error.message },
+  }
+}
+
+function statusOf({ snapshot, open, error }: FoundLock): LockStatus {
+  // What nobody has open is removed as a whole, whatever is wrong with it.
+  if (!open && error?.code !== 'ERR_LOCK_INCOMPATIBLE') return 'dead'
+  if (snapshot === null) return error?.code === 'ERR_LOCK_CORRUPT' ? 'damaged' : 'unreadable'
+  return snapshot.holders.length > 0 ? 'held' : 'free'
+}
+
+/** Watches the holders that look as if they never came to an end. It takes time only if there are any. */
+async function markBusy(reports: readonly LockReport[]): Promise<void> {
+  const suspects = reports
+    .filter(({ contended }) => contended)
+    .flatMap(({ holders }) => holders)
+    .filter(
+      ({ threadId, foreign, state, ms }) =>
+        threadId === 0 && !foreign && state === 'running' && ms >= SUSPICIOUS,
+    )
+  if (suspects.length === 0) return
+  const busy = await busyProcesses(new Set(suspects.map(({ pid }) => pid)), WATCHED)
+  for (const suspect of suspects) suspect.busy = busy?.has(suspect.pid) ?? null
+}
+
+/** What is conspicuous about a process that holds or waits, in one or two words. */
+export function marksOf(party: ReportedHolder | ReportedWaiter): string[] {
+  const marks: string[] = []
+  const { state } = party
+  if (state === 'stopped' || state === 'frozen' || state === 'stuck') marks.push(state)
+  else if ('busy' in party && party.busy) marks.push('busy')
+  else if ('skipped' in party && party.skipped) marks.push('does not respond')
+  return marks
+}

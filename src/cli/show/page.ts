@@ -1,0 +1,140 @@
+// A lock as a page of text.
+import { isUtf8 } from 'node:buffer'
+import {
+  type LockReport,
+  marksOf,
+  type ReportedHolder,
+  type ReportedProcess,
+  type ReportedWaiter,
+} from '../report.js'
+import { dateTime, duration, size } from '../text/duration.js'
+import type { Output } from '../text/output.js'
+import { fitted, harmless, wrapped } from '../text/width.js'
+
+const INDENT = '  '
+/** The column of the properties' values. */
+const LEFT = 13
+
+export function pageOf(report: LockReport, output: Output): string[] {
+  const { name, path, holders, waiters, attached, file } = report
+  const idle = attached.filter((one) => ![...holders, ...waiters].some((other) => isSame(one, other)))
+  return [
+    output.style('bold', harmless(name ?? path ?? file)),
+    ...propertiesOf(report, output),
+    ...section('Held by', holders, output),
+    ...section('Waiting, in this order', waiters, output),
+    ...section('Also open in', idle, output),
+  ]
+}
+
+function propertiesOf(report: LockReport, output: Output): string[] {
+  const { ownerDied, error, token, value, valueToken, capacity, maxReaders, file, memory, bytes, path } =
+    report
+  const lines: string[] = []
+  const say = (title: string, text: string | null, style?: 'red' | 'yellow') => {
+    if (text === null) return
+    const parts = wrapped(text, Math.max(20, output.width - LEFT))
+    for (const [index, part] of parts.entries()) {
+      const shown = style === undefined ? part : output.style(style, part)
+      lines.push(`${INDENT}${(index === 0 ? title : '').padEnd(LEFT - INDENT.length)}${shown}`)
+    }
+  }
+  say('state', stateOf(report))
+  say('error', error && harmless(error.message), 'red')
+  say(
+    'owner died',
+    ownerDied &&
+      `${whoOf(ownerDied)} died while it held the lock for write (token ${ownerDied.token}): what the lock protects may be ` +
+        'half-written. This is said to every holder until a write hold ends normally',
+    'yellow',
+  )
+  say('value', value === null ? null : `${valueText(Buffer.from(value, 'base64'))}${setBy(report)}`)
+  say('token', token && `${token}${valueToken === token ? ' (set the value)' : ''}`)
+  say('limits', capacity === null ? null : limitsOf(capacity, maxReaders))
+  say('lock file', path === null ? harmless(file) : null)
+  say(
+    'memory',
+    memory === null ? (bytes === null ? null : size(bytes)) : `${memory}${bytes ? `, ${size(bytes)}` : ''}`,
+  )
+  return lines
+}
+
+function limitsOf(capacity: number, maxReaders: number | null): string {
+  return `${capacity} attachments, ${maxReaders === null ? 'any number of readers' : `${maxReaders} readers`}`
+}
+
+function setBy({ holders, token, valueToken }: LockReport): string {
+  const writer = holders.find(({ mode }) => mode === 'write')
+  return writer !== undefined && valueToken !== null && valueToken === token
+    ? `, set by pid ${writer.pid}`
+    : ''
+}
+
+function stateOf({ status, mode, holders, waiters, attached }: LockReport): string {
+  const waiting = waiters.reduce((sum, { more }) => sum + 1 + more, 0)
+  const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
+  const wait =
+    waiting === 0
+      ? ''
+      : `; ${requests}, the longest for ${duration(Math.max(...waiters.map(({ ms }) => ms)))}`
+  const open = attached.length === 1 ? '1 thread' : `${attached.length} threads`
+  switch (status) {
+    case 'held':
+      return `held for ${mode} by ${holders.length === 1 ? `pid ${holders[0]?.pid}` : `${holders.length} holders`}${wait}`
+    case 'free':
+      return `free, open in ${open}${wait}`
+    case 'dead':
+      return 'dead: no process has it open. The next process that opens it uses it again; "process-rwlock prune" removes it'
+    default:
+      return status
+  }
+}
+
+function section(
+  title: string,
+  parties: readonly (ReportedHolder | ReportedWaiter | ReportedProcess)[],
+  output: Output,
+): string[] {
+  if (parties.length === 0) return []
+  const lines = parties.flatMap((party) => {
+    const line = `${INDENT}${lineOf(party)}`
+    const marks = 'mode' in party ? marksOf(party) : []
+    const marked = marks.length > 0 ? `  ${output.style('yellow', marks.join(', '))}` : ''
+    const command = party.foreign ? '(in another PID namespace)' : (party.command ?? '')
+    const since = party.started === null ? '' : `, started ${dateTime(new Date(party.started))}`
+    const detail =
+      command === '' ? '' : fitted(`${INDENT.repeat(3)}${harmless(command)}${since}`, output.width)
+    return [`${line}${marked}`, ...(detail === '' ? [] : [output.style('dim', detail)])]
+  })
+  return ['', output.style('bold', title), ...lines]
+}
+
+function lineOf(party: ReportedHolder | ReportedWaiter | ReportedProcess): string {
+  const { pid, threadId, label } = party
+  const who = whoOf({ pid, threadId, label })
+  if (!('mode' in party)) return who
+  const times = party.count > 1 ? ` (${party.count} times)` : ''
+  const more = 'more' in party && party.more > 0 ? `, and ${party.more} more of this thread` : ''
+  return `${who}  ${party.mode}${times} for ${duration(party.ms)}${more}`
+}
+
+function whoOf({ pid, threadId, label }: { pid: number; threadId: number; label: string }): string {
+  return `pid ${pid}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` '${harmless(label)}'`}`
+}
+
+/** A value that is text as text, else its bytes. */
+export function valueText(value: Uint8Array): string {
+  const bytes = `${value.length} ${value.length === 1 ? 'byte' : 'bytes'}`
+  if (value.length > 0 && isUtf8(value)) {
+    const text = new TextDecoder().decode(value)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: text has none, except blanks.
+    if (!/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) return `"${harmless(text)}" (${bytes})`
+  }
+  const hex = Buffer.from(value)
+    .toString('hex')
+    .replace(/..(?=.)/g, '$& ')
+  return `${hex} (${bytes})`
+}
+
+const isSame = (a: ReportedProcess, b: ReportedProcess) =>
+  a.pid === b.pid && a.threadId === b.threadId && a.foreign === b.foreign

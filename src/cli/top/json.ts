@@ -1,0 +1,29 @@
+// A frame as a line of JSON.
+import { writable } from '../../inspect.js'
+import type { SortKey } from './order.js'
+import { sorted } from './order.js'
+import type { Look, Sample } from './sampler.js'
+
+export function lineOf({ samples }: Look, time: Date, interval: number, sort: SortKey): string {
+  const locks = sorted(samples, sort, false).map(lockOf)
+  return JSON.stringify({ time: time.toISOString(), intervalMs: interval, locks })
+}
+
+function lockOf({ snapshot, holds, waiting, waitMs, worstMs, writes, waits }: Sample): object {
+  const { name = null, path = null, holders, waiters, contended, token, ownerDied } = snapshot
+  const rates = { writesPerSecond: writes, waitsPerSecond: waits }
+  const longest = { longestWaitMs: waitMs, worstWaitMs: worstMs }
+  return writable({
+    name,
+    path,
+    holds,
+    waiting,
+    ...longest,
+    ...rates,
+    contended,
+    token,
+    ownerDied,
+    holders,
+    waiters,
+  })
+}

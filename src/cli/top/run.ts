@@ -1,0 +1,39 @@
+import type { Invocation } from '../command.js'
+import { refsOf } from '../ref.js'
+import { interactive } from './interactive.js'
+import { type Values, wishOf } from './options.js'
+import { printed } from './printed.js'
+import { sourceOf } from './source.js'
+
+const WIDTH = 80
+
+export async function run({ values, positionals, env, stdin, stdout }: Invocation): Promise<number> {
+  const { path, file } = values as Values
+  const { json, ...wish } = wishOf(values as Values)
+  const areGiven = positionals.length > 0 || path !== undefined || file !== undefined
+  const refs = areGiven ? refsOf({ path, file }, positionals).map(({ ref }) => ref) : []
+  const source = sourceOf(refs)
+  const unicode = isUnicode(env)
+  const { TERM, COLUMNS, NO_COLOR } = env
+  if (json || !stdout.isTTY || TERM === 'dumb') {
+    const columns = Number(COLUMNS) || (stdout.isTTY ? stdout.columns : WIDTH)
+    await printed({ ...wish, source, json, unicode, columns, stdout })
+    return 0
+  }
+  const only = refs.length === 1 ? refs[0] : undefined
+  await interactive({
+    ...wish,
+    source,
+    only,
+    colours: !NO_COLOR,
+    unicode,
+    stdin,
+    stdout,
+  })
+  return 0
+}
+
+/** Whether the terminal shows more than ASCII, by the rules of setlocale(3). */
+function isUnicode({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
+  return process.platform === 'win32' || /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '')
+}

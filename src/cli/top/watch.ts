@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Look, Sampler } from './sampler.js'
+import type { Source } from './source.js'
+
+export interface Watching {
+  /** In ms. */
+  interval: number
+  signal?: AbortSignal
+}
+
+/** A look, or why there is none. */
+export type Seen =
+  | { look: Look; time: Date; failure?: never }
+  | { failure: Error; look?: never; time?: never }
+
+/**
+ * Looks at once and then at each interval, until the signal aborts. A look that takes longer than
+ * the interval delays the next one to the interval after.
+ *
+ * @throws if the first look fails: then the later ones would, too.
+ */
+export async function* watch(source: Source, { interval, signal }: Watching): AsyncGenerator<Seen, void> {
+  const sampler = new Sampler()
+  const began = performance.now()
+  for (let first = true; !signal?.aborted; first = false) {
+    try {
+      yield { look: sampler.sample(await source(), performance.now()), time: new Date() }
+    } catch (error) {
+      if (first) throw error
+      yield { failure: error as Error }
+    }
+    const passed = performance.now() - began
+    const next = (Math.floor(passed / interval) + 1) * interval
+    await sleep(next - passed, undefined, signal && { signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,64 @@
+// The file of PROCESS_RWLOCK_TRACE. Threads and processes append to it, each event by one call of
+// the system, so that a process that is killed leaves what it has done, and no half line. It is a
+// JSON array without its `]`, which the format allows: nobody can know that it is the last to write.
+import { closeSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
+import type { Metadata, TraceEvent } from './format.js'
+
+/** How each of these files begins. */
+const START = '[\n{"name":"process_name","ph":"M"'
+
+/** A file that threads and processes append to. */
+export class SharedFile {
+  readonly path: string
+  readonly #fd: number
+
+  /**
+   * Opens a file, and creates it with `first` if there is none.
+   *
+   * @throws The error of the system; an error if another program wrote the file.
+   */
+  constructor(path: string, first: Metadata) {
+    this.path = path
+    const created = create(path, `[\n${JSON.stringify(first)}`)
+    if (!created) checkStart(path)
+    this.#fd = openSync(path, 'a')
+    if (!created) this.append([first])
+  }
+
+  /** @throws The error of the system. */
+  append(events: readonly TraceEvent[]): void {
+    const text = Buffer.from(events.map((event) => `,\n${JSON.stringify(event)}`).join(''))
+    if (writeSync(this.#fd, text) < text.length) throw new Error('there is no space for it')
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}
+
+/** Creates a file that has its text from the beginning. Returns `false` if it exists. */
+function create(path: string, text: string): boolean {
+  const draft = `${path}.${process.pid}-${threadId}.new`
+  writeFileSync(draft, text)
+  try {
+    linkSync(draft, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(draft)
+  }
+}
+
+function checkStart(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    const start = Buffer.alloc(START.length)
+    readSync(fd, start, 0, start.length, 0)
+    if (!start.equals(Buffer.from(START))) throw new Error('the file exists, and is no such trace')
+  } finally {
+    closeSync(fd)
+  }
+}
