@@ -90,6 +90,8 @@ export default {
         text: 'Behaviour',
         items: [
           page('Guarantees and limits', '/guarantees'),
+          page('Choosing a lock', '/choosing'),
+          page('Locks over PostgreSQL', '/postgres'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
           page('Bundlers and runtimes', '/bundlers'),
