@@ -89,6 +89,7 @@ export default {
       {
         text: 'Behaviour',
         items: [
+          page('Locks over PostgreSQL', '/postgres'),
           page('Guarantees and limits', '/guarantees'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
