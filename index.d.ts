@@ -142,6 +142,9 @@ export declare const MAX_READERS: number
 /** The greatest length of a lock's value, in bytes. */
 export declare const MAX_VALUE_BYTES: number
 
+/** The note that the lock with that name was created with; nothing if it has none. */
+export declare function note(name: string): Uint8Array | null
+
 /**
  * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
  * this thread has the lock open, its attachment gets another handle. Without `last`, returns
@@ -169,6 +172,10 @@ export interface Opening {
   durable: boolean
   /** For a lock that is created: its name is random. */
   anonymous: boolean
+  /** For a lock that is created: a request keeps its turn as long as its process lives. */
+  keepsTurns: boolean
+  /** For a named lock that is created: what `note` returns. */
+  note?: Uint8Array
   /** A lack of descriptors or memory is an error. */
   last: boolean
 }
