@@ -297,6 +297,13 @@ test('a server that cannot be reached is ERR_LOCK_UNAVAILABLE, after the timeout
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_UNAVAILABLE' })
 })
 
+test('synchronous methods fail with ERR_LOCK_UNSUPPORTED', async (t) => {
+  const lock = /** @type {any} */ ((await openLocks(t)).open('x'))
+  for (const method of ['readSync', 'writeSync', 'acquireReadSync', 'acquireWriteSync']) {
+    t.throws(() => lock[method](() => t.fail()), { instanceOf: LockError, code: 'ERR_LOCK_UNSUPPORTED' })
+  }
+})
+
 test('options and names are checked', async (t) => {
   for (const options of [
     { schema: 'a b' },
