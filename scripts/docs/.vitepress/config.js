@@ -89,6 +89,7 @@ export default {
       {
         text: 'Behaviour',
         items: [
+          page('Locks over PostgreSQL', '/postgres'),
           page('Guarantees and limits', '/guarantees'),
           page('Choosing a lock', '/choosing'),
           page('Locks over PostgreSQL', '/postgres'),
