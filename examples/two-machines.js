@@ -18,11 +18,16 @@ async function serve() {
     return open.get(key)
   }
 
-  /** Repairs what a killed writer left, then writes in two steps, as it would to a file or a service. */
+  /** Puts the backup back if a writer was killed. */
+  const repair = async (guard, key) => {
+    if (guard.ownerDied) await database.query('update store set value = backup where key = $1', [key])
+  }
+
+  /** Writes in two steps, as it would to a file or a service. */
   const put = (key, value) =>
     lockOf(key).write(
       async (guard) => {
-        if (guard.ownerDied) await database.query('update store set value = backup where key = $1', [key])
+        await repair(guard, key)
         await database.query("update store set backup = value, value = 'torn' where key = $1", [key])
         if (value === 'crash') process.send?.('is writing')
         if (value === 'crash') await new Promise(() => {})
@@ -31,22 +36,16 @@ async function serve() {
       { timeout: 5000 },
     )
 
-  /** The value, or nothing if a writer was killed. */
-  const read = (key) =>
-    lockOf(key).read(
+  const get = async (key) => {
+    const value = await lockOf(key).read(
       async (guard) => {
-        if (guard.ownerDied) return
+        if (guard.ownerDied) return null
         return (await database.query('select value from store where key = $1', [key])).rows[0].value
       },
       { timeout: 5000 },
     )
-
-  const get = async (key) => {
-    const value = await read(key)
-    if (value !== undefined) return value
-    await lockOf(key).write(async (guard) => {
-      if (guard.ownerDied) await database.query('update store set value = backup where key = $1', [key])
-    })
+    if (value !== null) return value
+    await lockOf(key).write((guard) => repair(guard, key), { timeout: 5000 })
     return get(key)
   }
 
