@@ -52,9 +52,10 @@ async function serve() {
   const server = http.createServer(async (request, response) => {
     try {
       const key = request.url ?? ''
-      if (request.method !== 'PUT') return response.end(await get(key))
-      await put(key, await text(request)) // the body is read before the lock is taken
-      response.writeHead(204).end()
+      if (request.method === 'PUT') {
+        await put(key, await text(request)) // the body is read before the lock is taken
+        response.writeHead(204).end()
+      } else response.end(await get(key))
     } catch (error) {
       response.writeHead(error.code === 'ERR_LOCK_TIMEOUT' ? 503 : 500).end(error.message)
     }
