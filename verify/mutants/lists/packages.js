@@ -52,6 +52,18 @@ export const mutants = [
     }),
   },
   {
+    name: 'there is no command line',
+    foundBy: 'command line',
+    change: inManifest(library, (manifest) => {
+      delete manifest.bin
+    }),
+  },
+  {
+    name: 'the manual page is left out',
+    foundBy: 'command line',
+    change: (staged) => rmSync(join(staged, library, 'dist/man'), { recursive: true }),
+  },
+  {
     name: 'require() finds nothing',
     foundBy: 'CommonJS',
     change: inManifest(library, (manifest) => {
@@ -180,7 +192,7 @@ export const mutants = [
     foundBy: 'contents',
     change: (staged) => {
       const file = join(staged, addon, `process-rwlock.${target}.node`)
-      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_250_000)]))
+      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_300_000)]))
     },
   },
   {
