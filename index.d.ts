@@ -9,8 +9,8 @@ export interface Attached {
   pid: number
   threadId: number
   label: string
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
 }
 
 /**
@@ -142,6 +142,9 @@ export declare const MAX_READERS: number
 /** The greatest length of a lock's value, in bytes. */
 export declare const MAX_VALUE_BYTES: number
 
+/** The note that the lock with that name was created with; nothing if it has none. */
+export declare function note(name: string): Uint8Array | null
+
 /**
  * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
  * this thread has the lock open, its attachment gets another handle. Without `last`, returns
@@ -169,6 +172,10 @@ export interface Opening {
   durable: boolean
   /** For a lock that is created: its name is random. */
   anonymous: boolean
+  /** For a lock that is created: a request keeps its turn as long as its process lives. */
+  keepsTurns: boolean
+  /** For a named lock that is created: what `note` returns. */
+  note?: Uint8Array
   /** A lack of descriptors or memory is an error. */
   last: boolean
 }
@@ -286,8 +293,8 @@ export interface SeenParty {
   ms: number
   /** It is of this thread. (In a lock that this thread has not open nothing is.) */
   own: boolean
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
   /** A request that did not come in its turn, so that others go first. */
   skipped: boolean
 }

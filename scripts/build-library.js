@@ -16,7 +16,7 @@ import { manPage } from './man-page.js'
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
  * module with that name.
  */
-export const ENTRIES = ['index', 'file', 'leader', 'proper-lockfile']
+export const ENTRIES = ['index', 'file', 'leader', 'postgres', 'proper-lockfile', 'web-locks']
 
 const checkout = fileURLToPath(root)
 
@@ -38,9 +38,9 @@ export function buildLibrary(dist) {
 
 /** Into `man/` of the library, where package.json points to. @param {string} dist */
 function writeManPage(dist) {
-  const require = createRequire(join(dist, 'index.js'))
-  const { allCommands } = require('./cli/commands.js')
-  const { optionsOf } = require('./cli/arguments.js')
+  const load = createRequire(join(dist, 'index.js'))
+  const { allCommands } = load('./cli/commands.js')
+  const { optionsOf } = load('./cli/arguments.js')
   const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
   mkdirSync(join(dist, 'man'))
   writeFileSync(join(dist, 'man/process-rwlock.1'), manPage(allCommands(), optionsOf, version))

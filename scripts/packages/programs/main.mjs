@@ -3,6 +3,7 @@ import * as imported from 'process-rwlock'
 import * as importedFile from 'process-rwlock/file'
 import * as importedLeader from 'process-rwlock/leader'
 import lockfile from 'process-rwlock/proper-lockfile'
+import * as importedWebLocks from 'process-rwlock/web-locks'
 import { same } from './same.cjs'
 import { waits } from './waits.cjs'
 
@@ -13,5 +14,6 @@ const required = load('process-rwlock')
 same(imported, required)
 same(importedFile, load('process-rwlock/file'))
 same(importedLeader, load('process-rwlock/leader'))
+same(importedWebLocks, load('process-rwlock/web-locks'))
 if (lockfile !== load('process-rwlock/proper-lockfile')) throw new Error('two copies')
 console.log(await waits(imported.RWLock, required.RWLock))

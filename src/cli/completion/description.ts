@@ -13,10 +13,7 @@ const command: Command = {
   examples: [
     { command: 'eval "$(process-rwlock completion bash)"', text: 'In ~/.bashrc' },
     { command: 'eval "$(process-rwlock completion zsh)"', text: 'In ~/.zshrc, after compinit' },
-    {
-      command: 'process-rwlock completion fish > ~/.config/fish/completions/process-rwlock.fish',
-      text: 'Once, for fish',
-    },
+    { command: 'process-rwlock completion fish | source', text: 'In ~/.config/fish/config.fish' },
   ],
   run(invocation) {
     return (require('./run.js') as typeof import('./run.js')).run(invocation)
