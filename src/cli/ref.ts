@@ -20,9 +20,9 @@ export interface Ref {
  */
 export function refsOf({ path, file }: RefValues, names: readonly string[]): Ref[] {
   const refs = [
-    ...names.map((name) => ({ ref: { name }, text: `'${name}'` })),
+    ...names.map((name) => ({ ref: name, text: `'${name}'` })),
     ...[path ?? []].flat().map((each) => ({ ref: { path: each }, text: each })),
-    ...[file ?? []].flat().map((each) => ({ ref: { name: nameOfFile(each) }, text: `the file ${each}` })),
+    ...[file ?? []].flat().map((each) => ({ ref: nameOfFile(each), text: `the file ${each}` })),
   ]
   if (refs.length === 0) throw new UsageError('which lock? Give a NAME, --path FILE or --file DATA')
   return refs

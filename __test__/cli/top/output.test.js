@@ -1,11 +1,13 @@
 // `top` whose output is no terminal.
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { forFile } from 'process-rwlock/file'
 import { firstModel } from '../../../dist/cli/top/model.js'
 import { Paint } from '../../../dist/cli/top/paint.js'
 import { Sampler } from '../../../dist/cli/top/sampler.js'
 import { screen } from '../../../dist/cli/top/view/screen.js'
 import { listActivity } from '../../../dist/shared-memory/activity.js'
-import { median, openLock, spawnChild, test, uniqueName, waitFor } from '../../helpers/index.js'
+import { median, openLock, spawnChild, tempDir, test, uniqueName, waitFor } from '../../helpers/index.js'
 import { useOwnDirectory } from '../own-directory.js'
 import { program, runCli, startCli } from '../process.js'
 import { openTerminal, terminalTest } from './tmux.js'
@@ -94,26 +96,24 @@ test('--json prints a frame in each line, with rates from the counters of the lo
   t.regex(idle.token, /^\d+$/)
 })
 
-test('only the locks that are given are shown, also those by path, as soon as they exist', async (t) => {
+test('only the locks that are given are shown, also those by path', async (t) => {
   const name = uniqueName(t)
+  const folder = tempDir(t)
+  const data = join(folder, 'data.json')
   openLock(t, 'test/other')
   openLock(t, name)
-  const { stdout } = await runCli(t, [
-    'top',
-    name,
-    'test/missing',
-    '--json',
-    '--frames',
-    '1',
-    '--interval',
-    '0.1',
-  ])
+  openLock(t, { path: join(folder, 'lock') })
+  const ofFile = forFile(data)
+  const args = [name, 'test/missing', '--path', './lock', '--path', join(folder, 'none'), '--file', data]
+  const once = ['--frames', '1', '--interval', '0.1']
+  const { stdout } = await runCli(t, ['top', '--json', '--sort', 'name', ...args, ...once], { cwd: folder })
+  ofFile.close()
   const { locks } = JSON.parse(stdout)
   t.deepEqual(
-    locks.map((lock) => lock.name),
-    [name],
+    locks.map((lock) => lock.name ?? lock.path).toSorted(),
+    [ofFile.name, name, join(folder, 'lock')].toSorted(),
   )
-  const none = await runCli(t, ['top', 'test/missing', '--frames', '1', '--interval', '0.1'])
+  const none = await runCli(t, ['top', 'test/missing', ...once])
   t.regex(none.stdout, /\nNo lock exists\.\n/)
 })
 

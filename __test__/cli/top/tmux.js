@@ -18,10 +18,11 @@ export const terminalTest = testUnless(process.platform !== 'linux' ? 'Linux onl
  */
 export function openTerminal(t, command, { env = {}, columns = 80, rows = 24 } = {}) {
   const socket = join(tempDir(t), 'tmux')
+  const { NO_COLOR: _, ...others } = process.env
   const tmux = (...args) => {
     const { status, stdout, stderr } = spawnSync('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...args], {
       encoding: 'utf8',
-      env: { ...process.env, LC_ALL: 'C.UTF-8', NO_COLOR: '', ...env },
+      env: { ...others, LC_ALL: 'C.UTF-8', ...env },
     })
     if (status !== 0) throw new Error(`tmux ${args.join(' ')}: ${stderr}`)
     return stdout

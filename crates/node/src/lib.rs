@@ -22,6 +22,8 @@ use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
+#[cfg(unix)]
+pub mod command;
 mod delivery;
 mod environment;
 mod fast_path;
@@ -194,7 +196,7 @@ pub struct Opening {
     /// For a lock that is created: its name is random.
     pub anonymous: bool,
     /// For a lock that is created: a request keeps its turn as long as its process lives.
-    pub keeps_turns: bool,
+    pub keeps_turns: Option<bool>,
     /// For a named lock that is created: what `note` returns.
     pub note: Option<Uint8Array>,
     /// A lack of descriptors or memory is an error.
@@ -214,7 +216,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
         thread: opening.thread,
         transient: !opening.durable,
         anonymous: opening.anonymous,
-        keeps_turns: opening.keeps_turns,
+        keeps_turns: opening.keeps_turns.unwrap_or_default(),
         note: opening.note.map(|note| note.to_vec()),
         setup_timeout: SETUP_TIMEOUT,
     };

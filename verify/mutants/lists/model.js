@@ -1,4 +1,4 @@
-// Faults in the protocol. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
+// Faults in the models. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
 // change.
 import {
   after,
@@ -14,11 +14,12 @@ import {
   replaces,
   skips,
 } from '../operators.js'
+import { mutants as session } from './session.js'
 
 /** @typedef {import('../mutate.js').Mutant & import('../../model/search.js').Search} ModelMutant */
 
 /** @type {ModelMutant[]} */
-export const mutants = [
+const protocol = [
   {
     name: 'no second check',
     breaks: 'a waiter that has published its request does not check once more',
@@ -733,4 +734,9 @@ export const mutants = [
     change: [becomes(call('act', 'upgradable_to_read'), 'downgrade_to_read()')],
     bounds: 'LIMIT=1 KINDS=21 ACTS=16',
   },
+]
+
+export const mutants = [
+  ...protocol,
+  ...session.map((mutant) => ({ ...mutant, name: `session: ${mutant.name}`, model: 'session.pml' })),
 ]
