@@ -1,5 +1,4 @@
 // The lock that the arguments of a command name: NAME, `--path FILE`, or `--file DATA`.
-import type { RWLockRef } from '../types.js'
 import { UsageError } from './usage-error.js'
 
 export interface RefValues {
@@ -9,7 +8,8 @@ export interface RefValues {
 
 /** A lock, and how messages name it. */
 export interface Ref {
-  readonly ref: RWLockRef
+  /** A name or a path, as `new RWLock()` takes it. */
+  readonly ref: string | { readonly path: string }
   readonly text: string
 }
 
