@@ -92,7 +92,7 @@ export class PostgresLocks implements AsyncDisposable {
    * connected meanwhile, and work on.
    *
    * The role must be allowed to create a schema, or own it. For another role, run what
-   * `process-rwlock postgres schema` prints.
+   * `npx process-rwlock postgres schema` prints.
    *
    * Rejects with `ERR_LOCK_ACCESS`, `ERR_LOCK_UNAVAILABLE`.
    */
