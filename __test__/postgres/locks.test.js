@@ -173,6 +173,22 @@ test('list() shows every lock of the schema, with its holders and its value', as
   t.deepEqual(list[1].value, new Uint8Array(Buffer.from('value of b')))
 })
 
+test('a writer that has the first of its two locks is shown as a waiter', async (t) => {
+  const locks = await openLocks(t)
+  const name = randomUUID()
+  const lock = locks.open(name)
+  await lock.read(() => {})
+  const client = await connect(t)
+  // What a writer has between the two.
+  const { rows } = await client.query(
+    'select key, pg_advisory_lock(key | 1) from rwlock.lock where name = $1',
+    [name],
+  )
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'write' }] })
+  await client.query('select pg_advisory_lock_shared($1::bigint | 2)', [rows[0].key])
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'upgradable' }] })
+})
+
 test('remove() keeps a floor for tokens, and refuses a lock that is held or waited for', async (t) => {
   const [locks, others] = [await openLocks(t), await openLocks(t)]
   const name = randomUUID()
@@ -324,6 +340,19 @@ test('options and names are checked', async (t) => {
   t.throws(() => locks.open('x'), { code: 'ERR_LOCK_CLOSED' })
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_CLOSED' })
 })
+
+for (const [method, printed] of [
+  ['list', 'object'],
+  ['remove', 'boolean'],
+  ['inspect', 'object'],
+]) {
+  test(`a program that only calls ${method}() does not end before its answer`, async (t) => {
+    await openLocks(t)
+    const program = spawnNode(t, new URL('./programs/only-looks.js', import.meta.url), [method])
+    t.deepEqual(await program.exited, { code: 0, signal: null })
+    t.is(program.stdout, `${printed}\n`)
+  })
+}
 
 test('an open lock and a hold keep no process alive, a wait does, and the addon is not loaded', async (t) => {
   const name = randomUUID()
