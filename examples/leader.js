@@ -25,12 +25,12 @@ if (cluster.isPrimary) {
   const others = workers.filter((worker) => worker !== first)
   const next = await Promise.race(others.map((worker) => once(worker, 'message').then(() => worker)))
   console.log(lockInfo(SCHEDULER)?.pid === next.process.pid) // true
-  for (const worker of others) worker.send('stop')
+  for (const worker of others) worker.process.kill('SIGTERM')
   await Promise.all(others.map((worker) => once(worker, 'exit')))
   console.log(lockInfo(SCHEDULER)) // null
 } else {
   const stopping = new AbortController()
-  process.once('message', () => stopping.abort())
+  process.once('SIGTERM', () => stopping.abort())
   const job = async () => {
     process.send?.('ran')
   }
