@@ -1,5 +1,15 @@
 // doctor: each check is provoked, and says what to do.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +18,7 @@ import { hungHolders } from '../../dist/cli/doctor/holders.js'
 import { Machine } from '../../dist/cli/doctor/machine.js'
 import { removeIpc } from '../../dist/cli/doctor/remove-ipc.js'
 import { pageOf } from '../../dist/cli/doctor/run.js'
+import { freezersOf } from '../../dist/cli/process-info.js'
 import { outputOf } from '../../dist/cli/text/output.js'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
@@ -29,12 +40,45 @@ import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
 
+const pooledChild = childPool()
+// Its end comes after that of the children, which use it.
 const directory = useOwnDirectory()
 const env = { PROCESS_RWLOCK_DIR: directory }
-const pooledChild = childPool()
 const unixTest = testUnless(process.platform === 'win32' && 'not on Windows')
 
+const freezers = writableFreezers()
+
 /** @typedef {import('ava').ExecutionContext<any>} Test */
+
+/** Where this process can make cgroups that can be frozen. */
+function writableFreezers() {
+  if (process.platform !== 'linux') return {}
+  const found = freezersOf(readFileSync('/proc/self/mountinfo', 'utf8'))
+  const trial = `process-rwlock-trial-${process.pid}`
+  return Object.fromEntries(
+    Object.entries(found).filter(([, folder]) => {
+      try {
+        mkdirSync(join(folder, trial))
+        rmdirSync(join(folder, trial))
+        return true
+      } catch (error) {
+        if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error
+        return false
+      }
+    }),
+  )
+}
+
+/** Removes a cgroup that may still have a process. @param {string} folder */
+function removed(folder) {
+  try {
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    if (error.code !== 'EBUSY') throw error
+    return false
+  }
+}
 
 /**
  * The checks that found something, with what they found.
@@ -51,7 +95,7 @@ async function problems(...args) {
 }
 
 /**
- * Exactly this check finds something, once, with these texts.
+ * Exactly this check finds something, as soon as it does, and once, with these texts.
  *
  * @param {Test} t
  * @param {string} name
@@ -59,7 +103,10 @@ async function problems(...args) {
  * @param {...string} args
  */
 async function finds(t, name, expected, ...args) {
-  const found = await problems(...args)
+  const found = await waitFor(async () => {
+    const found = await problems(...args)
+    return name in found && found
+  })
   t.deepEqual(Object.keys(found), [name])
   const [{ text, remedy }, ...more] = found[name]
   t.deepEqual(more, [])
@@ -99,13 +146,24 @@ test('addon: a missing addon is the only problem that is told, with its remedy',
   t.is(others.find(({ name }) => name === 'dead-locks').text, 'not checked: see addon')
 })
 
-test('shared memory: a directory that is missing', async (t) => {
+unixTest('shared memory: a directory that is missing, or open to others', async (t) => {
   const missing = join(tempDir(t), 'missing')
   const { code, stdout } = await runCli(t, ['doctor'], { env: { PROCESS_RWLOCK_DIR: missing } })
   t.is(code, 1)
   const text = stdout.replace(/\s+/g, ' ')
   t.true(text.includes(`${missing} does not exist`), stdout)
   t.regex(text, /set PROCESS_RWLOCK_DIR to a local directory/)
+
+  const open = tempDir(t)
+  const folder = join(open, `process-rwlock-${process.geteuid?.()}`)
+  mkdirSync(folder)
+  chmodSync(folder, 0o755)
+  const other = await runCli(t, ['doctor'], { env: { PROCESS_RWLOCK_DIR: open } })
+  t.is(other.code, 1)
+  t.true(
+    other.stdout.replace(/\s+/g, ' ').includes(`is open to others (mode 755): run chmod 700 ${folder}`),
+    other.stdout,
+  )
 })
 
 sandboxTest('shared memory: little space, or none', async (t) => {
@@ -325,7 +383,6 @@ test('dead writers: until a write hold ends normally, or prune --owner-died', as
   const child = await spawnChild(t)
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'migration' } })
   await child.kill()
-  await waitFor(async () => (await problems())['owner-died'])
   const text = new RegExp(
     `^lock '${name}': pid ${child.pid} \\('migration'\\) died while it held the lock for write`,
   )
@@ -352,17 +409,48 @@ unixTest('stopped holders', async (t) => {
   await queued(lock, waiter)
   t.deepEqual(await problems(), {})
   holder.stop()
-  await waitFor(async () => (await problems())['stopped-holders'])
   await finds(t, 'stopped-holders', {
     text: new RegExp(
-      `^lock '${name}' is held for write by pid ${holder.pid} \\('rebuild'\\) for .* while 1 request waits, which is stopped by a signal or a debugger$`,
+      `^pid ${holder.pid} \\('rebuild'\\) is stopped by a signal or a debugger; it has held lock '${name}' for write for .*, and 1 request waits$`,
     ),
     remedy: new RegExp(
-      `^kill -CONT ${holder.pid} lets it continue; kill -KILL ${holder.pid} ends it, and the lock is free at once$`,
+      `^kill -CONT ${holder.pid}, or its debugger, lets it continue; kill -KILL ${holder.pid} ends it, and the lock is free at once$`,
     ),
   })
   await holder.kill()
 })
+
+for (const [version, mounted] of /** @type {const} */ ([
+  ['v2', freezers.unified],
+  ['v1', freezers.freezer],
+])) {
+  testUnless(mounted === undefined && 'no cgroup can be made')(
+    `stopped holders: a frozen cgroup (${version})`,
+    async (t) => {
+      const folder = join(mounted ?? '', `process-rwlock-test-${process.pid}`)
+      const [file, on, off] =
+        version === 'v2' ? ['cgroup.freeze', '1', '0'] : ['freezer.state', 'FROZEN', 'THAWED']
+      const holder = await spawnChild(t)
+      await holder.ask('hold', { ref: uniqueName(t), mode: 'write' })
+      mkdirSync(folder)
+      cleanUp(t, 'processes', async () => {
+        writeFileSync(join(folder, file), off)
+        await holder.kill()
+        await waitFor(() => removed(folder))
+      })
+      writeFileSync(join(folder, 'cgroup.procs'), String(holder.pid))
+      t.deepEqual(await problems(), {})
+      writeFileSync(join(folder, file), on)
+      await finds(t, 'stopped-holders', {
+        text: new RegExp(
+          `^pid ${holder.pid} .*is frozen with its cgroup: its container is paused; it has held `,
+        ),
+        remedy: new RegExp(`docker unpause, systemctl thaw, .*/proc/${holder.pid}/cgroup`),
+      })
+      t.regex((await runHere(['ls'])).stdout, / frozen$/m)
+    },
+  )
+}
 
 linuxTest('hung holders: a busy event loop that others wait for', async (t) => {
   const name = uniqueName(t)
@@ -374,10 +462,9 @@ linuxTest('hung holders: a busy event loop that others wait for', async (t) => {
   await queued(lock, waiter)
   holder.tell('busy', { ms: 60_000 })
   await holder.next('busy')
-  await waitFor(async () => (await problems())['hung-holders'])
   await finds(t, 'hung-holders', {
     text: new RegExp(
-      `held for write by pid ${holder.pid} .* while 1 request waits, whose event loop is busy`,
+      `^pid ${holder.pid} .* has a busy event loop: .*; it has held lock '${name}' for write for .*, and 1 request waits$`,
     ),
     remedy: new RegExp(`kill -USR1 ${holder.pid} opens its debugger .*kill -KILL ${holder.pid}`),
   })
@@ -393,22 +480,22 @@ test('hung holders: a process that hangs in the kernel', async (t) => {
   t.is(findings.length, 1)
   t.is(
     findings[0].text,
-    "lock 'x' is held for read by pid 4711 for 5.0 s, which hangs in a system call that no signal ends",
+    "pid 4711 hangs in a system call that no signal ends; it has held lock 'x' for read for 5.0 s",
   )
   t.regex(findings[0].remedy, /^let the disk or network file system .*\/proc\/4711\/stack/)
 })
 
-test('deadlocks: two processes that wait for each other, over a named lock and one by path', async (t) => {
+test('deadlocks: two processes that wait for each other in synchronous calls, over a named lock and one by path', async (t) => {
   const refs = [uniqueName(t), { path: join(tempDir(t), 'x.lock') }]
   const locks = refs.map((ref) => openLock(t, ref))
-  const [one, other] = [await pooledChild(t), await pooledChild(t)]
+  const [one, other] = [await spawnChild(t), await spawnChild(t)]
   for (const child of [one, other]) for (const ref of refs) await child.ask('open', { ref })
   await one.ask('acquireWrite', { lock: 0 })
   await other.ask('acquireRead', { lock: 1 })
-  one.tell('acquireWrite', { lock: 1 })
+  one.tell('acquireWriteSync', { lock: 1 })
   await queued(locks[1], one)
   t.deepEqual(await problems('--path', locks[1].path ?? ''), {}, 'one of them only waits')
-  other.tell('acquireWrite', { lock: 0 })
+  other.tell('acquireWriteSync', { lock: 0 })
   await queued(locks[0], other)
   await finds(
     t,

@@ -115,6 +115,9 @@ async function demo(initial) {
   }
   print(passed ? styled('green', 'Every check passed.') : styled('red', 'A check failed.'))
   print()
+  print(`To watch your own locks live: ${styled('bold', 'npx process-rwlock top')}`)
+  print(`To record who held one, and who waited: ${styled('bold', 'npx process-rwlock trace NAME')}`)
+  print()
   return passed
 }
 
@@ -129,6 +132,7 @@ async function serve() {
   print(`  curl -X PUT -d '"Yen"' '${url}/de/JPY?crash'`)
   print(`  curl ${url}/`)
   print(`  npx autocannon -c 16 ${url}/en/EUR`)
+  print('  npx process-rwlock top')
   print()
   print('Requests are shown below. Ctrl-C ends the demo.')
   print()

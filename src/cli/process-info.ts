@@ -4,10 +4,11 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /**
- * `stopped` by a signal or a debugger; `stuck` in a system call that no signal ends, for example on
- * a dead network file system.
+ * - `stopped` by a signal or a debugger.
+ * - `frozen` with its cgroup: a container that is paused.
+ * - `stuck` in a system call that no signal ends, for example on a dead network file system.
  */
-export type ProcessState = 'running' | 'sleeping' | 'stopped' | 'stuck' | 'ended'
+export type ProcessState = 'running' | 'sleeping' | 'stopped' | 'frozen' | 'stuck' | 'ended'
 
 export interface ProcessInfo {
   /** The command with its arguments, quoted as for a shell. */
@@ -56,6 +57,7 @@ const LINUX_STATES: Record<string, ProcessState> = {
 const TICKS = 100
 
 function ofLinux(pids: number[]): Map<number, ProcessInfo> {
+  const freezers = freezersOf(read('/proc/self/mountinfo') ?? '')
   const boot = Number(/^btime (\d+)$/m.exec(read('/proc/stat') ?? '')?.[1])
   return new Map(
     pids.flatMap((pid) => {
@@ -70,12 +72,45 @@ function ofLinux(pids: number[]): Map<number, ProcessInfo> {
           pid,
           {
             command: command || `[${stat.name}]`,
-            state: LINUX_STATES[stat.state] ?? null,
+            state: isFrozen(pid, freezers) ? 'frozen' : (LINUX_STATES[stat.state] ?? null),
             started: Number.isNaN(started.getTime()) ? null : started,
           },
         ],
       ]
     }),
+  )
+}
+
+/** Where cgroups can be frozen: the folders of cgroup v2 and of v1's freezer, as far as they are mounted. */
+interface Freezers {
+  unified?: string
+  freezer?: string
+}
+
+/** Source: proc_pid_mountinfo(5). */
+export function freezersOf(mounts: string): Freezers {
+  const found: Freezers = {}
+  for (const line of mounts.split('\n')) {
+    const [mount = '', system = ''] = line.split(' - ')
+    const folder = mount.split(' ')[4]
+    if (folder === undefined) continue
+    if (system.startsWith('cgroup2 ')) found.unified ??= folder
+    else if (/^cgroup .*\bfreezer\b/.test(system)) found.freezer ??= folder
+  }
+  return found
+}
+
+/**
+ * A frozen process seems to sleep (v2), or to be stuck (v1). Source: cgroups(7); `cgroup.events` and
+ * `freezer.state` in the kernel's documentation.
+ */
+function isFrozen(pid: number, { unified, freezer }: Freezers): boolean {
+  const cgroups = read(`/proc/${pid}/cgroup`) ?? ''
+  const pathIn = (line: RegExp) => line.exec(cgroups)?.[1]
+  const [v2, v1] = [pathIn(/^0::(.*)$/m), pathIn(/^\d+:(?:[^:\n]*,)?freezer(?:,[^:\n]*)?:(.*)$/m)]
+  return (
+    (unified !== undefined && /^frozen 1$/m.test(read(`${unified}${v2}/cgroup.events`) ?? '')) ||
+    (freezer !== undefined && read(`${freezer}${v1}/freezer.state`)?.trim() === 'FROZEN')
   )
 }
 

@@ -5,7 +5,7 @@ import { requireSpin } from '../../scripts/lib/setup.js'
 import { run } from './search.js'
 
 export const sources = { folder: 'verify/model', language: /** @type {const} */ ('promela') }
-export const also = ['verify/model/rwlock.pml']
+export const also = ['verify/model/rwlock.pml', 'verify/model/session.pml']
 export { requireSpin as setUp }
 
 /**
@@ -15,7 +15,7 @@ export { requireSpin as setUp }
  * @param {import('../mutants/lists/model.js').ModelMutant} mutant
  */
 export async function find(copy, mutant) {
-  const text = readFileSync(join(copy, 'verify/model/rwlock.pml'), 'utf8')
+  const text = readFileSync(join(copy, 'verify/model', mutant.model ?? 'rwlock.pml'), 'utf8')
   const { verdict, what, states, seconds } = await run({ ...mutant, text })
   if (verdict === 'ok') return undefined
   if (verdict !== 'violated') throw new Error(`${mutant.name}: ${verdict}: ${what}`)

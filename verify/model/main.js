@@ -1,12 +1,12 @@
-// npm run model: the protocol's model (verify/model/README.md) is searched by Spin, and its labels are compared with those of
-// the code.
+// npm run model: the models (verify/model/README.md) are searched by Spin, and the labels of the protocol's are compared with
+// those of the code.
 import { readArguments } from '../../scripts/lib/arguments.js'
 import { requireSpin } from '../../scripts/lib/setup.js'
 import { mutants } from '../mutants/lists/model.js'
 import { mutate } from '../mutants/mutate.js'
 import { Tree } from '../mutants/tree.js'
 import { differences, labelsOfModel } from './labels.js'
-import { run as search, source } from './search.js'
+import { run as search, source, sources } from './search.js'
 import { full, quick } from './searches.js'
 
 const HELP = `
@@ -28,7 +28,7 @@ const { values: asked, positionals } = readArguments(
   { positionals: true },
 )
 const part = asked.mutants ? (positionals[0] ?? '') : undefined
-const tree = new Tree(new Map([['rwlock.pml', source]]), 'promela')
+const tree = new Tree(sources, 'promela')
 let passed = 0
 let failed = 0
 let unfinished = 0

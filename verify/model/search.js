@@ -4,12 +4,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8')
+/** The models: the protocol in shared memory, and the engine over PostgreSQL. */
+export const sources = new Map(
+  ['rwlock.pml', 'session.pml'].map((model) => [
+    model,
+    readFileSync(new URL(model, import.meta.url), 'utf8'),
+  ]),
+)
+
+export const source = /** @type {string} */ (sources.get('rwlock.pml'))
 
 /**
  * @typedef {object} Search
  * @property {string} name
  * @property {string} bounds the model's knobs, without -D
+ * @property {string} [model] which; without it, rwlock.pml
  * @property {string} [text] the model, if a mutant changed it
  * @property {number} [sample] log2 of the bits that say which states were seen: two may share theirs, so not all are visited
  * @property {boolean} [long] worth a compiler that optimizes, which takes longer itself
@@ -28,15 +37,22 @@ export const source = readFileSync(new URL('rwlock.pml', import.meta.url), 'utf8
  * @param {Search} search
  * @returns {Promise<Result>}
  */
-export async function run({ bounds, text = source, sample, long, seconds = 3600 }) {
+export async function run({
+  bounds,
+  model = 'rwlock.pml',
+  text = sources.get(model),
+  sample,
+  long,
+  seconds = 3600,
+}) {
   const directory = mkdtempSync(join(tmpdir(), 'rwlock-model-'))
   try {
     const defines = bounds
       .split(' ')
       .filter(Boolean)
       .map((bound) => `-D${bound}`)
-    writeFileSync(join(directory, 'rwlock.pml'), text)
-    const spin = spawnSync('spin', ['-a', ...defines, 'rwlock.pml'], { cwd: directory, encoding: 'utf8' })
+    writeFileSync(join(directory, model), text ?? '')
+    const spin = spawnSync('spin', ['-a', ...defines, model], { cwd: directory, encoding: 'utf8' })
     if (spin.status !== 0 || / Error: /.test(spin.stdout)) return broken(spin.stdout + spin.stderr)
     const kind = sample ? ['-DBITSTATE'] : ['-DCOLLAPSE']
     const flags = [long ? '-O2' : '-O0', '-w', '-DSAFETY', '-DMEMLIM=6000', ...kind, '-o', 'pan', 'pan.c']
@@ -46,12 +62,12 @@ export async function run({ bounds, text = source, sample, long, seconds = 3600 
     const result = read(output)
     if (sample && result.verdict !== 'violated' && result.states > 0) result.verdict = 'sampled'
     if (result.verdict === 'violated') {
-      const trail = spawnSync('spin', ['-t', '-p', ...defines, 'rwlock.pml'], {
+      const trail = spawnSync('spin', ['-t', '-p', ...defines, model], {
         cwd: directory,
         encoding: 'utf8',
         maxBuffer: 1 << 28,
       })
-      result.trail = steps(trail.stdout, readFileSync(join(directory, 'rwlock.pml'), 'utf8').split('\n'))
+      result.trail = steps(trail.stdout, model, readFileSync(join(directory, model), 'utf8').split('\n'))
     }
     return result
   } finally {
@@ -126,14 +142,15 @@ function broken(what) {
  * The trail in the words of the code: which process came by which label.
  *
  * @param {string} trail
+ * @param {string} model
  * @param {string[]} lines of the model
  */
-function steps(trail, lines) {
+function steps(trail, model, lines) {
   const steps = []
   let last = ''
-  for (const [, process, line] of trail.matchAll(/proc +(\d+) \(\w+:\d+\) rwlock\.pml:(\d+)/g)) {
-    const label = /crash point: (\w+)/.exec(lines[Number(line) - 1] ?? '')?.[1]
-    const step = `${process} ${label} (verify/model/rwlock.pml:${line})`
+  for (const [, process, line] of trail.matchAll(/proc +(\d+) \(\w+:\d+\) \w+\.pml:(\d+)/g)) {
+    const label = /(?:crash point|step): (\w+)/.exec(lines[Number(line) - 1] ?? '')?.[1]
+    const step = `${process} ${label} (verify/model/${model}:${line})`
     if (label && step !== last) steps.push(step)
     last = step
   }

@@ -21,11 +21,23 @@ export const quick = [
   { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
   { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
+  { name: 'kept turns', bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1' },
+  { name: 'kept turns, a death', bounds: 'KINDS=31 STRICT CLOSE KEEPS_TURNS DEATHS=1' },
   { name: 'a steal', bounds: 'KINDS=44 STEALS=1 ACTS=4096' },
   { name: 'a steal, a death', bounds: 'KINDS=33 STEALS=1 ACTS=4096 DEATHS=1 CALLS' },
   { name: 'a limit of one', bounds: 'LIMIT=1 KINDS=44 ACTS=509' },
   { name: 'a limit of two, three readers', bounds: 'LIMIT=2 N=3 KINDS=111' },
   { name: 'a limit, a death', bounds: 'LIMIT=1 KINDS=11 NOPS=2 DEATHS=1' },
+  // The engine over PostgreSQL.
+  ...[
+    { name: 'two processes', bounds: 'KINDS=1303' },
+    { name: 'upgrades and downgrades', bounds: 'KINDS=102 TURNS GIVEN_UP=1' },
+    { name: 'giving up', bounds: 'KINDS=303 GIVEN_UP=1 LINGER=2' },
+    { name: 'cancels by others', bounds: 'KINDS=33 CANCELS=1 GIVEN_UP=1' },
+    { name: 'a session ends', bounds: 'KINDS=303 LOSSES=1' },
+    { name: 'a process dies', bounds: 'KINDS=303 DEATHS=1 GIVEN_UP=1' },
+    { name: 'no session to spare', bounds: 'KINDS=11 NOPS=2 LINGER=1' },
+  ].map(ofSession),
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -131,4 +143,21 @@ export const full = [
     sample: 31,
     seconds: 180,
   },
+  // The engine over PostgreSQL.
+  ...[
+    { name: 'two tasks each', bounds: 'KINDS=4313 GIVEN_UP=1' },
+    { name: 'two tasks each, upgrades', bounds: 'KINDS=3232 TURNS' },
+    { name: 'two tasks each, upgrades, giving up', bounds: 'KINDS=1032 TURNS GIVEN_UP=2' },
+    { name: 'upgrades, sessions end', bounds: 'KINDS=102 TURNS LOSSES=2 GIVEN_UP=1' },
+    { name: 'upgrades, cancels by others', bounds: 'KINDS=32 TURNS CANCELS=1 GIVEN_UP=1' },
+    { name: 'upgrades, a process dies', bounds: 'KINDS=1032 TURNS DEATHS=1' },
+    { name: 'two each, a session ends', bounds: 'KINDS=303 NOPS=2 LOSSES=1 GIVEN_UP=1' },
+    { name: 'cancels by others, a session ends', bounds: 'KINDS=303 CANCELS=1 LOSSES=1 GIVEN_UP=1' },
+    { name: 'two sessions each', bounds: 'KINDS=3031 SESSIONS=2 GIVEN_UP=1' },
+  ].map(ofSession),
 ].map((search) => ({ ...search, long: true }))
+
+/** @param {import('./search.js').Search} search */
+function ofSession(search) {
+  return { ...search, name: `session: ${search.name}`, model: 'session.pml' }
+}

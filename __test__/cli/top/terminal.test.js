@@ -1,5 +1,5 @@
 // `top` on a terminal.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLock, spawnChild, tempDir, uniqueName, waitFor } from '../../helpers/index.js'
 import { useOwnDirectory } from '../own-directory.js'
@@ -107,6 +107,25 @@ terminalTest('the screen follows the locks: a wait that ends, a lock that is clo
   t.pass()
 })
 
+terminalTest(
+  'a single lock that is given is looked into at once, also one by path, by any of its paths',
+  async (t) => {
+    const folder = tempDir(t)
+    const lock = openLock(t, { path: join(folder, 'lock') })
+    lock.tryWrite()
+    symlinkSync(folder, join(folder, 'link'))
+    for (const path of ['lock', 'link/lock', 'link/../lock']) {
+      const terminal = openTop(t, ['--path', join(folder, path), '--frames', '3'])
+      const after = await terminal.shows(/ended 0/)
+      t.regex(after, /^before\nended 0/)
+    }
+    for (const path of ['lock', 'link/lock']) {
+      const terminal = openTop(t, ['--path', join(folder, path)])
+      await terminal.shows(new RegExp(`lock .*\nheld for write: 1 hold[\\s\\S]*\nholds +${process.pid} `))
+    }
+  },
+)
+
 terminalTest('a terminal that changes its size gets a screen of that size', async (t) => {
   for (let index = 10; index < 50; index++) openLock(t, `r/${index}`)
   const terminal = openTop(t, [], { interval: '60' })
@@ -156,6 +175,17 @@ terminalTest('a lock that cannot be read at the start is an error on the screen 
   writeFileSync(file, 'this is no lock')
   const after = await openTop(t, ['--path', file]).shows(/ended .*\n.*echo/)
   t.regex(after.replaceAll('\n', ''), /^beforeprocess-rwlock: .*no-lock.*ended 65icanon echo/)
+})
+
+terminalTest('a fault of the program is an error on the screen of before', async (t) => {
+  const fault = "process.on('SIGUSR2', () => Promise.reject(new Error('a fault')))"
+  const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}` }
+  const terminal = openTop(t, [], { env })
+  await terminal.shows(/by wait$/)
+  process.kill(topOf(terminal.state()), 'SIGUSR2')
+  const after = await terminal.shows(/ended .*\n.*echo/)
+  t.regex(after, /^before\nprocess-rwlock: Error: a fault\n[\s\S]*\nended 70\nicanon echo$/)
+  t.like(terminal.state(), { alternate: false, cursor: true })
 })
 
 terminalTest('a look that fails later is reported in the last line, until one succeeds', async (t) => {

@@ -110,6 +110,7 @@ export default {
           page('Bare Node-API', '/design/0006-bare-node-api'),
           page('A limit on readers', '/design/0007-reader-limit'),
           page('Steals', '/design/0008-steal'),
+          page('Web Locks', '/design/0009-web-locks'),
         ],
       },
     ],

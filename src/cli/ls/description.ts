@@ -10,7 +10,7 @@ const command: Command<typeof options> = {
   usage: 'ls [--json]',
   description:
     'Prints a row for each named lock: its mode, who holds it (PID and label) and for how long, how many requests wait and the longest wait, and what is wrong. Locks by path are not listed: see "process-rwlock show --path FILE".\n\n' +
-    'Notes: "stopped" (by a signal or a debugger), "stuck" (in the kernel) and "busy" (its event loop runs without a pause; Linux only) are said of holders; "owner died": a writer died during its hold; "dead": no process has the lock open, so "process-rwlock prune" removes it; "damaged", "unreadable": see "process-rwlock doctor".',
+    'Notes: "stopped" (by a signal or a debugger), "frozen" (its container is paused), "stuck" (in the kernel) and "busy" (its event loop runs without a pause; Linux only) are said of holders; "owner died": a writer died during its hold; "dead": no process has the lock open, so "process-rwlock prune" removes it; "damaged", "unreadable": see "process-rwlock doctor".',
   options,
   positionals: [],
   examples: [

@@ -40,7 +40,7 @@ function rowOf(report: LockReport): Cell[] {
   return [
     harmless(nameOf(report)),
     mode ?? (status === 'free' ? { text: 'free', style: 'dim' } : '-'),
-    holder ? `${whoOf(holder)}${others.length > 0 ? ` +${others.length}` : ''}` : '',
+    holder ? whoOf(holder, others.length) : '',
     holder ? duration(holder.ms) : '',
     count > 0 ? String(count) : '',
     count > 0 ? duration(Math.max(...waiters.map(({ ms }) => ms))) : '',
@@ -48,9 +48,11 @@ function rowOf(report: LockReport): Cell[] {
   ]
 }
 
-/** Such as `4711/2 'rebuild'`: thread 2 of process 4711. */
-function whoOf({ pid, threadId, label }: ReportedHolder): string {
-  return `${pid}${threadId === 0 ? '' : `/${threadId}`}${label === '' ? '' : ` '${harmless(label)}'`}`
+/** Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. */
+function whoOf({ pid, localPid, threadId, label }: ReportedHolder, others: number): string {
+  // Before the label, of which the end may be cut.
+  const more = others > 0 ? ` +${others}` : ''
+  return `${localPid ?? pid}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 function notesOf({ status, holders, ownerDied }: LockReport): string[] {

@@ -42,7 +42,6 @@ export async function interactive(options: Interactive): Promise<void> {
       else await shown.update(look, time)
       if (++frames >= options.frames) break
     }
-    if (shown.error !== undefined) throw shown.error
   } finally {
     end.abort()
     shown.terminal.close()
@@ -51,8 +50,6 @@ export async function interactive(options: Interactive): Promise<void> {
 
 class Shown {
   readonly terminal: Terminal
-  /** What ended it, if a key could not be served or a frame not be drawn. */
-  error: unknown
   readonly #options: Interactive
   readonly #paint: Paint
   readonly #end: AbortController
@@ -67,13 +64,12 @@ class Shown {
     this.#paint = new Paint(options.colours)
     const { sort, only, stdin, stdout } = options
     this.#model = { ...firstModel(sort), ...(only && { page: 'lock', chosen: keyOf(checkRef(only)) }) }
-    const guarded = (step: () => void) => () => this.#guard(step)
     this.terminal = new Terminal(stdin, stdout, {
-      key: (key) => this.#guard(() => this.#press(key)),
-      redraw: guarded(() => {
+      key: (key) => this.#press(key),
+      redraw: () => {
         this.#paint.forget()
         this.#draw()
-      }),
+      },
     })
   }
 
@@ -90,20 +86,6 @@ class Shown {
     this.#draw()
   }
 
-  /** An error in a listener would be printed on the screen that is left. */
-  #guard(step: () => void): void {
-    try {
-      step()
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  #fail(error: unknown): void {
-    this.error = error
-    this.#end.abort()
-  }
-
   #press(key: Parameters<typeof pressed>[0]): void {
     const { action, signal } = pressed(key) ?? {}
     if (signal) this.terminal.raise(signal)
@@ -112,11 +94,7 @@ class Shown {
     const frame = this.#frame(this.#last)
     this.#model = changed(this.#model, action, frame.look.samples, roomOf(frame))
     this.#draw()
-    if (action !== 'open') return
-    this.#lookInto().then(
-      () => this.#guard(() => this.#draw()),
-      (error) => this.#fail(error),
-    )
+    if (action === 'open') this.#lookInto().then(() => this.#draw())
   }
 
   /** Finds out more about the lock that the user looks into. */

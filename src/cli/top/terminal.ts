@@ -37,6 +37,8 @@ export class Terminal {
 
   open(): void {
     this.#on(process, 'exit', () => this.#leave())
+    // Before the error is printed, which would be on the screen that is left.
+    this.#on(process, 'uncaughtExceptionMonitor', () => this.close())
     for (const signal of ENDS) this.#on(process, signal, () => this.raise(signal))
     this.#on(process, 'SIGTSTP', () => this.#stop())
     this.#on(process, 'SIGCONT', () => this.#resume())

@@ -1,4 +1,4 @@
-// Faults in the protocol. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
+// Faults in the models. The search with its bounds must find each (`npm run model -- --mutants`); `quick` ones run with every
 // change.
 import {
   after,
@@ -14,11 +14,12 @@ import {
   replaces,
   skips,
 } from '../operators.js'
+import { mutants as session } from './session.js'
 
 /** @typedef {import('../mutate.js').Mutant & import('../../model/search.js').Search} ModelMutant */
 
 /** @type {ModelMutant[]} */
-export const mutants = [
+const protocol = [
   {
     name: 'no second check',
     breaks: 'a waiter that has published its request does not check once more',
@@ -465,6 +466,20 @@ export const mutants = [
     quick: true,
   },
   {
+    name: 'a kept turn is skipped',
+    breaks: 'a waiter is skipped although its lock keeps turns',
+    change: [becomes(macro('MAY_SKIP'), 'true')],
+    bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1',
+    quick: true,
+  },
+  {
+    name: 'a drain of a kept turn is skipped',
+    breaks: 'a writer that drains is skipped although its lock keeps turns',
+    change: [becomes(macro('MAY_SKIP_DRAIN'), 'true')],
+    bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1',
+    quick: true,
+  },
+  {
     name: 'no generation in the queue',
     breaks: 'the requests of two lives of a slot differ in their tickets only',
     change: [becomes(macro('QUEUED'), '((m) | ((tick) << 7))')],
@@ -719,4 +734,9 @@ export const mutants = [
     change: [becomes(call('act', 'upgradable_to_read'), 'downgrade_to_read()')],
     bounds: 'LIMIT=1 KINDS=21 ACTS=16',
   },
+]
+
+export const mutants = [
+  ...protocol,
+  ...session.map((mutant) => ({ ...mutant, name: `session: ${mutant.name}`, model: 'session.pml' })),
 ]
