@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
+import { MessageChannel } from 'node:worker_threads'
 import { root } from '../lib/run.js'
 
 const PACKAGE = {
