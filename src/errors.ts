@@ -7,10 +7,12 @@ export type LockErrorCode =
   /** The handle is closed, or the guard is released. */
   | 'ERR_LOCK_CLOSED'
   /**
-   * The hold ended although it was not released: it was stolen (by a Web Lock; a hold of `RWLock`
-   * is not).
+   * The hold ended although it was not released: the connection to the server that had it ended, or
+   * it was stolen (by a Web Lock; a hold of `RWLock` is not).
    */
   | 'ERR_LOCK_LOST'
+  /** There is no connection to the server of the lock; {@link LockError.cause} says why. */
+  | 'ERR_LOCK_UNAVAILABLE'
   /** The request could never be granted. */
   | 'ERR_LOCK_DEADLOCK'
   /** All attachments are in use, after those of dead processes were reclaimed. */

@@ -127,6 +127,8 @@ export interface Holder {
   label: string
   /** How long it has held the lock, in milliseconds; of several holds, the longest. */
   ms: number
+  /** The name of its machine, if the lock is shared by several. */
+  host?: string
 }
 
 /** A request that waits for a lock. */
@@ -159,6 +161,13 @@ export interface OwnerDied {
   label: string
   /** The fencing token of its hold. */
   token: bigint
+  /** The name of its machine, if the lock is shared by several. */
+  host?: string
+  /**
+   * The server of the lock was replaced by a standby, which may lack the last changes: so it is not
+   * known whether a writer died. `pid` is 0 then.
+   */
+  failover?: true
 }
 
 /**

@@ -1,4 +1,5 @@
 // Declares the tests of the contract for each engine, and gives them new locks and other owners.
+import { hostname } from 'node:os'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { spawnThread, testUnless, test as testWithBound } from '../helpers/index.js'
@@ -37,6 +38,9 @@ class Bench {
     declare(`${this.#engine.name}: ${title}`, body)
   }
 
+  /** @param {Capability} capability */
+  has = (capability) => this.#engine.capabilities.includes(capability)
+
   /** The modes in which its locks can be held. */
   get modes() {
     return MODES.filter((mode) => mode !== 'upgradable' || this.#engine.capabilities.includes(mode))
@@ -50,6 +54,11 @@ class Bench {
   /** The longest time in which the exit of a process is detected, in ms. */
   get exitDetection() {
     return this.#engine.exitDetection
+  }
+
+  /** What holders and dead owners have besides: the name of their machine, if the engine is of several. */
+  get host() {
+    return this.#engine.capabilities.includes('hosts') ? { host: hostname() } : {}
   }
 
   /** A reference of a lock that no other test uses. @param {Test} t */

@@ -5,11 +5,14 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'sync' | 'fairness' | 'processes' | 'threads' | 'steal'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'sync' | 'fairness' | 'processes' | 'threads' | 'steal' | 'hosts' | 'details' | 'one queue' | 'waits end with processes'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
  *   with 0 for strict order; `contention`: holders learn that somebody waits; `limit`: the option
  *   `maxReaders`; `processes`: other processes can open the lock; `threads`: worker threads can,
- *   each as an owner of its own; `steal`: the module exports `steal(lock, options)`, and `open`
+ *   each as an owner of its own; `hosts`: other machines can, and holders have the name of theirs;
+ *   `details`: `inspect()` shows each hold and request of other processes, with its label; `one
+ *   queue`: a writer that waits for an upgradable hold keeps readers out; `waits end with processes`:
+ *   at once, so the lock is never granted to a process that died while it waited; `steal`: the module exports `steal(lock, options)`, and `open`
  *   takes the option `stealable`
  */
 
@@ -42,6 +45,9 @@ const ENGINES = [
       'processes',
       'threads',
       'steal',
+      'details',
+      'one queue',
+      'waits end with processes',
     ],
     exitDetection: 100,
   },
@@ -51,6 +57,22 @@ const ENGINES = [
     refs: { name: () => randomUUID() },
     capabilities: ['upgradable', 'value', 'contention', 'limit', 'steal'],
     exitDetection: 0,
+  },
+  {
+    name: 'postgres',
+    module: new URL('./engines/postgres.js', import.meta.url),
+    refs: { name: uniqueName },
+    capabilities: [
+      'upgradable',
+      'ownerDied',
+      'value',
+      'contention',
+      'fairness',
+      'processes',
+      'threads',
+      'hosts',
+    ],
+    exitDetection: 1000,
   },
 ]
 

@@ -419,7 +419,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
         await child.ask('open', { ref })
         const guard = await acquire[from](lock)
         const { token } = guard
-        t.is(guard.downgrade(to), undefined)
+        t.is(await guard.downgrade(to), undefined)
         t.is(guard.mode, to)
         t.is(guard.token, token)
         t.false(guard.released)

@@ -237,6 +237,21 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     },
   )
 
+  test('an upgrade inside a write hold is granted at once, and is no new hold', ['upgradable'], async (t) => {
+    const [lock, outsider] = openTwo(t)
+    await lock.write(async (outer) => {
+      const { token } = outer
+      await lock.upgradable(async (guard) => {
+        await guard.upgrade()
+        t.is(guard.mode, 'write')
+        t.is(guard.token, token)
+        t.is(guard.ownerDied, null)
+      })
+      t.is(outer.token, token)
+    })
+    t.true(await isFree(outsider))
+  })
+
   test('an upgradable call whose nested write waits is not over before it', ['upgradable'], async (t) => {
     const [lock, outsider] = openTwo(t)
     const reader = await outsider.acquireRead()
@@ -263,6 +278,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       nested.push(lock.write(never, { signal: controller.signal }))
       nested[0].catch(() => {})
     })
+    await waitFor(() => nested.length === 1)
     t.is(await settledBy(outer), PENDING)
     controller.abort(new Error('not wanted'))
     await t.throwsAsync(nested[0], { message: 'not wanted' })
@@ -524,6 +540,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       nested.push(lock.write(() => lock.read(() => second.opened)))
       return 'outer'
     })
+    await waitFor(() => nested.length === 2)
     t.is(await settledBy(outer), PENDING)
     t.false(await isGranted(outsider, 'read'))
     first.open('first')

@@ -55,6 +55,7 @@ export class Raise {
     this.#attempt = attempt
     const upgrade = async () => {
       engine.assertOpen()
+      if (this.#joint.mode === WRITE) return // a call around this one writes
       if (engine.capabilities.sync && engine.tryUpgrade(hold)) return
       const timeout = Math.max(0, deadline - performance.now())
       const options = { timeout, label, signal: controller.signal }

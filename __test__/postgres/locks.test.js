@@ -1,0 +1,307 @@
+// PostgresLocks: the schema, lists, removal, connections that end, and errors.
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import pg from 'pg'
+import { LockError } from 'process-rwlock'
+import { PostgresLocks } from 'process-rwlock/postgres'
+import { cleanUp } from '../helpers/cleanup.js'
+import { testUnless, waitFor } from '../helpers/index.js'
+import { freePort } from '../helpers/postgres/ports.js'
+import { noPostgres } from '../helpers/postgres/programs.js'
+import { sharedServer } from '../helpers/postgres/shared.js'
+import { spawnNode } from '../helpers/process.js'
+
+const test = testUnless(noPostgres)
+
+/** @typedef {import('ava').ExecutionContext<any>} Test */
+
+/** @param {Test} t @param {import('process-rwlock/postgres').PostgresLocksOptions} [options] */
+async function openLocks(t, options) {
+  const locks = new PostgresLocks({ connectionString: await sharedServer(), ...options })
+  cleanUp(t, 'locks', () => locks.close())
+  await locks.migrate()
+  return locks
+}
+
+/** @param {Test} t @param {string} [user] */
+async function connect(t, user) {
+  const client = new pg.Client({ connectionString: await sharedServer(), ...(user && { user }) })
+  client.on('error', () => {})
+  cleanUp(t, 'processes', () => client.end())
+  await client.connect()
+  return client
+}
+
+/** A schema that no other test has. @param {Test} t */
+function newSchema(t) {
+  const schema = `rwlock_${randomUUID().slice(0, 8)}`
+  cleanUp(t, 'files', async () => {
+    const client = new pg.Client({ connectionString: await sharedServer() })
+    await client.connect()
+    await client.query(`drop schema if exists ${schema} cascade`)
+    await client.end()
+  })
+  return schema
+}
+
+/** Ends the sessions that hold a lock, or wait for it. @param {pg.Client} client @param {string} name */
+const terminate = (client, name) =>
+  client.query('select pg_terminate_backend(backend) from rwlock.holders where name = $1', [name])
+
+// ---- the schema
+
+test('migrate() creates the schema once, also if several processes call it at the same time', async (t) => {
+  const schema = newSchema(t)
+  const connectionString = await sharedServer()
+  const all = Array.from({ length: 4 }, () => new PostgresLocks({ connectionString, schema }))
+  await Promise.all(all.map((locks) => locks.migrate()))
+  await all[0].migrate()
+  for (const locks of all) cleanUp(t, 'locks', () => locks.close())
+  const [one, two] = all.map((locks) => locks.open('x'))
+  const guard = await one.acquireWrite()
+  t.is(await two.tryRead(), null)
+  await guard.release()
+})
+
+test('without its schema a lock fails with ERR_LOCK_ACCESS, which says what to do', async (t) => {
+  const locks = new PostgresLocks({ connectionString: await sharedServer(), schema: 'rwlock_missing' })
+  cleanUp(t, 'locks', () => locks.close())
+  await t.throwsAsync(
+    locks.open('x').read(() => {}),
+    { instanceOf: LockError, code: 'ERR_LOCK_ACCESS', message: /not installed.*locks\.migrate\(\)/ },
+  )
+})
+
+test('an older schema is refused, and a later one is not', async (t) => {
+  const schema = newSchema(t)
+  const client = await connect(t)
+  const first = await openLocks(t, { schema })
+  await first.open('x').read(() => {})
+  await client.query(`update ${schema}.meta set version = version + 1`)
+  const later = await openLocks(t, { schema })
+  t.is(await later.open('x').read(() => 'served'), 'served')
+  await client.query(`update ${schema}.meta set version = 0`)
+  const older = new PostgresLocks({ connectionString: await sharedServer(), schema })
+  cleanUp(t, 'locks', () => older.close())
+  await t.throwsAsync(
+    older.open('x').read(() => {}),
+    { code: 'ERR_LOCK_ACCESS', message: /version 0.*needs version 1/ },
+  )
+})
+
+test('a role without privileges fails with ERR_LOCK_ACCESS', async (t) => {
+  const schema = newSchema(t)
+  const role = `${schema}_role`
+  await openLocks(t, { schema })
+  const client = await connect(t)
+  await client.query(`create role ${role} login`)
+  cleanUp(t, 'names', async () => {
+    const admin = new pg.Client({ connectionString: await sharedServer() })
+    await admin.connect()
+    await admin.query(`drop owned by ${role}; drop role ${role}`)
+    await admin.end()
+  })
+  const url = new URL(await sharedServer())
+  url.username = role
+  const locks = new PostgresLocks({ connectionString: url.href, schema })
+  cleanUp(t, 'locks', () => locks.close())
+  await t.throwsAsync(
+    locks.open('x').read(() => {}),
+    { code: 'ERR_LOCK_ACCESS', message: /privileges/ },
+  )
+})
+
+test('two names with one key are refused', async (t) => {
+  const locks = await openLocks(t)
+  const name = randomUUID()
+  await locks.open(name).read(() => {})
+  const client = await connect(t)
+  await client.query('update rwlock.lock set name = $2 where name = $1', [name, `other ${name}`])
+  const again = await openLocks(t)
+  await t.throwsAsync(
+    again.open(name).read(() => {}),
+    { code: 'ERR_LOCK_INCOMPATIBLE', message: new RegExp(`other ${name}`) },
+  )
+})
+
+// ---- list and remove
+
+test('list() shows every lock of the schema, with its holders and its value', async (t) => {
+  const schema = newSchema(t)
+  const [here, there] = [await openLocks(t, { schema }), await openLocks(t, { schema, label: 'there' })]
+  const guard = await here.open('b').acquireWrite()
+  await guard.setValue('value of b')
+  await there.open('a').acquireRead()
+  const list = await here.list()
+  t.deepEqual(
+    list.map(({ name, holders }) => [name, holders.map(({ mode, label }) => [mode, label])]),
+    [
+      ['a', [['read', 'there']]],
+      ['b', [['write', process.title]]],
+    ],
+  )
+  t.deepEqual(list[1].value, new Uint8Array(Buffer.from('value of b')))
+})
+
+test('remove() keeps a floor for tokens, and refuses a lock that is held or waited for', async (t) => {
+  const [locks, others] = [await openLocks(t), await openLocks(t)]
+  const name = randomUUID()
+  t.false(await locks.remove(name))
+  const lock = locks.open(name)
+  const guard = await lock.acquireWrite()
+  const { token } = guard
+  await guard.setValue('gone')
+  await t.throwsAsync(locks.remove(name), { code: 'ERR_LOCK_BUSY' })
+  await t.throwsAsync(others.remove(name), { code: 'ERR_LOCK_BUSY' })
+  await guard.release()
+  t.true(await others.remove(name))
+  t.false(await others.remove(name))
+  // A lock that is open works on, and its row is made again.
+  await lock.write(async (guard) => {
+    t.true(guard.token > token)
+    t.is(await guard.value, null)
+  })
+})
+
+// ---- connections that end
+
+test('a hold whose connection ends is lost, and its function rejects although it succeeded', async (t) => {
+  const [locks, others] = [await openLocks(t), await openLocks(t)]
+  const client = await connect(t)
+  const name = randomUUID()
+  /** @type {any} */
+  let reason
+  const run = locks.open(name).write(async ({ signal }) => {
+    const aborted = once(signal, 'abort')
+    await terminate(client, name)
+    await aborted
+    reason = signal.reason
+    return 'done'
+  })
+  const error = await t.throwsAsync(run, { instanceOf: LockError, code: 'ERR_LOCK_LOST' })
+  t.true(error?.message.includes(name))
+  t.is(reason.code, 'ERR_LOCK_LOST')
+  await others.open(name).write(({ ownerDied }) => t.is(ownerDied?.pid, process.pid))
+  // The lock connects again.
+  t.is(await locks.open(name).write(({ ownerDied }) => ownerDied), null)
+})
+
+test('a session that ends while it waits is replaced by another one', async (t) => {
+  const [locks, others] = [await openLocks(t), await openLocks(t)]
+  const client = await connect(t)
+  const name = randomUUID()
+  const lock = locks.open(name)
+  const holder = await others.open(name).acquireWrite()
+  for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
+    const waits = lock[mode]((guard) => guard.mode, { timeout: 30_000 })
+    const waiting = () =>
+      client.query('select backend from rwlock.holders where name = $1 and not granted', [name])
+    const backend = await waitFor(async () => (await waiting()).rows[0]?.backend)
+    await client.query('select pg_terminate_backend($1)', [backend])
+    await waitFor(async () => (await waiting()).rows.some((row) => row.backend !== backend))
+    await holder.yield()
+    t.is(await waits, mode)
+  }
+  await holder.release()
+})
+
+test('a statement that somebody else cancels is repeated', async (t) => {
+  const [locks, others] = [await openLocks(t), await openLocks(t)]
+  const client = await connect(t)
+  const name = randomUUID()
+  const holder = await others.open(name).acquireRead()
+  const waits = locks.open(name).write(() => 'granted')
+  for (let round = 0; round < 3; round++) {
+    await waitFor(
+      async () =>
+        (
+          await client.query(
+            'select pg_cancel_backend(backend) from rwlock.holders where name = $1 and not granted',
+            [name],
+          )
+        ).rowCount === 1,
+    )
+  }
+  await holder.release()
+  t.is(await waits, 'granted')
+})
+
+test('with one connection everything works, and waits end', async (t) => {
+  const [locks, others] = [await openLocks(t, { maxSessions: 1 }), await openLocks(t)]
+  const name = randomUUID()
+  const [lock, other] = [locks.open(name), others.open(name)]
+  const holder = await other.acquireWrite()
+  const waits = [lock.read(() => 'read'), lock.upgradable(() => 'upgradable'), lock.write(() => 'written')]
+  await t.throwsAsync(lock.acquireWrite({ timeout: 50 }), { code: 'ERR_LOCK_TIMEOUT' })
+  await holder.release()
+  t.deepEqual(await Promise.all(waits), ['read', 'upgradable', 'written'])
+  const guard = await lock.acquireUpgradable()
+  const reader = await other.acquireRead()
+  const upgrade = guard.upgrade()
+  const tried = async () => t.is(await other.tryWrite(), null)
+  t.false(await Promise.race([upgrade.then(() => true), tried().then(() => false)]))
+  await reader.release()
+  await upgrade
+  t.is(await other.tryRead(), null)
+  await guard.release()
+  const client = await connect(t)
+  const { rows } = await client.query('select count(*)::int as count from rwlock.holders where name = $1', [
+    name,
+  ])
+  t.is(rows[0].count, 0)
+})
+
+// ---- no connection
+
+test('a server that cannot be reached is ERR_LOCK_UNAVAILABLE, after the timeout', async (t) => {
+  const locks = new PostgresLocks({ host: '127.0.0.1', port: await freePort(), user: 'postgres' })
+  cleanUp(t, 'locks', () => locks.close())
+  const lock = locks.open('x')
+  const start = performance.now()
+  const error = await t.throwsAsync(lock.acquireRead({ timeout: 300 }), {
+    instanceOf: LockError,
+    code: 'ERR_LOCK_UNAVAILABLE',
+    message: /127\.0\.0\.1/,
+  })
+  t.true(performance.now() - start >= 299)
+  t.is(/** @type {any} */ (error).cause.code, 'ECONNREFUSED')
+  await t.throwsAsync(async () => lock.tryRead(), { code: 'ERR_LOCK_UNAVAILABLE' })
+  await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_UNAVAILABLE' })
+})
+
+test('options and names are checked', async (t) => {
+  for (const options of [
+    { schema: 'a b' },
+    { maxSessions: 0 },
+    { heartbeat: 1 },
+    { pooler: 'transaction' },
+  ]) {
+    t.throws(() => new PostgresLocks(/** @type {any} */ (options)), { code: 'ERR_INVALID_ARG_VALUE' })
+  }
+  const locks = await openLocks(t)
+  for (const name of ['', 'a\0b', '\ud800', 'x'.repeat(1025)]) {
+    t.throws(() => locks.open(name), { code: 'ERR_INVALID_ARG_VALUE' })
+  }
+  t.throws(() => locks.open(/** @type {any} */ (7)), { code: 'ERR_INVALID_ARG_TYPE' })
+  await locks.close()
+  t.throws(() => locks.open('x'), { code: 'ERR_LOCK_CLOSED' })
+  await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_CLOSED' })
+})
+
+test('an open lock and a hold keep no process alive, a wait does, and the addon is not loaded', async (t) => {
+  const name = randomUUID()
+  const lock = (await openLocks(t)).open(name)
+  const guard = await lock.acquireWrite()
+  const program = spawnNode(t, new URL('./programs/ends-by-itself.js', import.meta.url), [
+    await sharedServer(),
+    name,
+  ])
+  let ended = false
+  program.exited.then(() => {
+    ended = true
+  })
+  await waitFor(async () => ended || (await lock.inspect()).waiters.length === 1)
+  await guard.release()
+  t.deepEqual(await program.exited, { code: 0, signal: null })
+  await lock.write(({ ownerDied }) => t.is(ownerDied?.pid, program.pid))
+})

@@ -1,0 +1,158 @@
+// Opens a session: connects, and makes sure that this server can be trusted with locks.
+import { LockError } from '../errors.js'
+import { type Connection, connect, type PgModule, type Row, type Statement } from './adapter.js'
+import { connectError } from './errors.js'
+import { VERSION } from './schema.js'
+import { type KeepAlive, Session } from './session.js'
+import type { Statements } from './statements.js'
+
+/** How every session of a `PostgresLocks` is opened. */
+export interface SessionConfig {
+  readonly pg: PgModule
+  /** For `pg`. */
+  readonly config: object
+  /** The server in messages. */
+  readonly place: string
+  readonly schema: string
+  readonly statements: Statements
+  readonly label: string
+  readonly pid: number
+  readonly threadId: number
+  readonly host: string
+  /** In milliseconds. */
+  readonly heartbeat: number
+  readonly pooled: boolean
+}
+
+/** What a role or a database may have set to other values. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  synchronous_commit: 'on',
+  search_path: 'pg_catalog',
+  jit: 'off',
+  client_min_messages: 'error',
+}
+
+/** How the server notices that the client is gone. */
+function liveness(heartbeat: number): Record<string, string> {
+  const seconds = (beats: number) => String(Math.max(1, Math.ceil((beats * heartbeat) / 1000)))
+  return {
+    tcp_keepalives_idle: seconds(2.5),
+    tcp_keepalives_interval: seconds(1),
+    tcp_keepalives_count: '3',
+    tcp_user_timeout: String(5 * heartbeat),
+    // A process that dies while it waits should not be granted the lock afterwards.
+    client_connection_check_interval: String(Math.ceil(heartbeat / 8)),
+  }
+}
+
+export async function openSession(
+  config: SessionConfig,
+  keepAlive: KeepAlive,
+  onEnd: (session: Session) => void,
+): Promise<Session> {
+  let connection: Connection
+  try {
+    connection = await connect(config.pg, {
+      connectionTimeoutMillis: 5 * config.heartbeat,
+      keepAliveInitialDelayMillis: 2.5 * config.heartbeat,
+      application_name: `process-rwlock ${config.label}`.slice(0, 63),
+      ...config.config,
+    })
+  } catch (error) {
+    throw connectError(config.place, error as Error)
+  }
+  try {
+    const [server, epoch] = await Promise.all([prepare(connection, config), epochOf(connection)])
+    check(server, connection, config)
+    const version = await ask(connection, config.statements.version, []).catch((error) => {
+      throw connectError(config.place, error)
+    })
+    if (Number(version.version) < VERSION) {
+      throw access(
+        config,
+        `schema ${config.schema} has version ${version.version}, and this client needs version ${VERSION} or later: ` +
+          'call locks.migrate()',
+      )
+    }
+    const { pid, threadId, host, label } = config
+    await ask(connection, config.statements.beginSession, [pid, threadId, host, label])
+    const backend = Number(server.backend)
+    const session = new Session(connection, config.statements, backend, epoch, label, keepAlive, onEnd)
+    if (session.dead !== null) throw session.dead.why
+    return session
+  } catch (error) {
+    connection.end(true)
+    throw connectError(config.place, error as Error)
+  }
+}
+
+/** Sets what must be set, and tells what server this is. Settings that it does not know are left out. */
+function prepare(connection: Connection, { heartbeat }: SessionConfig): Promise<Row> {
+  const settings = Object.entries({ ...SETTINGS, ...liveness(heartbeat) })
+  const sets = settings.map(([name, value]) => `('${name}', '${value}')`).join(', ')
+  return ask(
+    connection,
+    {
+      name: '',
+      text: `select count(pg_catalog.set_config(s.name, s.value, false)) as set, pg_backend_pid() as backend,
+          pg_is_in_recovery() as standby, current_setting('server_version_num') as version
+        from (values ${sets}) as s (name, value) join pg_catalog.pg_settings p on p.name = s.name`,
+    },
+    [],
+  )
+}
+
+/**
+ * A token never falls, also if a standby that lacks the last ones is promoted: its timeline is later
+ * than that of the primary, and every timeline has tokens of its own.
+ */
+async function epochOf(connection: Connection): Promise<string> {
+  const { timeline } = await ask(
+    connection,
+    {
+      name: '',
+      text: `select case when pg_is_in_recovery() then '00000001'
+        else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline`,
+    },
+    [],
+  )
+  return String((BigInt(`0x${timeline}`) - 1n) << 40n)
+}
+
+function check(server: Row, connection: Connection, config: SessionConfig): void {
+  if (server.standby === 't') {
+    throw access(config, 'this is a standby, whose locks are its own: connect to the primary server')
+  }
+  if (Number(server.version) < 140_000) {
+    throw access(config, 'PostgreSQL 14 or later is needed')
+  }
+  if (Number(server.backend) !== connection.pid && !config.pooled) {
+    throw access(
+      config,
+      'there is a connection pooler in between, which may give a session to several clients, so that several would hold ' +
+        "one lock: connect to the server itself, or pass { pooler: 'session' } if the pooler keeps a session for " +
+        'each client until that disconnects',
+    )
+  }
+}
+
+function access(config: SessionConfig, message: string): LockError {
+  return new LockError('ERR_LOCK_ACCESS', `PostgreSQL at ${config.place}: ${message}`)
+}
+
+function ask(connection: Connection, statement: Statement, values: readonly unknown[]): Promise<Row> {
+  return new Promise((resolve, reject) => {
+    connection.lost((cause) => reject(cause))
+    connection.query(statement, values, (error, rows) =>
+      error === null ? resolve(rows[0] ?? {}) : reject(error),
+    )
+  })
+}

@@ -1,0 +1,67 @@
+// What went wrong at the server or on the way to it, as an error of a lock.
+import { LockError, type LockErrorCode } from '../errors.js'
+import type { ServerError } from './adapter.js'
+
+/** By SQLSTATE. The text says what to do. */
+const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
+  53200: [
+    'ERR_LOCK_FULL',
+    "the server's table of locks is full: release locks, or raise max_locks_per_transaction and restart the server",
+  ],
+  53300: [
+    'ERR_LOCK_FULL',
+    'the server has no connection left: lower maxSessions, or raise max_connections or the limit of the role or database',
+  ],
+  53100: ['ERR_LOCK_ACCESS', 'the disk of the server is full'],
+  53400: ['ERR_LOCK_FULL', 'a limit of the server is reached'],
+  42501: [
+    'ERR_LOCK_ACCESS',
+    'the role has not the privileges: let its owner run what `process-rwlock postgres grants ROLE` prints',
+  ],
+  '3F000': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
+  '42P01': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
+  42883: ['ERR_LOCK_ACCESS', 'the schema is not that of this version: call locks.migrate()'],
+  25006: ['ERR_LOCK_ACCESS', 'the server is read-only: connect to the primary server'],
+  28000: ['ERR_LOCK_ACCESS', 'the server refuses the role: see its pg_hba.conf'],
+  '28P01': ['ERR_LOCK_ACCESS', 'the password is wrong'],
+  '3D000': ['ERR_LOCK_ACCESS', 'there is no such database'],
+}
+
+/** Which privileges a role needs, as SQL. `s`: the schema as a quoted identifier. */
+export function grantsOf(s: string, role: string): string {
+  return `grant usage on schema ${s} to ${role};
+grant select, insert, update, delete on all tables in schema ${s} to ${role};
+grant execute on all routines in schema ${s} to ${role};
+`
+}
+
+/** An error that a statement failed with, for the lock or the database that `text` names. */
+export function serverError(text: string, error: ServerError): LockError {
+  if (error instanceof LockError) return error
+  const [code, remedy] = REMEDIES[error.code ?? ''] ?? ['ERR_LOCK_UNAVAILABLE', undefined]
+  const message = remedy === undefined ? error.message : `${remedy} (${error.message})`
+  return caused(new LockError(code as LockErrorCode, `${text}: ${message}`), error)
+}
+
+/** Why no connection could be made. */
+export function connectError(place: string, error: ServerError): LockError {
+  return serverError(`PostgreSQL at ${place}`, error)
+}
+
+export function lostError(text: string, why: string, cause?: unknown): LockError {
+  return caused(
+    new LockError(
+      'ERR_LOCK_LOST',
+      `a hold of ${text} was lost, because the connection to the server that had it ended: ${why}. Another process ` +
+        'may hold the lock now: let the resource refuse old tokens',
+    ),
+    cause,
+  )
+}
+
+function caused(error: LockError, cause: unknown): LockError {
+  if (cause !== undefined) {
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+  }
+  return error
+}

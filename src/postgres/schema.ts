@@ -1,0 +1,54 @@
+// The schema in the database: its versions, and how it gets there.
+import { invalidValue } from '../errors.js'
+import { version1 } from './migrations/1.js'
+
+/** Each makes the schema of its version out of the one before, and keeps what earlier clients use. */
+const MIGRATIONS = [version1]
+
+/** The least version that this client needs. Later ones serve it as well. */
+export const VERSION: number = MIGRATIONS.length
+
+/** The schema as a quoted identifier. */
+export function quoted(schema: string): string {
+  if (!/^[a-z_][a-z0-9_$]{0,62}$/i.test(schema)) {
+    throw invalidValue(
+      'options.schema',
+      schema,
+      'must be a name of up to 63 letters, digits, _ and $, that does not begin with a digit',
+    )
+  }
+  return `"${schema}"`
+}
+
+/**
+ * The statements that bring the schema from any earlier version to this one, in one transaction.
+ * Running them again changes nothing. Several processes may run them at the same time.
+ */
+export function migrationOf(schema: string): string {
+  const s = quoted(schema)
+  const steps = MIGRATIONS.map((migration, index) => {
+    const version = index + 1
+    const body = migration(s)
+    return `do $migration$
+declare found_version integer := 0;
+begin
+  if to_regclass('${s}.meta') is not null then
+    execute 'select version from ${s}.meta' into found_version;
+  end if;
+  if found_version < ${version} then
+    execute $version$${body}$version$;
+    update ${s}.meta set version = ${version};
+  end if;
+end $migration$;`
+  })
+  return `-- process-rwlock: schema ${schema}, version ${VERSION}
+begin;
+set local search_path = pg_catalog;
+set local client_min_messages = warning;
+set local transaction_read_only = off;
+select pg_advisory_xact_lock(hashtextextended('process-rwlock migration ${schema}', 0));
+create schema if not exists ${s};
+${steps.join('\n')}
+commit;
+`
+}

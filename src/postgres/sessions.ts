@@ -1,0 +1,199 @@
+// The sessions of a process. `main` never waits for a lock: it tries, cancels and looks, and has any
+// number of holds. Each other session waits for one lock, or has one hold: a session that waits must
+// hold nothing else, or the server would take waits of different tasks for a deadlock.
+import type { LockError } from '../errors.js'
+import { openSession, type SessionConfig } from './connect.js'
+import { Heartbeat } from './heartbeat.js'
+import type { KeepAlive, Session } from './session.js'
+import { within } from './time.js'
+
+/** How many sessions without a hold stay connected, besides `main`. */
+const SPARE = 2
+/** Between two attempts to connect, in milliseconds. */
+const FIRST_PAUSE = 50
+const LONGEST_PAUSE = 2000
+
+/** A place in the queue for a session. */
+export class Place {
+  #session: Session | null = null
+  #arrived: (() => void) | undefined
+
+  constructor(readonly leave: () => void) {}
+
+  give(session: Session): void {
+    this.#session = session
+    this.#arrived?.()
+  }
+
+  /** The session that has arrived, once. */
+  take(): Session | null {
+    const session = this.#session
+    this.#session = null
+    return session
+  }
+
+  /** Takes the session, within at most so many milliseconds, or until `woken`. */
+  async within(ms: number, woken: Promise<unknown>): Promise<Session | null> {
+    if (this.#session !== null) return this.take()
+    const arrived = new Promise<void>((resolve) => {
+      this.#arrived = resolve
+    })
+    await within(ms, Promise.race([arrived, woken]))
+    return this.take()
+  }
+}
+
+/** Attempts to connect, with a pause after each failure. */
+class Connecting {
+  #failure: LockError | undefined
+  #notBefore = 0
+  #pause = FIRST_PAUSE
+
+  async open(attempt: () => Promise<Session>): Promise<Session> {
+    if (this.#failure !== undefined && performance.now() < this.#notBefore) throw this.#failure
+    try {
+      const session = await attempt()
+      this.#failure = undefined
+      this.#pause = FIRST_PAUSE
+      return session
+    } catch (error) {
+      this.#failure = error as LockError
+      this.#notBefore = performance.now() + this.#pause * (0.75 + Math.random() / 2)
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
+      throw error
+    }
+  }
+
+  /** How long until the next attempt, in milliseconds. */
+  get wait(): number {
+    return Math.max(0, this.#notBefore - performance.now())
+  }
+}
+
+export class Sessions {
+  /** Every session that is open. */
+  readonly all = new Set<Session>()
+  readonly #connecting = new Connecting()
+  readonly #idle: Session[] = []
+  readonly #places: Place[] = []
+  #main: Session | null = null
+  #openingMain: Promise<Session> | null = null
+  /** Those besides `main`, with those that are being opened. */
+  #others = 0
+  #heartbeat: Heartbeat | undefined
+  #closed = false
+
+  constructor(
+    readonly config: SessionConfig,
+    readonly keepAlive: KeepAlive,
+    /** The most connections, with `main`. */
+    readonly max: number,
+  ) {}
+
+  /** `main`, if it is connected. */
+  get mainNow(): Session | null {
+    return this.#main
+  }
+
+  /** Rejects with a `LockError`. */
+  main(): Promise<Session> {
+    if (this.#main !== null) return Promise.resolve(this.#main)
+    this.#openingMain ??= this.#open().then(
+      (session) => {
+        this.#openingMain = null
+        if (session.dead === null) this.#main = session
+        return session
+      },
+      (error) => {
+        this.#openingMain = null
+        throw error
+      },
+    )
+    return this.#openingMain
+  }
+
+  /** How long to wait before the next attempt to connect can succeed, in milliseconds. */
+  get pause(): number {
+    return this.#connecting.wait
+  }
+
+  async #open(): Promise<Session> {
+    const session = await this.#connecting.open(() =>
+      openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
+    )
+    this.all.add(session)
+    this.#heartbeat ??= new Heartbeat(this)
+    if (this.#closed) session.end()
+    return session
+  }
+
+  #gone(session: Session): void {
+    if (!this.all.delete(session)) return
+    if (session === this.#main) {
+      this.#main = null
+      return
+    }
+    const index = this.#idle.indexOf(session)
+    if (index !== -1) this.#idle.splice(index, 1)
+    this.#others--
+    this.#openForPlaces()
+  }
+
+  /** A session besides `main` that has nothing to do. It may have unanswered releases. */
+  takeIdle(): Session | null {
+    return this.#idle.pop() ?? null
+  }
+
+  /** Whether one more session may be opened. */
+  get canOpen(): boolean {
+    return this.#others < this.max - 1
+  }
+
+  /** Asks for a session besides `main`: `leave()` the place afterwards. */
+  place(): Place {
+    const place = new Place(() => {
+      const index = this.#places.indexOf(place)
+      if (index !== -1) this.#places.splice(index, 1)
+      const unused = place.take()
+      if (unused !== null) this.giveBack(unused)
+    })
+    const idle = this.takeIdle()
+    if (idle !== null) place.give(idle)
+    else {
+      this.#places.push(place)
+      this.#openForPlaces()
+    }
+    return place
+  }
+
+  /** Opens sessions for those that ask, as far as that is allowed. */
+  #openForPlaces(): void {
+    if (this.#closed || this.#places.length === 0 || !this.canOpen) return
+    this.#others++
+    this.#open().then(
+      (session) => {
+        if (session.dead === null) this.giveBack(session)
+      },
+      () => {
+        // Those that ask try on `main` meanwhile, and learn there if the server is gone.
+        this.#others--
+        setTimeout(() => this.#openForPlaces(), this.pause + 1).unref()
+      },
+    )
+  }
+
+  /** The session has no hold any more, and waits for nothing. */
+  giveBack(session: Session): void {
+    if (session.dead !== null) return
+    const place = this.#places.shift()
+    if (place !== undefined) place.give(session)
+    else if (this.#idle.length < SPARE && !this.#closed) this.#idle.push(session)
+    else session.end()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#heartbeat?.end()
+    for (const session of [...this.all]) session.end()
+  }
+}

@@ -1,0 +1,53 @@
+import type { Statement } from './adapter.js'
+
+const TEXTS = {
+  beat: () => 'select 1',
+  version: (s: string) => `select version from ${s}.meta`,
+  beginSession: (s: string) => `select ${s}.begin_session($1, $2, $3, $4)`,
+  labelSession: (s: string) => `select ${s}.label_session($1)`,
+  open: (s: string) => `select ${s}.open($1, $2)`,
+  read: (s: string) => `select * from ${s}.read($1, $2)`,
+  upgradable: (s: string) => `select * from ${s}.upgradable($1, $2)`,
+  write: (s: string) => `select * from ${s}.write($1, $2, $3)`,
+  upgrade: (s: string) => `select * from ${s}.upgrade($1, $2, $3)`,
+  tryRead: (s: string) => `select * from ${s}.try_read($1, $2, $3)`,
+  tryUpgradable: (s: string) => `select * from ${s}.try_upgradable($1, $2)`,
+  tryWrite: (s: string) => `select * from ${s}.try_write($1, $2, $3)`,
+  tryUpgrade: (s: string) => `select * from ${s}.try_upgrade($1, $2, $3, $4)`,
+  undo: (s: string) => `select ${s}.undo($1, $2)`,
+  unlockRead: () => 'select pg_advisory_unlock_shared($1) as ok',
+  unlock: (s: string) => `select ${s}.unlock($1, $2)`,
+  unlockAll: () => 'select pg_advisory_unlock_all()',
+  releaseWrite: (s: string) => `call ${s}.release_write($1, $2, $3)`,
+  downgrade: (s: string) => `call ${s}.downgrade($1, $2, $3, $4)`,
+  remove: (s: string) => `call ${s}.remove($1, null)`,
+  getValue: (s: string) => `select encode(value, 'hex') as value from ${s}.lock where key = $1`,
+  setValue: (s: string) =>
+    `update ${s}.lock set value = decode($2, 'hex'), value_token = case when $2 is null then null else token end where key = $1`,
+  cancel: () => 'select pg_cancel_backend($1)',
+  terminate: (s: string) =>
+    `select pg_terminate_backend(backend) from ${s}.session
+       where backend = $1 and pid = $2 and thread_id = $3 and host = $4`,
+  alive: () => 'select pid, state from pg_stat_activity where pid = any($1::integer[])',
+  row: (s: string) =>
+    `select token, writer, encode(value, 'hex') as value, value_token from ${s}.lock where key = $1`,
+  rows: (s: string) =>
+    `select key, name, token, writer, encode(value, 'hex') as value, value_token from ${s}.lock order by name`,
+  holders: (s: string) =>
+    `select key, mode, granted, backend, pid, thread_id, host, label, extract(epoch from clock_timestamp() - since) * 1000 as ms
+       from ${s}.holders where $1::bigint is null or key = $1 order by granted desc, since`,
+} as const satisfies Record<string, (s: string) => string>
+
+export type StatementName = keyof typeof TEXTS
+
+/** The statements of a schema, each one operation. */
+export type Statements = Readonly<Record<StatementName, Statement>>
+
+/** `s`: the schema as a quoted identifier. Their names have the schema: a pooled session may serve several. */
+export function statementsOf(s: string): Statements {
+  const named = Object.entries(TEXTS).map(([name, text]) => [
+    name,
+    { name: `rwlock_${name}_${s.slice(1, -1)}`.slice(0, 63), text: text(s) },
+  ])
+  return Object.fromEntries(named) as Statements
+}
