@@ -9,8 +9,8 @@ export interface Attached {
   pid: number
   threadId: number
   label: string
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
 }
 
 /**
@@ -27,6 +27,16 @@ export declare function close(copy: number, handle: number): void
 
 /** The handles of the copy whose lock object was collected. */
 export declare function collected(copy: number): Array<number>
+
+/** How a command has ended: one of these. */
+export interface CommandEnd {
+  /** Its exit code. */
+  code?: number
+  /** The number of the signal that ended it. */
+  signal?: number
+  /** It could not be started: the number of the system's error. */
+  errno?: number
+}
 
 /** The capacity of a lock that is created without one. */
 export declare const DEFAULT_CAPACITY: number
@@ -48,6 +58,15 @@ export declare function dropNotice(copy: number, key: number, attachment: number
 
 /** The lock with that name or path; nothing if there is none. It is not attached. */
 export declare function examine(name?: string | undefined | null, path?: string | undefined | null): Surveyed | null
+
+/** Ends this process by a signal that ended its command, without a core dump. */
+export declare function exitBySignal(signal: number): void
+
+/**
+ * Ends this process immediately, without the exit handlers of Node.js, which restore the settings
+ * of the terminal that a command has changed.
+ */
+export declare function exitWithCode(code: number): void
 
 /**
  * Why a request, or the upgrade of a hold, was not granted within `timeout` ms. Message and
@@ -123,6 +142,9 @@ export declare const MAX_READERS: number
 /** The greatest length of a lock's value, in bytes. */
 export declare const MAX_VALUE_BYTES: number
 
+/** The note that the lock with that name was created with; nothing if it has none. */
+export declare function note(name: string): Uint8Array | null
+
 /**
  * Opens the lock with that name or path for the object `lock`, which this does not keep alive. If
  * this thread has the lock open, its attachment gets another handle. Without `last`, returns
@@ -150,6 +172,10 @@ export interface Opening {
   durable: boolean
   /** For a lock that is created: its name is random. */
   anonymous: boolean
+  /** For a lock that is created: a request keeps its turn as long as its process lives. */
+  keepsTurns: boolean
+  /** For a named lock that is created: what `note` returns. */
+  note?: Uint8Array
   /** A lack of descriptors or memory is an error. */
   last: boolean
 }
@@ -222,6 +248,18 @@ export declare function requestUpgrade(copy: number, key: number, attachment: nu
 /** Returns a grant: ends a hold that nothing has used. */
 export declare function returnGrant(attachment: number, modeCode: number): void
 
+/**
+ * Runs a command, with this process' standard streams and terminal, and blocks this thread until
+ * it has ended. Signals that this process receives are passed on to the command, except those that
+ * a terminal sends to both. If the command is stopped, so is this process.
+ *
+ * `args`: the command, which is searched for in `PATH`, and its arguments. `variables`: changes to
+ * the environment, as `NAME=value`, or `NAME` to remove one.
+ *
+ * Leaves its handlers of signals in place: for a process that ends soon.
+ */
+export declare function runCommand(args: Array<string>, variables: Array<string>): CommandEnd
+
 /** The locks that this thread holds while another one waits for them. */
 export declare function seeHeld(): Array<SeenLock>
 
@@ -255,8 +293,8 @@ export interface SeenParty {
   ms: number
   /** It is of this thread. (In a lock that this thread has not open nothing is.) */
   own: boolean
-  /** `pid` belongs to another PID namespace than that of this process. */
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process. */
+  foreignNamespace?: number
   /** A request that did not come in its turn, so that others go first. */
   skipped: boolean
 }

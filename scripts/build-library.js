@@ -14,7 +14,7 @@ import { installDependencies } from './lib/setup.js'
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
  * module with that name.
  */
-export const ENTRIES = ['index', 'file', 'leader', 'postgres', 'proper-lockfile']
+export const ENTRIES = ['index', 'file', 'leader', 'postgres', 'proper-lockfile', 'web-locks']
 
 const checkout = fileURLToPath(root)
 

@@ -31,6 +31,9 @@ export function allowsSteals(options: RWLockOptions | undefined): boolean {
  *
  * Rejects as `acquireWrite()`, and with `ERR_LOCK_UNSUPPORTED` if the engine cannot steal.
  */
-export function steal<G extends AsyncGuard>(lock: EngineLock<G>, options?: AcquireOptions): Promise<G> {
+export function steal<G extends AsyncGuard, Grant>(
+  lock: EngineLock<G, Grant>,
+  options?: AcquireOptions,
+): Promise<G> {
   return lock[stealSymbol](options)
 }

@@ -40,9 +40,10 @@ import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
 
+const pooledChild = childPool()
+// Its end comes after that of the children, which use it.
 const directory = useOwnDirectory()
 const env = { PROCESS_RWLOCK_DIR: directory }
-const pooledChild = childPool()
 const unixTest = testUnless(process.platform === 'win32' && 'not on Windows')
 
 const freezers = writableFreezers()
@@ -94,7 +95,7 @@ async function problems(...args) {
 }
 
 /**
- * Exactly this check finds something, once, with these texts.
+ * Exactly this check finds something, as soon as it does, and once, with these texts.
  *
  * @param {Test} t
  * @param {string} name
@@ -102,7 +103,10 @@ async function problems(...args) {
  * @param {...string} args
  */
 async function finds(t, name, expected, ...args) {
-  const found = await problems(...args)
+  const found = await waitFor(async () => {
+    const found = await problems(...args)
+    return name in found && found
+  })
   t.deepEqual(Object.keys(found), [name])
   const [{ text, remedy }, ...more] = found[name]
   t.deepEqual(more, [])
@@ -379,7 +383,6 @@ test('dead writers: until a write hold ends normally, or prune --owner-died', as
   const child = await spawnChild(t)
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'migration' } })
   await child.kill()
-  await waitFor(async () => (await problems())['owner-died'])
   const text = new RegExp(
     `^lock '${name}': pid ${child.pid} \\('migration'\\) died while it held the lock for write`,
   )
@@ -406,7 +409,6 @@ unixTest('stopped holders', async (t) => {
   await queued(lock, waiter)
   t.deepEqual(await problems(), {})
   holder.stop()
-  await waitFor(async () => (await problems())['stopped-holders'])
   await finds(t, 'stopped-holders', {
     text: new RegExp(
       `^pid ${holder.pid} \\('rebuild'\\) is stopped by a signal or a debugger; it has held lock '${name}' for write for .*, and 1 request waits$`,
@@ -439,7 +441,6 @@ for (const [version, mounted] of /** @type {const} */ ([
       writeFileSync(join(folder, 'cgroup.procs'), String(holder.pid))
       t.deepEqual(await problems(), {})
       writeFileSync(join(folder, file), on)
-      await waitFor(async () => (await problems())['stopped-holders'])
       await finds(t, 'stopped-holders', {
         text: new RegExp(
           `^pid ${holder.pid} .*is frozen with its cgroup: its container is paused; it has held `,
@@ -461,7 +462,6 @@ linuxTest('hung holders: a busy event loop that others wait for', async (t) => {
   await queued(lock, waiter)
   holder.tell('busy', { ms: 60_000 })
   await holder.next('busy')
-  await waitFor(async () => (await problems())['hung-holders'])
   await finds(t, 'hung-holders', {
     text: new RegExp(
       `^pid ${holder.pid} .* has a busy event loop: .*; it has held lock '${name}' for write for .*, and 1 request waits$`,

@@ -1,17 +1,28 @@
 // ls, show and prune: what they say of locks, and of the processes that hold them or wait for them.
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { forFile } from 'process-rwlock/file'
 import { childPool } from '../helpers/child-pool.js'
-import { linuxTest, openLock, spawnChild, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import {
+  linuxTest,
+  openLock,
+  spawnChild,
+  tempDir,
+  test,
+  testUnless,
+  uniqueName,
+  waitFor,
+} from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
-import { runCli } from './process.js'
+import { program, runCli } from './process.js'
 
-useOwnDirectory()
 const pooledChild = childPool()
+// Its end comes after that of the children, which use it.
+useOwnDirectory()
 
 /** @typedef {import('ava').ExecutionContext<any>} Test */
 
@@ -106,11 +117,11 @@ linuxTest('ls marks a holder whose event loop is busy, if a request waits for it
   waiter.tell('acquireRead')
   await queued(lock, waiter)
   const idle = (await json(t, 'ls'))[0].holders[0]
-  t.is(idle.busy, null)
+  t.not(idle.busy, true)
   holder.tell('busy', { ms: 60_000 })
   await holder.next('busy')
   await waitFor(async () => (await json(t, 'ls'))[0].holders[0].busy)
-  t.regex((await rowOf(t, name)) ?? '', /\| busy$/)
+  await waitFor(async () => / \| busy$/.test((await rowOf(t, name)) ?? ''))
   await holder.kill()
 })
 
@@ -131,6 +142,46 @@ linuxTest('show marks a waiter that does not come in its turn', async (t) => {
   t.regex(stdout, new RegExp(`pid ${waiter.pid} .* {2}does not respond\n`))
   guard.release()
   await waiter.kill()
+})
+
+/** Each process has a PID namespace, in which it is process 1. */
+const CONTAINED = [
+  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  ...['--pid', '--fork', '--mount-proc', '--kill-child'],
+]
+const containers = testUnless(
+  spawnSync('unshare', [...CONTAINED, 'true']).status !== 0 && 'no PID namespaces here',
+)
+
+containers('a holder in a container is named by the PID that it has here', async (t) => {
+  const name = uniqueName(t)
+  const child = await spawnChild(t, { execPath: 'unshare', execArgv: [...CONTAINED, process.execPath] })
+  await child.ask('hold', { ref: name, mode: 'write', options: { label: 'contained' } })
+  const { holders, attached } = await json(t, 'show', name)
+  const [{ localPid, command, ...holder }] = holders
+  t.like(holder, { pid: 1, foreign: true, state: 'sleeping' })
+  t.regex(command, /child\.js/)
+  t.regex(
+    readFileSync(`/proc/${localPid}/status`, 'utf8'),
+    new RegExp(`^NSpid:\t(.*\t)?${localPid}\t1$`, 'm'),
+  )
+  t.like(attached, [{ pid: 1, localPid, foreign: true }])
+  t.regex(
+    (await runHere(['show', name])).stdout,
+    new RegExp(`pid ${localPid} \\(1 in its PID namespace\\) 'contained' {2}write`),
+  )
+  process.kill(localPid, 'SIGSTOP')
+  await waitFor(async () => /\| stopped$/.test((await rowOf(t, name)) ?? ''))
+  t.regex((await rowOf(t, name)) ?? '', new RegExp(`\\| ${localPid} 'contained' \\|`))
+
+  // From another container it cannot be seen.
+  const args = [...CONTAINED, process.execPath, program, 'show', name]
+  const elsewhere = (...more) => spawnSync('unshare', [...args, ...more], { encoding: 'utf8' }).stdout
+  t.like(JSON.parse(elsewhere('--json')).holders, [
+    { pid: 1, foreign: true, localPid: null, command: null, state: null },
+  ])
+  t.regex(elsewhere(), /pid 1 in another PID namespace 'contained' {2}write/)
+  process.kill(localPid, 'SIGCONT')
 })
 
 test('a lock that a dead writer left is dead, stays in prune, and is removed with --owner-died', async (t) => {

@@ -108,6 +108,7 @@ const PROCESS = {
   threadId: 12,
   label: 'a label of forty-eight bytes, the most it can be',
   foreign: false,
+  localPid: 4_194_304,
   command: `node ${'x'.repeat(200)}`,
   state: 'stopped',
   started: '2026-11-27T13:42:33.140Z',

@@ -88,7 +88,7 @@ export const engines = await Promise.all(
     return {
       ...engine,
       open: /** @type {(ref: any, options?: any) => import('process-rwlock').AsyncRWLock} */ (open),
-      steal: /** @type {typeof import('../../dist/steal.js').steal<any>} */ (steal),
+      steal: /** @type {typeof import('../../dist/steal.js').steal<any, any>} */ (steal),
     }
   }),
 )

@@ -2,6 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { readFile } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { MessageChannel } from 'node:worker_threads'
 import { acquireAll, LockError, lockAll, locked } from 'process-rwlock'
 import { waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'

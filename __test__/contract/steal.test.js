@@ -99,6 +99,16 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     t.deepEqual(log, ['thief', 'first', 'second', 'third', 'fourth'])
   })
 
+  test('requests that are granted together settle in their order', ['steal'], async (t) => {
+    const lock = open(t, undefined, STEALABLE)
+    const log = []
+    const guard = await lock.acquireWrite()
+    const reads = [0, 1, 2, 3].map((number) => lock.read(() => log.push(number)))
+    await guard.release()
+    await Promise.all(reads)
+    t.deepEqual(log, [0, 1, 2, 3])
+  })
+
   test('of several steals the last one keeps the lock', ['steal'], async (t) => {
     const ref = newRef(t)
     const locks = [open(t, ref, STEALABLE), open(t, ref, STEALABLE), open(t, ref, STEALABLE)]

@@ -1,4 +1,5 @@
 // Worker threads of this process that take the same commands as a child process.
+import { EventEmitter, once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { cleanUp } from './cleanup.js'
 import { timeoutFactor } from './timeout-factor.js'
@@ -6,15 +7,17 @@ import { timeoutFactor } from './timeout-factor.js'
 const BOUND = 15_000
 
 /**
- * Starts a thread that takes the commands of `child.js`, ready for the first. It is terminated
- * after the test.
+ * Starts a thread that takes the commands of `child.js`, or of another program, ready for the
+ * first. It is terminated after the test.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {{ engine?: URL }} [options] `engine`: what it opens its locks with
+ * @param {{ engine?: URL, program?: URL }} [options] `engine`: what it opens its locks with;
+ *   `program`: what it runs instead of `child.js`
  */
-export async function spawnThread(t, { engine } = {}) {
+export async function spawnThread(t, { engine, program } = {}) {
   const argv = engine ? [engine.href] : []
-  const thread = new Thread(new Worker(new URL('./worker.js', import.meta.url), { argv }))
+  const workerData = { program: program?.href }
+  const thread = new Thread(new Worker(new URL('./worker.js', import.meta.url), { argv, workerData }))
   cleanUp(t, 'processes', () => thread.terminate())
   await thread.ready
   return thread
@@ -32,6 +35,8 @@ class Thread {
   /** @type {Map<number, (answer: any) => void>} */
   #pending = new Map()
   #lastId = 0
+  /** The messages that are no answers, and what waits for one. */
+  #messages = new EventEmitter()
 
   /** @param {Worker} worker */
   constructor(worker) {
@@ -41,7 +46,8 @@ class Thread {
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message) => {
         if (message.type === 'ready') resolve()
-        else this.#pending.get(message.id)?.(message)
+        else if (message.type === 'answer') this.#pending.get(message.id)?.(message)
+        else this.#messages.emit(message.type, message)
       })
       worker.on('error', (error) => {
         this.error = error
@@ -91,6 +97,18 @@ class Thread {
     const id = ++this.#lastId
     this.#worker.postMessage({ id, op, args })
     return id
+  }
+
+  /**
+   * The next message of this `type`, from now on.
+   *
+   * @param {string} type
+   * @returns {Promise<any>}
+   */
+  async next(type) {
+    const signal = AbortSignal.timeout(BOUND * timeoutFactor)
+    const [message] = await once(this.#messages, type, { signal })
+    return message
   }
 
   terminate() {

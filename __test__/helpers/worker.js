@@ -1,5 +1,6 @@
-// `child.js` in a worker thread: provides the message channel of a child process.
-import { parentPort } from 'node:worker_threads'
+// `child.js`, or another such program, in a worker thread: provides the message channel of a child
+// process.
+import { parentPort, workerData } from 'node:worker_threads'
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort)
 process.send = (message) => {
@@ -8,4 +9,4 @@ process.send = (message) => {
 }
 process.disconnect = () => port.close()
 port.on('message', (message) => process.emit('message', message, undefined))
-await import('./child.js')
+await import(workerData.program ?? './child.js')

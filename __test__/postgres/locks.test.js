@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import pg from 'pg'
 import { LockError } from 'process-rwlock'
 import { PostgresLocks } from 'process-rwlock/postgres'
+import { runCli } from '../cli/process.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { testUnless, waitFor } from '../helpers/index.js'
 import { freePort } from '../helpers/postgres/ports.js'
@@ -109,6 +110,33 @@ test('a role without privileges fails with ERR_LOCK_ACCESS', async (t) => {
     locks.open('x').read(() => {}),
     { code: 'ERR_LOCK_ACCESS', message: /privileges/ },
   )
+  const printed = await runCli(t, ['postgres', 'grants', role, '--schema', schema])
+  t.like(printed, { code: 0, stderr: '' })
+  await client.query(printed.stdout)
+  await locks.migrate() // nothing to do
+  t.is(await locks.open('x').write(() => 'granted'), 'granted')
+  t.is((await locks.list()).length, 1)
+  t.true(await locks.remove('x'))
+})
+
+test('the SQL that the command line prints makes the schema, and again changes nothing', async (t) => {
+  const schema = newSchema(t)
+  const { code, stdout } = await runCli(t, ['postgres', 'schema', '--schema', schema])
+  t.is(code, 0)
+  const client = await connect(t)
+  await client.query(stdout)
+  await client.query(stdout)
+  const locks = new PostgresLocks({ connectionString: await sharedServer(), schema })
+  cleanUp(t, 'locks', () => locks.close())
+  t.is(await locks.open('x').write(() => 'granted'), 'granted')
+  for (const args of [
+    ['postgres'],
+    ['postgres', 'grants'],
+    ['postgres', 'schema', 'app'],
+    ['postgres', 'tables'],
+  ]) {
+    t.is((await runCli(t, args)).code, 64, args.join(' '))
+  }
 })
 
 test('two names with one key are refused', async (t) => {
@@ -267,6 +295,13 @@ test('a server that cannot be reached is ERR_LOCK_UNAVAILABLE, after the timeout
   t.is(/** @type {any} */ (error).cause.code, 'ECONNREFUSED')
   await t.throwsAsync(async () => lock.tryRead(), { code: 'ERR_LOCK_UNAVAILABLE' })
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_UNAVAILABLE' })
+})
+
+test('synchronous methods fail with ERR_LOCK_UNSUPPORTED', async (t) => {
+  const lock = /** @type {any} */ ((await openLocks(t)).open('x'))
+  for (const method of ['readSync', 'writeSync', 'acquireReadSync', 'acquireWriteSync']) {
+    t.throws(() => lock[method](() => t.fail()), { instanceOf: LockError, code: 'ERR_LOCK_UNSUPPORTED' })
+  }
 })
 
 test('options and names are checked', async (t) => {

@@ -115,7 +115,8 @@ async function demo(initial) {
   }
   print(passed ? styled('green', 'Every check passed.') : styled('red', 'A check failed.'))
   print()
-  print(`To watch the locks of your own programs: ${styled('bold', 'npx process-rwlock top')}`)
+  print(`To watch your own locks live: ${styled('bold', 'npx process-rwlock top')}`)
+  print(`To record who held one, and who waited: ${styled('bold', 'npx process-rwlock trace NAME')}`)
   print()
   return passed
 }

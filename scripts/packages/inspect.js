@@ -35,7 +35,7 @@ export async function foldersAreGenerated() {
 }
 
 /** The files of the library, besides package.json, README.md and LICENSE. */
-const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|([a-z-]+\/)?[a-z-]+\.(m?js|d\.m?ts)))$/
+const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|([a-z-]+\/)*[a-z-]+\.(m?js|d\.m?ts)))$/
 const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 
 /**

@@ -9,6 +9,8 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   prune: () => (require('./prune/description.js') as typeof import('./prune/description.js')).default,
   top: () => (require('./top/description.js') as typeof import('./top/description.js')).default,
   trace: () => (require('./trace/description.js') as typeof import('./trace/description.js')).default,
+  postgres: () =>
+    (require('./postgres/description.js') as typeof import('./postgres/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)

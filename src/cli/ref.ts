@@ -1,5 +1,4 @@
 // The lock that the arguments of a command name: NAME, `--path FILE`, or `--file DATA`.
-import type { RWLockRef } from '../types.js'
 import { UsageError } from './usage-error.js'
 
 export interface RefValues {
@@ -9,7 +8,8 @@ export interface RefValues {
 
 /** A lock, and how messages name it. */
 export interface Ref {
-  readonly ref: RWLockRef
+  /** A name or a path, as `new RWLock()` takes it. */
+  readonly ref: string | { readonly path: string }
   readonly text: string
 }
 
@@ -20,9 +20,9 @@ export interface Ref {
  */
 export function refsOf({ path, file }: RefValues, names: readonly string[]): Ref[] {
   const refs = [
-    ...names.map((name) => ({ ref: { name }, text: `'${name}'` })),
+    ...names.map((name) => ({ ref: name, text: `'${name}'` })),
     ...[path ?? []].flat().map((each) => ({ ref: { path: each }, text: each })),
-    ...[file ?? []].flat().map((each) => ({ ref: { name: nameOfFile(each) }, text: `the file ${each}` })),
+    ...[file ?? []].flat().map((each) => ({ ref: nameOfFile(each), text: `the file ${each}` })),
   ]
   if (refs.length === 0) throw new UsageError('which lock? Give a NAME, --path FILE or --file DATA')
   return refs

@@ -1,6 +1,7 @@
 // What the commands say of a lock. This is also the JSON that they print, which docs/cli.md
 // documents: fields may be added, and none changes or goes.
 import type { ModeName } from '../modes.js'
+import { keyOf, localPids } from './namespaces.js'
 import { busyProcesses, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
 import type { FoundLock } from './source.js'
 
@@ -16,8 +17,10 @@ export interface ReportedProcess {
   pid: number
   threadId: number
   label: string
-  /** Whether the PID is that of another PID namespace: then the rest is unknown. */
+  /** Whether the PID is that of another PID namespace, such as that of a container. */
   foreign: boolean
+  /** Its PID as this process sees it; `null` if it is not seen from here: then the rest is unknown. */
+  localPid: number | null
   command: string | null
   state: ProcessState | null
   /** When the process began, as an ISO 8601 date. */
@@ -75,25 +78,59 @@ const WATCHED = 200
 const SUSPICIOUS = 1000
 
 export async function reportsOf(locks: readonly FoundLock[]): Promise<LockReport[]> {
-  const processes = processInfo(locks.flatMap(pidsOf))
-  const reports = locks.map((lock) => reportOf(lock, processes))
+  const parties = locks.flatMap(partiesOf)
+  const foreign = localPids(
+    parties.flatMap(({ pid, foreignNamespace: namespace }) =>
+      namespace === null ? [] : [{ pid, namespace }],
+    ),
+  )
+  const localOf: LocalOf = ({ pid, foreignNamespace: namespace }) =>
+    namespace === null ? pid : (foreign.get(keyOf({ pid, namespace })) ?? null)
+  const processes = processInfo(parties.flatMap((party) => localOf(party) ?? []))
+  const reports = locks.map((lock) => reportOf(lock, localOf, processes))
   await markBusy(reports)
   return reports
 }
 
-/** The processes of a lock that can be looked up. */
-function pidsOf({ snapshot, attached }: FoundLock): number[] {
-  const parties = [...(snapshot?.holders ?? []), ...(snapshot?.waiters ?? []), ...attached]
-  return parties.flatMap(({ pid, foreign }) => (foreign ? [] : [pid]))
+/** What is used here of a holder, a waiter or an attachment. */
+interface Party {
+  readonly pid: number
+  readonly threadId: number
+  readonly label: string
+  readonly foreignNamespace: number | null
 }
 
-function reportOf(lock: FoundLock, processes: ReadonlyMap<number, ProcessInfo>): LockReport {
+/** The PID of a party as this process sees it. */
+type LocalOf = (party: Party) => number | null
+
+function partiesOf({ snapshot, attached }: FoundLock): Party[] {
+  return [...(snapshot?.holders ?? []), ...(snapshot?.waiters ?? []), ...attached]
+}
+
+function reportOf(
+  lock: FoundLock,
+  localOf: LocalOf,
+  processes: ReadonlyMap<number, ProcessInfo>,
+): LockReport {
   const { name = null, path = null, snapshot, attached, file, memory, bytes, error } = lock
-  const known = <T extends { pid: number; threadId: number; label: string; foreign: boolean }>(party: T) => {
-    const its = party.foreign ? undefined : processes.get(party.pid)
-    const { command = null, state = null, started = null } = its ?? {}
-    const { pid, threadId, label, foreign } = party
-    return { pid, threadId, label, foreign, command, state, started: started?.toISOString() ?? null }
+  const known = (party: Party): ReportedProcess => {
+    const { pid, threadId, label, foreignNamespace } = party
+    const localPid = localOf(party)
+    const {
+      command = null,
+      state = null,
+      started = null,
+    } = localPid === null ? {} : (processes.get(localPid) ?? {})
+    return {
+      pid,
+      threadId,
+      label,
+      foreign: foreignNamespace !== null,
+      localPid,
+      command,
+      state,
+      started: started?.toISOString() ?? null,
+    }
   }
   const holders = snapshot?.holders.map((holder) => {
     const { mode, count, ms } = holder
@@ -145,13 +182,10 @@ async function markBusy(reports: readonly LockReport[]): Promise<void> {
   const suspects = reports
     .filter(({ contended }) => contended)
     .flatMap(({ holders }) => holders)
-    .filter(
-      ({ threadId, foreign, state, ms }) =>
-        threadId === 0 && !foreign && state === 'running' && ms >= SUSPICIOUS,
-    )
+    .filter(({ threadId, state, ms }) => threadId === 0 && state === 'running' && ms >= SUSPICIOUS)
   if (suspects.length === 0) return
-  const busy = await busyProcesses(new Set(suspects.map(({ pid }) => pid)), WATCHED)
-  for (const suspect of suspects) suspect.busy = busy?.has(suspect.pid) ?? null
+  const busy = await busyProcesses(new Set(suspects.flatMap(({ localPid }) => localPid ?? [])), WATCHED)
+  for (const suspect of suspects) suspect.busy = busy?.has(suspect.localPid ?? 0) ?? null
 }
 
 /** What is conspicuous about a process that holds or waits, in one or two words. */
@@ -162,4 +196,11 @@ export function marksOf(party: ReportedHolder | ReportedWaiter): string[] {
   else if ('busy' in party && party.busy) marks.push('busy')
   else if ('skipped' in party && party.skipped) marks.push('does not respond')
   return marks
+}
+
+/** Such as `pid 4711`, or `pid 4711 (1 in its PID namespace)` if it is in a container. */
+export function pidText(party: { pid: number; foreign?: boolean; localPid?: number | null }): string {
+  const { pid, foreign, localPid } = party
+  if (!foreign) return `pid ${pid}`
+  return localPid ? `pid ${localPid} (${pid} in its PID namespace)` : `pid ${pid} in another PID namespace`
 }

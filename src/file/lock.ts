@@ -1,5 +1,5 @@
-import { clearTimeout, setTimeout } from 'node:timers' // not the global ones, which a test may replace
 import { invalidType } from '../errors.js'
+import { KeptOpen, type OpenLock } from '../kept-open.js'
 import { checkObject } from '../options.js'
 import { RWLock } from '../rwlock.js'
 import type { RWLockOptions } from '../types.js'
@@ -43,67 +43,19 @@ function openLock(target: Target, beside: boolean | undefined, options?: RWLockO
   return new RWLock(beside ? { path: `${target.path}.lock` } : target.name, options)
 }
 
-/**
- * How long a lock stays open after an update, in ms: opening and closing it takes longer than the
- * rest of a small update.
- */
-const IDLE_TIMEOUT = 1000
-/** Locks that are open without being used, at most: each needs a file descriptor. */
-const MAX_IDLE = 16
-
 /** A killed update leaves the old or the new content, so no later process needs to know of it. */
 const UPDATE_OPTIONS: RWLockOptions = { durable: false }
 
-/** A lock in shared memory that updates use or have just used. */
-class OpenLock {
-  readonly lock: RWLock
-  readonly #key: string
-  #users = 0
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(key: string, target: Target) {
-    this.lock = openLock(target, false, UPDATE_OPTIONS)
-    this.#key = key
-    openLocks.set(key, this)
-  }
-
-  use(): void {
-    this.#users++
-    idleLocks.delete(this)
-    clearTimeout(this.#timer)
-  }
-
-  readonly done = (): void => {
-    if (--this.#users > 0) return
-    idleLocks.add(this)
-    this.#timer = setTimeout(() => this.#close(), IDLE_TIMEOUT).unref()
-    const [oldest] = idleLocks
-    if (oldest !== undefined && idleLocks.size > MAX_IDLE) oldest.#close()
-  }
-
-  #close(): void {
-    clearTimeout(this.#timer)
-    idleLocks.delete(this)
-    openLocks.delete(this.#key)
-    this.lock.close()
-  }
-}
-
-const openLocks = new Map<string, OpenLock>()
-/** Those that no update uses, the oldest first. */
-const idleLocks = new Set<OpenLock>()
+const openLocks = new KeptOpen()
 
 /** Opens the lock of a file for an update, which must call `done` afterwards. */
-export function borrowLock(target: Target, beside: boolean): { lock: RWLock; done: () => void } {
+export function borrowLock(target: Target, beside: boolean): OpenLock {
   if (beside) {
     // Closed immediately: an open file would keep the folder from being removed on Windows.
     const lock = openLock(target, beside, UPDATE_OPTIONS)
     return { lock, done: () => lock.close() }
   }
-  const key = `${process.geteuid?.()} ${target.name}` // another user has another lock of the same name
-  const open = openLocks.get(key) ?? new OpenLock(key, target)
-  open.use()
-  return open
+  return openLocks.use(target.name, () => openLock(target, false, UPDATE_OPTIONS))
 }
 
 export function checkBeside(beside: unknown): void {

@@ -16,7 +16,7 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
   53400: ['ERR_LOCK_FULL', 'a limit of the server is reached'],
   42501: [
     'ERR_LOCK_ACCESS',
-    'the role has not the privileges: let its owner run what `process-rwlock postgres grants ROLE` prints',
+    'the role lacks privileges: let the owner of the schema run what `npx process-rwlock postgres grants ROLE` prints',
   ],
   '3F000': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   '42P01': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
@@ -25,14 +25,6 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
   28000: ['ERR_LOCK_ACCESS', 'the server refuses the role: see its pg_hba.conf'],
   '28P01': ['ERR_LOCK_ACCESS', 'the password is wrong'],
   '3D000': ['ERR_LOCK_ACCESS', 'there is no such database'],
-}
-
-/** Which privileges a role needs, as SQL. `s`: the schema as a quoted identifier. */
-export function grantsOf(s: string, role: string): string {
-  return `grant usage on schema ${s} to ${role};
-grant select, insert, update, delete on all tables in schema ${s} to ${role};
-grant execute on all routines in schema ${s} to ${role};
-`
 }
 
 /** An error that a statement failed with, for the lock or the database that `text` names. */

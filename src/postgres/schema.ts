@@ -47,8 +47,22 @@ set local search_path = pg_catalog;
 set local client_min_messages = warning;
 set local transaction_read_only = off;
 select pg_advisory_xact_lock(hashtextextended('process-rwlock migration ${schema}', 0));
-create schema if not exists ${s};
+-- Not "if not exists": that fails for a role that may not create one, also if it exists.
+do $schema$
+begin
+  if to_regnamespace('${s}') is null then create schema ${s}; end if;
+end $schema$;
 ${steps.join('\n')}
 commit;
+`
+}
+
+/** The statements that let a role use the locks. */
+export function grantsOf(schema: string, role: string): string {
+  const s = quoted(schema)
+  const to = `"${role.replaceAll('"', '""')}"`
+  return `grant usage on schema ${s} to ${to};
+grant select, insert, update, delete on all tables in schema ${s} to ${to};
+grant execute on all routines in schema ${s} to ${to};
 `
 }

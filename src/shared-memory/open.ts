@@ -4,6 +4,7 @@ import type { Opened } from '../../index.js'
 import { allowsSteals } from '../steal.js'
 import type { RWLockOptions, RWLockRef } from '../types.js'
 import { binding } from './binding.js'
+import { creationOf } from './creation.js'
 import { Handle } from './handle.js'
 import { copy } from './library-copy.js'
 import { checkOpenOptions, checkRef } from './options.js'
@@ -17,6 +18,7 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
   const checked = checkOpenOptions(options)
   const { capacity, maxReaders, nestedReads, label, durable = true } = checked
   const { fairness = binding.DEFAULT_FAIRNESS } = checked
+  const { note, keepsTurns = false } = creationOf(options)
   const attempt = (last: boolean) =>
     translated(() =>
       binding.open(copy.number, lock, {
@@ -27,6 +29,8 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
         thread: threadId,
         durable,
         anonymous: ref === undefined,
+        keepsTurns,
+        ...(note !== undefined && { note }),
         last,
       }),
     )

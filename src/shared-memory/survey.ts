@@ -9,9 +9,9 @@ import { checkRef } from './options.js'
 import { snapshotOf } from './snapshot.js'
 import { translated, withSystemError } from './translate.js'
 
-/** Whether a `pid` belongs to another PID namespace than that of this process. */
 interface Foreign {
-  foreign: boolean
+  /** The PID namespace of `pid`, if it is another one than that of this process; else `null`. */
+  foreignNamespace: number | null
 }
 
 export type SurveyedHolder = Holder & Foreign
@@ -114,7 +114,7 @@ function surveyed({
     memory: memory ?? null,
     bytes: bytes || null,
     open,
-    attached,
+    attached: attached.map((one) => ({ ...one, foreignNamespace: one.foreignNamespace ?? null })),
     snapshot:
       snapshot === undefined
         ? null
@@ -128,11 +128,11 @@ function surveyed({
 function joined(snapshot: LockSnapshot & { requests: bigint }, seen: Found['seen']): SurveyedSnapshot {
   const holders = snapshot.holders.map((holder, index) => ({
     ...holder,
-    foreign: seen?.holders[index]?.foreign ?? false,
+    foreignNamespace: seen?.holders[index]?.foreignNamespace ?? null,
   }))
   const waiters = snapshot.waiters.map((waiter, index) => ({
     ...waiter,
-    foreign: seen?.waiters[index]?.foreign ?? false,
+    foreignNamespace: seen?.waiters[index]?.foreignNamespace ?? null,
     skipped: seen?.waiters[index]?.skipped ?? false,
   }))
   return Object.assign(snapshot, { holders, waiters })

@@ -52,6 +52,13 @@
 #ifndef STOPS
 #define STOPS 0              /* processes that stop for good while they wait */
 #endif
+#ifdef KEEPS_TURNS            /* a live process is not skipped because it does not come */
+#define SKIPS false
+#else
+#define SKIPS true
+#endif
+#define MAY_SKIP       SKIPS  /* a request in the queue */
+#define MAY_SKIP_DRAIN SKIPS  /* a writer that drains */
 #ifndef CHECKS
 #define CHECKS 0              /* peer checks, or checks of a failing try, that come at any time */
 #endif
@@ -793,16 +800,20 @@ inline check_for(mode, tick) {
   if
   :: found
   :: !found && v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g) ->
-     atomic {
-       cas(queued[v], w, WITH_SKIP(w));                                              /* crash point: skip_queued */
-       if :: ok -> leaves(v + 1); steal_leaves(lock[v]) :: else fi
-     };
-     if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                      /* crash point: wake_mark */
+     if
+     :: MAY_SKIP ->
+        atomic {
+          cas(queued[v], w, WITH_SKIP(w));                                           /* crash point: skip_queued */
+          if :: ok && SKIPS -> leaves(v + 1); steal_leaves(lock[v]) :: else fi
+        };
+        if :: ok -> ok = 0; wake_up(v); wake_next(NONE) :: else fi                   /* crash point: wake_mark */
+     :: else
+     fi
   :: !found && !(v != NONE && FREE_FOR(mode, g) && FREE_FOR(KIND(w), g)) && TO_BE_WRITER(g) && OWNER(g) != s ->
      ok = in_try[OWNER(g)];                                                          /* crash point: skip_load_in_try */
      if
      :: ok -> ok = 0; v = NONE
-     :: else -> find_other_reader(NONE)
+     :: else -> if :: MAY_SKIP_DRAIN -> find_other_reader(NONE) :: else -> v = s fi
      fi;
      if
      :: v == NONE ->
@@ -1458,6 +1469,7 @@ inline continue_drain() {
     assert(!upgrade || OWNED_BY(g, s));
     if
     :: claimed && !DRAINED_BY(g, s) ->
+       assert(SKIPS || STEALS > 0);
        claimed = 0; FORGET_NOTICE;
        if :: !upgrade -> drain = 0; want = W :: else fi
     :: else

@@ -21,6 +21,8 @@ export const quick = [
   { name: 'strict order', bounds: 'KINDS=44 ACTS=2 STRICT CLOSE' },
   { name: 'strict order, a second request', bounds: 'KINDS=31 SECOND=1 STRICT CLOSE' },
   { name: 'nested reads in turn', bounds: 'KINDS=44 ACTS=6 IN_TURN_READS STRICT CLOSE' },
+  { name: 'kept turns', bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1' },
+  { name: 'kept turns, a death', bounds: 'KINDS=31 STRICT CLOSE KEEPS_TURNS DEATHS=1' },
   { name: 'a steal', bounds: 'KINDS=44 STEALS=1 ACTS=4096' },
   { name: 'a steal, a death', bounds: 'KINDS=33 STEALS=1 ACTS=4096 DEATHS=1 CALLS' },
   { name: 'a limit of one', bounds: 'LIMIT=1 KINDS=44 ACTS=509' },

@@ -1,5 +1,5 @@
 // `top` on a terminal.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLock, spawnChild, tempDir, uniqueName, waitFor } from '../../helpers/index.js'
 import { useOwnDirectory } from '../own-directory.js'
@@ -106,6 +106,25 @@ terminalTest('the screen follows the locks: a wait that ends, a lock that is clo
   await terminal.shows(/No lock exists\./)
   t.pass()
 })
+
+terminalTest(
+  'a single lock that is given is looked into at once, also one by path, by any of its paths',
+  async (t) => {
+    const folder = tempDir(t)
+    const lock = openLock(t, { path: join(folder, 'lock') })
+    lock.tryWrite()
+    symlinkSync(folder, join(folder, 'link'))
+    for (const path of ['lock', 'link/lock', 'link/../lock']) {
+      const terminal = openTop(t, ['--path', join(folder, path), '--frames', '3'])
+      const after = await terminal.shows(/ended 0/)
+      t.regex(after, /^before\nended 0/)
+    }
+    for (const path of ['lock', 'link/lock']) {
+      const terminal = openTop(t, ['--path', join(folder, path)])
+      await terminal.shows(new RegExp(`lock .*\nheld for write: 1 hold[\\s\\S]*\nholds +${process.pid} `))
+    }
+  },
+)
 
 terminalTest('a terminal that changes its size gets a screen of that size', async (t) => {
   for (let index = 10; index < 50; index++) openLock(t, `r/${index}`)

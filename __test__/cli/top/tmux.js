@@ -2,12 +2,14 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { cleanUp } from '../../helpers/cleanup.js'
-import { tempDir, testUnless, waitFor } from '../../helpers/index.js'
+import { tempDir, testUnless, unlessEmulated, waitFor } from '../../helpers/index.js'
 
 const isMissing = spawnSync('tmux', ['-V']).status !== 0
 
 /** For tests that need a terminal. (They also need what only GNU's programs can do.) */
-export const terminalTest = testUnless(process.platform !== 'linux' ? 'Linux only' : isMissing && 'no tmux')
+export const terminalTest = unlessEmulated('tmux does not run in it', {
+  by: testUnless(process.platform !== 'linux' ? 'Linux only' : isMissing && 'no tmux'),
+})
 
 /**
  * A terminal of its own tmux server, which ends with the test.
@@ -18,10 +20,11 @@ export const terminalTest = testUnless(process.platform !== 'linux' ? 'Linux onl
  */
 export function openTerminal(t, command, { env = {}, columns = 80, rows = 24 } = {}) {
   const socket = join(tempDir(t), 'tmux')
+  const { NO_COLOR: _, ...others } = process.env
   const tmux = (...args) => {
     const { status, stdout, stderr } = spawnSync('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...args], {
       encoding: 'utf8',
-      env: { ...process.env, LC_ALL: 'C.UTF-8', NO_COLOR: '', ...env },
+      env: { ...others, LC_ALL: 'C.UTF-8', ...env },
     })
     if (status !== 0) throw new Error(`tmux ${args.join(' ')}: ${stderr}`)
     return stdout

@@ -108,7 +108,7 @@ test('one lock: its holders, and its waiters in the order of the queue', (t) => 
   const [, , third] = locks
   const lock = { ...third, snapshot: { ...third?.snapshot, ownerDied: died } }
   const model = { ...firstModel('wait'), page: /** @type {const} */ ('lock'), chosen: 'name:waited-for' }
-  const known = { foreign: false, state: /** @type {const} */ ('sleeping'), started: null }
+  const known = { foreign: false, localPid: 100, state: /** @type {const} */ ('sleeping'), started: null }
   const report = /** @type {any} */ ({
     name: 'waited-for',
     path: null,
@@ -204,6 +204,18 @@ test('keys choose a lock, which stays chosen when the order changes', (t) => {
     new Set(SORT_KEYS.map((_, turns) => after(...Array(turns).fill('next-order')).sort)),
     new Set(SORT_KEYS),
   )
+})
+
+test('a chosen lock that is gone leaves the choice to the first one', (t) => {
+  const model = { ...firstModel('wait'), chosen: 'name:gone' }
+  const [, , , , first = ''] = text(screen(frame({ model })))
+  t.true(first.startsWith('> waited-for'), first)
+  t.is(changed(model, 'open', look().samples, 9).chosen, 'name:waited-for')
+})
+
+test('the reason of a failure is shown in one line', (t) => {
+  const failure = 'ERR_LOCK_ACCESS: \x1b[31m no\naccess'
+  t.is(text(screen(frame({ failure })))[23], 'ERR_LOCK_ACCESS: \\x1b[31m no\\naccess')
 })
 
 test('the chosen lock is on the screen, wherever it is in the list', (t) => {

@@ -58,9 +58,32 @@ pub(crate) enum DeliveredFrom {
     Loop,
 }
 
-/// Passes every outcome to its copy. This runs JavaScript, so no state of the thread may be
-/// borrowed.
+/// Passes every outcome to its copy, in their order. This runs JavaScript, so no state of the thread
+/// may be borrowed. What that calls leaves its outcomes to the delivery that runs: otherwise a
+/// request would settle before an earlier one, whose copy is still busy with the grant.
 pub(crate) fn deliver_outcomes(from: DeliveredFrom) {
+    if let Some(_running) = Running::begin() {
+        deliver_each(from);
+    }
+}
+
+/// The delivery that runs; also ended by a panic.
+struct Running;
+
+impl Running {
+    fn begin() -> Option<Self> {
+        let is_first = with_environment(|environment| !std::mem::replace(&mut environment.is_delivering, true));
+        is_first.then(|| Self) // not `then_some`, which would drop one
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        with_environment(|environment| environment.is_delivering = false);
+    }
+}
+
+fn deliver_each(from: DeliveredFrom) {
     while let Some((outcome, callback)) = with_environment(Environment::next_outcome) {
         let RequestOrigin { key, .. } = outcome.origin;
         let delivery =

@@ -27,6 +27,7 @@ pub(crate) struct Environment {
     last_copy: CopyId,
     last_handle: HandleId,
     pub outcomes: VecDeque<Outcome>,
+    pub is_delivering: bool,
     /// Attachments with pending requests, plus outcomes not delivered. While it is not 0, the event
     /// loop stays alive.
     busy: usize,
@@ -143,6 +144,7 @@ impl Environment {
             last_copy: 0,
             last_handle: 0,
             outcomes: VecDeque::new(),
+            is_delivering: false,
             busy: 0,
             instances: Vec::new(),
             event_loop: None,

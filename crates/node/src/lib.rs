@@ -22,6 +22,8 @@ use napi::bindgen_prelude::{BigInt, Function, Object, Uint8Array};
 use napi_derive::napi;
 use process_rwlock::{Attachment, Error, ErrorKind, HoldEnd, LockRef, Mode, Options, WaitOptions, now};
 
+#[cfg(unix)]
+pub mod command;
 mod delivery;
 mod environment;
 mod fast_path;
@@ -193,6 +195,10 @@ pub struct Opening {
     pub durable: bool,
     /// For a lock that is created: its name is random.
     pub anonymous: bool,
+    /// For a lock that is created: a request keeps its turn as long as its process lives.
+    pub keeps_turns: bool,
+    /// For a named lock that is created: what `note` returns.
+    pub note: Option<Uint8Array>,
     /// A lack of descriptors or memory is an error.
     pub last: bool,
 }
@@ -210,6 +216,8 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
         thread: opening.thread,
         transient: !opening.durable,
         anonymous: opening.anonymous,
+        keeps_turns: opening.keeps_turns,
+        note: opening.note.map(|note| note.to_vec()),
         setup_timeout: SETUP_TIMEOUT,
     };
     with_environment(|environment| {
@@ -595,6 +603,13 @@ pub fn list() -> Result<Vec<Snapshot>> {
 pub fn look(name: Option<String>, path: Option<String>) -> Result<Option<Snapshot>> {
     let seen = process_rwlock::inspect(lock_ref(name.as_deref(), path.as_deref())).map_err(|error| failed(&error))?;
     Ok(seen.map(Into::into))
+}
+
+/// The note that the lock with that name was created with; nothing if it has none.
+#[napi(catch_unwind)]
+pub fn note(name: String) -> Result<Option<Uint8Array>> {
+    let note = process_rwlock::note(&name).map_err(|error| failed(&error))?;
+    Ok(note.map(Into::into))
 }
 
 /// Removes the named locks that dead processes left and no process has open. Those whose writer

@@ -12,8 +12,8 @@ pub struct Attached {
     pub pid: u32,
     pub thread_id: u32,
     pub label: String,
-    /// `pid` belongs to another PID namespace than that of this process.
-    pub foreign: bool,
+    /// The PID namespace of `pid`, if it is another one than that of this process.
+    pub foreign_namespace: Option<u32>,
 }
 
 /// One lock, as it is found.
@@ -75,8 +75,8 @@ impl From<process_rwlock::Surveyed> for Surveyed {
 
 impl From<process_rwlock::Attached> for Attached {
     fn from(attached: process_rwlock::Attached) -> Self {
-        let process_rwlock::Attached { pid, is_foreign, thread, label } = attached;
-        Self { pid, thread_id: thread, label, foreign: is_foreign }
+        let process_rwlock::Attached { pid, foreign_namespace, thread, label } = attached;
+        Self { pid, thread_id: thread, label, foreign_namespace }
     }
 }
 

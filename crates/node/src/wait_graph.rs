@@ -23,8 +23,8 @@ pub struct SeenParty {
     pub ms: f64,
     /// It is of this thread. (In a lock that this thread has not open nothing is.)
     pub own: bool,
-    /// `pid` belongs to another PID namespace than that of this process.
-    pub foreign: bool,
+    /// The PID namespace of `pid`, if it is another one than that of this process.
+    pub foreign_namespace: Option<u32>,
     /// A request that did not come in its turn, so that others go first.
     pub skipped: bool,
 }
@@ -42,7 +42,7 @@ pub struct SeenLock {
 
 impl From<Participant> for SeenParty {
     fn from(party: Participant) -> Self {
-        let foreign = party.is_foreign();
+        let foreign_namespace = party.foreign_namespace();
         Self {
             thread: format!("{}:{}:{}", party.namespace, party.pid, party.thread),
             pid: party.pid,
@@ -52,7 +52,7 @@ impl From<Participant> for SeenParty {
             since: party.since as f64,
             ms: party.ms as f64,
             own: party.is_own,
-            foreign,
+            foreign_namespace,
             skipped: party.is_skipped,
         }
     }

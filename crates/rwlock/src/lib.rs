@@ -95,7 +95,7 @@ mod shm;
 mod sync;
 mod sys;
 
-pub use attachment::locks::{inspect, list, prune, remove};
+pub use attachment::locks::{inspect, list, note, prune, remove};
 pub use attachment::requests::{Outcome, RequestId, now};
 pub use attachment::snapshot::{OwnerDied, Participant, Snapshot};
 pub use attachment::survey::{Attached, Survey, Surveyed, examine, probe, survey};

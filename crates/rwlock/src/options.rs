@@ -79,6 +79,13 @@ pub struct Options {
     /// The name is random, so only the processes that have the lock open know it. When all of them
     /// are dead, the lock is removed, even if a writer died. The creator's choice applies.
     pub anonymous: bool,
+    /// A request keeps its turn as long as its process lives, also while its thread is busy or its
+    /// process is stopped: then the others wait. Otherwise it is skipped after 5 ms. The creator's
+    /// choice applies.
+    pub keeps_turns: bool,
+    /// Bytes of any length that are stored with a named lock, and that [`crate::note`] returns. The
+    /// creator's choice applies.
+    pub note: Option<Vec<u8>>,
     /// The maximum wait for another process that initializes or removes the same file; 5 s by
     /// default. Opening waits for nothing else.
     pub setup_timeout: Duration,
@@ -93,6 +100,8 @@ impl Default for Options {
             thread: 0,
             transient: false,
             anonymous: false,
+            keeps_turns: false,
+            note: None,
             setup_timeout: DEFAULT_SETUP_TIMEOUT,
         }
     }

@@ -89,6 +89,7 @@ export default {
       {
         text: 'Behaviour',
         items: [
+          page('Locks over PostgreSQL', '/postgres'),
           page('Guarantees and limits', '/guarantees'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
@@ -110,6 +111,7 @@ export default {
           page('Bare Node-API', '/design/0006-bare-node-api'),
           page('A limit on readers', '/design/0007-reader-limit'),
           page('Steals', '/design/0008-steal'),
+          page('Web Locks', '/design/0009-web-locks'),
         ],
       },
     ],

@@ -8,6 +8,8 @@ async function main() {
   same(imported, required)
   same(await import('process-rwlock/file'), require('process-rwlock/file'))
   same(await import('process-rwlock/leader'), require('process-rwlock/leader'))
+  same(await import('process-rwlock/web-locks'), require('process-rwlock/web-locks'))
+  same(await import('process-rwlock/postgres'), require('process-rwlock/postgres'))
   const { default: lockfile } = await import('process-rwlock/proper-lockfile')
   if (lockfile !== require('process-rwlock/proper-lockfile')) throw new Error('two copies')
   ;(await lockfile(__filename))()

@@ -77,7 +77,7 @@ function findingsOf(reports: readonly LockReport[], { matches, text, remedy }: F
   return reports.flatMap((report) =>
     report.holders.filter(matches).map((holder) => ({
       text: `${processText(holder)} ${text}; it has held ${lockText(report)} for ${holder.mode} for ${duration(holder.ms)}${waitText(report)}`,
-      remedy: remedy(holder),
+      remedy: remedy({ ...holder, pid: holder.localPid ?? holder.pid }),
     })),
   )
 }

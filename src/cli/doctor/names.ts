@@ -1,5 +1,5 @@
 // How findings name locks and processes.
-import type { LockReport, ReportedProcess } from '../report.js'
+import { type LockReport, pidText, type ReportedProcess } from '../report.js'
 import { harmless } from '../text/width.js'
 
 export function lockText({
@@ -14,12 +14,18 @@ export function lockText({
   return name ? `lock '${harmless(name)}'` : `lock ${harmless(path ?? file)}`
 }
 
-export function processText({
-  pid,
-  threadId,
-  label,
-}: Pick<ReportedProcess, 'pid' | 'threadId' | 'label'>): string {
-  return `pid ${pid}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` ('${harmless(label)}')`}`
+export function processText(party: Pick<ReportedProcess, 'pid' | 'threadId' | 'label'>): string {
+  const { threadId, label } = party
+  return `${pidText(party)}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` ('${harmless(label)}')`}`
+}
+
+/** The processes of these threads that can be seen, each once, by the PID that they have here. */
+export function processesOf(threads: readonly ReportedProcess[]): Map<number, ReportedProcess> {
+  return new Map(
+    threads.flatMap((thread) =>
+      thread.localPid === null ? [] : [[thread.localPid, { ...thread, threadId: 0 }]],
+    ),
+  )
 }
 
 /** Such as `, and 2 requests wait`. */

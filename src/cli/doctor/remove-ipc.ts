@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import { type Check, type Finding, ok, resultOf, unknown } from './check.js'
 import type { Machine } from './machine.js'
-import { processText } from './names.js'
+import { processesOf, processText } from './names.js'
 
 /** Up to this user id, systemd takes a user for one of the system (SYS_UID_MAX). */
 const LAST_SYSTEM_USER = 999
@@ -24,14 +24,13 @@ export const removeIpc: Check = {
     if (lingers(machine)) return ok('yes, but lingering is enabled for this user')
     const reports = await machine.reports()
     const named = reports.filter(({ path }) => path === null).flatMap(({ attached }) => attached)
-    const processes = new Map(named.filter(({ foreign }) => !foreign).map((party) => [party.pid, party]))
-    const findings = [...processes.values()].flatMap((party): Finding[] => {
-      const unit = /^0::(.*)$/m.exec(machine.read(`proc/${party.pid}/cgroup`) ?? '')?.[1]
+    const findings = [...processesOf(named)].flatMap(([pid, party]): Finding[] => {
+      const unit = /^0::(.*)$/m.exec(machine.read(`proc/${pid}/cgroup`) ?? '')?.[1]
       // A process in a session keeps that session, and with it the memory.
       if (unit === undefined || unit.includes(`/user-${machine.user}.slice/`)) return []
       return [
         {
-          text: `RemoveIPC=yes, and ${processText({ ...party, threadId: 0 })} runs outside of the sessions of user ${machine.user} (in ${unit}): when the last session ends, systemd removes the memory of its named locks, and processes that open them later have other locks`,
+          text: `RemoveIPC=yes, and ${processText(party)} runs outside of the sessions of user ${machine.user} (in ${unit}): when the last session ends, systemd removes the memory of its named locks, and processes that open them later have other locks`,
           remedy: `loginctl enable-linger ${nameOf(machine.user)}; or RemoveIPC=no in /etc/systemd/logind.conf; or run it as a system user; or set PROCESS_RWLOCK_DIR for every process`,
         },
       ]

@@ -19,11 +19,16 @@ export const options = {
     value: 'N',
     description: 'exit with N if the lock is not granted (default 1)',
   },
-  label: { type: 'string', short: 'l', value: 'TEXT', description: 'shown to those who inspect the lock' },
+  label: {
+    type: 'string',
+    short: 'l',
+    value: 'TEXT',
+    description: 'shown to those who inspect the lock; the default is the name of the command',
+  },
   quiet: {
     type: 'boolean',
     short: 'q',
-    description: 'print nothing if the lock is not granted',
+    description: 'print nothing while it waits, nor if the lock is not granted',
   },
 } as const
 

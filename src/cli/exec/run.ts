@@ -1,64 +1,52 @@
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
-import { RWLock } from '../../rwlock.js'
-import type { AcquireOptions, Guard } from '../../types.js'
+import { basename } from 'node:path'
 import type { Invocation } from '../command.js'
 import { NOT_EXECUTABLE, NOT_FOUND } from '../exit-codes.js'
 import { refOf } from '../ref.js'
 import { UsageError } from '../usage-error.js'
+import type { CommandHold } from './hold.js'
 import type { Values } from './options.js'
+import { finish, runCommand } from './run-command.js'
+import { tryHold } from './try-hold.js'
 import { wishOf } from './wish.js'
 
-/** Passed on to the command. A terminal sends SIGINT and SIGQUIT to it directly. */
-const PASSED_ON: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR2']
-const OF_TERMINAL: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
+export async function run({ values, positionals, rest, stderr }: Invocation): Promise<number> {
+  const { mode, timeout, label, quiet, conflictExitCode } = wishOf(values as Values)
+  const { ref, text } = refOf(values as Values, positionals)
+  const [command, ...args] = rest ?? []
+  if (command === undefined) throw new UsageError('which command? Give it after --')
 
-export async function run({ values, positionals, rest, env, stderr }: Invocation): Promise<number> {
-  const wish = wishOf(values as Values)
-  const { ref } = refOf(values as Values, positionals)
-  const [file, ...args] = rest ?? []
-  if (file === undefined) throw new UsageError('which command? Give it after --')
-  using lock = new RWLock(ref)
-  let guard: Guard
+  const wanted = { ref, mode, label: label ?? basename(command) }
+  let hold: CommandHold
   try {
-    guard = await acquire(lock, wish)
+    hold = tryHold(wanted) ?? (await waiting().waitForHold(wanted, text, { timeout, quiet }))
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
     if (code !== 'ERR_LOCK_TIMEOUT') throw error
-    if (!wish.quiet) stderr.write(`process-rwlock: ${message}\n`)
-    return wish.conflictExitCode
+    if (!quiet) process.stderr.write(`process-rwlock: ${message}\n`)
+    return conflictExitCode
   }
-  using _ = guard
-  return await runCommand(file, args, environmentOf(guard, env))
+
+  const end = await runCommand([command, ...args], variablesOf(hold))
+  if (end.error !== undefined) {
+    hold.end(true)
+    stderr.write(`process-rwlock: ${command}: ${end.error.text}\n`)
+    return end.error.isMissing ? NOT_FOUND : NOT_EXECUTABLE
+  }
+  // A command that a signal ended may have left its work half done. This process ends by the same
+  // signal, within its hold, so that the next holder learns of it.
+  if (end.signal === undefined) hold.end(end.code !== 0)
+  return finish(end)
 }
 
-function acquire(lock: RWLock, { mode, options }: { mode: string; options: AcquireOptions }): Promise<Guard> {
-  if (mode === 'read') return lock.acquireRead(options)
-  return mode === 'write' ? lock.acquireWrite(options) : lock.acquireUpgradable(options)
+/** Loaded only if the lock is not free. */
+function waiting() {
+  return require('./wait-for-hold.js') as typeof import('./wait-for-hold.js')
 }
 
-function environmentOf({ token, ownerDied }: Guard, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { PROCESS_RWLOCK_OWNER_DIED: _, ...others } = env
+/** Changes to the environment: `undefined` removes a variable, which may be that of an outer `exec`. */
+function variablesOf({ token, ownerDied }: CommandHold): Record<string, string | undefined> {
   return {
-    ...others,
     PROCESS_RWLOCK_TOKEN: `${token}`,
-    ...(ownerDied && { PROCESS_RWLOCK_OWNER_DIED: `${ownerDied.pid}` }),
+    PROCESS_RWLOCK_OWNER_DIED: ownerDied === undefined ? undefined : `${ownerDied}`,
   }
-}
-
-async function runCommand(file: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(file, args, { stdio: 'inherit', env })
-  const passOn = (signal: NodeJS.Signals) => {
-    if (!OF_TERMINAL.includes(signal) || !process.stdin.isTTY) child.kill(signal)
-  }
-  for (const signal of [...PASSED_ON, ...OF_TERMINAL]) process.on(signal, passOn)
-  return new Promise((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE
-      const what = code === NOT_FOUND ? 'not found' : `cannot be run (${error.code})`
-      process.stderr.write(`process-rwlock: ${file}: ${what}\n`)
-      resolve(code)
-    })
-    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]))
-  })
 }

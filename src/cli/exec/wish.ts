@@ -1,12 +1,13 @@
 import type { ModeName } from '../../modes.js'
-import type { AcquireOptions } from '../../types.js'
 import { UsageError } from '../usage-error.js'
 import type { Values } from './options.js'
 
 /** What the options ask for. */
 export interface Wish {
   mode: ModeName
-  options: AcquireOptions
+  /** In ms; `undefined`: no limit. */
+  timeout: number | undefined
+  label: string | undefined
   /** The exit code if the lock is not granted. */
   conflictExitCode: number
   quiet: boolean
@@ -16,7 +17,8 @@ export interface Wish {
 export function wishOf(values: Values): Wish {
   return {
     mode: modeOf(values),
-    options: { timeout: timeoutOf(values), label: values.label },
+    timeout: timeoutOf(values),
+    label: values.label,
     conflictExitCode: exitCodeOf(values['conflict-exit-code'] ?? '1'),
     quiet: values.quiet ?? false,
   }

@@ -49,10 +49,10 @@ function rowOf(report: LockReport): Cell[] {
 }
 
 /** Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. */
-function whoOf({ pid, threadId, label }: ReportedHolder, others: number): string {
+function whoOf({ pid, localPid, threadId, label }: ReportedHolder, others: number): string {
   // Before the label, of which the end may be cut.
   const more = others > 0 ? ` +${others}` : ''
-  return `${pid}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
+  return `${localPid ?? pid}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 function notesOf({ status, holders, ownerDied }: LockReport): string[] {

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import {
   type LockReport,
   marksOf,
+  pidText,
   type ReportedHolder,
   type ReportedProcess,
   type ReportedWaiter,
@@ -100,7 +101,7 @@ function section(
     const line = `${INDENT}${lineOf(party)}`
     const marks = 'mode' in party ? marksOf(party) : []
     const marked = marks.length > 0 ? `  ${output.style('yellow', marks.join(', '))}` : ''
-    const command = party.foreign ? '(in another PID namespace)' : (party.command ?? '')
+    const command = party.command ?? ''
     const since = party.started === null ? '' : `, started ${dateTime(new Date(party.started))}`
     const detail =
       command === '' ? '' : fitted(`${INDENT.repeat(3)}${harmless(command)}${since}`, output.width)
@@ -110,16 +111,16 @@ function section(
 }
 
 function lineOf(party: ReportedHolder | ReportedWaiter | ReportedProcess): string {
-  const { pid, threadId, label } = party
-  const who = whoOf({ pid, threadId, label })
+  const who = whoOf(party)
   if (!('mode' in party)) return who
   const times = party.count > 1 ? ` (${party.count} times)` : ''
   const more = 'more' in party && party.more > 0 ? `, and ${party.more} more of this thread` : ''
   return `${who}  ${party.mode}${times} for ${duration(party.ms)}${more}`
 }
 
-function whoOf({ pid, threadId, label }: { pid: number; threadId: number; label: string }): string {
-  return `pid ${pid}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` '${harmless(label)}'`}`
+function whoOf(party: { pid: number; threadId: number; label: string }): string {
+  const { threadId, label } = party
+  return `${pidText(party)}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 /** A value that is text as text, else its bytes. */
@@ -137,4 +138,4 @@ export function valueText(value: Uint8Array): string {
 }
 
 const isSame = (a: ReportedProcess, b: ReportedProcess) =>
-  a.pid === b.pid && a.threadId === b.threadId && a.foreign === b.foreign
+  a.pid === b.pid && a.localPid === b.localPid && a.threadId === b.threadId

@@ -12,7 +12,7 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
   const found = await thisMachine.inspect(ref)
   const [report] = found === null ? [] : await reportsOf([found])
   if (report === undefined) {
-    const why = 'name' in (ref as object) ? ': no process has it open' : ''
+    const why = typeof ref === 'string' ? ': no process has it open' : ''
     stderr.write(`process-rwlock: there is no lock ${text}${why}\n`)
     return 1
   }

@@ -1,7 +1,6 @@
 // A frame as a line of JSON.
 import { writable } from '../../inspect.js'
-import type { SortKey } from './order.js'
-import { sorted } from './order.js'
+import { type SortKey, sorted } from './order.js'
 import type { Look, Sample } from './sampler.js'
 
 export function lineOf({ samples }: Look, time: Date, interval: number, sort: SortKey): string {
@@ -13,17 +12,6 @@ function lockOf({ snapshot, holds, waiting, waitMs, worstMs, writes, waits }: Sa
   const { name = null, path = null, holders, waiters, contended, token, ownerDied } = snapshot
   const rates = { writesPerSecond: writes, waitsPerSecond: waits }
   const longest = { longestWaitMs: waitMs, worstWaitMs: worstMs }
-  return writable({
-    name,
-    path,
-    holds,
-    waiting,
-    ...longest,
-    ...rates,
-    contended,
-    token,
-    ownerDied,
-    holders,
-    waiters,
-  })
+  const state = { contended, token, ownerDied, holders, waiters }
+  return writable({ name, path, holds, waiting, ...longest, ...rates, ...state })
 }

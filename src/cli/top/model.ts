@@ -44,10 +44,12 @@ export function firstModel(sort: SortKey): Model {
   return { page: 'list', help: false, sort, reversed: false, chosen: null, scroll: 0, paused: false }
 }
 
-/** The chosen lock, in the order of the screen. */
+/** The chosen lock, in the list the first one if that is gone. */
 export function chosenOf(model: Model, samples: readonly Sample[]): Sample | undefined {
-  if (model.chosen !== null) return samples.find(({ key }) => key === model.chosen)
-  return sorted(samples, model.sort, model.reversed)[0]
+  const chosen = samples.find(({ key }) => key === model.chosen)
+  return chosen === undefined && model.page === 'list'
+    ? sorted(samples, model.sort, model.reversed)[0]
+    : chosen
 }
 
 /**
@@ -82,7 +84,10 @@ export function changed(model: Model, action: Action, samples: readonly Sample[]
 function moved(model: Model, step: number, samples: readonly Sample[]): Model {
   if (model.page === 'list') {
     const ordered = sorted(samples, model.sort, model.reversed)
-    const at = Math.max(0, model.chosen === null ? 0 : ordered.findIndex(({ key }) => key === model.chosen))
+    const at = Math.max(
+      0,
+      ordered.findIndex(({ key }) => key === model.chosen),
+    )
     return { ...model, chosen: ordered[within(at + step, ordered.length)]?.key ?? null }
   }
   const lock = chosenOf(model, samples)?.snapshot

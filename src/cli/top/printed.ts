@@ -39,17 +39,8 @@ export async function printed(options: Printed): Promise<void> {
 }
 
 function textOf(look: Look, time: Date, model: Model, { interval, columns, unicode }: Printed): string {
-  const frame = {
-    model,
-    look,
-    time,
-    interval,
-    columns,
-    rows: Infinity,
-    unicode,
-    failure: null,
-    report: null,
-  }
+  const unknown = { rows: Infinity, failure: null, report: null }
+  const frame = { model, look, time, interval, columns, unicode, ...unknown }
   return `${page(frame)
     .map((line) => written(line, false).trimEnd())
     .join('\n')}\n\n`

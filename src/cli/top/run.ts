@@ -14,22 +14,14 @@ export async function run({ values, positionals, env, stdin, stdout }: Invocatio
   const refs = areGiven ? refsOf({ path, file }, positionals).map(({ ref }) => ref) : []
   const source = sourceOf(refs)
   const unicode = isUnicode(env)
-  const { TERM, COLUMNS, NO_COLOR } = env
+  const { TERM, COLUMNS } = env
   if (json || !stdout.isTTY || TERM === 'dumb') {
     const columns = Number(COLUMNS) || (stdout.isTTY ? stdout.columns : WIDTH)
     await printed({ ...wish, source, json, unicode, columns, stdout })
     return 0
   }
   const only = refs.length === 1 ? refs[0] : undefined
-  await interactive({
-    ...wish,
-    source,
-    only,
-    colours: !NO_COLOR,
-    unicode,
-    stdin,
-    stdout,
-  })
+  await interactive({ ...wish, source, only, colours: stdout.hasColors(16, env), unicode, stdin, stdout })
   return 0
 }
 

@@ -22,15 +22,13 @@ export type Seen =
 export async function* watch(source: Source, { interval, signal }: Watching): AsyncGenerator<Seen, void> {
   const sampler = new Sampler()
   const began = performance.now()
-  for (let first = true; !signal?.aborted; first = false) {
-    try {
-      yield { look: sampler.sample(await source(), performance.now()), time: new Date() }
-    } catch (error) {
-      if (first) throw error
-      yield { failure: error as Error }
-    }
+  const look = async () => ({ look: sampler.sample(await source(), performance.now()), time: new Date() })
+  for (let seen: Seen = await look(); !signal?.aborted; seen = await look().catch(failed)) {
+    yield seen
     const passed = performance.now() - began
     const next = (Math.floor(passed / interval) + 1) * interval
     await sleep(next - passed, undefined, signal && { signal }).catch(() => {})
   }
 }
+
+const failed = (failure: Error): Seen => ({ failure })

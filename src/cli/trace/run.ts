@@ -80,8 +80,7 @@ function look(refs: readonly Ref[], sampler: Sampler, unreadable: Map<Ref, numbe
     if (!found?.error) unreadable.delete(each)
     else if (now - (unreadable.get(each) ?? now) > PATIENCE) throw found.error
     else if (!unreadable.has(each)) unreadable.set(each, now)
-    const { name, path } = each.ref as { name?: string; path?: string }
-    sampler.take((now + SHARED) * 1000, name ?? path ?? '', found)
+    sampler.take((now + SHARED) * 1000, typeof each.ref === 'string' ? each.ref : each.ref.path, found)
   }
 }
 

@@ -27,7 +27,7 @@ const WINDOW = 100_000
 /** Tokens jump when a lock is created again. */
 const JUMP = 1_000_000_000n
 
-type Thread = Pick<SurveyedHolder, 'pid' | 'threadId' | 'label' | 'foreign'>
+type Thread = Pick<SurveyedHolder, 'pid' | 'threadId' | 'label' | 'foreignNamespace'>
 
 interface Span {
   readonly rows: Rows
@@ -93,7 +93,7 @@ export class Sampler {
 
   /** `attached`: the threads that have the lock open, and their labels. */
   rowsOf(
-    { pid, threadId, label, foreign }: Thread,
+    { pid, threadId, label, foreignNamespace }: Thread,
     attached: readonly Attachment[],
     events: TraceEvent[],
   ): Rows {
@@ -102,6 +102,7 @@ export class Sampler {
       threads = new Map()
       this.#processes.set(pid, threads)
       this.totals.processes++
+      const foreign = foreignNamespace !== null
       const command = foreign ? null : (processInfo([pid]).get(pid)?.command ?? null)
       const title = attached.find((thread) => thread.pid === pid)?.label ?? label
       const name = command === null ? title : nameOf(title, command.split(' '))
@@ -214,7 +215,7 @@ class SampledLock {
     const died = snapshot.ownerDied
     if (died !== null && died.token !== before.ownerDied?.token) {
       const { pid, threadId, label, token } = died
-      const rows = this.#sampler.rowsOf({ ...died, foreign: false }, attached, events)
+      const rows = this.#sampler.rowsOf({ ...died, foreignNamespace: null }, attached, events)
       const first = rows.first((description) => events.push(...description))
       const args = { lock: this.#name, pid, threadId, label, token: `${token}` }
       events.push(mark('g', first, ts, `owner died: ${this.#name}`, args))

@@ -466,6 +466,20 @@ const protocol = [
     quick: true,
   },
   {
+    name: 'a kept turn is skipped',
+    breaks: 'a waiter is skipped although its lock keeps turns',
+    change: [becomes(macro('MAY_SKIP'), 'true')],
+    bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1',
+    quick: true,
+  },
+  {
+    name: 'a drain of a kept turn is skipped',
+    breaks: 'a writer that drains is skipped although its lock keeps turns',
+    change: [becomes(macro('MAY_SKIP_DRAIN'), 'true')],
+    bounds: 'KINDS=33 NOPS=2 STRICT CLOSE KEEPS_TURNS CHECKS=1',
+    quick: true,
+  },
+  {
     name: 'no generation in the queue',
     breaks: 'the requests of two lives of a slot differ in their tickets only',
     change: [becomes(macro('QUEUED'), '((m) | ((tick) << 7))')],

@@ -180,7 +180,7 @@ export const mutants = [
     foundBy: 'contents',
     change: (staged) => {
       const file = join(staged, addon, `process-rwlock.${target}.node`)
-      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_250_000)]))
+      writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(1_350_000)]))
     },
   },
   {

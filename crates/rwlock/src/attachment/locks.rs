@@ -32,6 +32,15 @@ pub fn inspect(lock: LockRef<'_>) -> Result<Option<Snapshot>> {
     }
 }
 
+/// The note that the named lock was created with; see [`crate::Options::note`]. `None` if it has
+/// none, or does not exist.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`], [`ErrorKind::Access`].
+pub fn note(name: &str) -> Result<Option<Vec<u8>>> {
+    shm::named::note(name)
+}
+
 /// Removes a lock and its persisted state. Returns `false` if there is none. For a path, the file
 /// is removed: a symbolic link to it stays and becomes dangling; other hard links of the file stay
 /// and are still the lock.

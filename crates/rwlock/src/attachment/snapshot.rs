@@ -74,17 +74,16 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Whether `pid` belongs to another PID namespace than that of this process, in which the number
-    /// means nothing, or another process.
+    /// The PID namespace of `pid`, if it is known to be another one than that of this process, in
+    /// which the number means nothing, or another process.
     #[must_use]
-    pub fn is_foreign(&self) -> bool {
-        is_foreign(self.namespace)
+    pub fn foreign_namespace(&self) -> Option<u32> {
+        foreign(self.namespace)
     }
 }
 
-/// Whether it is known that this process is in another PID namespace.
-pub(super) fn is_foreign(of: u32) -> bool {
-    of != 0 && namespace() != 0 && of != namespace()
+pub(super) fn foreign(of: u32) -> Option<u32> {
+    Some(of).filter(|&of| of != 0 && namespace() != 0 && of != namespace())
 }
 
 /// The state of a lock at one moment.

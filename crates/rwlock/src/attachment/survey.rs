@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::snapshot::{self, Snapshot, is_foreign};
+use super::snapshot::{self, Snapshot, foreign};
 use crate::error::{Error, Result};
 use crate::options::{Identity, LockRef};
 use crate::protocol::state::SharedState;
@@ -21,8 +21,8 @@ use crate::sys::files;
 pub struct Attached {
     /// Process id, in the PID namespace of that process.
     pub pid: u32,
-    /// Whether that is another namespace than this process'.
-    pub is_foreign: bool,
+    /// The kernel's number of that namespace, if it is another one than this process'.
+    pub foreign_namespace: Option<u32>,
     /// The number that its thread gave itself.
     pub thread: u32,
     /// The label of the attachment.
@@ -141,7 +141,7 @@ impl Attached {
     fn of(slot: &Slot) -> Self {
         Self {
             pid: slot.waiting.pid.load(Relaxed),
-            is_foreign: is_foreign(slot.waiting.namespace.load(Relaxed)),
+            foreign_namespace: foreign(slot.waiting.namespace.load(Relaxed)),
             thread: slot.waiting.thread.load(Relaxed),
             label: slot.waiting.label.load(),
         }

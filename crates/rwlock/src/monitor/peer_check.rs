@@ -281,17 +281,19 @@ impl PeerCheck {
         let gate = segment.load_gate();
         let has_room = segment.has_room();
         let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() && has_room } else { gate.is_free() };
+        let skips = !segment.keeps_turns();
         let turn = match ahead {
             None if free_for(mode) => {
                 self.awaited = None;
                 return true;
             }
             Some((slot, request)) if free_for(mode) && request.mode().is_some_and(free_for) => {
-                Some(Turn::Queued { slot, request, tenure: gate.tenure() })
+                skips.then_some(Turn::Queued { slot, request, tenure: gate.tenure() })
             }
             _ if gate.is_drained_by(gate.owner())
                 && gate.owner() != self.slot
-                && (segment.is_in_try(gate.owner()) || segment.readers().find_other_reader(usize::MAX).is_none()) =>
+                && (segment.is_in_try(gate.owner())
+                    || skips && segment.readers().find_other_reader(usize::MAX).is_none()) =>
             {
                 Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
             }

@@ -28,7 +28,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"PRWLOCK1");
 pub(crate) const MAGIC_UNFINISHED: u64 = u64::from_le_bytes(*b"PRWLOCK0");
 
 /// Incremented with every change of meaning that does not change [`LAYOUT_HASH`].
-pub(crate) const LAYOUT_VERSION: u32 = 4;
+pub(crate) const LAYOUT_VERSION: u32 = 5;
 
 /// What the lock is. Constant after creation, except `high_water`, `removal` and [`FRESH`], which
 /// change only when an attachment opens or closes.
@@ -44,7 +44,7 @@ pub(crate) struct Header {
     pub bytes: AtomicU64,
     /// The Unix time of creation in ns; also the first token.
     pub created: AtomicU64,
-    /// [`TRANSIENT`], [`ANONYMOUS`] and [`FRESH`].
+    /// [`TRANSIENT`], [`ANONYMOUS`], [`FRESH`] and [`KEEPS_TURNS`].
     pub flags: AtomicU32,
     pub name_bytes: InfoU32,
     pub name: [InfoU64; 32],
@@ -65,6 +65,9 @@ pub(crate) const ANONYMOUS: u32 = 2;
 /// chosen, and before the lock got its name, another lock of that name may have issued greater
 /// tokens.
 pub(crate) const FRESH: u32 = 4;
+
+/// Flag: a request whose owner lives is never skipped, however long its owner does not come.
+pub(crate) const KEEPS_TURNS: u32 = 8;
 
 /// The words that every acquisition of an exclusive mode uses.
 #[derive(Default)]

@@ -126,6 +126,16 @@ pub(crate) fn see<T>(name: &str, see: impl Fn(&Segment) -> T) -> Result<Option<T
     }
 }
 
+/// The note of the lock `name`.
+pub(crate) fn note(name: &str) -> Result<Option<Vec<u8>>> {
+    check_name(name)?;
+    let Some(directory) = directory::existing()? else { return Ok(None) };
+    let location = place_of(name, &directory);
+    let Some(lock) = open_record(&location)? else { return Ok(None) };
+    crash_point!(read_record);
+    Record::read_note(name, lock.file()).map_err(|error| location.refused("read the record of", "read", error))
+}
+
 /// The result of `look` for a copy of each named lock of this user, or, if it cannot be copied or
 /// `look` returns `None`, that of `see`. For one that cannot be read, that of `fails`: where it is,
 /// whether a process has it open, and why.
@@ -416,7 +426,7 @@ fn create(
         {
             return Ok(None);
         }
-        record.write(lock.file()).map_err(|error| cannot(("write", error)))?;
+        record.write(options.note.as_deref(), lock.file()).map_err(|error| cannot(("write", error)))?;
         memory::create(&record.id, bytes).map(Some).map_err(cannot)
     })();
     let backing = match backing {

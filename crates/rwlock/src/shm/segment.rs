@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::backing::Backing;
 use super::layout::{
-    ANONYMOUS, FRESH, GateLine, Header, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, Preamble, SLOTS_OFFSET, Slot, TRANSIENT,
-    bytes_of, load_bytes, slots_of, store_bytes,
+    ANONYMOUS, FRESH, GateLine, Header, KEEPS_TURNS, LAYOUT_HASH, LAYOUT_VERSION, MAGIC, Preamble, SLOTS_OFFSET, Slot,
+    TRANSIENT, bytes_of, load_bytes, slots_of, store_bytes,
 };
 use super::location::LockLocation;
 use super::lock_file::LockFile;
@@ -34,8 +34,11 @@ pub(super) struct New {
 
 impl New {
     pub fn of(options: &Options) -> Self {
-        let flags = if options.transient { TRANSIENT } else { 0 } | if options.anonymous { ANONYMOUS } else { 0 };
-        let flags = flags | FRESH;
+        let flag = |chosen, flag| if chosen { flag } else { 0 };
+        let flags = flag(options.transient, TRANSIENT)
+            | flag(options.anonymous, ANONYMOUS)
+            | flag(options.keeps_turns, KEEPS_TURNS)
+            | FRESH;
         let (capacity, max_readers) =
             (options.capacity.unwrap_or(DEFAULT_CAPACITY), options.max_readers.unwrap_or_default());
         Self { capacity, max_readers, flags, seed: unix_nanos() }
@@ -240,6 +243,11 @@ impl Segment {
 
     pub(super) fn into_lock(self) -> LockFile {
         self.lock
+    }
+
+    /// Whether a request whose owner lives is never skipped.
+    pub fn keeps_turns(&self) -> bool {
+        self.has_flag(KEEPS_TURNS)
     }
 
     pub(super) fn has_flag(&self, flag: u32) -> bool {

@@ -31,7 +31,7 @@ fn a_survey_names_the_processes_that_have_a_lock_open() {
         let seen = examine(lock.reference()).unwrap().unwrap();
         assert!(seen.is_open);
         assert_eq!(pids(&seen), expected);
-        assert!(seen.attached.iter().all(|attached| !attached.is_foreign));
+        assert!(seen.attached.iter().all(|attached| attached.foreign_namespace.is_none()));
         assert_eq!(seen.state.unwrap().holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [one.pid()]);
         assert_eq!(fs::metadata(&seen.file).unwrap().len() == seen.bytes, seen.path.is_some());
         if seen.path.is_none() {

@@ -3,6 +3,7 @@ import * as imported from 'process-rwlock'
 import { forFile } from 'process-rwlock/file'
 import { lockInfo } from 'process-rwlock/leader'
 import lockfile from 'process-rwlock/proper-lockfile'
+import { locks } from 'process-rwlock/web-locks'
 import { same } from '../same.cjs'
 import { waits } from '../waits.cjs'
 import { required } from './legacy.cjs'
@@ -16,4 +17,6 @@ if (lockInfo('my-app/nobody') !== null) throw new Error('somebody leads')
 const release: () => Promise<void> = await lockfile(import.meta.filename)
 await release()
 lockfile.lockSync(import.meta.filename)()
+const mode: string | undefined = await locks.request('my-app/nothing', (held) => held?.mode)
+if (mode !== 'exclusive') throw new Error('no lock')
 console.log(await waits(imported.RWLock, required.RWLock))

@@ -121,7 +121,7 @@ function row(role: string, party: Party, style: Style, columns: number): Line {
 
 function processOf(party: Party, marks: string[]): string {
   if (!('command' in party)) return ''
-  const command = party.foreign ? '(in another PID namespace)' : harmless(party.command ?? '')
+  const command = party.localPid === null ? '(in another PID namespace)' : harmless(party.command ?? '')
   return marks.length === 0 ? command : `[${marks.join(', ')}] ${command}`
 }
 

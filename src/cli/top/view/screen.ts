@@ -1,4 +1,5 @@
 // The lines of a frame.
+import { harmless } from '../../text/width.js'
 import { columnsOf, fit, type Line, piece, spread } from '../line.js'
 import { sorted } from '../order.js'
 import type { Frame, Lines } from './frame.js'
@@ -60,7 +61,7 @@ function bodyOf(frame: Frame, room: number): Line[] {
 }
 
 function footer({ model, columns, failure }: Frame): Line {
-  if (failure !== null) return [piece(failure, 'red')]
+  if (failure !== null) return [piece(harmless(failure), 'red')]
   const isList = model.page === 'list' && !model.help
   const right = isList ? [piece(`by ${model.sort}${model.reversed ? ', reversed' : ''}`, 'dim')] : []
   const keys = isList

@@ -86,6 +86,37 @@ fn a_wake_and_a_repair_end_even_if_the_gate_is_overwritten_all_the_time() {
 }
 
 /// A slot that does not block a try is repaired after some tries.
+/// `first` waits in the queue, or drains, and does not come when it is its turn.
+#[test]
+fn a_request_is_skipped_unless_the_lock_keeps_turns() {
+    for (keeps_turns, drains) in [(false, false), (false, true), (true, false), (true, true)] {
+        let path = std::env::temp_dir().join(format!("turns-{keeps_turns}-{drains}-{}", std::process::id()));
+        let options = Options { keeps_turns, ..Options::default() };
+        let open = || Attachment::open(LockRef::Path(&path), &options).unwrap();
+        let (holder, first, later) = (open(), open(), open());
+        assert!(if drains { holder.try_read() } else { holder.try_write() });
+        for waiter in [&first, &later] {
+            waiter.request(Mode::Write, WaitOptions { deadline: u64::MAX, fairness: 0, in_turn: true });
+            waiter.poll(park::now()).unwrap();
+        }
+        if drains {
+            holder.release_read();
+        } else {
+            holder.release_exclusive(HoldEnd::Consistent).unwrap();
+        }
+        let (mut check, begin) = (later.peer_check(), park::now());
+        for ms in 0..100 {
+            check.check(begin + ms * 1_000_000, 1);
+            later.poll(park::now()).unwrap();
+        }
+        assert_eq!(later.take_settled().is_empty(), keeps_turns, "{drains}");
+        first.poll(park::now()).unwrap();
+        assert_eq!(first.take_settled().len(), usize::from(keeps_turns), "{drains}");
+        drop((holder, first, later));
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
 #[test]
 fn tries_inspect_every_slot_in_turn() {
     let path = std::env::temp_dir().join(format!("in-turn-{}", std::process::id()));

@@ -1,0 +1,51 @@
+// A pseudo terminal with a program in it, by script(1) of util-linux.
+import { spawn } from 'node:child_process'
+import { cleanUp } from '../helpers/cleanup.js'
+import { waitFor } from '../helpers/time.js'
+
+/**
+ * Starts a shell command in a terminal of its own. It is ended after the test, with everything in
+ * its session.
+ *
+ * @param {import('ava').ExecutionContext<any>} t
+ * @param {string} command
+ */
+export function openTerminal(t, command) {
+  const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null'], {
+    env: { ...process.env, SHELL: '/bin/sh', TERM: 'dumb', PS1: '$ ' },
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  child.stdin.on('error', () => {})
+  /** @type {Promise<number | null>} */
+  const exited = new Promise((resolve) => child.once('close', resolve))
+  cleanUp(t, 'processes', async () => {
+    child.kill('SIGKILL') // the terminal hangs up
+    await exited
+  })
+  let seen = 0
+  return {
+    exited,
+    /** @param {string} keys */
+    type: (keys) => child.stdin.write(keys),
+    /**
+     * Waits until the terminal shows this, after what was waited for before.
+     *
+     * @param {RegExp} pattern
+     */
+    async shows(pattern) {
+      const what = `the terminal shows ${pattern}`
+      const found = await waitFor(() => pattern.exec(output.slice(seen)), { what }).catch((error) => {
+        throw new Error(`${error.message}; it shows:\n${output}`)
+      })
+      const match = /** @type {RegExpExecArray} */ (found)
+      seen += match.index + match[0].length
+      return match
+    },
+    get output() {
+      return output
+    },
+  }
+}
