@@ -91,6 +91,8 @@ export default {
         items: [
           page('Locks over PostgreSQL', '/postgres'),
           page('Guarantees and limits', '/guarantees'),
+          page('Choosing a lock', '/choosing'),
+          page('Locks over PostgreSQL', '/postgres'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
           page('Bundlers and runtimes', '/bundlers'),

@@ -1,6 +1,6 @@
 // Rates and longest waits of locks, from one look at them after the other.
-import type { Activity } from '../../shared-memory/activity.js'
 import type { LockSnapshot } from '../../types.js'
+import type { FoundActivity } from '../source.js'
 
 /** How many looks the history of a lock covers. */
 const HISTORY = 60
@@ -52,7 +52,7 @@ export interface History {
 
 interface Counted {
   sample: Sample
-  requests: bigint
+  requests: bigint | null
   created: bigint
   at: number
 }
@@ -64,7 +64,7 @@ export class Sampler {
   /**
    * @param now in ms, of a monotonic clock
    */
-  sample(activities: readonly Activity[], now: number): Look {
+  sample(activities: readonly FoundActivity[], now: number): Look {
     const seen = new Map<string, Counted>()
     for (const activity of activities) {
       const key = keyOf(activity.snapshot)
@@ -93,13 +93,15 @@ function totalOf(samples: readonly Sample[], before: Total | undefined): Total {
   return { ...total, ...rates, worstMs: Math.max(total.waitMs, before?.worstMs ?? 0), history }
 }
 
-function counted(key: string, activity: Activity, now: number, before: Counted | undefined): Counted {
+function counted(key: string, activity: FoundActivity, now: number, before: Counted | undefined): Counted {
   const { snapshot, requests, created } = activity
   // A lock that was removed and created again under its name counts anew.
   const same = before?.created === created ? before : undefined
   const seconds = same ? (now - same.at) / 1000 : 0
-  const rate = (count: bigint, earlier: bigint | undefined) =>
-    earlier === undefined || seconds <= 0 || count < earlier ? null : Number(count - earlier) / seconds
+  const rate = (count: bigint | null, earlier: bigint | null | undefined) =>
+    earlier == null || count === null || seconds <= 0 || count < earlier
+      ? null
+      : Number(count - earlier) / seconds
   const writes = rate(snapshot.token, same?.sample.snapshot.token)
   const waits = rate(requests, same?.requests)
   const waiting = snapshot.waiters.reduce((sum, { count, more }) => sum + count + more, 0)
