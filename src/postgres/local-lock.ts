@@ -20,7 +20,7 @@ import { EXCLUSIVE, locksOf, M, ServerHold, SHARED, U, writerText } from './serv
 import { type Session, SessionLost } from './session.js'
 import type { Sessions } from './sessions.js'
 import type { StatementName } from './statements.js'
-import { pause } from './time.js'
+import { Wakeup, within } from './time.js'
 
 /**
  * After so many milliseconds a reader is let in past a writer of another process that waits: it may
@@ -283,7 +283,7 @@ export class LocalLock {
       }
       if (attempt.entries.size === 0) throw mapped
     }
-    await pause(this.#sessions.pause + 1, attempt.abandoned)
+    await attempt.wakeup.pause(this.#sessions.pause + 1)
   }
 
   /** Makes sure that the lock has its row. */
@@ -308,6 +308,7 @@ export class LocalLock {
     if (mode === WRITE || (mode === READ && !this.#needsOwnLabel(label))) {
       const hold = await this.#tryOnMain(mode, label)
       if (hold !== null || attempt.cancelled) return hold
+      attempt.unavailable = undefined // that was another time
       this.#noteWaits(attempt.entries)
     }
     const place = this.#sessions.place()
@@ -316,7 +317,7 @@ export class LocalLock {
       // An upgradable hold should have a session that can wait for its upgrade.
       let ms = mode !== WRITE && this.#sessions.canOpen ? 10 * FIRST_PAUSE : FIRST_PAUSE
       for (;;) {
-        const session = await place.within(ms * (0.75 + Math.random() / 2), attempt.abandoned)
+        const session = await place.within(ms * (0.75 + Math.random() / 2), attempt.wakeup)
         if (session !== null) return await this.#waitIn(session, attempt)
         if (attempt.cancelled) return null
         const hold = await this.#tryOnMain(mode, label)
@@ -346,6 +347,7 @@ export class LocalLock {
     }
     const number = session.sent
     session.waits = true
+    attempt.unavailable = undefined
     attempt.session = session
     const answer = session.run(WAIT[mode], this.#parameters(session, mode, label))
     for (const { request } of attempt.entries) {
@@ -384,7 +386,7 @@ export class LocalLock {
   async #noteBlocked(attempt: Attempt, session: Session, number: number): Promise<void> {
     const isAsked = () => session.waits && session.sent === number + 1 && attempt.session === session
     for (let ms = 5; ; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
-      await pause(ms, attempt.ended)
+      await within(ms, attempt.ended)
       const main = this.#sessions.mainNow
       if (!isAsked() || main === null) return
       const [row] = await main.run('blocked', [session.backend]).catch(() => [])
@@ -541,7 +543,7 @@ export class LocalLock {
     if (idle !== null || !this.#sessions.canOpen) return idle
     const place = this.#sessions.place()
     try {
-      return await place.within(10 * FIRST_PAUSE, NEVER)
+      return await place.within(10 * FIRST_PAUSE, new Wakeup())
     } finally {
       place.leave()
     }
@@ -726,7 +728,7 @@ export class LocalLock {
   async #upgradeOnMain(hold: ServerHold, attempt: Attempt): Promise<boolean> {
     for (let ms = FIRST_PAUSE; !attempt.cancelled && !hold.lost; ms = Math.min(ms * 1.5, LONGEST_PAUSE)) {
       if (await this.#tryUpgrade(hold, attempt.label)) return true
-      await pause(ms * (0.75 + Math.random() / 2), attempt.abandoned)
+      await attempt.wakeup.pause(ms * (0.75 + Math.random() / 2))
     }
     return false
   }
@@ -760,4 +762,3 @@ export class LocalLock {
 }
 
 const DONE = Promise.resolve()
-const NEVER = new Promise<never>(() => {})
