@@ -341,6 +341,19 @@ test('options and names are checked', async (t) => {
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_CLOSED' })
 })
 
+for (const [method, printed] of [
+  ['list', 'object'],
+  ['remove', 'boolean'],
+  ['inspect', 'object'],
+]) {
+  test(`a program that only calls ${method}() does not end before its answer`, async (t) => {
+    await openLocks(t)
+    const program = spawnNode(t, new URL('./programs/only-looks.js', import.meta.url), [method])
+    t.deepEqual(await program.exited, { code: 0, signal: null })
+    t.is(program.stdout, `${printed}\n`)
+  })
+}
+
 test('an open lock and a hold keep no process alive, a wait does, and the addon is not loaded', async (t) => {
   const name = randomUUID()
   const lock = (await openLocks(t)).open(name)
