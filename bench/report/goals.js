@@ -28,7 +28,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting, c
  * @param {(value: number) => string} [show]
  * @returns {Reached}
  */
-function atMost(goal, measured, most, show = significant) {
+export function atMost(goal, measured, most, show = significant) {
   return { goal, asked: `≤ ${show(most)}`, measured: show(measured), reached: measured <= most }
 }
 
@@ -38,7 +38,7 @@ function atMost(goal, measured, most, show = significant) {
  * @param {number} least
  * @returns {Reached}
  */
-function atLeast(goal, measured, least) {
+export function atLeast(goal, measured, least) {
   return {
     goal,
     asked: `≥ ${significant(least)}`,
