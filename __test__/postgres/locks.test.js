@@ -173,6 +173,22 @@ test('list() shows every lock of the schema, with its holders and its value', as
   t.deepEqual(list[1].value, new Uint8Array(Buffer.from('value of b')))
 })
 
+test('a writer that has the first of its two locks is shown as a waiter', async (t) => {
+  const locks = await openLocks(t)
+  const name = randomUUID()
+  const lock = locks.open(name)
+  await lock.read(() => {})
+  const client = await connect(t)
+  // What a writer has between the two.
+  const { rows } = await client.query(
+    'select key, pg_advisory_lock(key | 1) from rwlock.lock where name = $1',
+    [name],
+  )
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'write' }] })
+  await client.query('select pg_advisory_lock_shared($1::bigint | 2)', [rows[0].key])
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'upgradable' }] })
+})
+
 test('remove() keeps a floor for tokens, and refuses a lock that is held or waited for', async (t) => {
   const [locks, others] = [await openLocks(t), await openLocks(t)]
   const name = randomUUID()

@@ -79,18 +79,21 @@ export class Sampler {
 
 function totalOf(samples: readonly Sample[], before: Total | undefined): Total {
   const total = { locks: samples.length, held: 0, waitedFor: 0, waiting: 0, waitMs: 0 }
-  // At the first look there is no rate, and a lock that is new has none yet.
-  const rates = { writes: before ? 0 : null, waits: before ? 0 : null }
-  for (const { holds, waiting, waitMs, writes, waits } of samples) {
+  for (const { holds, waiting, waitMs } of samples) {
     if (holds > 0) total.held++
     if (waiting > 0) total.waitedFor++
     total.waiting += waiting
     total.waitMs = Math.max(total.waitMs, waitMs)
-    if (rates.writes !== null) rates.writes += writes ?? 0
-    if (rates.waits !== null) rates.waits += waits ?? 0
   }
-  const history = appendTo(before?.history, { ...rates, waiting: total.waiting })
-  return { ...total, ...rates, worstMs: Math.max(total.waitMs, before?.worstMs ?? 0), history }
+  // At the first look there is no rate, and a lock that is new has none yet.
+  const sum = (rates: (number | null)[]) =>
+    before === undefined || (rates.length > 0 && rates.every((rate) => rate === null))
+      ? null
+      : rates.reduce<number>((all, rate) => all + (rate ?? 0), 0)
+  const writes = sum(samples.map((sample) => sample.writes))
+  const waits = sum(samples.map((sample) => sample.waits))
+  const history = appendTo(before?.history, { writes, waits, waiting: total.waiting })
+  return { ...total, writes, waits, worstMs: Math.max(total.waitMs, before?.worstMs ?? 0), history }
 }
 
 function counted(key: string, activity: FoundActivity, now: number, before: Counted | undefined): Counted {
