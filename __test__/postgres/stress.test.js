@@ -19,6 +19,22 @@ for (const profile of ['kill, two sessions', 'terminate']) {
   })
 }
 
+test('the history and the witness show that locks in two databases do not exclude each other', async (t) => {
+  const { campaign } = await import('../../verify/postgres/campaign.js')
+  const it = await server()
+  await it.query('create database other')
+  const { problems } = await campaign({
+    ...{ server: it, proxy: await startProxy(t, it.port), profile: 'quiet', seconds: 2, actors: 2 },
+    databases: ['postgres', 'other'],
+  })
+  for (const what of [/^witness: /, / had it as .* while .* had it/, / has token .* after /]) {
+    t.true(
+      problems.some((problem) => what.test(problem)),
+      String(what),
+    )
+  }
+})
+
 let at = 0
 /** @param {Partial<{ hold: string, pid: number, mode: string, token: number, ownerDied: object }>} [of] */
 const held = ({ hold = 'a/1', pid = 1, mode = 'write', token = 1, ownerDied } = {}) => ({

@@ -1,13 +1,19 @@
 // One process of the stress test over PostgreSQL: its tasks acquire locks at random, and write what happens to a log.
-//   node actor.js '{ "url", "locks", "ms", "tasks", "log", "options" }'    url: of the server; options: of PostgresLocks
-import { openSync, writeSync } from 'node:fs'
+//   node actor.js '{ "url", "locks", "ms", "tasks", "log", "options", "witness" }'
+// url: of the server; options: of PostgresLocks; witness: the name of locks in shared memory, which must always be free for
+// the holder of the same lock in PostgreSQL. Not where sessions end: there a holder is told late.
+import { openSync, readFileSync, writeSync } from 'node:fs'
+import { RWLock } from 'process-rwlock'
 import { PostgresLocks } from 'process-rwlock/postgres'
-import { now as clock } from './history.js'
+import { now as clock, EXCLUDES } from './history.js'
 
-const { url, locks: count, ms, tasks, log, options } = JSON.parse(process.argv[2] ?? '{}')
+const { url, locks: count, ms, tasks, log, options, witness } = JSON.parse(process.argv[2] ?? '{}')
 const file = openSync(log, 'a')
 const locks = new PostgresLocks({ connectionString: url, ...options })
 const opened = Array.from({ length: count }, (_, number) => locks.open(`stress/${number}`))
+const witnesses = opened.map((_, number) =>
+  witness === undefined ? undefined : new RWLock(`${witness}/${number}`),
+)
 const end = Date.now() + ms
 let lastHold = 0
 
@@ -32,6 +38,38 @@ function begin(lock, guard) {
   write({ event: 'held', hold, pid: process.pid, lock, ...state(guard), at: clock() })
   guard.signal.addEventListener('abort', () => write({ event: 'lost', hold, at: clock() }), { once: true })
   return hold
+}
+
+/**
+ * The witness of a hold. A process that was killed may have it for a moment longer than its sessions.
+ *
+ * @param {number} lock
+ * @param {import('process-rwlock').AsyncGuard} guard
+ */
+function testify(lock, { mode }) {
+  const it = witnesses[lock]
+  if (!it) return undefined
+  const got = mode === 'read' ? it.tryRead() : mode === 'write' ? it.tryWrite() : it.tryUpgradable()
+  if (got) return got
+  const others = it.inspect().holders.filter((other) => EXCLUDES[mode]?.includes(other.mode))
+  setTimeout(() => {
+    const left = others.filter(({ pid }) => isAlive(pid))
+    if (left.length > 0)
+      write({ event: 'failed', code: 'witness', message: `${mode} beside ${JSON.stringify(left)}` })
+  }, DEATH)
+  return undefined
+}
+
+/** How long a killed process needs to be gone, at most. */
+const DEATH = 1000
+
+/** @param {number} pid */
+function isAlive(pid) {
+  try {
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 /** @param {import('process-rwlock').AsyncGuard} guard */
@@ -70,20 +108,28 @@ async function once() {
   if (!guard) return 'refused'
   const hold = begin(lock, guard)
   const asked = guard.mode
+  let seen = testify(lock, guard)
   await pause(4)
   try {
     if (guard.mode === 'upgradable' && random(2)) {
       const held = guard
+      seen?.release()
+      seen = undefined
       await change(hold, guard, () => held.upgrade(random(2) ? { timeout: random(20) } : {}), 'upgradable')
+      seen = testify(lock, guard)
       await pause(3)
     }
     if (guard.mode === 'write' && random(4) === 0) {
       const held = guard
       const to = random(2) ? 'read' : 'upgradable'
+      seen?.release()
+      seen = undefined
       await change(hold, guard, async () => held.downgrade(to), to)
+      seen = testify(lock, guard)
       await pause(3)
     }
   } finally {
+    seen?.release()
     write({ event: 'released', hold, at: clock() })
     const released = guard.release()
     if (random(2)) await released
@@ -111,5 +157,6 @@ async function task() {
 
 await Promise.all(Array.from({ length: tasks }, task))
 await locks.close()
+await Promise.all(witnesses.map((each) => each?.close()))
 process.send?.(counts)
 process.disconnect?.()

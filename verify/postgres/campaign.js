@@ -1,9 +1,11 @@
 // One run of the stress test over PostgreSQL: actors, a profile of faults, and the check of their history.
 import { fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { RWLock } from 'process-rwlock'
 import { PostgresLocks } from 'process-rwlock/postgres'
 import { waitFor } from '../../__test__/helpers/time.js'
 import { holdsOf, violations } from './history.js'
@@ -21,12 +23,23 @@ const END_BOUND = 60_000
  * @param {number} [options.actors]
  * @param {number} [options.locks]
  * @param {number} [options.tasks]
+ * @param {string[]} [options.databases] which the actors use in turn: with two there are two locks of each name
  */
-export async function campaign({ server, proxy, profile, seconds, actors = 4, locks = 3, tasks = 6 }) {
+export async function campaign({
+  server,
+  proxy,
+  profile,
+  seconds,
+  actors = 4,
+  locks = 3,
+  tasks = 6,
+  databases = ['postgres'],
+}) {
   const { every, fault, options = {}, loses = false } = profiles[profile] ?? {}
   if (every === undefined) throw new Error(`there is no profile "${profile}"`)
   const folder = mkdtempSync(join(tmpdir(), 'process-rwlock-stress-'))
   const end = Date.now() + seconds * 1000
+  const witness = loses ? undefined : `process-rwlock-stress/${randomUUID()}`
   /** @type {Set<import('node:child_process').ChildProcess>} */
   const running = new Set()
   /** @type {Record<string, number>} */
@@ -34,14 +47,15 @@ export async function campaign({ server, proxy, profile, seconds, actors = 4, lo
   const problems = /** @type {string[]} */ ([])
   /** @type {import('./history.js').Fault[]} */
   const faults = []
-  const url = server.url({ port: proxy.port })
+  let started = 0
 
   const start = () => {
     const log = join(folder, `${running.size}-${Date.now()}-${Math.random()}.log`)
     const ms = Math.max(0, end - Date.now())
+    const url = server.url({ port: proxy.port, database: databases[started++ % databases.length] })
     const actor = fork(
       fileURLToPath(new URL('./actor.js', import.meta.url)),
-      [JSON.stringify({ url, locks, ms, tasks, log, options })],
+      [JSON.stringify({ url, locks, ms, tasks, log, options, witness })],
       { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] },
     )
     let stderr = ''
@@ -63,7 +77,11 @@ export async function campaign({ server, proxy, profile, seconds, actors = 4, lo
   const actor = () => [...running][Math.floor(Math.random() * running.size)]
   const locksOfServer = new PostgresLocks({ connectionString: server.url() })
   try {
-    await locksOfServer.migrate()
+    for (const database of databases) {
+      const each = new PostgresLocks({ connectionString: server.url({ database }) })
+      await each.migrate()
+      await each.close()
+    }
     for (let each = 0; each < actors; each++) start()
     while (fault && Date.now() < end - 500) {
       await pause(every)
@@ -108,6 +126,22 @@ export async function campaign({ server, proxy, profile, seconds, actors = 4, lo
       each.kill('SIGCONT')
     }
     await locksOfServer.close()
+    if (witness !== undefined) {
+      await waitFor(() => [...Array(locks).keys()].every((lock) => isRemoved(`${witness}/${lock}`)), {
+        what: 'the witnesses are free',
+      })
+    }
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** @param {string} name */
+function isRemoved(name) {
+  try {
+    RWLock.remove(name)
+    return true
+  } catch (error) {
+    if (error.code === 'ERR_LOCK_BUSY') return false
+    throw error
   }
 }

@@ -83,7 +83,8 @@ export function violations(holds, faults) {
   return found
 }
 
-const EXCLUDES = /** @type {Record<string, string[]>} */ ({
+/** The modes that a hold excludes, by its mode. */
+export const EXCLUDES = /** @type {Record<string, string[]>} */ ({
   read: ['write'],
   upgradable: ['write', 'upgradable'],
   write: ['read', 'upgradable', 'write'],
