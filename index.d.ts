@@ -173,7 +173,7 @@ export interface Opening {
   /** For a lock that is created: its name is random. */
   anonymous: boolean
   /** For a lock that is created: a request keeps its turn as long as its process lives. */
-  keepsTurns: boolean
+  keepsTurns?: boolean
   /** For a named lock that is created: what `note` returns. */
   note?: Uint8Array
   /** A lack of descriptors or memory is an error. */

@@ -17,7 +17,7 @@ const pythonDriver = fileURLToPath(new URL('drivers/driver.py', import.meta.url)
  */
 
 /** @param {string} system */
-function node(system, more = {}) {
+export function node(system, more = {}) {
   const start = (/** @type {string} */ path) =>
     new Driver([process.execPath, nodeDriver, system, path]).ready()
   return /** @type {Competitor} */ ({ system, language: 'Node.js', start, ...more })

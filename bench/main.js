@@ -14,6 +14,7 @@ import { goals } from './report/goals.js'
 import { save } from './report/save.js'
 import { printTables } from './report/tables.js'
 import { caching } from './workloads/caching.js'
+import { commands } from './workloads/commands.js'
 import { contended } from './workloads/contended.js'
 import { growth } from './workloads/growth.js'
 import { handoff } from './workloads/handoff.js'
@@ -22,7 +23,17 @@ import { recovery } from './workloads/recovery.js'
 import { scaling } from './workloads/scaling.js'
 import { waiting } from './workloads/waiting.js'
 
-const WORKLOADS = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'caching', 'growth']
+const WORKLOADS = [
+  'pairs',
+  'scaling',
+  'contended',
+  'handoff',
+  'recovery',
+  'waiting',
+  'caching',
+  'growth',
+  'commands',
+]
 
 const HELP = `
 npm run bench -- [WORKLOAD…]           measures all workloads, or only these
@@ -91,6 +102,7 @@ const workloads = {
   waiting: () => waiting(context),
   caching: () => caching(context),
   growth: () => growth(context),
+  commands: () => commands(context),
 }
 
 const here = machine()

@@ -22,9 +22,9 @@ if (cluster.isPrimary) {
   const [first] = await once(cluster, 'message') // it has run the job
   console.log(lockInfo(SCHEDULER)?.pid === first.process.pid) // true
   first.process.kill('SIGKILL')
-  const [next] = await once(cluster, 'message')
-  console.log(next !== first) // true
   const others = workers.filter((worker) => worker !== first)
+  const next = await Promise.race(others.map((worker) => once(worker, 'message').then(() => worker)))
+  console.log(lockInfo(SCHEDULER)?.pid === next.process.pid) // true
   for (const worker of others) worker.send('stop')
   await Promise.all(others.map((worker) => once(worker, 'exit')))
   console.log(lockInfo(SCHEDULER)) // null

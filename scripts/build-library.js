@@ -1,7 +1,8 @@
 // npm run build:ts: compiles src/ to dist/. The library is CommonJS. Each entry has an ES module in
 // front of it, so that `import` and `require()` give the same objects.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +10,7 @@ import { readArguments } from './lib/arguments.js'
 import { installFolder } from './lib/install-files.js'
 import { root } from './lib/run.js'
 import { installDependencies } from './lib/setup.js'
+import { manPage } from './man-page.js'
 
 /**
  * The modules of src/ that users load: `process-rwlock` is index, `process-rwlock/<name>` is the
@@ -31,6 +33,17 @@ export function buildLibrary(dist) {
     writeFileSync(join(dist, `${name}.mjs`), front.code)
     writeFileSync(join(dist, `${name}.d.mts`), front.types)
   }
+  writeManPage(dist)
+}
+
+/** Into `man/` of the library, where package.json points to. @param {string} dist */
+function writeManPage(dist) {
+  const load = createRequire(join(dist, 'index.js'))
+  const { allCommands } = load('./cli/commands.js')
+  const { optionsOf } = load('./cli/arguments.js')
+  const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+  mkdirSync(join(dist, 'man'))
+  writeFileSync(join(dist, 'man/process-rwlock.1'), manPage(allCommands(), optionsOf, version))
 }
 
 /**

@@ -129,7 +129,7 @@ export interface LockEngine<Grant = unknown> {
    * Where to look for what a request waits for; shared by all locks of the engine. Without it
    * there are no warnings of long waits and deadlocks.
    */
-  readonly waitGraph?: WaitGraph
+  readonly waitGraph?: WaitGraph | undefined
   /** Ends every request and hold of this lock. */
   close(): void | Promise<void>
 }

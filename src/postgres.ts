@@ -1,5 +1,4 @@
 export type { LockErrorCode } from './errors.js'
 export { LockError } from './errors.js'
-export type { PostgresLock } from './postgres/locks.js'
 export { PostgresLocks } from './postgres/locks.js'
 export type { OpenOptions, PostgresLocksOptions } from './postgres/options.js'

@@ -1,12 +1,14 @@
 // PostgresLocks: the schema, lists, removal, connections that end, and errors.
 import { randomUUID } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import pg from 'pg'
-import { LockError } from 'process-rwlock'
+import { LockError, lockAll } from 'process-rwlock'
+import { lead } from 'process-rwlock/leader'
 import { PostgresLocks } from 'process-rwlock/postgres'
 import { runCli } from '../cli/process.js'
 import { cleanUp } from '../helpers/cleanup.js'
-import { testUnless, waitFor } from '../helpers/index.js'
+import { openLock, testUnless, waitFor } from '../helpers/index.js'
 import { freePort } from '../helpers/postgres/ports.js'
 import { noPostgres } from '../helpers/postgres/programs.js'
 import { sharedServer } from '../helpers/postgres/shared.js'
@@ -171,6 +173,22 @@ test('list() shows every lock of the schema, with its holders and its value', as
   t.deepEqual(list[1].value, new Uint8Array(Buffer.from('value of b')))
 })
 
+test('a writer that has the first of its two locks is shown as a waiter', async (t) => {
+  const locks = await openLocks(t)
+  const name = randomUUID()
+  const lock = locks.open(name)
+  await lock.read(() => {})
+  const client = await connect(t)
+  // What a writer has between the two.
+  const { rows } = await client.query(
+    'select key, pg_advisory_lock(key | 1) from rwlock.lock where name = $1',
+    [name],
+  )
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'write' }] })
+  await client.query('select pg_advisory_lock_shared($1::bigint | 2)', [rows[0].key])
+  t.like(await lock.inspect(), { holders: [], waiters: [{ mode: 'upgradable' }] })
+})
+
 test('remove() keeps a floor for tokens, and refuses a lock that is held or waited for', async (t) => {
   const [locks, others] = [await openLocks(t), await openLocks(t)]
   const name = randomUUID()
@@ -297,6 +315,13 @@ test('a server that cannot be reached is ERR_LOCK_UNAVAILABLE, after the timeout
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_UNAVAILABLE' })
 })
 
+test('synchronous methods fail with ERR_LOCK_UNSUPPORTED', async (t) => {
+  const lock = /** @type {any} */ ((await openLocks(t)).open('x'))
+  for (const method of ['readSync', 'writeSync', 'acquireReadSync', 'acquireWriteSync']) {
+    t.throws(() => lock[method](() => t.fail()), { instanceOf: LockError, code: 'ERR_LOCK_UNSUPPORTED' })
+  }
+})
+
 test('options and names are checked', async (t) => {
   for (const options of [
     { schema: 'a b' },
@@ -316,6 +341,19 @@ test('options and names are checked', async (t) => {
   await t.throwsAsync(locks.list(), { code: 'ERR_LOCK_CLOSED' })
 })
 
+for (const [method, printed] of [
+  ['list', 'object'],
+  ['remove', 'boolean'],
+  ['inspect', 'object'],
+]) {
+  test(`a program that only calls ${method}() does not end before its answer`, async (t) => {
+    await openLocks(t)
+    const program = spawnNode(t, new URL('./programs/only-looks.js', import.meta.url), [method])
+    t.deepEqual(await program.exited, { code: 0, signal: null })
+    t.is(program.stdout, `${printed}\n`)
+  })
+}
+
 test('an open lock and a hold keep no process alive, a wait does, and the addon is not loaded', async (t) => {
   const name = randomUUID()
   const lock = (await openLocks(t)).open(name)
@@ -332,4 +370,47 @@ test('an open lock and a hold keep no process alive, a wait does, and the addon 
   await guard.release()
   t.deepEqual(await program.exited, { code: 0, signal: null })
   await lock.write(({ ownerDied }) => t.is(ownerDied?.pid, program.pid))
+})
+
+test('a traced request that waits for another process is published with the holders', async (t) => {
+  const [locks, others] = [await openLocks(t), await openLocks(t)]
+  const name = randomUUID()
+  const lock = locks.open(name)
+  await lock.upgradable(() => {}) // a session is idle now, and will wait
+  const holder = await others.open(name).acquireWrite()
+  const contended = new Promise((resolve) => {
+    const subscriber = (/** @type {any} */ message) => message.name === name && resolve(message.holders)
+    subscribe('process-rwlock:contended', subscriber)
+    cleanUp(t, 'names', () => unsubscribe('process-rwlock:contended', subscriber))
+  })
+  const wait = lock.acquireRead()
+  const holders = await contended
+  t.like(holders, [{ mode: 'write', pid: process.pid }])
+  await holder.release()
+  await (await wait).release()
+})
+
+test('lockAll, lead and ensure take locks over PostgreSQL', async (t) => {
+  const locks = await openLocks(t)
+  const machine = openLock(t)
+  const [a, b] = [locks.open(randomUUID()), locks.open(randomUUID())]
+  await lockAll([{ lock: a }, { lock: machine }, { lock: b, mode: 'read' }], async (guards) => {
+    t.deepEqual(
+      guards.map(({ mode }) => mode),
+      ['write', 'write', 'read'],
+    )
+    t.is(await a.tryRead(), null)
+    t.is(machine.tryRead(), null)
+  })
+  t.is(
+    await lead(a, (signal, guard) => [signal.aborted, guard.mode].join(), { value: 'here' }),
+    'false,write',
+  )
+  t.deepEqual((await a.inspect()).value, new Uint8Array(Buffer.from('here')))
+  let made = 0
+  const load = () => (made > 0 ? made : undefined)
+  const make = async () => {
+    made++
+  }
+  t.deepEqual(await Promise.all([b, b, b].map((lock) => lock.ensure(load, make))), [1, 1, 1])
 })

@@ -2,6 +2,7 @@ import test from 'ava'
 import { ratiosFor, ratiosOf, slower, TOLERANCE } from '../../bench/check.js'
 import { Histogram } from '../../bench/histogram.js'
 import { ratiosTo } from '../../bench/inprocess/measure.js'
+import { goals as goalsOverServers } from '../../bench/postgres/goals.js'
 import { goals } from '../../bench/report/goals.js'
 import { noticed } from '../../bench/workloads/caching.js'
 import { handoffs } from '../../bench/workloads/handoff.js'
@@ -109,4 +110,25 @@ test('a missed goal is not reported as reached', (t) => {
   const reached = (results) => goals(results).map((goal) => goal.reached)
   t.deepEqual(reached({ waiting: waiting(0.004) }), [true, true, true, false])
   t.deepEqual(reached({ waiting: waiting(0.006) }), [false, true, true, false])
+})
+
+test('the goals of the lock over PostgreSQL are ratios to those of the same run', (t) => {
+  const row = (system, median, more) => ({ system, median, ...more })
+  const pairs = (ours) =>
+    ['read', 'write'].flatMap((mode) => [
+      row('select 1, update', 100, { mode }),
+      row('process-rwlock/postgres', ours, { mode }),
+    ])
+  const waits = (usualMax) => ({ read: { usualMax: 0 }, write: { usualMax } })
+  const contended = (operations, longest, connections) => [
+    row('process-rwlock/postgres', operations, { waits: waits(longest), connections }),
+    row('redlock', 1000, { waits: waits(100), connections: 4 }),
+  ]
+  const reached = (results) => goalsOverServers(results).map((goal) => goal.reached)
+  t.deepEqual(reached({ pairs: { near: pairs(110), far: pairs(100) } }), [true, true, true])
+  t.deepEqual(reached({ pairs: { near: pairs(161), far: pairs(200) } }), [false, false, false])
+  t.deepEqual(reached({ contended: contended(1001, 99, 8) }), [true, true, true])
+  t.deepEqual(reached({ contended: contended(999, 101, 9) }), [false, false, false])
+  t.deepEqual(reached({ recovery: [row('process-rwlock/postgres', 8e6)] }), [true])
+  t.deepEqual(reached({ recovery: [row('process-rwlock/postgres', 8.1e6)] }), [false])
 })

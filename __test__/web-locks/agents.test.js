@@ -124,6 +124,44 @@ for (const [kind, start] of Object.entries(agents)) {
     }
   })
 
+  test(`${kind}: query() lists many requests of several agents in their order`, async (t) => {
+    const name = newName()
+    const [agent, other] = await Promise.all([start(t), start(t)])
+    const held = begin(name)
+    await held.granted
+    const expected = []
+    const own = []
+    for (let round = 0; round < 20; round++) {
+      const mode = /** @type {'shared' | 'exclusive'} */ (round % 3 === 0 ? 'exclusive' : 'shared')
+      await agent.ask('begin', { key: String(round), name, options: { mode }, aborts: true })
+      own.push(begin(name, { mode }))
+      expected.push(`${mode} ${agent.clientId}`, `${mode} ${ownId}`)
+    }
+    await other.ask('begin', { key: 'last', name })
+    expected.push(`exclusive ${other.clientId}`)
+    t.deepEqual((await stateOf(name)).pending, expected)
+    const { pending: seen } = await other.ask('query')
+    t.deepEqual(
+      seen.flatMap((it) => (it.name === name ? [`${it.mode} ${it.clientId}`] : [])),
+      expected,
+    )
+    // One in the middle leaves, and others get rows.
+    await agent.ask('abort', { key: '10' })
+    await agent.ask('outcome', { key: '10' })
+    expected.splice(20, 1)
+    t.deepEqual((await stateOf(name)).pending, expected)
+    // An agent that dies leaves no rows.
+    await agent.destroyed()
+    await pending(name, 21)
+    for (const each of own) each.end()
+    held.end()
+    await Promise.all(own.map(({ outcome }) => outcome))
+    await other.ask('granted', { key: 'last' })
+    t.deepEqual(await stateOf(name), { held: [`exclusive ${other.clientId}`], pending: [] })
+    await other.ask('end', { key: 'last' })
+    await other.ask('outcome', { key: 'last' })
+  })
+
   test(`${kind}: an abort reaches a request that waits for another agent`, async (t) => {
     const name = newName()
     const agent = await start(t)
@@ -212,6 +250,20 @@ for (const [kind, start] of Object.entries(agents)) {
     t.is(isSame, globalThis.navigator !== undefined, 'navigator stays what it was')
   })
 }
+
+test('agents that wait for each other are not warned of a deadlock', async (t) => {
+  const names = [newName(), newName()]
+  const all = await Promise.all([agents.process(t), agents.process(t)])
+  for (const [index, agent] of all.entries()) {
+    await agent.ask('begin', { key: 'held', name: names[index] })
+    await agent.ask('granted', { key: 'held' })
+  }
+  for (const [index, agent] of all.entries()) {
+    await agent.ask('begin', { key: 'wait', name: names[1 - index] })
+  }
+  await setTimeout(2000) // RWLock would have warned after 1.2 s at most
+  for (const agent of all) t.deepEqual(await agent.ask('warnings'), [])
+})
 
 test('threads of one process exclude each other', async (t) => {
   const name = newName()

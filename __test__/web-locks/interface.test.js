@@ -432,6 +432,25 @@ test('a thousand requests of one thread are granted in order', async (t) => {
   )
 })
 
+test('query() lists each request of this thread, and more than the rows of all', async (t) => {
+  const name = newName()
+  const holder = begin(name)
+  await holder.granted
+  const mode = (number) =>
+    number % 2 === 0 ? /** @type {const} */ ('shared') : /** @type {const} */ ('exclusive')
+  const waits = Array.from({ length: 250 }, (_, number) => begin(name, { mode: mode(number) }))
+  t.deepEqual(
+    (await stateOf(name)).pending,
+    waits.map((_, number) => `${mode(number)} ${ownId}`),
+  )
+  const more = Array.from({ length: 100 }, () => begin(name))
+  const listed = (await stateOf(name)).pending
+  t.true(listed.length >= 250 && listed.length <= 350)
+  for (const each of [holder, ...waits, ...more]) each.end()
+  await Promise.all(more.map(({ outcome }) => outcome))
+  t.deepEqual(await stateOf(name), { held: [], pending: [] })
+})
+
 test('a pending request is listed until it is granted', async (t) => {
   const name = newName()
   const holder = begin(name)

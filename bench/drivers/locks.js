@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { load, versions } from '../peers/index.js'
+import { remote } from '../postgres/locks.js'
 
 /**
  * @typedef {object} Lock
@@ -27,6 +28,8 @@ const { version: ourVersion } = JSON.parse(
  * @type {Record<string, (path: string) => Promise<Lock>>}
  */
 export const shared = {
+  ...remote,
+
   async 'process-rwlock'(path) {
     const { RWLock } = await import('process-rwlock')
     const lock = new RWLock({ path })

@@ -78,20 +78,23 @@ function commandsOf(/** @type {import('./locks.js').Lock} */ lock) {
       return { pairs, ns: now() - start }
     },
 
-    async mix({ readShare, body, ns, at }) {
+    async mix({ readShare, body, ns, at, tasks = 1 }) {
       const waits = { read: new Histogram(), write: new Histogram() }
       const done = { read: 0, write: 0 }
       await until(at)
       const end = at + ns
-      while (now() < end) {
-        const mode = Math.random() < readShare ? 'read' : 'write'
-        const asked = now()
-        await lock[mode](() => {
-          waits[mode].add(now() - asked)
-          if (body) spin(body)
-        })
-        done[mode]++
+      const work = async () => {
+        while (now() < end) {
+          const mode = Math.random() < readShare ? 'read' : 'write'
+          const asked = now()
+          await lock[mode](() => {
+            waits[mode].add(now() - asked)
+            if (body) spin(body)
+          })
+          done[mode]++
+        }
       }
+      await Promise.all(Array.from({ length: tasks }, work))
       return { reads: done.read, writes: done.write, ns: now() - at, waits }
     },
 

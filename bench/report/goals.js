@@ -1,12 +1,13 @@
 // The goals of the lock, as ratios within one run where possible.
 import { leading, OURS } from '../competitors.js'
+import { EXEC } from '../workloads/commands.js'
 import { PROMISE } from '../workloads/pairs.js'
 import { significant, size, time } from './text.js'
 
 /** @typedef {{ goal: string, asked: string, measured: string, reached: boolean }} Reached */
 
 /** @param {Record<string, any>} results @returns {Reached[]} */
-export function goals({ pairs, scaling, contended, handoff, recovery, waiting, caching, growth }) {
+export function goals({ pairs, scaling, contended, handoff, recovery, waiting, caching, growth, commands }) {
   return [
     ...(pairs ? ofPairs(pairs) : []),
     ...(scaling ? ofScaling(scaling) : []),
@@ -16,6 +17,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting, c
     ...(waiting ? ofWaiting(waiting) : []),
     ...(caching ? ofCaching(caching) : []),
     ...(growth ? ofGrowth(growth) : []),
+    ...(commands ? ofCommands(commands) : []),
   ]
 }
 
@@ -26,7 +28,7 @@ export function goals({ pairs, scaling, contended, handoff, recovery, waiting, c
  * @param {(value: number) => string} [show]
  * @returns {Reached}
  */
-function atMost(goal, measured, most, show = significant) {
+export function atMost(goal, measured, most, show = significant) {
   return { goal, asked: `≤ ${show(most)}`, measured: show(measured), reached: measured <= most }
 }
 
@@ -36,7 +38,7 @@ function atMost(goal, measured, most, show = significant) {
  * @param {number} least
  * @returns {Reached}
  */
-function atLeast(goal, measured, least) {
+export function atLeast(goal, measured, least) {
   return {
     goal,
     asked: `≥ ${significant(least)}`,
@@ -207,4 +209,10 @@ function ofGrowth({ named = [] }) {
       atMost('inspect() of each of 1,000 locks', size * inspecting, 30e6, time),
       atMost('RWLock.prune() with 1,000 locks in use', size * pruning, 30e6, time),
     ])
+}
+
+/** @param {{ rows: { name: string, ratio: number }[] }} commands */
+function ofCommands({ rows }) {
+  const exec = rows.find(({ name }) => name === EXEC)
+  return [atMost(`${EXEC}, by node -e 0`, exec?.ratio ?? Number.NaN, 1.3)]
 }

@@ -5,7 +5,17 @@ import { goals } from './goals.js'
 import { markdown, tables } from './tables.js'
 
 export const folder = new URL('../results/', import.meta.url)
-const ORDER = ['pairs', 'scaling', 'contended', 'handoff', 'recovery', 'waiting', 'caching', 'growth']
+const ORDER = [
+  'pairs',
+  'scaling',
+  'contended',
+  'handoff',
+  'recovery',
+  'waiting',
+  'caching',
+  'growth',
+  'commands',
+]
 
 /**
  * @param {Record<string, any>} machine

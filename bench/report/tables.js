@@ -220,6 +220,14 @@ const makers = {
   ],
 
   // Older saved results lack readers, named locks, labelled holds and the closing of handles.
+  commands: ({ node, rows }) => [
+    {
+      title: `A short command under a free lock, Node.js ${node}`,
+      note: 'All take turns; the ratio is the median of the ratios of each round.',
+      columns: ['', 'time', '× node -e 0'],
+      rows: rows.map((/** @type {any} */ row) => [row.name, time(row.median * 1e6), times(row.ratio)]),
+    },
+  ],
   growth: ({ slots, readers = [], locks, named = [], waiters, holds = [] }) => [
     {
       title: 'Growth with the slots of a lock in use: pairs without Node.js',

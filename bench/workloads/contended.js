@@ -21,10 +21,19 @@ const BODIES = [
 /**
  * @param {{ competitors: import('../competitors.js').Competitor[], quick: boolean, log: (line: string) => void }} options
  */
-export async function contended({ competitors, quick, log }) {
+export function contended({ competitors, quick, log }) {
   const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 600e6 }
   const mixes = quick ? MIXES.slice(0, 1) : MIXES
-  const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns })))
+  const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns, tasks: 1 })))
+  return mixed({ competitors, cases, rounds, log })
+}
+
+/**
+ * @typedef {{ mix: string, readShare: number, body: string, ns: number, length: number, tasks: number }} Case
+ *
+ * @param {{ competitors: import('../competitors.js').Competitor[], cases: Case[], rounds: number, log: (line: string) => void }} options
+ */
+export async function mixed({ competitors, cases, rounds, log }) {
   const teams = await startTeams(competitors, PROCESSES)
   /** @type {Map<string, ReturnType<typeof row>>} */
   const rows = new Map()
@@ -78,11 +87,11 @@ function row({ system, language }, { mix, body }) {
 
 /**
  * @param {import('../drivers/start.js').Driver[]} drivers
- * @param {{ readShare: number, ns: number, length: number }} of
+ * @param {Case} of
  * @param {ReturnType<typeof row>} into
  */
-async function once(drivers, { readShare, ns: body, length }, into) {
-  const answers = await together(drivers, { do: 'mix', readShare, body, ns: length })
+async function once(drivers, { readShare, ns: body, length, tasks }, into) {
+  const answers = await together(drivers, { do: 'mix', readShare, body, ns: length, tasks })
   const operations = answers.map(({ reads, writes }) => reads + writes)
   const seconds = Math.max(...answers.map(({ ns }) => ns)) / 1e9
   into.throughput.push(operations.reduce((sum, each) => sum + each, 0) / seconds)

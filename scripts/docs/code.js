@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { noPostgres } from '../../__test__/helpers/postgres/programs.js'
 import { readArguments } from '../lib/arguments.js'
 import { codeBlocks, notPrinted } from '../lib/code-blocks.js'
 import { nodeOf } from '../lib/node-versions.js'
@@ -45,6 +46,7 @@ const checkout = fileURLToPath(root)
 const examples = join(checkout, 'examples')
 const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-code-'))
 let failures = 0
+const postgres = await startPostgres()
 
 try {
   // The blocks import the package by its name, as users do.
@@ -73,10 +75,21 @@ try {
     if (!shown) result(name, false, 'no document mentions it')
   }
 } finally {
+  await postgres?.destroy()
   rmSync(directory, { recursive: true })
 }
 console.log(failures === 0 ? 'All examples and code blocks run.' : `${failures} of them failed.`)
 process.exitCode = failures === 0 ? 0 : 1
+
+/** A server for the programs that connect to DATABASE_URL. */
+async function startPostgres() {
+  if (noPostgres) return
+  const { PostgresServer } = await import('../../__test__/helpers/postgres/server.js') // setup() has installed pg
+  const server = new PostgresServer()
+  await server.create()
+  process.env.DATABASE_URL = server.url()
+  return server
+}
 
 /**
  * @param {string} where
@@ -119,6 +132,10 @@ function parse(name, file) {
 
 /** @param {string} name @param {string} file @param {string} [node] the program that runs it */
 function runProgram(name, file, node = process.execPath) {
+  if (!postgres && readFileSync(file, 'utf8').includes('DATABASE_URL')) {
+    console.log(`skipped ${name}: ${noPostgres}`)
+    return
+  }
   const { status, signal, stdout, stderr } = spawnSync(node, [file], {
     cwd: directory,
     encoding: 'utf8',

@@ -35,7 +35,8 @@ export async function foldersAreGenerated() {
 }
 
 /** The files of the library, besides package.json, README.md and LICENSE. */
-const LIBRARY_FILES = /^(CHANGELOG\.md|dist\/(package\.json|([a-z-]+\/)*[a-z-]+\.(m?js|d\.m?ts)))$/
+const LIBRARY_FILES =
+  /^(CHANGELOG\.md|dist\/(package\.json|man\/process-rwlock\.1|([a-z-]+\/)*[a-z-]+\.(m?js|d\.m?ts)))$/
 const SCRIPTS_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 
 /**

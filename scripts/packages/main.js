@@ -14,6 +14,7 @@ import { MAJORS, nodeOf } from '../lib/node-versions.js'
 import { endLike, root, SIGNALS } from '../lib/run.js'
 import { addonName, setup } from '../lib/setup.js'
 import { problemsOf, stage, stageAddon, TARGETS, tarballsOf } from '../release/pack.js'
+import { commandLine } from './command-line.js'
 import { dropIn } from './drop-in.js'
 import { FixtureProject } from './fixture.js'
 import { attw, files, foldersAreGenerated, publint } from './inspect.js'
@@ -108,6 +109,7 @@ async function check(nodes, { change, only } = {}) {
         await checks.run(project.name, () => installAndRun(user, project, nodes))
       }
       await checks.run('without optional dependencies', () => withoutAddon(user))
+      await checks.run('command line', () => commandLine(user))
       await checks.run('in place of proper-lockfile', () => dropIn(user, someOf(nodes)))
       for (const manager of managers) {
         await checks.run(manager.name, () => otherManager(user, manager, someOf(nodes)))

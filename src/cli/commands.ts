@@ -11,6 +11,8 @@ const DESCRIPTIONS: Record<string, () => Command> = {
   trace: () => (require('./trace/description.js') as typeof import('./trace/description.js')).default,
   postgres: () =>
     (require('./postgres/description.js') as typeof import('./postgres/description.js')).default,
+  completion: () =>
+    (require('./completion/description.js') as typeof import('./completion/description.js')).default,
 }
 
 export const COMMAND_NAMES: readonly string[] = Object.keys(DESCRIPTIONS)

@@ -1,9 +1,11 @@
 // What the commands say of a lock. This is also the JSON that they print, which docs/cli.md
 // documents: fields may be added, and none changes or goes.
+import { hostname } from 'node:os'
 import type { ModeName } from '../modes.js'
 import { keyOf, localPids } from './namespaces.js'
 import { busyProcesses, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
-import type { FoundLock } from './source.js'
+import type { FoundLock, FoundThread } from './source.js'
+import { harmless } from './text/width.js'
 
 /**
  * - `held`, `free`: live processes have it open.
@@ -19,6 +21,8 @@ export interface ReportedProcess {
   label: string
   /** Whether the PID is that of another PID namespace, such as that of a container. */
   foreign: boolean
+  /** The name of its machine; `null` for a lock of one machine. */
+  host: string | null
   /** Its PID as this process sees it; `null` if it is not seen from here: then the rest is unknown. */
   localPid: number | null
   command: string | null
@@ -46,6 +50,16 @@ export interface ReportedWaiter extends Omit<ReportedHolder, 'busy'> {
   skipped: boolean
 }
 
+export interface ReportedDeath {
+  pid: number
+  threadId: number
+  label: string
+  token: string
+  host: string | null
+  /** The server was replaced by a standby that may lack the last changes: perhaps nobody died. */
+  failover: boolean
+}
+
 export interface LockReport {
   name: string | null
   path: string | null
@@ -57,7 +71,7 @@ export interface LockReport {
   waiters: ReportedWaiter[]
   contended: boolean
   token: string | null
-  ownerDied: { pid: number; threadId: number; label: string; token: string } | null
+  ownerDied: ReportedDeath | null
   capacity: number | null
   maxReaders: number | null
   /** In base64. */
@@ -66,7 +80,7 @@ export interface LockReport {
   /** The threads that have it open. */
   attached: ReportedProcess[]
   /** The lock file. */
-  file: string
+  file: string | null
   memory: string | null
   bytes: number | null
   error: { code: string; message: string } | null
@@ -84,26 +98,21 @@ export async function reportsOf(locks: readonly FoundLock[]): Promise<LockReport
       namespace === null ? [] : [{ pid, namespace }],
     ),
   )
-  const localOf: LocalOf = ({ pid, foreignNamespace: namespace }) =>
-    namespace === null ? pid : (foreign.get(keyOf({ pid, namespace })) ?? null)
+  const own = hostname()
+  const localOf: LocalOf = ({ pid, foreignNamespace: namespace, host }) => {
+    if (host !== undefined && host !== own) return null
+    return namespace === null ? pid : (foreign.get(keyOf({ pid, namespace })) ?? null)
+  }
   const processes = processInfo(parties.flatMap((party) => localOf(party) ?? []))
   const reports = locks.map((lock) => reportOf(lock, localOf, processes))
   await markBusy(reports)
   return reports
 }
 
-/** What is used here of a holder, a waiter or an attachment. */
-interface Party {
-  readonly pid: number
-  readonly threadId: number
-  readonly label: string
-  readonly foreignNamespace: number | null
-}
+/** The PID of a process as this process sees it. */
+type LocalOf = (thread: FoundThread) => number | null
 
-/** The PID of a party as this process sees it. */
-type LocalOf = (party: Party) => number | null
-
-function partiesOf({ snapshot, attached }: FoundLock): Party[] {
+function partiesOf({ snapshot, attached }: FoundLock): FoundThread[] {
   return [...(snapshot?.holders ?? []), ...(snapshot?.waiters ?? []), ...attached]
 }
 
@@ -113,8 +122,8 @@ function reportOf(
   processes: ReadonlyMap<number, ProcessInfo>,
 ): LockReport {
   const { name = null, path = null, snapshot, attached, file, memory, bytes, error } = lock
-  const known = (party: Party): ReportedProcess => {
-    const { pid, threadId, label, foreignNamespace } = party
+  const known = (party: FoundThread): ReportedProcess => {
+    const { pid, threadId, label, foreignNamespace, host = null } = party
     const localPid = localOf(party)
     const {
       command = null,
@@ -126,6 +135,7 @@ function reportOf(
       threadId,
       label,
       foreign: foreignNamespace !== null,
+      host,
       localPid,
       command,
       state,
@@ -157,8 +167,11 @@ function reportOf(
       threadId: ownerDied.threadId,
       label: ownerDied.label,
       token: String(ownerDied.token),
+      host: ownerDied.host ?? null,
+      failover: ownerDied.failover ?? false,
     },
-    capacity: snapshot?.capacity ?? null,
+    // A database has no limit.
+    capacity: snapshot && Number.isFinite(snapshot.capacity) ? snapshot.capacity : null,
     maxReaders: snapshot?.maxReaders ?? null,
     value: value && Buffer.from(value).toString('base64'),
     valueToken: valueToken === null ? null : String(valueToken),
@@ -198,9 +211,17 @@ export function marksOf(party: ReportedHolder | ReportedWaiter): string[] {
   return marks
 }
 
-/** Such as `pid 4711`, or `pid 4711 (1 in its PID namespace)` if it is in a container. */
-export function pidText(party: { pid: number; foreign?: boolean; localPid?: number | null }): string {
-  const { pid, foreign, localPid } = party
+/** What is known of a writer's death, without a full stop. `by`: how the text names a process. */
+export function deathText(died: ReportedDeath, by: (died: ReportedDeath) => string): string {
+  return died.failover
+    ? 'its database was replaced by a standby that may lack the last changes, perhaps the end of a write hold; what the lock protects may be half-written'
+    : `${by(died)} died while it held the lock for write; what the lock protects may be half-written`
+}
+
+/** Such as `pid 4711`; `pid 4711 (1 in its PID namespace)` in a container; `pid 4711 on db1`. */
+export function pidText(party: Partial<ReportedProcess> & { pid: number }): string {
+  const { pid, foreign, localPid, host } = party
+  if (host && !localPid) return `pid ${pid} on ${harmless(host)}`
   if (!foreign) return `pid ${pid}`
   return localPid ? `pid ${localPid} (${pid} in its PID namespace)` : `pid ${pid} in another PID namespace`
 }

@@ -348,6 +348,11 @@ export class LocalLock {
     session.waits = true
     attempt.session = session
     const answer = session.run(WAIT[mode], this.#parameters(session, mode, label))
+    for (const { request } of attempt.entries) {
+      if (request.trace === undefined) continue
+      void this.#noteBlocked(attempt, session, number)
+      break
+    }
     let cancelling: Promise<void> | undefined
     attempt.canceller = () => {
       cancelling ??= cancelStatement(this.#sessions, session, number, answer)
@@ -372,6 +377,18 @@ export class LocalLock {
       throw error
     } finally {
       attempt.session = null
+    }
+  }
+
+  /** For traces: a session that waits does not say so. */
+  async #noteBlocked(attempt: Attempt, session: Session, number: number): Promise<void> {
+    const isAsked = () => session.waits && session.sent === number + 1 && attempt.session === session
+    for (let ms = 5; ; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
+      await pause(ms, attempt.ended)
+      const main = this.#sessions.mainNow
+      if (!isAsked() || main === null) return
+      const [row] = await main.run('blocked', [session.backend]).catch(() => [])
+      if (isAsked() && row?.ok === 't') return this.#noteWaits(attempt.entries)
     }
   }
 
@@ -400,7 +417,9 @@ export class LocalLock {
       if (main.dead !== null) throw main.dead
       return row?.ok === 't' ? this.#granted(main, mode, row) : null
     } catch (error) {
-      this.#undo(main, error as ServerError, locksOf(mode), mode !== WRITE && this.#readsOn(main))
+      const othersTried = this.#triedReads > (mode === READ ? 1 : 0)
+      const shares = mode !== WRITE && (othersTried || this.#readsOn(main))
+      this.#undo(main, error as ServerError, locksOf(mode), shares)
       throw error
     } finally {
       if (mode === READ) this.#triedReads--
@@ -414,7 +433,7 @@ export class LocalLock {
 
   /**
    * Releases what a failed try has got. `shares`: the session has a read hold of this lock besides,
-   * so it must be known whether the try got another one.
+   * or may get one, so it must be known whether the try got another one.
    */
   #undo(session: Session, error: ServerError, locks: number, shares: boolean): void {
     if (session.dead !== null) return
@@ -510,7 +529,7 @@ export class LocalLock {
       } catch (error) {
         const { code } = error as ServerError
         if (code === 'P0002') this.#isOpen = false
-        else if (!(error instanceof SessionLost)) throw error
+        else if (!(error instanceof SessionLost) && code !== '57014') throw error
         if (attempts === 3) throw error
       }
     }

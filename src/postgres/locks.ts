@@ -1,15 +1,14 @@
 import { threadId } from 'node:worker_threads'
-import { EngineLock } from '../engine-lock.js'
 import { LockError } from '../errors.js'
-import type { AsyncGuard, LockSnapshot } from '../types.js'
+import type { AsyncRWLock, LockSnapshot } from '../types.js'
 import { placeOf, type Row, runScript, type ServerError } from './adapter.js'
 import { Contention } from './contention.js'
 import { PostgresEngine } from './engine.js'
 import { connectError, serverError } from './errors.js'
-import type { Grant } from './hold.js'
 import { snapshotOf } from './inspect.js'
 import { keyOf } from './keys.js'
 import { type Client, LocalLock } from './local-lock.js'
+import { PostgresLock } from './lock.js'
 import {
   checkLocksOptions,
   checkName,
@@ -29,9 +28,6 @@ const FAIRNESS = 10
 const LONGEST_TIMER = 2 ** 31 - 1
 /** How long a close waits for the server to cancel requests, in milliseconds. */
 const CANCELS = 1000
-
-/** A lock in PostgreSQL. */
-export type PostgresLock = EngineLock<AsyncGuard, Grant>
 
 interface Shared {
   readonly local: LocalLock
@@ -112,27 +108,24 @@ export class PostgresLocks implements AsyncDisposable {
    * @param name - 1 to 1,024 bytes of UTF-8.
    * @throws `ERR_LOCK_CLOSED`; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
-  open(name: string | { name: string }, options?: OpenOptions): PostgresLock {
+  open(name: string | { name: string }, options?: OpenOptions): AsyncRWLock {
     const checkedName = checkName(name)
     const { label = this.#options.label, fairness = FAIRNESS, reentrant } = checkOpenOptions(options)
     this.#assertOpen()
-    const open = () => {
-      const shared = this.#sharedOf(checkedName)
-      const { local, contention, engines } = shared
-      const engine: PostgresEngine = new PostgresEngine(this.#client, local, contention, {
-        label: shortened(label),
-        fairness,
-        // First the name: locks that are acquired together have one order, whatever the host is called.
-        identity: `postgres:${checkedName}\0${this.#options.schema}@${this.#place}`,
-        onClose: () => {
-          engines.delete(engine)
-          if (engines.size === 0) void this.#forgetWhenUnused(checkedName, shared)
-        },
-      })
-      engines.add(engine)
-      return engine
-    }
-    return new EngineLock<AsyncGuard, Grant>(open as never, { reentrant })
+    const shared = this.#sharedOf(checkedName)
+    const { local, contention, engines } = shared
+    const engine: PostgresEngine = new PostgresEngine(this.#client, local, contention, {
+      label: shortened(label),
+      fairness,
+      // First the name: locks that are acquired together have one order, whatever the host is called.
+      identity: `postgres:${checkedName}\0${this.#options.schema}@${this.#place}`,
+      onClose: () => {
+        engines.delete(engine)
+        if (engines.size === 0) void this.#forgetWhenUnused(checkedName, shared)
+      },
+    })
+    engines.add(engine)
+    return new PostgresLock(engine, reentrant)
   }
 
   #sharedOf(name: string): Shared {

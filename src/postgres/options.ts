@@ -26,7 +26,7 @@ export interface PostgresLocksOptions {
    */
   pooler?: 'session' | undefined
   /** The module `pg`; by default the one that is installed. */
-  pg?: PgModule | undefined
+  pg?: { Client: new (...args: never[]) => object } | undefined
   /** Any other option is passed to the client of `pg`: `host`, `user`, `password`, `ssl` … */
   [option: string]: unknown
 }
@@ -86,7 +86,7 @@ export function checkLocksOptions(options: PostgresLocksOptions | undefined): Ch
     throw invalidValue('options.pooler', pooler, "must be 'session', or left out")
   }
   return {
-    pg: pg ?? loadPg(),
+    pg: (pg as PgModule | undefined) ?? loadPg(),
     config,
     schema,
     label: shortened(label),

@@ -98,18 +98,21 @@ export class Sessions {
   /** Rejects with a `LockError`. */
   main(): Promise<Session> {
     if (this.#main !== null) return Promise.resolve(this.#main)
-    this.#openingMain ??= this.#open().then(
-      (session) => {
-        this.#openingMain = null
-        if (session.dead === null) this.#main = session
-        return session
-      },
-      (error) => {
-        this.#openingMain = null
-        throw error
-      },
-    )
+    this.#openingMain ??= this.#openMain()
     return this.#openingMain
+  }
+
+  /** The caller waits for it, so it keeps the process alive. */
+  async #openMain(): Promise<Session> {
+    this.keepAlive.begin()
+    try {
+      const session = await this.#open()
+      if (session.dead === null) this.#main = session
+      return session
+    } finally {
+      this.keepAlive.end()
+      this.#openingMain = null
+    }
   }
 
   /** How long to wait before the next attempt to connect can succeed, in milliseconds. */

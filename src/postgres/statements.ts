@@ -29,6 +29,7 @@ const TEXTS = {
     `select pg_terminate_backend(backend) from ${s}.session
        where backend = $1 and pid = $2 and thread_id = $3 and host = $4`,
   alive: () => 'select pid, state from pg_stat_activity where pid = any($1::integer[])',
+  blocked: () => 'select exists(select from pg_locks where pid = $1 and not granted) as ok',
   row: (s: string) =>
     `select token, writer, encode(value, 'hex') as value, value_token from ${s}.lock where key = $1`,
   rows: (s: string) =>

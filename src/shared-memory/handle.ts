@@ -7,6 +7,7 @@ import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import type { Acquisition } from '../tracing.js'
 import type { AcquireOptions, Guard, LockLocation, LockSnapshot, OwnerDied } from '../types.js'
+import type { WaitGraph } from '../wait-graph.js'
 import { binding } from './binding.js'
 import { isContended, releaseExclusive, releaseRead, tryRead, tryWrite } from './fast-path.js'
 import { Label } from './labels.js'
@@ -52,7 +53,7 @@ export class Handle implements BlockingEngine<number> {
   readonly requests = new Set<PendingRequest<number>>()
   readonly labels = new Set<Label>()
   readonly losses = new Set<AbortController>()
-  readonly waitGraph = waitGraph
+  readonly waitGraph: WaitGraph | undefined = waitGraph
   readonly #notices = new Set<Notice<number>>()
   #identity: string | undefined
 

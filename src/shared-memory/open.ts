@@ -18,7 +18,7 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
   const checked = checkOpenOptions(options)
   const { capacity, maxReaders, nestedReads, label, durable = true } = checked
   const { fairness = binding.DEFAULT_FAIRNESS } = checked
-  const { note, keepsTurns = false } = creationOf(options)
+  const { note, keepsTurns } = creationOf(options)
   const attempt = (last: boolean) =>
     translated(() =>
       binding.open(copy.number, lock, {
@@ -29,7 +29,7 @@ export function open(lock: object, ref: RWLockRef | undefined, options: RWLockOp
         thread: threadId,
         durable,
         anonymous: ref === undefined,
-        keepsTurns,
+        ...(keepsTurns !== undefined && { keepsTurns }),
         ...(note !== undefined && { note }),
         last,
       }),

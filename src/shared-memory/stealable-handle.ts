@@ -16,6 +16,11 @@ import { copy, nextKey, steals } from './library-copy.js'
  * a hold begins, or else the addon looks for a steal afterwards; so none is missed.
  */
 export class StealableHandle extends Handle {
+  /**
+   * No warnings: in Web Locks, a thread that holds one lock for good and waits for another is
+   * usual, as in the election of a leader for each.
+   */
+  override readonly waitGraph = undefined
   readonly #holds = new Set<Hold<number>>()
   /** The name of the wish in the addon; 0: there is none. */
   #key = 0

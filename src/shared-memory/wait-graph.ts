@@ -8,7 +8,7 @@ import { translated } from './translate.js'
  * locks by path those that it has open.
  */
 export const waitGraph: WaitGraph = {
-  pending: () => requests.values(),
+  pending: () => [...requests.values()].filter(({ engine }) => engine.waitGraph === waitGraph),
   see: ({ engine }) =>
     translated(() => binding.seeLock((engine as unknown as { attachment: number }).attachment) as SeenLock),
   held: () => binding.seeHeld() as SeenLock[],

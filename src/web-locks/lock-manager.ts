@@ -40,7 +40,8 @@ export class LockManager {
 
   /**
    * The locks that are held and the requests that wait, of all processes of this user. Those of one
-   * name are as they were at one moment.
+   * name are as they were at one moment. If more than 256 requests wait for it, at least 256 of them
+   * are listed, and the first three of each thread.
    *
    * @throws `ERR_LOCK_ACCESS` if one of them cannot be read.
    */

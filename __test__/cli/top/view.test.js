@@ -153,6 +153,46 @@ test('one lock: its holders, and its waiters in the order of the queue', (t) => 
   ])
 })
 
+test('a process of another machine or PID namespace says where it is', (t) => {
+  const places = [
+    { foreign: false, localPid: null, host: 'db1', command: null },
+    { foreign: true, localPid: null, host: null, command: null },
+    { foreign: true, localPid: 4711, host: null, command: 'node b.js' },
+    { foreign: false, localPid: 100, host: 'here', command: 'node c.js' },
+  ]
+  const shown = places.map((place) => ({ ...holder({ pid: 1 }), ...place, state: 'sleeping', busy: null }))
+  const report = /** @type {any} */ ({ name: 'waited-for', path: null, holders: shown, waiters: [] })
+  const model = { ...firstModel('wait'), page: /** @type {const} */ ('lock'), chosen: 'name:waited-for' }
+  const lines = text(screen(frame({ model, report }))).slice(8, 12)
+  t.deepEqual(
+    lines.map((line) => line.slice(61)),
+    ['(on db1)', '(in another PID na…', '(pid 4711 here) no…', 'node c.js'],
+  )
+})
+
+test('a lock in a database: no capacity, no waits per second, and a standby that took over', (t) => {
+  const ownerDied = { pid: 9, threadId: 0, label: 'x', token: 1n, host: 'db1', failover: false }
+  const of = (fields) => {
+    const lock = {
+      ...activity('db', { capacity: Infinity, ownerDied: { ...ownerDied, ...fields } }),
+      requests: null,
+    }
+    const sampler = new Sampler()
+    sampler.sample([lock], 0)
+    const model = { ...firstModel('wait'), page: /** @type {const} */ ('lock'), chosen: 'name:db' }
+    return { look: sampler.sample([lock], 1000), model }
+  }
+  const lines = text(screen(frame(of({}))))
+  t.is(lines[3], 'waits/s          -')
+  t.is(lines[5], 'last token 1000')
+  t.is(lines[6], '! its writer, pid 9 on db1 (x), died: the protected data may be half-written')
+  t.is(
+    text(screen(frame(of({ failover: true }))))[6],
+    '! its database was replaced by a standby that may lack the last changes',
+  )
+  t.regex(text(screen(frame({ look: of({}).look })))[1] ?? '', /^0 writes\/s ▁ {2}- waits\/s /)
+})
+
 test('a lock that is gone meanwhile says so', (t) => {
   const model = { ...firstModel('wait'), page: /** @type {const} */ ('lock'), chosen: 'name:gone' }
   t.deepEqual(text(screen(frame({ model }))).slice(0, 2), [

@@ -13,7 +13,7 @@ export async function startProxy(t, target) {
   return proxy
 }
 
-class TcpProxy {
+export class TcpProxy {
   port = 0
   /** ms that data needs in each direction. */
   delay = 0

@@ -7,6 +7,10 @@ import { install, locks } from 'process-rwlock/web-locks'
 /** @type {Map<string, Request>} */
 const requests = new Map()
 
+/** The codes of the warnings of this process or thread. @type {Array<string | undefined>} */
+const warnings = []
+process.on('warning', (/** @type {any} */ { code }) => warnings.push(code))
+
 const ops = {
   /** Begins a request, whose callback runs until `end`. With `aborts`, it has a signal. */
   begin({ key, name, options = {}, aborts = false }) {
@@ -46,6 +50,7 @@ const ops = {
   /** The result of a request whose callback returns at once whether it has the lock. */
   tryRequest: ({ name, mode }) => locks.request(name, { mode, ifAvailable: true }, (lock) => lock !== null),
   query: () => locks.query(),
+  warnings: () => warnings,
   install() {
     const { navigator } = globalThis
     const before = navigator?.locks

@@ -196,7 +196,7 @@ pub struct Opening {
     /// For a lock that is created: its name is random.
     pub anonymous: bool,
     /// For a lock that is created: a request keeps its turn as long as its process lives.
-    pub keeps_turns: bool,
+    pub keeps_turns: Option<bool>,
     /// For a named lock that is created: what `note` returns.
     pub note: Option<Uint8Array>,
     /// A lack of descriptors or memory is an error.
@@ -216,7 +216,7 @@ pub fn open(copy: u32, lock: Object<'_>, opening: Opening) -> Result<Option<Open
         thread: opening.thread,
         transient: !opening.durable,
         anonymous: opening.anonymous,
-        keeps_turns: opening.keeps_turns,
+        keeps_turns: opening.keeps_turns.unwrap_or_default(),
         note: opening.note.map(|note| note.to_vec()),
         setup_timeout: SETUP_TIMEOUT,
     };

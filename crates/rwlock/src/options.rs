@@ -80,8 +80,8 @@ pub struct Options {
     /// are dead, the lock is removed, even if a writer died. The creator's choice applies.
     pub anonymous: bool,
     /// A request keeps its turn as long as its process lives, also while its thread is busy or its
-    /// process is stopped: then the others wait. Otherwise it is skipped after 5 ms. The creator's
-    /// choice applies.
+    /// process is stopped: then the others wait. Otherwise it is skipped after 5 ms. Such a lock has
+    /// no value; instead it shows more requests of each attachment. The creator's choice applies.
     pub keeps_turns: bool,
     /// Bytes of any length that are stored with a named lock, and that [`crate::note`] returns. The
     /// creator's choice applies.

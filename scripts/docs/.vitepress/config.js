@@ -89,7 +89,10 @@ export default {
       {
         text: 'Behaviour',
         items: [
+          page('Locks over PostgreSQL', '/postgres'),
           page('Guarantees and limits', '/guarantees'),
+          page('Choosing a lock', '/choosing'),
+          page('Locks over PostgreSQL', '/postgres'),
           page('Diagnostics', '/diagnostics'),
           page('Platforms', '/platforms'),
           page('Bundlers and runtimes', '/bundlers'),

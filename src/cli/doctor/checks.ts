@@ -1,6 +1,7 @@
 import { addon } from './addon.js'
 import type { Check } from './check.js'
 import { damagedLocks } from './damaged-locks.js'
+import { database } from './database.js'
 import { deadLocks } from './dead-locks.js'
 import { deadlocks } from './deadlocks.js'
 import { hungHolders, stoppedHolders } from './holders.js'
@@ -26,3 +27,6 @@ export const CHECKS: readonly Check[] = [
   hungHolders,
   deadlocks,
 ]
+
+/** For locks in a database, whose server finds deadlocks itself. */
+export const DATABASE_CHECKS: readonly Check[] = [database, ownerDied, stoppedHolders, hungHolders]

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Survey } from '../../shared-memory/survey.js'
 import { type LockReport, reportsOf } from '../report.js'
-import type { FoundLock } from '../source.js'
+import type { FoundLock, LockSource } from '../source.js'
 
 export class Machine {
   readonly platform: NodeJS.Platform = process.platform
@@ -14,12 +14,15 @@ export class Machine {
   readonly paths: readonly string[]
   /** Where the files of the system begin: tests have others. */
   readonly root: string = '/'
+  /** Other locks than those of this machine. */
+  readonly #source: LockSource | undefined
   #survey: Survey | undefined
   #reports: Promise<LockReport[]> | undefined
 
-  constructor(env: NodeJS.ProcessEnv, paths: readonly string[]) {
+  constructor(env: NodeJS.ProcessEnv, paths: readonly string[], source?: LockSource) {
     this.env = env
     this.paths = paths
+    this.#source = source
   }
 
   /** Loads the part of the package that needs the addon, which may be missing. */
@@ -39,10 +42,14 @@ export class Machine {
     return [...named, ...this.paths.flatMap((path) => this.#atPath(path))]
   }
 
-  /** The same locks, with their processes. */
+  /** The same locks, or those of the source, with their processes. */
   reports(): Promise<LockReport[]> {
-    this.#reports ??= reportsOf(this.locks())
+    this.#reports ??= this.#reported()
     return this.#reports
+  }
+
+  async #reported(): Promise<LockReport[]> {
+    return reportsOf((await this.#source?.list()) ?? this.locks())
   }
 
   /** What is wrong with a path is told by the check of the paths. */

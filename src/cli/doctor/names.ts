@@ -9,9 +9,9 @@ export function lockText({
 }: {
   name?: string | null
   path?: string | null
-  file: string
+  file: string | null
 }): string {
-  return name ? `lock '${harmless(name)}'` : `lock ${harmless(path ?? file)}`
+  return name ? `lock '${harmless(name)}'` : `lock ${harmless(path ?? file ?? '')}`
 }
 
 export function processText(party: Pick<ReportedProcess, 'pid' | 'threadId' | 'label'>): string {

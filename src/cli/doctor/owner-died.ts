@@ -1,3 +1,4 @@
+import { deathText } from '../report.js'
 import { type Check, resultOf } from './check.js'
 import { lockText, processText } from './names.js'
 
@@ -15,7 +16,7 @@ export const ownerDied: Check = {
           : ''
       return [
         {
-          text: `${lockText(lock)}: ${processText(ownerDied)} died while it held the lock for write; what the lock protects may be half-written`,
+          text: `${lockText(lock)}: ${deathText(ownerDied, processText)}`,
           remedy: `check the data in a write hold, and repair it: the report ends when a write hold ends normally (guard.ownerDied)${discard}`,
         },
       ]

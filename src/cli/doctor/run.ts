@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import type { Invocation } from '../command.js'
+import { sourceOf } from '../source.js'
 import { type Output, outputOf } from '../text/output.js'
 import { padded, wrapped } from '../text/width.js'
+import { UsageError } from '../usage-error.js'
 import type { Check, Finding, Result } from './check.js'
-import { CHECKS } from './checks.js'
+import { CHECKS, DATABASE_CHECKS } from './checks.js'
 import type { Values } from './description.js'
 import { Machine } from './machine.js'
 import { counted } from './names.js'
@@ -15,11 +17,16 @@ export interface Examined {
 }
 
 export async function run({ values, stdout, env }: Invocation & { values: Values }): Promise<number> {
-  const machine = new Machine(
-    env,
-    (values.path ?? []).map((path) => resolve(path)),
-  )
-  const examined = await examine(CHECKS, machine)
+  const examined =
+    values.postgres === undefined && values.schema === undefined
+      ? await examine(
+          CHECKS,
+          new Machine(
+            env,
+            (values.path ?? []).map((path) => resolve(path)),
+          ),
+        )
+      : await examineDatabase(values, env)
   const problems = examined.reduce((sum, { result }) => sum + result.findings.length, 0)
   if (values.json) {
     const checks = examined.map(({ check: { name }, result }) => ({ name, ...result }))
@@ -28,6 +35,17 @@ export async function run({ values, stdout, env }: Invocation & { values: Values
     stdout.write(`${pageOf(examined, outputOf(stdout, env)).join('\n')}\n`)
   }
   return problems === 0 ? 0 : 1
+}
+
+async function examineDatabase(values: Values, env: NodeJS.ProcessEnv): Promise<Examined[]> {
+  if (values.path !== undefined)
+    throw new UsageError('--path is for locks of this machine, not for --postgres')
+  const source = sourceOf(values)
+  try {
+    return await examine(DATABASE_CHECKS, new Machine(env, [], source))
+  } finally {
+    await source.close()
+  }
 }
 
 /** Runs the checks one after the other. What the package refuses is a finding, not a failure. */

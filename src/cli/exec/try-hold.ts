@@ -17,15 +17,7 @@ const copy = binding.register(() => false)
  */
 export function tryHold({ ref, mode, label }: Wanted): CommandHold | null {
   const location = checkRef(ref)
-  const opening = {
-    ...location,
-    label,
-    thread: 0,
-    durable: true,
-    keepsTurns: false,
-    anonymous: false,
-    last: true,
-  }
+  const opening = { ...location, label, thread: 0, durable: true, anonymous: false, last: true }
   const lock = {} // the addon closes the handle when this is collected
   const opened = translated(() => binding.open(copy.number, lock, opening))
   if (opened === null) return null

@@ -1,6 +1,6 @@
 import type { Invocation } from '../command.js'
 import { type LockReport, marksOf, type ReportedHolder, reportsOf } from '../report.js'
-import { thisMachine } from '../source.js'
+import { type LockSource, sourceOf } from '../source.js'
 import { duration } from '../text/duration.js'
 import { type Output, outputOf } from '../text/output.js'
 import { type Cell, type Column, table } from '../text/table.js'
@@ -8,12 +8,24 @@ import { harmless } from '../text/width.js'
 import type { Values } from './description.js'
 
 export async function run({ values, stdout, stderr, env }: Invocation & { values: Values }): Promise<number> {
-  const reports = await reportsOf(await thisMachine.list())
+  const source = sourceOf(values)
+  const reports = await reportsOf(await listed(source))
   reports.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   if (values.json) stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
   else if (reports.length > 0) stdout.write(`${listOf(reports, outputOf(stdout, env)).join('\n')}\n`)
-  else stderr.write('process-rwlock: this user has no named locks\n')
+  else
+    stderr.write(
+      `process-rwlock: ${values.postgres === undefined ? 'this user has no named locks' : 'there are no locks'}\n`,
+    )
   return 0
+}
+
+async function listed(source: LockSource) {
+  try {
+    return await source.list()
+  } finally {
+    await source.close()
+  }
 }
 
 const COLUMNS: readonly Column[] = [
@@ -49,10 +61,11 @@ function rowOf(report: LockReport): Cell[] {
 }
 
 /** Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. */
-function whoOf({ pid, localPid, threadId, label }: ReportedHolder, others: number): string {
+function whoOf({ pid, localPid, threadId, label, host }: ReportedHolder, others: number): string {
   // Before the label, of which the end may be cut.
   const more = others > 0 ? ` +${others}` : ''
-  return `${localPid ?? pid}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
+  const where = host && localPid === null ? `@${harmless(host)}` : ''
+  return `${localPid ?? pid}${where}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 function notesOf({ status, holders, ownerDied }: LockReport): string[] {
@@ -63,5 +76,5 @@ function notesOf({ status, holders, ownerDied }: LockReport): string[] {
 }
 
 function nameOf({ name, path, file }: LockReport): string {
-  return name ?? path ?? file
+  return name ?? path ?? file ?? ''
 }

@@ -1,6 +1,6 @@
 import { RWLock } from '../../rwlock.js'
 import type { Invocation } from '../command.js'
-import { thisMachine } from '../source.js'
+import { thisMachine } from '../machine-source.js'
 import type { Values } from './description.js'
 
 export async function run({ values, stdout }: Invocation & { values: Values }): Promise<number> {

@@ -1,14 +1,15 @@
 import { type Command, JSON_OPTION, type ValuesOf } from '../command.js'
 import { REF_OPTIONS } from '../ref-options.js'
+import { SOURCE_OPTIONS } from '../source.js'
 
-const options = { ...REF_OPTIONS, ...JSON_OPTION } as const
+const options = { ...REF_OPTIONS, ...SOURCE_OPTIONS, ...JSON_OPTION } as const
 
 export type Values = ValuesOf<typeof options>
 
 const command: Command<typeof options> = {
   name: 'show',
   summary: 'show everything about one lock',
-  usage: 'show [--json] (NAME | --path FILE | --file DATA)',
+  usage: 'show [--postgres URL [--schema NAME]] [--json] (NAME | --path FILE | --file DATA)',
   description:
     'Prints who holds the lock and who waits for it, in the order of the queue, with their command lines; its value; its token; whether a writer died; which processes have it open; its limits and its files. The lock is neither created nor opened.',
   options,

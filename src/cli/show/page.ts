@@ -1,6 +1,7 @@
 // A lock as a page of text.
 import { isUtf8 } from 'node:buffer'
 import {
+  deathText,
   type LockReport,
   marksOf,
   pidText,
@@ -20,7 +21,7 @@ export function pageOf(report: LockReport, output: Output): string[] {
   const { name, path, holders, waiters, attached, file } = report
   const idle = attached.filter((one) => ![...holders, ...waiters].some((other) => isSame(one, other)))
   return [
-    output.style('bold', harmless(name ?? path ?? file)),
+    output.style('bold', harmless(name ?? path ?? file ?? '')),
     ...propertiesOf(report, output),
     ...section('Held by', holders, output),
     ...section('Waiting, in this order', waiters, output),
@@ -45,14 +46,13 @@ function propertiesOf(report: LockReport, output: Output): string[] {
   say(
     'owner died',
     ownerDied &&
-      `${whoOf(ownerDied)} died while it held the lock for write (token ${ownerDied.token}): what the lock protects may be ` +
-        'half-written. This is said to every holder until a write hold ends normally',
+      `${deathText(ownerDied, whoOf)} (token ${ownerDied.token}). Every holder is told until a write hold ends normally`,
     'yellow',
   )
   say('value', value === null ? null : `${valueText(Buffer.from(value, 'base64'))}${setBy(report)}`)
   say('token', token && `${token}${valueToken === token ? ' (set the value)' : ''}`)
   say('limits', capacity === null ? null : limitsOf(capacity, maxReaders))
-  say('lock file', path === null ? harmless(file) : null)
+  say('lock file', path === null && file !== null ? harmless(file) : null)
   say(
     'memory',
     memory === null ? (bytes === null ? null : size(bytes)) : `${memory}${bytes ? `, ${size(bytes)}` : ''}`,

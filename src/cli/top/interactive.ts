@@ -3,6 +3,7 @@
 import { checkRef } from '../../shared-memory/options.js'
 import type { RWLockRef } from '../../types.js'
 import type { LockReport } from '../report.js'
+import type { LockSource } from '../source.js'
 import { detailsOf } from './details.js'
 import { pressed } from './keys.js'
 import { changed, firstModel, type Model } from './model.js'
@@ -17,6 +18,7 @@ import { watch } from './watch.js'
 
 export interface Interactive {
   source: Source
+  locks: LockSource
   /** In ms. */
   interval: number
   /** How many looks to take; no limit by default. */
@@ -102,7 +104,10 @@ class Shown {
     const { page, chosen } = this.#model
     const lock = this.#last?.look.samples.find(({ key }) => key === chosen)?.snapshot
     if (page !== 'lock' || lock === undefined) return
-    this.#report = await detailsOf(lock.path === undefined ? { name: lock.name ?? '' } : { path: lock.path })
+    this.#report = await detailsOf(
+      lock.path === undefined ? { name: lock.name ?? '' } : { path: lock.path },
+      this.#options.locks,
+    )
   }
 
   #draw(): void {

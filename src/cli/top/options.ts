@@ -1,5 +1,6 @@
 import { JSON_OPTION, type ValuesOf } from '../command.js'
 import { REF_OPTIONS } from '../ref-options.js'
+import { SOURCE_OPTIONS } from '../source.js'
 import { UsageError } from '../usage-error.js'
 import { SORT_KEYS, type SortKey } from './order.js'
 
@@ -25,6 +26,7 @@ export const options = {
     choices: SORT_KEYS,
     description: `the order: ${SORT_KEYS.join(', ')}. The default is wait`,
   },
+  ...SOURCE_OPTIONS,
   ...JSON_OPTION,
 } as const
 

@@ -1,9 +1,9 @@
 import type { Invocation } from '../command.js'
 import { refsOf } from '../ref.js'
+import { sourceOf } from '../source.js'
 import { interactive } from './interactive.js'
 import { type Values, wishOf } from './options.js'
 import { printed } from './printed.js'
-import { sourceOf } from './source.js'
 
 const WIDTH = 80
 
@@ -12,16 +12,22 @@ export async function run({ values, positionals, env, stdin, stdout }: Invocatio
   const { json, ...wish } = wishOf(values as Values)
   const areGiven = positionals.length > 0 || path !== undefined || file !== undefined
   const refs = areGiven ? refsOf({ path, file }, positionals).map(({ ref }) => ref) : []
-  const source = sourceOf(refs)
-  const unicode = isUnicode(env)
-  const { TERM, COLUMNS } = env
-  if (json || !stdout.isTTY || TERM === 'dumb') {
-    const columns = Number(COLUMNS) || (stdout.isTTY ? stdout.columns : WIDTH)
-    await printed({ ...wish, source, json, unicode, columns, stdout })
-    return 0
+  const locks = sourceOf(values as Values)
+  const source = () => locks.activity(refs)
+  try {
+    const unicode = isUnicode(env)
+    const { TERM, COLUMNS } = env
+    if (json || !stdout.isTTY || TERM === 'dumb') {
+      const columns = Number(COLUMNS) || (stdout.isTTY ? stdout.columns : WIDTH)
+      await printed({ ...wish, source, json, unicode, columns, stdout })
+    } else {
+      const only = refs.length === 1 ? refs[0] : undefined
+      const colours = stdout.hasColors(16, env)
+      await interactive({ ...wish, source, locks, only, colours, unicode, stdin, stdout })
+    }
+  } finally {
+    await locks.close()
   }
-  const only = refs.length === 1 ? refs[0] : undefined
-  await interactive({ ...wish, source, only, colours: stdout.hasColors(16, env), unicode, stdin, stdout })
   return 0
 }
 

@@ -1,6 +1,6 @@
 // Rates and longest waits of locks, from one look at them after the other.
-import type { Activity } from '../../shared-memory/activity.js'
 import type { LockSnapshot } from '../../types.js'
+import type { FoundActivity } from '../source.js'
 
 /** How many looks the history of a lock covers. */
 const HISTORY = 60
@@ -52,7 +52,7 @@ export interface History {
 
 interface Counted {
   sample: Sample
-  requests: bigint
+  requests: bigint | null
   created: bigint
   at: number
 }
@@ -64,7 +64,7 @@ export class Sampler {
   /**
    * @param now in ms, of a monotonic clock
    */
-  sample(activities: readonly Activity[], now: number): Look {
+  sample(activities: readonly FoundActivity[], now: number): Look {
     const seen = new Map<string, Counted>()
     for (const activity of activities) {
       const key = keyOf(activity.snapshot)
@@ -79,27 +79,32 @@ export class Sampler {
 
 function totalOf(samples: readonly Sample[], before: Total | undefined): Total {
   const total = { locks: samples.length, held: 0, waitedFor: 0, waiting: 0, waitMs: 0 }
-  // At the first look there is no rate, and a lock that is new has none yet.
-  const rates = { writes: before ? 0 : null, waits: before ? 0 : null }
-  for (const { holds, waiting, waitMs, writes, waits } of samples) {
+  for (const { holds, waiting, waitMs } of samples) {
     if (holds > 0) total.held++
     if (waiting > 0) total.waitedFor++
     total.waiting += waiting
     total.waitMs = Math.max(total.waitMs, waitMs)
-    if (rates.writes !== null) rates.writes += writes ?? 0
-    if (rates.waits !== null) rates.waits += waits ?? 0
   }
-  const history = appendTo(before?.history, { ...rates, waiting: total.waiting })
-  return { ...total, ...rates, worstMs: Math.max(total.waitMs, before?.worstMs ?? 0), history }
+  // At the first look there is no rate, and a lock that is new has none yet.
+  const sum = (rates: (number | null)[]) =>
+    before === undefined || (rates.length > 0 && rates.every((rate) => rate === null))
+      ? null
+      : rates.reduce<number>((all, rate) => all + (rate ?? 0), 0)
+  const writes = sum(samples.map((sample) => sample.writes))
+  const waits = sum(samples.map((sample) => sample.waits))
+  const history = appendTo(before?.history, { writes, waits, waiting: total.waiting })
+  return { ...total, writes, waits, worstMs: Math.max(total.waitMs, before?.worstMs ?? 0), history }
 }
 
-function counted(key: string, activity: Activity, now: number, before: Counted | undefined): Counted {
+function counted(key: string, activity: FoundActivity, now: number, before: Counted | undefined): Counted {
   const { snapshot, requests, created } = activity
   // A lock that was removed and created again under its name counts anew.
   const same = before?.created === created ? before : undefined
   const seconds = same ? (now - same.at) / 1000 : 0
-  const rate = (count: bigint, earlier: bigint | undefined) =>
-    earlier === undefined || seconds <= 0 || count < earlier ? null : Number(count - earlier) / seconds
+  const rate = (count: bigint | null, earlier: bigint | null | undefined) =>
+    earlier == null || count === null || seconds <= 0 || count < earlier
+      ? null
+      : Number(count - earlier) / seconds
   const writes = rate(snapshot.token, same?.sample.snapshot.token)
   const waits = rate(requests, same?.requests)
   const waiting = snapshot.waiters.reduce((sum, { count, more }) => sum + count + more, 0)

@@ -240,8 +240,9 @@ create view ${s}.holders as
     from state where x or r
     union all
     select backend, key, false, waitstart,
-      case when waits_x or waits_u and not m then 'write' when m then 'upgradable' else 'read' end
-    from state where waits
+      case when waits_x or (waits_u or u) and not m then 'write' when m then 'upgradable' else 'read' end
+    -- One that has U or M alone goes on to wait for K.
+    from state where waits or not (x or r)
   )
   select l.name, row.key, row.mode, row.granted, row.backend,
     coalesce(s.pid, 0) as pid, coalesce(s.thread_id, 0) as thread_id, coalesce(s.host, '') as host,

@@ -52,6 +52,18 @@ export const mutants = [
     }),
   },
   {
+    name: 'there is no command line',
+    foundBy: 'command line',
+    change: inManifest(library, (manifest) => {
+      delete manifest.bin
+    }),
+  },
+  {
+    name: 'the manual page is left out',
+    foundBy: 'command line',
+    change: (staged) => rmSync(join(staged, library, 'dist/man'), { recursive: true }),
+  },
+  {
     name: 'require() finds nothing',
     foundBy: 'CommonJS',
     change: inManifest(library, (manifest) => {

@@ -83,6 +83,7 @@ impl Attachment {
         slot.waiting.in_try.store(0, Relaxed);
         slot.waiting.upgradable.store(0, Relaxed);
         slot.requests.rows.iter().for_each(|row| row.request.store(0, Relaxed));
+        segment.free_request_rows(index);
         slot.read_label.store("");
         slot.exclusive_label.store("");
         slot.waiting.label.store(&options.label);

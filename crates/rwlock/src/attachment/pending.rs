@@ -166,6 +166,16 @@ pub(super) struct Shown {
     pub word: Queued,
 }
 
+/// The requests that have a row in the pool of the lock; see `request_rows`.
+#[derive(Default)]
+pub(super) struct PoolRows {
+    /// Of each request the number of its row.
+    pub rows: BTreeMap<RequestId, usize>,
+    /// The requests when the rows were last brought up to date: their number, the first and the
+    /// last.
+    pub seen: (usize, RequestId, RequestId),
+}
+
 pub(super) struct Pending {
     pub requests: Requests,
     pub drain: Option<Drain>,
@@ -185,6 +195,7 @@ pub(super) struct Pending {
     pub labels: BTreeMap<RequestId, String>,
     /// What each row of the slot shows.
     pub rows: [Shown; REQUEST_ROWS],
+    pub pool: PoolRows,
     /// No deadline is earlier than this.
     pub next_deadline: u64,
     /// When reads that may be nested are admitted, and the grace period of the next ones.
@@ -210,6 +221,7 @@ impl Default for Pending {
             requests: Requests::default(),
             labels: BTreeMap::new(),
             rows: [Shown::default(); REQUEST_ROWS],
+            pool: PoolRows::default(),
             drain: None,
             sync: None,
             published: None,

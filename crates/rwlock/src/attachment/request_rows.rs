@@ -1,10 +1,11 @@
 //! The rows of an attachment's slot that show its first requests in snapshots. For people: nothing
 //! depends on them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Attachment;
-use super::pending::{Pending, RequestId, Shown};
+use super::pending::{Pending, Request, RequestId, Shown};
 use crate::protocol::slot::Queued;
 use crate::shm::layout::REQUEST_ROWS;
 use crate::sys::park;
@@ -19,6 +20,7 @@ impl Attachment {
     /// request keeps its row while it is one of the first, so that most calls write little.
     pub(super) fn show_requests(&self, pending: &mut Pending) {
         self.update_rows(pending, true);
+        self.update_pool(pending);
         self.show_number(pending);
     }
 
@@ -26,7 +28,7 @@ impl Attachment {
     pub(super) fn show_number(&self, pending: &Pending) {
         let count = pending.requests.len() + usize::from(pending.drain.is_some());
         crash_point!(store_pending);
-        self.slot().waiting.pending.store(count.saturating_sub(REQUEST_ROWS) as u32, Relaxed);
+        self.slot().waiting.pending.store(count.saturating_sub(REQUEST_ROWS + pending.pool.rows.len()) as u32, Relaxed);
     }
 
     /// Writes the rows of the requests that the slot's word is about to announce.
@@ -34,6 +36,45 @@ impl Attachment {
         let head = pending.requests.front().map_or(0, |head| head.id);
         if pending.rows.iter().all(|shown| shown.id != head) {
             self.update_rows(pending, false);
+        }
+    }
+
+    /// Gives the requests that have no row in the slot one in the pool of the lock, if that has one,
+    /// as long as rows are free.
+    fn update_pool(&self, pending: &mut Pending) {
+        let Pending { requests, drain, pool, .. } = pending;
+        let first = REQUEST_ROWS - usize::from(drain.is_some());
+        if requests.len() <= first && pool.rows.is_empty() {
+            return;
+        }
+        let id = |request: Option<&Request>| request.map_or(0, |request| request.id);
+        let seen = (requests.len(), id(requests.get(first)), id(requests.back()));
+        let rows = self.segment.request_pool();
+        if rows.is_empty() || std::mem::replace(&mut pool.seen, seen) == seen {
+            return;
+        }
+        let others = || requests.iter().skip(first).take(rows.len());
+        let wanted: BTreeSet<_> = others().map(|request| request.id).collect();
+        pool.rows.retain(|id, row| {
+            let stays = wanted.contains(id);
+            if !stays {
+                crash_point!(hide_request);
+                rows[*row].store(Queued::NONE.0, Relaxed);
+            }
+            stays
+        });
+        for request in others() {
+            if pool.rows.contains_key(&request.id) {
+                continue;
+            }
+            let word = Queued::new(request.mode, self.index as u32, request.ticket);
+            let begin = request.ticket as usize % rows.len();
+            let free = (begin..rows.len()).chain(0..begin).find(|&row| {
+                crash_point!(show_request);
+                rows[row].compare_exchange(Queued::NONE.0, word.0, Relaxed, Relaxed).is_ok()
+            });
+            let Some(row) = free else { break };
+            pool.rows.insert(request.id, row);
         }
     }
 

@@ -212,7 +212,7 @@ fn seen(state: &SharedState, capacity: u32, location: &LockLocation, me: usize) 
             }
         }
         let drains = if gate.is_drained_by(index) { gate.hold() } else { None };
-        let requests = requests(slot, drains, next, now).into_iter();
+        let requests = requests(state, index, drains, next, now).into_iter();
         waiters.extend(requests.map(|((position, _), waiter)| (position, own(waiter))));
     }
     waiters.sort_by_key(|(position, _)| *position);
@@ -258,31 +258,39 @@ fn is_contended(state: &SharedState, gate: Gate, holders: &[Participant], waiter
 const LOOKS: usize = 8;
 
 /// The requests of a slot, each with its position.
-fn requests(slot: &Slot, drains: Option<Hold>, next: u64, now: u64) -> Vec<((u64, u64), Participant)> {
+fn requests(
+    state: &SharedState,
+    index: usize,
+    drains: Option<Hold>,
+    next: u64,
+    now: u64,
+) -> Vec<((u64, u64), Participant)> {
     let queued = || {
         crash_point!(inspect_queued);
-        Queued(slot.waiting.queued.load(Relaxed))
+        Queued(state.slots()[index].waiting.queued.load(Relaxed))
     };
     let mut before = queued();
     for _ in 0..LOOKS {
-        let found = requests_from(before, slot, drains, next, now);
+        let found = requests_from(before, state, index, drains, next, now);
         let after = queued();
         if after == before {
             return found;
         }
         before = after;
     }
-    requests_from(before, slot, drains, next, now)
+    requests_from(before, state, index, drains, next, now)
 }
 
 /// The words of the protocol say whether there is any; the rows say more of each.
 fn requests_from(
     queued: Queued,
-    slot: &Slot,
+    state: &SharedState,
+    index: usize,
     drains: Option<Hold>,
     next: u64,
     now: u64,
 ) -> Vec<((u64, u64), Participant)> {
+    let slot = &state.slots()[index];
     // With each its position in the queue, and its place among those of the slot that have the same.
     let mut found = Vec::new();
     let (mut drain_shown, mut first_shown) = (drains.is_none(), queued.mode().is_none());
@@ -315,6 +323,17 @@ fn requests_from(
         found.push((place, party(slot, mode, 1, label, row.since.load(Relaxed), now)));
     }
     let of_attachment = |mode, since| waiter(slot, mode, since, now);
+    for row in state.request_pool() {
+        let request = Queued(row.load(Relaxed));
+        let Some(mode) = request.mode().filter(|_| request.is_of(index as u32)) else { continue };
+        let place = (order_of(request.ticket(), next), 0);
+        let is_over = queued.mode().is_none() || is_earlier(request.ticket(), queued.ticket());
+        // It may have got another row meanwhile.
+        if !is_over && found.iter().all(|(shown, _)| *shown != place) {
+            first_shown |= request.ticket() == queued.ticket();
+            found.push((place, party(slot, mode, 1, slot.waiting.label.load(), 0, now)));
+        }
+    }
     if !drain_shown {
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
         found.push(((DRAINS, 0), of_attachment(Mode::Write, since)));

@@ -21,14 +21,20 @@ impl Attachment {
     /// see the old value or the new one.
     ///
     /// # Errors
-    /// [`ErrorKind::Mode`] without a write hold; [`ErrorKind::InvalidArgument`] for a longer value;
-    /// [`ErrorKind::Forked`].
+    /// [`ErrorKind::Mode`] without a write hold; [`ErrorKind::InvalidArgument`] for a longer value,
+    /// and in a lock that keeps turns; [`ErrorKind::Forked`].
     pub fn set_value(&self, value: Option<&[u8]>) -> Result<()> {
         self.segment.check_not_forked()?;
         if self.exclusive.get() != Some(Mode::Write) {
             return Err(Error::new(
                 ErrorKind::Mode,
                 format!("the value of {} can only be set in a write hold", self.segment.location),
+            ));
+        }
+        if self.segment.keeps_turns() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{} has no value: it was created as a lock that keeps turns", self.segment.location),
             ));
         }
         let length = value.map_or(0, <[u8]>::len);

@@ -98,6 +98,7 @@ impl<'a> Recovery<'a> {
             return false;
         }
         if queued != Queued::NONE {
+            self.state.free_request_rows(index);
             crash_point!(repair_queued);
             let _ = slot.waiting.queued.compare_exchange(queued.0, Queued::NONE.0, SeqCst, SeqCst);
         }

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use super::gate::{Gate, Hold};
 use super::reader_bitmap::Readers;
-use super::slot::HighWater;
+use super::slot::{HighWater, Queued};
 use super::value::Value;
 use super::wait_queue::WaitQueue;
-use crate::shm::layout::{GateLine, Header, Preamble, ReaderBitmap, SLOTS_OFFSET, Slot, TicketLine};
+use crate::shm::layout::{GateLine, Header, KEEPS_TURNS, Preamble, ReaderBitmap, SLOTS_OFFSET, Slot, TicketLine};
+use crate::sync::AtomicU64;
 
 /// The mapped words of a lock.
 pub(crate) struct SharedState {
@@ -93,6 +94,28 @@ impl SharedState {
     /// The value.
     pub fn value(&self) -> Value<'_> {
         Value::new(&self.preamble().value)
+    }
+
+    /// Whether a request whose owner lives is never skipped.
+    pub fn keeps_turns(&self) -> bool {
+        crash_point!(flags_load);
+        self.header().flags.load(Relaxed) & KEEPS_TURNS != 0
+    }
+
+    /// The rows for requests that have none in their slot. None, if the lock has no such rows.
+    pub fn request_pool(&self) -> &[AtomicU64] {
+        if self.keeps_turns() { self.preamble().value.buffers.as_flattened() } else { &[] }
+    }
+
+    /// Frees the rows of a slot without a living owner.
+    pub fn free_request_rows(&self, slot: usize) {
+        for row in self.request_pool() {
+            let shown = row.load(Relaxed);
+            if shown != 0 && Queued(shown).is_of(slot as u32) {
+                crash_point!(hide_request);
+                let _ = row.compare_exchange(shown, Queued::NONE.0, Relaxed, Relaxed);
+            }
+        }
     }
 
     // ---- the gate

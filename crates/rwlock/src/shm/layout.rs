@@ -66,7 +66,8 @@ pub(crate) const ANONYMOUS: u32 = 2;
 /// tokens.
 pub(crate) const FRESH: u32 = 4;
 
-/// Flag: a request whose owner lives is never skipped, however long its owner does not come.
+/// Flag: a request whose owner lives is never skipped, however long its owner does not come. Such a
+/// lock has no value: its buffers show more requests.
 pub(crate) const KEEPS_TURNS: u32 = 8;
 
 /// The words that every acquisition of an exclusive mode uses.
@@ -147,6 +148,9 @@ pub(crate) struct ValueArea {
     pub tokens: [AtomicU64; 2],
     /// Stays zero: the buffers begin on a line of their own.
     pub reserved: [InfoU64; 9],
+    /// In a lock that keeps turns, which has no value: a pool of rows for the requests of all slots
+    /// that have none in their slot. A row is as `queued`, with the number of the slot in place of
+    /// the generation, for display. 0: none.
     pub buffers: [[AtomicU64; VALUE_WORDS]; 2],
 }
 

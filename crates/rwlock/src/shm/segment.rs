@@ -245,11 +245,6 @@ impl Segment {
         self.lock
     }
 
-    /// Whether a request whose owner lives is never skipped.
-    pub fn keeps_turns(&self) -> bool {
-        self.has_flag(KEEPS_TURNS)
-    }
-
     pub(super) fn has_flag(&self, flag: u32) -> bool {
         crash_point!(flags_load);
         self.header().flags.load(Relaxed) & flag != 0

@@ -68,15 +68,21 @@ function measured(
 }
 
 function propertiesOf({ snapshot: { token, capacity, maxReaders } }: Sample): Line {
-  const limit = maxReaders === null ? '' : `, at most ${count(maxReaders, 'read hold')}`
-  return [piece(`last token ${token}, capacity ${capacity}${limit}`, 'dim')]
+  const limits = [
+    ...(Number.isFinite(capacity) ? [`capacity ${capacity}`] : []),
+    ...(maxReaders === null ? [] : [`at most ${count(maxReaders, 'read hold')}`]),
+  ]
+  return [piece([`last token ${token}`, ...limits].join(', '), 'dim')]
 }
 
 function diedOf({ snapshot: { ownerDied } }: Sample): Line[] {
   if (ownerDied === null) return []
-  const { pid, label } = ownerDied
-  const text = `! its writer, pid ${pid} (${harmless(label)}), died: the protected data may be half-written`
-  return [[piece(text, 'red')]]
+  const { pid, label, host, failover } = ownerDied
+  const writer = `its writer, pid ${pid}${host ? ` on ${harmless(host)}` : ''} (${harmless(label)}), died: the protected data`
+  const text = failover
+    ? 'its database was replaced by a standby that may lack the last changes'
+    : `${writer} may be half-written`
+  return [[piece(`! ${text}`, 'red')]]
 }
 
 export function titles({ columns }: Frame): Line {
@@ -121,8 +127,14 @@ function row(role: string, party: Party, style: Style, columns: number): Line {
 
 function processOf(party: Party, marks: string[]): string {
   if (!('command' in party)) return ''
-  const command = party.localPid === null ? '(in another PID namespace)' : harmless(party.command ?? '')
-  return marks.length === 0 ? command : `[${marks.join(', ')}] ${command}`
+  const mark = marks.length === 0 ? '' : `[${marks.join(', ')}] `
+  return `${mark}${placeOf(party)}${harmless(party.command ?? '')}`
+}
+
+/** Where the PID is not that which this process sees. */
+function placeOf({ foreign, localPid, host }: ReportedHolder | ReportedWaiter): string {
+  if (localPid === null) return host ? `(on ${harmless(host)})` : '(in another PID namespace)'
+  return foreign ? `(pid ${localPid} here) ` : ''
 }
 
 function cells(texts: string[], columns: number): string {

@@ -1,0 +1,111 @@
+// The completion of the shells, and the man page.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { allCommands } from '../../dist/cli/commands.js'
+import { openLock, tempDir, testUnless, uniqueName } from '../helpers/index.js'
+import { program, runCli } from './process.js'
+
+const lacks = (/** @type {string} */ shell) =>
+  spawnSync(shell, ['--version']).status !== 0 && `${shell} is not installed`
+
+/** A folder with two files, and the environment in which `process-rwlock` is found. */
+async function prepared(/** @type {any} */ t, /** @type {string} */ shell) {
+  const dir = tempDir(t)
+  mkdirSync(join(dir, 'bin'))
+  symlinkSync(program, join(dir, 'bin/process-rwlock'))
+  for (const name of ['data-1', 'data-2', 'other']) writeFileSync(join(dir, name), '')
+  const path = [join(dir, 'bin'), dirname(process.execPath), process.env.PATH].join(delimiter)
+  const { code, stdout } = await runCli(t, ['completion', shell])
+  t.is(code, 0)
+  const script = join(dir, `completion.${shell}`)
+  writeFileSync(script, stdout)
+  return { cwd: dir, script, env: { ...process.env, PATH: path, HOME: dir, XDG_CONFIG_HOME: dir } }
+}
+
+/** What the shells complete: the words so far, and the completions of the last. */
+const CASES = /** @type {[string[], string[]][]} */ ([
+  [['do'], ['doctor']],
+  [['exec', '--ti'], ['--timeout']],
+  [['show', '--p'], ['--path']],
+  [
+    ['exec', '--path', 'dat'],
+    ['data-1', 'data-2'],
+  ],
+  [['help', 'ex'], ['exec']],
+  [['completion', 'z'], ['zsh']],
+  [
+    ['exec', 'a', '--', 'cat', 'dat'],
+    ['data-1', 'data-2'],
+  ],
+])
+
+testUnless(lacks('bash'))(
+  'bash completes commands, options, files, locks and the command of exec',
+  async (t) => {
+    const name = uniqueName(t)
+    openLock(t, name)
+    const { script, ...options } = await prepared(t, 'bash')
+    // Readline would set these variables.
+    const complete = `source "$1"; shift; compopt() { :; }; COMP_WORDS=(process-rwlock "$@"); COMP_CWORD=$#
+    _process_rwlock; printf '%s\\n' "\${COMPREPLY[@]}"`
+    for (const [words, expected] of [...CASES, [['exec', name.slice(0, -4)], [name]]]) {
+      const { stdout, stderr } = spawnSync('bash', ['-c', complete, 'bash', script, ...words], {
+        ...options,
+        encoding: 'utf8',
+      })
+      t.deepEqual([stdout.trim().split('\n').toSorted(), stderr], [expected, ''], words.join(' '))
+    }
+  },
+)
+
+testUnless(lacks('fish'))(
+  'fish completes commands, options, files, locks and the command of exec',
+  async (t) => {
+    const name = uniqueName(t)
+    openLock(t, name)
+    const { script, ...options } = await prepared(t, 'fish')
+    for (const [words, expected] of [...CASES, [['exec', name.slice(0, -4)], [name]]]) {
+      const { stdout, stderr } = spawnSync(
+        'fish',
+        [
+          '--no-config',
+          '-c',
+          'source $argv[1]; complete -C $argv[2]',
+          script,
+          `process-rwlock ${words.join(' ')}`,
+        ],
+        { ...options, encoding: 'utf8' },
+      )
+      const found = stdout.trim().split('\n')
+      t.deepEqual(
+        [found.map((line) => line.split('\t')[0]).toSorted(), stderr],
+        [expected, ''],
+        words.join(' '),
+      )
+    }
+  },
+)
+
+testUnless(lacks('zsh'))('zsh accepts the completion', async (t) => {
+  const { script, ...options } = await prepared(t, 'zsh')
+  const load =
+    'autoload -Uz compinit; compinit -u -D; source "$1"; whence -w _process_rwlock; print $_comps[process-rwlock]'
+  const { stdout, stderr } = spawnSync('zsh', ['-f', '-c', load, 'zsh', script], {
+    ...options,
+    encoding: 'utf8',
+  })
+  t.deepEqual([stdout, stderr], ['_process_rwlock: function\n_process_rwlock\n', ''])
+})
+
+testUnless(false)('the man page has every command and option', (t) => {
+  const file = fileURLToPath(new URL('../../dist/man/process-rwlock.1', import.meta.url))
+  const page = readFileSync(file, 'utf8').replaceAll('\\-', '-')
+  for (const { name, options, summary } of allCommands()) {
+    t.true(page.includes(`.SH "${name.toUpperCase()}"`), summary)
+    for (const option of Object.keys(options))
+      t.true(page.includes(`\\fB--${option}\\fR`), `${name} --${option}`)
+  }
+  t.false(/^[.'](?!TH|SH|SS|TP|PP|B|BR|I|RS|RE|nf|fi|br)/m.test(page), 'only known requests')
+})
