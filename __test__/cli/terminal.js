@@ -1,7 +1,15 @@
 // A pseudo terminal with a program in it, by script(1) of util-linux.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cleanUp } from '../helpers/cleanup.js'
 import { waitFor } from '../helpers/time.js'
+
+/** Why this system has none, if so. */
+export const lacksTerminals =
+  process.platform !== 'linux'
+    ? 'Linux only'
+    : [spawnSync('script', ['--version']), spawnSync('bash', ['--version'])].some(
+        ({ status }) => status !== 0,
+      ) && 'no script(1) of util-linux, or no bash'
 
 /**
  * Starts a shell command in a terminal of its own. It is ended after the test, with everything in

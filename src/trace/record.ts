@@ -205,7 +205,7 @@ class Recorder {
     if (waiting === 0) this.#waiting.delete(lock)
     else this.#waiting.set(lock, waiting)
     const thread = threadId === 0 ? '' : ` (worker ${threadId})`
-    return counter(process.pid, ts, `waiting: ${lock}${thread}`, waiting)
+    return counter(process.pid, ts, `waiting: ${lock}${thread}`, waiting, 'requests')
   }
 
   #write(events: readonly TraceEvent[]): void {
