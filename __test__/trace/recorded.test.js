@@ -159,6 +159,22 @@ test('a lock that is lost closes itself, as without the trace', async (t) => {
   })
 })
 
+test('a wait whose holders are learnt after its end is a mark, and leaves no span', async (t) => {
+  const { file, env } = recording(t)
+  const child = spawnNode(t, new URL('./programs/learns-late.js', import.meta.url), [], { env })
+  t.like(await child.exited, { code: 0 }, child.stderr)
+  const { spans, marks, counts } = readRecord(file)
+  t.deepEqual(
+    spans.map((span) => [span.name, span.endArgs]),
+    [['write late', undefined]],
+  )
+  t.deepEqual(
+    marks.map((mark) => mark.name),
+    ['contended', 'not granted: failed', 'contended'],
+  )
+  t.deepEqual(counts, [])
+})
+
 test('%p is the process id', async (t) => {
   const folder = tempDir(t)
   const name = uniqueName(t)
