@@ -540,6 +540,7 @@ export class LocalLock extends ServerLock {
     while (!attempt.cancelled) {
       const number = session.sent
       session.waits = true
+      attempt.session = session
       const answer = session.run('upgrade', [this.key, session.epoch, this.writer(attempt.label)])
       let cancelling: Promise<void> | undefined
       attempt.canceller = () => {
