@@ -257,9 +257,9 @@ test('nothing is lost by a failover to a synchronous standby, twice', async (t) 
 
 test('after a failover to an asynchronous standby the tokens rise, and the first holder is told', async (t) => {
   const primary = await startServer(t)
-  const standby = await primary.startStandby(t)
   const name = newName()
   const lock = (await locksAt(t, primary)).open(name)
+  const standby = await primary.startStandby(t)
   await (await lock.acquireWrite()).release()
   const released = 'select from rwlock.lock where name = $1 and token > 0 and writer is null'
   await waitFor(async () => (await standby.query(released, [name])).rowCount, {
