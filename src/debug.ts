@@ -1,4 +1,5 @@
-// NODE_DEBUG=process-rwlock prints the messages of the diagnostics channels to standard error.
+// What the environment asks for: NODE_DEBUG=process-rwlock prints the messages of the diagnostics
+// channels to standard error, and PROCESS_RWLOCK_TRACE=FILE writes them to a file.
 import { subscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import { threadId } from 'node:worker_threads'
@@ -14,10 +15,16 @@ import {
   type ReleaseMessage,
   releaseChannel,
 } from './diagnostics.js'
-import { isFirstCopy, variable } from './environment.js'
 import { deadlockText } from './long-waits.js'
 
 if (isAsked() && isFirstCopy('printed')) print()
+
+const file = variable('PROCESS_RWLOCK_TRACE')
+if (file !== '' && isFirstCopy('recorded')) {
+  // Only here: nobody else needs it.
+  const { record } = require('./trace/record.js') as typeof import('./trace/record.js')
+  record(file)
+}
 
 /** As `util.debuglog()` of Node.js, which Bun and Deno do not have whole. */
 function isAsked(): boolean {
@@ -27,6 +34,26 @@ function isAsked(): boolean {
       const pattern = section.replace(/[|\\{}()[\]^$+?.]/g, '\\$&').replaceAll('*', '.*')
       return new RegExp(`^${pattern}$`, 'i').test('process-rwlock')
     })
+}
+
+/** An environment variable; empty if it is not set. */
+function variable(name: string): string {
+  try {
+    return process.env[name] ?? ''
+  } catch {
+    return '' // this runtime gives no permission for it
+  }
+}
+
+/**
+ * Whether this is the first copy of the package in the thread that does `what`. All copies have the
+ * same channels, so one that subscribes to them is enough.
+ */
+function isFirstCopy(what: string): boolean {
+  const mark = Symbol.for(`process-rwlock.${what}`)
+  if (Reflect.has(releaseChannel, mark)) return false
+  Object.defineProperty(releaseChannel, mark, { value: true })
+  return true
 }
 
 function print(): void {

@@ -12,7 +12,6 @@ import { checkAcquireOptions, checkFunction } from './options.js'
 import { PendingRequest } from './pending.js'
 import { NestingEngine } from './reentrant/nesting-engine.js'
 import { stealSymbol } from './steal.js'
-import './trace/enable.js'
 import { Acquisition, closeTraced, traceAcquire, traceScoped, traceTry } from './tracing.js'
 import type { AcquireOptions, AsyncGuard, AsyncRWLock, Awaitable, LockSnapshot } from './types.js'
 

@@ -28,7 +28,7 @@ async function prepared(/** @type {any} */ t, /** @type {string} */ shell) {
 const CASES = /** @type {[string[], string[]][]} */ ([
   [['do'], ['doctor']],
   [['exec', '--ti'], ['--timeout']],
-  [['show', '--p'], ['--path']],
+  [['show', '--pa'], ['--path']],
   [
     ['exec', '--path', 'dat'],
     ['data-1', 'data-2'],

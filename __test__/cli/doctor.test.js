@@ -4,13 +4,11 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CHECKS, DATABASE_CHECKS } from '../../dist/cli/doctor/checks.js'
@@ -275,16 +273,16 @@ test('RemoveIPC: only a process with named locks outside of the sessions of its 
 })
 
 linuxTest('removed memory: a process whose named lock was deleted under it', async (t) => {
-  const home = mkdtempSync(join(tmpdir(), 'process-rwlock-test-'))
-  cleanUp(t, 'files', () => rmSync(home, { recursive: true, force: true }))
-  const child = await spawnChild(t, { env: { PROCESS_RWLOCK_DIR: home } })
-  await child.ask('hold', { ref: 'x', mode: 'write' })
+  const name = uniqueName(t)
+  const child = await spawnChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
   t.deepEqual(await problems(), {})
-  rmSync(home, { recursive: true })
+  const { file, memory } = JSON.parse((await runHere(['show', name, '--json'])).stdout)
+  const path = join(directory, `process-rwlock-${process.geteuid?.()}`, 'memory', memory)
+  rmSync(dirname(file), { recursive: true })
+  rmSync(path)
   await finds(t, 'removed-memory', {
-    text: new RegExp(
-      `^pid ${child.pid} uses a named lock whose memory was removed meanwhile \\(${home}/.*\\)`,
-    ),
+    text: new RegExp(`^pid ${child.pid} uses a named lock whose memory was removed meanwhile \\(${path}\\)`),
     remedy: new RegExp(`^restart pid ${child.pid} .*process-rwlock prune, or RWLock\\.remove\\(\\)$`),
   })
   await child.kill()

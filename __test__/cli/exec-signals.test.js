@@ -1,8 +1,8 @@
 // process-rwlock exec: signals, stops, terminals, and what a kill leaves.
 import { readFileSync } from 'node:fs'
-import { openLock, linuxTest as test, uniqueName, waitFor } from '../helpers/index.js'
+import { openLock, linuxTest as test, testUnless, uniqueName, waitFor } from '../helpers/index.js'
 import { program, runCli, startCli } from './process.js'
-import { openTerminal } from './terminal.js'
+import { lacksTerminals, openTerminal } from './terminal.js'
 
 /** Its state, as in proc(5): R, S, T, Z…; `undefined` if there is no such process. */
 function stateOf(/** @type {number} */ pid) {
@@ -137,6 +137,8 @@ test('a killed guardian: the command is killed, and exec ends by SIGKILL', async
   const command = await pidOf(cli)
   const guardian = await onlyChild(cli.pid)
   t.is(readFileSync(`/proc/${guardian}/comm`, 'latin1'), 'rwlock-guardian\n')
+  // Otherwise `pkill -f` would kill both at once.
+  t.regex(readFileSync(`/proc/${guardian}/cmdline`, 'latin1'), /^rwlock-guardian\0*$/)
   process.kill(guardian, 'SIGKILL')
   t.is((await cli.closed).signal, 'SIGKILL')
   t.true(await waitFor(() => isGone(command)))
@@ -169,10 +171,12 @@ for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIG
 
 // ---- in a terminal
 
+const terminalTest = testUnless(lacksTerminals)
+
 // Without another process between the terminal's session and this one: `exec` of the shell.
 const cli = (/** @type {string} */ args) => `'${process.execPath}' '${program}' ${args}`
 
-test('Ctrl-C reaches the command once, and only the command decides', async (t) => {
+terminalTest('Ctrl-C reaches the command once, and only the command decides', async (t) => {
   const script = 'trap "echo got INT" INT; trap "exit 7" QUIT; echo ready; while :; do sleep 0.01; done'
   const terminal = openTerminal(t, `exec ${cli(`exec '${uniqueName(t)}' -- sh -c '${script}'`)}`)
   await terminal.shows(/ready/)
@@ -183,7 +187,7 @@ test('Ctrl-C reaches the command once, and only the command decides', async (t) 
   t.is(terminal.output.match(/got INT/g)?.length, 1)
 })
 
-test('Ctrl-C ends a command, and exec by the same signal', async (t) => {
+terminalTest('Ctrl-C ends a command, and exec by the same signal', async (t) => {
   const terminal = openTerminal(
     t,
     `exec ${cli(`exec '${uniqueName(t)}' -- sh -c 'echo ready; exec sleep 100'`)}`,
@@ -193,7 +197,7 @@ test('Ctrl-C ends a command, and exec by the same signal', async (t) => {
   t.is(await terminal.exited, 128 + 2)
 })
 
-test('Ctrl-Z and fg, under a shell with jobs', async (t) => {
+terminalTest('Ctrl-Z and fg, under a shell with jobs', async (t) => {
   const terminal = openTerminal(t, 'bash --norc --noprofile -i')
   await terminal.shows(/\$ /)
   terminal.type(`${cli(`exec '${uniqueName(t)}' -- sh -c 'echo pid $$; exec cat'`)}\n`)
@@ -213,14 +217,16 @@ test('Ctrl-Z and fg, under a shell with jobs', async (t) => {
   await terminal.exited
 })
 
-test('in the background, a command that reads the terminal is stopped, and so is exec', async (t) => {
+terminalTest('in the background, a command that reads the terminal is stopped, and so is exec', async (t) => {
   const terminal = openTerminal(t, 'bash --norc --noprofile -i')
   await terminal.shows(/\$ /)
   terminal.type(`${cli(`exec '${uniqueName(t)}' -- cat`)} &\n`)
   const exec = Number((await terminal.shows(/\[1\] (\d+)/))[1])
-  await waitFor(() => stateOf(exec) === 'T')
-  terminal.type('jobs\n')
-  await terminal.shows(/Stopped/)
+  // The shell learns of it when every thread has stopped.
+  await waitFor(async () => {
+    terminal.type('jobs\n')
+    return (await terminal.shows(/Running|Stopped/))[0] === 'Stopped'
+  })
   terminal.type('fg\n')
   await waitFor(() => stateOf(exec) === 'S') // until then the shell reads what is typed
   terminal.type('some text\n')
@@ -232,13 +238,13 @@ test('in the background, a command that reads the terminal is stopped, and so is
   t.pass()
 })
 
-test('settings of the terminal that the command changes stay', async (t) => {
+terminalTest('settings of the terminal that the command changes stay', async (t) => {
   const terminal = openTerminal(t, `${cli(`exec '${uniqueName(t)}' -- stty -echo`)}; stty -a`)
   await terminal.exited
   t.regex(terminal.output, / -echo /)
 })
 
-test('a person is told whom exec waits for, unless it is quiet', async (t) => {
+terminalTest('a person is told whom exec waits for, unless it is quiet', async (t) => {
   const lock = openLock(t)
   lock.tryWrite()
   const quiet = openTerminal(t, cli(`exec --quiet --timeout 1.2 '${lock.name}' -- true`))

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RWLock } from 'process-rwlock'
 import { forFile } from 'process-rwlock/file'
+import onWindows from '../../dist/cli/exec/windows.js'
 import { openLock, tempDir, testUnless, uniqueName, waitFor } from '../helpers/index.js'
 import { runCli, startCli } from './process.js'
 
@@ -187,4 +188,15 @@ test('it waits for its turn, and leaves nothing', async (t) => {
   lock.close()
   t.like(await waiting, { code: 0, stdout: 'ran\n', stderr: '' })
   t.false(RWLock.list().some((each) => each.name === name))
+})
+
+test('without the addon, as on Windows, a command ends the same', async (t) => {
+  process.env.PROCESS_RWLOCK_TEST = 'outer'
+  const variables = { PROCESS_RWLOCK_TEST: undefined, PROCESS_RWLOCK_TOKEN: '7' }
+  const script = '[ -z "$PROCESS_RWLOCK_TEST" ] && exit $PROCESS_RWLOCK_TOKEN'
+  t.deepEqual(await onWindows.runCommand(['sh', '-c', script], variables), { code: 7 })
+  const { error } = await onWindows.runCommand(['no-such-command'], variables)
+  t.true(error?.isMissing)
+  t.like(await onWindows.runCommand([tempDir(t)], variables), { error: { isMissing: false } })
+  delete process.env.PROCESS_RWLOCK_TEST
 })

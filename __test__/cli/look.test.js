@@ -9,6 +9,7 @@ import {
   linuxTest,
   openLock,
   spawnChild,
+  spawnThread,
   tempDir,
   test,
   testUnless,
@@ -123,6 +124,26 @@ linuxTest('ls marks a holder whose event loop is busy, if a request waits for it
   await waitFor(async () => (await json(t, 'ls'))[0].holders[0].busy)
   await waitFor(async () => / \| busy$/.test((await rowOf(t, name)) ?? ''))
   await holder.kill()
+})
+
+linuxTest('ls marks a holder in a worker thread that is busy, and not the idle main thread', async (t) => {
+  const [ofThread, ofMain] = [uniqueName(t), uniqueName(t)]
+  const [thread, waiter] = [await spawnThread(t), await pooledChild(t)]
+  await thread.ask('hold', { ref: ofThread, mode: 'write' })
+  const guard = await openLock(t, ofMain).acquireWrite()
+  for (const [index, ref] of [ofThread, ofMain].entries()) {
+    await waiter.ask('open', { ref })
+    waiter.tell('acquireWrite', { lock: index })
+    await queued(openLock(t, ref), waiter)
+  }
+  thread.tell('busy', { ms: 60_000 })
+  await thread.next('busy')
+  const holderOf = async (name) => (await json(t, 'ls')).find((lock) => lock.name === name).holders[0]
+  await waitFor(async () => (await holderOf(ofThread)).busy)
+  t.not((await holderOf(ofMain)).busy, null)
+  await waitFor(async () => !(await holderOf(ofMain)).busy)
+  await thread.terminate()
+  guard.release()
 })
 
 linuxTest('show marks a waiter that does not come in its turn', async (t) => {

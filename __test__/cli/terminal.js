@@ -1,7 +1,16 @@
 // A pseudo terminal with a program in it, by script(1) of util-linux.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { cleanUp } from '../helpers/cleanup.js'
 import { waitFor } from '../helpers/time.js'
+
+/** Why this system has none, if so. */
+export const lacksTerminals =
+  process.platform !== 'linux'
+    ? 'Linux only'
+    : [spawnSync('script', ['--version']), spawnSync('bash', ['--version'])].some(
+        ({ status }) => status !== 0,
+      ) && 'no script(1) of util-linux, or no bash'
 
 /**
  * Starts a shell command in a terminal of its own. It is ended after the test, with everything in
@@ -22,8 +31,10 @@ export function openTerminal(t, command) {
   /** @type {Promise<number | null>} */
   const exited = new Promise((resolve) => child.once('close', resolve))
   cleanUp(t, 'processes', async () => {
+    const sessions = childrenOf(/** @type {number} */ (child.pid))
     child.kill('SIGKILL') // the terminal hangs up
     await exited
+    for (const session of sessions) killSession(session) // what ignores that
   })
   let seen = 0
   return {
@@ -47,5 +58,23 @@ export function openTerminal(t, command) {
     get output() {
       return output
     },
+  }
+}
+
+/** @returns {number[]} */
+function childrenOf(/** @type {number} */ pid) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return [] // it has ended
+  }
+}
+
+function killSession(/** @type {number} */ session) {
+  for (const name of readdirSync('/proc')) {
+    try {
+      const [, , , its] = readFileSync(`/proc/${name}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
+      if (Number(its) === session) process.kill(Number(name), 'SIGKILL')
+    } catch {} // no process, or one that has ended
   }
 }

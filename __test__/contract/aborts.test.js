@@ -104,7 +104,8 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       await other.ask('open', { ref })
       const controller = new AbortController()
       const writer = lock.acquireWrite({ signal: controller.signal })
-      await waitFor(async () => (await lock.inspect()).waiters.length === 1)
+      // In the queue that all processes share.
+      await waitFor(async () => (await other.ask('inspect')).waiters.length === 1)
       const here = lock.read((guard) => guard.mode)
       const there = other.ask('acquireRead')
       await queued(lock, other)

@@ -24,8 +24,10 @@ const canMount =
 /** For tests that need a sandbox. */
 export const sandboxTest = testUnless(!canMount && 'no mount namespace')
 
+export const canMountAsRoot = canMount && isRoot
+
 /** For tests that act as several users. */
-export const usersTest = testUnless(!(canMount && isRoot) && 'not root of a mount namespace')
+export const usersTest = testUnless(!canMountAsRoot && 'not root of a mount namespace')
 
 /**
  * @param {import('ava').ExecutionContext<any>} t

@@ -51,7 +51,10 @@ test('ls and show: holders, waiters, their machine, and the value', async (t) =>
   const guard = await lock.acquireWrite({ label: 'import' })
   await guard.setValue('page 7')
   // A request of the same process would not be in the database: it waits in the queue of its process.
-  const waiter = await spawnChild(t, { engine, env: { PROCESS_RWLOCK_TEST_SCHEMA: args[3] } })
+  const waiter = await spawnChild(t, {
+    engine,
+    env: { PROCESS_RWLOCK_TEST_POSTGRES_OPTIONS: JSON.stringify({ schema: args[3] }) },
+  })
   await waiter.ask('open', { ref: 'orders/42' })
   waiter.tell('acquireRead')
   const [listed, ...others] = await waitFor(async () => {
@@ -99,7 +102,7 @@ testUnless(noPostgres || (!canBeFar && 'no UTS namespaces here'))(
     const { args } = await setUp(t)
     const child = await spawnChild(t, {
       engine,
-      env: { PROCESS_RWLOCK_TEST_SCHEMA: args[3] },
+      env: { PROCESS_RWLOCK_TEST_POSTGRES_OPTIONS: JSON.stringify({ schema: args[3] }) },
       execPath: 'unshare',
       execArgv: [...FAR, process.execPath],
     })
@@ -166,7 +169,10 @@ test('doctor: a database that cannot be reached, one without the schema, and a d
   t.is(missing.status, 'problem')
   t.regex(missing.findings[0].text, /the schema is not installed in this database: call locks\.migrate\(\)/)
 
-  const child = await spawnChild(t, { engine, env: { PROCESS_RWLOCK_TEST_SCHEMA: args[3] } })
+  const child = await spawnChild(t, {
+    engine,
+    env: { PROCESS_RWLOCK_TEST_POSTGRES_OPTIONS: JSON.stringify({ schema: args[3] }) },
+  })
   await child.ask('hold', { ref: 'orders/42', mode: 'write', options: { label: 'import' } })
   await child.kill()
   const [finding] = await waitFor(async () => {
@@ -181,7 +187,10 @@ test('doctor: a database that cannot be reached, one without the schema, and a d
 
 testUnless(noPostgres)('doctor: a holder on this machine that is stopped', async (t) => {
   const { args } = await setUp(t)
-  const child = await spawnChild(t, { engine, env: { PROCESS_RWLOCK_TEST_SCHEMA: args[3] } })
+  const child = await spawnChild(t, {
+    engine,
+    env: { PROCESS_RWLOCK_TEST_POSTGRES_OPTIONS: JSON.stringify({ schema: args[3] }) },
+  })
   await child.ask('hold', { ref: 'x', mode: 'write' })
   child.stop()
   const { checks } = await waitFor(async () => {

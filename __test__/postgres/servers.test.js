@@ -61,7 +61,7 @@ postgresTest('a killed server leaves no shared memory', async (t) => {
 
 postgresTest('a test process that is killed leaves no server, no folder and no shared memory', async (t) => {
   const child = spawnNode(t, '../postgres/programs/starts-a-server.js')
-  const it = await child.next('started')
+  const it = await child.next('started', { bound: 25_000 })
   const segment = segmentOf(it)
   await child.kill()
   await waitFor(() => !existsSync(it.folder), { what: 'the folder of the server is removed' })

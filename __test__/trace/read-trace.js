@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 /**
  * @typedef {{ pid: number, tid: number, name: string, cat: string, args: any, begin: number, end: number | null, depth: number, endArgs: any }} Span
  * @typedef {{ pid: number, tid: number, name: string, s: string, ts: number, args: any }} Mark
- * @typedef {{ pid: number, name: string, ts: number, value: number }} Count
+ * @typedef {{ pid: number, name: string, ts: number, unit: string, value: number }} Count
  * `end` is `null` if the span did not end. Times are in µs.
  */
 
@@ -55,8 +55,9 @@ export function readEvents(events) {
     check(Number.isFinite(ts) && ts > 0, event)
     check(processes.get(pid)?.name !== undefined, event)
     if (ph === 'C') {
-      check(Object.keys(args).join() === 'value' && Number.isFinite(args.value), event)
-      counts.push({ pid, name, ts, value: args.value })
+      const [[unit, value] = ['', Number.NaN], ...others] = Object.entries(args)
+      check(others.length === 0 && Number.isFinite(value), event)
+      counts.push({ pid, name, ts, unit, value })
       continue
     }
     const key = `${pid}/${tid}`

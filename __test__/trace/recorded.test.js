@@ -1,6 +1,7 @@
 // PROCESS_RWLOCK_TRACE: the file has every hold and every wait, whatever becomes of the processes.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { examine } from '../../dist/shared-memory/survey.js'
 import { openLock, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 import { readRecord } from './read-trace.js'
@@ -123,6 +124,8 @@ test('the file can be read after processes were killed while they wrote to it', 
   const program = new URL('./programs/locks-for-ever.js', import.meta.url)
   for (let i = 0; i < 3; i++) {
     const children = [0, 1].map(() => spawnNode(t, program, [name], { env }))
+    await Promise.all(children.map((child) => child.next('ready')))
+    for (const child of children) child.send('go')
     await Promise.all(children.map((child) => child.next('busy')))
     await Promise.all(children.map((child) => child.kill()))
     t.true(readRecord(file).spans.length > 10)
@@ -142,6 +145,36 @@ test('a guard that is lost is collected and reported, as without the trace', asy
   t.is(warnings[0].code, 'RWLOCK_GUARD_LOST')
 })
 
+test('a lock that is lost closes itself, as without the trace', async (t) => {
+  const { env } = recording(t)
+  const name = uniqueName(t)
+  const child = await spawnChild(t, { env, execArgv: ['--expose-gc'] })
+  await child.ask('open', { ref: name })
+  await child.ask('pass', { mode: 'write' })
+  t.is(examine(name)?.attached.length, 1)
+  await child.ask('forget', { lock: 0 })
+  await waitFor(async () => {
+    await child.ask('collect')
+    return examine(name) === null
+  })
+})
+
+test('a wait whose holders are learnt after its end is a mark, and leaves no span', async (t) => {
+  const { file, env } = recording(t)
+  const child = spawnNode(t, new URL('./programs/learns-late.js', import.meta.url), [], { env })
+  t.like(await child.exited, { code: 0 }, child.stderr)
+  const { spans, marks, counts } = readRecord(file)
+  t.deepEqual(
+    spans.map((span) => [span.name, span.endArgs]),
+    [['write late', undefined]],
+  )
+  t.deepEqual(
+    marks.map((mark) => mark.name),
+    ['contended', 'not granted: failed', 'contended'],
+  )
+  t.deepEqual(counts, [])
+})
+
 test('%p is the process id', async (t) => {
   const folder = tempDir(t)
   const name = uniqueName(t)
@@ -157,7 +190,7 @@ test('%p is the process id', async (t) => {
 test('nothing is loaded without the variable', async (t) => {
   const program = new URL('./programs/loaded-files.js', import.meta.url)
   const plain = spawnNode(t, program, [], { env: { PROCESS_RWLOCK_TRACE: '' } })
-  t.deepEqual((await plain.next('files')).files, ['enable.js'])
+  t.deepEqual((await plain.next('files')).files, [])
   const { env, file } = recording(t)
   const recorded = spawnNode(t, program, [], { env })
   t.true((await recorded.next('files')).files.includes('record.js'))

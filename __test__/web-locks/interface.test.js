@@ -303,7 +303,7 @@ test('a steal rejects the request of the holder, whose callback runs on', async 
   shared.end()
 })
 
-test('a steal takes shared locks, and a callback that fails later is nobody’s error', async (t) => {
+test('a steal takes shared locks, and drops the later errors of their callbacks', async (t) => {
   const name = newName()
   const holders = [begin(name, { mode: 'shared' }), begin(name, { mode: 'shared' })]
   await Promise.all(holders.map(({ granted }) => granted))

@@ -1,7 +1,7 @@
 // What the system knows of processes. `null` stands for what it does not say: macOS and Windows do
 // not say as much as Linux.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /**
  * - `stopped` by a signal or a debugger.
@@ -127,25 +127,50 @@ function statOf(file: string): Stat | undefined {
   return fields[0] ? { name, state: fields[0], start: Number(fields[19]) } : undefined
 }
 
-/**
- * Those of the processes whose main thread did not pause for `ms`: it ran, or waited for a
- * processor, all the time. An event loop that is so busy serves nothing else. `null` if the system
- * does not say.
- */
-export async function busyProcesses(pids: Iterable<number>, ms: number): Promise<Set<number> | null> {
-  if (process.platform !== 'linux') return null
-  const before = new Map([...pids].map((pid) => [pid, pausesOf(pid)]))
-  const running = [...before].filter(([, pauses]) => pauses !== undefined)
-  if (running.length === 0) return new Set()
-  await new Promise((resolve) => setTimeout(resolve, ms))
-  return new Set(running.flatMap(([pid, pauses]) => (pausesOf(pid) === pauses ? [pid] : [])))
+/** What to watch of a process: its main thread, or all others, of which none is known by number. */
+export interface Watched {
+  readonly pid: number
+  readonly isWorker: boolean
 }
 
-/** How often the main thread has paused so far; `undefined` if it pauses now. */
-function pausesOf(pid: number): string | undefined {
-  const status = read(`/proc/${pid}/task/${pid}/status`) ?? ''
-  if (!/^State:\tR/m.test(status)) return undefined
-  return /^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1]
+/**
+ * Those of which a thread did not pause for `ms`: it ran, or waited for a processor, all the time. An
+ * event loop that is so busy serves nothing else. `null` if the system does not say.
+ */
+export async function busyThreads<T extends Watched>(
+  watched: readonly T[],
+  ms: number,
+): Promise<Set<T> | null> {
+  if (process.platform !== 'linux') return null
+  const running = watched
+    .map((each) => ({ each, before: runningThreads(each) }))
+    .filter(({ before }) => before.size > 0)
+  if (running.length === 0) return new Set()
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  const isBusy = ({ each, before }: (typeof running)[0]) =>
+    [...runningThreads(each)].some(([thread, pauses]) => before.get(thread) === pauses)
+  return new Set(running.filter(isBusy).map(({ each }) => each))
+}
+
+/** The threads that run now, and how often each has paused so far. Source: proc_pid_status(5). */
+function runningThreads({ pid, isWorker }: Watched): Map<string, string> {
+  const main = String(pid)
+  const found = new Map<string, string>()
+  for (const thread of isWorker ? threadsOf(pid) : [main]) {
+    if (isWorker && thread === main) continue
+    const status = read(`/proc/${pid}/task/${thread}/status`) ?? ''
+    const pauses = /^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1]
+    if (pauses !== undefined && /^State:\tR/m.test(status)) found.set(thread, pauses)
+  }
+  return found
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
 }
 
 function read(file: string): string | undefined {

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import type { ModeName } from '../modes.js'
 import { keyOf, localPids } from './namespaces.js'
-import { busyProcesses, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
+import { busyThreads, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
 import type { FoundLock, FoundThread } from './source.js'
 import { harmless } from './text/width.js'
 
@@ -37,8 +37,9 @@ export interface ReportedHolder extends ReportedProcess {
   /** How long it has held or waited. */
   ms: number
   /**
-   * Whether the main thread of the process was busy all the time that it was watched. `null`: not
-   * watched. Only holders for which a request waits are.
+   * Whether its thread was busy all the time that it was watched; of a worker thread, whether one of
+   * the process' threads was, except the main one. `null`: not watched. Only holders for which a
+   * request waits are, after a second.
    */
   busy: boolean | null
 }
@@ -195,10 +196,12 @@ async function markBusy(reports: readonly LockReport[]): Promise<void> {
   const suspects = reports
     .filter(({ contended }) => contended)
     .flatMap(({ holders }) => holders)
-    .filter(({ threadId, state, ms }) => threadId === 0 && state === 'running' && ms >= SUSPICIOUS)
-  if (suspects.length === 0) return
-  const busy = await busyProcesses(new Set(suspects.flatMap(({ localPid }) => localPid ?? [])), WATCHED)
-  for (const suspect of suspects) suspect.busy = busy?.has(suspect.localPid ?? 0) ?? null
+    .flatMap((holder) => {
+      const { localPid, threadId, ms } = holder
+      return localPid === null || ms < SUSPICIOUS ? [] : [{ holder, pid: localPid, isWorker: threadId !== 0 }]
+    })
+  const busy = await busyThreads(suspects, WATCHED)
+  for (const suspect of suspects) suspect.holder.busy = busy?.has(suspect) ?? null
 }
 
 /** What is conspicuous about a process that holds or waits, in one or two words. */

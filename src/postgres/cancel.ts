@@ -2,8 +2,12 @@ import type { Session } from './session.js'
 import type { Sessions } from './sessions.js'
 import { within } from './time.js'
 
-/** A cancel that comes between two statements of a function is lost, so it is repeated. */
-const INTERVAL = 100
+/**
+ * A cancel that comes between two statements of a function is lost, so it is repeated, with growing
+ * pauses, in milliseconds.
+ */
+const FIRST_PAUSE = 5
+const LONGEST_PAUSE = 100
 
 /**
  * Cancels the statement with that number in a session, until it has answered. Not before what was
@@ -22,7 +26,7 @@ export async function cancelStatement(
     () => (done = true),
   )
   await Promise.race([session.reached(number), end])
-  while (!done && session.dead === null) {
+  for (let ms = FIRST_PAUSE; !done && session.dead === null; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
     try {
       const main = await sessions.main()
       await main.run('cancel', [session.backend])
@@ -30,6 +34,6 @@ export async function cancelStatement(
       // Nothing is left to cancel it with. The server ends the wait when it sees that the client is gone.
       if (sessions.mainNow === null) return session.die(error as Error)
     }
-    await within(INTERVAL, end)
+    await within(ms, end)
   }
 }

@@ -8,9 +8,10 @@ import type { Contention } from './contention.js'
 import { lostError } from './errors.js'
 import { type Grant, PostgresHold } from './hold.js'
 import { inspect, timeoutMessage } from './inspect.js'
-import type { Client, LocalLock } from './local-lock.js'
+import type { LocalLock } from './local-lock.js'
 import { Entry } from './requests.js'
 import type { ServerHold } from './server-hold.js'
+import type { Client } from './server-lock.js'
 import type { SessionLost } from './session.js'
 import { within } from './time.js'
 
@@ -146,8 +147,8 @@ export class PostgresEngine implements LockEngine<Grant> {
     const expired = this.#local.expire(entry)
     await within(EXPLANATION, expired)
     if (request.done) return
-    const { unavailable } = entry.attempt ?? {}
-    const error = unavailable ?? (await this.#timeoutError(request))
+    const outage = entry.attempt?.unavailable ?? this.#local.outage
+    const error = outage ?? (await this.#timeoutError(request))
     if (request.done) return
     this.#settled(request)
     request.timeOut(error)

@@ -102,7 +102,7 @@ export class Heartbeat {
           const isSame = session.waits && session.sent === sent
           const state = states.get(session.backend)
           if (isSame && state === undefined) session.die(new Error('the server has ended the session'))
-          else if (!isSame || state === 'active') beat.answeredUnheard = 0
+          else if (!isSame || !state?.startsWith('idle')) beat.answeredUnheard = 0
           else if (++beat.answeredUnheard > 4) {
             session.die(new Error('an answer of the server has not arrived'))
             this.#terminate(session)

@@ -4,9 +4,10 @@ import { writable } from '../inspect.js'
 import { MODE_NAMES, type Mode, type ModeName, READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Holder, LockSnapshot, Waiter } from '../types.js'
 import type { Row } from './adapter.js'
-import type { Client, LocalLock } from './local-lock.js'
+import type { LocalLock } from './local-lock.js'
 import type { Entry } from './requests.js'
 import { parseDied } from './server-hold.js'
+import type { Client } from './server-lock.js'
 
 export async function inspect(client: Client, local: LocalLock): Promise<LockSnapshot> {
   const main = await local.openMain()

@@ -2,25 +2,15 @@
 // enough, because it grants a session again what the session has. And it spares the server most of
 // the requests: those of readers that come together share one hold.
 import { LockError } from '../errors.js'
-import {
-  CONSISTENT,
-  FAILED,
-  type HoldEnd,
-  type Mode,
-  type ModeName,
-  READ,
-  UPGRADABLE,
-  WRITE,
-} from '../modes.js'
+import { CONSISTENT, FAILED, type HoldEnd, type Mode, READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Row, ServerError } from './adapter.js'
 import { cancelStatement } from './cancel.js'
-import { lostError, serverError } from './errors.js'
+import { serverError } from './errors.js'
 import { Attempt, type Entry } from './requests.js'
-import { EXCLUSIVE, locksOf, M, ServerHold, SHARED, U, writerText } from './server-hold.js'
+import { EXCLUSIVE, M, type ServerHold, SHARED, U } from './server-hold.js'
+import { ServerLock } from './server-lock.js'
 import { type Session, SessionLost } from './session.js'
-import type { Sessions } from './sessions.js'
-import type { StatementName } from './statements.js'
-import { pause } from './time.js'
+import { Wakeup, within } from './time.js'
 
 /**
  * After so many milliseconds a reader is let in past a writer of another process that waits: it may
@@ -33,24 +23,12 @@ const LONGEST_OUTAGE = 30_000
 const FIRST_PAUSE = 20
 const LONGEST_PAUSE = 200
 
-const TRY = { [READ]: 'tryRead', [UPGRADABLE]: 'tryUpgradable', [WRITE]: 'tryWrite' } as const
 const WAIT = { [READ]: 'read', [UPGRADABLE]: 'upgradable', [WRITE]: 'write' } as const
 
-/** What the locks of one `PostgresLocks` share. */
-export interface Client {
-  readonly sessions: Sessions
-  readonly pid: number
-  readonly threadId: number
-  readonly host: string
-}
-
-export class LocalLock {
-  readonly #client: Client
-  readonly #sessions: Sessions
+export class LocalLock extends ServerLock {
   readonly queue: Entry[] = []
   /** What the server is asked for. */
   readonly attempts = new Set<Attempt>()
-  readonly holds = new Set<ServerHold>()
   /** The upgrades that wait. */
   readonly upgrades = new Set<Entry>()
   /** The upgradable or write hold of this process, or the request for one. */
@@ -59,29 +37,20 @@ export class LocalLock {
   #reading: Attempt | null = null
   /** The read hold that was granted last, which later readers may join. */
   #joinable: ServerHold | null = null
-  #triedReads = 0
   #triedUpgrades = 0
-  #isOpen = false
   /** What is cancelled, and the holds that end when their change has: they look as if they lasted. */
   readonly #ending = new Set<Promise<void>>()
-  /** Releases without an answer. */
-  readonly #releases = new Map<Promise<void>, Session>()
   /** Called when a request has begun to wait. */
   onWait: () => void = () => {}
 
-  constructor(
-    client: Client,
-    readonly name: string,
-    readonly key: string,
-    /** The lock in messages. */
-    readonly text: string,
-  ) {
-    this.#client = client
-    this.#sessions = client.sessions
+  /** Why there is no connection, if there is none. */
+  get outage(): LockError | undefined {
+    for (const { unavailable } of this.attempts) if (unavailable !== undefined) return unavailable
+    return undefined
   }
 
   get isUsed(): boolean {
-    return this.queue.length > 0 || this.attempts.size > 0 || this.holds.size > 0 || this.#releases.size > 0
+    return this.queue.length > 0 || this.attempts.size > 0 || this.holds.size > 0 || this.releases.size > 0
   }
 
   // ---- the local queue
@@ -109,7 +78,7 @@ export class LocalLock {
   #admit(entry: Entry): boolean {
     if (entry.mode === READ) return this.#admitReader(entry)
     if (this.#exclusive !== null) return false
-    if (entry.mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.#triedReads > 0))
+    if (entry.mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.triedReads > 0))
       return false
     this.queue.shift()
     this.#ask(entry)
@@ -237,21 +206,16 @@ export class LocalLock {
     }, NESTED_GRACE)
   }
 
-  /** A hold with one user: whoever asked for it. */
-  #granted(session: Session, mode: Mode, row: Row): ServerHold {
-    const hold = new ServerHold(this, session, mode, row)
-    hold.count = 1
-    this.holds.add(hold)
-    if (mode === READ) this.#joinable = hold
+  protected override begun(hold: ServerHold): void {
+    if (hold.mode === READ) this.#joinable = hold
     else this.#exclusive = hold
-    return hold
   }
 
   /** `null`: it was cancelled. */
   async #acquire(attempt: Attempt): Promise<ServerHold | null> {
     while (!attempt.cancelled) {
       try {
-        if (!this.#isOpen) await this.open()
+        if (!this.isOpen) await this.open()
         const hold = await this.#fromServer(attempt)
         if (!hold?.lost) return hold
       } catch (error) {
@@ -265,7 +229,7 @@ export class LocalLock {
   async #beforeRetry(error: ServerError, attempt: Attempt): Promise<void> {
     if (error instanceof SessionLost) return
     if (error.code === 'P0002') {
-      this.#isOpen = false // the row was removed meanwhile
+      this.isOpen = false // the row was removed meanwhile
       return
     }
     // Cancelled by somebody else.
@@ -283,43 +247,30 @@ export class LocalLock {
       }
       if (attempt.entries.size === 0) throw mapped
     }
-    await pause(this.#sessions.pause + 1, attempt.abandoned)
-  }
-
-  /** Makes sure that the lock has its row. */
-  async open(): Promise<void> {
-    const main = await this.#sessions.main()
-    const [row] = await main.run('open', [this.key, this.name])
-    const name = row?.open
-    if (name !== this.name) {
-      throw new LockError(
-        'ERR_LOCK_INCOMPATIBLE',
-        `${this.text} has the same key as lock '${name}' of that database: use another name for one of them`,
-      )
-    }
-    this.#isOpen = true
+    await attempt.wakeup.pause(this.sessions.pause + 1)
   }
 
   async #fromServer(attempt: Attempt): Promise<ServerHold | null> {
     // One statement, whether the lock is free or not.
-    const idle = this.#sessions.takeIdle()
+    const idle = this.sessions.takeIdle()
     if (idle !== null) return this.#waitIn(idle, attempt)
     const { mode, label } = attempt
-    if (mode === WRITE || (mode === READ && !this.#needsOwnLabel(label))) {
-      const hold = await this.#tryOnMain(mode, label)
+    if (mode === WRITE || (mode === READ && !this.needsOwnLabel(label))) {
+      const hold = await this.tryOnMain(mode, label)
       if (hold !== null || attempt.cancelled) return hold
+      attempt.unavailable = undefined // that was another time
       this.#noteWaits(attempt.entries)
     }
-    const place = this.#sessions.place()
+    const place = this.sessions.place()
     try {
       // The sessions may all have holds that end only after this one is granted: so `main` tries, too.
       // An upgradable hold should have a session that can wait for its upgrade.
-      let ms = mode !== WRITE && this.#sessions.canOpen ? 10 * FIRST_PAUSE : FIRST_PAUSE
+      let ms = mode !== WRITE && this.sessions.canOpen ? 10 * FIRST_PAUSE : FIRST_PAUSE
       for (;;) {
-        const session = await place.within(ms * (0.75 + Math.random() / 2), attempt.abandoned)
+        const session = await place.within(ms * (0.75 + Math.random() / 2), attempt.wakeup)
         if (session !== null) return await this.#waitIn(session, attempt)
         if (attempt.cancelled) return null
-        const hold = await this.#tryOnMain(mode, label)
+        const hold = await this.tryOnMain(mode, label)
         if (hold !== null) return hold
         ms = Math.min(ms * 1.5, LONGEST_PAUSE)
       }
@@ -328,16 +279,11 @@ export class LocalLock {
     }
   }
 
-  /** Other processes see the label of the session. The row has that of a writer. */
-  #needsOwnLabel(label: string): boolean {
-    return this.#sessions.config.label !== label && this.#sessions.canOpen
-  }
-
   /** Lets a session wait for the lock. */
   async #waitIn(session: Session, attempt: Attempt): Promise<ServerHold | null> {
     const { mode, label } = attempt
     if (attempt.cancelled) {
-      this.#sessions.giveBack(session)
+      this.sessions.giveBack(session)
       return null
     }
     if (session.label !== label) {
@@ -346,8 +292,9 @@ export class LocalLock {
     }
     const number = session.sent
     session.waits = true
+    attempt.unavailable = undefined
     attempt.session = session
-    const answer = session.run(WAIT[mode], this.#parameters(session, mode, label))
+    const answer = session.run(WAIT[mode], this.parameters(session, mode, label))
     for (const { request } of attempt.entries) {
       if (request.trace === undefined) continue
       void this.#noteBlocked(attempt, session, number)
@@ -355,7 +302,7 @@ export class LocalLock {
     }
     let cancelling: Promise<void> | undefined
     attempt.canceller = () => {
-      cancelling ??= cancelStatement(this.#sessions, session, number, answer)
+      cancelling ??= cancelStatement(this.sessions, session, number, answer)
     }
     try {
       const rows = await answer
@@ -363,17 +310,15 @@ export class LocalLock {
       attempt.canceller = undefined
       await cancelling
       if (session.dead !== null) throw session.dead
-      return this.#granted(session, mode, rows[0] as Row)
+      return this.granted(session, mode, rows[0] as Row)
     } catch (error) {
       session.waits = false
       attempt.canceller = undefined
       await cancelling
       if (session.dead !== null) throw session.dead
       // What it had got before it failed it has still.
-      session.send('unlockAll', [], (failed) => {
-        if (failed !== null && session.dead === null) session.die(failed)
-      })
-      this.#sessions.giveBack(session)
+      this.clean(session, 'unlockAll')
+      this.sessions.giveBack(session)
       throw error
     } finally {
       attempt.session = null
@@ -384,68 +329,12 @@ export class LocalLock {
   async #noteBlocked(attempt: Attempt, session: Session, number: number): Promise<void> {
     const isAsked = () => session.waits && session.sent === number + 1 && attempt.session === session
     for (let ms = 5; ; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
-      await pause(ms, attempt.ended)
-      const main = this.#sessions.mainNow
+      await within(ms, attempt.ended)
+      const main = this.sessions.mainNow
       if (!isAsked() || main === null) return
       const [row] = await main.run('blocked', [session.backend]).catch(() => [])
       if (isAsked() && row?.ok === 't') return this.#noteWaits(attempt.entries)
     }
-  }
-
-  #parameters(session: Session, mode: Mode, label: string): unknown[] {
-    const { key } = this
-    return mode === WRITE ? [key, session.epoch, this.#writer(label)] : [key, session.epoch]
-  }
-
-  #writer(label: string): string {
-    const { pid, threadId, host } = this.#client
-    return writerText({ pid, threadId, host, label })
-  }
-
-  async #tryOnMain(mode: Mode, label: string): Promise<ServerHold | null> {
-    const main = await this.#sessions.main()
-    // The server must not find what this process has released.
-    await this.settled(main)
-    const again = mode !== WRITE && this.#readsOn(main)
-    const values = this.#parameters(main, mode, label)
-    if (mode === READ) {
-      values.push(again)
-      this.#triedReads++
-    }
-    try {
-      const [row] = await main.run(TRY[mode], values)
-      if (main.dead !== null) throw main.dead
-      return row?.ok === 't' ? this.#granted(main, mode, row) : null
-    } catch (error) {
-      const othersTried = this.#triedReads > (mode === READ ? 1 : 0)
-      const shares = mode !== WRITE && (othersTried || this.#readsOn(main))
-      this.#undo(main, error as ServerError, locksOf(mode), shares)
-      throw error
-    } finally {
-      if (mode === READ) this.#triedReads--
-    }
-  }
-
-  #readsOn(session: Session): boolean {
-    for (const hold of this.holds) if (hold.session === session && hold.mode !== WRITE) return true
-    return false
-  }
-
-  /**
-   * Releases what a failed try has got. `shares`: the session has a read hold of this lock besides,
-   * or may get one, so it must be known whether the try got another one.
-   */
-  #undo(session: Session, error: ServerError, locks: number, shares: boolean): void {
-    if (session.dead !== null) return
-    const gotShared = error.code === 'P0002' ? true : error.code === '53200' ? false : undefined
-    if (gotShared === undefined && shares && (locks & SHARED) !== 0) {
-      session.die(error)
-      return
-    }
-    const got = gotShared === false ? locks & ~SHARED : locks
-    session.send('undo', [this.key, got], (failed) => {
-      if (failed !== null && session.dead === null) session.die(failed)
-    })
   }
 
   /** Resolves when the server has answered to what nobody wants any more. */
@@ -453,37 +342,11 @@ export class LocalLock {
     while (this.#ending.size > 0) await Promise.all(this.#ending)
   }
 
-  /** A statement about this lock. Rejects with a `LockError`. */
-  async ask(session: Session, statement: StatementName, values: readonly unknown[]): Promise<readonly Row[]> {
-    try {
-      return await session.run(statement, values)
-    } catch (error) {
-      if (error instanceof SessionLost) throw lostError(this.text, error.message, error.why)
-      throw serverError(this.text, error as ServerError)
-    }
-  }
-
   /** `main`, when the lock has its row, and the server has done what this process has given up. */
   async openMain(): Promise<Session> {
     await this.cancelled()
-    if (!this.#isOpen) await this.open()
-    return this.#sessions.main()
-  }
-
-  /** What other processes wait for. */
-  async wantedElsewhere(): Promise<ModeName[]> {
-    const main = await this.#sessions.main()
-    const rows = await this.ask(main, 'holders', [this.key])
-    const own = new Set([...this.#sessions.all].map(({ backend }) => String(backend)))
-    return rows
-      .filter(({ granted, backend }) => granted === 'f' && !own.has(backend as string))
-      .map(({ mode }) => mode as ModeName)
-  }
-
-  /** Waits for the answers to releases in other sessions than that one. */
-  async settled(except: Session | null = null): Promise<void> {
-    const unanswered = [...this.#releases].filter(([, session]) => session !== except)
-    if (unanswered.length > 0) await Promise.all(unanswered.map(([release]) => release))
+    if (!this.isOpen) await this.open()
+    return this.sessions.main()
   }
 
   // ---- without waiting
@@ -501,18 +364,18 @@ export class LocalLock {
       }
     } else {
       if (this.#exclusive !== null) return null
-      if (mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.#triedReads > 0)) return null
+      if (mode === WRITE && (this.#reads > 0 || this.#reading !== null || this.triedReads > 0)) return null
       this.#exclusive = { mode }
     }
     const mine = this.#exclusive
     let hold: ServerHold | null = null
-    if (mode === READ) this.#triedReads++
+    if (mode === READ) this.triedReads++
     try {
       hold = await this.#tryNow(mode, label)
     } catch (error) {
       throw error instanceof LockError ? error : serverError(this.text, error as ServerError)
     } finally {
-      if (mode === READ) this.#triedReads--
+      if (mode === READ) this.triedReads--
       else if (this.#exclusive === mine) this.#exclusive = null
       this.pump()
     }
@@ -522,13 +385,13 @@ export class LocalLock {
   async #tryNow(mode: Mode, label: string): Promise<ServerHold | null> {
     for (let attempts = 0; ; attempts++) {
       try {
-        if (!this.#isOpen) await this.open()
+        if (!this.isOpen) await this.open()
         const idle = mode === UPGRADABLE ? await this.#sessionFor() : null
-        const hold = idle === null ? await this.#tryOnMain(mode, label) : await this.#tryIn(idle, mode, label)
+        const hold = idle === null ? await this.tryOnMain(mode, label) : await this.tryIn(idle, mode, label)
         if (!hold?.lost) return hold
       } catch (error) {
         const { code } = error as ServerError
-        if (code === 'P0002') this.#isOpen = false
+        if (code === 'P0002') this.isOpen = false
         else if (!(error instanceof SessionLost) && code !== '57014') throw error
         if (attempts === 3) throw error
       }
@@ -537,30 +400,13 @@ export class LocalLock {
 
   /** A session in which an upgradable hold can wait for its upgrade, if there is one soon. */
   async #sessionFor(): Promise<Session | null> {
-    const idle = this.#sessions.takeIdle()
-    if (idle !== null || !this.#sessions.canOpen) return idle
-    const place = this.#sessions.place()
+    const idle = this.sessions.takeIdle()
+    if (idle !== null || !this.sessions.canOpen) return idle
+    const place = this.sessions.place()
     try {
-      return await place.within(10 * FIRST_PAUSE, NEVER)
+      return await place.within(10 * FIRST_PAUSE, new Wakeup())
     } finally {
       place.leave()
-    }
-  }
-
-  async #tryIn(session: Session, mode: Mode, label: string): Promise<ServerHold | null> {
-    try {
-      await this.settled(session)
-      const [row] = await session.run(TRY[mode], this.#parameters(session, mode, label))
-      if (session.dead !== null) throw session.dead
-      if (row?.ok === 't') return this.#granted(session, mode, row)
-      this.#sessions.giveBack(session)
-      return null
-    } catch (error) {
-      session.send('unlockAll', [], (failed) => {
-        if (failed !== null && session.dead === null) session.die(failed)
-      })
-      this.#sessions.giveBack(session)
-      throw error
     }
   }
 
@@ -572,8 +418,7 @@ export class LocalLock {
     if (this.#joinable === hold) this.#joinable = null // none joins a hold that ends
     const released = hold.changing === undefined ? this.#end(hold, end) : this.#endAfter(hold, end)
     if (hold.changing !== undefined) this.#isEnding(released)
-    this.#releases.set(released, hold.session)
-    released.then(() => this.#releases.delete(released))
+    this.track(released, hold.session)
     return released
   }
 
@@ -599,7 +444,7 @@ export class LocalLock {
         session.send('releaseWrite', [this.key, leftBy, locks], done)
       } else session.send('unlock', [this.key, locks], done)
     })
-    if (session !== this.#sessions.mainNow) this.#sessions.giveBack(session)
+    if (session !== this.sessions.mainNow) this.sessions.giveBack(session)
     this.pump()
     return released
   }
@@ -610,8 +455,7 @@ export class LocalLock {
     if (this.#exclusive === hold) this.#exclusive = null
   }
 
-  /** Called by a hold whose session has ended. */
-  lost(hold: ServerHold, reason: SessionLost): void {
+  override lost(hold: ServerHold, reason: SessionLost): void {
     this.#forget(hold)
     this.onLoss(hold, reason)
     queueMicrotask(() => this.pump())
@@ -640,7 +484,7 @@ export class LocalLock {
   async #tryUpgrade(hold: ServerHold, label: string): Promise<boolean> {
     if (hold.lost || hold.count > 1) return false
     for (const other of this.holds) if (other !== hold) return false
-    if (this.#triedReads > 0 || (this.#reading !== null && hold.session === this.#sessions.mainNow))
+    if (this.triedReads > 0 || (this.#reading !== null && hold.session === this.sessions.mainNow))
       return false
     const isReader = hold.mode === READ
     if (isReader && this.#exclusive !== null) return false
@@ -651,13 +495,13 @@ export class LocalLock {
     let ok = false
     try {
       await this.settled(session)
-      const values = [this.key, session.epoch, this.#writer(label), !isReader]
+      const values = [this.key, session.epoch, this.writer(label), !isReader]
       const [row] = await session.run('tryUpgrade', values)
       if (session.dead !== null) throw session.dead
       ok = row?.ok === 't'
       if (ok) hold.upgraded(row as Row)
     } catch (error) {
-      this.#undo(session, error as ServerError, isReader ? EXCLUSIVE | U : EXCLUSIVE, false)
+      this.undo(session, error as ServerError, isReader ? EXCLUSIVE | U : EXCLUSIVE, false)
       if (!hold.lost) throw serverError(this.text, error as ServerError)
     } finally {
       this.#triedUpgrades--
@@ -692,14 +536,15 @@ export class LocalLock {
 
   async #upgrade(hold: ServerHold, attempt: Attempt): Promise<boolean> {
     const { session } = hold
-    if (session === this.#sessions.mainNow) return this.#upgradeOnMain(hold, attempt)
+    if (session === this.sessions.mainNow) return this.#upgradeOnMain(hold, attempt)
     while (!attempt.cancelled) {
       const number = session.sent
       session.waits = true
-      const answer = session.run('upgrade', [this.key, session.epoch, this.#writer(attempt.label)])
+      attempt.session = session
+      const answer = session.run('upgrade', [this.key, session.epoch, this.writer(attempt.label)])
       let cancelling: Promise<void> | undefined
       attempt.canceller = () => {
-        cancelling ??= cancelStatement(this.#sessions, session, number, answer)
+        cancelling ??= cancelStatement(this.sessions, session, number, answer)
       }
       let row: Row | undefined
       let failure: ServerError | undefined
@@ -716,7 +561,7 @@ export class LocalLock {
         hold.upgraded(row)
         return true
       }
-      this.#undo(session, failure as ServerError, EXCLUSIVE, false)
+      this.undo(session, failure as ServerError, EXCLUSIVE, false)
       if (failure?.code !== '57014') throw serverError(this.text, failure as ServerError)
     }
     return false
@@ -726,7 +571,7 @@ export class LocalLock {
   async #upgradeOnMain(hold: ServerHold, attempt: Attempt): Promise<boolean> {
     for (let ms = FIRST_PAUSE; !attempt.cancelled && !hold.lost; ms = Math.min(ms * 1.5, LONGEST_PAUSE)) {
       if (await this.#tryUpgrade(hold, attempt.label)) return true
-      await pause(ms * (0.75 + Math.random() / 2), attempt.abandoned)
+      await attempt.wakeup.pause(ms * (0.75 + Math.random() / 2))
     }
     return false
   }
@@ -760,4 +605,3 @@ export class LocalLock {
 }
 
 const DONE = Promise.resolve()
-const NEVER = new Promise<never>(() => {})

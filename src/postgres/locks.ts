@@ -7,7 +7,7 @@ import { PostgresEngine } from './engine.js'
 import { connectError, serverError } from './errors.js'
 import { snapshotOf } from './inspect.js'
 import { keyOf } from './keys.js'
-import { type Client, LocalLock } from './local-lock.js'
+import { LocalLock } from './local-lock.js'
 import { PostgresLock } from './lock.js'
 import {
   checkLocksOptions,
@@ -18,6 +18,7 @@ import {
   shortened,
 } from './options.js'
 import { migrationOf, quoted } from './schema.js'
+import type { Client } from './server-lock.js'
 import type { KeepAlive } from './session.js'
 import { Sessions } from './sessions.js'
 import { statementsOf } from './statements.js'

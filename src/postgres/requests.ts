@@ -3,6 +3,7 @@ import type { Mode } from '../modes.js'
 import type { PendingRequest } from '../pending.js'
 import type { Grant } from './hold.js'
 import type { Session } from './session.js'
+import { Wakeup } from './time.js'
 
 /** A request of this process that has not been settled. */
 export class Entry {
@@ -38,9 +39,8 @@ export class Attempt {
   readonly label: string
   /** Nobody wants it any more. */
   cancelled = false
-  /** Resolves when it is cancelled. */
-  readonly abandoned: Promise<void>
-  #abandon!: () => void
+  /** Ends its pauses when it is cancelled. */
+  readonly wakeup = new Wakeup()
   /** The session that waits for it. */
   session: Session | null = null
   /** Sends the cancel. */
@@ -58,9 +58,6 @@ export class Attempt {
   ) {
     this.entries = new Set([first])
     this.label = first.label
-    this.abandoned = new Promise((resolve) => {
-      this.#abandon = resolve
-    })
     this.ended = new Promise((resolve) => {
       this.end = resolve
     })
@@ -71,7 +68,7 @@ export class Attempt {
     if (this.cancelled) return false
     for (const entry of this.entries) if (!entry.expired) return false
     this.cancelled = true
-    this.#abandon()
+    this.wakeup.wake()
     this.canceller?.()
     return true
   }

@@ -5,7 +5,7 @@ import type { LockError } from '../errors.js'
 import { openSession, type SessionConfig } from './connect.js'
 import { Heartbeat } from './heartbeat.js'
 import type { KeepAlive, Session } from './session.js'
-import { within } from './time.js'
+import type { Wakeup } from './time.js'
 
 /** How many sessions without a hold stay connected, besides `main`. */
 const SPARE = 2
@@ -16,13 +16,13 @@ const LONGEST_PAUSE = 2000
 /** A place in the queue for a session. */
 export class Place {
   #session: Session | null = null
-  #arrived: (() => void) | undefined
+  #wakeup: Wakeup | undefined
 
   constructor(readonly leave: () => void) {}
 
   give(session: Session): void {
     this.#session = session
-    this.#arrived?.()
+    this.#wakeup?.wake()
   }
 
   /** The session that has arrived, once. */
@@ -32,13 +32,12 @@ export class Place {
     return session
   }
 
-  /** Takes the session, within at most so many milliseconds, or until `woken`. */
-  async within(ms: number, woken: Promise<unknown>): Promise<Session | null> {
+  /** Takes the session, if it comes within so many milliseconds, and before `wakeup`. */
+  async within(ms: number, wakeup: Wakeup): Promise<Session | null> {
     if (this.#session !== null) return this.take()
-    const arrived = new Promise<void>((resolve) => {
-      this.#arrived = resolve
-    })
-    await within(ms, Promise.race([arrived, woken]))
+    this.#wakeup = wakeup
+    await wakeup.pause(ms)
+    this.#wakeup = undefined
     return this.take()
   }
 }

@@ -24,7 +24,9 @@ const TEXTS = {
   getValue: (s: string) => `select encode(value, 'hex') as value from ${s}.lock where key = $1`,
   setValue: (s: string) =>
     `update ${s}.lock set value = decode($2, 'hex'), value_token = case when $2 is null then null else token end where key = $1`,
-  cancel: () => 'select pg_cancel_backend($1)',
+  // Only while it waits: what has been granted is about to be answered.
+  cancel: () =>
+    "select pg_cancel_backend(pid) from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'",
   terminate: (s: string) =>
     `select pg_terminate_backend(backend) from ${s}.session
        where backend = $1 and pid = $2 and thread_id = $3 and host = $4`,

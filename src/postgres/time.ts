@@ -1,6 +1,19 @@
-/** Waits so many milliseconds, or until `woken`. */
-export async function pause(ms: number, woken: Promise<unknown>): Promise<void> {
-  await within(ms, woken)
+/** Ends pauses early. A promise in its place would keep what every pause has added to it. */
+export class Wakeup {
+  #call: (() => void) | undefined
+
+  wake(): void {
+    this.#call?.()
+  }
+
+  /** Waits so many milliseconds, or until `wake()`. One at a time. */
+  async pause(ms: number): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#call = resolve
+    })
+    await within(ms, woken)
+    this.#call = undefined
+  }
 }
 
 /** What `promise` resolves with, or `undefined` after so many milliseconds. */

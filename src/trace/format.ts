@@ -43,6 +43,7 @@ export interface Counter {
   pid: number
   ts: number
   name: string
+  /** Viewers append the name of the value, so it is the unit. */
   args: Readonly<Record<string, number>>
 }
 
@@ -80,12 +81,12 @@ export const mark = (s: Mark['s'], row: Row, ts: number, name: string, args: Arg
   args,
 })
 
-export const counter = (pid: number, ts: number, name: string, value: number): Counter => ({
+export const counter = (pid: number, ts: number, name: string, value: number, unit: string): Counter => ({
   name,
   ph: 'C',
   ts: rounded(ts),
   pid,
-  args: { value },
+  args: { [unit]: value },
 })
 
 export const processName = (pid: number, name: string): Metadata => ({

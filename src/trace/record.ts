@@ -78,6 +78,12 @@ class Recorder {
   }
 
   waits(message: Acquisition): void {
+    if (message.waitedMs !== undefined) {
+      // An engine that must ask for the holders has the answer after the end of the wait.
+      const holders = holdersText(message.holders)
+      this.#mark('t', 'contended', { lock: lockOf(message), holders })
+      return
+    }
     const events: TraceEvent[] = []
     const { track, from } = this.#trackOf(message, shared(message.begunAt), events)
     track.waits = true
@@ -205,7 +211,7 @@ class Recorder {
     if (waiting === 0) this.#waiting.delete(lock)
     else this.#waiting.set(lock, waiting)
     const thread = threadId === 0 ? '' : ` (worker ${threadId})`
-    return counter(process.pid, ts, `waiting: ${lock}${thread}`, waiting)
+    return counter(process.pid, ts, `waiting: ${lock}${thread}`, waiting, 'requests')
   }
 
   #write(events: readonly TraceEvent[]): void {

@@ -218,6 +218,11 @@ test('each order is by its column, and reversed', (t) => {
   t.deepEqual(names('holds'), ['waited-for', 'busy', 'quiet'])
   t.deepEqual(names('writes'), ['busy', 'quiet', 'waited-for'])
   t.deepEqual(names('waits'), ['busy', 'waited-for', 'quiet'])
+  const held = sorted(look([activity('a'), activity('b', { holders: [holder()] })]).samples, 'wait', false)
+  t.deepEqual(
+    held.map(({ snapshot }) => snapshot.name),
+    ['b', 'a'],
+  )
   t.deepEqual(names('name'), ['busy', 'quiet', 'waited-for'])
   t.deepEqual(names('name', true), ['waited-for', 'quiet', 'busy'])
 })

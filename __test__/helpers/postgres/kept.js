@@ -16,9 +16,11 @@ export class KeptServer {
   #exited = Promise.resolve()
   #onExit = () => {}
 
-  constructor() {
+  /** @param {{ disk?: { size: string, at: string } }} [options] `disk`: see `PostgresServer` */
+  constructor({ disk } = {}) {
     this.#keeper = fork(fileURLToPath(new URL('./keeper.js', import.meta.url)), [], {
       execArgv: [],
+      ...(disk && onDisk(disk)),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
@@ -90,6 +92,16 @@ export class KeptServer {
   async destroy() {
     if (this.#keeper.connected) this.#keeper.disconnect()
     await within(this.ended, 'exit of the keeper')
+  }
+}
+
+/** In a mount namespace, so that the disk goes with the keeper. @param {{ size: string, at: string }} disk */
+function onDisk({ size, at }) {
+  const mount = `mount -t tmpfs -o "mode=1777,size=$0" tmpfs "$TMPDIR" && exec "$@"`
+  return {
+    execPath: 'unshare',
+    execArgv: ['--mount', '--propagation', 'private', 'sh', '-c', mount, size, process.execPath],
+    env: { ...process.env, TMPDIR: at },
   }
 }
 

@@ -11,6 +11,12 @@ import { packagedPostgres } from './programs.js'
 
 /** @typedef {Record<string, string | number | boolean>} Settings */
 
+/**
+ * `disk`: a small disk for its folder, mounted at an empty one; only for root.
+ *
+ * @typedef {{ programs?: import('./programs.js').Programs, settings?: Settings, disk?: { size: string, at: string } }} Options
+ */
+
 // Killing a server loses nothing that it has written, so fsync would only slow the tests down.
 /** @type {Settings} */
 const SETTINGS = {
@@ -30,7 +36,7 @@ const SETTINGS = {
  * Starts a server, which ends with the test.
  *
  * @param {import('ava').ExecutionContext<any>} t
- * @param {{ programs?: import('./programs.js').Programs, settings?: Settings }} [options]
+ * @param {Options} [options]
  */
 export async function startServer(t, options) {
   const server = new PostgresServer(options)
@@ -48,9 +54,9 @@ export class PostgresServer extends KeptServer {
   /** @type {Promise<pg.Client> | undefined} */
   #client
 
-  /** @param {{ programs?: import('./programs.js').Programs, settings?: Settings }} [options] */
-  constructor({ programs, settings = {} } = {}) {
-    super()
+  /** @param {Options} [options] */
+  constructor({ programs, settings = {}, disk } = {}) {
+    super(disk && { disk })
     this.#programs = programs
     this.#settings = { ...SETTINGS, ...settings }
   }

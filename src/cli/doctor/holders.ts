@@ -57,7 +57,7 @@ const FROZEN: Fault = {
 
 const BUSY: Fault = {
   matches: ({ busy }) => busy === true,
-  text: 'has a busy event loop: its main thread did not pause while it was watched, and may never release its locks',
+  text: 'has a busy event loop: its thread did not pause while it was watched, and may never release its locks',
   remedy: ({ pid, command }) => {
     const find = /\bnode\b/.test(command ?? '')
       ? `kill -USR1 ${pid} opens its debugger (chrome://inspect), which shows what it does`

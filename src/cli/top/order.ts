@@ -21,7 +21,8 @@ export function sorted(samples: readonly Sample[], key: SortKey, reversed: boole
     by(other) - by(one) ||
     other.waitMs - one.waitMs ||
     other.waiting - one.waiting ||
-    (other.writes ?? 0) - (one.writes ?? 0)
+    (other.writes ?? 0) - (one.writes ?? 0) ||
+    Number(other.holds > 0) - Number(one.holds > 0)
   const order = samples.toSorted(
     (one, other) => (key === 'name' ? 0 : busier(one, other)) || byName(one, other),
   )

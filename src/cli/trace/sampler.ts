@@ -131,7 +131,7 @@ class SampledLock {
   constructor(name: string, sampler: Sampler) {
     this.#name = name
     this.#sampler = sampler
-    this.#rates = [new Rate(`write holds/s: ${name}`), new Rate(`waits/s: ${name}`)]
+    this.#rates = [new Rate(`write holds: ${name}`), new Rate(`waits: ${name}`)]
   }
 
   take(ts: number, found: Surveyed | null): TraceEvent[] {
@@ -208,7 +208,7 @@ class SampledLock {
     this.#before = snapshot
     const waiting = snapshot.waiters.reduce((sum, { more }) => sum + 1 + more, 0)
     if (waiting !== this.#waiting || before === undefined) {
-      events.push(counter(process.pid, ts, `waiting: ${this.#name}`, waiting))
+      events.push(counter(process.pid, ts, `waiting: ${this.#name}`, waiting, 'requests'))
       this.#waiting = waiting
     }
     if (before === undefined) return
@@ -225,7 +225,7 @@ class SampledLock {
     const counts = [writes, growth(before.requests, snapshot.requests)]
     for (const [index, rate] of this.#rates.entries()) {
       const changed = rate.take(ts, counts[index] ?? 0)
-      if (changed !== undefined) events.push(counter(process.pid, ts, rate.name, changed))
+      if (changed !== undefined) events.push(counter(process.pid, ts, rate.name, changed, 'per second'))
     }
   }
 }

@@ -47,6 +47,8 @@ const MAX_SKIPS: u32 = 7;
 pub(crate) struct PeerCheck {
     segment: Arc<Segment>,
     slot: usize,
+    /// Whether a request whose owner lives, and does not come, is skipped.
+    skips: bool,
     interval: u64,
     /// When the next check is due.
     pub next: u64,
@@ -91,6 +93,7 @@ impl PeerCheck {
 
     fn with(segment: Arc<Segment>, slot: usize, damage: Arc<Damage>) -> Self {
         Self {
+            skips: !segment.keeps_turns(),
             segment,
             slot,
             interval: FIRST_CHECK,
@@ -281,19 +284,18 @@ impl PeerCheck {
         let gate = segment.load_gate();
         let has_room = segment.has_room();
         let free_for = |mode| if mode == Mode::Read { !gate.excludes_readers() && has_room } else { gate.is_free() };
-        let skips = !segment.keeps_turns();
         let turn = match ahead {
             None if free_for(mode) => {
                 self.awaited = None;
                 return true;
             }
             Some((slot, request)) if free_for(mode) && request.mode().is_some_and(free_for) => {
-                skips.then_some(Turn::Queued { slot, request, tenure: gate.tenure() })
+                self.skips.then_some(Turn::Queued { slot, request, tenure: gate.tenure() })
             }
             _ if gate.is_drained_by(gate.owner())
                 && gate.owner() != self.slot
                 && (segment.is_in_try(gate.owner())
-                    || skips && segment.readers().find_other_reader(usize::MAX).is_none()) =>
+                    || self.skips && segment.readers().find_other_reader(usize::MAX).is_none()) =>
             {
                 Some(Turn::Drained { slot: gate.owner(), tenure: gate.tenure() })
             }

@@ -5,6 +5,9 @@ use libc::{c_int, c_ulong, pid_t};
 
 use crate::command::os;
 
+#[path = "title.rs"]
+mod title;
+
 /// ms
 const FIRST_PAUSE: c_int = 1;
 const LONGEST_PAUSE: c_int = 100;
@@ -12,8 +15,9 @@ const LONGEST_PAUSE: c_int = 100;
 /// For the guardian.
 pub(in crate::command) fn adopt_orphans() {
     control(libc::PR_SET_CHILD_SUBREAPER, 1);
-    // `ps` and `killall` see another program than Node.js.
+    // `ps`, `killall` and `pkill` see another program than Node.js.
     control(libc::PR_SET_NAME, c"rwlock-guardian".as_ptr().expose_provenance() as c_ulong);
+    title::replace();
 }
 
 /// For the command: if the guardian is killed, so is the command. (The kernel drops this if the

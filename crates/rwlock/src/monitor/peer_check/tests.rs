@@ -102,6 +102,7 @@ fn a_request_is_skipped_unless_the_lock_keeps_turns() {
         if drains {
             holder.release_read();
         } else {
+            assert_eq!(holder.set_value(Some(b"value")).is_err(), keeps_turns, "such a lock has no value");
             holder.release_exclusive(HoldEnd::Consistent).unwrap();
         }
         let (mut check, begin) = (later.peer_check(), park::now());

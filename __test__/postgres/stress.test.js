@@ -1,0 +1,89 @@
+// The stress test (verify/postgres), for a short time, and its check of the history, which must be able to fail.
+import { holdsOf, violations } from '../../verify/postgres/history.js'
+import { testUnless } from '../helpers/index.js'
+import { fileServer } from '../helpers/postgres/file-server.js'
+import { noPostgres } from '../helpers/postgres/programs.js'
+import { startProxy } from '../helpers/postgres/proxy.js'
+
+const test = testUnless(noPostgres)
+const server = fileServer()
+
+for (const profile of ['kill, two sessions', 'terminate']) {
+  test(`a history without a violation: ${profile}`, async (t) => {
+    const { campaign } = await import('../../verify/postgres/campaign.js')
+    const it = await server()
+    const proxy = await startProxy(t, it.port)
+    const { problems, holds, faults } = await campaign({ server: it, proxy, profile, seconds: 3, actors: 3 })
+    t.deepEqual(problems, [])
+    t.true(holds > 0 && faults > 0, `${holds} holds, ${faults} faults`)
+  })
+}
+
+test('the history and the witness show that locks in two databases do not exclude each other', async (t) => {
+  const { campaign } = await import('../../verify/postgres/campaign.js')
+  const it = await server()
+  await it.query('create database other')
+  const { problems } = await campaign({
+    ...{ server: it, proxy: await startProxy(t, it.port), profile: 'quiet', seconds: 2, actors: 2 },
+    databases: ['postgres', 'other'],
+  })
+  for (const what of [/^witness: /, / had it as .* while .* had it/, / has token .* after /]) {
+    t.true(
+      problems.some((problem) => what.test(problem)),
+      String(what),
+    )
+  }
+})
+
+let at = 0
+/** @param {Partial<{ hold: string, pid: number, mode: string, token: number, ownerDied: object }>} [of] */
+const held = ({ hold = 'a/1', pid = 1, mode = 'write', token = 1, ownerDied } = {}) => ({
+  event: 'held',
+  ...{ hold, pid, lock: 0, mode, token, ownerDied: ownerDied ?? null, at: ++at },
+})
+/** @param {string} [hold] */
+const released = (hold = 'a/1') => ({ event: 'released', hold, at: ++at })
+
+/** @param {any[]} events @param {import('../../verify/postgres/history.js').Fault[]} [faults] */
+const found = (events, faults = []) => violations(holdsOf(events, faults), faults)
+
+test('the check finds holds that exclude each other', (t) => {
+  const second = { hold: 'b/1', pid: 2, token: 2 }
+  t.deepEqual(found([held(), released(), held(second), released('b/1')]), [])
+  t.regex(
+    found([held(), held(second), released(), released('b/1')])[0] ?? '',
+    /b\/1 had it as write .* while a\/1/,
+  )
+  const read = { ...second, mode: 'read', token: 1 }
+  t.is(found([held(), held(read), released(), released('b/1')]).length, 1)
+  t.deepEqual(found([held({ mode: 'read' }), held(read), released(), released('b/1')]), [])
+  // A session that has ended may be known to its holder only later.
+  const first = held()
+  const fault = { at: ++at, pid: 1, kind: 'pg_terminate_backend' }
+  t.deepEqual(
+    found([first, held({ ...second, ownerDied: { token: 1 } }), released(), released('b/1')], [fault]),
+    [],
+  )
+})
+
+test('the check finds a token that does not rise', (t) => {
+  const second = { hold: 'b/1', pid: 2, token: 1 }
+  t.is(found([held(), released(), held(second), released('b/1')]).length, 2)
+  t.is(
+    found([held({ token: 3 }), released(), held({ ...second, mode: 'read', token: 2 }), released('b/1')])
+      .length,
+    1,
+  )
+})
+
+test('the check finds a death that is not told, and one that was none', (t) => {
+  const second = { hold: 'b/1', pid: 2, token: 2 }
+  const first = held()
+  const kill = { at: ++at, pid: 1, kind: 'kill' }
+  t.regex(found([first, held(second), released('b/1')], [kill])[0] ?? '', /b\/1 was not told that a\/1 died/)
+  t.deepEqual(found([first, held({ ...second, ownerDied: { token: 1 } }), released('b/1')], [kill]), [])
+  t.regex(
+    found([held(), released(), held({ ...second, ownerDied: { token: 1 } }), released('b/1')])[0] ?? '',
+    /told of a death .* but a\/1 released it/,
+  )
+})
