@@ -1,6 +1,6 @@
 // The schema in the database: its versions, and how it gets there.
 import { invalidValue } from '../errors.js'
-import { version1 } from './migrations/1.js'
+import { version1 } from './migrations/version-one.js'
 
 /** Each makes the schema of its version out of the one before, and keeps what earlier clients use. */
 const MIGRATIONS = [version1]

@@ -5,7 +5,7 @@ import type { Row } from './adapter.js'
 import type { PostgresHold } from './hold.js'
 import type { Session, SessionLost } from './session.js'
 
-/** The locks of the server that a hold has: see `migrations/1.ts`. */
+/** The locks of the server that a hold has: see `migrations/version-one.ts`. */
 export const SHARED = 1
 export const EXCLUSIVE = 2
 export const U = 4
