@@ -9,4 +9,4 @@ process.send = (message) => {
 }
 process.disconnect = () => port.close()
 port.on('message', (message) => process.emit('message', message, undefined))
-await import(workerData.program ?? './child.js')
+await import(workerData?.program ?? './child.js')

@@ -262,15 +262,24 @@ test('no built-in module is imported before a bundle is recognized, because bund
   const required = (/** @type {string} */ file) =>
     [...code(file).matchAll(/\brequire\("(.*?)"\)/g)].map(([, its = '']) => its)
   const first = 'shared-memory/binding.js'
-  for (const entry of ENTRIES) t.is(required(`${entry}.js`)[0], `./${first}`)
-  const files = [first]
-  for (const file of files) {
-    for (const other of required(file)) {
-      t.regex(other, /^\.\.?\//, file)
-      const its = posix.join(posix.dirname(file), other)
-      if (!files.includes(its)) files.push(its)
+  const reached = (/** @type {string} */ start) => {
+    const files = [start]
+    for (const file of files) {
+      for (const other of required(file)) {
+        const its = posix.join(posix.dirname(file), other)
+        if (other.startsWith('.') && !files.includes(its)) files.push(its)
+      }
     }
+    return files
   }
+  const withAddon = ENTRIES.filter((entry) => reached(`${entry}.js`).includes(first))
+  t.deepEqual(
+    withAddon,
+    ENTRIES.filter((entry) => entry !== 'postgres'),
+  )
+  for (const entry of withAddon) t.is(required(`${entry}.js`)[0], `./${first}`)
+  const files = reached(first)
+  for (const file of files) for (const other of required(file)) t.regex(other, /^\.\.?\//, file)
   t.true(files.length > 1)
 })
 
