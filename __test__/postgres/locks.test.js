@@ -167,7 +167,7 @@ test('list() shows every lock of the schema, with its holders and its value', as
     list.map(({ name, holders }) => [name, holders.map(({ mode, label }) => [mode, label])]),
     [
       ['a', [['read', 'there']]],
-      ['b', [['write', process.title]]],
+      ['b', [['write', process.title.slice(0, 48)]]],
     ],
   )
   t.deepEqual(list[1].value, new Uint8Array(Buffer.from('value of b')))

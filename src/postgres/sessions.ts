@@ -49,7 +49,9 @@ class Connecting {
   #pause = FIRST_PAUSE
 
   async open(attempt: () => Promise<Session>): Promise<Session> {
-    if (this.#failure !== undefined && performance.now() < this.#notBefore) throw this.#failure
+    // What denies access may be mended at any moment, by a statement or by migrate().
+    const isOutage = this.#failure !== undefined && this.#failure.code !== 'ERR_LOCK_ACCESS'
+    if (isOutage && performance.now() < this.#notBefore) throw this.#failure
     try {
       const session = await attempt()
       this.#failure = undefined
