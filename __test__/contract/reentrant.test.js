@@ -867,9 +867,9 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     const [lock, second] = openTwo(t, ref)
     const outsider = open(t, ref)
     await lock.write(async (guard) => {
-      const nested = second.write(never)
+      const rejected = t.throwsAsync(second.write(never), { code: 'ERR_LOCK_CLOSED' })
       await second.close()
-      await t.throwsAsync(nested, { code: 'ERR_LOCK_CLOSED' })
+      await rejected
       t.false(guard.released)
       t.false(await isGranted(outsider, 'read'))
     })
@@ -879,9 +879,9 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
   test('closing the lock before a nested function begins rejects its call', async (t) => {
     const [lock, second] = openTwo(t)
     const outer = lock.write(async () => {
-      const nested = second.write(never)
+      const rejected = t.throwsAsync(second.write(never), { code: 'ERR_LOCK_CLOSED' })
       await lock.close()
-      await t.throwsAsync(nested, { code: 'ERR_LOCK_CLOSED' })
+      await rejected
     })
     await outer
     t.true(await isFree(second))
@@ -987,17 +987,18 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
 
   test('every call of a hold is told that somebody waits', ['contention'], async (t) => {
     const [lock, outsider] = openTwo(t)
+    const waits = /** @type {Promise<any>[]} */ ([])
     await lock.write((guard) =>
       lock.read(async (nested) => {
         t.false(nested.contended)
         const notices = [guard.whenContended(), nested.whenContended()]
-        const wait = outsider.acquireRead()
+        waits.push(outsider.acquireRead())
         await Promise.all(notices)
         t.true(guard.contended)
         t.true(nested.contended)
-        wait.then((reader) => reader.release())
       }),
     )
+    await (await waits[0]).release()
   })
 
   test('only a call that has the hold alone can yield', ['contention'], async (t) => {
