@@ -111,7 +111,7 @@ impl Damage {
             0 => (usize::from(input.short()) % length, 1),
             1..4 => input.pick(&HEAD),
             _ => {
-                let slots = (length - SLOTS) / SLOT;
+                let slots = (length.saturating_sub(SLOTS) / SLOT).max(1); // a file may be cut to less
                 let slot = [0, 1, 2, 3, slots - 1, input.below(256)][input.below(6)] % slots;
                 let (place, size) = input.pick(&OF_SLOT);
                 (SLOTS + slot * SLOT + place, size)

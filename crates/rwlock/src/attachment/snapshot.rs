@@ -271,19 +271,22 @@ fn requests(
     };
     let mut before = queued();
     for _ in 0..LOOKS {
-        let found = requests_from(before, state, index, drains, next, now);
+        let found = requests_from(before, true, state, index, drains, next, now);
         let after = queued();
         if after == before {
             return found;
         }
         before = after;
     }
-    requests_from(before, state, index, drains, next, now)
+    // They change faster than they can be read: what has no row is over by now.
+    requests_from(before, false, state, index, drains, next, now)
 }
 
-/// The words of the protocol say whether there is any; the rows say more of each.
+/// The words of the protocol say whether there is any; the rows say more of each. `shows_rowless`: the
+/// published request is shown also without a row.
 fn requests_from(
     queued: Queued,
+    shows_rowless: bool,
     state: &SharedState,
     index: usize,
     drains: Option<Hold>,
@@ -338,7 +341,7 @@ fn requests_from(
         let since = if drains == Some(Hold::Draining) { &slot.exclusive_since } else { &slot.waiting.since };
         found.push(((DRAINS, 0), of_attachment(Mode::Write, since)));
     }
-    if let Some(mode) = queued.mode().filter(|_| !first_shown) {
+    if let Some(mode) = queued.mode().filter(|_| shows_rowless && !first_shown) {
         found.push(((published, 0), of_attachment(mode, &slot.waiting.since)));
     }
     found.iter_mut().for_each(|(_, request)| request.is_skipped = queued.is_skipped());
