@@ -205,7 +205,7 @@ impl Driver {
                 assert!(seen.holders.len() <= 2 * (seen.capacity as usize + 1));
                 let held = mode(input);
                 own.want_notices(&[held]);
-                own.is_contended(held);
+                _ = own.is_contended(held);
             }
             30 => use_value(own, input),
             31 => {
