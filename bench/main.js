@@ -11,7 +11,7 @@ import { versions as peerVersions } from './peers/index.js'
 import { installPeers } from './peers/install.js'
 import { drawCharts } from './report/charts.js'
 import { goals } from './report/goals.js'
-import { save } from './report/save.js'
+import { save, WORKLOADS } from './report/save.js'
 import { printTables } from './report/tables.js'
 import { caching } from './workloads/caching.js'
 import { commands } from './workloads/commands.js'
@@ -22,18 +22,6 @@ import { javaScriptPairs, nativePairs, pairsBetween } from './workloads/pairs.js
 import { recovery } from './workloads/recovery.js'
 import { scaling } from './workloads/scaling.js'
 import { waiting } from './workloads/waiting.js'
-
-const WORKLOADS = [
-  'pairs',
-  'scaling',
-  'contended',
-  'handoff',
-  'recovery',
-  'waiting',
-  'caching',
-  'growth',
-  'commands',
-]
 
 const HELP = `
 npm run bench -- [WORKLOAD…]           measures all workloads, or only these

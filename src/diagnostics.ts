@@ -15,9 +15,9 @@ export interface LockMessage {
 
 /**
  * The message of the tracing channel `process-rwlock:acquire`, and of the channels
- * `process-rwlock:contended` and `process-rwlock:downgrade`. The events of one acquisition have the same object, and so has the
- * release of its hold ({@link ReleaseMessage}), so a subscriber can keep what it knows of them in a
- * `WeakMap`.
+ * `process-rwlock:contended` and `process-rwlock:downgrade`. The events of one acquisition have the
+ * same object, and so has the release of its hold ({@link ReleaseMessage}), so a subscriber can keep
+ * what it knows of them in a `WeakMap`.
  *
  * ```ts
  * import { tracingChannel } from 'node:diagnostics_channel'

@@ -5,7 +5,8 @@ import { goals } from './goals.js'
 import { markdown, tables } from './tables.js'
 
 export const folder = new URL('../results/', import.meta.url)
-const ORDER = [
+/** In the order in which they are measured and shown. */
+export const WORKLOADS = [
   'pairs',
   'scaling',
   'contended',
@@ -33,7 +34,7 @@ export function save(machine, quick, results) {
 
 /** The saved results, by workload. */
 export function saved() {
-  return ORDER.flatMap((name) => {
+  return WORKLOADS.flatMap((name) => {
     const file = new URL(`${name}.json`, folder)
     return existsSync(file) ? [{ name, ...JSON.parse(readFileSync(file, 'utf8')) }] : []
   })

@@ -41,7 +41,7 @@ export function helpOf(command: Command): string {
 }
 
 /** As in `-E, --conflict-exit-code N`. */
-export function syntaxOf(name: string, { short, value, type }: OptionDescription): string {
+function syntaxOf(name: string, { short, value, type }: OptionDescription): string {
   const names = short === undefined ? `    --${name}` : `-${short}, --${name}`
   return type === 'boolean' ? names : `${names} ${value ?? 'VALUE'}`
 }

@@ -124,7 +124,7 @@ function whoOf(party: { pid: number; threadId: number; label: string }): string 
 }
 
 /** A value that is text as text, else its bytes. */
-export function valueText(value: Uint8Array): string {
+function valueText(value: Uint8Array): string {
   const bytes = `${value.length} ${value.length === 1 ? 'byte' : 'bytes'}`
   if (value.length > 0 && isUtf8(value)) {
     const text = new TextDecoder().decode(value)
