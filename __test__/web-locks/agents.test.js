@@ -1,7 +1,9 @@
 // Web Locks between agents: processes, and worker threads of one process.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { locks } from 'process-rwlock/web-locks'
-import { test } from '../helpers/index.js'
+import { tempDir, test } from '../helpers/index.js'
 import { overtakings } from '../helpers/observe.js'
 import { agents, begin, newName, ownId, pending, stateOf } from './helpers.js'
 
@@ -103,17 +105,19 @@ for (const [kind, start] of Object.entries(agents)) {
       await second.ask('begin', { key, name })
       await pending(name, 2)
       const busy = first.next('busy')
-      const idle = first.ask('busy', { ms: 300 })
+      const until = join(tempDir(t), 'idle')
+      const idle = first.ask('busy', { until })
       await busy
       held.end()
       await held.outcome
       t.false(await locks.request(name, { ifAvailable: true }, (lock) => lock !== null))
-      await setTimeout(100)
+      await setTimeout(100) // 20 times as long as RWLock would wait for it
       t.false(await second.ask('isRunning', { key }))
       t.deepEqual(await stateOf(name), {
         held: [],
         pending: [`exclusive ${first.clientId}`, `exclusive ${second.clientId}`],
       })
+      writeFileSync(until, '')
       await idle
       await first.ask('granted', { key })
       t.false(await second.ask('isRunning', { key }))

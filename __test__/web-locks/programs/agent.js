@@ -1,5 +1,6 @@
 // A process or thread that requests Web Locks on command, in the protocol of the helper child. The
 // commands name their requests by a key.
+import { existsSync } from 'node:fs'
 import { install, locks } from 'process-rwlock/web-locks'
 
 /** @typedef {{ granted: Promise<any>, outcome: Promise<any>, end: (value?: unknown) => void, isRunning: boolean, time: bigint, controller: AbortController }} Request */
@@ -73,11 +74,10 @@ const ops = {
       })
     }
   },
-  /** Keeps the event loop busy. Sends "busy" first. */
-  busy({ ms }) {
+  /** Keeps the event loop busy until a file exists. Sends "busy" first. */
+  busy({ until }) {
     process.send?.({ type: 'busy' })
-    const end = performance.now() + ms
-    while (performance.now() < end);
+    while (!existsSync(until));
   },
 }
 
