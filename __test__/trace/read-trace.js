@@ -89,7 +89,8 @@ export function readEvents(events) {
       spans.push(span)
     } else {
       check(ph === 'E' && row.open.length > 0, event)
-      Object.assign(row.open.pop() ?? {}, { end: ts, endArgs: args })
+      const span = row.open.pop()
+      Object.assign(span ?? {}, { end: ts, endArgs: args, args: { ...span?.args, ...args } }) // as viewers do
     }
   }
   return { processes, spans, marks, counts }

@@ -32,8 +32,12 @@ type Thread = Pick<SurveyedHolder, 'pid' | 'threadId' | 'label' | 'foreignNamesp
 interface Span {
   readonly rows: Rows
   readonly row: Row
+  /** As it was written. */
+  readonly label: string
   /** The last look that found it. */
   seen: number
+  /** What that look found: the holder of a new hold sets its label after the grant. */
+  lastLabel: string
 }
 
 /** A hold or a request, as a look finds it. */
@@ -143,7 +147,7 @@ class SampledLock {
       const key = `${party.kind} ${party.thread} ${party.party.mode} ${party.since}`
       present.add(key)
       const span = this.#spans.get(key)
-      if (span !== undefined) span.seen = ts
+      if (span !== undefined) Object.assign(span, { seen: ts, lastLabel: party.party.label })
     }
     // First, so that what follows can have their rows.
     for (const [key, span] of this.#spans) {
@@ -189,12 +193,13 @@ class SampledLock {
       const token = mode === 'write' ? { token: `${found?.snapshot?.token}` } : {}
       events.push(begin('hold', row, from, text, { ...details, ...token }))
     }
-    return { rows, row, seen: Math.max(ts, from) }
+    return { rows, row, label, seen: Math.max(ts, from), lastLabel: label }
   }
 
   /** The span ends with the last look that found it: so it lies within what it stands for. */
-  #finish({ rows, row, seen }: Span, events: TraceEvent[]): void {
-    events.push(end(row, seen))
+  #finish({ rows, row, label, seen, lastLabel }: Span, events: TraceEvent[]): void {
+    // Viewers put the arguments of the end in place of those of the beginning.
+    events.push(end(row, seen, label === lastLabel ? undefined : { label: lastLabel }))
     rows.free(row, seen)
   }
 
