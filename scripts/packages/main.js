@@ -48,7 +48,7 @@ if (unknown !== undefined) usageError(`--node takes some of ${MAJORS.join(', ')}
 
 async function runOnce() {
   const failures = await check(nodes)
-  console.log(failures.length === 0 ? 'The packages work.' : `${failures.length} checks failed.`)
+  console.log(failures.length === 0 ? 'The packages work.' : `Failed: ${failures.join('; ')}`)
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
