@@ -12,7 +12,6 @@ import {
   spawnThread,
   tempDir,
   test,
-  testUnless,
   uniqueName,
   waitFor,
 } from '../helpers/index.js'
