@@ -307,7 +307,10 @@ unixTest(
     await finds(
       t,
       'paths',
-      { text: /its folder does not exist.*create the folder first/, remedy: /https:.*#err_lock_access$/ },
+      {
+        text: new RegExp(`^cannot create lock ${folder}/missing/x\\.lock: its folder does not exist`),
+        remedy: /https:.*#err_lock_access$/,
+      },
       ...['--path', join(folder, 'missing', 'x.lock')],
     )
     const lock = openLock(t, { path: join(folder, 'x.lock') })
@@ -511,6 +514,13 @@ test('deadlocks: two processes that wait for each other in synchronous calls, ov
   )
   await one.kill()
   await other.kill()
+})
+
+unixTest('what a terminal would obey is escaped in paths', async (t) => {
+  const path = join(tempDir(t), 'a\x1b[31m', 'b.lock')
+  const { stdout } = await runHere(['doctor', '--path', path], { env })
+  t.regex(stdout, /a\\x1b\[31m\/b\.lock/)
+  t.false(stdout.includes('\x1b'))
 })
 
 test('the page has no long lines, one remedy for findings alike, and not all of many', (t) => {
