@@ -184,6 +184,10 @@ containerTest('a holder in a container is named by the PID that it has here', as
     (await runHere(['show', name])).stdout,
     new RegExp(`pid ${localPid} \\(1 in its PID namespace\\) 'contained' {2}write`),
   )
+  t.regex(
+    (await runHere(['show', name])).stdout,
+    new RegExp(`state +held for write by pid ${localPid} \\(1 in its`),
+  )
   process.kill(localPid, 'SIGSTOP')
   await waitFor(async () => /\| stopped$/.test((await rowOf(t, name)) ?? ''))
   t.regex((await rowOf(t, name)) ?? '', new RegExp(`\\| ${localPid} 'contained' \\|`))
