@@ -320,6 +320,9 @@ test('show takes a path or the file of forFile(), and neither creates the lock n
   const ofData = forFile(data)
   t.teardown(() => ofData.close())
   t.like(await json(t, 'show', '--file', data), { name: ofData.name, status: 'free' })
+  const none = await runHere(['show', '--file', join(folder, 'other')])
+  t.is(none.code, 1)
+  t.is(none.stderr, `process-rwlock: the file ${join(folder, 'other')} has no lock: no process has it open\n`)
   const unknown = await runHere(['show', uniqueName(t)])
   t.is(unknown.code, 1)
   t.regex(

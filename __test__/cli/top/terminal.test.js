@@ -136,7 +136,7 @@ terminalTest('a line that is wider than it seems does not wrap', async (t) => {
     t.is(screen.split('\n').length, 14)
     t.regex(screen, /\nholds .*\n\n+q quit [^\n]*$/)
     terminal.press('q')
-    await terminal.shows(/ended 0/)
+    await terminal.shows(/ended 0\n.*echo$/)
     terminal.press('x'.repeat(100))
     await terminal.shows(/\nx{80}\nx{20}$/) // the terminal wraps lines again
   }

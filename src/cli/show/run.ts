@@ -16,7 +16,8 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
   if (report === undefined) {
     const isHere = typeof ref === 'string' && values.postgres === undefined
     const why = isHere ? ': no process has it open' : ''
-    stderr.write(messageOf(`there is no lock ${text}${why}`))
+    const what = values.file === undefined ? `there is no lock ${text}` : `${text} has no lock`
+    stderr.write(messageOf(`${what}${why}`))
     return 1
   }
   const page = values.json ? [JSON.stringify(report, null, 2)] : pageOf(report, outputOf(stdout, env))
