@@ -82,10 +82,8 @@ testUnless(lacks('bash'))('bash runs nothing that is part of a name, and quotes 
   }
   const { stdout, stderr } = complete('special/')
   const names = ['$(touch pwned)', '$(>pwned)', '*', '`touch pwned`', "it's", 'two words', '~']
-  t.deepEqual(
-    [stdout.trim().split('\n').toSorted(), stderr],
-    [names.map((name) => `special/${name}`).toSorted(), ''],
-  )
+  const completed = stdout.trim().split('\n').toSorted()
+  t.deepEqual([completed, stderr], [names.map((name) => `special/${name}`).toSorted(), ''])
   t.is(complete('special/two\\ w').stdout, 'special/two words\n')
   t.is(complete('other').stdout, '')
   t.false(existsSync(join(options.cwd, 'pwned')))
