@@ -118,7 +118,8 @@ test('arguments are converted as WebIDL prescribes', async (t) => {
     )
   }
   await request(name, { mode: { toString: () => 'shared' } }, (lock) => t.is(lock.mode, 'shared'))
-  for (const signal of [null, 'x', 1, {}, new AbortController()]) {
+  const halfSignal = { aborted: true, reason: 'a', addEventListener() {} }
+  for (const signal of [null, 'x', 1, {}, new AbortController(), () => {}, halfSignal]) {
     await rejects(
       t,
       request(name, { signal }, () => {}),
@@ -158,15 +159,19 @@ test('objects are of the interfaces of the standard', async (t) => {
   t.deepEqual(Object.keys(Lock.prototype).sort(), ['mode', 'name'])
   for (const Class of /** @type {any[]} */ ([LockManager, Lock])) {
     t.throws(() => new Class(), { instanceOf: TypeError, message: 'Illegal constructor' })
+    t.is(Class.length, 0)
   }
-  const { request, query } = locks
-  await rejects(
-    t,
-    /** @type {any} */ (request).call({}, 'x', () => {}),
-    'TypeError',
-    'Illegal invocation',
-  )
-  await rejects(t, query.call(/** @type {any} */ ({})), 'TypeError', 'Illegal invocation')
+  const { request, query } = /** @type {Record<string, any>} */ (locks)
+  for (const operation of [request, query]) t.is(Object.getPrototypeOf(operation), Function.prototype)
+  for (const other of [{}, undefined, null, 1, 'x', Object.create(LockManager.prototype)]) {
+    await rejects(
+      t,
+      request.call(other, 'x', () => {}),
+      'TypeError',
+      'Illegal invocation',
+    )
+    await rejects(t, query.call(other), 'TypeError', 'Illegal invocation')
+  }
   t.throws(() => Lock.prototype.name, { instanceOf: TypeError })
   t.throws(() => Lock.prototype.mode, { instanceOf: TypeError })
 })
