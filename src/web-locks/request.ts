@@ -1,10 +1,11 @@
 // One call of request(): acquires the lock, and runs the callback.
 import { reasonOf, throwIfAborted } from '../abort.js'
+import type { Hold } from '../guard.js'
 import { KeptOpen } from '../kept-open.js'
 import { RWLock } from '../rwlock.js'
 import { withCreation } from '../shared-memory/creation.js'
 import { allowingSteals, steal } from '../steal.js'
-import type { Guard, RWLockOptions } from '../types.js'
+import type { Awaitable, Guard, RWLockOptions } from '../types.js'
 import type { RequestArguments } from './arguments.js'
 import { stolen } from './errors.js'
 import { internal, Lock } from './lock.js'
@@ -38,7 +39,7 @@ function open(name: string): RWLock {
   return new RWLock(lockName, withCreation(OPTIONS, { note, keepsTurns: true }))
 }
 
-async function acquire(lock: RWLock, request: RequestArguments): Promise<Guard | null> {
+function acquire(lock: RWLock, request: RequestArguments): Awaitable<Guard | null> {
   const { mode, ifAvailable, steal: steals, signal } = request
   if (steals) return steal(lock)
   if (ifAvailable) return mode === 'shared' ? lock.tryRead() : lock.tryWrite()
@@ -53,11 +54,11 @@ function holding(guard: Guard, request: RequestArguments): Promise<unknown> {
     throw reasonOf(signal) // aborted after the grant, but before the callback could run
   }
   return new Promise((resolve, reject) => {
-    const loss = guard.signal
+    const extras = (guard as Guard & Hold).needExtras()
     // The callback runs on, and its result is dropped: this promise has its result.
     const lose = () => reject(stolen())
-    if (loss.aborted) lose()
-    else loss.addEventListener('abort', lose)
+    if (extras.lost === undefined) extras.onLoss = lose
+    else lose()
     const release = () => {
       try {
         guard.release()
