@@ -437,6 +437,46 @@ test('a thousand requests of one thread are granted in order', async (t) => {
   )
 })
 
+test('callbacks are called in the order of their grants', async (t) => {
+  const shared = /** @type {const} */ ({ mode: 'shared' })
+  // The second request is made so many microtasks after the end of the callback whose release grants
+  // the first one.
+  for (const options of [shared, { ...shared, ifAvailable: true }]) {
+    for (let microtasks = 0; microtasks < 20; microtasks++) {
+      const name = newName()
+      const holder = begin(name)
+      await holder.granted
+      const log = []
+      const first = locks.request(name, shared, () => void log.push('first'))
+      const second = async () => {
+        for (let number = 0; number < microtasks; number++) await undefined
+        await locks.request(name, options, (lock) => void (lock && log.push('second')))
+      }
+      const made = second()
+      holder.end()
+      await Promise.all([first, made])
+      t.is(log[0], 'first', `${microtasks} microtasks`)
+    }
+  }
+})
+
+test('the next requests are granted when the promise of a request settles', async (t) => {
+  const name = newName()
+  const holder = begin(name)
+  await holder.granted
+  const waits = ['shared', 'shared', 'exclusive'].map((mode) =>
+    begin(name, { mode: /** @type {any} */ (mode) }),
+  )
+  holder.end()
+  await holder.outcome
+  t.deepEqual(await stateOf(name), {
+    held: [`shared ${ownId}`, `shared ${ownId}`],
+    pending: [`exclusive ${ownId}`],
+  })
+  for (const wait of waits) wait.end()
+  await Promise.all(waits.map(({ outcome }) => outcome))
+})
+
 test('query() lists each request of this thread, and more than the rows of all', async (t) => {
   const name = newName()
   const holder = begin(name)
