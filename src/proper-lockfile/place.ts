@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { findTarget, type Target } from '../file/target.js'
 import type { Checked } from './options.js'
 
@@ -19,6 +19,7 @@ export function placeOf(file: string, { realpath, lockfilePath, fs }: Checked): 
   const path = realpath ? fs.realpathSync(file) : resolve(file)
   const directory = lockfilePath ?? `${path}${SUFFIX}`
   // The lock of the file of that name, so that `lockfilePath: '<file>.lock'` is the lock of <file>.
-  const locked = directory.endsWith(SUFFIX) ? directory.slice(0, -SUFFIX.length) : directory
+  const hasName = directory.endsWith(SUFFIX) && basename(directory) !== SUFFIX
+  const locked = hasName ? directory.slice(0, -SUFFIX.length) : directory
   return { file: path, directory, target: findTarget(locked) }
 }
