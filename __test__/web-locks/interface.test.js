@@ -1,5 +1,6 @@
 // The interface LockManager within one thread: its arguments, errors, and the order of events. From
 // the text of the standard.
+import diagnostics from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { Lock, LockManager, locks } from 'process-rwlock/web-locks'
 import { test, waitFor } from '../helpers/index.js'
@@ -437,27 +438,39 @@ test('a thousand requests of one thread are granted in order', async (t) => {
   )
 })
 
-test('callbacks are called in the order of their grants', async (t) => {
+/** Whether the callbacks of shared requests are called in the order of their grants. */
+async function checkOrder(t, options) {
   const shared = /** @type {const} */ ({ mode: 'shared' })
   // The second request is made so many microtasks after the end of the callback whose release grants
   // the first one.
-  for (const options of [shared, { ...shared, ifAvailable: true }]) {
-    for (let microtasks = 0; microtasks < 20; microtasks++) {
-      const name = newName()
-      const holder = begin(name)
-      await holder.granted
-      const log = []
-      const first = locks.request(name, shared, () => void log.push('first'))
-      const second = async () => {
-        for (let number = 0; number < microtasks; number++) await undefined
-        await locks.request(name, options, (lock) => void (lock && log.push('second')))
-      }
-      const made = second()
-      holder.end()
-      await Promise.all([first, made])
-      t.is(log[0], 'first', `${microtasks} microtasks`)
+  for (let microtasks = 0; microtasks < 20; microtasks++) {
+    const name = newName()
+    const holder = begin(name)
+    await holder.granted
+    const log = []
+    const first = locks.request(name, shared, () => void log.push('first'))
+    const second = async () => {
+      for (let number = 0; number < microtasks; number++) await undefined
+      await locks.request(name, { ...shared, ...options }, (lock) => void (lock && log.push('second')))
     }
+    const made = second()
+    holder.end()
+    await Promise.all([first, made])
+    t.is(log[0], 'first', `${microtasks} microtasks`)
   }
+}
+
+test('callbacks are called in the order of their grants', async (t) => {
+  await checkOrder(t, {})
+  await checkOrder(t, { ifAvailable: true })
+})
+
+test('callbacks are called in that order also while requests are traced', async (t) => {
+  const channel = diagnostics.channel('tracing:process-rwlock:acquire:start')
+  const listener = () => {}
+  channel.subscribe(listener)
+  t.teardown(() => channel.unsubscribe(listener))
+  await checkOrder(t, {})
 })
 
 test('the next requests are granted when the promise of a request settles', async (t) => {
