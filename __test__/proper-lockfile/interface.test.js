@@ -143,6 +143,19 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     await release()
   })
 
+  both('nothing is locked whose folder does not exist', async (t, { lock, unlock, check }) => {
+    const file = newFile(t)
+    const missing = join(tempDir(t), 'missing', 'file')
+    for (const [path, options] of /** @type {const} */ ([
+      [file, { lockfilePath: `${missing}.lock` }],
+      [missing, { realpath: false }],
+    ])) {
+      t.false(await check(path, options))
+      await fails(t, 'ENOENT', () => lock(path, options))
+      await fails(t, 'ENOTACQUIRED', () => unlock(path, options))
+    }
+  })
+
   both('an option that is undefined replaces its default', async (t, { lock, unlock, check }) => {
     const file = join(realpathSync(tempDir(t)), 'missing')
     const options = { realpath: undefined, stale: undefined, update: undefined, retries: undefined }

@@ -13,7 +13,7 @@ import {
   type UnlockOptions,
   withDefaults,
 } from './options.js'
-import { type Place, placeOf } from './place.js'
+import { type Place, placeOf, targetOf } from './place.js'
 
 /** A lock that this thread holds. */
 interface Held {
@@ -86,7 +86,7 @@ const acquireWrite = both(
 function* acquire(file: string, options: Checked, timeout: number): Steps<() => void> {
   const start = performance.now()
   const place = placeOf(file, options)
-  const { lock, done } = borrowLock(place.target, false)
+  const { lock, done } = borrowLock(targetOf(place), false)
   let guard: Guard | null = null
   try {
     guard = yield* granted(lock, place, timeout)

@@ -33,7 +33,7 @@ export class LockManager {
    * @throws The error of `callback`; `signal.reason`, if the signal aborted before the grant;
    * `TypeError` for arguments of a wrong type; a `DOMException` named `NotSupportedError` for names
    * and options that the standard refuses, or named `AbortError` if the lock was stolen: then
-   * `callback` runs on, without the lock. a `LockError`, like `new RWLock()`, if the lock cannot
+   * `callback` runs on, without the lock; a `LockError`, like `new RWLock()`, if the lock cannot
    * be opened.
    */
   request<T>(name: string, callback: LockGrantedCallback<T>): Promise<Awaited<T>>
