@@ -270,3 +270,18 @@ terminalTest('a person is told whom exec waits for, unless it is quiet', async (
   t.is(await quiet.exited, 1)
   t.is(quiet.output, '')
 })
+
+terminalTest('what a terminal would obey is escaped in the names of holders', async (t) => {
+  const name = `${uniqueName(t)}/\x1b[31mred`
+  openLock(t, name, { label: 'a\x1b[2Jb\x9b2J\nc' }).tryWrite()
+  const terminal = openTerminal(
+    t,
+    cli(`exec --timeout 1.2 "$(printf '${name.replace('\x1b', '\\033')}')" -- true`),
+  )
+  await terminal.shows(
+    /waiting for '.*\/\\x1b\[31mred': held for write by pid \d+ \('a\\x1b\[2Jb\\x9b2J\\nc'\) for \d/,
+  )
+  t.is(await terminal.exited, 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+  t.notRegex(terminal.output, /[\x1b\x9b]/)
+})
