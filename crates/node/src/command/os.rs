@@ -43,7 +43,8 @@ pub(super) fn parent_pid() -> pid_t {
 /// Whether this process is the first one of its session.
 pub(super) fn leads_session() -> bool {
     // SAFETY: takes a number.
-    unsafe { libc::getsid(0) == libc::getpid() }
+    let leader = unsafe { libc::getsid(0) };
+    leader == own_pid()
 }
 
 /// Returns only if it fails. The lists end with a null pointer.
