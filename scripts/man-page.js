@@ -77,4 +77,13 @@ const text = (line) => escaped(line).replace(/^(?=\.)/, '\\&')
 
 /** The quotes and the hyphen of a shell, for which roff has others. @param {string} line */
 const escaped = (line) =>
-  line.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll("'", '\\(aq').replaceAll('`', '\\(ga')
+  line
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replaceAll('`', '\\(ga')
+    .replace(/[^ -~]/gu, (character) => `\\[u${numberOf(character)}]`)
+
+/** As roff names a character. */
+const numberOf = (/** @type {string} */ character) =>
+  character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')

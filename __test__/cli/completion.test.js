@@ -170,6 +170,7 @@ testUnless(false)('the man page has every command and option', (t) => {
     t.true(page.includes(`.B ${code}\n${meaning}`), code)
   const variables = ['PROCESS_RWLOCK_TOKEN', 'PROCESS_RWLOCK_OWNER_DIED', 'PROCESS_RWLOCK_DIR', 'NO_COLOR']
   for (const variable of variables) t.true(page.includes(`.B ${variable}\n`), variable)
+  t.regex(page, /^[ -~\n]*$/)
   t.false(/['`]/.test(page), 'quotes are those of a shell: roff would make others of them')
   t.false(/^[.'](?!TH|SH|SS|TP|PP|B|BR|I|RS|RE|nf|fi|br)/m.test(page), 'only known requests')
 })
