@@ -30,7 +30,7 @@ export async function waitForHold(
   }, PATIENCE)
   let guard: Guard
   try {
-    guard = await acquire(lock, mode, { timeout, signal: interruption.signal })
+    guard = await acquire(lock, mode, { timeout, signal: interruption.signal, label })
   } catch (error) {
     lock.close()
     if (interruption.signal.aborted) endBy(interruption.signal.reason)
