@@ -9,6 +9,7 @@ import { lostError } from './errors.js'
 import { type Grant, PostgresHold } from './hold.js'
 import { inspect, timeoutMessage } from './inspect.js'
 import type { LocalLock } from './local-lock.js'
+import { shortened } from './options.js'
 import { Entry } from './requests.js'
 import type { ServerHold } from './server-hold.js'
 import type { Client } from './server-lock.js'
@@ -78,7 +79,7 @@ export class PostgresEngine implements LockEngine<Grant> {
 
   async tryAcquire(lock: object, mode: Mode, label?: string): Promise<PostgresHold | null> {
     this.assertOpen()
-    const own = label ?? this.#options.label
+    const own = this.#labelOf(label)
     const hold = await this.#local.try(mode, own, this.#options.fairness)
     if (hold === null) return null
     if (this.closed) {
@@ -86,6 +87,11 @@ export class PostgresEngine implements LockEngine<Grant> {
       this.assertOpen()
     }
     return this.#hold(lock, mode, { hold, token: hold.token, label: own, since: performance.now() }, label)
+  }
+
+  /** The label of a hold, whose option is `given`. */
+  #labelOf(given: string | undefined, before: string = this.#options.label): string {
+    return given === undefined ? before : shortened(given)
   }
 
   request(request: PendingRequest<Grant>): void {
@@ -97,7 +103,7 @@ export class PostgresEngine implements LockEngine<Grant> {
       return
     }
     const before = upgrade ?? again
-    const label = request.label ?? before?.grant.label ?? this.#options.label
+    const label = this.#labelOf(request.label, before?.grant.label)
     const entry = new Entry(request, label, this.#options.fairness, () => this.#settled(request))
     this.#requests.set(request, entry)
     if (timeout !== Number.POSITIVE_INFINITY) {
@@ -117,7 +123,8 @@ export class PostgresEngine implements LockEngine<Grant> {
 
   /** A request that does not wait. */
   async #requestNow(request: PendingRequest<Grant>): Promise<void> {
-    const { mode, upgrade, label = this.#options.label } = request
+    const { mode, upgrade } = request
+    const label = this.#labelOf(request.label)
     try {
       if (upgrade !== null) {
         const { hold } = upgrade.grant
