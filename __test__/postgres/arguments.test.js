@@ -145,3 +145,33 @@ test('any label can be shown, shortened to what is kept of it', async (t) => {
     }
   }
 })
+
+test('a database that cannot store a name or a label says so', async (t) => {
+  const url = new URL(await sharedServer())
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
+  const database = `latin_${randomUUID().slice(0, 8)}`
+  cleanUp(t, 'files', async () => {
+    await client.query(`drop database if exists ${database} with (force)`)
+    await client.end()
+  })
+  await client.query(
+    `create database ${database} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`,
+  )
+  url.pathname = database
+  const locks = await openLocks(t, { connectionString: url.href })
+  const refused = { code: 'ERR_LOCK_ACCESS', message: /encoding UTF8/ }
+  await t.throwsAsync(locks.open('\u{1f512}').acquireRead(), refused)
+  await t.throwsAsync(locks.open('x').acquireWrite({ label: '\u{1f512}' }), refused)
+  const guard = await locks.open('\xe9').acquireWrite({ label: '\xe8' })
+  t.is((await locks.open('\xe9').inspect()).holders[0].label, '\xe8')
+  await guard.release()
+  await t.throwsAsync(openAndRead(t, url.href), refused)
+})
+
+/** @param {import('ava').ExecutionContext<any>} t @param {string} connectionString */
+async function openAndRead(t, connectionString) {
+  const locks = new PostgresLocks({ connectionString, label: '\u{1f512}' })
+  cleanUp(t, 'locks', () => locks.close())
+  await locks.open('x').read(() => {})
+}

@@ -18,6 +18,10 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
     'ERR_LOCK_ACCESS',
     'the role lacks privileges: let the owner of the schema run what `npx process-rwlock postgres grants ROLE` prints',
   ],
+  '22P05': [
+    'ERR_LOCK_ACCESS',
+    'the database cannot store a character of the name or the label: use one that was created with encoding UTF8',
+  ],
   '3F000': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   '42P01': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   42883: ['ERR_LOCK_ACCESS', 'the schema is not that of this version: call locks.migrate()'],
