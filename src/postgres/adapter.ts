@@ -22,6 +22,7 @@ type Column =
   | 'ok'
   | 'open'
   | 'pid'
+  | 'role'
   | 'standby'
   | 'state'
   | 'thread_id'

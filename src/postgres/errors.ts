@@ -44,6 +44,19 @@ export function connectError(place: string, error: ServerError): LockError {
   return serverError(`PostgreSQL at ${place}`, error)
 }
 
+/** Why the schema could not be brought up to date. */
+export function migrateError(place: string, error: ServerError): LockError {
+  if (error.code !== '42501') return connectError(place, error)
+  const remedy = 'let one that may run what `npx process-rwlock postgres schema` prints'
+  return caused(
+    new LockError(
+      'ERR_LOCK_ACCESS',
+      `PostgreSQL at ${place}: the role may not create or change the schema: ${remedy} (${error.message})`,
+    ),
+    error,
+  )
+}
+
 export function lostError(text: string, why: string, cause?: unknown): LockError {
   return caused(
     new LockError(

@@ -4,7 +4,7 @@ import type { AsyncRWLock, LockSnapshot } from '../types.js'
 import { placeOf, type Row, runScript, type ServerError } from './adapter.js'
 import { Contention } from './contention.js'
 import { PostgresEngine } from './engine.js'
-import { connectError, serverError } from './errors.js'
+import { connectError, migrateError, serverError } from './errors.js'
 import { snapshotOf } from './inspect.js'
 import { keyOf } from './keys.js'
 import { LocalLock } from './local-lock.js'
@@ -98,7 +98,7 @@ export class PostgresLocks implements AsyncDisposable {
     try {
       await runScript(pg, config, migrationOf(schema))
     } catch (error) {
-      throw connectError(this.#place, error as ServerError)
+      throw migrateError(this.#place, error as ServerError)
     }
   }
 

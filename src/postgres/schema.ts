@@ -63,7 +63,10 @@ export function grantsOf(schema: string, role: string): string {
   const s = quoted(schema)
   const to = `"${role.replaceAll('"', '""')}"`
   return `grant usage on schema ${s} to ${to};
-grant select, insert, update, delete on all tables in schema ${s} to ${to};
+grant select on all tables in schema ${s} to ${to};
+grant insert, update, delete on ${s}.lock to ${to};
+grant insert, update on ${s}.session to ${to};
+grant update (token_floor) on ${s}.meta to ${to};
 grant execute on all routines in schema ${s} to ${to};
 `
 }
