@@ -4,8 +4,9 @@ import { FAILED, type HoldEnd, MODE_NAMES, type Mode, type READ, UPGRADABLE, WRI
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import type { LockLocation, LockSnapshot } from '../types.js'
+import type { Row, ServerError } from './adapter.js'
 import type { Contention } from './contention.js'
-import { lostError } from './errors.js'
+import { lostError, rowGoneError, serverError } from './errors.js'
 import { type Grant, PostgresHold } from './hold.js'
 import { inspect, timeoutMessage } from './inspect.js'
 import type { LocalLock } from './local-lock.js'
@@ -13,7 +14,8 @@ import { shortened } from './options.js'
 import { Entry } from './requests.js'
 import type { ServerHold } from './server-hold.js'
 import type { Client } from './server-lock.js'
-import type { SessionLost } from './session.js'
+import { SessionLost } from './session.js'
+import type { StatementName } from './statements.js'
 import { within } from './time.js'
 
 const CAPABILITIES: EngineCapabilities = {
@@ -292,8 +294,23 @@ export class PostgresEngine implements LockEngine<Grant> {
     return grant.token
   }
 
+  /** A statement in the session of a hold. */
+  async #ask(
+    hold: PostgresHold,
+    statement: StatementName,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    try {
+      return await hold.grant.hold.session.run(statement, values)
+    } catch (error) {
+      this.assertOpen()
+      if (error instanceof SessionLost) throw lostError(this.text, error.message, error.why)
+      throw serverError(this.text, error as ServerError)
+    }
+  }
+
   async getValue(hold: PostgresHold): Promise<Uint8Array | null> {
-    const [row] = await this.#local.ask(hold.grant.hold.session, 'getValue', [this.#local.key])
+    const [row] = await this.#ask(hold, 'getValue', [this.#local.key])
     return bytesOf(row?.value)
   }
 
@@ -305,7 +322,8 @@ export class PostgresEngine implements LockEngine<Grant> {
       )
     }
     const hex = value === null ? null : Buffer.from(value).toString('hex')
-    await this.#local.ask(hold.grant.hold.session, 'setValue', [this.#local.key, hex])
+    const rows = await this.#ask(hold, 'setValue', [this.#local.key, hex])
+    if (rows.length === 0) throw rowGoneError(this.text)
   }
 
   async inspect(): Promise<LockSnapshot> {

@@ -1,6 +1,7 @@
 // What went wrong at the server or on the way to it, as an error of a lock.
 import { LockError, type LockErrorCode } from '../errors.js'
 import type { ServerError } from './adapter.js'
+import { SessionLost } from './session.js'
 
 /** By SQLSTATE. The text says what to do. */
 const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
@@ -34,6 +35,8 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
 /** An error that a statement failed with, for the lock or the database that `text` names. */
 export function serverError(text: string, error: ServerError): LockError {
   if (error instanceof LockError) return error
+  if (error instanceof SessionLost && error.why instanceof LockError) return error.why // it was closed
+  if (error.code === 'P0002') return rowGoneError(text)
   const [code, remedy] = REMEDIES[error.code ?? ''] ?? ['ERR_LOCK_UNAVAILABLE', undefined]
   const message = remedy === undefined ? error.message : `${remedy} (${error.message})`
   return caused(new LockError(code as LockErrorCode, `${text}: ${message}`), error)
@@ -54,6 +57,14 @@ export function migrateError(place: string, error: ServerError): LockError {
       `PostgreSQL at ${place}: the role may not create or change the schema: ${remedy} (${error.message})`,
     ),
     error,
+  )
+}
+
+/** The row was deleted by a statement of somebody else: `remove()` refuses a lock that is held. */
+export function rowGoneError(text: string): LockError {
+  return new LockError(
+    'ERR_LOCK_ACCESS',
+    `${text}: its row was deleted while it was held: remove a lock by locks.remove(), which refuses that`,
   )
 }
 

@@ -154,7 +154,11 @@ export class LocalLock extends ServerLock {
   async expire(entry: Entry): Promise<void> {
     const { attempt } = entry
     entry.expired = true
-    if (attempt === null) return this.remove(entry)
+    if (attempt === null) {
+      this.remove(entry)
+      this.pump() // it may have kept out those behind it
+      return
+    }
     this.#cancelIfUnwanted(attempt)
     if (attempt.cancelled) await attempt.ended
     attempt.entries.delete(entry)
@@ -345,7 +349,11 @@ export class LocalLock extends ServerLock {
   /** `main`, when the lock has its row, and the server has done what this process has given up. */
   async openMain(): Promise<Session> {
     await this.cancelled()
-    if (!this.isOpen) await this.open()
+    try {
+      if (!this.isOpen) await this.open()
+    } catch (error) {
+      throw serverError(this.text, error as ServerError)
+    }
     return this.sessions.main()
   }
 
