@@ -12,11 +12,11 @@ import {
   spawnThread,
   tempDir,
   test,
-  testUnless,
   uniqueName,
   waitFor,
 } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
+import { CONTAINED, containerTest } from './containers.js'
 import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
@@ -165,16 +165,7 @@ linuxTest('show marks a waiter that does not come in its turn', async (t) => {
   await waiter.kill()
 })
 
-/** Each process has a PID namespace, in which it is process 1. */
-const CONTAINED = [
-  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
-  ...['--pid', '--fork', '--mount-proc', '--kill-child'],
-]
-const containers = testUnless(
-  spawnSync('unshare', [...CONTAINED, 'true']).status !== 0 && 'no PID namespaces here',
-)
-
-containers('a holder in a container is named by the PID that it has here', async (t) => {
+containerTest('a holder in a container is named by the PID that it has here', async (t) => {
   const name = uniqueName(t)
   const child = await spawnChild(t, { execPath: 'unshare', execArgv: [...CONTAINED, process.execPath] })
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'contained' } })
