@@ -262,6 +262,17 @@ test('what a terminal would obey is escaped in names and labels', async (t) => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
   t.notRegex(stdout, /[\x1b\u202e\t]/)
   guard.release()
+
+  const c1 = `${uniqueName(t)}/\x9b31m\x7f`
+  for (const ref of [name, c1]) {
+    openLock(t, ref)
+    const once = ['--frames', '1', '--interval', '0.1']
+    for (const args of [['ls'], ['show', ref], ['top', ref, ...once], ['doctor']]) {
+      const { stdout } = await runHere([...args, '--json'], { env: process.env })
+      t.regex(stdout, /^(\n|[^\p{Cc}\p{Cf}])*$/u, args.join(' '))
+      if (args[0] === 'show') t.is(JSON.parse(stdout).name, ref)
+    }
+  }
 })
 
 test('show prints the queue in its order, and who else has the lock open', async (t) => {

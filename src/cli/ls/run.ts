@@ -5,14 +5,14 @@ import { duration } from '../text/duration.js'
 import { messageOf } from '../text/message.js'
 import { type Output, outputOf } from '../text/output.js'
 import { type Cell, type Column, table } from '../text/table.js'
-import { harmless } from '../text/width.js'
+import { harmless, jsonOf } from '../text/width.js'
 import type { Values } from './description.js'
 
 export async function run({ values, stdout, stderr, env }: Invocation & { values: Values }): Promise<number> {
   const source = sourceOf(values)
   const reports = await reportsOf(await listed(source))
   reports.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
-  if (values.json) stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
+  if (values.json) stdout.write(`${jsonOf(reports, 2)}\n`)
   else if (reports.length > 0) stdout.write(`${listOf(reports, outputOf(stdout, env)).join('\n')}\n`)
   else
     stderr.write(
