@@ -61,12 +61,16 @@ function rowOf(report: LockReport): Cell[] {
   ]
 }
 
-/** Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. */
-function whoOf({ pid, localPid, threadId, label, host }: ReportedHolder, others: number): string {
+/**
+ * Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. `(1)`: it cannot be seen
+ * from here, and 1 is its PID in its own PID namespace.
+ */
+function whoOf({ pid, foreign, localPid, threadId, label, host }: ReportedHolder, others: number): string {
   // Before the label, of which the end may be cut.
   const more = others > 0 ? ` +${others}` : ''
   const where = host && localPid === null ? `@${harmless(host)}` : ''
-  return `${localPid ?? pid}${where}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
+  const process = localPid ?? (foreign ? `(${pid})` : pid)
+  return `${process}${where}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 function notesOf({ status, holders, ownerDied }: LockReport): string[] {
