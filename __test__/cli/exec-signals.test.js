@@ -214,6 +214,26 @@ terminalTest('Ctrl-C ends a command, and exec by the same signal', async (t) => 
   t.is(await terminal.exited, 128 + 2)
 })
 
+for (const state of /** @type {const} */ (['sleeps', 'is stopped'])) {
+  terminalTest(`a terminal that hangs up ends a command that ${state}, and frees the lock`, async (t) => {
+    const lock = openLock(t)
+    // The first process of its session, as after `ssh -t` or in a window of tmux: the system tells it alone.
+    const terminal = openTerminal(
+      t,
+      `exec ${cli(`exec '${lock.name}' -- sh -c 'echo pid $$; exec sleep 100'`)}`,
+    )
+    const command = Number((await terminal.shows(/pid (\d+)/))[1])
+    if (state === 'is stopped') {
+      process.kill(command, 'SIGSTOP')
+      await waitFor(() => stateOf(lock.inspect().holders[0]?.pid ?? 0) === 'T')
+    }
+    terminal.hangUp()
+    const guard = await lock.acquireWrite({ timeout: 10_000 })
+    t.true(isGone(command))
+    guard.release()
+  })
+}
+
 terminalTest('Ctrl-Z and fg, under a shell with jobs', async (t) => {
   const terminal = openTerminal(t, 'bash --norc --noprofile -i')
   await terminal.shows(/\$ /)
@@ -269,4 +289,19 @@ terminalTest('a person is told whom exec waits for, unless it is quiet', async (
   await terminal.shows(new RegExp(`waiting for '${lock.name}': held for write by pid ${process.pid} `))
   t.is(await quiet.exited, 1)
   t.is(quiet.output, '')
+})
+
+terminalTest('what a terminal would obey is escaped in the names of holders', async (t) => {
+  const name = `${uniqueName(t)}/\x1b[31mred`
+  openLock(t, name, { label: 'a\x1b[2Jb\x9b2J\nc' }).tryWrite()
+  const terminal = openTerminal(
+    t,
+    cli(`exec --timeout 1.2 "$(printf '${name.replace('\x1b', '\\033')}')" -- true`),
+  )
+  await terminal.shows(
+    /waiting for '.*\/\\x1b\[31mred': held for write by pid \d+ \('a\\x1b\[2Jb\\x9b2J\\nc'\) for \d/,
+  )
+  t.is(await terminal.exited, 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+  t.notRegex(terminal.output, /[\x1b\x9b]/)
 })

@@ -184,6 +184,10 @@ containerTest('a holder in a container is named by the PID that it has here', as
     (await runHere(['show', name])).stdout,
     new RegExp(`pid ${localPid} \\(1 in its PID namespace\\) 'contained' {2}write`),
   )
+  t.regex(
+    (await runHere(['show', name])).stdout,
+    new RegExp(`state +held for write by pid ${localPid} \\(1 in its`),
+  )
   process.kill(localPid, 'SIGSTOP')
   await waitFor(async () => /\| stopped$/.test((await rowOf(t, name)) ?? ''))
   t.regex((await rowOf(t, name)) ?? '', new RegExp(`\\| ${localPid} 'contained' \\|`))
@@ -316,6 +320,9 @@ test('show takes a path or the file of forFile(), and neither creates the lock n
   const ofData = forFile(data)
   t.teardown(() => ofData.close())
   t.like(await json(t, 'show', '--file', data), { name: ofData.name, status: 'free' })
+  const none = await runHere(['show', '--file', join(folder, 'other')])
+  t.is(none.code, 1)
+  t.is(none.stderr, `process-rwlock: the file ${join(folder, 'other')} has no lock: no process has it open\n`)
   const unknown = await runHere(['show', uniqueName(t)])
   t.is(unknown.code, 1)
   t.regex(

@@ -6,9 +6,23 @@ export const USAGE = 64
 export const NO_INPUT = 66
 /** A fault of this program (EX_SOFTWARE). */
 export const SOFTWARE = 70
+/** A file or a stream cannot be read or written (EX_IOERR). */
+export const IO = 74
 /** The command is not executable, and not found, as in shells. */
 export const NOT_EXECUTABLE = 126
 export const NOT_FOUND = 127
+
+/** Those that every command can have. */
+export const MEANINGS: Readonly<Record<number, string>> = {
+  64: 'the arguments are wrong',
+  65: 'the lock is corrupt, or of an incompatible version',
+  66: 'a file or folder that was given does not exist',
+  69: 'the system lacks what the lock needs, or the database cannot be reached',
+  70: 'a fault of process-rwlock',
+  74: 'a file or stream cannot be read or written, for example because the disk is full',
+  75: 'no free attachment, or the lock is in use',
+  77: 'no access to the lock',
+}
 
 const OF_ERRORS: Record<string, number> = {
   ERR_INVALID_ARG_VALUE: USAGE,
@@ -27,6 +41,8 @@ const OF_ERRORS: Record<string, number> = {
 
 /** The exit code for an error that a user can act on; `undefined` for a fault of this program. */
 export function exitCodeOf(error: unknown): number | undefined {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'string' && Object.hasOwn(OF_ERRORS, code) ? OF_ERRORS[code] : undefined
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
+  if (typeof code !== 'string') return undefined
+  if (Object.hasOwn(OF_ERRORS, code)) return OF_ERRORS[code]
+  return typeof syscall === 'string' ? IO : undefined
 }
