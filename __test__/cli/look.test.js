@@ -23,7 +23,7 @@ import { program, runCli } from './process.js'
 
 const pooledChild = childPool()
 // Its end comes after that of the children, which use it.
-useOwnDirectory()
+const directory = useOwnDirectory()
 
 /** @typedef {import('ava').ExecutionContext<any>} Test */
 
@@ -58,7 +58,7 @@ test('without locks ls says so on standard error, and prints an empty list as JS
     code: 0,
     signal: null,
     stdout: '',
-    stderr: 'process-rwlock: this user has no named locks\n',
+    stderr: `process-rwlock: this user has no named locks in ${directory} (PROCESS_RWLOCK_DIR)\n`,
   })
   t.deepEqual(await json(t, 'ls'), [])
 })

@@ -14,11 +14,14 @@ export async function run({ values, stdout, stderr, env }: Invocation & { values
   reports.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   if (values.json) stdout.write(`${jsonOf(reports, 2)}\n`)
   else if (reports.length > 0) stdout.write(`${listOf(reports, outputOf(stdout, env)).join('\n')}\n`)
-  else
-    stderr.write(
-      messageOf(values.postgres === undefined ? 'this user has no named locks' : 'there are no locks'),
-    )
+  else stderr.write(messageOf(noneText(values, env)))
   return 0
+}
+
+function noneText({ postgres }: Values, { PROCESS_RWLOCK_DIR }: NodeJS.ProcessEnv): string {
+  if (postgres !== undefined) return 'there are no locks'
+  const where = PROCESS_RWLOCK_DIR ? ` in ${PROCESS_RWLOCK_DIR} (PROCESS_RWLOCK_DIR)` : ''
+  return `this user has no named locks${where}`
 }
 
 async function listed(source: LockSource) {
