@@ -233,13 +233,14 @@ export class EngineLock<G extends AsyncGuard = AsyncGuard, Grant = unknown> impl
     return traceAcquire(trace, () => this.#acquire(engine, mode, options, trace)) as unknown as Promise<G>
   }
 
+  /** Settles as many microtasks after the grant, whether that needed a wait or not. */
   async #acquire(
     engine: LockEngine<Grant>,
     mode: Mode,
     options: AcquireOptions | undefined,
     trace: Acquisition,
   ): Promise<Hold<Grant>> {
-    return this.#now(engine, mode, options) ?? this.#request(engine, mode, options, trace).promise
+    return await (this.#now(engine, mode, options) ?? this.#request(engine, mode, options, trace).promise)
   }
 
   /** Not `async`: an `await` costs as much as the lock itself. */

@@ -39,6 +39,8 @@ export class HoldExtras {
   lost: LockError | undefined
   /** Called when the hold has ended for good, except with its lock. */
   onEnd: (() => void) | undefined
+  /** Called when the hold is lost, as the listeners of its signal, which cost more. */
+  onLoss: (() => void) | undefined
   /** Set if the hold is traced. */
   acquisition: Acquisition | undefined
 }
@@ -135,6 +137,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     extras.upgrading?.callOff(reason)
     this.#forgetEvents()
     extras.acquisition?.isLost(this)
+    extras.onLoss?.()
     extras.loss?.abort(reason)
   }
 

@@ -31,7 +31,7 @@ export function checkNoticeOptions(options: NoticeOptions | undefined): AbortSig
 }
 
 /** Accepts a signal of any library that has the members used here. */
-function isSignal(value: unknown): value is AbortSignal {
+export function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null || !('aborted' in value)) return false
   const { addEventListener, removeEventListener } = value as Partial<AbortSignal>
   return typeof addEventListener === 'function' && typeof removeEventListener === 'function'

@@ -14,7 +14,7 @@ test('without a command, the help goes to standard error, and the exit code is 6
 })
 
 test('--help, help, help COMMAND and COMMAND --help print the help', async (t) => {
-  for (const args of [['--help'], ['-h'], ['help']]) {
+  for (const args of [['--help'], ['-h'], ['help'], ['help', 'help'], ['help', '--help']]) {
     t.like(await runCli(t, args), { code: 0, stdout: helpOfAll(), stderr: '' })
   }
   for (const args of [

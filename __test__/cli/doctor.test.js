@@ -1,4 +1,5 @@
 // doctor: each check is provoked, and says what to do.
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
@@ -34,6 +35,7 @@ import {
   waitFor,
 } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
+import { CONTAINED, containerTest } from './containers.js'
 import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
@@ -307,7 +309,10 @@ unixTest(
     await finds(
       t,
       'paths',
-      { text: /its folder does not exist.*create the folder first/, remedy: /https:.*#err_lock_access$/ },
+      {
+        text: new RegExp(`^cannot create lock ${folder}/missing/x\\.lock: its folder does not exist`),
+        remedy: /https:.*#err_lock_access$/,
+      },
       ...['--path', join(folder, 'missing', 'x.lock')],
     )
     const lock = openLock(t, { path: join(folder, 'x.lock') })
@@ -511,6 +516,40 @@ test('deadlocks: two processes that wait for each other in synchronous calls, ov
   )
   await one.kill()
   await other.kill()
+})
+
+containerTest('deadlocks: processes in containers are named by the PIDs that they have here', async (t) => {
+  const refs = [uniqueName(t), uniqueName(t)]
+  const locks = refs.map((ref) => openLock(t, ref))
+  const contained = { execPath: 'unshare', execArgv: [...CONTAINED, process.execPath] }
+  const [one, other] = [await spawnChild(t, contained), await spawnChild(t, contained)]
+  for (const child of [one, other]) for (const ref of refs) await child.ask('open', { ref })
+  await one.ask('acquireWrite', { lock: 0 })
+  await other.ask('acquireWrite', { lock: 1 })
+  one.tell('acquireWriteSync', { lock: 1 })
+  await waitFor(() => locks[1].inspect().waiters.length === 1)
+  other.tell('acquireWriteSync', { lock: 0 })
+  await waitFor(() => locks[0].inspect().waiters.length === 1)
+  const here = JSON.parse((await runHere(['ls', '--json'])).stdout).map(({ holders }) => holders[0].localPid)
+  const pid = `(${here.join('|')})`
+  await finds(t, 'deadlocks', {
+    text: new RegExp(`: pid ${pid} \\(1 in its PID namespace\\) .* held for write by pid ${pid} \\(1 in its`),
+    remedy: new RegExp(`^end one of the processes \\(kill ${pid} or kill ${pid}\\): `),
+  })
+
+  // From another container they cannot be seen.
+  const args = [...CONTAINED, process.execPath, program, 'doctor', '--json']
+  const { checks } = JSON.parse(spawnSync('unshare', args, { encoding: 'utf8' }).stdout)
+  const [{ text, remedy }] = checks.find(({ name }) => name === 'deadlocks').findings
+  t.regex(text, /: pid 1 in another PID namespace .* held for write by pid 1 in another PID namespace /)
+  t.regex(remedy, /^end one of the processes, in its own container: the others continue\. /)
+})
+
+unixTest('what a terminal would obey is escaped in paths', async (t) => {
+  const path = join(tempDir(t), 'a\x1b[31m', 'b.lock')
+  const { stdout } = await runHere(['doctor', '--path', path], { env })
+  t.regex(stdout, /a\\x1b\[31m\/b\.lock/)
+  t.false(stdout.includes('\x1b'))
 })
 
 test('the page has no long lines, one remedy for findings alike, and not all of many', (t) => {

@@ -1,6 +1,7 @@
 // process-rwlock exec: signals, stops, terminals, and what a kill leaves.
 import { readFileSync } from 'node:fs'
 import { openLock, linuxTest as test, testUnless, uniqueName, waitFor } from '../helpers/index.js'
+import { CONTAINED, containerTest } from './containers.js'
 import { program, runCli, startCli } from './process.js'
 import { lacksTerminals, openTerminal } from './terminal.js'
 
@@ -44,6 +45,22 @@ test('each signal that exec receives reaches the command, once', async (t) => {
   const { code, stdout } = await cli.closed
   t.is(code, 7)
   t.is(stdout, ['ready', ...sent.map((name) => `got ${name}`), ''].join('\n'))
+})
+
+containerTest('as process 1 of a container, it passes on the signals that come from outside', async (t) => {
+  const by = ['unshare', ...CONTAINED]
+  const cli = startCli(t, ['exec', uniqueName(t), '--', 'sh', '-c', RECEIVER], { by })
+  await line(cli, /ready/)
+  const exec = await onlyChild(cli.pid)
+  process.kill(exec, 'SIGTERM') // as `docker stop` does
+  await line(cli, /got TERM\n/)
+  process.kill(exec, 'SIGUSR2')
+  t.is((await cli.closed).code, 7)
+
+  const killed = startCli(t, ['exec', uniqueName(t), '--', 'sh', '-c', 'echo ready; exec sleep 100'], { by })
+  await line(killed, /ready/)
+  process.kill(await onlyChild(killed.pid), 'SIGTERM')
+  t.is((await killed.closed).code, 128 + 15, 'no signal that it sends itself ends process 1')
 })
 
 for (const name of /** @type {NodeJS.Signals[]} */ (['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT'])) {
@@ -252,4 +269,19 @@ terminalTest('a person is told whom exec waits for, unless it is quiet', async (
   await terminal.shows(new RegExp(`waiting for '${lock.name}': held for write by pid ${process.pid} `))
   t.is(await quiet.exited, 1)
   t.is(quiet.output, '')
+})
+
+terminalTest('what a terminal would obey is escaped in the names of holders', async (t) => {
+  const name = `${uniqueName(t)}/\x1b[31mred`
+  openLock(t, name, { label: 'a\x1b[2Jb\x9b2J\nc' }).tryWrite()
+  const terminal = openTerminal(
+    t,
+    cli(`exec --timeout 1.2 "$(printf '${name.replace('\x1b', '\\033')}')" -- true`),
+  )
+  await terminal.shows(
+    /waiting for '.*\/\\x1b\[31mred': held for write by pid \d+ \('a\\x1b\[2Jb\\x9b2J\\nc'\) for \d/,
+  )
+  t.is(await terminal.exited, 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+  t.notRegex(terminal.output, /[\x1b\x9b]/)
 })

@@ -12,11 +12,11 @@ import {
   spawnThread,
   tempDir,
   test,
-  testUnless,
   uniqueName,
   waitFor,
 } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
+import { CONTAINED, containerTest } from './containers.js'
 import { runHere } from './here.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
@@ -165,16 +165,7 @@ linuxTest('show marks a waiter that does not come in its turn', async (t) => {
   await waiter.kill()
 })
 
-/** Each process has a PID namespace, in which it is process 1. */
-const CONTAINED = [
-  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
-  ...['--pid', '--fork', '--mount-proc', '--kill-child'],
-]
-const containers = testUnless(
-  spawnSync('unshare', [...CONTAINED, 'true']).status !== 0 && 'no PID namespaces here',
-)
-
-containers('a holder in a container is named by the PID that it has here', async (t) => {
+containerTest('a holder in a container is named by the PID that it has here', async (t) => {
   const name = uniqueName(t)
   const child = await spawnChild(t, { execPath: 'unshare', execArgv: [...CONTAINED, process.execPath] })
   await child.ask('hold', { ref: name, mode: 'write', options: { label: 'contained' } })
@@ -192,6 +183,10 @@ containers('a holder in a container is named by the PID that it has here', async
   t.regex(
     (await runHere(['show', name])).stdout,
     new RegExp(`pid ${localPid} \\(1 in its PID namespace\\) 'contained' {2}write`),
+  )
+  t.regex(
+    (await runHere(['show', name])).stdout,
+    new RegExp(`state +held for write by pid ${localPid} \\(1 in its`),
   )
   process.kill(localPid, 'SIGSTOP')
   await waitFor(async () => /\| stopped$/.test((await rowOf(t, name)) ?? ''))
@@ -325,6 +320,9 @@ test('show takes a path or the file of forFile(), and neither creates the lock n
   const ofData = forFile(data)
   t.teardown(() => ofData.close())
   t.like(await json(t, 'show', '--file', data), { name: ofData.name, status: 'free' })
+  const none = await runHere(['show', '--file', join(folder, 'other')])
+  t.is(none.code, 1)
+  t.is(none.stderr, `process-rwlock: the file ${join(folder, 'other')} has no lock: no process has it open\n`)
   const unknown = await runHere(['show', uniqueName(t)])
   t.is(unknown.code, 1)
   t.regex(

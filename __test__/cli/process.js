@@ -14,10 +14,12 @@ const BOUND = 15_000 * timeoutFactor
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {string[]} args
- * @param {{ env?: Record<string, string | undefined>, cwd?: string }} [options] `env` adds to this process' environment
+ * @param {{ env?: Record<string, string | undefined>, cwd?: string, by?: string[] }} [options] `env` adds to this
+ * process' environment; `by`: a command that starts it, with its arguments
  */
-export function startCli(t, args, { env, ...options } = {}) {
-  const child = spawn(process.execPath, [program, ...args], { ...options, env: { ...process.env, ...env } })
+export function startCli(t, args, { env, by = [], ...options } = {}) {
+  const [file, ...rest] = /** @type {[string, ...string[]]} */ ([...by, process.execPath, program, ...args])
+  const child = spawn(file, rest, { ...options, env: { ...process.env, ...env } })
   const output = { stdout: '', stderr: '' }
   for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
     child[name].setEncoding('utf8').on('data', (text) => {

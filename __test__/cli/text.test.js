@@ -48,6 +48,9 @@ test('the width of a text is that in a terminal', (t) => {
   t.is(widthOf('名前'), 4)
   t.is(widthOf('e\u0301'), 1)
   t.is(widthOf('🔒'), 2)
+  t.is(widthOf('✅⚡⏰🟢'), 8)
+  t.is(widthOf('☀🖥'), 2, 'symbols that are shown as text')
+  t.is(widthOf('🇩🇪'), 2)
   t.is(widthOf('\x1b[1mabc\x1b[22m'), 3)
   t.deepEqual(
     [4, 3, 2, 1, 0].map((width) => fitted('名前x', width)),
@@ -58,6 +61,11 @@ test('the width of a text is that in a terminal', (t) => {
   t.is(padded('名', 4, 'right'), '  名')
   t.deepEqual(wrapped('one two three', 7), ['one two', 'three'])
   t.deepEqual(wrapped('unbreakable x', 4), ['unbreakable', 'x'])
+})
+
+test('a terminal that does not know its size is taken for one of 80 columns', (t) => {
+  t.is(terminal(0).width, 80)
+  t.is(PIPE.width, Infinity)
 })
 
 test('control characters are escaped', (t) => {

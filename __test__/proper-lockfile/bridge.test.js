@@ -1,5 +1,5 @@
 // With { bridge: true }, process-rwlock/proper-lockfile and proper-lockfile exclude each other.
-import {
+import fs, {
   existsSync,
   mkdirSync,
   readFileSync,
@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import ours from 'process-rwlock/proper-lockfile'
+import theirs from 'proper-lockfile'
 import { spawnNode, tempDir, test, waitFor } from '../helpers/index.js'
 
 const BRIDGE = { bridge: true }
@@ -86,8 +87,9 @@ test('the lock of a process of theirs that was killed is taken when it is stale'
   await t.throwsAsync(ours.lock(file, BRIDGE), { code: 'ELOCKED' })
   const granted = ours.lock(file, { ...BRIDGE, ...SHORT, retries: { forever: true } })
   age(`${file}.lock`, 3000)
+  const aged = timeOf(file)
   const release = await granted
-  t.true(Date.now() - statSync(`${file}.lock`).mtimeMs < 2000)
+  t.true(timeOf(file) > aged, 'it is another directory')
   await release()
 })
 
@@ -123,17 +125,87 @@ test('the directory is updated while the lock is held', async (t) => {
   await release()
 })
 
-test('onCompromised is called when another process has taken the directory', async (t) => {
+for (const [name, lockfile] of Object.entries({ theirs, ours })) {
+  test(`${name}: a lock whose directory another process has taken is not held any more`, async (t) => {
+    const file = newFile(t)
+    /** @type {Error[]} */
+    const errors = []
+    const options = { ...BRIDGE, ...SHORT, onCompromised: (error) => errors.push(error) }
+    const release = await lockfile.lock(file, options)
+    rmdirSync(`${file}.lock`)
+    mkdirSync(`${file}.lock`)
+    age(`${file}.lock`, 1)
+    await waitFor(() => errors.length > 0)
+    t.is(/** @type {any} */ (errors[0]).code, 'ECOMPROMISED')
+    await t.throwsAsync(release(), { code: 'ERELEASED' })
+    await t.throwsAsync(lockfile.unlock(file), { code: 'ENOTACQUIRED' })
+    t.true(existsSync(`${file}.lock`), 'it is theirs')
+    await t.throwsAsync(lockfile.lock(file, BRIDGE), { code: 'ELOCKED' })
+    rmdirSync(`${file}.lock`)
+    await (await lockfile.lock(file, BRIDGE))()
+    t.is(errors.length, 1)
+  })
+}
+
+const timeOf = (file) => statSync(`${file}.lock`).mtimeMs
+
+/** The module `fs` with other synchronous functions. */
+const fsWith = (functions) => ({ ...fs, ...functions })
+
+const ioError = () => Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+
+test('an update that fails is repeated', async (t) => {
   const file = newFile(t)
-  /** @type {Error[]} */
-  const errors = []
-  const release = await ours.lock(file, { ...BRIDGE, ...SHORT, onCompromised: (error) => errors.push(error) })
-  rmdirSync(`${file}.lock`)
-  mkdirSync(`${file}.lock`)
-  await waitFor(() => errors.length > 0)
-  t.like(errors, [{ code: 'ECOMPROMISED', file }])
-  // It is theirs.
+  let failures = 0
+  const failing = fsWith({
+    statSync(path) {
+      if (failures-- > 0) throw ioError()
+      return statSync(path)
+    },
+  })
+  const release = await ours.lock(file, { ...BRIDGE, update: 1000, fs: failing })
+  failures = 2
+  const first = timeOf(file)
+  t.true(await waitFor(() => timeOf(file) > first))
+  t.true(failures <= 0)
   await release()
+})
+
+test('updates that fail for longer than `stale` lose the lock', async (t) => {
+  const file = newFile(t)
+  /** @type {any[]} */
+  const errors = []
+  const utimesSync = () => {
+    throw ioError()
+  }
+  const onCompromised = (error) => errors.push(error)
+  const release = await ours.lock(file, { ...BRIDGE, ...SHORT, fs: fsWith({ utimesSync }), onCompromised })
+  await waitFor(() => errors.length > 0)
+  t.is(errors[0].code, 'ECOMPROMISED')
+  t.is(errors[0].cause.code, 'EIO')
+  await t.throwsAsync(release(), { code: 'ERELEASED' })
+  rmdirSync(`${file}.lock`)
+})
+
+test('a directory that was made again is not removed as a stale one', async (t) => {
+  const file = newFile(t)
+  mkdirSync(`${file}.lock`)
+  // It is removed before this look, and made again after it.
+  const statSync = () => {
+    throw Object.assign(new Error('ENOENT: no such file or directory'), { code: 'ENOENT' })
+  }
+  const locking = ours.lock(file, { ...BRIDGE, fs: fsWith({ statSync }) })
+  await t.throwsAsync(locking, { code: 'ELOCKED' })
   t.true(existsSync(`${file}.lock`))
   rmdirSync(`${file}.lock`)
+})
+
+test('a directory whose time cannot be read is removed again', async (t) => {
+  const file = newFile(t)
+  const statSync = () => {
+    throw ioError()
+  }
+  await t.throwsAsync(ours.lock(file, { ...BRIDGE, fs: fsWith({ statSync }) }), { code: 'EIO' })
+  t.false(existsSync(`${file}.lock`))
+  await (await ours.lock(file, BRIDGE))()
 })

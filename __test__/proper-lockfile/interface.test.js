@@ -1,7 +1,7 @@
 // process-rwlock/proper-lockfile does what proper-lockfile does: each test runs on both.
 import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { forFile } from 'process-rwlock/file'
 import ours, * as names from 'process-rwlock/proper-lockfile'
 import original from 'proper-lockfile'
@@ -126,9 +126,42 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     await unlock(one, options)
     await fails(t, 'ERELEASED', release)
     // The one that is the default.
-    await lock(one, { lockfilePath: `${one}.lock` })
-    await fails(t, 'ELOCKED', () => lock(one))
-    await unlock(one)
+    for (const lockfilePath of [`${one}.lock`, '', undefined]) {
+      await lock(one, { lockfilePath })
+      await fails(t, 'ELOCKED', () => lock(one))
+      await unlock(one)
+    }
+  })
+
+  both('a directory that is named .lock is not the lock of its folder', async (t, { lock, check }) => {
+    const file = newFile(t)
+    const folder = dirname(file)
+    const release = await lock(folder)
+    const inner = await lock(file, { lockfilePath: join(folder, '.lock') })
+    await inner()
+    t.true(await check(folder))
+    await release()
+  })
+
+  both('nothing is locked whose folder does not exist', async (t, { lock, unlock, check }) => {
+    const file = newFile(t)
+    const missing = join(tempDir(t), 'missing', 'file')
+    for (const [path, options] of /** @type {const} */ ([
+      [file, { lockfilePath: `${missing}.lock` }],
+      [missing, { realpath: false }],
+    ])) {
+      t.false(await check(path, options))
+      await fails(t, 'ENOENT', () => lock(path, options))
+      await fails(t, 'ENOTACQUIRED', () => unlock(path, options))
+    }
+  })
+
+  both('an option that is undefined replaces its default', async (t, { lock, unlock, check }) => {
+    const file = join(realpathSync(tempDir(t)), 'missing')
+    const options = { realpath: undefined, stale: undefined, update: undefined, retries: undefined }
+    await lock(file, options)
+    t.true(await check(file, options))
+    await unlock(file, options)
   })
 
   test(`${name}: retries wait until the lock is released`, async (t) => {
@@ -183,7 +216,10 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     for (const retries of [1, { retries: 3 }]) {
       await fails(t, 'ESYNC', () => lockfile.lockSync(file, { retries }))
     }
-    lockfile.lockSync(file, { retries: 0 })()
+    // Only the number counts: what has none works while the lock is free.
+    for (const retries of [0, null, [10], { minTimeout: 10 }, { forever: true, retries: 0 }]) {
+      lockfile.lockSync(file, { retries: /** @type {any} */ (retries) })()
+    }
   })
 
   test(`${name}: processes that add to a number lose nothing`, async (t) => {
@@ -212,6 +248,29 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     }
   })
 }
+
+test('locks of one file with several lockfilePaths are released each for itself', async (t) => {
+  const file = newFile(t)
+  const options = ['a', 'b', 'c'].map((name) => ({ lockfilePath: join(tempDir(t), name) }))
+  const states = () => options.map((it) => ours.checkSync(file, it))
+  const releases = await Promise.all(options.map((it) => ours.lock(file, it)))
+  await releases[0]?.()
+  t.deepEqual(states(), [false, true, true])
+  await fails(t, 'ERELEASED', () => releases[0]?.())
+  await ours.unlock(file, options[1])
+  t.deepEqual(states(), [false, false, true])
+  await ours.unlock(file)
+  t.deepEqual(states(), [false, false, false])
+  await fails(t, 'ENOTACQUIRED', () => ours.unlock(file))
+  for (const release of releases) await fails(t, 'ERELEASED', release)
+})
+
+test('a synchronous call with delays of retries does not wait', async (t) => {
+  const file = newFile(t)
+  const release = ours.lockSync(file)
+  await fails(t, 'ELOCKED', () => ours.lockSync(file, { retries: { forever: true } }))
+  release()
+})
 
 test('import and require() give the same functions', (t) => {
   for (const [name, value] of Object.entries(ours)) t.is(names[name], value)

@@ -1,7 +1,7 @@
 // `process-rwlock trace`: what looks at a lock find becomes rows and spans, and the file is complete
 // however the recording ends.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { useOwnDirectory } from '../cli/own-directory.js'
 import { runCli, startCli } from '../cli/process.js'
 import {
@@ -167,7 +167,8 @@ test('wrong arguments and files that cannot be written are errors', async (t) =>
     { args: [], code: 64, says: /which lock\?/ },
     { args: ['x', '--interval', '0'], code: 64, says: /--interval is a number from 1 to/ },
     { args: ['x', '--seconds', 'a'], code: 64, says: /--seconds is a number/ },
-    { args: ['x', '--out', missing], code: 66, says: /ENOENT/ },
+    { args: ['x', '--out', missing], code: 66, says: /^process-rwlock: ENOENT.*\n$/ },
+    { args: ['x', '--out', dirname(dirname(missing))], code: 74, says: /^process-rwlock: EISDIR.*\n$/ },
   ]
   for (const { args, code, says } of calls) {
     const result = await runCli(t, ['trace', ...args])

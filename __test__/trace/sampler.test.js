@@ -4,7 +4,15 @@ import { readEvents } from './read-trace.js'
 
 /** What a look finds at a lock that this process reads. @param {string} label */
 const read = (label) => {
-  const holder = { pid: process.pid, threadId: 0, foreignNamespace: null, mode: 'read', count: 1, label, ms: 1 }
+  const holder = {
+    pid: process.pid,
+    threadId: 0,
+    foreignNamespace: null,
+    mode: 'read',
+    count: 1,
+    label,
+    ms: 1,
+  }
   return {
     attached: [],
     snapshot: { holders: [holder], waiters: [], token: 1n, requests: 0n, ownerDied: null },

@@ -1,5 +1,6 @@
 // The interface LockManager within one thread: its arguments, errors, and the order of events. From
 // the text of the standard.
+import diagnostics from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { Lock, LockManager, locks } from 'process-rwlock/web-locks'
 import { test, waitFor } from '../helpers/index.js'
@@ -118,7 +119,8 @@ test('arguments are converted as WebIDL prescribes', async (t) => {
     )
   }
   await request(name, { mode: { toString: () => 'shared' } }, (lock) => t.is(lock.mode, 'shared'))
-  for (const signal of [null, 'x', 1, {}, new AbortController()]) {
+  const halfSignal = { aborted: true, reason: 'a', addEventListener() {} }
+  for (const signal of [null, 'x', 1, {}, new AbortController(), () => {}, halfSignal]) {
     await rejects(
       t,
       request(name, { signal }, () => {}),
@@ -158,15 +160,19 @@ test('objects are of the interfaces of the standard', async (t) => {
   t.deepEqual(Object.keys(Lock.prototype).sort(), ['mode', 'name'])
   for (const Class of /** @type {any[]} */ ([LockManager, Lock])) {
     t.throws(() => new Class(), { instanceOf: TypeError, message: 'Illegal constructor' })
+    t.is(Class.length, 0)
   }
-  const { request, query } = locks
-  await rejects(
-    t,
-    /** @type {any} */ (request).call({}, 'x', () => {}),
-    'TypeError',
-    'Illegal invocation',
-  )
-  await rejects(t, query.call(/** @type {any} */ ({})), 'TypeError', 'Illegal invocation')
+  const { request, query } = /** @type {Record<string, any>} */ (locks)
+  for (const operation of [request, query]) t.is(Object.getPrototypeOf(operation), Function.prototype)
+  for (const other of [{}, undefined, null, 1, 'x', Object.create(LockManager.prototype)]) {
+    await rejects(
+      t,
+      request.call(other, 'x', () => {}),
+      'TypeError',
+      'Illegal invocation',
+    )
+    await rejects(t, query.call(other), 'TypeError', 'Illegal invocation')
+  }
   t.throws(() => Lock.prototype.name, { instanceOf: TypeError })
   t.throws(() => Lock.prototype.mode, { instanceOf: TypeError })
 })
@@ -430,6 +436,58 @@ test('a thousand requests of one thread are granted in order', async (t) => {
     log,
     log.toSorted((a, b) => a - b),
   )
+})
+
+/** Whether the callbacks of shared requests are called in the order of their grants. */
+async function checkOrder(t, options) {
+  const shared = /** @type {const} */ ({ mode: 'shared' })
+  // The second request is made so many microtasks after the end of the callback whose release grants
+  // the first one.
+  for (let microtasks = 0; microtasks < 20; microtasks++) {
+    const name = newName()
+    const holder = begin(name)
+    await holder.granted
+    const log = []
+    const first = locks.request(name, shared, () => void log.push('first'))
+    const second = async () => {
+      for (let number = 0; number < microtasks; number++) await undefined
+      await locks.request(name, { ...shared, ...options }, (lock) => void (lock && log.push('second')))
+    }
+    const made = second()
+    holder.end()
+    await Promise.all([first, made])
+    t.is(log[0], 'first', `${microtasks} microtasks`)
+  }
+}
+
+test('callbacks are called in the order of their grants', async (t) => {
+  await checkOrder(t, {})
+  await checkOrder(t, { ifAvailable: true })
+})
+
+test('callbacks are called in that order also while requests are traced', async (t) => {
+  const channel = diagnostics.channel('tracing:process-rwlock:acquire:start')
+  const listener = () => {}
+  channel.subscribe(listener)
+  t.teardown(() => channel.unsubscribe(listener))
+  await checkOrder(t, {})
+})
+
+test('the next requests are granted when the promise of a request settles', async (t) => {
+  const name = newName()
+  const holder = begin(name)
+  await holder.granted
+  const waits = ['shared', 'shared', 'exclusive'].map((mode) =>
+    begin(name, { mode: /** @type {any} */ (mode) }),
+  )
+  holder.end()
+  await holder.outcome
+  t.deepEqual(await stateOf(name), {
+    held: [`shared ${ownId}`, `shared ${ownId}`],
+    pending: [`exclusive ${ownId}`],
+  })
+  for (const wait of waits) wait.end()
+  await Promise.all(waits.map(({ outcome }) => outcome))
 })
 
 test('query() lists each request of this thread, and more than the rows of all', async (t) => {

@@ -1,8 +1,7 @@
 // The servers of the benchmark, on free ports of the loopback interface: PostgreSQL from npm and
 // Redis from the system. They end with this process, also when it is killed.
-import { connect } from 'node:net'
 import { KeptServer } from '../../__test__/helpers/postgres/kept.js'
-import { freePort } from '../../__test__/helpers/postgres/ports.js'
+import { answers, freePort } from '../../__test__/helpers/postgres/ports.js'
 import { TcpProxy } from '../../__test__/helpers/postgres/proxy.js'
 import { PostgresServer } from '../../__test__/helpers/postgres/server.js'
 import { waitFor } from '../../__test__/helpers/time.js'
@@ -59,15 +58,4 @@ export async function startNetwork(port, delay) {
   await proxy.listen()
   proxy.delay = delay
   return proxy
-}
-
-/** @param {number} port @returns {Promise<boolean>} */
-function answers(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

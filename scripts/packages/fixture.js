@@ -5,8 +5,6 @@ import { join } from 'node:path'
 import { output } from './output.js'
 
 const PROGRAMS = join(import.meta.dirname, 'programs')
-const TIME_LIMIT = 120_000 // ms for one program; a build of Next.js takes 15 s on an idle machine
-
 /** The output of the programs that wait for a lock. */
 const GRANTED = /\bgranted\b/
 
@@ -33,7 +31,7 @@ export class FixtureProject {
    * @param {...string} args
    */
   run(node, ...args) {
-    return output(node, args, { cwd: this.folder, env: this.env, timeout: TIME_LIMIT })
+    return output(node, args, { cwd: this.folder, env: this.env })
   }
 
   /**

@@ -48,8 +48,10 @@ if (unknown !== undefined) usageError(`--node takes some of ${MAJORS.join(', ')}
 
 async function runOnce() {
   const failures = await check(nodes)
-  console.log(failures.length === 0 ? 'The packages work.' : `Failed: ${failures.join('; ')}`)
-  process.exitCode = failures.length === 0 ? 0 : 1
+  if (failures.size === 0) console.log('The packages work.')
+  // Again, where the end of the output has them.
+  for (const [name, message] of failures) console.log(`failed: ${name}\n${message}`)
+  process.exitCode = failures.size === 0 ? 0 : 1
 }
 
 /** @param {string} part of their names */
@@ -61,7 +63,7 @@ function runMutants(part) {
     find: async ({ name, foundBy, change }) => {
       console.log(`\n# ${name}`)
       const failures = await check([own], { change, only: foundBy })
-      return failures.find((failure) => failure === foundBy)
+      return failures.has(foundBy) ? foundBy : undefined
     },
   })
 }
@@ -73,7 +75,7 @@ function runMutants(part) {
  * @param {object} [options]
  * @param {(staged: string) => void} [options.change] breaks what was staged
  * @param {string} [options.only] the one check to run
- * @returns {Promise<string[]>} the names of the checks that failed
+ * @returns {Promise<Map<string, string>>} the checks that failed, and their messages
  */
 async function check(nodes, { change, only } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'process-rwlock-packages-'))
@@ -260,8 +262,8 @@ class Interrupted extends Error {
 }
 
 class Checks {
-  /** @type {string[]} */
-  failures = []
+  /** The names of those that failed, and the ends of their messages. @type {Map<string, string>} */
+  failures = new Map()
   /** @type {NodeJS.Signals | undefined} */
   interrupted
 
@@ -280,14 +282,17 @@ class Checks {
     const isOnly = name === this.only
     if (this.only !== undefined && !isOnly && !isNeeded) return
     if (isOnly) this.isDone = true
+    const begun = performance.now()
+    const took = () => `(${((performance.now() - begun) / 1000).toFixed(1)} s)`
     try {
       if (this.interrupted) throw new Interrupted(this.interrupted)
       const text = await body()
-      console.log(`    ok  ${name}${text ? `: ${text}` : ''}`)
+      console.log(`    ok  ${name}${text ? `: ${text}` : ''} ${took()}`)
     } catch (error) {
       if (this.interrupted) throw new Interrupted(this.interrupted)
-      this.failures.push(name)
-      console.log(`FAILED  ${name}\n${String(error.message).trimEnd().replace(/^/gm, '        ')}`)
+      const message = String(error.message).trimEnd().replace(/^/gm, '        ')
+      this.failures.set(name, message.split('\n').slice(-10).join('\n'))
+      console.log(`FAILED  ${name} ${took()}\n${message}`)
     }
   }
 }

@@ -5,7 +5,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { programs } from './tools.js'
 
-const TIME_LIMIT = 30_000 // ms until the server is ready
+const TIME_LIMIT = 90_000 // ms until the server is ready
 
 /**
  * @param {import('./fixture.js').FixtureProject} fixture

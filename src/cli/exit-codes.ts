@@ -6,6 +6,8 @@ export const USAGE = 64
 export const NO_INPUT = 66
 /** A fault of this program (EX_SOFTWARE). */
 export const SOFTWARE = 70
+/** A file or a stream cannot be read or written (EX_IOERR). */
+export const IO = 74
 /** The command is not executable, and not found, as in shells. */
 export const NOT_EXECUTABLE = 126
 export const NOT_FOUND = 127
@@ -27,6 +29,8 @@ const OF_ERRORS: Record<string, number> = {
 
 /** The exit code for an error that a user can act on; `undefined` for a fault of this program. */
 export function exitCodeOf(error: unknown): number | undefined {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'string' && Object.hasOwn(OF_ERRORS, code) ? OF_ERRORS[code] : undefined
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
+  if (typeof code !== 'string') return undefined
+  if (Object.hasOwn(OF_ERRORS, code)) return OF_ERRORS[code]
+  return typeof syscall === 'string' ? IO : undefined
 }

@@ -6,6 +6,8 @@ import type { Command } from './command.js'
 import { COMMAND_NAMES, commandOf } from './commands.js'
 import { UsageError } from './usage-error.js'
 
+const HELP = ['help', '--help', '-h']
+
 async function main([first, ...args]: string[]): Promise<number> {
   if (first === undefined) {
     process.stderr.write(help().helpOfAll())
@@ -15,7 +17,7 @@ async function main([first, ...args]: string[]): Promise<number> {
     process.stdout.write(`${(require('../../package.json') as { version: string }).version}\n`)
     return 0
   }
-  if (first === '--help' || first === '-h' || first === 'help') return printHelp(args[0])
+  if (HELP.includes(first)) return printHelp(args[0])
   const command = find(first)
   if (typeof command === 'number') return command
   try {
@@ -56,7 +58,7 @@ function find(name: string): Command | number {
 }
 
 function printHelp(name: string | undefined): number {
-  const command = name === undefined ? undefined : find(name)
+  const command = name === undefined || HELP.includes(name) ? undefined : find(name)
   if (typeof command === 'number') return command
   process.stdout.write(command === undefined ? help().helpOfAll() : help().helpOf(command))
   return 0
@@ -69,27 +71,28 @@ function help() {
 /** Users see no stack, except that of a fault of this program. */
 function failed(error: unknown, command: string): number {
   if (error instanceof UsageError) return wrongUsage(error.message, command)
+  const { code, syscall, message, stack } = error as NodeJS.ErrnoException
+  // As other programs in a pipe: `process-rwlock ls | head -1` ends silently.
+  if (code === 'EPIPE' && syscall === 'write') return 0
   const { exitCodeOf, SOFTWARE } = require('./exit-codes.js') as typeof import('./exit-codes.js')
-  const code = exitCodeOf(error)
-  const { message, stack } = error as Error
-  say(code === undefined ? (stack ?? String(error)) : message)
-  return code ?? SOFTWARE
+  const known = exitCodeOf(error)
+  if (known === undefined) say(...(stack ?? String(error)).split('\n'))
+  else say(message)
+  return known ?? SOFTWARE
 }
 
 function wrongUsage(message: string, command?: string): number {
-  say(`${message}\nTry: process-rwlock ${command === undefined ? '--help' : `${command} --help`}`)
+  say(message, `Try: process-rwlock ${command === undefined ? '--help' : `${command} --help`}`)
   return 64
 }
 
-function say(message: string): void {
-  process.stderr.write(`process-rwlock: ${message}\n`)
+function say(...lines: string[]): void {
+  const { messageOf } = require('./text/message.js') as typeof import('./text/message.js')
+  process.stderr.write(messageOf(...lines))
 }
 
-// As other programs in a pipe: `process-rwlock ls | head -1` ends silently.
-process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' && error.syscall === 'write') process.exit(0)
-  process.exit(failed(error, ''))
-})
+// A stream reports an error so.
+process.on('uncaughtException', (error) => process.exit(failed(error, '')))
 
 main(process.argv.slice(2)).then((code) => {
   process.exitCode = code

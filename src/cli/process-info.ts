@@ -152,17 +152,46 @@ export async function busyThreads<T extends Watched>(
   return new Set(running.filter(isBusy).map(({ each }) => each))
 }
 
-/** The threads that run now, and how often each has paused so far. Source: proc_pid_status(5). */
+/** The threads that run now, and how often each has paused so far. */
 function runningThreads({ pid, isWorker }: Watched): Map<string, string> {
   const main = String(pid)
   const found = new Map<string, string>()
   for (const thread of isWorker ? threadsOf(pid) : [main]) {
     if (isWorker && thread === main) continue
-    const status = read(`/proc/${pid}/task/${thread}/status`) ?? ''
-    const pauses = /^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1]
-    if (pauses !== undefined && /^State:\tR/m.test(status)) found.set(thread, pauses)
+    const { state, pauses } = statusOf(`/proc/${pid}/task/${thread}/status`)
+    if (pauses !== undefined && state === 'R') found.set(thread, pauses)
   }
   return found
+}
+
+/**
+ * Of processes that seem stuck, those that did not move for `ms`: each access to a disk looks the same
+ * for a moment.
+ *
+ * @param proc tests have another folder
+ */
+export async function stillStuck(pids: readonly number[], ms: number, proc = '/proc'): Promise<Set<number>> {
+  const pausesOf = (pid: number) => {
+    const { state, pauses } = statusOf(`${proc}/${pid}/status`)
+    return state === 'D' ? pauses : undefined
+  }
+  const before = pids.map((pid) => ({ pid, pauses: pausesOf(pid) }))
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  if (process.platform !== 'linux') {
+    return new Set([...processInfo(pids)].flatMap(([pid, { state }]) => (state === 'stuck' ? [pid] : [])))
+  }
+  return new Set(
+    before.flatMap(({ pid, pauses }) => (pauses !== undefined && pausesOf(pid) === pauses ? [pid] : [])),
+  )
+}
+
+/** Of a process or a thread. Source: proc_pid_status(5). */
+function statusOf(file: string): { state: string | undefined; pauses: string | undefined } {
+  const status = read(file) ?? ''
+  return {
+    state: /^State:\t(\w)/m.exec(status)?.[1],
+    pauses: /^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1],
+  }
 }
 
 function threadsOf(pid: number): string[] {

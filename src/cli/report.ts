@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import type { ModeName } from '../modes.js'
 import { keyOf, localPids } from './namespaces.js'
-import { busyThreads, type ProcessInfo, type ProcessState, processInfo } from './process-info.js'
+import { busyThreads, type ProcessInfo, type ProcessState, processInfo, stillStuck } from './process-info.js'
 import type { FoundLock, FoundThread } from './source.js'
 import { harmless } from './text/width.js'
 
@@ -87,7 +87,7 @@ export interface LockReport {
   error: { code: string; message: string } | null
 }
 
-/** How long busy holders are watched, in ms. */
+/** How long holders that seem busy or stuck are watched, in ms. */
 const WATCHED = 200
 /** Holds that are younger are not suspicious. */
 const SUSPICIOUS = 1000
@@ -104,7 +104,7 @@ export async function reportsOf(locks: readonly FoundLock[]): Promise<LockReport
     if (host !== undefined && host !== own) return null
     return namespace === null ? pid : (foreign.get(keyOf({ pid, namespace })) ?? null)
   }
-  const processes = processInfo(parties.flatMap((party) => localOf(party) ?? []))
+  const processes = await watched(processInfo(parties.flatMap((party) => localOf(party) ?? [])))
   const reports = locks.map((lock) => reportOf(lock, localOf, processes))
   await markBusy(reports)
   return reports
@@ -189,6 +189,16 @@ function statusOf({ snapshot, open, error }: FoundLock): LockStatus {
   if (!open && error?.code !== 'ERR_LOCK_INCOMPATIBLE') return 'dead'
   if (snapshot === null) return error?.code === 'ERR_LOCK_CORRUPT' ? 'damaged' : 'unreadable'
   return snapshot.holders.length > 0 ? 'held' : 'free'
+}
+
+/** Watches those that seem stuck. It takes time only if there are any. */
+async function watched(processes: Map<number, ProcessInfo>): Promise<Map<number, ProcessInfo>> {
+  const suspects = [...processes].filter(([, { state }]) => state === 'stuck')
+  if (suspects.length === 0) return processes
+  const pids = suspects.map(([pid]) => pid)
+  const stuck = await stillStuck(pids, WATCHED)
+  for (const [pid, info] of suspects) if (!stuck.has(pid)) processes.set(pid, { ...info, state: 'sleeping' })
+  return processes
 }
 
 /** Watches the holders that look as if they never came to an end. It takes time only if there are any. */

@@ -8,6 +8,8 @@ import type { Place } from './place.js'
 
 /** The longest pause between two attempts to make the directory, in ms. */
 const MAX_PAUSE = 100
+/** The pause after an update that failed, in ms. */
+const RETRY_PAUSE = 1000
 
 /** Those that this process has made. */
 const made = new Set<Directory>()
@@ -32,6 +34,8 @@ export class Directory {
   #timer: NodeJS.Timeout | undefined
   /** What it was when this process updated it last. */
   #own: Stats | undefined
+  /** When that was, by the clock that `stale` is compared with. */
+  #updated = 0
 
   constructor(place: Place, options: Checked) {
     this.#place = place
@@ -46,7 +50,11 @@ export class Directory {
     }
     made.add(this)
     removeAtExit()
-    this.#updateLater()
+  }
+
+  /** Updates it until `remove()`. `lose` is called with the error if it is lost. */
+  keepFresh(lose: (error: Error) => void): void {
+    this.#updateAfter(this.#options.update, lose)
   }
 
   remove(): void {
@@ -57,7 +65,12 @@ export class Directory {
   /** Whether a process has updated it recently. */
   isFresh(): boolean {
     const stats = this.#stats()
-    return stats !== undefined && stats.mtimeMs >= Date.now() - this.#options.stale
+    return stats !== undefined && this.#isRecent(stats)
+  }
+
+  /** Whether `stale` has not passed since the update. */
+  #isRecent({ mtimeMs }: Stats): boolean {
+    return mtimeMs >= Date.now() - this.#options.stale
   }
 
   #tryMake(): boolean {
@@ -65,36 +78,53 @@ export class Directory {
     for (const isLast of [false, true]) {
       try {
         fs.mkdirSync(this.#place.directory)
-        this.#own = this.#stats()
-        return true
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error
+        const stats = this.#stats()
+        if (isLast || (stats !== undefined && this.#isRecent(stats))) return false
+        // Of a dead process. Without `stats` it was removed meanwhile, and may be made again by now.
+        if (stats !== undefined) this.#remove()
+        continue
       }
-      if (isLast || this.isFresh()) break
-      this.#remove() // of a dead process
+      try {
+        this.#own = this.#stats()
+        this.#updated = Date.now()
+        return true
+      } catch (error) {
+        this.#remove()
+        throw error
+      }
     }
     return false
   }
 
-  #updateLater(): void {
-    this.#timer = setTimeout(() => this.#update(), this.#options.update).unref()
+  #updateAfter(pause: number, lose: (error: Error) => void): void {
+    this.#timer = setTimeout(() => this.#update(lose), pause).unref()
   }
 
-  #update(): void {
-    const { fs, onCompromised } = this.#options
+  #update(lose: (error: Error) => void): void {
+    const { fs, stale, update } = this.#options
     const { file, directory } = this.#place
-    if (!this.#isOwn()) {
-      made.delete(this)
-      onCompromised(compromised(file, directory))
-      return
+    let cause: unknown
+    try {
+      if (this.#isOwn()) {
+        const now = new Date()
+        fs.utimesSync(directory, now, now)
+        this.#updated = now.getTime()
+        this.#own = this.#stats()
+        this.#updateAfter(update, lose)
+        return
+      }
+    } catch (error) {
+      // Perhaps the next attempt succeeds.
+      if (codeOf(error) !== 'ENOENT' && Date.now() <= this.#updated + stale) {
+        this.#updateAfter(RETRY_PAUSE, lose)
+        return
+      }
+      cause = error
     }
-    // A failure is not the end: the next update may succeed, or find that it is too late.
-    ignoring(() => {
-      const now = new Date()
-      fs.utimesSync(directory, now, now)
-      this.#own = this.#stats()
-    })
-    this.#updateLater()
+    made.delete(this) // it is not removed
+    lose(compromised(file, directory, cause))
   }
 
   /** Whether it is the one that this process made. */

@@ -8,10 +8,7 @@ const error = (code: string, message: string, more: object = {}) =>
 export function locked(file: string, holders: Holder[] = [], cause?: unknown): Error {
   const [holder] = holders
   const by = holder === undefined ? '' : ` by pid ${holder.pid} ('${holder.label}') for ${holder.ms} ms`
-  const made = error('ELOCKED', `Lock file is already being held${by}`, { file, holders })
-  if (cause !== undefined)
-    Object.defineProperty(made, 'cause', { value: cause, configurable: true, writable: true })
-  return made
+  return withCause(error('ELOCKED', `Lock file is already being held${by}`, { file, holders }), cause)
 }
 
 export const notAcquired = (file: string) =>
@@ -21,5 +18,13 @@ export const released = (file: string) => error('ERELEASED', 'Lock is already re
 
 export const noRetries = () => error('ESYNC', 'Cannot use retries with the sync api')
 
-export const compromised = (file: string, directory: string) =>
-  error('ECOMPROMISED', `${directory} was taken by another process: it was not updated in time`, { file })
+export function compromised(file: string, directory: string, cause: unknown): Error {
+  const why = cause === undefined ? 'was taken by another process' : 'could not be updated'
+  return withCause(error('ECOMPROMISED', `${directory} ${why}: its lock is lost`, { file }), cause)
+}
+
+function withCause(made: Error, cause: unknown): Error {
+  if (cause !== undefined)
+    Object.defineProperty(made, 'cause', { value: cause, configurable: true, writable: true })
+  return made
+}

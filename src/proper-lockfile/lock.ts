@@ -5,11 +5,19 @@ import type { RWLock } from '../rwlock.js'
 import type { Guard } from '../types.js'
 import { Directory } from './directory.js'
 import { locked, noRetries, notAcquired, released } from './errors.js'
-import { type Checked, type LockOptions, timeoutOf, type UnlockOptions, withDefaults } from './options.js'
-import { type Place, placeOf } from './place.js'
+import {
+  type Checked,
+  isRefusedSync,
+  type LockOptions,
+  timeoutOf,
+  type UnlockOptions,
+  withDefaults,
+} from './options.js'
+import { type Place, placeOf, targetOf } from './place.js'
 
 /** A lock that this thread holds. */
 interface Held {
+  place: Place
   guard: Guard
   /** With `bridge`. */
   directory: Directory | undefined
@@ -17,8 +25,8 @@ interface Held {
   done: () => void
 }
 
-/** By the path of the file, for `unlock()`. */
-const held = new Map<string, Held>()
+/** For `unlock()`. A file has another lock for each `lockfilePath`. */
+const held = new Set<Held>()
 
 /**
  * Locks a file, for the processes of this user that use this module, `process-rwlock/file` or
@@ -45,10 +53,10 @@ export async function lock(file: string, options?: LockOptions): Promise<() => P
 /**
  * Like {@link lock}, but does not wait.
  *
- * @throws as that rejects; `ESYNC` with `retries`
+ * @throws as that rejects; `ESYNC` with a number of `retries`
  */
 export function lockSync(file: string, options?: LockOptions): () => void {
-  if (timeoutOf(options?.retries) > 0) throw noRetries()
+  if (isRefusedSync(options?.retries)) throw noRetries()
   return runSync(acquire(file, withDefaults(options), 0))
 }
 
@@ -62,10 +70,11 @@ export async function unlock(file: string, options?: UnlockOptions): Promise<voi
 
 /** Like {@link unlock}. @throws as that rejects */
 export function unlockSync(file: string, options?: UnlockOptions): void {
-  const { file: path } = placeOf(file, withDefaults(options))
-  const own = held.get(path)
-  if (own === undefined) throw notAcquired(path)
-  release(path, own)
+  const place = placeOf(file, withDefaults(options))
+  const those = [...held].filter((each) => each.place.file === place.file)
+  const own = those.find((each) => each.place.directory === place.directory) ?? those.at(-1)
+  if (own === undefined) throw notAcquired(place.file)
+  release(own)
 }
 
 const acquireWrite = both(
@@ -77,15 +86,19 @@ const acquireWrite = both(
 function* acquire(file: string, options: Checked, timeout: number): Steps<() => void> {
   const start = performance.now()
   const place = placeOf(file, options)
-  const { lock, done } = borrowLock(place.target, false)
+  const { lock, done } = borrowLock(targetOf(place), false)
   let guard: Guard | null = null
   try {
     guard = yield* granted(lock, place, timeout)
     const directory = options.bridge ? new Directory(place, options) : undefined
     if (directory !== undefined) yield* directory.make(start + timeout)
-    const own: Held = { guard, directory, done }
-    held.set(place.file, own)
-    return () => release(place.file, own)
+    const own: Held = { place, guard, directory, done }
+    held.add(own)
+    directory?.keepFresh((error) => {
+      end(own) // first: the program may acquire the lock again, and need not release this one
+      options.onCompromised(error)
+    })
+    return () => release(own)
   } catch (error) {
     guard?.release()
     done()
@@ -105,9 +118,13 @@ function* granted(lock: RWLock, { file }: Place, timeout: number): Steps<Guard> 
   throw locked(file, lock.inspect().holders)
 }
 
-function release(file: string, own: Held): void {
-  if (held.get(file) !== own) throw released(file)
-  held.delete(file)
+function release(own: Held): void {
+  if (!held.has(own)) throw released(own.place.file)
+  end(own)
+}
+
+function end(own: Held): void {
+  held.delete(own)
   try {
     own.directory?.remove()
   } finally {

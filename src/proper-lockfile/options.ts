@@ -96,18 +96,26 @@ const throwIt = (error: Error) => {
   throw error
 }
 
+/** As in proper-lockfile, `undefined` replaces a default: `{ realpath: undefined }` resolves no links. */
 export function withDefaults(options: LockOptions | undefined): Checked {
-  const { lockfilePath, realpath = true, bridge = false, update, onCompromised = throwIt } = options ?? {}
-  const stale = Math.max(options?.stale ?? STALE, MIN_STALE)
+  const given = { realpath: true, stale: STALE, ...options }
+  const stale = Math.max(given.stale || 0, MIN_STALE)
+  const update = given.update == null ? stale / 2 : given.update || 0
   return {
-    realpath,
-    lockfilePath,
-    fs: options?.fs ?? fs,
-    bridge,
+    realpath: Boolean(given.realpath),
+    lockfilePath: given.lockfilePath || undefined,
+    fs: given.fs ?? fs,
+    bridge: given.bridge ?? false,
     stale,
-    update: Math.max(Math.min(update ?? stale, stale / 2), MIN_UPDATE),
-    onCompromised,
+    update: Math.max(Math.min(update, stale / 2), MIN_UPDATE),
+    onCompromised: given.onCompromised ?? throwIt,
   }
+}
+
+/** Whether the synchronous calls refuse `retries`. They do not wait for those that have no number. */
+export function isRefusedSync(retries: LockOptions['retries']): boolean {
+  const count = typeof retries === 'object' && retries !== null ? (retries as RetryOptions).retries : retries
+  return typeof count === 'number' && count > 0
 }
 
 /** A timer of Node.js takes at least this long, in ms, so each retry of proper-lockfile does. */

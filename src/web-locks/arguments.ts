@@ -1,4 +1,5 @@
 // The arguments of request(), converted as WebIDL prescribes, and then checked as Web Locks do.
+import { isSignal } from '../options.js'
 import { invalidArguments, notSupported } from './errors.js'
 import type { LockMode } from './lock.js'
 import type { LockGrantedCallback } from './types.js'
@@ -55,9 +56,7 @@ function convertMode(value: unknown): LockMode {
 /** A signal may be one of another realm, or of a library, as in a test runner that emulates a browser. */
 function convertSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value) {
-    return value as AbortSignal
-  }
+  if (isSignal(value)) return value
   throw invalidArguments(
     "Failed to read the 'signal' property from 'LockOptions': Failed to convert value to 'AbortSignal'.",
   )

@@ -17,6 +17,11 @@ export class LockManager {
     if (key !== internal) throw notConstructible()
   }
 
+  static #check(manager: unknown): void {
+    const isManager = typeof manager === 'object' && manager !== null && #isManager in manager
+    if (!isManager) throw invalidInvocation()
+  }
+
   /**
    * Requests the lock `name`, for any string that does not begin with `-`, and calls `callback`
    * while the lock is held: until the promise that it returns settles. Requests are granted
@@ -28,14 +33,18 @@ export class LockManager {
    * @throws The error of `callback`; `signal.reason`, if the signal aborted before the grant;
    * `TypeError` for arguments of a wrong type; a `DOMException` named `NotSupportedError` for names
    * and options that the standard refuses, or named `AbortError` if the lock was stolen: then
-   * `callback` runs on, without the lock. a `LockError`, like `new RWLock()`, if the lock cannot
+   * `callback` runs on, without the lock; a `LockError`, like `new RWLock()`, if the lock cannot
    * be opened.
    */
   request<T>(name: string, callback: LockGrantedCallback<T>): Promise<Awaited<T>>
   request<T>(name: string, options: LockOptions, callback: LockGrantedCallback<T>): Promise<Awaited<T>>
-  async request(...args: unknown[]): Promise<unknown> {
-    if (!(#isManager in this)) throw invalidInvocation()
-    return perform(convertArguments(args))
+  request(...args: unknown[]): Promise<unknown> {
+    try {
+      LockManager.#check(this)
+      return perform(convertArguments(args))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -45,9 +54,13 @@ export class LockManager {
    *
    * @throws `ERR_LOCK_ACCESS` if one of them cannot be read.
    */
-  async query(): Promise<LockManagerSnapshot> {
-    if (!(#isManager in this)) throw invalidInvocation()
-    return takeSnapshot()
+  query(): Promise<LockManagerSnapshot> {
+    try {
+      LockManager.#check(this)
+      return Promise.resolve(takeSnapshot())
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
 

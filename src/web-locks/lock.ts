@@ -36,4 +36,5 @@ describe(Lock, ['name', 'mode'])
 export function describe(object: { prototype: object; name: string }, members: string[]): void {
   for (const member of members) Object.defineProperty(object.prototype, member, { enumerable: true })
   Object.defineProperty(object.prototype, Symbol.toStringTag, { value: object.name, configurable: true })
+  Object.defineProperty(object, 'length', { value: 0, configurable: true })
 }

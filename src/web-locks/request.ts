@@ -1,5 +1,7 @@
 // One call of request(): acquires the lock, and runs the callback.
-import { reasonOf, throwIfAborted } from '../abort.js'
+import { throwIfAborted } from '../abort.js'
+import { LockError } from '../errors.js'
+import type { Hold } from '../guard.js'
 import { KeptOpen } from '../kept-open.js'
 import { RWLock } from '../rwlock.js'
 import { withCreation } from '../shared-memory/creation.js'
@@ -18,19 +20,42 @@ const OPTIONS: RWLockOptions = allowingSteals({ durable: false, fairness: 0, nes
 
 const openLocks = new KeptOpen()
 
+/** For grants that need no wait. */
+const tick = Promise.resolve()
+
+/** Called with what was acquired. */
+type Run = (guard: Guard | null) => Promise<unknown>
+
 /** The result of the callback, after the lock was released. */
-export async function perform(request: RequestArguments): Promise<unknown> {
+export function perform(request: RequestArguments): Promise<unknown> {
   const { name, signal } = request
   if (signal !== undefined) throwIfAborted(signal)
   const { lock, done } = openLocks.use(name, () => open(name))
-  let guard: Guard | null
-  try {
-    guard = await acquire(lock, request)
-    if (guard !== null) return await holding(guard, request)
-  } finally {
-    done()
+  let isGranted = false
+  const run: Run = (guard) => {
+    isGranted = true
+    return guard === null ? invoke(request, null) : holding(guard, request)
   }
-  return invoke(request, null)
+  let result: Promise<unknown>
+  try {
+    result = acquire(lock, request, run)
+  } catch (error) {
+    done()
+    throw error
+  }
+  return result.then(
+    (value) => {
+      done()
+      return value
+    },
+    (error) => {
+      done()
+      if (isGranted || !(error instanceof LockError) || error.code !== 'ERR_LOCK_LOST') throw error
+      // Stolen before the callback could run. The standard calls it nevertheless.
+      invoke(request, new Lock(internal, name, request.mode)).catch(() => {})
+      throw stolen()
+    },
+  )
 }
 
 function open(name: string): RWLock {
@@ -38,26 +63,31 @@ function open(name: string): RWLock {
   return new RWLock(lockName, withCreation(OPTIONS, { note, keepsTurns: true }))
 }
 
-async function acquire(lock: RWLock, request: RequestArguments): Promise<Guard | null> {
+/**
+ * Calls `run` one microtask after the grant, whether that needed a wait or not: shared requests that
+ * are granted one after the other run in that order.
+ */
+function acquire(lock: RWLock, request: RequestArguments, run: Run): Promise<unknown> {
   const { mode, ifAvailable, steal: steals, signal } = request
-  if (steals) return steal(lock)
-  if (ifAvailable) return mode === 'shared' ? lock.tryRead() : lock.tryWrite()
+  if (steals) return steal(lock).then(run)
+  if (ifAvailable) {
+    let guard: Guard | null | undefined
+    // Before the lock is acquired: afterwards there may be no stack left for it.
+    const result = tick.then(() => (guard === undefined ? undefined : run(guard)))
+    guard = mode === 'shared' ? lock.tryRead() : lock.tryWrite()
+    return result
+  }
   const options = signal === undefined ? undefined : { signal }
-  return mode === 'shared' ? lock.acquireRead(options) : lock.acquireWrite(options)
+  return mode === 'shared' ? lock.read(run, options) : lock.write(run, options)
 }
 
 function holding(guard: Guard, request: RequestArguments): Promise<unknown> {
-  const { name, mode, signal } = request
-  if (signal?.aborted) {
-    guard.release()
-    throw reasonOf(signal) // aborted after the grant, but before the callback could run
-  }
   return new Promise((resolve, reject) => {
-    const loss = guard.signal
+    const extras = (guard as Guard & Hold).needExtras()
     // The callback runs on, and its result is dropped: this promise has its result.
     const lose = () => reject(stolen())
-    if (loss.aborted) lose()
-    else loss.addEventListener('abort', lose)
+    if (extras.lost === undefined) extras.onLoss = lose
+    else lose()
     const release = () => {
       try {
         guard.release()
@@ -65,7 +95,7 @@ function holding(guard: Guard, request: RequestArguments): Promise<unknown> {
         reject(error) // the memory is damaged
       }
     }
-    invoke(request, new Lock(internal, name, mode)).then(
+    invoke(request, new Lock(internal, request.name, request.mode)).then(
       (result) => {
         release()
         resolve(result)

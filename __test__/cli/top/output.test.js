@@ -1,5 +1,4 @@
 // `top` whose output is no terminal.
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { forFile } from 'process-rwlock/file'
 import { firstModel } from '../../../dist/cli/top/model.js'
@@ -8,7 +7,6 @@ import { Sampler } from '../../../dist/cli/top/sampler.js'
 import { screen } from '../../../dist/cli/top/view/screen.js'
 import { listActivity } from '../../../dist/shared-memory/activity.js'
 import {
-  linuxTest,
   median,
   openLock,
   spawnChild,
@@ -18,6 +16,7 @@ import {
   unlessEmulated,
   waitFor,
 } from '../../helpers/index.js'
+import { runHere } from '../here.js'
 import { useOwnDirectory } from '../own-directory.js'
 import { program, runCli, startCli } from '../process.js'
 import { openTerminal, terminalTest } from './tmux.js'
@@ -120,23 +119,6 @@ test('only the locks that are given are shown, also those by path', async (t) =>
   t.regex(none.stdout, /\nNo lock exists\.\n/)
 })
 
-unlessEmulated('the shell does not run in it', { by: linuxTest })(
-  'a reader that has enough ends it silently',
-  (t) => {
-    const command = '"$0" "$1" top --interval 0.1 | head -n 1'
-    const { stdout, stderr } = spawnSync(
-      'bash',
-      ['-c', `set -o pipefail; ${command}; echo "$?"`, process.execPath, program],
-      {
-        encoding: 'utf8',
-        timeout: 20_000,
-      },
-    )
-    t.is(stderr, '')
-    t.regex(stdout, /^process-rwlock top .*\n0\n$/)
-  },
-)
-
 terminalTest('a terminal that can do nothing gets frames one below the other', async (t) => {
   openLock(t, 'test/dumb')
   const command = ['env', 'TERM=dumb', process.execPath, program, 'top', '--interval', '0.1']
@@ -180,6 +162,25 @@ unlessEmulated('its speed is not that of a processor')(
     t.true(frame < look, `a frame takes ${frame} ms, a look ${look} ms`)
   },
 )
+
+test('COLUMNS is the width of a frame, if it is one', async (t) => {
+  openLock(t, 'test/wide')
+  for (const [COLUMNS, width] of /** @type {const} */ ([
+    ['60', 60],
+    ['0', 80],
+    ['-5', 80],
+    ['0.5', 80],
+    ['1000000000', 80],
+    ['Infinity', 80],
+  ])) {
+    const { code, stdout } = await runHere(['top', '--frames', '1', '--interval', '0.1'], {
+      env: { COLUMNS },
+    })
+    t.is(code, 0)
+    const [first, second = ''] = stdout.split('\n')
+    t.deepEqual([COLUMNS, Math.max(first.length, second.length)], [COLUMNS, width])
+  }
+})
 
 for (const [args, message] of /** @type {[string[], RegExp][]} */ ([
   [['--interval', '0'], /--interval takes a number of seconds from 0\.1 up, not "0"/],

@@ -126,6 +126,24 @@ terminalTest(
   },
 )
 
+terminalTest('a line that is wider than it seems does not wrap', async (t) => {
+  const guard = openLock(t, 'test/emoji', { label: '✅'.repeat(14) }).tryWrite()
+  // Terminals do not agree on the width of these.
+  const other = openLock(t, 'test/hearts', { label: '\u2764\ufe0f'.repeat(14) }).tryWrite()
+  for (const name of ['test/emoji', 'test/hearts']) {
+    const terminal = openTop(t, [name], { rows: 14 })
+    const screen = await terminal.shows(/\nholds .*\n[\s\S]*\nq quit [^\n]*$/)
+    t.is(screen.split('\n').length, 14)
+    t.regex(screen, /\nholds .*\n\n+q quit [^\n]*$/)
+    terminal.press('q')
+    await terminal.shows(/ended 0\n.*echo$/)
+    terminal.press('x'.repeat(100))
+    await terminal.shows(/\nx{80}\nx{20}$/) // the terminal wraps lines again
+  }
+  guard?.release()
+  other?.release()
+})
+
 terminalTest('a terminal that changes its size gets a screen of that size', async (t) => {
   for (let index = 10; index < 50; index++) openLock(t, `r/${index}`)
   const terminal = openTop(t, [], { interval: '60' })

@@ -1,11 +1,10 @@
 // pgbouncer, a connection pooler, in front of a server.
 import { chmodSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { cleanUp } from '../cleanup.js'
 import { waitFor } from '../time.js'
 import { KeptServer } from './kept.js'
-import { freePort } from './ports.js'
+import { answers, freePort } from './ports.js'
 import { pgbouncer } from './programs.js'
 
 /**
@@ -46,15 +45,4 @@ export async function startBouncer(t, server, mode, settings = {}) {
   await bouncer.launch(/** @type {string} */ (pgbouncer), [file])
   await waitFor(() => answers(port), { every: 20, what: `pgbouncer answers on port ${port}` })
   return { port, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
-}
-
-/** @param {number} port @returns {Promise<boolean>} */
-function answers(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

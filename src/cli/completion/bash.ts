@@ -17,9 +17,25 @@ ${commands.map(caseOf).join('\n')}
   esac
 }
 
-# A word with a space or a colon would be several words to bash.
+# Completes a word by the lines of its input.
+_process_rwlock_lines() {
+  local line
+  while IFS= read -r line; do COMPREPLY+=("$line"); done
+}
+
+_process_rwlock_files() {
+  # The shell quotes them (bash 4 and newer), and completes words that are quoted.
+  compopt -o filenames -o default 2>/dev/null
+  _process_rwlock_lines < <(compgen -f -- "$word")
+}
+
+# Not by compgen -W, which runs commands that are part of a word. A colon would be a word to bash.
 _process_rwlock_names() {
-  process-rwlock completion names 2>/dev/null | grep -v '[[:space:]:]'
+  local name quoted
+  while IFS= read -r name; do
+    printf -v quoted %q "$name"
+    [[ $name == *:* || $quoted != "$word"* ]] || COMPREPLY+=("$quoted")
+  done < <(process-rwlock completion names 2>/dev/null)
 }
 
 complete -F _process_rwlock process-rwlock
@@ -33,8 +49,8 @@ function caseOf(command: Command): string {
     .map(({ words, option }) => `        ${words.join('|')}) ${reply(kindOfOption(option))}; return ;;`)
   const ofRest = `      for ((i = 2; i < COMP_CWORD; i++)); do
         if [[ \${COMP_WORDS[i]} == -- ]]; then
-          COMPREPLY=($(if ((i + 1 == COMP_CWORD)); then compgen -c -- "$word"; else compgen -f -- "$word"; fi))
-          compopt -o filenames
+          _process_rwlock_files
+          if ((i + 1 == COMP_CWORD)); then _process_rwlock_lines < <(compgen -c -- "$word"); fi
           return
         fi
       done\n`
@@ -46,8 +62,8 @@ ${command.rest === undefined ? '' : ofRest}${before}      if [[ $word == -* ]]; 
 }
 
 function reply(kind: Kind): string {
-  if (kind === 'file') return 'COMPREPLY=($(compgen -f -- "$word")); compopt -o filenames'
-  if (kind === 'lock') return 'COMPREPLY=($(compgen -W "$(_process_rwlock_names)" -- "$word"))'
+  if (kind === 'file') return '_process_rwlock_files'
+  if (kind === 'lock') return '_process_rwlock_names'
   if (kind === 'other') return ':'
   return `COMPREPLY=($(compgen -W ${quoted(kind.join(' '))} -- "$word"))`
 }

@@ -1,6 +1,7 @@
 import { RWLock } from '../../rwlock.js'
 import type { Invocation } from '../command.js'
 import { allCommands } from '../commands.js'
+import { harmless } from '../text/width.js'
 import { bash } from './bash.js'
 import { fish } from './fish.js'
 import { zsh } from './zsh.js'
@@ -14,10 +15,13 @@ export function run({ positionals, stdout }: Invocation): number {
 }
 
 function names(): string {
-  // A name can have a line break, which no line can have.
-  const found = RWLock.list().flatMap(({ name }) => (name === undefined || /[\r\n]/.test(name) ? [] : [name]))
-  return found
+  return RWLock.list()
+    .flatMap(({ name }) => name ?? [])
+    .filter(isPrintable)
     .toSorted()
     .map((name) => `${name}\n`)
     .join('')
 }
+
+/** A name can have a line break, which no line can have, and what a terminal would obey. */
+const isPrintable = (name: string) => harmless(name) === name

@@ -24,7 +24,7 @@ ${commands.map(caseOf).join('\n')}
 }
 
 _process_rwlock_names() {
-  local -a names=("\${(@f)$(process-rwlock completion names 2>/dev/null)}")
+  local -a names=(\${(f)"$(process-rwlock completion names 2>/dev/null)"})
   compadd -a names
 }
 

@@ -6,6 +6,7 @@ import {
   stillStands,
   textOf,
 } from '../../wait-graph.js'
+import { keyOf, localPids } from '../namespaces.js'
 import { duration } from '../text/duration.js'
 import { harmless } from '../text/width.js'
 import { type Check, resultOf } from './check.js'
@@ -24,10 +25,12 @@ export const deadlocks: Check = {
     if (cycles.size === 0) return resultOf([], 'none')
     await new Promise((resolve) => setTimeout(resolve, PAUSE))
     const now = wanted(fresh(machine))
-    const findings = [...cycles.values()].flatMap((cycle) =>
-      stillStands(cycle, now) ? [findingOf(cycle)] : [],
+    const standing = [...cycles.values()].filter((cycle) => stillStands(cycle, now))
+    const pids = localPids(standing.flatMap(partiesOf).flatMap((party) => foreignOf(party) ?? []))
+    return resultOf(
+      standing.map((cycle) => findingOf(cycle, pids)),
+      'none',
     )
-    return resultOf(findings, 'none')
   },
 }
 
@@ -42,17 +45,33 @@ function wanted(locks: ReturnType<Machine['locks']>): SeenLock[] {
   return seen.map((lock) => ({ ...lock, waiters: lock.waiters.map((waiter) => ({ ...waiter, own: true })) }))
 }
 
-function findingOf(cycle: Cycle) {
+/** The survey also knows whether the PID is that of another PID namespace. */
+type FoundParty = SeenParty & { foreignNamespace?: number }
+
+const partiesOf = (cycle: Cycle): FoundParty[] =>
+  cycle.flatMap(({ waiter, blockedBy }) => [waiter, blockedBy])
+
+function foreignOf({ pid, foreignNamespace: namespace }: FoundParty) {
+  return namespace === undefined ? null : { pid, namespace }
+}
+
+/** `pids`: those that foreign processes have here. */
+function findingOf(cycle: Cycle, pids: ReadonlyMap<string, number>) {
+  const localPidOf = (party: FoundParty) => {
+    const foreign = foreignOf(party)
+    return foreign === null ? party.pid : (pids.get(keyOf(foreign)) ?? null)
+  }
+  const partyText = (party: FoundParty) =>
+    processText({ ...party, foreign: foreignOf(party) !== null, localPid: localPidOf(party) })
   const waits = cycle.map(({ lock, waiter, blockedBy, queued }) => {
     const held = queued ? 'which is requested earlier by' : `which is held for ${blockedBy.mode} by`
     const name = lock.name === undefined ? lock.path : `'${lock.name}'`
     return `${partyText(waiter)} has waited for ${duration(waiter.ms)} for lock ${harmless(name ?? '')} for ${waiter.mode}, ${held} ${partyText(blockedBy)}`
   })
-  const pids = [...new Set(cycle.map(({ waiter }) => waiter.pid))]
+  const kills = new Set(cycle.flatMap(({ waiter }) => localPidOf(waiter) ?? []))
+  const how = kills.size === 0 ? ', in its own container' : ` (kill ${[...kills].join(' or kill ')})`
   return {
     text: `${cycle.length} requests wait for each other: ${waits.join('; ')}`,
-    remedy: `end one of the processes (kill ${pids.join(' or kill ')}): the others continue. To prevent it, acquire several locks in one order, or together with lockAll(); a timeout ends such a wait`,
+    remedy: `end one of the processes${how}: the others continue. To prevent it, acquire several locks in one order, or together with lockAll(); a timeout ends such a wait`,
   }
 }
-
-const partyText = (party: SeenParty) => processText(party)

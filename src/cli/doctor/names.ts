@@ -14,7 +14,9 @@ export function lockText({
   return name ? `lock '${harmless(name)}'` : `lock ${harmless(path ?? file ?? '')}`
 }
 
-export function processText(party: Pick<ReportedProcess, 'pid' | 'threadId' | 'label'>): string {
+export function processText(
+  party: Pick<ReportedProcess, 'pid' | 'threadId' | 'label'> & Partial<ReportedProcess>,
+): string {
   const { threadId, label } = party
   return `${pidText(party)}${threadId === 0 ? '' : `, thread ${threadId}`}${label === '' ? '' : ` ('${harmless(label)}')`}`
 }

@@ -10,12 +10,14 @@ export const paths: Check = {
   title: 'paths',
   run(machine) {
     const findings = machine.paths.flatMap((path): Finding[] => {
+      const trial = join(dirname(path), `.process-rwlock-doctor-${randomUUID()}`)
       try {
-        tryPath(machine, path)
+        tryPath(machine, path, trial)
         return []
       } catch (error) {
         if (!(error instanceof LockError)) throw error
-        return [{ text: error.message, remedy: `as the message says; more: ${error.help}` }]
+        const text = error.message.replaceAll(trial, path)
+        return [{ text, remedy: `as the message says; more: ${error.help}` }]
       }
     })
     const { length } = machine.paths
@@ -26,14 +28,13 @@ export const paths: Check = {
   },
 }
 
-function tryPath(machine: Machine, path: string): void {
+/** `trial`: a path in the same folder, which shows whether a file that does not exist yet can be a lock. */
+function tryPath(machine: Machine, path: string, trial: string): void {
   if (machine.load().examine({ path }) !== null) return
-  // There is no file yet: another one in its folder shows whether it can be a lock.
   const { RWLock } = require('../../rwlock.js') as typeof import('../../rwlock.js')
-  const trial = { path: join(dirname(path), `.process-rwlock-doctor-${randomUUID()}`) }
   try {
-    new RWLock(trial, { capacity: 1 }).close()
+    new RWLock({ path: trial }, { capacity: 1 }).close()
   } finally {
-    RWLock.remove(trial)
+    RWLock.remove({ path: trial })
   }
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { Invocation } from '../command.js'
 import { sourceOf } from '../source.js'
 import { type Output, outputOf } from '../text/output.js'
-import { padded, wrapped } from '../text/width.js'
+import { harmless, padded, wrapped } from '../text/width.js'
 import { UsageError } from '../usage-error.js'
 import type { Check, Finding, Result } from './check.js'
 import { CHECKS, DATABASE_CHECKS } from './checks.js'
@@ -111,6 +111,6 @@ function groupOf(remedy: string, alike: readonly Finding[], output: Output): str
 /** `text` in lines below each other; the first one follows `before`. */
 function below(text: string, indent: number, { width }: Output, before = ''): string {
   // A word that takes the place of what comes before the first line.
-  const lines = wrapped(`${'x'.repeat(before.length)}${text}`, Math.max(30, width - indent))
+  const lines = wrapped(`${'x'.repeat(before.length)}${harmless(text)}`, Math.max(30, width - indent))
   return lines.join(`\n${' '.repeat(indent)}`).slice(before.length)
 }

@@ -22,14 +22,14 @@ export async function run({ values, positionals, rest, stderr }: Invocation): Pr
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
     if (code !== 'ERR_LOCK_TIMEOUT') throw error
-    if (!quiet) process.stderr.write(`process-rwlock: ${message}\n`)
+    if (!quiet) stderr.write(messageOf(message))
     return conflictExitCode
   }
 
   const end = await runCommand([command, ...args], variablesOf(hold))
   if (end.error !== undefined) {
     hold.end(true)
-    stderr.write(`process-rwlock: ${command}: ${end.error.text}\n`)
+    stderr.write(messageOf(`${command}: ${end.error.text}`))
     return end.error.isMissing ? NOT_FOUND : NOT_EXECUTABLE
   }
   // A command that a signal ended may have left its work half done. This process ends by the same
@@ -41,6 +41,11 @@ export async function run({ values, positionals, rest, stderr }: Invocation): Pr
 /** Loaded only if the lock is not free. */
 function waiting() {
   return require('./wait-for-hold.js') as typeof import('./wait-for-hold.js')
+}
+
+/** Loaded only if there is something to say. */
+function messageOf(line: string): string {
+  return (require('../text/message.js') as typeof import('../text/message.js')).messageOf(line)
 }
 
 /** Changes to the environment: `undefined` removes a variable, which may be that of an outer `exec`. */

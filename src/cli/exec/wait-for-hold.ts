@@ -5,6 +5,8 @@ import { isatty } from 'node:tty'
 import { RWLock } from '../../rwlock.js'
 import { binding } from '../../shared-memory/binding.js'
 import type { AcquireOptions, Guard, LockSnapshot } from '../../types.js'
+import { duration } from '../text/duration.js'
+import { messageOf } from '../text/message.js'
 import type { CommandHold, Wanted } from './hold.js'
 
 /** They end the wait, and the process. */
@@ -54,15 +56,18 @@ function acquire(lock: RWLock, mode: Wanted['mode'], options: AcquireOptions): P
 
 /** Not by `process.stderr`: for a pipe it changes the mode of the pipe, which the command shares. */
 function say(message: string): void {
-  writeSync(2, `process-rwlock: ${message}\n`)
+  writeSync(2, messageOf(message))
 }
 
 function whomOf({ holders, waiters }: LockSnapshot): string {
   const [holder, ...others] = holders
-  if (holder === undefined) return `${waiters.length - 1} requests are before this one`
+  if (holder === undefined) {
+    const before = waiters.findIndex(({ pid }) => pid === process.pid)
+    return `not held, ${before === 1 ? '1 request is' : `${Math.max(before, 0)} requests are`} before this one`
+  }
   const { mode, pid, label, ms } = holder
   const more = others.length === 0 ? '' : `, and by ${others.length} more`
-  return `held for ${mode} by pid ${pid} ('${label}') for ${Math.round(ms / 1000)} s${more}`
+  return `held for ${mode} by pid ${pid} ('${label}') for ${duration(ms)}${more}`
 }
 
 function endBy(signal: NodeJS.Signals): never {

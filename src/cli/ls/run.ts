@@ -2,6 +2,7 @@ import type { Invocation } from '../command.js'
 import { type LockReport, marksOf, type ReportedHolder, reportsOf } from '../report.js'
 import { type LockSource, sourceOf } from '../source.js'
 import { duration } from '../text/duration.js'
+import { messageOf } from '../text/message.js'
 import { type Output, outputOf } from '../text/output.js'
 import { type Cell, type Column, table } from '../text/table.js'
 import { harmless } from '../text/width.js'
@@ -15,7 +16,7 @@ export async function run({ values, stdout, stderr, env }: Invocation & { values
   else if (reports.length > 0) stdout.write(`${listOf(reports, outputOf(stdout, env)).join('\n')}\n`)
   else
     stderr.write(
-      `process-rwlock: ${values.postgres === undefined ? 'this user has no named locks' : 'there are no locks'}\n`,
+      messageOf(values.postgres === undefined ? 'this user has no named locks' : 'there are no locks'),
     )
   return 0
 }

@@ -67,11 +67,12 @@ function limitsOf(capacity: number, maxReaders: number | null): string {
 function setBy({ holders, token, valueToken }: LockReport): string {
   const writer = holders.find(({ mode }) => mode === 'write')
   return writer !== undefined && valueToken !== null && valueToken === token
-    ? `, set by pid ${writer.pid}`
+    ? `, set by ${pidText(writer)}`
     : ''
 }
 
 function stateOf({ status, mode, holders, waiters, attached }: LockReport): string {
+  const [holder, ...others] = holders
   const waiting = waiters.reduce((sum, { more }) => sum + 1 + more, 0)
   const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
   const wait =
@@ -81,7 +82,7 @@ function stateOf({ status, mode, holders, waiters, attached }: LockReport): stri
   const open = attached.length === 1 ? '1 thread' : `${attached.length} threads`
   switch (status) {
     case 'held':
-      return `held for ${mode} by ${holders.length === 1 ? `pid ${holders[0]?.pid}` : `${holders.length} holders`}${wait}`
+      return `held for ${mode} by ${holder && others.length === 0 ? pidText(holder) : `${holders.length} holders`}${wait}`
     case 'free':
       return `free, open in ${open}${wait}`
     case 'dead':

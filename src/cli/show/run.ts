@@ -3,6 +3,7 @@ import type { Invocation } from '../command.js'
 import { refOf } from '../ref.js'
 import { reportsOf } from '../report.js'
 import { type SourceValues, sourceOf } from '../source.js'
+import { messageOf } from '../text/message.js'
 import { outputOf } from '../text/output.js'
 import type { Values } from './description.js'
 import { pageOf } from './page.js'
@@ -15,7 +16,8 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
   if (report === undefined) {
     const isHere = typeof ref === 'string' && values.postgres === undefined
     const why = isHere ? ': no process has it open' : ''
-    stderr.write(`process-rwlock: there is no lock ${text}${why}\n`)
+    const what = values.file === undefined ? `there is no lock ${text}` : `${text} has no lock`
+    stderr.write(messageOf(`${what}${why}`))
     return 1
   }
   const page = values.json ? [JSON.stringify(report, null, 2)] : pageOf(report, outputOf(stdout, env))

@@ -11,7 +11,7 @@ export interface Stream {
 }
 
 export interface Output {
-  /** The columns of the terminal; `Infinity` if it is none, for example a pipe. */
+  /** The columns of the terminal, 80 if it does not know them; `Infinity` if it is none, for example a pipe. */
   readonly width: number
   /** `text` in a style, if the stream has colours. */
   style(style: Style, text: string): string
@@ -25,7 +25,7 @@ export function outputOf(stream: Stream, env: NodeJS.ProcessEnv): Output {
   const isTerminal = stream.isTTY === true
   const hasColors = isTerminal && stream.hasColors?.(16, env) === true
   return {
-    width: isTerminal ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY,
+    width: isTerminal ? stream.columns || 80 : Number.POSITIVE_INFINITY,
     // Not checked again by `styleText`: the stream may not be standard output.
     style: (style, text) => (hasColors ? styleText(style, text, { validateStream: false }) : text),
   }

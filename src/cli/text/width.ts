@@ -19,9 +19,9 @@ const hex = (code: number, digits: number) => code.toString(16).padStart(digits,
 const STYLE = /\x1b\[[\d;]*m/g
 /** Combining characters and joiners. */
 const NARROWEST = /[\p{Mn}\p{Me}\p{Cf}]/u
-/** East Asian wide characters and emoji. Source: Unicode Standard Annex #11. */
+/** East Asian wide characters, and emoji but the letters of flags. Source: Unicode Standard Annex #11. */
 const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{1fa70}-\u{1faff}\u{20000}-\u{3fffd}]/u
+  /(?![\u{1f1e6}-\u{1f1ff}])[\p{Emoji_Presentation}\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u3247\u3250-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]/u
 
 const widthOfCharacter = (character: string) => (NARROWEST.test(character) ? 0 : WIDE.test(character) ? 2 : 1)
 

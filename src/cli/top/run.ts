@@ -16,9 +16,9 @@ export async function run({ values, positionals, env, stdin, stdout }: Invocatio
   const source = () => locks.activity(refs)
   try {
     const unicode = isUnicode(env)
-    const { TERM, COLUMNS } = env
+    const { TERM } = env
     if (json || !stdout.isTTY || TERM === 'dumb') {
-      const columns = Number(COLUMNS) || (stdout.isTTY ? stdout.columns : WIDTH)
+      const columns = columnsOf(env) ?? (stdout.columns || WIDTH)
       await printed({ ...wish, source, json, unicode, columns, stdout })
     } else {
       const only = refs.length === 1 ? refs[0] : undefined
@@ -29,6 +29,10 @@ export async function run({ values, positionals, env, stdin, stdout }: Invocatio
     await locks.close()
   }
   return 0
+}
+
+function columnsOf({ COLUMNS = '' }: NodeJS.ProcessEnv): number | undefined {
+  return /^[1-9]\d{0,3}$/.test(COLUMNS) ? Number(COLUMNS) : undefined
 }
 
 /** Whether the terminal shows more than ASCII, by the rules of setlocale(3). */

@@ -5,9 +5,12 @@ import { emitKeypressEvents } from 'node:readline'
 import type { Key } from './keys.js'
 import type { Size } from './paint.js'
 
-/** The alternate screen, and a hidden cursor. Source: "XTerm Control Sequences". */
-const ENTER = '\x1b[?1049h\x1b[?25l'
-const LEAVE = '\x1b[0m\x1b[?25h\x1b[?1049l'
+/**
+ * The alternate screen, a hidden cursor, and lines that do not wrap: terminals disagree about the
+ * width of some characters. Source: "XTerm Control Sequences".
+ */
+const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l'
+const LEAVE = '\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l'
 /** Signals that end a process, and that it may catch. */
 const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 

@@ -4,6 +4,7 @@ import { SHARED } from '../../trace/clock.js'
 import type { Invocation } from '../command.js'
 import { type Ref, refsOf } from '../ref.js'
 import { duration } from '../text/duration.js'
+import { messageOf } from '../text/message.js'
 import { UsageError } from '../usage-error.js'
 import type { Values } from './description.js'
 import { LOCKS, Sampler, type Totals } from './sampler.js'
@@ -51,7 +52,7 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
       ]
       for (const signal of SIGNALS) process.on(signal, finish)
       const until = seconds === undefined ? 'until Ctrl-C' : `for ${seconds} s`
-      stderr.write(`process-rwlock: tracing ${refs.map(({ text }) => text).join(', ')} ${until}\n`)
+      stderr.write(messageOf(`tracing ${refs.map(({ text }) => text).join(', ')} ${until}`))
       function finish(): void {
         for (const timer of timers) clearTimeout(timer)
         for (const signal of SIGNALS) process.off(signal, finish)
@@ -62,7 +63,7 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
     sampler.end()
     file.close(sampler.totals)
   }
-  stderr.write(`process-rwlock: ${out}: ${textOf(sampler.totals, performance.now() - begun)}\n`)
+  stderr.write(messageOf(`${out}: ${textOf(sampler.totals, performance.now() - begun)}`))
   return 0
 }
 

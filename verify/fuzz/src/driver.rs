@@ -181,7 +181,7 @@ impl Driver {
             13 => _ = own.try_upgrade(),
             14 => match own.downgrade_to_read() {
                 // From upgradable, and the limit is reached.
-                Err(error) if error.kind() == ErrorKind::Timeout => assert!(own.max_readers().is_some(), "{error}"),
+                Err(error) if error.kind() == ErrorKind::Busy => assert!(own.max_readers().is_some(), "{error}"),
                 result => only_corrupt(result),
             },
             15 => only_corrupt(own.downgrade_to_upgradable()),

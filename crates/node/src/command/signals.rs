@@ -73,10 +73,11 @@ impl Signals {
             return None;
         }
         let record = i64::from_ne_bytes(bytes);
-        Some((
-            (record >> 32) as c_int,
-            if record as pid_t == 0 { Sender::Kernel } else { Sender::Process(record as pid_t) },
-        ))
+        let sender = match record as i32 {
+            KERNEL => Sender::Kernel,
+            pid => Sender::Process(pid),
+        };
+        Some(((record >> 32) as c_int, sender))
     }
 }
 
@@ -84,24 +85,28 @@ impl Signals {
 pub(super) enum Sender {
     /// For example for a key in a terminal: all processes in the foreground have received it.
     Kernel,
+    /// 0: one of an outer PID namespace, as when a container is told to stop.
     Process(pid_t),
 }
 
 const RECORD: usize = 8;
+/// No process has this number.
+const KERNEL: pid_t = -1;
 
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     let _errno = KeepErrno::new();
-    let record = i64::from(signal) << 32 | i64::from(sender_of(info));
+    let record = i64::from(signal) << 32 | i64::from(sender_of(info).cast_unsigned());
     os::write(PIPE.load(Relaxed), &record.to_ne_bytes());
 }
 
-/// 0: the kernel.
 fn sender_of(info: *const libc::siginfo_t) -> pid_t {
     // SAFETY: the kernel passes a valid pointer to a handler with `SA_SIGINFO`.
     let info = unsafe { &*info };
     if cfg!(target_os = "linux") && info.si_code > 0 {
-        return 0; // a signal of the kernel has other fields
+        return KERNEL; // its signals have other fields
     }
-    // SAFETY: a process has sent it. (macOS has a 0 there for the kernel.)
-    unsafe { info.si_pid() }
+    // SAFETY: a process has sent it, or macOS.
+    let pid = unsafe { info.si_pid() };
+    // macOS has a 0 there for the kernel, and no PID namespaces.
+    if cfg!(target_os = "macos") && pid == 0 { KERNEL } else { pid }
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::layout::{LINE, Preamble, SLOTS_OFFSET, Slot};
+use super::layout::{LINE, Preamble, Slot};
 use super::location::LockLocation;
 use super::lock_file::LockFile;
 use super::{removal, segment};
@@ -111,6 +111,8 @@ impl Buffers {
 #[cfg(unix)]
 fn read(memory: &File, buffer: &mut Vec<Line>, slots: usize) -> Option<NonNull<u8>> {
     use std::os::unix::fs::FileExt;
+
+    use crate::shm::layout::SLOTS_OFFSET;
 
     let bytes = SLOTS_OFFSET + slots * size_of::<Slot>();
     buffer.resize(bytes.div_ceil(LINE), Line([0; LINE]));

@@ -10,7 +10,7 @@ const { forFile } = require('process-rwlock/file')
 
 const PROCESSES = 4
 const RECORDS = 25
-const BOUND = 20_000 // ms for a wait to begin
+const BOUND = 20_000 // ms for each wait
 
 /** @param {string} folder */
 const open = (folder) => new Database(folder, { datastores: 1 })
@@ -52,11 +52,25 @@ async function main() {
   assert.equal(data.length, 2 + PROCESSES * RECORDS)
   const { updated } = await database.update(isOwn, (record) => record)
   assert.equal(updated, 2)
+  await written(store, 2 + PROCESSES * RECORDS)
   const { deleted } = await database.delete((record) => !isOwn(record))
   assert.equal(deleted, PROCESSES * RECORDS)
+  await written(store, 2)
   assert.deepEqual(readdirSync(join(folder, 'data')), ['data.0.json'])
   lock.close()
   console.log('granted')
+}
+
+/**
+ * njodb returns from a change before its stream has written the new file.
+ *
+ * @param {string} store
+ * @param {number} count of records
+ */
+async function written(store, count) {
+  for (const end = Date.now() + BOUND; records(store) !== count; await sleep(5)) {
+    assert.ok(Date.now() < end, `njodb has written ${records(store)} records, not ${count}`)
+  }
 }
 
 /** @param {string} store */

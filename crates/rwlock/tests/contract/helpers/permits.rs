@@ -1,15 +1,14 @@
 //! What a process does to a lock with a limit, and how it finds that the limit is exceeded.
 
-use std::hint::spin_loop;
 use std::path::Path;
 use std::sync::atomic::{Ordering::SeqCst, fence};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use process_rwlock::{ErrorKind, Result, RwLock};
 
-use super::{Page, ms};
+use super::Page;
+use super::time::{in_time, pause};
 
 /// The number of times that a kill began or ended: odd while one is in progress.
 const KILLS: usize = 15;
@@ -63,7 +62,7 @@ impl Worker {
                 0 => {
                     if let Some(_writing) = in_time(lock.write_timeout(short))? {
                         self.check(0);
-                        self.pause();
+                        pause(&mut self.random);
                         self.check(0);
                     }
                 }
@@ -77,7 +76,7 @@ impl Worker {
                     if let Some(upgradable) = in_time(lock.upgradable_timeout(short))? {
                         match upgradable.downgrade() {
                             Ok(_reading) => self.read(1),
-                            Err((_upgradable, error)) if error.kind() == ErrorKind::Busy => self.pause(),
+                            Err((_upgradable, error)) if error.kind() == ErrorKind::Busy => pause(&mut self.random),
                             Err((_, error)) => return Err(error),
                         }
                     }
@@ -114,7 +113,7 @@ impl Worker {
         fence(SeqCst);
         self.page.set(inside(self.place), holds);
         self.check(self.limit);
-        self.pause();
+        pause(&mut self.random);
         self.check(self.limit);
         self.page.set(inside(self.place), 0);
         fence(SeqCst);
@@ -131,22 +130,5 @@ impl Worker {
         fence(SeqCst);
         let known = before.0.is_multiple_of(2) && changes() == before;
         assert!(!known || holds.iter().sum::<u64>() <= limit, "more than {limit} holds: {holds:?}");
-    }
-
-    fn pause(&mut self) {
-        match self.random.u64(..32) {
-            0 => thread::sleep(ms(1)),
-            1..4 => thread::yield_now(),
-            _ => (0..self.random.u64(..300)).for_each(|_| spin_loop()),
-        }
-    }
-}
-
-/// `None` if the time has passed.
-fn in_time<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::Timeout => Ok(None),
-        Err(error) => Err(error),
     }
 }

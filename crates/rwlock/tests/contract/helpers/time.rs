@@ -1,6 +1,10 @@
+use std::hint::spin_loop;
 use std::ops::RangeInclusive;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use process_rwlock::{ErrorKind, Result};
 
 /// How long a test waits for an event that must happen: far longer than a loaded machine needs,
 /// even if it runs Windows programs in an emulator, in which opening a file takes milliseconds.
@@ -32,4 +36,22 @@ pub fn within<T>(bounds: RangeInclusive<Duration>, act: impl FnOnce() -> T) -> T
     let (value, took) = timed(act);
     assert!(bounds.contains(&took), "it took {took:?}, not {bounds:?}");
     value
+}
+
+/// A pause of a random length: most are short.
+pub fn pause(random: &mut Rng) {
+    match random.u64(..32) {
+        0 => thread::sleep(ms(1)),
+        1..4 => thread::yield_now(),
+        _ => (0..random.u64(..300)).for_each(|_| spin_loop()),
+    }
+}
+
+/// `None` if the time has passed.
+pub fn in_time<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::Timeout => Ok(None),
+        Err(error) => Err(error),
+    }
 }

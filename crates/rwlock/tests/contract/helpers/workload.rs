@@ -1,14 +1,14 @@
 //! What two threads of a process do to a lock and a page, at random.
 
-use std::hint::spin_loop;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use process_rwlock::{ErrorKind, OwnerDied, Result, RwLock, WriteGuard};
+use process_rwlock::{OwnerDied, Result, RwLock, WriteGuard};
 
-use super::{Page, ms};
+use super::Page;
+use super::time::{in_time, pause};
 
 /// Two numbers that every writer increments: they differ only during a write.
 const FIRST: usize = 0;
@@ -92,7 +92,7 @@ impl Worker {
                 if let Some(guard) = in_time(lock.upgradable_timeout(short))? {
                     self.read(guard.owner_died());
                     let _reading = guard.downgrade().map_err(|(_, error)| error)?;
-                    self.pause();
+                    pause(&mut self.random);
                 }
             }
             12 => {
@@ -116,7 +116,7 @@ impl Worker {
             }
             14 => {
                 let _outer = lock.read()?;
-                self.pause();
+                pause(&mut self.random);
                 let inner = lock.read()?;
                 self.read(inner.owner_died());
             }
@@ -129,7 +129,7 @@ impl Worker {
                 }
             }
         }
-        self.pause();
+        pause(&mut self.random);
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Worker {
         if died.is_none() {
             assert_eq!(first, second, "a reader saw half a write");
         }
-        self.pause();
+        pause(&mut self.random);
         assert_eq!(self.page.get(FIRST), first, "somebody wrote beside a reader");
         assert_eq!(self.page.get(SECOND), second, "somebody wrote beside a reader");
     }
@@ -152,26 +152,9 @@ impl Worker {
         assert!(token > last, "token {token} after {last}");
         self.page.set(TOKEN, token);
         self.page.set(FIRST, value + 1);
-        self.pause();
+        pause(&mut self.random);
         assert_eq!(self.page.get(FIRST), value + 1, "two wrote at once");
         self.page.set(SECOND, value + 1);
         self.writes += 1;
-    }
-
-    fn pause(&mut self) {
-        match self.random.u64(..32) {
-            0 => thread::sleep(ms(1)),
-            1..4 => thread::yield_now(),
-            _ => (0..self.random.u64(..300)).for_each(|_| spin_loop()),
-        }
-    }
-}
-
-/// `None` if the time has passed.
-fn in_time<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::Timeout => Ok(None),
-        Err(error) => Err(error),
     }
 }
