@@ -80,6 +80,8 @@ export async function campaign({
     for (const database of databases) {
       const each = new PostgresLocks({ connectionString: server.url({ database }) })
       await each.migrate()
+      // Those of another profile have its limit.
+      for (let lock = 0; lock < locks; lock++) await each.remove(`stress/${lock}`)
       await each.close()
     }
     for (let each = 0; each < actors; each++) start()
