@@ -43,8 +43,10 @@ const LIMITED = {
     const waiting = lock.acquireRead({ timeout: 5000 })
     waiting.catch(() => {}) // meanwhile
     await waitFor(async () => (await lock.inspect()).waiters.length > 0 || isSettled(waiting))
-    for (const guard of guards) await guard.release()
+    // A try that failed on `main` may have ended the holds there.
+    const ends = await Promise.allSettled(guards.map((guard) => guard.release()))
     await (await waiting).release()
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   },
   'limited downgrade': async (lock) => {
     const guard = await lock.acquireUpgradable({ timeout: 5000 })

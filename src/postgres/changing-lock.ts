@@ -131,15 +131,23 @@ export abstract class ChangingLock extends QueuedLock {
 
   async #downgrade(hold: ServerHold, to: Mode, isConsistent: boolean): Promise<void> {
     if (hold.lost || hold.mode === to) return
-    if (this.isLimited(to) && hold.permit === undefined) await this.#takePermit(hold)
-    if (hold.lost) return
-    const { session, locks } = hold
-    const remains = to === READ ? SHARED | (locks & PERMITS) : SHARED | U | M
+    const { session } = hold
     const leftBy = isConsistent ? null : hold.died
-    try {
-      await session.run('downgrade', [this.key, leftBy, locks, remains])
-    } catch (error) {
-      if (session.dead === null) session.die(error as Error) // it is not known what the session has now
+    let remains: number
+    for (;;) {
+      while (this.isLimited(to) && hold.permit === undefined && !hold.lost) await this.#takePermit(hold)
+      if (hold.lost) return
+      const { locks } = hold
+      remains = to === READ ? SHARED | (locks & PERMITS) : SHARED | U | M
+      try {
+        await session.run('downgrade', [this.key, leftBy, locks, remains])
+        break
+      } catch (error) {
+        // The lock was removed before this hold, and created again with a limit. Nothing has changed.
+        if ((error as ServerError).code === 'P0002' && (await this.#reopened())) continue
+        if (session.dead === null) session.die(error as Error) // it is not known what the session has now
+        break
+      }
     }
     if (hold.lost) return
     if (hold.mode === WRITE) hold.died = leftBy
@@ -153,7 +161,13 @@ export abstract class ChangingLock extends QueuedLock {
     this.pump()
   }
 
-  /** For a hold that becomes a read hold. A write hold finds all permits free. */
+  /** Whether the lock is found to have a limit. */
+  async #reopened(): Promise<boolean> {
+    await this.open().catch(() => {})
+    return this.limit !== null
+  }
+
+  /** For a hold that becomes a read hold. It has none afterwards if the lock has another limit. A write hold finds all permits free. */
   #takePermit(hold: ServerHold): Promise<void> {
     const { session } = hold
     const take = async () => {
@@ -161,11 +175,12 @@ export abstract class ChangingLock extends QueuedLock {
       let row: Row | undefined
       try {
         row = (await session.run('takePermit', [this.key, this.limit, this.permitsOf(session)]))[0]
+        if (row === undefined) return await this.open()
       } catch (error) {
         if (session.dead === null) session.die(error as Error) // it is not known what the session has now
         return
       }
-      if (row?.permit == null) {
+      if (row.permit == null) {
         throw new LockError(
           'ERR_LOCK_BUSY',
           `the ${MODE_NAMES[hold.mode]} hold of ${this.text} did not become a read hold and stays ` +

@@ -212,7 +212,6 @@ export abstract class ServerLock {
 
   /** A hold with one user: whoever asked for it. */
   protected granted(session: Session, mode: Mode, row: Row): ServerHold {
-    if (mode !== READ) this.limit = limitOf(row)
     const hold = new ServerHold(this, session, mode, row)
     hold.count = 1
     this.holds.add(hold)

@@ -16,7 +16,9 @@ const TEXTS = {
   tryUpgrade: (s: string) => `select * from ${s}.try_upgrade($1, $2, $3, $4)`,
   readLimited: (s: string) => `select * from ${s}.read_limited($1, $2, $3)`,
   tryReadLimited: (s: string) => `select * from ${s}.try_read_limited($1, $2, $3, $4, $5)`,
-  takePermit: (s: string) => `select ${s}.take_permit($1, $2, $3) as permit`,
+  // No row: the lock has another limit.
+  takePermit: (s: string) =>
+    `select ${s}.take_permit($1, $2, $3) as permit from ${s}.lock where key = $1 and max_readers = $2`,
   undoPermits: (s: string) => `select ${s}.undo_permits($1, $2)`,
   undo: (s: string) => `select ${s}.undo($1, $2)`,
   unlockRead: () => 'select pg_advisory_unlock_shared($1) as ok',

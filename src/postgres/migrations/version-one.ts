@@ -37,14 +37,12 @@ export function version1(s: string): string {
       set token = greatest(o.token + 1, epoch), since = clock_timestamp(),
         writer = '{"token":"' || greatest(o.token + 1, epoch) || '",' || who
       from ${s}.lock o where l.key = k and o.key = k
-      returning l.token, ${died('o')}, l.max_readers into strict token, died, max_readers;`
-  const see = (which: string) =>
-    `select l.token, ${died('l')} into strict token, died from ${s}.lock l where l.key = k and ${which};`
-  // Fails if the row is not what the client takes it for: it was removed, and created again.
-  const seeUnlimited = see('l.max_readers is null')
-  const seeLimited = see('l.max_readers = n')
-  const seeUpgradable = `select l.token, ${died('l')}, l.max_readers into strict token, died, max_readers
-    from ${s}.lock l where l.key = k;`
+      returning l.token, ${died('o')} into strict token, died;`
+  const see = (row = '') =>
+    `select l.token, ${died('l')} into strict token, died from ${s}.lock l where l.key = k${row};`
+  // A read fails if the row is not what the client takes it for: it was removed, and created again.
+  const seeUnlimited = see(' and l.max_readers is null')
+  const seeLimited = see(' and l.max_readers = n')
   const permit = (number: string) => `(k >> 32)::integer, (k << 32 >> 32)::integer & -65536 | ${number}`
   const q = permit('65535')
   // "again": the session has a read hold of this lock, so the server would grant another one even past a waiting writer.
@@ -70,12 +68,16 @@ create table ${s}.lock (
   token bigint not null,       -- of the last write hold
   since timestamptz,           -- when that hold began
   writer text,                 -- who holds it for write, or ended so without release; null: the last one ended consistent
-  max_readers integer check (max_readers between 1 and 65535), -- null: no limit
+  max_readers integer,         -- null: no limit
   value bytea check (octet_length(value) <= 1024),
   value_token bigint
 ) with (fillfactor = 30);      -- so that updates stay in their page and change no index
--- What the permits of a lock are named by.
-create unique index lock_permits on ${s}.lock ((key >> 16)) where max_readers is not null;
+
+-- The locks that limit their readers. Not an index of the table above: each write would pay for it.
+create table ${s}.limited (
+  prefix bigint primary key,   -- the bits of the key that its permits have
+  key bigint not null
+);
 
 -- Who a session is. A row of a session that has ended is harmless: it is used only for sessions that have locks.
 create unlogged table ${s}.session (
@@ -105,8 +107,15 @@ begin
   select m.token_floor into least_token from ${s}.meta m for share;
   insert into ${s}.lock (key, name, floor, token, max_readers)
     values (k, n, least_token, least_token, max) on conflict do nothing;
-  select l.name, l.max_readers into strict name, max_readers from ${s}.lock l
-    where l.key = k or l.max_readers is not null and l.key >> 16 = k >> 16 order by l.key <> k limit 1;
+  if found and max is not null then
+    insert into ${s}.limited values (k >> 16, k) on conflict do nothing;
+    if not found then
+      delete from ${s}.lock l where l.key = k;
+      select l.name into name from ${s}.limited p join ${s}.lock l on l.key = p.key where p.prefix = k >> 16;
+      return;
+    end if;
+  end if;
+  select l.name, l.max_readers into strict name, max_readers from ${s}.lock l where l.key = k;
 end $$;
 
 create function ${s}.read(k bigint, epoch bigint, out token bigint, out died text) language plpgsql as $$
@@ -115,15 +124,15 @@ begin
   ${seeUnlimited}
 end $$;
 
-create function ${s}.upgradable(k bigint, epoch bigint, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.upgradable(k bigint, epoch bigint, out token bigint, out died text) language plpgsql as $$
 begin
   perform pg_advisory_lock_shared(k | 2);
   perform pg_advisory_lock(k | 1);
   perform pg_advisory_lock_shared(k);
-  ${seeUpgradable}
+  ${see()}
 end $$;
 
-create function ${s}.write(k bigint, epoch bigint, who text, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.write(k bigint, epoch bigint, who text, out token bigint, out died text) language plpgsql as $$
 begin
   perform pg_advisory_lock(k | 1);
   perform pg_advisory_lock(k);
@@ -131,7 +140,7 @@ begin
 end $$;
 
 -- From an upgradable hold.
-create function ${s}.upgrade(k bigint, epoch bigint, who text, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.upgrade(k bigint, epoch bigint, who text, out token bigint, out died text) language plpgsql as $$
 begin
   perform pg_advisory_lock(k);
   ${mark}
@@ -144,17 +153,17 @@ begin
   ${seeUnlimited}
 end $$;
 
-create function ${s}.try_upgradable(k bigint, epoch bigint, out ok boolean, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.try_upgradable(k bigint, epoch bigint, out ok boolean, out token bigint, out died text) language plpgsql as $$
 begin
   ok := pg_try_advisory_lock(k | 1);
   if not ok then return; end if;
   ok := pg_try_advisory_lock_shared(k);
   if not ok then perform ${s}.unlock(k, 4); return; end if;
   perform pg_advisory_lock_shared(k | 2);
-  ${seeUpgradable}
+  ${see()}
 end $$;
 
-create function ${s}.try_write(k bigint, epoch bigint, who text, out ok boolean, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.try_write(k bigint, epoch bigint, who text, out ok boolean, out token bigint, out died text) language plpgsql as $$
 begin
   ok := pg_try_advisory_lock(k | 1);
   if not ok then return; end if;
@@ -164,7 +173,7 @@ begin
 end $$;
 
 -- From a read hold, or from an upgradable one, which has U already.
-create function ${s}.try_upgrade(k bigint, epoch bigint, who text, has_u boolean, out ok boolean, out token bigint, out died text, out max_readers integer) language plpgsql as $$
+create function ${s}.try_upgrade(k bigint, epoch bigint, who text, has_u boolean, out ok boolean, out token bigint, out died text) language plpgsql as $$
 begin
   ok := has_u or pg_try_advisory_lock(k | 1);
   if not ok then return; end if;
@@ -271,9 +280,13 @@ begin
   perform ${s}.unlock(k, held);
 end $$;
 
--- "remains": the bits of the hold afterwards.
+-- "remains": the bits of the hold afterwards. Like a read, it fails if the lock has a limit that the client does not know.
 create procedure ${s}.downgrade(k bigint, left_by text, held integer, remains integer) language plpgsql as $$
 begin
+  if remains & 21 = 1 then
+    perform from ${s}.lock l where l.key = k and l.max_readers is not null;
+    if found then raise no_data_found; end if;
+  end if;
   if held & 2 > 0 then
     perform set_config('synchronous_commit', 'off', true);
     update ${s}.lock set writer = left_by where key = k;
@@ -300,6 +313,7 @@ begin
   elsif state = 'removed' then
     update ${s}.meta set token_floor = greatest(token_floor, least_token);
     delete from ${s}.lock where key = k;
+    delete from ${s}.limited where prefix = k >> 16 and key = k;
   end if;
   commit;
   if n is not null and state <> 'busy' then perform pg_advisory_unlock_shared(${q}); end if;
@@ -319,8 +333,8 @@ create view ${s}.holders as
     select backend, granted, mode, waitstart, id & ~3::bigint as key, id & 3 as bits from part where objsubid = 1
     union all
     -- 4: a permit, 5: Q of a reader that waits
-    select backend, granted, mode, waitstart, l.key, case when id & 65535 = 65535 then 5 else 4 end
-      from part join ${s}.lock l on l.key >> 16 = part.id >> 16 and l.max_readers is not null
+    select backend, granted, mode, waitstart, p.key, case when id & 65535 = 65535 then 5 else 4 end
+      from part join ${s}.limited p on p.prefix = part.id >> 16
       where objsubid = 2 and mode = 'ExclusiveLock'
   ), state as (
     select backend, key,
