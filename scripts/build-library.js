@@ -41,9 +41,11 @@ function writeManPage(dist) {
   const load = createRequire(join(dist, 'index.js'))
   const { allCommands } = load('./cli/commands.js')
   const { optionsOf } = load('./cli/arguments.js')
+  const { MEANINGS } = load('./cli/exit-codes.js')
   const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
   mkdirSync(join(dist, 'man'))
-  writeFileSync(join(dist, 'man/process-rwlock.1'), manPage(allCommands(), optionsOf, version))
+  const page = manPage(allCommands(), optionsOf, MEANINGS, version)
+  writeFileSync(join(dist, 'man/process-rwlock.1'), page)
 }
 
 /**

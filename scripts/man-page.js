@@ -2,12 +2,22 @@
 
 /** @typedef {import('../dist/cli/command.js').Command} Command */
 
+const ENVIRONMENT = {
+  PROCESS_RWLOCK_DIR:
+    'the directory of the named locks, an absolute path; every process that shares them needs the same',
+  PROCESS_RWLOCK_TOKEN: 'set by exec for its command: the fencing token of the hold',
+  PROCESS_RWLOCK_OWNER_DIED:
+    'set by exec for its command: the process ID of a writer that died while it held the lock; unset if there is none',
+  NO_COLOR: 'switches colours off',
+}
+
 /**
  * @param {readonly Command[]} commands
  * @param {(command: Command) => Record<string, import('../dist/cli/command.js').OptionDescription>} optionsOf
+ * @param {Readonly<Record<string, string>>} exitCodes those that every command can have
  * @param {string} version
  */
-export function manPage(commands, optionsOf, version) {
+export function manPage(commands, optionsOf, exitCodes, version) {
   const parts = [
     `.TH PROCESS\\-RWLOCK 1 "" "process\\-rwlock ${version}" "User Commands"`,
     section('NAME'),
@@ -20,6 +30,8 @@ export function manPage(commands, optionsOf, version) {
     ),
   ]
   for (const command of commands) parts.push(...partsOf(command, optionsOf(command)))
+  parts.push(section('EXIT STATUS'), text('Besides those of the commands:'), ...listOf(exitCodes))
+  parts.push(section('ENVIRONMENT'), ...listOf(ENVIRONMENT))
   parts.push(
     section('SEE ALSO'),
     '.BR flock (1)',
@@ -48,19 +60,30 @@ function partsOf({ name, usage, description, positionals, rest, examples, exitCo
     parts.push(`.PP\n${text(meaning)}:\n.PP\n.RS 4\n.nf\n${text(command)}\n.fi\n.RE`)
   }
   if (exitCodes) {
-    parts.push('.SS "Exit codes"')
-    for (const [code, meaning] of Object.entries(exitCodes)) {
-      parts.push(`.TP\n.B ${text(code)}\n${text(meaning)}`)
-    }
+    parts.push('.SS "Exit codes"', ...listOf(exitCodes))
   }
   return parts
 }
 
+/** @param {Readonly<Record<string, string>>} meanings */
+const listOf = (meanings) =>
+  Object.entries(meanings).map(([name, meaning]) => `.TP\n.B ${text(name)}\n${text(meaning)}`)
+
 /** @param {string} title */
 const section = (title) => `.SH "${escaped(title)}"`
 
-/** A line that begins with a dot or a quote would be a request of roff. @param {string} line */
-const text = (line) => escaped(line).replace(/^(?=[.'])/, '\\&')
+/** A line that begins with a dot would be a request of roff. @param {string} line */
+const text = (line) => escaped(line).replace(/^(?=\.)/, '\\&')
 
-/** @param {string} line */
-const escaped = (line) => line.replaceAll('\\', '\\e').replaceAll('-', '\\-')
+/** The quotes and the hyphen of a shell, for which roff has others. @param {string} line */
+const escaped = (line) =>
+  line
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replaceAll('`', '\\(ga')
+    .replace(/[^ -~]/gu, (character) => `\\[u${numberOf(character)}]`)
+
+/** As roff names a character. */
+const numberOf = (/** @type {string} */ character) =>
+  character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')

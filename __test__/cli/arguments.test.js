@@ -1,6 +1,8 @@
 // Arguments, help and errors of the command line.
+import { readFileSync } from 'node:fs'
 import ava from 'ava'
 import { allCommands } from '../../dist/cli/commands.js'
+import { MEANINGS } from '../../dist/cli/exit-codes.js'
 import { helpOf, helpOfAll } from '../../dist/cli/help.js'
 import { nearest } from '../../dist/cli/nearest.js'
 import { test } from '../helpers/test.js'
@@ -60,6 +62,12 @@ ava('a name that is near is found, another is not', (t) => {
   t.is(nearest('purne', names), 'prune')
   t.is(nearest('list', names), undefined)
   t.is(nearest('x', names), undefined)
+})
+
+ava('each exit code is documented', (t) => {
+  const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
+  for (const [code, meaning] of Object.entries(MEANINGS))
+    t.true(page.includes(`\n| ${code} | ${meaning}`), code)
 })
 
 ava('each help has an example, and fits into 80 columns', (t) => {

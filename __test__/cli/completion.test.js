@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { allCommands } from '../../dist/cli/commands.js'
+import { MEANINGS } from '../../dist/cli/exit-codes.js'
 import { openLock, tempDir, testUnless, uniqueName } from '../helpers/index.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program, runCli } from './process.js'
@@ -165,5 +166,11 @@ testUnless(false)('the man page has every command and option', (t) => {
     for (const option of Object.keys(options))
       t.true(page.includes(`\\fB--${option}\\fR`), `${name} --${option}`)
   }
+  for (const [code, meaning] of Object.entries(MEANINGS))
+    t.true(page.includes(`.B ${code}\n${meaning}`), code)
+  const variables = ['PROCESS_RWLOCK_TOKEN', 'PROCESS_RWLOCK_OWNER_DIED', 'PROCESS_RWLOCK_DIR', 'NO_COLOR']
+  for (const variable of variables) t.true(page.includes(`.B ${variable}\n`), variable)
+  t.regex(page, /^[ -~\n]*$/)
+  t.false(/['`]/.test(page), 'quotes are those of a shell: roff would make others of them')
   t.false(/^[.'](?!TH|SH|SS|TP|PP|B|BR|I|RS|RE|nf|fi|br)/m.test(page), 'only known requests')
 })

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,6 +17,7 @@ import { CHECKS, DATABASE_CHECKS } from '../../dist/cli/doctor/checks.js'
 import { hungHolders } from '../../dist/cli/doctor/holders.js'
 import { Machine } from '../../dist/cli/doctor/machine.js'
 import { removeIpc } from '../../dist/cli/doctor/remove-ipc.js'
+import { removedMemory } from '../../dist/cli/doctor/removed-memory.js'
 import { pageOf } from '../../dist/cli/doctor/run.js'
 import { freezersOf } from '../../dist/cli/process-info.js'
 import { outputOf } from '../../dist/cli/text/output.js'
@@ -287,6 +289,10 @@ linuxTest('removed memory: a process whose named lock was deleted under it', asy
     text: new RegExp(`^pid ${child.pid} uses a named lock whose memory was removed meanwhile \\(${path}\\)`),
     remedy: new RegExp(`^restart pid ${child.pid} .*process-rwlock prune, or RWLock\\.remove\\(\\)$`),
   })
+  const link = join(tempDir(t), 'link')
+  symlinkSync(directory, link)
+  const { findings } = await removedMemory.run(new Machine({ PROCESS_RWLOCK_DIR: link }, []))
+  t.is(findings.length, 1, 'the kernel names no links')
   await child.kill()
 })
 

@@ -214,6 +214,26 @@ terminalTest('Ctrl-C ends a command, and exec by the same signal', async (t) => 
   t.is(await terminal.exited, 128 + 2)
 })
 
+for (const state of /** @type {const} */ (['sleeps', 'is stopped'])) {
+  terminalTest(`a terminal that hangs up ends a command that ${state}, and frees the lock`, async (t) => {
+    const lock = openLock(t)
+    // The first process of its session, as after `ssh -t` or in a window of tmux: the system tells it alone.
+    const terminal = openTerminal(
+      t,
+      `exec ${cli(`exec '${lock.name}' -- sh -c 'echo pid $$; exec sleep 100'`)}`,
+    )
+    const command = Number((await terminal.shows(/pid (\d+)/))[1])
+    if (state === 'is stopped') {
+      process.kill(command, 'SIGSTOP')
+      await waitFor(() => stateOf(lock.inspect().holders[0]?.pid ?? 0) === 'T')
+    }
+    terminal.hangUp()
+    const guard = await lock.acquireWrite({ timeout: 10_000 })
+    t.true(isGone(command))
+    guard.release()
+  })
+}
+
 terminalTest('Ctrl-Z and fg, under a shell with jobs', async (t) => {
   const terminal = openTerminal(t, 'bash --norc --noprofile -i')
   await terminal.shows(/\$ /)

@@ -34,6 +34,17 @@ test('a command that is missing: 127; one that cannot be executed: 126', async (
   t.is(openLock(t, name).inspect().ownerDied, null)
 })
 
+test('a script whose interpreter is missing: the message says so', async (t) => {
+  const script = join(tempDir(t), 'script')
+  writeFileSync(script, '#!/bin/sh\r\necho ran\r\n', { mode: 0o755 }) // as written on Windows
+  const end = await runCli(t, ['exec', uniqueName(t), '--', script])
+  t.is(end.code, 127)
+  t.is(
+    end.stderr,
+    `process-rwlock: ${script}: its interpreter was not found: the program in the first line of a script, or the loader of a binary\n`,
+  )
+})
+
 test('a command is found in PATH, also a script without an interpreter', async (t) => {
   const [name, dir] = [uniqueName(t), tempDir(t)]
   writeFileSync(join(dir, 'greet'), 'echo "hello $1"', { mode: 0o755 })

@@ -32,13 +32,15 @@ export function openTerminal(t, command) {
   const exited = new Promise((resolve) => child.once('close', resolve))
   cleanUp(t, 'processes', async () => {
     const sessions = childrenOf(/** @type {number} */ (child.pid))
-    child.kill('SIGKILL') // the terminal hangs up
+    child.kill('SIGKILL')
     await exited
     for (const session of sessions) killSession(session) // what ignores that
   })
   let seen = 0
   return {
     exited,
+    /** As if its window was closed, or the connection lost. */
+    hangUp: () => child.kill('SIGKILL'),
     /** @param {string} keys */
     type: (keys) => child.stdin.write(keys),
     /**

@@ -85,6 +85,26 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
     await writer.release()
   })
 
+  test('a request behind one that times out is granted then', async (t) => {
+    const lock = open(t)
+    const reader = await lock.acquireRead()
+    const writer = t.throwsAsync(lock.acquireWrite({ timeout: 100 }), { code: 'ERR_LOCK_TIMEOUT' })
+    const behind = lock.acquireRead({ timeout: 10_000 })
+    await writer
+    await (await behind).release()
+    await reader.release()
+  })
+
+  test('a reader behind an upgradable request that times out is granted then', ['upgradable'], async (t) => {
+    const lock = open(t)
+    const holder = await lock.acquireUpgradable()
+    const second = t.throwsAsync(lock.acquireUpgradable({ timeout: 100 }), { code: 'ERR_LOCK_TIMEOUT' })
+    const behind = lock.acquireRead({ timeout: 10_000 })
+    await second
+    await (await behind).release()
+    await holder.release()
+  })
+
   test('a timeout that has passed when the wait begins is an ordinary timeout', async (t) => {
     const lock = open(t)
     const writer = await lock.acquireWrite()

@@ -21,7 +21,7 @@ async function create(locks, maxReaders) {
 
 /** The two numbers of Q of a lock, for advisory locks. @param {string | undefined} name */
 const queueOf = (name = '') => {
-  const key = BigInt(keyOf(name))
+  const key = BigInt(keyOf('rwlock', name))
   return [String(key >> 32n), String(BigInt.asIntN(32, key) | 65535n)]
 }
 
@@ -188,7 +188,7 @@ test('a lock whose permits would be those of another one is refused', async (t) 
   const it = await server()
   const locks = await locksAt(t, it)
   const name = newName()
-  const other = String(BigInt(keyOf(name)) ^ 4n)
+  const other = String(BigInt(keyOf('rwlock', name)) ^ 4n)
   t.like((await it.query(`select * from rwlock.open($1, 'the other', 2)`, [other])).rows[0], {
     name: 'the other',
     max_readers: 2,

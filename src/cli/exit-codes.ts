@@ -12,6 +12,18 @@ export const IO = 74
 export const NOT_EXECUTABLE = 126
 export const NOT_FOUND = 127
 
+/** Those that every command can have. */
+export const MEANINGS: Readonly<Record<number, string>> = {
+  64: 'the arguments are wrong',
+  65: 'the lock is corrupt, or of an incompatible version',
+  66: 'a file or folder that was given does not exist',
+  69: 'the system lacks what the lock needs, or the database cannot be reached',
+  70: 'a fault of process-rwlock',
+  74: 'a file or stream cannot be read or written, for example because the disk is full',
+  75: 'no free attachment, or the lock is in use',
+  77: 'no access to the lock',
+}
+
 const OF_ERRORS: Record<string, number> = {
   ERR_INVALID_ARG_VALUE: USAGE,
   ERR_LOCK_CORRUPT: 65, // EX_DATAERR

@@ -2,6 +2,7 @@
 // documents: fields may be added, and none changes or goes.
 import { hostname } from 'node:os'
 import type { ModeName } from '../modes.js'
+import type { OwnerDied } from '../types.js'
 import { keyOf, localPids } from './namespaces.js'
 import { busyThreads, type ProcessInfo, type ProcessState, processInfo, stillStuck } from './process-info.js'
 import type { FoundLock, FoundThread } from './source.js'
@@ -163,14 +164,7 @@ function reportOf(
     waiters: waiters ?? [],
     contended: snapshot?.contended ?? false,
     token: snapshot ? String(snapshot.token) : null,
-    ownerDied: ownerDied && {
-      pid: ownerDied.pid,
-      threadId: ownerDied.threadId,
-      label: ownerDied.label,
-      token: String(ownerDied.token),
-      host: ownerDied.host ?? null,
-      failover: ownerDied.failover ?? false,
-    },
+    ownerDied: ownerDied && deathOf(ownerDied),
     // A database has no limit.
     capacity: snapshot && Number.isFinite(snapshot.capacity) ? snapshot.capacity : null,
     maxReaders: snapshot?.maxReaders ?? null,
@@ -182,6 +176,10 @@ function reportOf(
     bytes,
     error: error && { code: error.code, message: error.message },
   }
+}
+
+export function deathOf({ pid, threadId, label, token, host, failover }: OwnerDied): ReportedDeath {
+  return { pid, threadId, label, token: String(token), host: host ?? null, failover: failover ?? false }
 }
 
 function statusOf({ snapshot, open, error }: FoundLock): LockStatus {

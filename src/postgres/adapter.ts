@@ -1,6 +1,6 @@
 // The operations that are needed of a client for PostgreSQL, over `pg`.
 import { createRequire } from 'node:module'
-import { LockError } from '../errors.js'
+import { coded, LockError } from '../errors.js'
 
 /** A statement, prepared under its name at its first use in a connection. */
 export interface Statement {
@@ -24,6 +24,7 @@ type Column =
   | 'ok'
   | 'permit'
   | 'pid'
+  | 'role'
   | 'standby'
   | 'state'
   | 'thread_id'
@@ -51,8 +52,8 @@ export interface Connection {
   ): void
   /** Calls `listener` once, when the connection has ended or failed. */
   lost(listener: (cause: Error) => void): void
-  /** Ends it, at once if it is `cut`, else after the answers to what was sent. */
-  end(cut: boolean): void
+  /** Ends it, at once or after the answers to what was sent. */
+  end(atOnce: boolean): void
 }
 
 /** The part of `pg` that is used. */
@@ -65,7 +66,10 @@ interface PgClient {
   readonly host: string
   readonly port: number
   readonly database?: string
-  readonly connection: { stream: { destroy(): void } }
+  /** Not in a client of `pg-native`. */
+  readonly connection?: { stream: { destroy(): void } }
+  readonly connectionParameters: { query_timeout?: unknown }
+  binary: boolean
   connect(): Promise<unknown>
   query(config: object, done: (error: ServerError, result: { rows: Row[] }) => void): void
   query(text: string): Promise<unknown>
@@ -94,14 +98,38 @@ const TEXT = { getTypeParser: () => (text: string) => text }
 
 const AS_LIBRARY = { pipeline: true, types: TEXT, keepAlive: true }
 
-/** Where the locks are, as far as it is known without a connection. */
+/**
+ * Where the locks are, as far as it is known without a connection.
+ *
+ * @throws `ERR_INVALID_ARG_VALUE`, `ERR_LOCK_UNSUPPORTED`
+ */
 export function placeOf(pg: PgModule, config: object): string {
-  const { host, port, database } = new pg.Client(config)
+  let client: PgClient
+  try {
+    client = new pg.Client(config)
+  } catch (cause) {
+    const { message } = cause as Error
+    throw Object.assign(coded('ERR_INVALID_ARG_VALUE', `options: pg does not accept them: ${message}`), {
+      cause,
+    })
+  }
+  const { host, port, database, connection } = client
+  if (connection === undefined) {
+    throw new LockError(
+      'ERR_LOCK_UNSUPPORTED',
+      'process-rwlock/postgres needs the client of pg that is written in JavaScript, not that of pg-native: ' +
+        'unset NODE_PG_FORCE_NATIVE, or pass { pg } with another one',
+    )
+  }
   return `${host}:${port}/${database ?? ''}`
 }
 
 export async function connect(pg: PgModule, config: object): Promise<Connection> {
   const client = new pg.Client({ ...config, ...AS_LIBRARY })
+  // For the queries of the program: in its options, in the connection string or in `pg.defaults`.
+  client.binary = false
+  client.connectionParameters.query_timeout = 0
+  const cut = () => client.connection?.stream.destroy()
   let cause: Error | undefined
   let ended = false
   let listener: ((cause: Error) => void) | undefined
@@ -116,7 +144,7 @@ export async function connect(pg: PgModule, config: object): Promise<Connection>
   try {
     await client.connect()
   } catch (error) {
-    client.connection.stream.destroy()
+    cut()
     throw error
   }
   // What waits for an answer keeps the process alive, not the connection.
@@ -131,9 +159,9 @@ export async function connect(pg: PgModule, config: object): Promise<Connection>
       listener = given
       if (ended) given(cause as Error)
     },
-    end(cut) {
+    end(atOnce) {
       ended = true
-      if (cut) client.connection.stream.destroy()
+      if (atOnce) cut()
       else client.end().catch(() => {})
     },
   }

@@ -2,7 +2,7 @@
 import { LockError } from '../errors.js'
 import { type Connection, connect, type PgModule, type Row, type Statement } from './adapter.js'
 import { connectError } from './errors.js'
-import { VERSION } from './schema.js'
+import { quoted, VERSION } from './schema.js'
 import { type KeepAlive, Session } from './session.js'
 import type { Statements } from './statements.js'
 
@@ -70,8 +70,15 @@ export async function openSession(
     throw connectError(config.place, error as Error)
   }
   try {
-    const [server, epoch] = await Promise.all([prepare(connection, config), epochOf(connection)])
+    const [server, { timeline, role }] = await Promise.all([prepare(connection, config), look(connection)])
     check(server, connection, config)
+    if (role != null) {
+      throw access(
+        config,
+        `the session has taken the role ${role}, which may not cancel a statement of the role that has logged in: let the ` +
+          'owner of the schema grant the latter what `npx process-rwlock postgres grants ROLE` prints',
+      )
+    }
     const version = await ask(connection, config.statements.version, []).catch((error) => {
       throw connectError(config.place, error)
     })
@@ -85,6 +92,7 @@ export async function openSession(
     const { pid, threadId, host, label } = config
     await ask(connection, config.statements.beginSession, [pid, threadId, host, label])
     const backend = Number(server.backend)
+    const epoch = epochOf(timeline as string)
     const session = new Session(connection, config.statements, backend, epoch, label, keepAlive, onEnd)
     if (session.dead !== null) throw session.dead.why
     return session
@@ -95,35 +103,44 @@ export async function openSession(
 }
 
 /** Sets what must be set, and tells what server this is. Settings that it does not know are left out. */
-function prepare(connection: Connection, { heartbeat }: SessionConfig): Promise<Row> {
+function prepare(connection: Connection, { heartbeat, schema }: SessionConfig): Promise<Row> {
   const settings = Object.entries({ ...SETTINGS, ...liveness(heartbeat) })
   const sets = settings.map(([name, value]) => `('${name}', '${value}')`).join(', ')
   return ask(
     connection,
     {
       name: '',
+      // A session that has taken another role ("set role") may not cancel a session of its own login role.
       text: `select count(pg_catalog.set_config(s.name, s.value, false)) as set, pg_backend_pid() as backend,
-          pg_is_in_recovery() as standby, current_setting('server_version_num') as version
+          pg_is_in_recovery() as standby, current_setting('server_version_num') as version,
+          case when not pg_has_role(session_user, 'usage')
+              and has_schema_privilege(session_user, to_regnamespace('${quoted(schema)}'), 'usage')
+            then pg_catalog.set_config('role', 'none', false) end
         from (values ${sets}) as s (name, value) join pg_catalog.pg_settings p on p.name = s.name`,
     },
     [],
   )
 }
 
-/**
- * A token never falls, also if a standby that lacks the last ones is promoted: its timeline is later
- * than that of the primary, and every timeline has tokens of its own.
- */
-async function epochOf(connection: Connection): Promise<string> {
-  const { timeline } = await ask(
+/** The timeline of the server, and the role that the session has if that cannot cancel its statements. */
+function look(connection: Connection): Promise<Row> {
+  return ask(
     connection,
     {
       name: '',
       text: `select case when pg_is_in_recovery() then '00000001'
-        else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline`,
+          else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline,
+        case when not pg_has_role(session_user, 'usage') then current_user end as role`,
     },
     [],
   )
+}
+
+/**
+ * The least token of a timeline. A token never falls, also if a standby that lacks the last ones is
+ * promoted: its timeline is later than that of the primary, and every timeline has tokens of its own.
+ */
+function epochOf(timeline: string): string {
   return String((BigInt(`0x${timeline}`) - 1n) << 40n)
 }
 

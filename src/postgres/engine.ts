@@ -4,15 +4,18 @@ import { FAILED, type HoldEnd, MODE_NAMES, type Mode, type READ, UPGRADABLE, WRI
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
 import type { LockLocation, LockSnapshot } from '../types.js'
+import type { Row, ServerError } from './adapter.js'
 import type { Contention } from './contention.js'
-import { lostError } from './errors.js'
+import { lostError, rowGoneError, serverError } from './errors.js'
 import { type Grant, PostgresHold } from './hold.js'
 import { inspect, timeoutMessage } from './inspect.js'
 import type { LocalLock } from './local-lock.js'
+import { shortened } from './options.js'
 import { Entry } from './requests.js'
 import type { ServerHold } from './server-hold.js'
 import type { Client } from './server-lock.js'
-import type { SessionLost } from './session.js'
+import { SessionLost } from './session.js'
+import type { StatementName } from './statements.js'
 import { within } from './time.js'
 
 const CAPABILITIES: EngineCapabilities = {
@@ -78,7 +81,7 @@ export class PostgresEngine implements LockEngine<Grant> {
 
   async tryAcquire(lock: object, mode: Mode, label?: string): Promise<PostgresHold | null> {
     this.assertOpen()
-    const own = label ?? this.#options.label
+    const own = this.#labelOf(label)
     const hold = await this.#local.try(mode, own, this.#options.fairness)
     if (hold === null) return null
     if (this.closed) {
@@ -86,6 +89,11 @@ export class PostgresEngine implements LockEngine<Grant> {
       this.assertOpen()
     }
     return this.#hold(lock, mode, { hold, token: hold.token, label: own, since: performance.now() }, label)
+  }
+
+  /** The label of a hold, whose option is `given`. */
+  #labelOf(given: string | undefined, before: string = this.#options.label): string {
+    return given === undefined ? before : shortened(given)
   }
 
   request(request: PendingRequest<Grant>): void {
@@ -97,7 +105,7 @@ export class PostgresEngine implements LockEngine<Grant> {
       return
     }
     const before = upgrade ?? again
-    const label = request.label ?? before?.grant.label ?? this.#options.label
+    const label = this.#labelOf(request.label, before?.grant.label)
     const entry = new Entry(request, label, this.#options.fairness, () => this.#settled(request))
     this.#requests.set(request, entry)
     if (timeout !== Number.POSITIVE_INFINITY) {
@@ -117,7 +125,8 @@ export class PostgresEngine implements LockEngine<Grant> {
 
   /** A request that does not wait. */
   async #requestNow(request: PendingRequest<Grant>): Promise<void> {
-    const { mode, upgrade, label = this.#options.label } = request
+    const { mode, upgrade } = request
+    const label = this.#labelOf(request.label)
     try {
       if (upgrade !== null) {
         const { hold } = upgrade.grant
@@ -285,8 +294,23 @@ export class PostgresEngine implements LockEngine<Grant> {
     return grant.token
   }
 
+  /** A statement in the session of a hold. */
+  async #ask(
+    hold: PostgresHold,
+    statement: StatementName,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    try {
+      return await hold.grant.hold.session.run(statement, values)
+    } catch (error) {
+      this.assertOpen()
+      if (error instanceof SessionLost) throw lostError(this.text, error.message, error.why)
+      throw serverError(this.text, error as ServerError)
+    }
+  }
+
   async getValue(hold: PostgresHold): Promise<Uint8Array | null> {
-    const [row] = await this.#local.ask(hold.grant.hold.session, 'getValue', [this.#local.key])
+    const [row] = await this.#ask(hold, 'getValue', [this.#local.key])
     return bytesOf(row?.value)
   }
 
@@ -298,7 +322,8 @@ export class PostgresEngine implements LockEngine<Grant> {
       )
     }
     const hex = value === null ? null : Buffer.from(value).toString('hex')
-    await this.#local.ask(hold.grant.hold.session, 'setValue', [this.#local.key, hex])
+    const rows = await this.#ask(hold, 'setValue', [this.#local.key, hex])
+    if (rows.length === 0) throw rowGoneError(this.text)
   }
 
   async inspect(): Promise<LockSnapshot> {

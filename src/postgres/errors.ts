@@ -1,6 +1,7 @@
 // What went wrong at the server or on the way to it, as an error of a lock.
 import { LockError, type LockErrorCode } from '../errors.js'
 import type { ServerError } from './adapter.js'
+import { SessionLost } from './session.js'
 
 /** By SQLSTATE. The text says what to do. */
 const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
@@ -18,6 +19,10 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
     'ERR_LOCK_ACCESS',
     'the role lacks privileges: let the owner of the schema run what `npx process-rwlock postgres grants ROLE` prints',
   ],
+  '22P05': [
+    'ERR_LOCK_ACCESS',
+    'the database cannot store a character of the name or the label: use one that was created with encoding UTF8',
+  ],
   '3F000': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   '42P01': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   42883: ['ERR_LOCK_ACCESS', 'the schema is not that of this version: call locks.migrate()'],
@@ -30,6 +35,8 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
 /** An error that a statement failed with, for the lock or the database that `text` names. */
 export function serverError(text: string, error: ServerError): LockError {
   if (error instanceof LockError) return error
+  if (error instanceof SessionLost && error.why instanceof LockError) return error.why // it was closed
+  if (error.code === 'P0002') return rowGoneError(text)
   const [code, remedy] = REMEDIES[error.code ?? ''] ?? ['ERR_LOCK_UNAVAILABLE', undefined]
   const message = remedy === undefined ? error.message : `${remedy} (${error.message})`
   return caused(new LockError(code as LockErrorCode, `${text}: ${message}`), error)
@@ -38,6 +45,27 @@ export function serverError(text: string, error: ServerError): LockError {
 /** Why no connection could be made. */
 export function connectError(place: string, error: ServerError): LockError {
   return serverError(`PostgreSQL at ${place}`, error)
+}
+
+/** Why the schema could not be brought up to date. */
+export function migrateError(place: string, error: ServerError): LockError {
+  if (error.code !== '42501') return connectError(place, error)
+  const remedy = 'let one that may run what `npx process-rwlock postgres schema` prints'
+  return caused(
+    new LockError(
+      'ERR_LOCK_ACCESS',
+      `PostgreSQL at ${place}: the role may not create or change the schema: ${remedy} (${error.message})`,
+    ),
+    error,
+  )
+}
+
+/** The row was deleted by a statement of somebody else: `remove()` refuses a lock that is held. */
+export function rowGoneError(text: string): LockError {
+  return new LockError(
+    'ERR_LOCK_ACCESS',
+    `${text}: its row was deleted while it was held: remove a lock by locks.remove(), which refuses that`,
+  )
 }
 
 export function lostError(text: string, why: string, cause?: unknown): LockError {

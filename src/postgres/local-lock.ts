@@ -18,10 +18,15 @@ export class LocalLock extends ChangingLock {
   get isUsed(): boolean {
     return this.queue.length > 0 || this.attempts.size > 0 || this.holds.size > 0 || this.releases.size > 0
   }
+
   /** `main`, when the lock has its row, and the server has done what this process has given up. */
   async openMain(): Promise<Session> {
     await this.cancelled()
-    if (!this.isOpen) await this.open()
+    try {
+      if (!this.isOpen) await this.open()
+    } catch (error) {
+      throw serverError(this.text, error as ServerError)
+    }
     return this.sessions.main()
   }
 

@@ -5,7 +5,7 @@ import type { AsyncRWLock, LockSnapshot } from '../types.js'
 import { placeOf, type Row, runScript, type ServerError } from './adapter.js'
 import { Contention } from './contention.js'
 import { PostgresEngine } from './engine.js'
-import { connectError, serverError } from './errors.js'
+import { connectError, migrateError, serverError } from './errors.js'
 import { snapshotOf } from './inspect.js'
 import { keyOf } from './keys.js'
 import { LocalLock } from './local-lock.js'
@@ -102,7 +102,7 @@ export class PostgresLocks implements AsyncDisposable {
     try {
       await runScript(pg, config, migrationOf(schema))
     } catch (error) {
-      throw connectError(this.#place, error as ServerError)
+      throw migrateError(this.#place, error as ServerError)
     }
   }
 
@@ -161,7 +161,8 @@ export class PostgresLocks implements AsyncDisposable {
   #sharedOf(name: string, maxReaders: number | null): Shared {
     const known = this.#locks.get(name)
     if (known !== undefined) return known
-    const local = new LocalLock(this.#client, name, keyOf(name), `lock '${name}'`, maxReaders)
+    const key = keyOf(this.#options.schema, name)
+    const local = new LocalLock(this.#client, name, key, `lock '${name}'`, maxReaders)
     const engines = new Set<PostgresEngine>()
     local.onLoss = (hold, reason) => {
       for (const engine of [...engines]) engine.lost(hold, reason)
@@ -222,7 +223,7 @@ export class PostgresLocks implements AsyncDisposable {
     const main = await this.#sessions.main()
     let state: string | null | undefined
     try {
-      const [row] = await main.run('remove', [keyOf(checkedName)])
+      const [row] = await main.run('remove', [keyOf(this.#options.schema, checkedName)])
       state = row?.state
     } catch (error) {
       // It is not known what the session has now.
@@ -243,7 +244,7 @@ export class PostgresLocks implements AsyncDisposable {
     const engines = [...this.#locks.values()].flatMap(({ engines }) => [...engines])
     await Promise.all(engines.map((engine) => engine.close()))
     await within(CANCELS, Promise.all([...this.#locks.values()].map(({ local }) => local.cancelled())))
-    this.#sessions.close()
+    this.#sessions.close(this.#closedError())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -251,12 +252,14 @@ export class PostgresLocks implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#closed) {
-      throw new LockError(
-        'ERR_LOCK_CLOSED',
-        `the locks at ${this.#place} are closed: create new PostgresLocks`,
-      )
-    }
+    if (this.#closed) throw this.#closedError()
+  }
+
+  #closedError(): LockError {
+    return new LockError(
+      'ERR_LOCK_CLOSED',
+      `the locks at ${this.#place} are closed: create new PostgresLocks`,
+    )
   }
 }
 

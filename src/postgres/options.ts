@@ -92,6 +92,11 @@ export function checkLocksOptions(options: PostgresLocksOptions | undefined): Ch
     pg,
     ...config
   } = options ?? {}
+  const { connectionString } = config
+  if (connectionString !== undefined && typeof connectionString !== 'string') {
+    throw invalidType('options.connectionString', 'a string', connectionString)
+  }
+  if (pg != null && typeof pg.Client !== 'function') throw invalidType('options.pg', 'the module pg', pg)
   if (typeof schema !== 'string') throw invalidType('options.schema', 'a string', schema)
   checkLabel('options.label', label)
   if (typeof maxSessions !== 'number') throw invalidType('options.maxSessions', 'a number', maxSessions)

@@ -141,7 +141,11 @@ export abstract class QueuedLock extends WaitingLock {
   async expire(entry: Entry): Promise<void> {
     const { attempt } = entry
     entry.expired = true
-    if (attempt === null) return this.remove(entry)
+    if (attempt === null) {
+      this.remove(entry)
+      this.pump() // it may have kept out those behind it
+      return
+    }
     this.cancelIfUnwanted(attempt)
     if (attempt.cancelled) await attempt.ended
     attempt.entries.delete(entry)

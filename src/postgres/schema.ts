@@ -10,11 +10,12 @@ export const VERSION: number = MIGRATIONS.length
 
 /** The schema as a quoted identifier. */
 export function quoted(schema: string): string {
-  if (!/^[a-z_][a-z0-9_$]{0,62}$/i.test(schema)) {
+  // No `$`, which could end the quotes of a function.
+  if (!/^(?!pg_)[a-z_][a-z0-9_]{0,62}$/i.test(schema)) {
     throw invalidValue(
       'options.schema',
       schema,
-      'must be a name of up to 63 letters, digits, _ and $, that does not begin with a digit',
+      'must have up to 63 letters, digits and _, and not begin with a digit or with pg_',
     )
   }
   return `"${schema}"`
@@ -62,7 +63,11 @@ export function grantsOf(schema: string, role: string): string {
   const s = quoted(schema)
   const to = `"${role.replaceAll('"', '""')}"`
   return `grant usage on schema ${s} to ${to};
-grant select, insert, update, delete on all tables in schema ${s} to ${to};
+grant select on all tables in schema ${s} to ${to};
+grant insert, update, delete on ${s}.lock to ${to};
+grant insert, delete on ${s}.limited to ${to};
+grant insert, update on ${s}.session to ${to};
+grant update (token_floor) on ${s}.meta to ${to};
 grant execute on all routines in schema ${s} to ${to};
 `
 }

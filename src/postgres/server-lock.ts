@@ -2,9 +2,9 @@
 import { LockError } from '../errors.js'
 import { type Mode, type ModeName, READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Row, ServerError } from './adapter.js'
-import { lostError, serverError } from './errors.js'
+import { serverError } from './errors.js'
 import { locksOf, ServerHold, SHARED, writerText } from './server-hold.js'
-import { type Session, SessionLost } from './session.js'
+import type { Session, SessionLost } from './session.js'
 import type { Sessions } from './sessions.js'
 import type { StatementName } from './statements.js'
 
@@ -72,7 +72,6 @@ export abstract class ServerLock {
     try {
       return await session.run(statement, values)
     } catch (error) {
-      if (error instanceof SessionLost) throw lostError(this.text, error.message, error.why)
       throw serverError(this.text, error as ServerError)
     }
   }

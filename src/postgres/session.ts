@@ -125,9 +125,9 @@ export class Session {
   }
 
   /** Ends it without a loss: after the answers to what was sent. */
-  end(): void {
+  end(reason: Error): void {
     if (this.dead !== null) return
-    this.dead = new SessionLost(new Error('the locks were closed'))
+    this.dead = new SessionLost(reason)
     // What waits may wait for long, and must not be granted any more.
     this.connection.end(this.waits)
     this.onEnd(this)

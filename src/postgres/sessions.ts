@@ -82,7 +82,8 @@ export class Sessions {
   /** Those besides `main`, with those that are being opened. */
   #others = 0
   #heartbeat: Heartbeat | undefined
-  #closed = false
+  /** Why it is closed. */
+  #closed: LockError | undefined
 
   constructor(
     readonly config: SessionConfig,
@@ -126,8 +127,8 @@ export class Sessions {
       openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
     )
     this.all.add(session)
-    this.#heartbeat ??= new Heartbeat(this)
-    if (this.#closed) session.end()
+    if (this.#closed !== undefined) session.end(this.#closed)
+    else this.#heartbeat ??= new Heartbeat(this)
     return session
   }
 
@@ -172,7 +173,7 @@ export class Sessions {
 
   /** Opens sessions for those that ask, as far as that is allowed. */
   #openForPlaces(): void {
-    if (this.#closed || this.#places.length === 0 || !this.canOpen) return
+    if (this.#closed !== undefined || this.#places.length === 0 || !this.canOpen) return
     this.#others++
     this.#open().then(
       (session) => {
@@ -191,13 +192,14 @@ export class Sessions {
     if (session.dead !== null) return
     const place = this.#places.shift()
     if (place !== undefined) place.give(session)
-    else if (this.#idle.length < SPARE && !this.#closed) this.#idle.push(session)
-    else session.end()
+    else if (this.#idle.length < SPARE && this.#closed === undefined) this.#idle.push(session)
+    else session.end(new Error('the session is not needed'))
   }
 
-  close(): void {
-    this.#closed = true
+  /** `reason`: what calls fail with that are not answered. */
+  close(reason: LockError): void {
+    this.#closed = reason
     this.#heartbeat?.end()
-    for (const session of [...this.all]) session.end()
+    for (const session of [...this.all]) session.end(reason)
   }
 }

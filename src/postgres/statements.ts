@@ -29,7 +29,8 @@ const TEXTS = {
   remove: (s: string) => `call ${s}.remove($1, null)`,
   getValue: (s: string) => `select encode(value, 'hex') as value from ${s}.lock where key = $1`,
   setValue: (s: string) =>
-    `update ${s}.lock set value = decode($2, 'hex'), value_token = case when $2 is null then null else token end where key = $1`,
+    `update ${s}.lock set value = decode($2, 'hex'), value_token = case when $2 is null then null else token end
+       where key = $1 returning token`,
   // Only while it waits, or sleeps before it looks again: what has been granted is about to be answered.
   cancel: () =>
     `select pg_cancel_backend(pid) from pg_stat_activity

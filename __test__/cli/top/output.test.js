@@ -163,6 +163,19 @@ unlessEmulated('its speed is not that of a processor')(
   },
 )
 
+test('--json tells of a death as the report of a lock does', async (t) => {
+  const name = 'test/died'
+  const child = await spawnChild(t)
+  await child.ask('hold', { ref: name, mode: 'write' })
+  const lock = openLock(t, name)
+  await child.kill()
+  await waitFor(() => lock.inspect().ownerDied)
+  const json = async (...args) => JSON.parse((await runHere([...args, '--json'])).stdout)
+  const { locks } = await json('top', name, '--frames', '1', '--interval', '0.1')
+  t.like(locks[0].ownerDied, { pid: child.pid, failover: false })
+  t.deepEqual(locks[0].ownerDied, (await json('show', name)).ownerDied)
+})
+
 test('COLUMNS is the width of a frame, if it is one', async (t) => {
   openLock(t, 'test/wide')
   for (const [COLUMNS, width] of /** @type {const} */ ([

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Check, type Finding, resultOf, unknown } from './check.js'
 import type { Machine } from './machine.js'
@@ -38,7 +39,7 @@ export const removedMemory: Check = {
 /** The deleted memory of this user's locks that each process has mapped. */
 function removedBy(machine: Machine): Map<string, string[]> {
   const { PROCESS_RWLOCK_DIR: directory } = machine.env
-  const folder = directory ? join(directory, `process-rwlock-${machine.user}`, 'memory') : '/dev/shm'
+  const folder = directory ? join(real(directory), `process-rwlock-${machine.user}`, 'memory') : '/dev/shm'
   const found = new Map<string, string[]>()
   for (const pid of machine.folder('proc')?.filter((name) => /^\d+$/.test(name)) ?? []) {
     const maps = machine.read(`proc/${pid}/maps`) ?? ''
@@ -47,6 +48,15 @@ function removedBy(machine: Machine): Map<string, string[]> {
     if (removed.length > 0) found.set(pid, removed)
   }
   return found
+}
+
+/** The kernel names no links. */
+function real(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch {
+    return directory // it was removed, too
+  }
 }
 
 function isMemory(file: string, folder: string, user: number): boolean {

@@ -21,7 +21,7 @@ export function runCommand(args: string[], variables: Variables): End | Promise<
     value === undefined ? name : `${name}=${value}`,
   )
   const { code, signal, errno } = binding.runCommand(args, changes)
-  if (errno !== undefined) return { error: explained(errno) }
+  if (errno !== undefined) return { error: explained(errno, args[0] as string) }
   return signal === undefined ? { code: code as number } : { signal }
 }
 
@@ -33,10 +33,16 @@ export function finish({ code = 0, signal }: End): number {
   return code
 }
 
-function explained(errno: number): { isMissing: boolean; text: string } {
+function explained(errno: number, command: string): { isMissing: boolean; text: string } {
   const { getSystemErrorMap } = process.getBuiltinModule('node:util')
   const [name, text] = getSystemErrorMap().get(-errno) ?? ['', `error ${errno}`]
-  return name === 'ENOENT'
-    ? { isMissing: true, text: 'command not found' }
-    : { isMissing: false, text: `cannot be executed: ${text}` }
+  if (name !== 'ENOENT') return { isMissing: false, text: `cannot be executed: ${text}` }
+  // The system says the same of both.
+  const exists = command.includes('/') && process.getBuiltinModule('node:fs').existsSync(command)
+  return {
+    isMissing: true,
+    text: exists
+      ? 'its interpreter was not found: the program in the first line of a script, or the loader of a binary'
+      : 'command not found',
+  }
 }

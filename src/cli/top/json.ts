@@ -1,5 +1,6 @@
 // A frame as a line of JSON.
 import { writable } from '../../inspect.js'
+import { deathOf } from '../report.js'
 import { type SortKey, sorted } from './order.js'
 import type { Look, Sample } from './sampler.js'
 
@@ -12,6 +13,6 @@ function lockOf({ snapshot, holds, waiting, waitMs, worstMs, writes, waits }: Sa
   const { name = null, path = null, holders, waiters, contended, token, ownerDied } = snapshot
   const rates = { writesPerSecond: writes, waitsPerSecond: waits }
   const longest = { longestWaitMs: waitMs, worstWaitMs: worstMs }
-  const state = { contended, token, ownerDied, holders, waiters }
+  const state = { contended, token, ownerDied: ownerDied && deathOf(ownerDied), holders, waiters }
   return writable({ name, path, holds, waiting, ...longest, ...rates, ...state })
 }

@@ -40,6 +40,13 @@ pub(super) fn parent_pid() -> pid_t {
     unsafe { libc::getppid() }
 }
 
+/// Whether this process is the first one of its session.
+pub(super) fn leads_session() -> bool {
+    // SAFETY: takes a number.
+    let leader = unsafe { libc::getsid(0) };
+    leader == own_pid()
+}
+
 /// Returns only if it fails. The lists end with a null pointer.
 pub(super) fn execve(path: &CStr, argv: &[*const c_char], envp: &[*const c_char]) {
     // SAFETY: the lists have terminators, and their strings live as long as the `Image`.

@@ -81,7 +81,6 @@ impl Signals {
     }
 }
 
-#[derive(PartialEq, Eq)]
 pub(super) enum Sender {
     /// For example for a key in a terminal: all processes in the foreground have received it.
     Kernel,

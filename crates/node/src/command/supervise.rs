@@ -36,8 +36,7 @@ pub(super) fn run(image: &mut Image) -> io::Result<End> {
         let [has_report, has_signal] = os::poll([reports.as_raw_fd(), signals.descriptor()], -1);
         if has_signal {
             while let Some((signal, sender)) = signals.next() {
-                // The guardian itself continues this process.
-                if sender != Sender::Kernel && sender != Sender::Process(guardian) {
+                if has_missed(signal, &sender, guardian) {
                     os::write(lifeline.as_raw_fd(), &[signal as u8]);
                 }
             }
@@ -56,4 +55,14 @@ pub(super) fn run(image: &mut Image) -> io::Result<End> {
     // It ends now.
     let _ = os::wait(guardian, 0);
     Ok(end)
+}
+
+/// Whether the command has not received this signal, too.
+fn has_missed(signal: i32, sender: &Sender, guardian: i32) -> bool {
+    match *sender {
+        // A terminal that hangs up sends these two to the first process of its session alone.
+        Sender::Kernel => matches!(signal, libc::SIGHUP | libc::SIGCONT) && os::leads_session(),
+        // The guardian itself continues this process.
+        Sender::Process(pid) => pid != guardian,
+    }
 }
