@@ -160,7 +160,10 @@ export class PostgresLocks implements AsyncDisposable {
 
   #sharedOf(name: string, maxReaders: number | null): Shared {
     const known = this.#locks.get(name)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      known.local.newLimit ??= maxReaders
+      return known
+    }
     const key = keyOf(this.#options.schema, name)
     const local = new LocalLock(this.#client, name, key, `lock '${name}'`, maxReaders)
     const engines = new Set<PostgresEngine>()

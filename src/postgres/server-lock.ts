@@ -40,8 +40,8 @@ export abstract class ServerLock {
     readonly key: string,
     /** The lock in messages. */
     readonly text: string,
-    /** The limit that the lock gets if it has no row yet. */
-    readonly newLimit: number | null,
+    /** The limit that the lock gets if it has no row yet: the first one that was asked for. */
+    public newLimit: number | null,
   ) {
     this.client = client
     this.sessions = client.sessions
