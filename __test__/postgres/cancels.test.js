@@ -42,9 +42,10 @@ const LIMITED = {
     const guards = [await lock.acquireRead({ timeout: 5000 }), await lock.acquireRead({ timeout: 5000 })]
     const waiting = lock.acquireRead({ timeout: 5000 })
     waiting.catch(() => {}) // meanwhile
-    await waitFor(async () => (await lock.inspect()).waiters.length > 0 || isSettled(waiting))
-    // A try that failed on `main` may have ended the holds there.
-    const ends = await Promise.allSettled(guards.map((guard) => guard.release()))
+    // A try that fails on `main` may end the session, with holds and what looks at the lock.
+    const looks = waitFor(async () => (await lock.inspect()).waiters.length > 0 || isSettled(waiting))
+    const ends = await Promise.allSettled([looks])
+    ends.push(...(await Promise.allSettled(guards.map((guard) => guard.release()))))
     await (await waiting).release()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   },
