@@ -44,10 +44,10 @@ const LIMITED = {
     waiting.catch(() => {}) // meanwhile
     // A try that fails on `main` may end the session, with holds and what looks at the lock.
     const looks = waitFor(async () => (await lock.inspect()).waiters.length > 0 || isSettled(waiting))
-    const ends = await Promise.allSettled([looks])
-    ends.push(...(await Promise.allSettled(guards.map((guard) => guard.release()))))
+    const looked = await Promise.allSettled([looks])
+    const released = await Promise.allSettled(guards.map((guard) => guard.release()))
     await (await waiting).release()
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
+    for (const end of [...looked, ...released]) if (end.status === 'rejected') throw end.reason
   },
   'limited downgrade': async (lock) => {
     const guard = await lock.acquireUpgradable({ timeout: 5000 })
