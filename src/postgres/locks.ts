@@ -120,8 +120,9 @@ export class PostgresLocks implements AsyncDisposable {
   /**
    * Opens a semaphore: at most `permits` uses at one time, of all processes together. It is a lock
    * with `maxReaders`, and a permit is a read hold of it: so the permits of a process that dies are
-   * free when the server has ended its sessions, and a lost one aborts `permit.signal`. Those who
-   * wait are served in their order. A call inside of another one takes a permit of its own, and
+   * free when the server has ended its sessions, and a lost one aborts `permit.signal`. The
+   * requests that wait are served in the order of a queue in which each process has one place, and
+   * those of one process in their order. A call inside of another one takes a permit of its own, and
    * waits for itself if there is none.
    *
    * A request that waits needs a connection of its own, and so may a permit: see `maxSessions`.
