@@ -306,7 +306,7 @@ failed:
 		od;
 		i = 0; q_shared[s] = 0; shared[s] = 0 }
 	:: atomic { kind == 2 && own != 0 -> end_session(); other = NONE } /* step: end_main */
-	:: atomic { kind != 2 -> unlock_all(s) } /* step: unlock_all */
+	:: atomic { kind != 2 -> unlock_all(s) } /* step: clean_up */
 	fi;
 	atomic { got = NONE; waiting[s] = 0 }
 	goto next
