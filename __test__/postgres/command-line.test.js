@@ -73,7 +73,11 @@ test('ls and show: holders, waiters, their machine, and the value', async (t) =>
   t.regex(page, /value +"page 7" \(6 bytes\), set by pid/)
   t.regex(page, new RegExp(`Held by\n  pid ${process.pid} 'import' {2}write for `))
   t.notRegex(page, /lock file|memory|limits/)
+  waiter.kill()
   await guard.release()
+  await waitFor(async () => (await lock.inspect()).holders.length === 0)
+  // Nobody counts who has it open.
+  t.regex((await runHere(['show', ...args, 'orders/42'])).stdout, /state +free\n/)
 })
 
 test('show neither creates a lock nor takes a path', async (t) => {

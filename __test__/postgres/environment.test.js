@@ -52,6 +52,20 @@ bouncerTest('through pgbouncer that keeps sessions, two clients exclude each oth
   await (await next).release()
 })
 
+bouncerTest('a pooler that hands a session on with what the last client left there is refused', async (t) => {
+  const it = await server()
+  await locksAt(t, it)
+  const { url } = await startBouncer(t, it, 'session', { default_pool_size: 1, server_reset_query: '' })
+  const first = await locksAt(t, it, { connectionString: url, pooler: 'session', maxSessions: 1 })
+  await (await first.open(newName()).acquireWrite()).release()
+  await first.close()
+  const second = await locksAt(t, it, { connectionString: url, pooler: 'session', maxSessions: 1 })
+  await t.throwsAsync(second.open(newName()).acquireWrite(), {
+    code: 'ERR_LOCK_ACCESS',
+    message: /DISCARD ALL/,
+  })
+})
+
 test('settings of the role do not reach the sessions', async (t) => {
   const it = await server()
   await locksAt(t, it)

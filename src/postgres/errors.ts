@@ -23,6 +23,11 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
     'ERR_LOCK_ACCESS',
     'the database cannot store a character of the name or the label: use one that was created with encoding UTF8',
   ],
+  '42P05': [
+    'ERR_LOCK_ACCESS',
+    'the connection pooler hands sessions on as the last client left them, perhaps with its locks: let it reset them ' +
+      '(pgbouncer: server_reset_query = DISCARD ALL)',
+  ],
   '3F000': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   '42P01': ['ERR_LOCK_ACCESS', 'the schema is not installed in this database: call locks.migrate()'],
   42883: ['ERR_LOCK_ACCESS', 'the schema is not that of this version: call locks.migrate()'],

@@ -47,7 +47,10 @@ begin;
 set local search_path = pg_catalog;
 set local client_min_messages = warning;
 set local transaction_read_only = off;
-select pg_advisory_xact_lock(hashtextextended('process-rwlock migration ${schema}', 0));
+do $lock$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('process-rwlock migration ${schema}', 0));
+end $lock$;
 -- Not "if not exists": that fails for a role that may not create one, also if it exists.
 do $schema$
 begin

@@ -74,6 +74,8 @@ class Connecting {
 export class Sessions {
   /** Every session that is open. */
   readonly all = new Set<Session>()
+  /** Since when there is none and attempts to connect have failed, by `performance.now()`. */
+  downSince: number | undefined
   readonly #connecting = new Connecting()
   readonly #idle: Session[] = []
   readonly #places: Place[] = []
@@ -123,9 +125,16 @@ export class Sessions {
   }
 
   async #open(): Promise<Session> {
-    const session = await this.#connecting.open(() =>
-      openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
-    )
+    let session: Session
+    try {
+      session = await this.#connecting.open(() =>
+        openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
+      )
+    } catch (error) {
+      if (this.all.size === 0) this.downSince ??= performance.now()
+      throw error
+    }
+    this.downSince = undefined
     this.all.add(session)
     if (this.#closed !== undefined) session.end(this.#closed)
     else this.#heartbeat ??= new Heartbeat(this)

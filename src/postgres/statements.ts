@@ -47,11 +47,8 @@ export type StatementName = keyof typeof TEXTS
 /** The statements of a schema, each one operation. */
 export type Statements = Readonly<Record<StatementName, Statement>>
 
-/** `s`: the schema as a quoted identifier. Their names have the schema: a pooled session may serve several. */
+/** `s`: the schema as a quoted identifier. */
 export function statementsOf(s: string): Statements {
-  const named = Object.entries(TEXTS).map(([name, text]) => [
-    name,
-    { name: `rwlock_${name}_${s.slice(1, -1)}`.slice(0, 63), text: text(s) },
-  ])
+  const named = Object.entries(TEXTS).map(([name, text]) => [name, { name: `rwlock_${name}`, text: text(s) }])
   return Object.fromEntries(named) as Statements
 }

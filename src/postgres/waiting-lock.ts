@@ -63,14 +63,15 @@ export abstract class WaitingLock extends ServerLock {
     const now = performance.now()
     if (attempt.unavailable === undefined) attempt.unavailableSince = now
     attempt.unavailable = mapped
-    if (now - attempt.unavailableSince > LONGEST_OUTAGE) {
-      for (const entry of attempt.entries) {
-        if (entry.request.timeout !== Number.POSITIVE_INFINITY) continue // its timer ends it
-        attempt.entries.delete(entry)
-        entry.fail(mapped)
-      }
-      if (attempt.entries.size === 0) throw mapped
+    const since = Math.min(attempt.unavailableSince, this.sessions.downSince ?? now)
+    for (const entry of attempt.entries) {
+      if (entry.request.timeout !== Number.POSITIVE_INFINITY) continue // its timer ends it
+      // An entry may have been in the queue for a part of the outage.
+      if (now - Math.max(entry.since, since) <= LONGEST_OUTAGE) continue
+      attempt.entries.delete(entry)
+      entry.fail(mapped)
     }
+    if (attempt.entries.size === 0) throw mapped
     await attempt.wakeup.pause(this.sessions.pause + 1)
   }
 

@@ -79,12 +79,14 @@ function stateOf({ status, mode, holders, waiters, attached }: LockReport): stri
     waiting === 0
       ? ''
       : `; ${requests}, the longest for ${duration(Math.max(...waiters.map(({ ms }) => ms)))}`
-  const open = attached.length === 1 ? '1 thread' : `${attached.length} threads`
+  const threads = attached.length === 1 ? '1 thread' : `${attached.length} threads`
+  // Nobody counts who has a lock in a database open.
+  const open = attached.length === 0 ? '' : `, open in ${threads}`
   switch (status) {
     case 'held':
       return `held for ${mode} by ${holder && others.length === 0 ? pidText(holder) : `${holders.length} holders`}${wait}`
     case 'free':
-      return `free, open in ${open}${wait}`
+      return `free${open}${wait}`
     case 'dead':
       return 'dead: no process has it open. The next process that opens it uses it again; "process-rwlock prune" removes it'
     default:
