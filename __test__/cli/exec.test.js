@@ -98,7 +98,9 @@ test('a lock that cannot be opened: 66, 65 or 77, and the command does not run',
   const damaged = join(dir, 'damaged')
   writeFileSync(damaged, 'something else, which is no lock')
   for (const [args, code, message] of /** @type {[string[], number, RegExp][]} */ ([
-    [['--file', join(dir, 'missing/data')], 66, /ENOENT/],
+    [['--file', join(dir, 'missing/data')], 66, /: the file \S*missing\/data cannot have a lock: ENOENT/],
+    [['--file', join(damaged, 'data')], 66, /: the file \S*damaged\/data cannot have a lock: ENOTDIR/],
+    [['--path', join(dir, 'missing/lock')], 77, /missing\/lock: its folder does not exist \(ENOENT\)/],
     [['--path', damaged], 65, /damaged/],
     [['--path', '/proc/lock'], 77, /\/proc\/lock/],
   ])) {

@@ -47,3 +47,23 @@ test('a reader that has enough ends it silently', (t) => {
     t.notRegex(stderr, /EPIPE/)
   }
 })
+
+test('messages that cannot be written change no exit code', (t) => {
+  const lock = openLock(t)
+  const guard = lock.tryWrite()
+  for (const [args, code] of /** @type {[string[], number][]} */ ([
+    [['exec', '--no-wait', `${lock.name}`, '--', 'true'], 1],
+    [['exec', uniqueName(t), '--', 'no-such-command'], 127],
+    [['show', uniqueName(t)], 1],
+    [['no-such-command'], 64],
+    [[], 64],
+    [['show', '--path', program], 65],
+    [['ls', '--postgres', 'postgres://127.0.0.1:1/none'], 69],
+    [['trace', '--seconds', '0', '--out', '/dev/null', uniqueName(t)], 0],
+  ])) {
+    for (const command of ['"$@" 2> /dev/full', 'exec 3> >(exec true); wait $!; "$@" 2>&3']) {
+      t.is(shell(command, args).status, code, `${command}: ${args.join(' ')}`)
+    }
+  }
+  guard?.release()
+})

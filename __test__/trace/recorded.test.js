@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { examine } from '../../dist/shared-memory/survey.js'
+import { runCli } from '../cli/process.js'
 import { openLock, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 import { readRecord } from './read-trace.js'
@@ -175,6 +176,26 @@ test('a wait whose holders are learnt after its end is a mark, and leaves no spa
   t.deepEqual(counts, [])
 })
 
+test('the holds of process-rwlock exec are recorded, and their ends', async (t) => {
+  const { file, env } = recording(t)
+  const name = uniqueName(t)
+  for (const command of ['true', 'false']) {
+    t.is(
+      (await runCli(t, ['exec', '--no-wait', name, '--', command], { env })).code,
+      command === 'true' ? 0 : 1,
+    )
+  }
+  const { spans, marks } = readRecord(file)
+  t.deepEqual(
+    spans.map((span) => [span.name, span.args.label, span.end === null]),
+    [
+      [`write ${name}`, 'true', false],
+      [`write ${name}`, 'false', false],
+    ],
+  )
+  t.deepEqual(marks, [])
+})
+
 test('%p is the process id', async (t) => {
   const folder = tempDir(t)
   const name = uniqueName(t)
@@ -216,6 +237,7 @@ test('a file that cannot be written, or is something else, is a warning, and loc
     t.is(warnings.length, 1)
     t.is(warnings[0].code, 'RWLOCK_TRACE')
     t.true(warnings[0].message.includes(file), warnings[0].message)
+    if (file === other) t.regex(warnings[0].message, /is no such trace: remove it, or choose another file/)
   }
   t.is(readFileSync(other, 'utf8'), '[1, 2]')
 })

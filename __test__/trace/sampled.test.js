@@ -66,7 +66,7 @@ test('holds and waits are spans, in a row for each process', async (t) => {
   await granted
   const between = now()
   await recording.shows(`read ${name}`)
-  const { processes, spans, marks, counts, otherData, totals } = await recording.end()
+  const { processes, spans, marks, counts, otherData, totals, stderr } = await recording.end()
 
   const locks = [...processes].find(([, { name: title }]) => title === 'locks')
   t.deepEqual(new Set(processes.keys()), new Set([locks?.[0], writer.pid, reader.pid]))
@@ -93,6 +93,7 @@ test('holds and waits are spans, in a row for each process', async (t) => {
     'the first look was before the wait',
   )
   t.is(otherData.interval, '2 ms')
+  t.regex(stderr, / looks, 2 processes, 2 holds, 1 wait[.;]/)
   t.like(totals, { holds: 2, waits: 1, writeHolds: 1, writeHoldsSeen: 1 })
 })
 

@@ -249,9 +249,10 @@ for (const [kind, start] of Object.entries(agents)) {
 
   test(`${kind}: install() puts them at navigator.locks, and importing does not`, async (t) => {
     const agent = await start(t)
-    const { isLeftAlone, isOurs, isSame } = await agent.ask('install')
+    const { isLeftAlone, isOurs, isSame, userAgent } = await agent.ask('install')
     t.deepEqual([isLeftAlone, isOurs], [true, true])
     t.is(isSame, globalThis.navigator !== undefined, 'navigator stays what it was')
+    t.is(userAgent, `Node.js/${process.versions.node.split('.')[0]}`)
   })
 }
 

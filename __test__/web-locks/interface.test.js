@@ -509,6 +509,64 @@ test('query() lists each request of this thread, and more than the rows of all',
   t.deepEqual(await stateOf(name), { held: [], pending: [] })
 })
 
+test('query() lists requests that come, leave and are granted in any order', async (t) => {
+  const name = newName()
+  let seed = 1
+  const random = (below) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+    return Math.floor((seed / 2 ** 32) * below)
+  }
+  const all = []
+  const make = (mode, steal = false) => {
+    const controller = new AbortController()
+    const aborts = steal ? {} : { signal: controller.signal }
+    const made = { ...begin(name, { mode, steal, ...aborts }), mode, abort: () => controller.abort() }
+    all.push(made)
+    return made
+  }
+  let held = [make('exclusive')]
+  await held[0]?.granted
+  const waits = []
+  for (let step = 0; step < 150; step++) {
+    const count = random(1 + random(60))
+    const choice = random(waits.length > 300 ? 4 : 6)
+    if (choice === 0 && waits.length > 0) {
+      // In the standard's order: the first one, and with a shared one those that follow it.
+      for (const each of held) each.end()
+      await Promise.all(held.map(({ outcome }) => outcome.catch(() => {})))
+      const others = waits.findIndex(({ mode }) => mode === 'exclusive')
+      held = waits.splice(0, waits[0].mode === 'exclusive' ? 1 : others < 0 ? waits.length : others)
+      await Promise.all(held.map(({ granted }) => granted))
+    } else if (choice === 1) {
+      for (let number = 0; number < count && waits.length > 0; number++) {
+        waits.splice(random(waits.length), 1)[0].abort()
+      }
+    } else if (choice === 2 && random(3) === 0) {
+      held = [make('exclusive', true)]
+      await held[0]?.granted
+    } else {
+      for (let number = 0; number < count; number++) {
+        // A shared one would get the lock at once.
+        const isFree = waits.length === 0 && held[0]?.mode === 'shared'
+        waits.push(make(isFree || random(3) === 0 ? 'exclusive' : 'shared'))
+      }
+    }
+    if (waits[0]?.mode === 'shared' && held[0]?.mode === 'shared') {
+      const others = waits.findIndex(({ mode }) => mode === 'exclusive')
+      held.push(...waits.splice(0, others < 0 ? waits.length : others)) // an abort has let them pass
+    }
+    const state = await stateOf(name)
+    const modes = (list) => list.map(({ mode }) => `${mode} ${ownId}`)
+    t.deepEqual(state.held, modes(held), `step ${step}`)
+    t.true(state.pending.length >= Math.min(waits.length, 256))
+    t.deepEqual(state.pending, modes(waits).slice(0, state.pending.length), `step ${step}`)
+  }
+  for (const each of all) each.abort()
+  for (const each of all) each.end()
+  await Promise.allSettled(all.map(({ outcome }) => outcome))
+  t.deepEqual(await stateOf(name), { held: [], pending: [] })
+})
+
 test('a pending request is listed until it is granted', async (t) => {
   const name = newName()
   const holder = begin(name)

@@ -41,7 +41,7 @@ export interface Invocation<O extends Options = Options> {
   readonly rest: readonly string[] | undefined
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stderr: { write(text: string): void }
   readonly env: NodeJS.ProcessEnv
 }
 

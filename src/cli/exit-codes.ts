@@ -16,12 +16,12 @@ export const NOT_FOUND = 127
 export const MEANINGS: Readonly<Record<number, string>> = {
   64: 'the arguments are wrong',
   65: 'the lock is corrupt, or of an incompatible version',
-  66: 'a file or folder that was given does not exist',
+  66: 'the folder of a file does not exist (--file, --out)',
   69: 'the system lacks what the lock needs, or the database cannot be reached',
   70: 'a fault of process-rwlock',
   74: 'a file or stream cannot be read or written, for example because the disk is full',
   75: 'no free attachment, or the lock is in use',
-  77: 'no access to the lock',
+  77: 'no access to the lock, or the folder of a lock does not exist (--path)',
 }
 
 const OF_ERRORS: Record<string, number> = {

@@ -8,9 +8,13 @@ import { UsageError } from './usage-error.js'
 
 const HELP = ['help', '--help', '-h']
 
+const STDERR = {
+  write: (text: string) => (require('./text/message.js') as typeof import('./text/message.js')).say(text),
+}
+
 async function main([first, ...args]: string[]): Promise<number> {
   if (first === undefined) {
-    process.stderr.write(help().helpOfAll())
+    STDERR.write(help().helpOfAll())
     return 64
   }
   if (first === '--version' || first === '-V') {
@@ -42,9 +46,7 @@ function invocationOf({ values, positionals, rest }: Omit<Arguments, 'help'>) {
     get stdout() {
       return process.stdout
     },
-    get stderr() {
-      return process.stderr
-    },
+    stderr: STDERR,
   }
 }
 
@@ -88,7 +90,7 @@ function wrongUsage(message: string, command?: string): number {
 
 function say(...lines: string[]): void {
   const { messageOf } = require('./text/message.js') as typeof import('./text/message.js')
-  process.stderr.write(messageOf(...lines))
+  STDERR.write(messageOf(...lines))
 }
 
 // A stream reports an error so.

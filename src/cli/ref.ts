@@ -44,5 +44,13 @@ export function refOf(values: RefValues, names: readonly string[]): Ref {
 function nameOfFile(file: string): string {
   // Only here: most calls name no file.
   const { checkFile, findTarget } = require('../file/target.js') as typeof import('../file/target.js')
-  return findTarget(checkFile(file)).name
+  try {
+    return findTarget(checkFile(file)).name
+  } catch (error) {
+    // The system names a folder that the user may not have written.
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+    throw Object.assign(error as Error, {
+      message: `the file ${file} cannot have a lock: ${(error as Error).message}; correct the path, or create its folder`,
+    })
+  }
 }

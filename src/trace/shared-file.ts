@@ -57,7 +57,8 @@ function checkStart(path: string): void {
   try {
     const start = Buffer.alloc(START.length)
     readSync(fd, start, 0, start.length, 0)
-    if (!start.equals(Buffer.from(START))) throw new Error('the file exists, and is no such trace')
+    if (!start.equals(Buffer.from(START)))
+      throw new Error('it exists, and is no such trace: remove it, or choose another file')
   } finally {
     closeSync(fd)
   }

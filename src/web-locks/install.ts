@@ -9,7 +9,9 @@ export function install(): void {
   const { navigator } = globalThis as { navigator?: object }
   if (navigator !== undefined) Object.defineProperty(navigator, 'locks', property)
   else {
-    const created = Object.defineProperty({}, 'locks', property)
+    // With what programs read that find one, as in Node.js 21.
+    const [major] = process.versions.node.split('.')
+    const created = Object.defineProperty({ userAgent: `Node.js/${major}` }, 'locks', property)
     Object.defineProperty(globalThis, 'navigator', { value: created, configurable: true, writable: true })
   }
 }

@@ -61,6 +61,7 @@ const ops = {
       isLeftAlone: before !== locks,
       isOurs: after === locks,
       isSame: navigator === globalThis.navigator,
+      userAgent: globalThis.navigator.userAgent,
     }
   },
   /** Adds 1 to the number in the shared memory, so many times. */

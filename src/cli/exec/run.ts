@@ -9,7 +9,7 @@ import { finish, runCommand } from './run-command.js'
 import { tryHold } from './try-hold.js'
 import { wishOf } from './wish.js'
 
-export async function run({ values, positionals, rest, stderr }: Invocation): Promise<number> {
+export async function run({ values, positionals, rest, env, stderr }: Invocation): Promise<number> {
   const { mode, timeout, label, quiet, conflictExitCode } = wishOf(values as Values)
   const { ref, text } = refOf(values as Values, positionals)
   const [command, ...args] = rest ?? []
@@ -18,7 +18,10 @@ export async function run({ values, positionals, rest, stderr }: Invocation): Pr
   const wanted = { ref, mode, label: label ?? basename(command) }
   let hold: CommandHold
   try {
-    hold = tryHold(wanted) ?? (await waiting().waitForHold(wanted, text, { timeout, quiet }))
+    // Only RWLock records what it does.
+    const { PROCESS_RWLOCK_TRACE } = env
+    const tried = PROCESS_RWLOCK_TRACE ? null : tryHold(wanted)
+    hold = tried ?? (await waiting().waitForHold(wanted, text, { timeout, quiet }))
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
     if (code !== 'ERR_LOCK_TIMEOUT') throw error
@@ -38,7 +41,7 @@ export async function run({ values, positionals, rest, stderr }: Invocation): Pr
   return finish(end)
 }
 
-/** Loaded only if the lock is not free. */
+/** Loaded only if the lock is not free, or recorded. */
 function waiting() {
   return require('./wait-for-hold.js') as typeof import('./wait-for-hold.js')
 }

@@ -1,12 +1,11 @@
 // Waits for a lock that is not free.
-import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { RWLock } from '../../rwlock.js'
 import { binding } from '../../shared-memory/binding.js'
 import type { AcquireOptions, Guard, LockSnapshot } from '../../types.js'
 import { duration } from '../text/duration.js'
-import { messageOf } from '../text/message.js'
+import { messageOf, say } from '../text/message.js'
 import type { CommandHold, Wanted } from './hold.js'
 
 /** They end the wait, and the process. */
@@ -26,11 +25,11 @@ export async function waitForHold(
   const interrupt = (signal: NodeJS.Signals) => interruption.abort(signal)
   for (const signal of SIGNALS) process.once(signal, interrupt)
   const timer = setTimeout(() => {
-    if (!quiet && isatty(2)) say(`waiting for ${text}: ${whomOf(lock.inspect())}`)
+    if (!quiet && isatty(2)) say(messageOf(`waiting for ${text}: ${whomOf(lock.inspect())}`))
   }, PATIENCE)
   let guard: Guard
   try {
-    guard = await acquire(lock, mode, { timeout, signal: interruption.signal })
+    guard = await acquire(lock, mode, { timeout, signal: interruption.signal, label })
   } catch (error) {
     lock.close()
     if (interruption.signal.aborted) endBy(interruption.signal.reason)
@@ -52,11 +51,6 @@ export async function waitForHold(
 function acquire(lock: RWLock, mode: Wanted['mode'], options: AcquireOptions): Promise<Guard> {
   if (mode === 'read') return lock.acquireRead(options)
   return mode === 'write' ? lock.acquireWrite(options) : lock.acquireUpgradable(options)
-}
-
-/** Not by `process.stderr`: for a pipe it changes the mode of the pipe, which the command shares. */
-function say(message: string): void {
-  writeSync(2, messageOf(message))
 }
 
 function whomOf({ holders, waiters }: LockSnapshot): string {

@@ -101,10 +101,15 @@ function aboutOf(interval: number): object {
 function textOf({ looks, processes, holds, waits, writeHolds, writeHoldsSeen }: Totals, ms: number): string {
   const missed = Math.max(0, writeHolds - writeHoldsSeen)
   return (
-    `${duration(ms)}, ${looks} looks, ${processes} processes, ${holds} holds, ${waits} waits` +
+    `${duration(ms)}, ${counted(looks, 'look')}, ${counted(processes, 'process', 'es')}, ` +
+    `${counted(holds, 'hold')}, ${counted(waits, 'wait')}` +
     `${missed > 0 ? `; ${missed} of ${writeHolds} write holds were too short to be seen` : ''}. ` +
     'Open it at https://ui.perfetto.dev'
   )
+}
+
+function counted(count: number, noun: string, plural = 's'): string {
+  return `${count} ${noun}${count === 1 ? '' : plural}`
 }
 
 function numberOf<Default>(

@@ -59,6 +59,8 @@ pub(super) struct Requests {
     exclusive_in_order: usize,
     may_be_nested: usize,
     steals: usize,
+    /// See [`Requests::order`].
+    reordered: u64,
 }
 
 impl Deref for Requests {
@@ -104,6 +106,11 @@ impl Requests {
         self.steals != 0
     }
 
+    /// Changes when a request has joined or left other than at the end or at the front.
+    pub fn order(&self) -> u64 {
+        self.reordered
+    }
+
     pub fn push_back(&mut self, request: Request) {
         let request = self.count(request);
         self.list.push_back(request);
@@ -111,15 +118,34 @@ impl Requests {
 
     pub fn push_front(&mut self, request: Request) {
         let request = self.count(request);
+        self.reordered += 1;
+        self.list.push_front(request);
+    }
+
+    /// The same for one that [`Requests::pop_front`] has just returned.
+    pub fn unpop_front(&mut self, request: Request) {
+        let request = self.count(request);
         self.list.push_front(request);
     }
 
     /// In the order of the tickets: before one with the same.
     pub fn insert(&mut self, request: Request) {
+        self.reordered += 1;
+        self.insert_in_order(request);
+    }
+
+    /// The same for one that drained: most often it is the first one again.
+    fn put_back(&mut self, request: Request) {
+        let position = self.insert_in_order(request);
+        self.reordered += u64::from(position != 0);
+    }
+
+    fn insert_in_order(&mut self, request: Request) -> usize {
         let request = self.count(request);
         let follows = |other: &Request| !is_earlier(other.ticket, request.ticket);
         let position = self.list.iter().position(follows).unwrap_or(self.list.len());
         self.list.insert(position, request);
+        position
     }
 
     pub fn pop_front(&mut self) -> Option<Request> {
@@ -127,6 +153,7 @@ impl Requests {
     }
 
     pub fn remove(&mut self, position: usize) -> Option<Request> {
+        self.reordered += 1;
         self.list.remove(position).map(|request| self.uncount(request))
     }
 
@@ -140,12 +167,14 @@ impl Requests {
             }
             !leaves
         });
+        self.reordered += left.len() as u64;
         left.iter().for_each(|&request| _ = self.uncount(request));
         left
     }
 
     pub fn take_all(&mut self) -> VecDeque<Request> {
-        std::mem::take(self).list
+        let reordered = self.reordered + 1;
+        std::mem::replace(self, Self { reordered, ..Self::default() }).list
     }
 }
 
@@ -169,11 +198,11 @@ pub(super) struct Shown {
 /// The requests that have a row in the pool of the lock; see `request_rows`.
 #[derive(Default)]
 pub(super) struct PoolRows {
-    /// Of each request the number of its row.
-    pub rows: BTreeMap<RequestId, usize>,
-    /// The requests when the rows were last brought up to date: their number, the first and the
-    /// last.
-    pub seen: (usize, RequestId, RequestId),
+    /// The first ones without a row in the slot, in their order, each with the number of its row.
+    pub rows: VecDeque<(RequestId, usize)>,
+    /// The requests when the rows were last brought up to date: their order, their number, the first
+    /// and the last.
+    pub seen: (u64, usize, RequestId, RequestId),
 }
 
 pub(super) struct Pending {
@@ -210,7 +239,7 @@ impl Pending {
         if self.sync == Some(request.id) {
             self.requests.push_front(request);
         } else {
-            self.requests.insert(request);
+            self.requests.put_back(request);
         }
     }
 }

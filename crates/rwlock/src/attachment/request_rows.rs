@@ -1,7 +1,7 @@
 //! The rows of an attachment's slot that show its first requests in snapshots. For people: nothing
 //! depends on them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Attachment;
@@ -48,34 +48,50 @@ impl Attachment {
             return;
         }
         let id = |request: Option<&Request>| request.map_or(0, |request| request.id);
-        let seen = (requests.len(), id(requests.get(first)), id(requests.back()));
+        let seen = (requests.order(), requests.len(), id(requests.get(first)), id(requests.back()));
         let rows = self.segment.request_pool();
-        if rows.is_empty() || std::mem::replace(&mut pool.seen, seen) == seen {
+        if rows.is_empty() || pool.seen == seen {
             return;
         }
+        let (order, ..) = std::mem::replace(&mut pool.seen, seen);
         let others = || requests.iter().skip(first).take(rows.len());
-        let wanted: BTreeSet<_> = others().map(|request| request.id).collect();
-        pool.rows.retain(|id, row| {
-            let stays = wanted.contains(id);
-            if !stays {
-                crash_point!(hide_request);
-                rows[*row].store(Queued::NONE.0, Relaxed);
+        let hide = |row: usize| {
+            crash_point!(hide_request);
+            rows[row].store(Queued::NONE.0, Relaxed);
+        };
+        let mut shown = BTreeMap::new();
+        if requests.order() == order {
+            // Requests have left at the front only, and those without a row are the last ones.
+            let head = id(others().next());
+            while let Some(&(id, row)) = pool.rows.front()
+                && id != head
+            {
+                hide(row);
+                pool.rows.pop_front();
             }
-            stays
-        });
-        for request in others() {
-            if pool.rows.contains_key(&request.id) {
-                continue;
+        } else {
+            let wanted: BTreeSet<_> = others().map(|request| request.id).collect();
+            for (id, row) in pool.rows.drain(..) {
+                if wanted.contains(&id) {
+                    shown.insert(id, row);
+                } else {
+                    hide(row);
+                }
             }
+        }
+        let claim = |request: &Request| {
             let word = Queued::new(request.mode, self.index as u32, request.ticket);
             let begin = request.ticket as usize % rows.len();
-            let free = (begin..rows.len()).chain(0..begin).find(|&row| {
+            (begin..rows.len()).chain(0..begin).find(|&row| {
                 crash_point!(show_request);
                 rows[row].compare_exchange(Queued::NONE.0, word.0, Relaxed, Relaxed).is_ok()
-            });
-            let Some(row) = free else { break };
-            pool.rows.insert(request.id, row);
+            })
+        };
+        for request in others().skip(pool.rows.len()) {
+            let Some(row) = shown.remove(&request.id).or_else(|| claim(request)) else { break };
+            pool.rows.push_back((request.id, row));
         }
+        shown.into_values().for_each(hide);
     }
 
     /// Every poll of a contended lock comes here, so it compares before it writes.

@@ -153,7 +153,7 @@ impl Attachment {
                 }
                 pending.requests.pop_front();
                 if !self.grant_in_turn(pending, head)? {
-                    pending.requests.push_front(head);
+                    pending.requests.unpop_front(head);
                     break;
                 }
             }
