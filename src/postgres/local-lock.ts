@@ -16,7 +16,9 @@ import { FIRST_PAUSE } from './waiting-lock.js'
 
 export class LocalLock extends ChangingLock {
   get isUsed(): boolean {
-    return this.queue.length > 0 || this.attempts.size > 0 || this.holds.size > 0 || this.releases.size > 0
+    const isTried = this.triedReads > 0 || this.exclusive !== null
+    const isRequested = this.queue.length > 0 || this.attempts.size > 0
+    return isTried || isRequested || this.holds.size > 0 || this.releases.size > 0
   }
 
   /** `main`, when the lock has its row, and the server has done what this process has given up. */

@@ -223,8 +223,8 @@ export class PostgresLocks implements AsyncDisposable {
     const busy = () =>
       new LockError('ERR_LOCK_BUSY', `lock '${checkedName}' is held or waited for: close it everywhere first`)
     await local?.settled()
-    if (local?.isUsed) throw busy()
     const main = await this.#sessions.main()
+    if (local?.isUsed) throw busy()
     let state: string | null | undefined
     try {
       const [row] = await main.run('remove', [keyOf(this.#options.schema, checkedName)])

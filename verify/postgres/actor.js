@@ -161,6 +161,8 @@ async function task() {
   }
 }
 
+// Before it has connected, a short timeout is ERR_LOCK_UNAVAILABLE.
+await locks.list().catch(() => {})
 await Promise.all(Array.from({ length: tasks }, task))
 await locks.close()
 await Promise.all(witnesses.map((each) => each?.close()))
