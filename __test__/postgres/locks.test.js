@@ -297,6 +297,19 @@ test('with one connection everything works, and waits end', async (t) => {
   t.is(rows[0].count, 0)
 })
 
+test('remove() leaves a lock that a try of this process is about to get', async (t) => {
+  const locks = await openLocks(t)
+  const name = randomUUID()
+  const lock = locks.open(name)
+  for (const method of /** @type {const} */ (['tryRead', 'tryWrite', 'tryUpgradable'])) {
+    await lock.write(() => {})
+    const trying = lock[method]()
+    await t.throwsAsync(locks.remove(name), { code: 'ERR_LOCK_BUSY' }, method)
+    await (await trying)?.release()
+    t.true(await locks.remove(name))
+  }
+})
+
 test('a hold whose row somebody has deleted says so, and the lock goes on', async (t) => {
   const locks = await openLocks(t)
   const client = await connect(t)

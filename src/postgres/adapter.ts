@@ -11,16 +11,18 @@ export interface Statement {
 /** The columns of all statements. */
 type Column =
   | 'backend'
+  | 'count'
   | 'died'
   | 'granted'
   | 'host'
   | 'key'
   | 'label'
+  | 'max_readers'
   | 'mode'
   | 'ms'
   | 'name'
   | 'ok'
-  | 'open'
+  | 'permit'
   | 'pid'
   | 'role'
   | 'standby'
@@ -122,7 +124,8 @@ export function placeOf(pg: PgModule, config: object): string {
   return `${host}:${port}/${database ?? ''}`
 }
 
-export async function connect(pg: PgModule, config: object): Promise<Connection> {
+/** `signal` aborts it, or loses the connection. */
+export async function connect(pg: PgModule, config: object, signal: AbortSignal): Promise<Connection> {
   const client = new pg.Client({ ...config, ...AS_LIBRARY })
   // For the queries of the program: in its options, in the connection string or in `pg.defaults`.
   client.binary = false
@@ -139,11 +142,15 @@ export async function connect(pg: PgModule, config: object): Promise<Connection>
   }
   client.on('error', (error) => lose(error as Error))
   client.on('end', () => lose(new Error('the connection has ended')))
+  signal.addEventListener('abort', () => {
+    lose(signal.reason)
+    cut()
+  })
   try {
     await client.connect()
   } catch (error) {
     cut()
-    throw error
+    throw signal.aborted ? signal.reason : error
   }
   // What waits for an answer keeps the process alive, not the connection.
   client.unref()

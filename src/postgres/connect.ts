@@ -35,9 +35,13 @@ const SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   synchronous_commit: 'on',
-  search_path: 'pg_catalog',
   jit: 'off',
   client_min_messages: 'error',
+}
+
+const SYSTEM_FIRST: Statement = {
+  name: '',
+  text: "select pg_catalog.set_config('search_path', 'pg_catalog', false)",
 }
 
 /** How the server notices that the client is gone. */
@@ -53,53 +57,77 @@ function liveness(heartbeat: number): Record<string, string> {
   }
 }
 
+/** `closing` ends it before it is open. */
 export async function openSession(
+  config: SessionConfig,
+  keepAlive: KeepAlive,
+  closing: AbortSignal,
+  onEnd: (session: Session) => void,
+): Promise<Session> {
+  const givenUp = new AbortController()
+  const giveUp = () => givenUp.abort(closing.reason)
+  closing.addEventListener('abort', giveUp)
+  let connection: Connection | undefined
+  let timer: NodeJS.Timeout | undefined
+  try {
+    closing.throwIfAborted()
+    const patience = 5 * config.heartbeat
+    connection = await connect(
+      config.pg,
+      {
+        connectionTimeoutMillis: patience,
+        keepAliveInitialDelayMillis: 2.5 * config.heartbeat,
+        application_name: `process-rwlock ${config.label}`.slice(0, 63),
+        ...config.config,
+      },
+      givenUp.signal,
+    )
+    timer = setTimeout(() => givenUp.abort(new Error('the server does not answer')), patience)
+    return await setUp(connection, config, keepAlive, onEnd)
+  } catch (error) {
+    connection?.end(true)
+    throw connectError(config.place, error as Error)
+  } finally {
+    clearTimeout(timer)
+    closing.removeEventListener('abort', giveUp)
+  }
+}
+
+async function setUp(
+  connection: Connection,
   config: SessionConfig,
   keepAlive: KeepAlive,
   onEnd: (session: Session) => void,
 ): Promise<Session> {
-  let connection: Connection
-  try {
-    connection = await connect(config.pg, {
-      connectionTimeoutMillis: 5 * config.heartbeat,
-      keepAliveInitialDelayMillis: 2.5 * config.heartbeat,
-      application_name: `process-rwlock ${config.label}`.slice(0, 63),
-      ...config.config,
-    })
-  } catch (error) {
-    throw connectError(config.place, error as Error)
+  // First the path: with that of the role, functions of others could be found before those of the system.
+  const [, server, { timeline, role }] = await Promise.all([
+    ask(connection, SYSTEM_FIRST, []),
+    prepare(connection, config),
+    look(connection),
+  ])
+  check(server, connection, config)
+  if (role != null) {
+    throw access(
+      config,
+      `the session has taken the role ${role}, which may not cancel a statement of the role that has logged in: let the ` +
+        'owner of the schema grant the latter what `npx process-rwlock postgres grants ROLE` prints',
+    )
   }
-  try {
-    const [server, { timeline, role }] = await Promise.all([prepare(connection, config), look(connection)])
-    check(server, connection, config)
-    if (role != null) {
-      throw access(
-        config,
-        `the session has taken the role ${role}, which may not cancel a statement of the role that has logged in: let the ` +
-          'owner of the schema grant the latter what `npx process-rwlock postgres grants ROLE` prints',
-      )
-    }
-    const version = await ask(connection, config.statements.version, []).catch((error) => {
-      throw connectError(config.place, error)
-    })
-    if (Number(version.version) < VERSION) {
-      throw access(
-        config,
-        `schema ${config.schema} has version ${version.version}, and this client needs version ${VERSION} or later: ` +
-          'call locks.migrate()',
-      )
-    }
-    const { pid, threadId, host, label } = config
-    await ask(connection, config.statements.beginSession, [pid, threadId, host, label])
-    const backend = Number(server.backend)
-    const epoch = epochOf(timeline as string)
-    const session = new Session(connection, config.statements, backend, epoch, label, keepAlive, onEnd)
-    if (session.dead !== null) throw session.dead.why
-    return session
-  } catch (error) {
-    connection.end(true)
-    throw connectError(config.place, error as Error)
+  const version = await ask(connection, config.statements.version, [])
+  if (Number(version.version) < VERSION) {
+    throw access(
+      config,
+      `schema ${config.schema} has version ${version.version}, and this client needs version ${VERSION} or later: ` +
+        'call locks.migrate()',
+    )
   }
+  const { pid, threadId, host, label } = config
+  await ask(connection, config.statements.beginSession, [pid, threadId, host, label])
+  const backend = Number(server.backend)
+  const epoch = epochOf(timeline as string)
+  const session = new Session(connection, config.statements, backend, epoch, label, keepAlive, onEnd)
+  if (session.dead !== null) throw session.dead.why
+  return session
 }
 
 /** Sets what must be set, and tells what server this is. Settings that it does not know are left out. */

@@ -154,14 +154,24 @@ export class PostgresEngine implements LockEngine<Grant> {
   async #timeOut(entry: Entry): Promise<void> {
     const { request } = entry
     const expired = this.#local.expire(entry)
-    await within(EXPLANATION, expired)
+    // Without a connection nothing can be granted.
+    const isConnected = this.#client.sessions.all.size > 0
+    if (isConnected) await within(EXPLANATION, expired)
     if (request.done) return
     const outage = entry.attempt?.unavailable ?? this.#local.outage
-    const error = outage ?? (await this.#timeoutError(request))
+    const error =
+      outage ?? (isConnected ? await this.#timeoutError(request) : this.#notConnectedError(request))
     if (request.done) return
     this.#settled(request)
     request.timeOut(error)
     this.#local.remove(entry)
+  }
+
+  #notConnectedError({ timeout }: PendingRequest<Grant>): LockError {
+    return new LockError(
+      'ERR_LOCK_UNAVAILABLE',
+      `${this.text}: there was no connection to PostgreSQL at ${this.#client.sessions.config.place} within ${timeout} ms`,
+    )
   }
 
   /** Message and holders are of one snapshot. */

@@ -16,7 +16,9 @@ import { FIRST_PAUSE } from './waiting-lock.js'
 
 export class LocalLock extends ChangingLock {
   get isUsed(): boolean {
-    return this.queue.length > 0 || this.attempts.size > 0 || this.holds.size > 0 || this.releases.size > 0
+    const isTried = this.triedReads > 0 || this.exclusive !== null
+    const isRequested = this.queue.length > 0 || this.attempts.size > 0
+    return isTried || isRequested || this.holds.size > 0 || this.releases.size > 0
   }
 
   /** `main`, when the lock has its row, and the server has done what this process has given up. */
@@ -33,7 +35,8 @@ export class LocalLock extends ChangingLock {
   /** A hold with one user, if the lock is free. */
   async try(mode: Mode, label: string, fairness: number): Promise<ServerHold | null> {
     if (this.ending.size > 0) await this.cancelled()
-    if (this.queue.length > 0) return null
+    // Before the lock is open, readers are in the queue that may be about to join.
+    if (this.queue.length > 0 && this.limit !== undefined) return null
     if (mode === READ) {
       if (this.isWriting) return null
       const joined = this.joinableFor(fairness)

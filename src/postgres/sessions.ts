@@ -84,8 +84,7 @@ export class Sessions {
   /** Those besides `main`, with those that are being opened. */
   #others = 0
   #heartbeat: Heartbeat | undefined
-  /** Why it is closed. */
-  #closed: LockError | undefined
+  readonly #closing = new AbortController()
 
   constructor(
     readonly config: SessionConfig,
@@ -97,6 +96,10 @@ export class Sessions {
   /** `main`, if it is connected. */
   get mainNow(): Session | null {
     return this.#main
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted
   }
 
   /** Rejects with a `LockError`. */
@@ -128,7 +131,7 @@ export class Sessions {
     let session: Session
     try {
       session = await this.#connecting.open(() =>
-        openSession(this.config, this.keepAlive, (ended) => this.#gone(ended)),
+        openSession(this.config, this.keepAlive, this.#closing.signal, (ended) => this.#gone(ended)),
       )
     } catch (error) {
       if (this.all.size === 0) this.downSince ??= performance.now()
@@ -136,7 +139,7 @@ export class Sessions {
     }
     this.downSince = undefined
     this.all.add(session)
-    if (this.#closed !== undefined) session.end(this.#closed)
+    if (this.#closed) session.end(this.#closing.signal.reason)
     else this.#heartbeat ??= new Heartbeat(this)
     return session
   }
@@ -182,7 +185,7 @@ export class Sessions {
 
   /** Opens sessions for those that ask, as far as that is allowed. */
   #openForPlaces(): void {
-    if (this.#closed !== undefined || this.#places.length === 0 || !this.canOpen) return
+    if (this.#closed || this.#places.length === 0 || !this.canOpen) return
     this.#others++
     this.#open().then(
       (session) => {
@@ -201,13 +204,13 @@ export class Sessions {
     if (session.dead !== null) return
     const place = this.#places.shift()
     if (place !== undefined) place.give(session)
-    else if (this.#idle.length < SPARE && this.#closed === undefined) this.#idle.push(session)
+    else if (this.#idle.length < SPARE && !this.#closed) this.#idle.push(session)
     else session.end(new Error('the session is not needed'))
   }
 
   /** `reason`: what calls fail with that are not answered. */
   close(reason: LockError): void {
-    this.#closed = reason
+    this.#closing.abort(reason)
     this.#heartbeat?.end()
     for (const session of [...this.all]) session.end(reason)
   }
