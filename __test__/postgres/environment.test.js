@@ -1,7 +1,7 @@
 // Servers, poolers and roles that are not as a lock needs them, and servers that have nothing left.
 import { PostgresLocks } from 'process-rwlock/postgres'
 import { cleanUp } from '../helpers/cleanup.js'
-import { tempDir, testUnless } from '../helpers/index.js'
+import { tempDir, testUnless, waitFor } from '../helpers/index.js'
 import { startBouncer } from '../helpers/postgres/bouncer.js'
 import { fileServer } from '../helpers/postgres/file-server.js'
 import { noPostgres, pgbouncer } from '../helpers/postgres/programs.js'
@@ -179,8 +179,14 @@ diskTest(
     })
     t.regex(/** @type {any} */ (error).code, /^ERR_LOCK_(LOST|UNAVAILABLE|ACCESS)$/)
     await it.ask('run', { command: 'rm', args: ['fill'] })
-    if (it.pid === undefined) await it.start()
-    const guard = await lock.acquireWrite({ timeout: 20_000 })
+    // The server may end a moment later: it could not write its log.
+    const guard = await waitFor(
+      async () => {
+        if (it.pid === undefined) await it.start()
+        return lock.acquireWrite({ timeout: 2000 }).catch(() => null)
+      },
+      { bound: 60_000, what: 'the lock is granted again' },
+    )
     t.true(guard.token > token)
     await guard.release()
   },
