@@ -16,8 +16,9 @@ export type { AsyncGuardGroup, GuardGroup, GuardsOf, Want } from './lock-all.js'
 export { acquireAll, lockAll } from './lock-all.js'
 export type { Locked } from './locked.js'
 export { locked } from './locked.js'
+export type { AsyncPermit, AsyncSemaphore, SemaphoreSnapshot } from './permits.js'
 export { RWLock } from './rwlock.js'
-export type { Permit, SemaphoreOptions, SemaphoreSnapshot } from './semaphore.js'
+export type { Permit, SemaphoreOptions } from './semaphore.js'
 export { Semaphore } from './semaphore.js'
 export type {
   AcquireOptions,

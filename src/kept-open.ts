@@ -51,9 +51,9 @@ class KeptLock implements OpenLock {
   }
 
   use(): void {
-    this.#users++
     this.#idle.delete(this)
     clearTimeout(this.#timer)
+    this.#users++ // last: if no stack is left for the calls, no use has begun
   }
 
   readonly done = (): void => {

@@ -37,6 +37,15 @@ export function isSignal(value: unknown): value is AbortSignal {
   return typeof addEventListener === 'function' && typeof removeEventListener === 'function'
 }
 
+/** Checks a number from 1 to `max`. */
+export function checkCount(name: string, value: unknown, max: number): void {
+  if (value === undefined) return
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw invalidValue(name, value, `must be an integer from 1 to ${max}`)
+  }
+}
+
 export function checkMs(name: string, ms: unknown): void {
   if (ms === undefined) return
   if (typeof ms !== 'number') throw invalidType(name, 'a number of milliseconds', ms)

@@ -1,8 +1,9 @@
-import { invalidThis, LockError } from './errors.js'
-import { type Inspect, inspectSymbol, show, writable } from './inspect.js'
+import { invalidThis } from './errors.js'
+import { type Inspect, inspectSymbol, show } from './inspect.js'
+import { type AsyncSemaphore, notLimited, type SemaphoreSnapshot, withPermits } from './permits.js'
 import { RWLock } from './rwlock.js'
 import { checkSemaphoreOptions } from './shared-memory/options.js'
-import type { AcquireOptions, Guard, LockSnapshot, RWLockOptions, RWLockRef } from './types.js'
+import type { AcquireOptions, Guard, RWLockOptions, RWLockRef } from './types.js'
 
 /** How to open a {@link Semaphore}. */
 export interface SemaphoreOptions extends Omit<RWLockOptions, 'maxReaders' | 'reentrant'> {
@@ -27,14 +28,6 @@ export type Permit = Pick<
   | typeof Symbol.asyncDispose
 >
 
-/** The state of a semaphore at one moment: its lock, and how many permits there are. */
-export interface SemaphoreSnapshot extends LockSnapshot {
-  /** The number of permits. */
-  permits: number
-  /** The number of permits that are free. */
-  available: number
-}
-
 /**
  * A number of permits that all processes of the machine share: at most so many of them do something
  * at the same time.
@@ -51,7 +44,7 @@ export interface SemaphoreSnapshot extends LockSnapshot {
  *
  * A call inside of another one takes a permit of its own, and waits for itself if there is none.
  */
-export class Semaphore implements Disposable, AsyncDisposable {
+export class Semaphore implements AsyncSemaphore<Permit>, Disposable {
   readonly #lock: RWLock
 
   /**
@@ -64,7 +57,8 @@ export class Semaphore implements Disposable, AsyncDisposable {
   constructor(ref: RWLockRef | undefined, options: SemaphoreOptions) {
     const lock = new RWLock(ref, checkSemaphoreOptions(options))
     try {
-      if (lock.inspect().maxReaders === null) throw notLimited(lock)
+      if (lock.inspect().maxReaders === null)
+        throw notLimited(lock.toJSON(), 'close it everywhere and open the semaphore first')
     } catch (error) {
       lock.close()
       throw error
@@ -117,14 +111,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * @throws `ERR_LOCK_CLOSED`
    */
   inspect(): SemaphoreSnapshot {
-    const snapshot = Semaphore.#lockOf(this, 'inspect').inspect()
-    const permits = snapshot.maxReaders as number
-    let available = permits
-    for (const { mode, count } of snapshot.holders) {
-      if (mode === 'write') available = 0
-      else if (mode === 'read') available = Math.max(0, available - count)
-    }
-    return writable({ ...snapshot, permits, available })
+    return withPermits(Semaphore.#lockOf(this, 'inspect').inspect())
   }
 
   /** What `new Semaphore()` turns into this semaphore again, in any process or worker thread. */
@@ -160,13 +147,4 @@ export class Semaphore implements Disposable, AsyncDisposable {
     if (typeof semaphore === 'object' && semaphore !== null && #lock in semaphore) return semaphore.#lock
     throw invalidThis('semaphore', method)
   }
-}
-
-function notLimited(lock: RWLock): LockError {
-  const { name, path } = lock.toJSON() as { name?: string; path?: string }
-  return new LockError(
-    'ERR_LOCK_INCOMPATIBLE',
-    `lock ${name === undefined ? path : `'${name}'`} was created without maxReaders, so it is no semaphore: ` +
-      'use another name, or close it everywhere and open the semaphore first',
-  )
 }

@@ -1,6 +1,6 @@
 // process-rwlock exec: signals, stops, terminals, and what a kill leaves.
 import { readFileSync } from 'node:fs'
-import { openLock, linuxTest as test, testUnless, uniqueName, waitFor } from '../helpers/index.js'
+import { openLock, spawnChild, linuxTest as test, testUnless, uniqueName, waitFor } from '../helpers/index.js'
 import { CONTAINED, containerTest } from './containers.js'
 import { program, runCli, startCli } from './process.js'
 import { lacksTerminals, openTerminal } from './terminal.js'
@@ -289,6 +289,20 @@ terminalTest('a person is told whom exec waits for, unless it is quiet', async (
   await terminal.shows(new RegExp(`waiting for '${lock.name}': held for write by pid ${process.pid} `))
   t.is(await quiet.exited, 1)
   t.is(quiet.output, '')
+})
+
+terminalTest('a person is told that the holder is stopped', async (t) => {
+  const name = uniqueName(t)
+  const child = await spawnChild(t)
+  await child.ask('hold', { ref: name, mode: 'write', options: { label: 'rebuild' } })
+  child.stop()
+  await waitFor(() => stateOf(child.pid) === 'T')
+  const terminal = openTerminal(t, cli(`exec '${name}' -- true`))
+  await terminal.shows(
+    new RegExp(`held for write by pid ${child.pid} \\('rebuild'\\) for [\\d.]+ s, which is stopped\\s`),
+  )
+  child.resume()
+  t.pass()
 })
 
 terminalTest('what a terminal would obey is escaped in the names of holders', async (t) => {

@@ -23,7 +23,7 @@ import { program, runCli } from './process.js'
 
 const pooledChild = childPool()
 // Its end comes after that of the children, which use it.
-useOwnDirectory()
+const directory = useOwnDirectory()
 
 /** @typedef {import('ava').ExecutionContext<any>} Test */
 
@@ -58,7 +58,7 @@ test('without locks ls says so on standard error, and prints an empty list as JS
     code: 0,
     signal: null,
     stdout: '',
-    stderr: 'process-rwlock: this user has no named locks\n',
+    stderr: `process-rwlock: this user has no named locks in ${directory} (PROCESS_RWLOCK_DIR)\n`,
   })
   t.deepEqual(await json(t, 'ls'), [])
 })
@@ -199,6 +199,8 @@ containerTest('a holder in a container is named by the PID that it has here', as
     { pid: 1, foreign: true, localPid: null, command: null, state: null },
   ])
   t.regex(elsewhere(), /pid 1 in another PID namespace 'contained' {2}write/)
+  const list = spawnSync('unshare', [...CONTAINED, process.execPath, program, 'ls'], { encoding: 'utf8' })
+  t.regex(list.stdout, / write +\(1\) 'contained' /)
   process.kill(localPid, 'SIGCONT')
 })
 
@@ -208,7 +210,12 @@ test('a lock that a dead writer left is dead, stays in prune, and is removed wit
   t.is(await rowOf(t, name), `${name} | - | owner died, dead`)
   const shown = await json(t, 'show', name)
   t.like(shown, { status: 'dead', ownerDied: { pid, threadId: 0, label: 'the dead' }, attached: [] })
-  t.regex((await runHere(['show', name])).stdout, new RegExp(`owner died +pid ${pid} 'the dead' died while`))
+  const page = (await runHere(['show', name])).stdout
+  t.regex(page, new RegExp(`owner died +pid ${pid} 'the dead' died while`))
+  t.regex(
+    page,
+    /state +dead: no process has it open\..*; "process-rwlock prune --owner-died" removes it and the report\n/,
+  )
 
   const first = await runHere(['prune'])
   t.is(
@@ -229,6 +236,10 @@ test('prune removes what dead readers left, and nothing that is open', async (t)
   await child.kill()
   await waitFor(async () =>
     (await json(t, 'ls')).some(({ name, status }) => name === left && status === 'dead'),
+  )
+  t.regex(
+    (await runHere(['show', left])).stdout,
+    /state +dead: .* uses it again; "process-rwlock prune" removes it\n/,
   )
   t.deepEqual(await json(t, 'prune'), { removed: 1, ownerDied: 0 })
   t.deepEqual(
@@ -262,6 +273,17 @@ test('what a terminal would obey is escaped in names and labels', async (t) => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
   t.notRegex(stdout, /[\x1b\u202e\t]/)
   guard.release()
+
+  const c1 = `${uniqueName(t)}/\x9b31m\x7f`
+  for (const ref of [name, c1]) {
+    openLock(t, ref)
+    const once = ['--frames', '1', '--interval', '0.1']
+    for (const args of [['ls'], ['show', ref], ['top', ref, ...once], ['doctor']]) {
+      const { stdout } = await runHere([...args, '--json'], { env: process.env })
+      t.regex(stdout, /^(\n|[^\p{Cc}\p{Cf}])*$/u, args.join(' '))
+      if (args[0] === 'show') t.is(JSON.parse(stdout).name, ref)
+    }
+  }
 })
 
 test('show prints the queue in its order, and who else has the lock open', async (t) => {
@@ -315,6 +337,11 @@ test('show takes a path or the file of forFile(), and neither creates the lock n
   const guard = lock.tryRead()
   t.like(await json(t, 'show', '--path', path), { name: null, path, mode: 'read', file: path, memory: null })
   guard?.release()
+  lock.close()
+  t.regex(
+    (await runHere(['show', '--path', path])).stdout,
+    /state +dead: no process has it open\. The next process that opens it uses it again\n/,
+  )
 
   const data = join(folder, 'data.json')
   const ofData = forFile(data)

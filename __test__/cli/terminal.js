@@ -30,9 +30,14 @@ export function openTerminal(t, command) {
   child.stdin.on('error', () => {})
   /** @type {Promise<number | null>} */
   const exited = new Promise((resolve) => child.once('close', resolve))
-  cleanUp(t, 'processes', async () => {
-    const sessions = childrenOf(/** @type {number} */ (child.pid))
+  /** @type {number[]} */
+  let sessions = []
+  const hangUp = () => {
+    if (sessions.length === 0) sessions = childrenOf(/** @type {number} */ (child.pid))
     child.kill('SIGKILL')
+  }
+  cleanUp(t, 'processes', async () => {
+    hangUp()
     await exited
     for (const session of sessions) killSession(session) // what ignores that
   })
@@ -40,7 +45,7 @@ export function openTerminal(t, command) {
   return {
     exited,
     /** As if its window was closed, or the connection lost. */
-    hangUp: () => child.kill('SIGKILL'),
+    hangUp,
     /** @param {string} keys */
     type: (keys) => child.stdin.write(keys),
     /**

@@ -77,6 +77,13 @@ class Bench {
     return lock
   }
 
+  /** A semaphore, by default a new one. It is closed after the test. @param {Test} t @param {number} permits @param {any} [ref] */
+  semaphore = (t, permits, ref = this.newRef(t)) => {
+    const semaphore = this.#engine.semaphore(ref, { permits })
+    cleanUp(t, 'locks', () => semaphore.close())
+    return semaphore
+  }
+
   /** Acquires a lock for writing, from those who hold it. @param {any} lock @param {any} [options] */
   steal = (lock, options = undefined) => this.#engine.steal(lock, options)
 

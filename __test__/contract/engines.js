@@ -5,10 +5,10 @@ import { tempDir, uniqueName } from '../helpers/index.js'
 
 /**
  * @typedef {import('ava').ExecutionContext<any>} Test
- * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'sync' | 'fairness' | 'processes' | 'threads' | 'steal' | 'hosts' | 'details' | 'one queue' | 'waits end with processes'} Capability
+ * @typedef {'upgradable' | 'ownerDied' | 'value' | 'contention' | 'limit' | 'semaphores' | 'sync' | 'fairness' | 'processes' | 'threads' | 'steal' | 'hosts' | 'details' | 'one queue' | 'waits end with processes'} Capability
  *   `sync`: methods that need not wait return no promise, so `using` works; `fairness`: the option,
  *   with 0 for strict order; `contention`: holders learn that somebody waits; `limit`: the option
- *   `maxReaders`; `processes`: other processes can open the lock; `threads`: worker threads can,
+ *   `maxReaders`; `semaphores`: the module exports `semaphore(ref, options)`; `processes`: other processes can open the lock; `threads`: worker threads can,
  *   each as an owner of its own; `hosts`: other machines can, and holders have the name of theirs;
  *   `details`: `inspect()` shows each hold and request of other processes, with its label; `one
  *   queue`: a writer that waits for an upgradable hold keeps readers out; `waits end with processes`:
@@ -40,6 +40,7 @@ const ENGINES = [
       'value',
       'contention',
       'limit',
+      'semaphores',
       'sync',
       'fairness',
       'processes',
@@ -67,6 +68,8 @@ const ENGINES = [
       'ownerDied',
       'value',
       'contention',
+      'limit',
+      'semaphores',
       'fairness',
       'processes',
       'threads',
@@ -84,10 +87,13 @@ const other = process.env.PROCESS_RWLOCK_CONTRACT_ENGINE
  */
 export const engines = await Promise.all(
   (other ? [{ ...ENGINES[0], name: 'broken', module: new URL(other) }] : ENGINES).map(async (engine) => {
-    const { open, steal } = await import(engine.module.href)
+    const { open, steal, semaphore } = await import(engine.module.href)
     return {
       ...engine,
       open: /** @type {(ref: any, options?: any) => import('process-rwlock').AsyncRWLock} */ (open),
+      semaphore: /** @type {(ref: any, options: any) => import('process-rwlock').AsyncSemaphore} */ (
+        semaphore
+      ),
       steal: /** @type {typeof import('../../dist/steal.js').steal<any, any>} */ (steal),
     }
   }),

@@ -43,7 +43,7 @@ function setUp() {
     config: { label: 'x' },
   })
   const client = { sessions, pid: 1, threadId: 0, host: 'here' }
-  return { main, lock: new LocalLock(client, 'x', '4', "lock 'x'") }
+  return { main, lock: new LocalLock(client, 'x', '4', "lock 'x'", null) }
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -52,7 +52,7 @@ ava('a failed try releases nothing that another try of the same session has got'
   const { main, lock } = setUp()
   for (let count = 0; count < 2; count++) lock.try(READ, 'x', 0).catch(() => {})
   await turn()
-  for (const { name, answer } of main.statements.splice(0)) if (name === 'open') answer(null, [{ open: 'x' }])
+  for (const { name, answer } of main.statements.splice(0)) if (name === 'open') answer(null, [{ name: 'x' }])
   await turn()
   t.is(main.statements.length, 2)
   const [failing] = main.statements.splice(0)

@@ -76,6 +76,11 @@ test('a role with the granted privileges can do everything with the locks, and n
   t.deepEqual(Buffer.from((await lock.inspect()).value ?? []).toString(), 'x')
   t.true((await locks.list()).some((each) => each.name === name))
   t.true(await locks.remove(name))
+  const semaphore = locks.semaphore(name, { permits: 1 })
+  const permit = await semaphore.acquire()
+  await t.throwsAsync(semaphore.acquire({ timeout: 50 }), { code: 'ERR_LOCK_TIMEOUT' })
+  await permit.release()
+  t.true(await locks.remove(name))
   const { rows } = await admin.query(
     `select c.relname, p.privilege from pg_class c,
        unnest(array['insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
@@ -85,7 +90,10 @@ test('a role with the granted privileges can do everything with the locks, and n
   )
   t.deepEqual(
     rows.map(({ relname, privilege }) => `${privilege} ${relname}`),
-    ['delete lock', 'insert lock', 'update lock', 'insert session', 'update session'],
+    [
+      ...['delete limited', 'insert limited', 'delete lock', 'insert lock', 'update lock'],
+      ...['insert session', 'update session'],
+    ],
   )
   const { rows: columns } = await admin.query(
     `select a.attname from pg_attribute a where a.attrelid = $2::regclass and a.attnum > 0

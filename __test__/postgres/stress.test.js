@@ -8,7 +8,7 @@ import { startProxy } from '../helpers/postgres/proxy.js'
 const test = testUnless(noPostgres)
 const server = fileServer()
 
-for (const profile of ['kill, two sessions', 'terminate']) {
+for (const profile of ['kill, two sessions', 'kill, a limit, two sessions', 'terminate']) {
   test(`a history without a violation: ${profile}`, async (t) => {
     const { campaign } = await import('../../verify/postgres/campaign.js')
     const it = await server()
@@ -64,6 +64,13 @@ test('the check finds holds that exclude each other', (t) => {
     found([first, held({ ...second, ownerDied: { token: 1 } }), released(), released('b/1')], [fault]),
     [],
   )
+})
+
+test('the check finds readers beyond the limit', (t) => {
+  const reads = ['a/1', 'b/1', 'c/1'].map((hold, pid) => held({ hold, pid, mode: 'read' }))
+  const ends = ['a/1', 'b/1', 'c/1'].map(released)
+  t.deepEqual(violations(holdsOf([...reads, ...ends], []), [], 3), [])
+  t.regex(violations(holdsOf([...reads, ...ends], []), [], 2)[0] ?? '', /3 read at .* of 2: a\/1, b\/1, c\/1/)
 })
 
 test('the check finds a token that does not rise', (t) => {

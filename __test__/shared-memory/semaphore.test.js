@@ -1,7 +1,7 @@
-// Semaphore: permits of all users together. The rest of its behaviour is that of the lock
-// (contract/limit.test.js).
+// Semaphore in shared memory: its synchronous methods, and its options. The rest of its behaviour is
+// that of every engine (contract/semaphore.test.js), and of the lock (contract/limit.test.js).
 import { inspect } from 'node:util'
-import { LockError, RWLock, Semaphore } from 'process-rwlock'
+import { RWLock, Semaphore } from 'process-rwlock'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { openLock, test, uniqueName, waitFor } from '../helpers/index.js'
@@ -11,7 +11,6 @@ const pooledChild = childPool()
 
 /** @param {any} value */
 const any = (value) => value
-const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** @param {import('ava').ExecutionContext<any>} t @param {number} permits @param {any} [ref] @param {object} [options] */
 function openSemaphore(t, permits, ref = uniqueName(t), options = {}) {
@@ -19,41 +18,6 @@ function openSemaphore(t, permits, ref = uniqueName(t), options = {}) {
   cleanUp(t, 'locks', () => semaphore.close())
   return semaphore
 }
-
-test('at most as many functions run at once as there are permits', async (t) => {
-  const semaphore = openSemaphore(t, 3)
-  let [running, most] = [0, 0]
-  const results = await Promise.all(
-    Array.from({ length: 20 }, (_, n) =>
-      semaphore.use(async () => {
-        most = Math.max(most, ++running)
-        await turn()
-        running--
-        return n
-      }),
-    ),
-  )
-  t.is(most, 3)
-  t.deepEqual(
-    results,
-    Array.from({ length: 20 }, (_, n) => n),
-  )
-  t.like(semaphore.inspect(), { permits: 3, available: 3, holders: [], waiters: [] })
-})
-
-test('use() returns its promise before the function runs, and passes its error on', async (t) => {
-  const semaphore = openSemaphore(t, 1)
-  let ran = false
-  const use = semaphore.use(() => {
-    ran = true
-  })
-  t.false(ran)
-  await use
-  t.true(ran)
-  const error = new Error('of the function')
-  t.is(await t.throwsAsync(semaphore.use(() => Promise.reject(error))), error)
-  t.is(semaphore.inspect().available, 1)
-})
 
 test('a permit is held until it is released, or disposed of', async (t) => {
   const semaphore = openSemaphore(t, 2)
@@ -69,27 +33,6 @@ test('a permit is held until it is released, or disposed of', async (t) => {
   third?.[Symbol.dispose]()
   await permits[1][Symbol.asyncDispose]()
   t.is(semaphore.inspect().available, 2)
-})
-
-test('waits take timeout, signal and label', async (t) => {
-  const semaphore = openSemaphore(t, 1)
-  const permit = await semaphore.acquire({ label: 'the only one' })
-  for (const wait of [
-    () => semaphore.use(never, { timeout: 10 }),
-    () => semaphore.acquire({ timeout: 10 }),
-    async () => semaphore.use(never, { timeout: 0 }),
-  ]) {
-    const error = await t.throwsAsync(wait(), { code: 'ERR_LOCK_TIMEOUT', instanceOf: LockError })
-    t.like(error, { holders: [{ label: 'the only one', count: 1 }] })
-  }
-  const reason = new Error('not any more')
-  const controller = new AbortController()
-  const aborted = semaphore.acquire({ signal: controller.signal })
-  controller.abort(reason)
-  t.is(await t.throwsAsync(aborted), reason)
-  t.is(await t.throwsAsync(semaphore.use(never, { signal: AbortSignal.abort(reason) })), reason)
-  permit.release()
-  t.like(semaphore.inspect(), { available: 1, waiters: [] })
 })
 
 test('a thread that has all permits does not block for another one', async (t) => {
@@ -118,21 +61,6 @@ test('a use does not pass those who wait, because this thread has a permit', asy
   permits[1].release()
   await mine
   t.deepEqual(granted, ['theirs', 'mine'])
-})
-
-test('a writer of the lock keeps all permits out, and is kept out by each', async (t) => {
-  const name = uniqueName(t)
-  const semaphore = openSemaphore(t, 2, name)
-  const lock = openLock(t, name)
-  t.is(lock.inspect().maxReaders, 2)
-  const permit = await semaphore.acquire()
-  t.is(lock.tryWrite(), null)
-  permit.release()
-  const guard = lock.tryWrite()
-  t.is(semaphore.tryAcquire(), null)
-  t.is(semaphore.inspect().available, 0)
-  guard?.release()
-  t.truthy(semaphore.tryAcquire())
 })
 
 test('a lock without maxReaders is no semaphore', (t) => {
@@ -221,14 +149,4 @@ test('console.log shows the permits and who has them', (t) => {
   semaphore.close()
   t.notThrows(() => inspect(semaphore))
   t.notThrows(() => inspect(Semaphore.prototype))
-})
-
-test('a permit says that somebody waits for it', async (t) => {
-  const semaphore = openSemaphore(t, 1)
-  const permit = await semaphore.acquire()
-  const wait = semaphore.acquire()
-  await permit.whenContended()
-  t.true(permit.contended)
-  permit.release()
-  ;(await wait).release()
 })

@@ -1,11 +1,22 @@
 // PROCESS_RWLOCK_TRACE: the file has every hold and every wait, whatever becomes of the processes.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { examine } from '../../dist/shared-memory/survey.js'
 import { runCli } from '../cli/process.js'
-import { openLock, spawnChild, spawnNode, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import {
+  openLock,
+  spawnChild,
+  spawnNode,
+  tempDir,
+  test,
+  testUnless,
+  uniqueName,
+  waitFor,
+} from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 import { readRecord } from './read-trace.js'
+
+const unixTest = testUnless(process.platform === 'win32' && 'not on Windows')
 
 /** µs; the clocks of two processes agree better. */
 const CLOCK = 20
@@ -194,6 +205,21 @@ test('the holds of process-rwlock exec are recorded, and their ends', async (t) 
     ],
   )
   t.deepEqual(marks, [])
+})
+
+unixTest('a link that somebody else made beside the file is not followed', async (t) => {
+  const { file, env } = recording(t)
+  const other = join(tempDir(t), 'other')
+  writeFileSync(other, 'data')
+  const child = await spawnChild(t, { env })
+  symlinkSync(other, `${file}.${child.pid}-0.new`) // as in a folder that many may write to
+  const name = uniqueName(t)
+  await child.ask('hold', { ref: name, mode: 'read' })
+  t.deepEqual(
+    readRecord(file).spans.map((span) => span.name),
+    [`read ${name}`],
+  )
+  t.is(readFileSync(other, 'utf8'), 'data')
 })
 
 test('%p is the process id', async (t) => {

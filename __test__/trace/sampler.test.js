@@ -31,3 +31,26 @@ test('a hold that is found before it has its label has it at its end', (t) => {
   t.like(spans, [{ name: 'read lock', args: { lock: 'lock', label: 'summary' }, end: 2_002 }])
   t.is(sampler.totals.holds, 1)
 })
+
+test('processes with the same PID in different containers have rows of their own', (t) => {
+  const events = [...LOCKS]
+  const sampler = new Sampler((more) => events.push(...more))
+  const holders = [1_000_011, 1_000_012].map((foreignNamespace) => ({
+    ...read('in a container').snapshot.holders[0],
+    pid: process.pid, // that of the counters, too
+    foreignNamespace,
+  }))
+  const snapshot = { ...read('').snapshot, holders }
+  const seen = { holders: [1, 2].map((thread) => ({ thread: `${thread}`, since: 1_000_000 })), waiters: [] }
+  sampler.take(2_000, 'lock', /** @type {any} */ ({ attached: [], snapshot, seen }))
+  sampler.end()
+  const { spans, processes } = readEvents(events)
+  t.is(new Set(spans.map(({ pid }) => pid)).size, 2)
+  t.is(processes.size, 3)
+  t.is(sampler.totals.processes, 2)
+  const name = `in a container (${process.pid} in another PID namespace)`
+  t.deepEqual(
+    spans.map(({ pid }) => processes.get(pid)?.name),
+    [name, name],
+  )
+})

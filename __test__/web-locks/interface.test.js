@@ -3,7 +3,8 @@
 import diagnostics from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { Lock, LockManager, locks } from 'process-rwlock/web-locks'
-import { test, waitFor } from '../helpers/index.js'
+import { spawnNode, test, waitFor } from '../helpers/index.js'
+import { random } from '../helpers/random.js'
 import { begin, isGone, newName, ownId, pending, stateOf } from './helpers.js'
 
 /**
@@ -415,6 +416,15 @@ test('names that were used once leave nothing behind', async (t) => {
   t.pass()
 })
 
+test('requests for which no stack is left hold nothing, and leave no lock open', async (t) => {
+  const name = newName()
+  const program = new URL('./programs/little-stack.js', import.meta.url)
+  const child = spawnNode(t, program, [name], { execArgv: ['--stack-size=150'] })
+  await child.next('done')
+  await isGone(name)
+  t.pass()
+})
+
 test('a thousand requests of one thread are granted in order', async (t) => {
   const name = newName()
   const holder = begin(name)
@@ -511,11 +521,7 @@ test('query() lists each request of this thread, and more than the rows of all',
 
 test('query() lists requests that come, leave and are granted in any order', async (t) => {
   const name = newName()
-  let seed = 1
-  const random = (below) => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
-    return Math.floor((seed / 2 ** 32) * below)
-  }
+  const { below } = random(1)
   const all = []
   const make = (mode, steal = false) => {
     const controller = new AbortController()
@@ -528,8 +534,8 @@ test('query() lists requests that come, leave and are granted in any order', asy
   await held[0]?.granted
   const waits = []
   for (let step = 0; step < 150; step++) {
-    const count = random(1 + random(60))
-    const choice = random(waits.length > 300 ? 4 : 6)
+    const count = below(1 + below(60))
+    const choice = below(waits.length > 300 ? 4 : 6)
     if (choice === 0 && waits.length > 0) {
       // In the standard's order: the first one, and with a shared one those that follow it.
       for (const each of held) each.end()
@@ -539,16 +545,16 @@ test('query() lists requests that come, leave and are granted in any order', asy
       await Promise.all(held.map(({ granted }) => granted))
     } else if (choice === 1) {
       for (let number = 0; number < count && waits.length > 0; number++) {
-        waits.splice(random(waits.length), 1)[0].abort()
+        waits.splice(below(waits.length), 1)[0].abort()
       }
-    } else if (choice === 2 && random(3) === 0) {
+    } else if (choice === 2 && below(3) === 0) {
       held = [make('exclusive', true)]
       await held[0]?.granted
     } else {
       for (let number = 0; number < count; number++) {
         // A shared one would get the lock at once.
         const isFree = waits.length === 0 && held[0]?.mode === 'shared'
-        waits.push(make(isFree || random(3) === 0 ? 'exclusive' : 'shared'))
+        waits.push(make(isFree || below(3) === 0 ? 'exclusive' : 'shared'))
       }
     }
     if (waits[0]?.mode === 'shared' && held[0]?.mode === 'shared') {

@@ -1,13 +1,16 @@
 // Changes of the mode of a hold.
-import { notDowngradeError, readUpgradeError } from '../errors.js'
-import { type Mode, READ, UPGRADABLE, WRITE } from '../modes.js'
+import { LockError, notDowngradeError, readUpgradeError } from '../errors.js'
+import { MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Row, ServerError } from './adapter.js'
 import { cancelStatement } from './cancel.js'
 import { serverError } from './errors.js'
 import { QueuedLock } from './queued-lock.js'
 import { Attempt, type Entry } from './requests.js'
-import { EXCLUSIVE, M, type ServerHold, SHARED, U } from './server-hold.js'
+import { EXCLUSIVE, M, permitBits, type ServerHold, SHARED, U } from './server-hold.js'
 import { FIRST_PAUSE, LONGEST_PAUSE } from './waiting-lock.js'
+
+/** The bits of `ServerHold.locks` that are not those of a permit. */
+const PERMITS = ~(SHARED | EXCLUSIVE | U | M)
 
 export abstract class ChangingLock extends QueuedLock {
   /** Changes of one hold come one after the other. */
@@ -132,15 +135,25 @@ export abstract class ChangingLock extends QueuedLock {
   }
 
   async #downgrade(hold: ServerHold, to: Mode, isConsistent: boolean): Promise<void> {
-    const { session, locks } = hold
     if (hold.lost || hold.mode === to) return
     if (hold.mode === READ) throw notDowngradeError('upgradable') // by a call that was not awaited
-    const remains = to === READ ? SHARED : SHARED | U | M
+    const { session } = hold
     const leftBy = isConsistent ? null : hold.died
-    try {
-      await session.run('downgrade', [this.key, leftBy, locks, remains])
-    } catch (error) {
-      if (session.dead === null) session.die(error as Error) // it is not known what the session has now
+    let remains: number
+    for (;;) {
+      while (this.isLimited(to) && hold.permit === undefined && !hold.lost) await this.#takePermit(hold)
+      if (hold.lost) return
+      const { locks } = hold
+      remains = to === READ ? SHARED | (locks & PERMITS) : SHARED | U | M
+      try {
+        await session.run('downgrade', [this.key, leftBy, locks, remains])
+        break
+      } catch (error) {
+        // The lock was removed before this hold, and created again with a limit. Nothing has changed.
+        if ((error as ServerError).code === 'P0002' && (await this.#reopened())) continue
+        if (session.dead === null) session.die(error as Error) // it is not known what the session has now
+        break
+      }
     }
     if (hold.lost) return
     if (hold.mode === WRITE) hold.died = leftBy
@@ -149,8 +162,39 @@ export abstract class ChangingLock extends QueuedLock {
     if (to === READ) {
       if (this.exclusive === hold) this.exclusive = null
       hold.since = performance.now()
-      if (hold.count > 0) this.joinable = hold
+      if (hold.count > 0 && this.limit === null) this.joinable = hold
     }
     this.pump()
+  }
+
+  /** Whether the lock is found to have a limit. */
+  async #reopened(): Promise<boolean> {
+    await this.open().catch(() => {})
+    return this.limit !== null
+  }
+
+  /** For a hold that becomes a read hold. It has none afterwards if the lock has another limit. A write hold finds all permits free. */
+  #takePermit(hold: ServerHold): Promise<void> {
+    const { session } = hold
+    const take = async () => {
+      if (hold.lost) return
+      let row: Row | undefined
+      try {
+        row = (await session.run('takePermit', [this.key, this.limit, this.permitsOf(session)]))[0]
+        if (row === undefined) return await this.open()
+      } catch (error) {
+        if (session.dead === null) session.die(error as Error) // it is not known what the session has now
+        return
+      }
+      if (row.permit == null) {
+        throw new LockError(
+          'ERR_LOCK_BUSY',
+          `the ${MODE_NAMES[hold.mode]} hold of ${this.text} did not become a read hold and stays ` +
+            `${MODE_NAMES[hold.mode]}, because all ${this.limit} read holds are in use: release one first`,
+        )
+      }
+      hold.locks |= permitBits(row.permit)
+    }
+    return session === this.sessions.mainNow ? this.inTurn(take) : take()
   }
 }

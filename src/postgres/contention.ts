@@ -50,11 +50,15 @@ export class Contention {
   #isWantedHere(mode: Mode): boolean {
     const held = MODE_NAMES[mode] as ModeName
     if (mode === READ && this.#local.upgrades.size > 0) return true
-    return this.#local.queue.some((entry) => keepsOut(held, MODE_NAMES[entry.mode] as ModeName))
+    return this.#local.queue.some((entry) => this.#keepsOut(held, MODE_NAMES[entry.mode] as ModeName))
   }
 
   #isWantedElsewhere(mode: Mode): boolean {
-    return this.#wanted.some((wanted) => keepsOut(MODE_NAMES[mode] as ModeName, wanted))
+    return this.#wanted.some((wanted) => this.#keepsOut(MODE_NAMES[mode] as ModeName, wanted))
+  }
+
+  #keepsOut(held: ModeName, wanted: ModeName): boolean {
+    return keepsOut(held, wanted, this.#local.limit != null)
   }
 
   async #look(): Promise<void> {

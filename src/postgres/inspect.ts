@@ -36,6 +36,7 @@ export function snapshotOf(
   const holders = rows.filter(({ granted, backend }) => granted === 't' && !own.has(backend as string))
   const all = [...(local === undefined ? [] : ownHolders(client, local)), ...holders.map(holderOf)]
   const waiters = waitersOf(client, local, rows, own)
+  const limit = row.max_readers == null ? null : Number(row.max_readers)
   const written = [...(local?.holds ?? [])].find(({ mode }) => mode === WRITE)
   // The row names the writer, who holds the lock if it is not dead.
   const isUnchanged = before?.writer === row.writer && !all.some(({ mode }) => mode === 'write')
@@ -44,19 +45,22 @@ export function snapshotOf(
     name,
     holders: all,
     waiters,
-    contended: waiters.some((waiter) => all.some((holder) => keepsOut(holder.mode, waiter.mode))),
+    contended: waiters.some((waiter) =>
+      all.some((holder) => keepsOut(holder.mode, waiter.mode, limit !== null)),
+    ),
     token: BigInt(row.token ?? 0),
     ownerDied: died,
     capacity: Number.POSITIVE_INFINITY,
-    maxReaders: null,
+    maxReaders: limit,
     value: row.value == null ? null : new Uint8Array(Buffer.from(row.value, 'hex')),
     valueToken: row.value_token == null ? null : BigInt(row.value_token),
   })
 }
 
-/** Whether a hold in one mode keeps out a request for another one. */
-export function keepsOut(held: ModeName, wanted: ModeName): boolean {
-  return held === 'write' || wanted === 'write' || (held === 'upgradable' && wanted === 'upgradable')
+/** Whether a hold in one mode keeps out a request for another one. With a limit, reads may keep out reads. */
+export function keepsOut(held: ModeName, wanted: ModeName, isLimited: boolean): boolean {
+  if (held === wanted && held === 'read') return isLimited
+  return held === 'write' || wanted === 'write' || held === wanted
 }
 
 function holderOf(row: Row): Holder {
@@ -64,7 +68,7 @@ function holderOf(row: Row): Holder {
     pid: Number(row.pid),
     threadId: Number(row.thread_id),
     mode: row.mode as ModeName,
-    count: 1,
+    count: Number(row.count ?? 1),
     label: row.label ?? '',
     ms: Math.max(0, Number(row.ms ?? 0)),
     host: row.host ?? '',

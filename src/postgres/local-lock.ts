@@ -35,7 +35,8 @@ export class LocalLock extends ChangingLock {
   /** A hold with one user, if the lock is free. */
   async try(mode: Mode, label: string, fairness: number): Promise<ServerHold | null> {
     if (this.ending.size > 0) await this.cancelled()
-    if (this.queue.length > 0) return null
+    // Before the lock is open, readers are in the queue that may be about to join.
+    if (this.queue.length > 0 && this.limit !== undefined) return null
     if (mode === READ) {
       if (this.isWriting) return null
       const joined = this.joinableFor(fairness)

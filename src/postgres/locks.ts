@@ -1,5 +1,6 @@
 import { threadId } from 'node:worker_threads'
 import { LockError } from '../errors.js'
+import type { AsyncSemaphore } from '../permits.js'
 import type { AsyncRWLock, LockSnapshot } from '../types.js'
 import { placeOf, type Row, runScript, type ServerError } from './adapter.js'
 import { Contention } from './contention.js'
@@ -13,11 +14,14 @@ import {
   checkLocksOptions,
   checkName,
   checkOpenOptions,
+  checkSemaphoreOptions,
   type OpenOptions,
   type PostgresLocksOptions,
+  type SemaphoreOptions,
   shortened,
 } from './options.js'
 import { migrationOf, quoted } from './schema.js'
+import { PostgresSemaphore } from './semaphore.js'
 import type { Client } from './server-lock.js'
 import type { KeepAlive } from './session.js'
 import { Sessions } from './sessions.js'
@@ -110,10 +114,36 @@ export class PostgresLocks implements AsyncDisposable {
    * @throws `ERR_LOCK_CLOSED`; `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
    */
   open(name: string | { name: string }, options?: OpenOptions): AsyncRWLock {
+    return this.#open(name, options).lock
+  }
+
+  /**
+   * Opens a semaphore: at most `permits` uses at one time, of all processes together. It is a lock
+   * with `maxReaders`, and a permit is a read hold of it: so the permits of a process that dies are
+   * free when the server has ended its sessions, and a lost one aborts `permit.signal`. The
+   * requests that wait are served in the order of a queue in which each process has one place, and
+   * those of one process in their order. A call inside of another one takes a permit of its own, and
+   * waits for itself if there is none.
+   *
+   * A request that waits needs a connection of its own, and so may a permit: see `maxSessions`.
+   *
+   * The methods of the semaphore reject with `ERR_LOCK_INCOMPATIBLE` if it was created by
+   * {@link PostgresLocks.open} without `maxReaders`.
+   *
+   * @param name - 1 to 1,024 bytes of UTF-8. A lock of this name is the same lock.
+   * @throws As {@link PostgresLocks.open}.
+   */
+  semaphore(name: string | { name: string }, options: SemaphoreOptions): AsyncSemaphore {
+    const { lock, local } = this.#open(name, checkSemaphoreOptions(options))
+    return new PostgresSemaphore(lock, () => local.limit)
+  }
+
+  #open(name: string | { name: string }, options: OpenOptions | undefined) {
     const checkedName = checkName(name)
-    const { label = this.#options.label, fairness = FAIRNESS, reentrant } = checkOpenOptions(options)
+    const checked = checkOpenOptions(options)
+    const { label = this.#options.label, fairness = FAIRNESS, maxReaders = null, reentrant } = checked
     this.#assertOpen()
-    const shared = this.#sharedOf(checkedName)
+    const shared = this.#sharedOf(checkedName, maxReaders)
     const { local, contention, engines } = shared
     const engine: PostgresEngine = new PostgresEngine(this.#client, local, contention, {
       label: shortened(label),
@@ -126,13 +156,17 @@ export class PostgresLocks implements AsyncDisposable {
       },
     })
     engines.add(engine)
-    return new PostgresLock(engine, reentrant)
+    return { lock: new PostgresLock(engine, reentrant), local }
   }
 
-  #sharedOf(name: string): Shared {
+  #sharedOf(name: string, maxReaders: number | null): Shared {
     const known = this.#locks.get(name)
-    if (known !== undefined) return known
-    const local = new LocalLock(this.#client, name, keyOf(this.#options.schema, name), `lock '${name}'`)
+    if (known !== undefined) {
+      known.local.newLimit ??= maxReaders
+      return known
+    }
+    const key = keyOf(this.#options.schema, name)
+    const local = new LocalLock(this.#client, name, key, `lock '${name}'`, maxReaders)
     const engines = new Set<PostgresEngine>()
     local.onLoss = (hold, reason) => {
       for (const engine of [...engines]) engine.lost(hold, reason)

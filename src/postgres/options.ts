@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { invalidType, invalidValue } from '../errors.js'
-import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
+import { checkBoolean, checkCount, checkLabel, checkMs, checkObject } from '../options.js'
 import { loadPg, type PgModule } from './adapter.js'
 
 /** Where the locks are, and how to connect. */
@@ -40,8 +40,26 @@ export interface OpenOptions {
    * milliseconds; 10 by default. 0 is strict first-come, first-served order.
    */
   fairness?: number | undefined
+  /**
+   * The most read holds at one time, of all processes together: 1 to 65,535; no limit by default.
+   * Each read hold counts, also a nested one; upgradable and write holds do not count. The process
+   * that creates the lock sets it, and `inspect().maxReaders` shows it: for another one, remove the
+   * lock. See {@link PostgresLocks.semaphore}.
+   */
+  maxReaders?: number | undefined
   /** As for `RWLock`: whether calls inside a call of the same lock share its hold. */
   reentrant?: boolean | undefined
+}
+
+/** How to open a semaphore. */
+export interface SemaphoreOptions {
+  /**
+   * The number of permits, of all processes together: 1 to 65,535. The process that creates the
+   * semaphore sets it, and `inspect().permits` shows it: for another number, remove it.
+   */
+  permits: number
+  /** The name of this process in `inspect()`; by default that of the {@link PostgresLocks}. */
+  label?: string | undefined
 }
 
 export interface CheckedOptions {
@@ -57,6 +75,8 @@ export interface CheckedOptions {
 
 /** The most bytes of a name, in UTF-8. */
 const MAX_NAME = 1024
+/** A permit has 16 bits of its key, and the last number is that of the queue. */
+const MAX_READERS = 65_535
 const MAX_LABEL = 48
 const LONE_SURROGATE = /\p{Surrogate}/u
 const LONE_SURROGATES = /\p{Surrogate}/gu
@@ -104,11 +124,21 @@ export function checkLocksOptions(options: PostgresLocksOptions | undefined): Ch
 
 export function checkOpenOptions(options: OpenOptions | undefined): OpenOptions {
   checkObject('options', options)
-  const { label, fairness, reentrant } = options ?? {}
+  const { label, fairness, maxReaders, reentrant } = options ?? {}
   checkLabel('options.label', label)
   checkMs('options.fairness', fairness)
+  checkCount('options.maxReaders', maxReaders, MAX_READERS)
   checkBoolean('options.reentrant', reentrant)
-  return { label, fairness, reentrant }
+  return { label, fairness, maxReaders, reentrant }
+}
+
+/** The options of the lock of a semaphore. */
+export function checkSemaphoreOptions(options: SemaphoreOptions): OpenOptions {
+  checkObject('options', options)
+  const { permits, label } = options ?? {}
+  if (permits === undefined) throw invalidType('options.permits', 'a number', permits)
+  checkCount('options.permits', permits, MAX_READERS)
+  return { label, maxReaders: permits }
 }
 
 export function checkName(name: unknown): string {

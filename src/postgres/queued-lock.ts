@@ -35,7 +35,9 @@ export abstract class QueuedLock extends WaitingLock {
     this.queue.push(entry)
     before?.()
     this.pump()
-    if (entry.attempt === null && this.queue.includes(entry)) this.noteWaits([entry])
+    // Else it may be about to join.
+    if (entry.attempt === null && this.limit !== undefined && this.queue.includes(entry))
+      this.noteWaits([entry])
   }
 
   /** Grants, or asks the server for, what is first in the queue. */
@@ -61,6 +63,8 @@ export abstract class QueuedLock extends WaitingLock {
       this.queue.shift()
       this.#grant(entry, joined)
     } else if (this.reading !== null) {
+      // Each read hold needs a permit, and one request waits for the next.
+      if (this.limit !== null) return false
       this.queue.shift()
       entry.attempt = this.reading
       this.reading.entries.add(entry)
@@ -69,6 +73,20 @@ export abstract class QueuedLock extends WaitingLock {
       this.#ask(entry)
     }
     return true
+  }
+
+  protected override opened(attempt: Attempt): void {
+    if (this.isLimited(attempt.mode)) {
+      // The row is another one than that which they joined for.
+      const [, ...joined] = attempt.entries
+      for (const entry of joined) {
+        attempt.entries.delete(entry)
+        entry.attempt = null
+      }
+      this.queue.unshift(...joined)
+    }
+    this.pump()
+    if (this.queue.length > 0) this.noteWaits(this.queue)
   }
 
   protected get reads(): number {
@@ -168,6 +186,7 @@ export abstract class QueuedLock extends WaitingLock {
     const before = [...this.holds].filter(({ mode }) => mode === READ)
     if (before.length === 0) return undefined
     return setTimeout(() => {
+      if (this.limit !== null) return
       const hold = before.find((hold) => this.holds.has(hold) && hold.mode === READ && !hold.lost)
       if (hold === undefined || this.upgrades.size > 0) return
       const entries = [...attempt.entries]
@@ -178,8 +197,8 @@ export abstract class QueuedLock extends WaitingLock {
   }
 
   protected override begun(hold: ServerHold): void {
-    if (hold.mode === READ) this.joinable = hold
-    else this.exclusive = hold
+    if (hold.mode !== READ) this.exclusive = hold
+    else if (this.limit === null) this.joinable = hold
   }
 
   /** Resolves when the server has answered to what nobody wants any more. */

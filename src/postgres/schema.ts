@@ -68,6 +68,7 @@ export function grantsOf(schema: string, role: string): string {
   return `grant usage on schema ${s} to ${to};
 grant select on all tables in schema ${s} to ${to};
 grant insert, update, delete on ${s}.lock to ${to};
+grant insert, delete on ${s}.limited to ${to};
 grant insert, update on ${s}.session to ${to};
 grant update (token_floor) on ${s}.meta to ${to};
 grant execute on all routines in schema ${s} to ${to};

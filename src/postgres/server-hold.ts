@@ -10,10 +10,17 @@ export const SHARED = 1
 export const EXCLUSIVE = 2
 export const U = 4
 export const M = 8
+export const PERMIT = 16
+const PERMIT_NUMBER = 5
 
 /** What a granted request of that mode has. */
 export function locksOf(mode: Mode): number {
   return mode === READ ? SHARED : mode === UPGRADABLE ? SHARED | U | M : EXCLUSIVE | U
+}
+
+/** The bits of a hold that say which permit it has. */
+export function permitBits(permit: string | null | undefined): number {
+  return permit == null ? 0 : PERMIT | (Number(permit) << PERMIT_NUMBER)
 }
 
 /** What is used here of a `LocalLock`. */
@@ -30,7 +37,7 @@ export class ServerHold {
   /** Until when it was shared for the first time, by `performance.now()`. */
   since: number = performance.now()
   mode: Mode
-  /** A sum of the constants above. */
+  /** A sum of the constants above, with the number of the permit. */
   locks: number
   token: bigint
   /** The report of a dead writer as the row has it. */
@@ -46,7 +53,7 @@ export class ServerHold {
     row: Row,
   ) {
     this.mode = mode
-    this.locks = locksOf(mode)
+    this.locks = locksOf(mode) | permitBits(row.permit)
     this.token = BigInt(row.token as string)
     this.died = row.died ?? null
     session.holds.add(this)
@@ -58,6 +65,11 @@ export class ServerHold {
     this.mode = WRITE
     this.token = BigInt(row.token as string)
     this.died = row.died ?? null
+  }
+
+  /** The number of its permit, if it has one. */
+  get permit(): number | undefined {
+    return this.locks & PERMIT ? this.locks >> PERMIT_NUMBER : undefined
   }
 
   get ownerDied(): OwnerDied | null {

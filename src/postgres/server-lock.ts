@@ -24,6 +24,13 @@ export abstract class ServerLock {
   readonly holds = new Set<ServerHold>()
   protected triedReads = 0
   protected isOpen = false
+  /**
+   * The most read holds of all processes, as the row has it; `null` if there is no limit. It is
+   * known once the lock is open; the server refuses a read if it is not that any more.
+   */
+  limit: number | null | undefined
+  /** See `inTurn()`. */
+  #turns: Promise<unknown> = Promise.resolve()
   /** Releases without an answer. */
   protected readonly releases = new Map<Promise<void>, Session>()
 
@@ -33,6 +40,8 @@ export abstract class ServerLock {
     readonly key: string,
     /** The lock in messages. */
     readonly text: string,
+    /** The limit that the lock gets if it has no row yet: the first one that was asked for. */
+    public newLimit: number | null,
   ) {
     this.client = client
     this.sessions = client.sessions
@@ -46,14 +55,15 @@ export abstract class ServerLock {
   /** Makes sure that the lock has its row. */
   async open(): Promise<void> {
     const main = await this.sessions.main()
-    const [row] = await main.run('open', [this.key, this.name])
-    const name = row?.open
+    const [row] = await main.run('open', [this.key, this.name, this.newLimit])
+    const name = row?.name
     if (name !== this.name) {
       throw new LockError(
         'ERR_LOCK_INCOMPATIBLE',
         `${this.text} has the same key as lock '${name}' of that database: use another name for one of them`,
       )
     }
+    this.limit = limitOf(row)
     this.isOpen = true
   }
 
@@ -71,9 +81,10 @@ export abstract class ServerLock {
     const main = await this.sessions.main()
     const rows = await this.ask(main, 'holders', [this.key])
     const own = new Set([...this.sessions.all].map(({ backend }) => String(backend)))
-    return rows
-      .filter(({ granted, backend }) => granted === 'f' && !own.has(backend as string))
-      .map(({ mode }) => mode as ModeName)
+    // With a limit, the read holds of this process keep out its own reads.
+    const counts = ({ mode, backend }: Row) =>
+      !own.has(backend as string) || (mode === 'read' && this.limit !== null)
+    return rows.filter((row) => row.granted === 'f' && counts(row)).map(({ mode }) => mode as ModeName)
   }
 
   /** Releases what a failed statement has got: it counts as a release. */
@@ -101,7 +112,29 @@ export abstract class ServerLock {
 
   protected parameters(session: Session, mode: Mode, label: string): unknown[] {
     const { key } = this
-    return mode === WRITE ? [key, session.epoch, this.writer(label)] : [key, session.epoch]
+    if (mode === WRITE) return [key, session.epoch, this.writer(label)]
+    return this.isLimited(mode) ? [key, session.epoch, this.limit] : [key, session.epoch]
+  }
+
+  /** Whether a hold in that mode needs a permit. */
+  protected isLimited(mode: Mode): boolean {
+    return mode === READ && this.limit !== null
+  }
+
+  /** The permits that a session has, as an array of the server. */
+  protected permitsOf(session: Session): string {
+    const permits = [...this.holds].filter((hold) => hold.session === session).map(({ permit }) => permit)
+    return `{${permits.filter((permit) => permit !== undefined).join()}}`
+  }
+
+  /**
+   * What takes a permit in `main` comes one after the other: each must know which ones the session
+   * has, because the server would grant these again.
+   */
+  protected inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const turn = this.#turns.then(call)
+    this.#turns = turn.catch(() => {})
+    return turn
   }
 
   protected writer(label: string): string {
@@ -109,7 +142,13 @@ export abstract class ServerLock {
     return writerText({ pid, threadId, host, label })
   }
 
-  protected async tryOnMain(mode: Mode, label: string): Promise<ServerHold | null> {
+  protected tryOnMain(mode: Mode, label: string): Promise<ServerHold | null> {
+    const call = () => this.#tryOnMain(mode, label)
+    return this.isLimited(mode) ? this.inTurn(call) : call()
+  }
+
+  async #tryOnMain(mode: Mode, label: string): Promise<ServerHold | null> {
+    const isLimited = this.isLimited(mode)
     const main = await this.sessions.main()
     // The server must not find what this process has released.
     await this.settled(main)
@@ -117,15 +156,17 @@ export abstract class ServerLock {
     const values = this.parameters(main, mode, label)
     if (mode === READ) {
       values.push(again)
+      if (isLimited) values.push(this.permitsOf(main))
       this.triedReads++
     }
     try {
-      const [row] = await main.run(TRY[mode], values)
+      const [row] = await main.run(isLimited ? 'tryReadLimited' : TRY[mode], values)
       if (main.dead !== null) throw main.dead
       return row?.ok === 't' ? this.granted(main, mode, row) : null
     } catch (error) {
       const othersTried = this.triedReads > (mode === READ ? 1 : 0)
       const shares = mode !== WRITE && (othersTried || this.readsOn(main))
+      if (isLimited) this.clean(main, 'undoPermits', [this.key, this.permitsOf(main)])
       this.undo(main, error as ServerError, locksOf(mode), shares)
       throw error
     } finally {
@@ -181,4 +222,8 @@ export abstract class ServerLock {
   protected needsOwnLabel(label: string): boolean {
     return this.sessions.config.label !== label && this.sessions.canOpen
   }
+}
+
+function limitOf(row: Row | undefined): number | null {
+  return row?.max_readers == null ? null : Number(row.max_readers)
 }

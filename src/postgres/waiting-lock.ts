@@ -35,11 +35,17 @@ export abstract class WaitingLock extends ServerLock {
     this.onWait()
   }
 
+  /** It is known whether the lock limits its readers. */
+  protected abstract opened(attempt: Attempt): void
+
   /** `null`: it was cancelled. */
   protected async acquire(attempt: Attempt): Promise<ServerHold | null> {
     while (!attempt.cancelled) {
       try {
-        if (!this.isOpen) await this.open()
+        if (!this.isOpen) {
+          await this.open()
+          this.opened(attempt)
+        }
         const hold = await this.#fromServer(attempt)
         if (!hold?.lost) return hold
       } catch (error) {
@@ -119,7 +125,8 @@ export abstract class WaitingLock extends ServerLock {
     session.waits = true
     attempt.unavailable = undefined
     attempt.session = session
-    const answer = session.run(WAIT[mode], this.parameters(session, mode, label))
+    const statement = this.isLimited(mode) ? 'readLimited' : WAIT[mode]
+    const answer = session.run(statement, this.parameters(session, mode, label))
     for (const { request } of attempt.entries) {
       if (request.trace === undefined) continue
       void this.#noteBlocked(attempt, session, number)

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidType, invalidValue } from '../errors.js'
-import { checkBoolean, checkLabel, checkMs, checkObject } from '../options.js'
+import { checkBoolean, checkCount, checkLabel, checkMs, checkObject } from '../options.js'
 import type { SemaphoreOptions } from '../semaphore.js'
 import { allowsSteals } from '../steal.js'
 import type { LockLocation, PruneOptions, RWLockOptions } from '../types.js'
@@ -71,15 +71,6 @@ export function checkOpenOptions(options: RWLockOptions | undefined): RWLockOpti
     throw invalidValue('options.reentrant', reentrant, 'cannot be combined with steals')
   }
   return { capacity, maxReaders, fairness, nestedReads, label, durable }
-}
-
-/** Checks a number from 1 to `max`. */
-export function checkCount(name: string, value: unknown, max: number): void {
-  if (value === undefined) return
-  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw invalidValue(name, value, `must be an integer from 1 to ${max}`)
-  }
 }
 
 /** The options of the lock of a semaphore. A permit is for one use, so no use is nested. */

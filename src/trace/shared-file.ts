@@ -40,7 +40,9 @@ export class SharedFile {
 /** Creates a file that has its text from the beginning. Returns `false` if it exists. */
 function create(path: string, text: string): boolean {
   const draft = `${path}.${process.pid}-${threadId}.new`
-  writeFileSync(draft, text)
+  // Of a killed process that had the same number; or a link of somebody else.
+  rmSync(draft, { force: true })
+  writeFileSync(draft, text, { flag: 'wx' })
   try {
     linkSync(draft, path)
     return true

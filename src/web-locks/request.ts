@@ -27,7 +27,7 @@ const tick = Promise.resolve()
 type Run = (guard: Guard | null) => Promise<unknown>
 
 /** The result of the callback, after the lock was released. */
-export function perform(request: RequestArguments): Promise<unknown> {
+export async function perform(request: RequestArguments): Promise<unknown> {
   const { name, signal } = request
   if (signal !== undefined) throwIfAborted(signal)
   const { lock, done } = openLocks.use(name, () => open(name))
@@ -36,26 +36,16 @@ export function perform(request: RequestArguments): Promise<unknown> {
     isGranted = true
     return guard === null ? invoke(request, null) : holding(guard, request)
   }
-  let result: Promise<unknown>
   try {
-    result = acquire(lock, request, run)
+    return await acquire(lock, request, run)
   } catch (error) {
+    if (isGranted || !(error instanceof LockError) || error.code !== 'ERR_LOCK_LOST') throw error
+    // Stolen before the callback could run. The standard calls it nevertheless.
+    invoke(request, new Lock(internal, name, request.mode)).catch(() => {})
+    throw stolen()
+  } finally {
     done()
-    throw error
   }
-  return result.then(
-    (value) => {
-      done()
-      return value
-    },
-    (error) => {
-      done()
-      if (isGranted || !(error instanceof LockError) || error.code !== 'ERR_LOCK_LOST') throw error
-      // Stolen before the callback could run. The standard calls it nevertheless.
-      invoke(request, new Lock(internal, name, request.mode)).catch(() => {})
-      throw stolen()
-    },
-  )
 }
 
 function open(name: string): RWLock {
@@ -66,8 +56,10 @@ function open(name: string): RWLock {
 /**
  * Calls `run` one microtask after the grant, whether that needed a wait or not: shared requests that
  * are granted one after the other run in that order.
+ *
+ * `async`, so that a failure for which no stack is left is handled where there is some.
  */
-function acquire(lock: RWLock, request: RequestArguments, run: Run): Promise<unknown> {
+async function acquire(lock: RWLock, request: RequestArguments, run: Run): Promise<unknown> {
   const { mode, ifAvailable, steal: steals, signal } = request
   if (steals) return steal(lock).then(run)
   if (ifAvailable) {

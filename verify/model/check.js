@@ -5,7 +5,7 @@ import { requireSpin } from '../../scripts/lib/setup.js'
 import { run } from './search.js'
 
 export const sources = { folder: 'verify/model', language: /** @type {const} */ ('promela') }
-export const also = ['verify/model/rwlock.pml', 'verify/model/session.pml']
+export const also = ['verify/model/rwlock.pml', 'verify/model/session.pml', 'verify/model/permits.pml']
 export { requireSpin as setUp }
 
 /**

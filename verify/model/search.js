@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** The models: the protocol in shared memory, and the engine over PostgreSQL. */
+/** The models: the protocol in shared memory, and the engine over PostgreSQL, with its limit of readers. */
 export const sources = new Map(
-  ['rwlock.pml', 'session.pml'].map((model) => [
+  ['rwlock.pml', 'session.pml', 'permits.pml'].map((model) => [
     model,
     readFileSync(new URL(model, import.meta.url), 'utf8'),
   ]),

@@ -38,6 +38,15 @@ export const quick = [
     { name: 'a process dies', bounds: 'KINDS=303 DEATHS=1 GIVEN_UP=1' },
     { name: 'no session to spare', bounds: 'KINDS=11 NOPS=2 LINGER=1' },
   ].map(ofSession),
+  ...[
+    { name: 'three readers for two', bounds: 'KINDS=111 N=2 NOPS=2' },
+    { name: 'a writer', bounds: 'KINDS=311 NOPS=2' },
+    { name: 'tries', bounds: 'KINDS=321 N=2' },
+    { name: 'an upgradable hold', bounds: 'KINDS=411' },
+    { name: 'removal', bounds: 'KINDS=511' },
+    { name: 'cancels', bounds: 'KINDS=211 N=2 CANCELS=1' },
+    { name: 'a session ends', bounds: 'KINDS=111 DEATHS=1' },
+  ].map(ofPermits),
 ]
 
 /** @type {import('./search.js').Search[]} In addition to the quick ones. */
@@ -155,9 +164,21 @@ export const full = [
     { name: 'cancels by others, a session ends', bounds: 'KINDS=303 CANCELS=1 LOSSES=1 GIVEN_UP=1' },
     { name: 'two sessions each', bounds: 'KINDS=3031 SESSIONS=2 GIVEN_UP=1' },
   ].map(ofSession),
+  ...[
+    { name: 'three readers, cancels and ends', bounds: 'KINDS=111 NOPS=2 CANCELS=2 DEATHS=1' },
+    { name: 'tries and a writer, cancels', bounds: 'KINDS=321 N=2 NOPS=2 CANCELS=1' },
+    { name: 'tries beside tries', bounds: 'KINDS=122 N=2 CANCELS=2' },
+    { name: 'tries and a writer, a session ends', bounds: 'KINDS=321 N=2 CANCELS=1 DEATHS=1' },
+    { name: 'upgradable and write holds', bounds: 'KINDS=431 NOPS=2 CANCELS=1 DEATHS=1' },
+  ].map(ofPermits),
 ].map((search) => ({ ...search, long: true }))
 
 /** @param {import('./search.js').Search} search */
 function ofSession(search) {
   return { ...search, name: `session: ${search.name}`, model: 'session.pml' }
+}
+
+/** @param {import('./search.js').Search} search */
+function ofPermits(search) {
+  return { ...search, name: `permits: ${search.name}`, model: 'permits.pml' }
 }

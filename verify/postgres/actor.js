@@ -1,18 +1,20 @@
 // One process of the stress test over PostgreSQL: its tasks acquire locks at random, and write what happens to a log.
-//   node actor.js '{ "url", "locks", "ms", "tasks", "log", "options", "witness" }'
+//   node actor.js '{ "url", "locks", "ms", "tasks", "log", "options", "witness", "limit" }'
 // url: of the server; options: of PostgresLocks; witness: the name of locks in shared memory, which must always be free for
-// the holder of the same lock in PostgreSQL. Not where sessions end: there a holder is told late.
+// the holder of the same lock in PostgreSQL; limit: the most readers of both. Not where sessions end: there a holder is told late.
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 import { PostgresLocks } from 'process-rwlock/postgres'
 import { now as clock, EXCLUDES } from './history.js'
 
-const { url, locks: count, ms, tasks, log, options, witness } = JSON.parse(process.argv[2] ?? '{}')
+const { url, locks: count, ms, tasks, log, options, witness, limit } = JSON.parse(process.argv[2] ?? '{}')
 const file = openSync(log, 'a')
 const locks = new PostgresLocks({ connectionString: url, ...options })
-const opened = Array.from({ length: count }, (_, number) => locks.open(`stress/${number}`))
+const opened = Array.from({ length: count }, (_, number) =>
+  locks.open(`stress/${number}`, { maxReaders: limit }),
+)
 const witnesses = opened.map((_, number) =>
-  witness === undefined ? undefined : new RWLock(`${witness}/${number}`),
+  witness === undefined ? undefined : new RWLock(`${witness}/${number}`, { maxReaders: limit }),
 )
 const end = Date.now() + ms
 let lastHold = 0
@@ -51,9 +53,13 @@ function testify(lock, { mode }) {
   if (!it) return undefined
   const got = mode === 'read' ? it.tryRead() : mode === 'write' ? it.tryWrite() : it.tryUpgradable()
   if (got) return got
-  const others = it.inspect().holders.filter((other) => EXCLUDES[mode]?.includes(other.mode))
+  const { holders } = it.inspect()
+  const others = holders.filter((other) => EXCLUDES[mode]?.includes(other.mode))
+  const readers = mode === 'read' ? holders.filter((other) => other.mode === 'read') : []
   setTimeout(() => {
     const left = others.filter(({ pid }) => isAlive(pid))
+    const reads = readers.filter(({ pid }) => isAlive(pid))
+    if (reads.reduce((sum, { count }) => sum + count, 0) >= limit) left.push(...reads)
     if (left.length > 0)
       write({ event: 'failed', code: 'witness', message: `${mode} beside ${JSON.stringify(left)}` })
   }, DEATH)

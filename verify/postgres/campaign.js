@@ -35,7 +35,7 @@ export async function campaign({
   tasks = 6,
   databases = ['postgres'],
 }) {
-  const { every, fault, options = {}, loses = false } = profiles[profile] ?? {}
+  const { every, fault, options = {}, loses = false, limit } = profiles[profile] ?? {}
   if (every === undefined) throw new Error(`there is no profile "${profile}"`)
   const folder = mkdtempSync(join(tmpdir(), 'process-rwlock-stress-'))
   const end = Date.now() + seconds * 1000
@@ -55,7 +55,7 @@ export async function campaign({
     const url = server.url({ port: proxy.port, database: databases[started++ % databases.length] })
     const actor = fork(
       fileURLToPath(new URL('./actor.js', import.meta.url)),
-      [JSON.stringify({ url, locks, ms, tasks, log, options, witness })],
+      [JSON.stringify({ url, locks, ms, tasks, log, options, witness, limit })],
       { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] },
     )
     let stderr = ''
@@ -80,6 +80,8 @@ export async function campaign({
     for (const database of databases) {
       const each = new PostgresLocks({ connectionString: server.url({ database }) })
       await each.migrate()
+      // Those of another profile have its limit.
+      for (let lock = 0; lock < locks; lock++) await each.remove(`stress/${lock}`)
       await each.close()
     }
     for (let each = 0; each < actors; each++) start()
@@ -118,7 +120,7 @@ export async function campaign({
       holds: holds.length,
       faults: faults.length,
       counts,
-      problems: [...problems, ...violations(holds, faults)],
+      problems: [...problems, ...violations(holds, faults, limit)],
     }
   } finally {
     for (const each of running) {

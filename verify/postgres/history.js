@@ -73,12 +73,14 @@ function spanOf({ mode, at, token, ownerDied }) {
  *
  * @param {Hold[]} holds
  * @param {Fault[]} faults
+ * @param {number} [limit] the most readers of a lock
  */
-export function violations(holds, faults) {
+export function violations(holds, faults, limit = Number.POSITIVE_INFINITY) {
   const found = []
   for (const lock of new Set(holds.map((hold) => hold.lock))) {
     const its = holds.filter((hold) => hold.lock === lock)
-    found.push(...overlaps(its, faults), ...tokens(its), ...deaths(its, faults))
+    found.push(...overlaps(its, faults), ...crowds(its, faults, limit))
+    found.push(...tokens(its), ...deaths(its, faults))
   }
   return found
 }
@@ -115,6 +117,36 @@ function overlaps(holds, faults) {
             `${earlier.hold.hold} had it as ${earlier.mode} from ${earlier.from.toFixed(2)} to ${earlier.to.toFixed(2)}`,
         )
       }
+    }
+  }
+  return found
+}
+
+/** Reads beyond the limit. @param {Hold[]} holds @param {Fault[]} faults @param {number} limit */
+function crowds(holds, faults, limit) {
+  const found = []
+  const reads = holds
+    .flatMap((hold) => hold.spans.map((span) => ({ ...span, hold })))
+    .filter(({ mode }) => mode === 'read')
+    .toSorted((a, b) => a.from - b.from)
+  /** @type {typeof reads} */
+  let open = []
+  for (const read of reads) {
+    open = [...open.filter(({ to }) => to > read.from), read]
+    // A holder may learn of the end of its session after the next one has the permit.
+    const certain = open.filter(
+      ({ hold }) =>
+        !faults.some(
+          (fault) =>
+            fault.kind !== 'kill' &&
+            fault.at <= read.from &&
+            affects(fault, hold.pid) &&
+            fault.at >= hold.from - DELAY,
+        ),
+    )
+    if (certain.length > limit) {
+      const who = certain.map(({ hold }) => hold.hold).join(', ')
+      found.push(`lock ${lock(read)}: ${certain.length} read at ${read.from.toFixed(2)}, of ${limit}: ${who}`)
     }
   }
   return found

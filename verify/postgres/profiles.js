@@ -14,6 +14,7 @@ import { now } from './history.js'
  * @property {number} every ms between two faults
  * @property {(scene: Scene) => Promise<void>} [fault]
  * @property {object} [options] of PostgresLocks
+ * @property {number} [limit] the most readers of a lock
  * @property {boolean} [loses] whether sessions end: holds may be lost, and acquisitions may fail meanwhile
  */
 
@@ -45,6 +46,8 @@ export const profiles = {
   kill: { every: 700, fault: kill },
   'kill, two sessions': { every: 700, fault: kill, options: { maxSessions: 2 } },
   'kill, one session': { every: 700, fault: kill, options: { maxSessions: 1 } },
+  'kill, a limit': { every: 400, fault: kill, limit: 2 },
+  'kill, a limit, two sessions': { every: 400, fault: kill, limit: 2, options: { maxSessions: 2 } },
   stop: {
     every: 300,
     async fault({ actor, pause }) {
@@ -55,6 +58,18 @@ export const profiles = {
     },
   },
   terminate: { every: 100, fault: (scene) => toOneSession(scene, 'pg_terminate_backend'), loses: true },
+  'terminate, a limit': {
+    every: 100,
+    fault: (scene) => toOneSession(scene, 'pg_terminate_backend'),
+    limit: 2,
+    loses: true,
+  },
+  'cancel, a limit': {
+    every: 3,
+    fault: (scene) => toOneSession(scene, 'pg_cancel_backend'),
+    limit: 2,
+    loses: true,
+  },
   cancel: { every: 3, fault: (scene) => toOneSession(scene, 'pg_cancel_backend'), loses: true },
   restart: {
     every: 500,

@@ -12,3 +12,9 @@ if (isFirst) await locks.migrate()
  * @param {any} [options]
  */
 export const open = (name, options) => locks.open(name, options)
+
+/**
+ * @param {string} name
+ * @param {any} options
+ */
+export const semaphore = (name, options) => locks.semaphore(name, options)

@@ -114,6 +114,7 @@ export default {
           page('A limit on readers', '/design/0007-reader-limit'),
           page('Steals', '/design/0008-steal'),
           page('Web Locks', '/design/0009-web-locks'),
+          page('Permits over PostgreSQL', '/design/0010-permits-over-postgresql'),
         ],
       },
     ],

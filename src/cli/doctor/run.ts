@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { Invocation } from '../command.js'
 import { sourceOf } from '../source.js'
 import { type Output, outputOf } from '../text/output.js'
-import { harmless, padded, wrapped } from '../text/width.js'
+import { harmless, jsonOf, padded, wrapped } from '../text/width.js'
 import { UsageError } from '../usage-error.js'
 import type { Check, Finding, Result } from './check.js'
 import { CHECKS, DATABASE_CHECKS } from './checks.js'
@@ -30,7 +30,7 @@ export async function run({ values, stdout, env }: Invocation & { values: Values
   const problems = examined.reduce((sum, { result }) => sum + result.findings.length, 0)
   if (values.json) {
     const checks = examined.map(({ check: { name }, result }) => ({ name, ...result }))
-    stdout.write(`${JSON.stringify({ ok: problems === 0, checks }, null, 2)}\n`)
+    stdout.write(`${jsonOf({ ok: problems === 0, checks }, 2)}\n`)
   } else {
     stdout.write(`${pageOf(examined, outputOf(stdout, env)).join('\n')}\n`)
   }

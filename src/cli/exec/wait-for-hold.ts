@@ -3,8 +3,7 @@ import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { RWLock } from '../../rwlock.js'
 import { binding } from '../../shared-memory/binding.js'
-import type { AcquireOptions, Guard, LockSnapshot } from '../../types.js'
-import { duration } from '../text/duration.js'
+import type { AcquireOptions, Guard } from '../../types.js'
 import { messageOf, say } from '../text/message.js'
 import type { CommandHold, Wanted } from './hold.js'
 
@@ -24,8 +23,13 @@ export async function waitForHold(
   const interruption = new AbortController()
   const interrupt = (signal: NodeJS.Signals) => interruption.abort(signal)
   for (const signal of SIGNALS) process.once(signal, interrupt)
-  const timer = setTimeout(() => {
-    if (!quiet && isatty(2)) say(messageOf(`waiting for ${text}: ${whomOf(lock.inspect())}`))
+  let isWaiting = true
+  const timer = setTimeout(async () => {
+    if (quiet || !isatty(2)) return
+    const { whomOf } = require('./whom.js') as typeof import('./whom.js')
+    // An error is that of the request, too.
+    const whom = await whomOf(ref).catch(() => undefined)
+    if (isWaiting && whom !== undefined) say(messageOf(`waiting for ${text}: ${whom}`))
   }, PATIENCE)
   let guard: Guard
   try {
@@ -35,6 +39,7 @@ export async function waitForHold(
     if (interruption.signal.aborted) endBy(interruption.signal.reason)
     throw error
   } finally {
+    isWaiting = false
     clearTimeout(timer)
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
@@ -51,17 +56,6 @@ export async function waitForHold(
 function acquire(lock: RWLock, mode: Wanted['mode'], options: AcquireOptions): Promise<Guard> {
   if (mode === 'read') return lock.acquireRead(options)
   return mode === 'write' ? lock.acquireWrite(options) : lock.acquireUpgradable(options)
-}
-
-function whomOf({ holders, waiters }: LockSnapshot): string {
-  const [holder, ...others] = holders
-  if (holder === undefined) {
-    const before = waiters.findIndex(({ pid }) => pid === process.pid)
-    return `not held, ${before === 1 ? '1 request is' : `${Math.max(before, 0)} requests are`} before this one`
-  }
-  const { mode, pid, label, ms } = holder
-  const more = others.length === 0 ? '' : `, and by ${others.length} more`
-  return `held for ${mode} by pid ${pid} ('${label}') for ${duration(ms)}${more}`
 }
 
 function endBy(signal: NodeJS.Signals): never {

@@ -11,7 +11,7 @@ const command: Command<typeof options> = {
   usage: 'ls [--postgres URL [--schema NAME]] [--json]',
   description:
     'Prints a row for each named lock: its mode, who holds it (PID and label) and for how long, how many requests wait and the longest wait, and what is wrong. Locks by path are not listed: see "process-rwlock show --path FILE".\n\n' +
-    'Notes: "stopped" (by a signal or a debugger), "frozen" (its container is paused), "stuck" (in the kernel) and "busy" (its event loop runs without a pause; Linux only) are said of holders; "owner died": a writer died during its hold; "dead": no process has the lock open, so "process-rwlock prune" removes it; "damaged", "unreadable": see "process-rwlock doctor".',
+    'Notes: "stopped" (by a signal or a debugger), "frozen" (its container is paused), "stuck" (in the kernel) and "busy" (its event loop runs without a pause; Linux only) are said of holders; "owner died": a writer died during its hold; "dead": no process has the lock open, so "process-rwlock prune" removes it (with --owner-died if a writer died); "damaged", "unreadable": see "process-rwlock doctor".',
   options,
   positionals: [],
   examples: [

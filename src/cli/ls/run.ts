@@ -5,20 +5,23 @@ import { duration } from '../text/duration.js'
 import { messageOf } from '../text/message.js'
 import { type Output, outputOf } from '../text/output.js'
 import { type Cell, type Column, table } from '../text/table.js'
-import { harmless } from '../text/width.js'
+import { harmless, jsonOf } from '../text/width.js'
 import type { Values } from './description.js'
 
 export async function run({ values, stdout, stderr, env }: Invocation & { values: Values }): Promise<number> {
   const source = sourceOf(values)
   const reports = await reportsOf(await listed(source))
   reports.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
-  if (values.json) stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
+  if (values.json) stdout.write(`${jsonOf(reports, 2)}\n`)
   else if (reports.length > 0) stdout.write(`${listOf(reports, outputOf(stdout, env)).join('\n')}\n`)
-  else
-    stderr.write(
-      messageOf(values.postgres === undefined ? 'this user has no named locks' : 'there are no locks'),
-    )
+  else stderr.write(messageOf(noneText(values, env)))
   return 0
+}
+
+function noneText({ postgres }: Values, { PROCESS_RWLOCK_DIR }: NodeJS.ProcessEnv): string {
+  if (postgres !== undefined) return 'there are no locks'
+  const where = PROCESS_RWLOCK_DIR ? ` in ${PROCESS_RWLOCK_DIR} (PROCESS_RWLOCK_DIR)` : ''
+  return `this user has no named locks${where}`
 }
 
 async function listed(source: LockSource) {
@@ -61,12 +64,16 @@ function rowOf(report: LockReport): Cell[] {
   ]
 }
 
-/** Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. */
-function whoOf({ pid, localPid, threadId, label, host }: ReportedHolder, others: number): string {
+/**
+ * Such as `4711/2 +1 'rebuild'`: thread 2 of process 4711, and another holder. `(1)`: it cannot be seen
+ * from here, and 1 is its PID in its own PID namespace.
+ */
+function whoOf({ pid, foreign, localPid, threadId, label, host }: ReportedHolder, others: number): string {
   // Before the label, of which the end may be cut.
   const more = others > 0 ? ` +${others}` : ''
   const where = host && localPid === null ? `@${harmless(host)}` : ''
-  return `${localPid ?? pid}${where}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
+  const process = localPid ?? (foreign ? `(${pid})` : pid)
+  return `${process}${where}${threadId === 0 ? '' : `/${threadId}`}${more}${label === '' ? '' : ` '${harmless(label)}'`}`
 }
 
 function notesOf({ status, holders, ownerDied }: LockReport): string[] {

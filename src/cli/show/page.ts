@@ -71,7 +71,8 @@ function setBy({ holders, token, valueToken }: LockReport): string {
     : ''
 }
 
-function stateOf({ status, mode, holders, waiters, attached }: LockReport): string {
+function stateOf(report: LockReport): string {
+  const { status, mode, holders, waiters, attached } = report
   const [holder, ...others] = holders
   const waiting = waiters.reduce((sum, { more }) => sum + 1 + more, 0)
   const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
@@ -88,10 +89,18 @@ function stateOf({ status, mode, holders, waiters, attached }: LockReport): stri
     case 'free':
       return `free${open}${wait}`
     case 'dead':
-      return 'dead: no process has it open. The next process that opens it uses it again; "process-rwlock prune" removes it'
+      return `dead: no process has it open. The next process that opens it uses it again${removal(report)}`
     default:
       return status
   }
+}
+
+/** What removes a lock that nobody has open. A lock by path stays. */
+function removal({ path, ownerDied }: LockReport): string {
+  if (path !== null) return ''
+  return ownerDied === null
+    ? '; "process-rwlock prune" removes it'
+    : '; "process-rwlock prune --owner-died" removes it and the report'
 }
 
 function section(

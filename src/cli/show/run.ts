@@ -5,6 +5,7 @@ import { reportsOf } from '../report.js'
 import { type SourceValues, sourceOf } from '../source.js'
 import { messageOf } from '../text/message.js'
 import { outputOf } from '../text/output.js'
+import { jsonOf } from '../text/width.js'
 import type { Values } from './description.js'
 import { pageOf } from './page.js'
 
@@ -20,7 +21,7 @@ export async function run(invocation: Invocation & { values: Values }): Promise<
     stderr.write(messageOf(`${what}${why}`))
     return 1
   }
-  const page = values.json ? [JSON.stringify(report, null, 2)] : pageOf(report, outputOf(stdout, env))
+  const page = values.json ? [jsonOf(report, 2)] : pageOf(report, outputOf(stdout, env))
   stdout.write(`${page.join('\n')}\n`)
   return 0
 }

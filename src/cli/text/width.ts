@@ -1,16 +1,26 @@
 // How text fits into columns of a terminal.
 
+/** Control characters, and those that change the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant.
+const OBEYED = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
 /**
  * `text` without what a terminal would obey: names, labels and command lines are those of other
- * programs. Control characters, and those that change the direction of text, become escapes.
+ * programs. It becomes escapes.
  */
 export function harmless(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it replaces.
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
+  return text.replace(OBEYED, (character) => {
     const known = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }[character]
     const code = character.charCodeAt(0)
     return known ?? (code < 256 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`)
   })
+}
+
+/** JSON without what a terminal would obey: `--json` may be printed there. */
+export function jsonOf(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(OBEYED, (character) =>
+    character === '\n' ? character : `\\u${hex(character.charCodeAt(0), 4)}`,
+  )
 }
 
 const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0')

@@ -20,14 +20,25 @@ import {
   type TraceEvent,
 } from '../../trace/format.js'
 import { Rows } from '../../trace/rows.js'
+import { keyOf, localPids } from '../namespaces.js'
 import { processInfo } from '../process-info.js'
 
+/** For processes of other PID namespaces that cannot be seen from here: Linux has no greater PID. */
+const FIRST_INVENTED = 2 ** 22 + 1
 /** In µs; a rate is counted over as long at least. */
 const WINDOW = 100_000
 /** Tokens jump when a lock is created again. */
 const JUMP = 1_000_000_000n
 
 type Thread = Pick<SurveyedHolder, 'pid' | 'threadId' | 'label' | 'foreignNamespace'>
+
+interface Process {
+  readonly pid: number
+  /** Its PID in the trace. */
+  readonly shown: number
+  readonly foreignNamespace: number | null
+  readonly threads: Map<number, Rows>
+}
 
 interface Span {
   readonly rows: Rows
@@ -69,7 +80,9 @@ export const LOCKS: TraceEvent[] = [
 export class Sampler {
   readonly #write: (events: readonly TraceEvent[]) => void
   readonly #locks = new Map<string, SampledLock>()
-  readonly #processes = new Map<number, Map<number, Rows>>()
+  /** By the PID, and the PID namespace if that is another one. */
+  readonly #processes = new Map<string, Process>()
+  #invented = FIRST_INVENTED
   readonly totals: Totals = { looks: 0, processes: 0, holds: 0, waits: 0, writeHolds: 0, writeHoldsSeen: 0 }
 
   constructor(write: (events: readonly TraceEvent[]) => void) {
@@ -101,24 +114,35 @@ export class Sampler {
     attached: readonly Attachment[],
     events: TraceEvent[],
   ): Rows {
-    let threads = this.#processes.get(pid)
-    if (threads === undefined) {
-      threads = new Map()
-      this.#processes.set(pid, threads)
+    const key = foreignNamespace === null ? `${pid}` : keyOf({ pid, namespace: foreignNamespace })
+    let known = this.#processes.get(key)
+    if (known === undefined) {
+      const local =
+        foreignNamespace === null ? pid : localPids([{ pid, namespace: foreignNamespace }]).get(key)
+      known = { pid, shown: local ?? this.#invented++, foreignNamespace, threads: new Map() }
+      this.#processes.set(key, known)
       this.totals.processes++
-      const foreign = foreignNamespace !== null
-      const command = foreign ? null : (processInfo([pid]).get(pid)?.command ?? null)
-      const title = attached.find((thread) => thread.pid === pid)?.label ?? label
+      const command = local === undefined ? null : (processInfo([local]).get(local)?.command ?? null)
+      const isSame = (other: Attachment) => other.pid === pid && other.foreignNamespace === foreignNamespace
+      const title = attached.find(isSame)?.label ?? label
       const name = command === null ? title : nameOf(title, command.split(' '))
-      events.push(processName(pid, foreign ? `${name} (of another PID namespace)` : name))
-      if (command !== null) events.push(processLabels(pid, command))
+      const where = local === undefined ? 'another' : 'its'
+      const text = foreignNamespace === null ? name : `${name} (${pid} in ${where} PID namespace)`
+      events.push(processName(known.shown, text))
+      if (command !== null) events.push(processLabels(known.shown, command))
     }
-    let rows = threads.get(threadId)
+    let rows = known.threads.get(threadId)
     if (rows === undefined) {
-      rows = new Rows(pid, threadId)
-      threads.set(threadId, rows)
+      rows = new Rows(known.shown, threadId)
+      known.threads.set(threadId, rows)
     }
     return rows
+  }
+
+  /** The PID namespace of a process that died, of which only the PID is known. */
+  namespaceOf(pid: number): number | null {
+    if (this.#processes.has(`${pid}`)) return null
+    return [...this.#processes.values()].find((known) => known.pid === pid)?.foreignNamespace ?? null
   }
 }
 
@@ -220,7 +244,8 @@ class SampledLock {
     const died = snapshot.ownerDied
     if (died !== null && died.token !== before.ownerDied?.token) {
       const { pid, threadId, label, token } = died
-      const rows = this.#sampler.rowsOf({ ...died, foreignNamespace: null }, attached, events)
+      const foreignNamespace = this.#sampler.namespaceOf(pid)
+      const rows = this.#sampler.rowsOf({ ...died, foreignNamespace }, attached, events)
       const first = rows.first((description) => events.push(...description))
       const args = { lock: this.#name, pid, threadId, label, token: `${token}` }
       events.push(mark('g', first, ts, `owner died: ${this.#name}`, args))

@@ -14,6 +14,7 @@ import {
   replaces,
   skips,
 } from '../operators.js'
+import { mutants as permits } from './permits.js'
 import { mutants as session } from './session.js'
 
 /** @typedef {import('../mutate.js').Mutant & import('../../model/search.js').Search} ModelMutant */
@@ -738,5 +739,6 @@ const protocol = [
 
 export const mutants = [
   ...protocol,
+  ...permits.map((mutant) => ({ ...mutant, name: `permits: ${mutant.name}`, model: 'permits.pml' })),
   ...session.map((mutant) => ({ ...mutant, name: `session: ${mutant.name}`, model: 'session.pml' })),
 ]
