@@ -34,6 +34,20 @@ test('a command that is missing: 127; one that cannot be executed: 126', async (
   t.is(openLock(t, name).inspect().ownerDied, null)
 })
 
+test('a command that cannot be started for lack of descriptors: 126, and nobody is said to have died', async (t) => {
+  const lock = openLock(t)
+  // Enough for the lock, and not for the pipes.
+  const use = `import fs from 'node:fs'; const all = [];
+    try { for (;;) all.push(fs.openSync('/dev/null')) } catch {}
+    for (const fd of all.slice(-5)) fs.closeSync(fd)`
+  const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(use)}`
+  const by = ['sh', '-c', 'ulimit -n 64; exec "$0" "$@"']
+  const end = await runCli(t, ['exec', `${lock.name}`, '--', 'true'], { by, env: { NODE_OPTIONS } })
+  t.is(end.stderr, 'process-rwlock: true: cannot be executed: too many open files\n')
+  t.is(end.code, 126)
+  t.is(lock.inspect().ownerDied, null)
+})
+
 test('a script whose interpreter is missing: the message says so', async (t) => {
   const script = join(tempDir(t), 'script')
   writeFileSync(script, '#!/bin/sh\r\necho ran\r\n', { mode: 0o755 }) // as written on Windows

@@ -58,7 +58,7 @@ export function startCli(t, args, { env, by = [], ...options } = {}) {
  *
  * @param {import('ava').ExecutionContext<any>} t
  * @param {string[]} args
- * @param {{ env?: Record<string, string | undefined>, cwd?: string, input?: string }} [options]
+ * @param {{ env?: Record<string, string | undefined>, cwd?: string, by?: string[], input?: string }} [options]
  */
 export function runCli(t, args, { input = '', ...options } = {}) {
   const { child, closed } = startCli(t, args, options)

@@ -202,12 +202,15 @@ for (const [name, lockfile] of Object.entries(MODULES)) {
     for (const retries of [
       { retries: 200, minTimeout: 10, factor: 0.1 },
       { retries: 200, minTimeout: 0 },
+      { retries: 200, maxTimeout: undefined },
+      { retries: 200, minTimeout: NaN, maxRetryTime: 0 },
       Array(200).fill(0),
     ]) {
       const start = performance.now()
       await fails(t, 'ELOCKED', () => lockfile.lock(file, { retries }))
       t.true(performance.now() - start >= 199, JSON.stringify(retries).slice(0, 50))
     }
+    await fails(t, 'ELOCKED', () => lockfile.lock(file, { retries: { retries: undefined } }))
     await release()
   })
 

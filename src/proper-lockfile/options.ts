@@ -121,22 +121,31 @@ export function isRefusedSync(retries: LockOptions['retries']): boolean {
 /** A timer of Node.js takes at least this long, in ms, so each retry of proper-lockfile does. */
 const MIN_DELAY = 1
 
+/** They are converted to numbers where they are used, as in the package `retry`. */
+type Numbers = { [Option in keyof RetryOptions]-?: NonNullable<RetryOptions[Option]> }
+
 /**
  * For how long calls with `retries` wait, in milliseconds.
  *
  * Source: the README of the package retry 0.12, `retry.timeouts()`.
  */
 export function timeoutOf(retries: LockOptions['retries']): number {
-  if (Array.isArray(retries)) return retries.reduce((sum, delay) => sum + Math.max(delay, MIN_DELAY), 0)
-  const options = typeof retries === 'object' && retries !== null ? retries : { retries: retries || 0 }
-  const { factor = 2, minTimeout = 1000, maxTimeout = Infinity, maxRetryTime = Infinity } = options
-  const count = options.forever ? Infinity : (options.retries ?? 10)
+  if (Array.isArray(retries)) return retries.reduce((sum, delay) => sum + durationOf(delay), 0)
+  const given = typeof retries === 'object' && retries !== null ? retries : { retries: retries || 0 }
+  // As there, `undefined` replaces a default.
+  const options = { retries: 10, factor: 2, minTimeout: 1000, maxTimeout: Infinity, ...given } as Numbers
+  const { factor, minTimeout, maxTimeout } = options
+  const maxRetryTime = options.maxRetryTime || Infinity
+  const count = options.forever ? Infinity : options.retries
   if (minTimeout > maxTimeout) throw new Error('minTimeout is greater than maxTimeout')
   if (count === Infinity) return maxRetryTime
   let sum = 0
   for (let attempt = 0; attempt < count && sum < maxRetryTime; attempt++) {
     const delay = (options.randomize ? 2 : 1) * minTimeout * factor ** attempt
-    sum += Math.max(Math.min(delay, maxTimeout), MIN_DELAY)
+    sum += durationOf(Math.min(delay, maxTimeout))
   }
   return Math.min(sum, maxRetryTime)
 }
+
+/** Timers take what is no number for the shortest delay. */
+const durationOf = (delay: number) => (delay > MIN_DELAY ? delay : MIN_DELAY)

@@ -46,7 +46,9 @@ pub struct CommandEnd {
 #[napi(catch_unwind)]
 pub fn run_command(args: Vec<String>, variables: Vec<String>) -> napi::Result<CommandEnd> {
     let mut image = Image::new(args, &variables)?;
-    let end = supervise::run(&mut image)?;
+    // Its errors are from before the start.
+    let end = supervise::run(&mut image)
+        .or_else(|error| error.raw_os_error().map(supervise::End::NotStarted).ok_or(error))?;
     Ok(match end {
         supervise::End::Exited(code) => CommandEnd { code: Some(code), signal: None, errno: None },
         supervise::End::Signaled(signal) => CommandEnd { code: None, signal: Some(signal), errno: None },
