@@ -38,7 +38,9 @@ export interface EngineCapabilities {
 
 /**
  * One open lock of an engine. The API calls it with checked arguments; the engine grants, and it
- * owns a grant until a {@link Hold} or a {@link PendingRequest} has taken it.
+ * owns a grant until a {@link Hold} or a {@link PendingRequest} has taken it. Where calls return
+ * promises, those of one hold may overlap, and an engine makes their outcome that of calls which
+ * come one after the other: an upgrade behind a `tryUpgrade()` finds a write hold.
  *
  * @typeParam Grant - What the engine keeps in each hold.
  */

@@ -159,6 +159,33 @@ export function invalidType(name: string, expected: string, actual: unknown): Er
   return coded('ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${received}`)
 }
 
+/** For `guard.upgrade()` of a read hold. */
+export function readUpgradeError(text: string): LockError {
+  return new LockError(
+    'ERR_LOCK_DEADLOCK',
+    `a read hold of ${text} cannot wait to become a write hold, because two of them would wait for each other: ` +
+      'use lock.upgradable(), or tryUpgrade()',
+  )
+}
+
+/** For `guard.downgrade()` of a read hold. */
+export function notDowngradeError(to: string): Error {
+  return invalidValue(
+    'to',
+    to,
+    'is not a downgrade of a read hold: acquire the lock with lock.upgradable() instead',
+  )
+}
+
+/** For `guard.setValue()` of a hold that is not the write hold. */
+export function notWriterError(text: string, mode: string): LockError {
+  return new LockError(
+    'ERR_LOCK_MODE',
+    `a hold of ${text} for ${mode} cannot set its value: acquire the lock with lock.write(), or ` +
+      'upgrade this hold first',
+  )
+}
+
 /** Like Node's `ERR_INVALID_ARG_VALUE`. */
 export function invalidValue(name: string, value: unknown, reason: string): Error {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)

@@ -2,7 +2,14 @@ import { throwIfAborted } from './abort.js'
 import { bytesOf } from './bytes.js'
 import { isTraced } from './diagnostics.js'
 import type { LockEngine } from './engine.js'
-import { invalidThis, invalidValue, LockError } from './errors.js'
+import {
+  invalidThis,
+  invalidValue,
+  LockError,
+  notDowngradeError,
+  notWriterError,
+  readUpgradeError,
+} from './errors.js'
 import { type Inspect, inspectSymbol, show } from './inspect.js'
 import {
   CONSISTENT,
@@ -251,13 +258,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.assertHeld()
     const engine = this.#engine
     if (this.held === WRITE) return
-    if (this.held === READ) {
-      throw new LockError(
-        'ERR_LOCK_DEADLOCK',
-        `a read hold of ${engine.text} cannot wait to become a write hold, because two of them would wait for each other: ` +
-          'use lock.upgradable(), or tryUpgrade()',
-      )
-    }
+    if (this.held === READ) throw readUpgradeError(engine.text)
     const extras = this.needExtras()
     if (extras.upgrading !== null) {
       throw new LockError(
@@ -302,13 +303,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     this.assertHeld()
     const target = to === 'read' ? READ : UPGRADABLE
     if (target === this.held) return
-    if (this.held === READ) {
-      throw invalidValue(
-        'to',
-        to,
-        'is not a downgrade of a read hold: acquire the lock with lock.upgradable() instead',
-      )
-    }
+    if (this.held === READ) throw notDowngradeError(to)
     this.#endUpgrade('the hold was downgraded while its upgrade was pending')
     const acquisition = this.extras?.acquisition
     const changed =
@@ -378,13 +373,7 @@ export class Hold<Grant = unknown> implements AsyncGuard {
     const bytes = bytesOf(value)
     this.assertHeld()
     this.#assertValues()
-    if (this.held !== WRITE) {
-      throw new LockError(
-        'ERR_LOCK_MODE',
-        `a hold of ${this.#engine.text} for ${this.mode} cannot set its value: acquire the lock with lock.write(), or ` +
-          'upgrade this hold first',
-      )
-    }
+    if (this.held !== WRITE) throw notWriterError(this.#engine.text, this.mode)
     return this.#engine.setValue(this, bytes)
   }
 

@@ -1,5 +1,5 @@
 // Changes of the mode of a hold.
-import { LockError } from '../errors.js'
+import { LockError, notDowngradeError, readUpgradeError } from '../errors.js'
 import { MODE_NAMES, type Mode, READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Row, ServerError } from './adapter.js'
 import { cancelStatement } from './cancel.js'
@@ -31,6 +31,8 @@ export abstract class ChangingLock extends QueuedLock {
   }
 
   async #tryUpgrade(hold: ServerHold, label: string): Promise<boolean> {
+    // By a call that was not awaited.
+    if (hold.mode === WRITE) return !hold.lost
     if (hold.lost || hold.count > 1) return false
     for (const other of this.holds) if (other !== hold) return false
     if (this.triedReads > 0 || (this.reading !== null && hold.session === this.sessions.mainNow)) return false
@@ -84,6 +86,9 @@ export abstract class ChangingLock extends QueuedLock {
 
   async #upgrade(hold: ServerHold, attempt: Attempt): Promise<boolean> {
     const { session } = hold
+    // By a call that was not awaited.
+    if (hold.mode === WRITE) return true
+    if (hold.mode === READ) throw readUpgradeError(this.text)
     if (session === this.sessions.mainNow) return this.#upgradeOnMain(hold, attempt)
     while (!attempt.cancelled) {
       const number = session.sent
@@ -131,6 +136,7 @@ export abstract class ChangingLock extends QueuedLock {
 
   async #downgrade(hold: ServerHold, to: Mode, isConsistent: boolean): Promise<void> {
     if (hold.lost || hold.mode === to) return
+    if (hold.mode === READ) throw notDowngradeError('upgradable') // by a call that was not awaited
     const { session } = hold
     const leftBy = isConsistent ? null : hold.died
     let remains: number

@@ -1,5 +1,5 @@
 import type { EngineCapabilities, LockEngine } from '../engine.js'
-import { coded, LockError } from '../errors.js'
+import { coded, LockError, notWriterError } from '../errors.js'
 import { FAILED, type HoldEnd, MODE_NAMES, type Mode, type READ, UPGRADABLE, WRITE } from '../modes.js'
 import type { Notice } from '../notice.js'
 import type { PendingRequest } from '../pending.js'
@@ -242,6 +242,7 @@ export class PostgresEngine implements LockEngine<Grant> {
   }
 
   #becomeWriter(hold: PostgresHold, grant: Grant): void {
+    if (hold.held === WRITE) return // by another call
     hold.held = WRITE
     hold.grant = grant
     hold.upgraded(grant.hold.ownerDied)
@@ -330,6 +331,13 @@ export class PostgresEngine implements LockEngine<Grant> {
         'ERR_INVALID_ARG_VALUE',
         `value must have at most ${MAX_VALUE} bytes. Received ${value.length} bytes`,
       )
+    }
+    // After a downgrade that was not awaited it is no write hold.
+    const { hold: serverHold } = hold.grant
+    while (serverHold.changing !== undefined) await serverHold.changing.catch(() => {})
+    hold.assertHeld()
+    if (serverHold.mode !== WRITE) {
+      throw notWriterError(this.text, MODE_NAMES[serverHold.mode] as string)
     }
     const hex = value === null ? null : Buffer.from(value).toString('hex')
     const rows = await this.#ask(hold, 'setValue', [this.#local.key, hex])

@@ -2,7 +2,7 @@
 // src/engine.ts, and shows that the API needs no more than that.
 import { setImmediate } from 'node:timers/promises'
 import { EngineLock } from '../../../dist/engine-lock.js'
-import { LockError } from '../../../dist/errors.js'
+import { LockError, notDowngradeError, notWriterError, readUpgradeError } from '../../../dist/errors.js'
 import { Hold } from '../../../dist/guard.js'
 import { MODE_NAMES, READ, UPGRADABLE, WRITE } from '../../../dist/modes.js'
 
@@ -260,6 +260,11 @@ class InProcessEngine {
     const { queue, grants } = this.#server
     for (let first = queue[0]; first !== undefined; first = queue[0]) {
       const { request, engine } = first
+      if (request.upgrade?.held === READ) {
+        engine.cancel(request)
+        request.fail(readUpgradeError(this.text))
+        continue
+      }
       const before = request.upgrade?.grant
       if (!this.#isGrantable(request.mode, before)) return
       engine.cancel(request)
@@ -314,6 +319,7 @@ class InProcessEngine {
   async tryUpgrade(hold) {
     await setImmediate()
     const { grants } = this.#server
+    if (hold.held === WRITE) return true
     if (!this.#isGrantable(WRITE, hold.grant)) return false
     grants.delete(hold.grant)
     hold.grant = this.#grant(WRITE, hold.grant.label)
@@ -325,6 +331,8 @@ class InProcessEngine {
   /** @param {Hold<Grant>} hold @param {Exclude<Mode, 3>} to */
   async downgrade(hold, to) {
     await setImmediate()
+    if (hold.held === to) return
+    if (hold.held === READ) throw notDowngradeError('upgradable')
     if (hold.held === UPGRADABLE && !this.#isGrantable(READ)) {
       throw lockError('ERR_LOCK_BUSY', `all read holds of ${this.text} are in use: this one stays upgradable`)
     }
@@ -348,6 +356,7 @@ class InProcessEngine {
     if (value !== null && value.length > 1024)
       throw Object.assign(new TypeError(`${value.length} bytes`), { code: 'ERR_INVALID_ARG_VALUE' })
     await setImmediate()
+    if (hold.held !== WRITE) throw notWriterError(this.text, hold.mode)
     this.#server.value = value
     this.#server.valueToken = value && hold.grant.token
   }
