@@ -144,7 +144,7 @@ class InProcessEngine {
   /** @param {Request} request */
   request(request) {
     // Even without a timeout: a pending request keeps the process alive.
-    const timer = setTimeout(() => this.#timeOut(request), Math.min(request.timeout, 2 ** 31 - 1))
+    const timer = setTimeout(() => this.#timeOut(request), Math.min(Math.ceil(request.timeout), 2 ** 31 - 1))
     this.#requests.set(request, timer)
     const entry = { request, engine: this, since: performance.now() }
     const { queue } = this.#server
