@@ -5,6 +5,7 @@ import { ratiosTo } from '../../bench/inprocess/measure.js'
 import { goals as goalsOverServers } from '../../bench/postgres/goals.js'
 import { goals } from '../../bench/report/goals.js'
 import { noticed } from '../../bench/workloads/caching.js'
+import { contended } from '../../bench/workloads/contended.js'
 import { handoffs } from '../../bench/workloads/handoff.js'
 import { PROMISE } from '../../bench/workloads/pairs.js'
 import { median, percentile, summary } from '../../scripts/lib/statistics.js'
@@ -131,4 +132,21 @@ test('the goals of the lock over PostgreSQL are ratios to those of the same run'
   t.deepEqual(reached({ contended: contended(999, 101, 9) }), [false, false, false])
   t.deepEqual(reached({ recovery: [row('process-rwlock/postgres', 8e6)] }), [true])
   t.deepEqual(reached({ recovery: [row('process-rwlock/postgres', 8.1e6)] }), [false])
+})
+
+test('only a workload that has tasks sends their number, which most drivers refuse', async (t) => {
+  /** @type {Set<string>} */
+  const fields = new Set()
+  const waits = { read: { buckets: [], max: 0 }, write: { buckets: [], max: 0 } }
+  const driver = /** @type {any} */ ({
+    /** @param {object} command */
+    ask(command) {
+      for (const field of Object.keys(JSON.parse(JSON.stringify(command)))) fields.add(field)
+      return { reads: 1, writes: 1, ns: 1e6, waits }
+    },
+    end() {},
+  })
+  const competitor = { system: 'strict', language: /** @type {const} */ ('C'), start: async () => driver }
+  await contended({ competitors: [competitor], quick: true, log() {} })
+  t.deepEqual([...fields].toSorted(), ['at', 'body', 'do', 'ns', 'readShare'])
 })

@@ -24,12 +24,13 @@ const BODIES = [
 export function contended({ competitors, quick, log }) {
   const { rounds, ns } = quick ? { rounds: 1, ns: 250e6 } : { rounds: 5, ns: 600e6 }
   const mixes = quick ? MIXES.slice(0, 1) : MIXES
-  const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns, tasks: 1 })))
+  const cases = mixes.flatMap((mix) => BODIES.map((body) => ({ ...mix, ...body, length: ns })))
   return mixed({ competitors, cases, rounds, log })
 }
 
 /**
- * @typedef {{ mix: string, readShare: number, body: string, ns: number, length: number, tasks: number }} Case
+ * @typedef {{ mix: string, readShare: number, body: string, ns: number, length: number, tasks?: number }} Case
+ * `tasks`: of each process, which only drivers in JavaScript can have.
  *
  * @param {{ competitors: import('../competitors.js').Competitor[], cases: Case[], rounds: number, log: (line: string) => void }} options
  */
