@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::thread::{self, ThreadId};
 
 use process_rwlock::on_crash_point;
 
@@ -33,6 +34,8 @@ struct Hooked {
     stage: &'static Stage,
     location: LockLocation,
     me: usize,
+    /// The one that carries out the commands. The lock has threads of its own.
+    thread: ThreadId,
 }
 
 /// Of this process: set after the fork.
@@ -45,7 +48,7 @@ static WRITES: AtomicUsize = AtomicUsize::new(0);
 static ENDED: AtomicBool = AtomicBool::new(false);
 
 pub fn hook(stage: &'static Stage, location: LockLocation, me: usize) {
-    HOOKED.get_or_init(|| Hooked { stage, location, me });
+    HOOKED.get_or_init(|| Hooked { stage, location, me, thread: thread::current().id() });
     on_crash_point(reached);
 }
 
@@ -62,7 +65,7 @@ pub fn disarm() {
 }
 
 fn reached(label: &'static str) {
-    let Hooked { stage, me, .. } = HOOKED.get().unwrap();
+    let Hooked { stage, me, thread, .. } = HOOKED.get().unwrap();
     if label == "sleep" || label == "sleep_any" {
         stage.actors[*me].sleeps.fetch_add(1, SeqCst);
         stage.tell_news();
@@ -83,7 +86,7 @@ fn reached(label: &'static str) {
     {
         disarm();
         // A running actor would change the state until it is dead. So it is stopped first.
-        if is_actor() || matches!(target.action, Action::Stop | Action::Pause) {
+        if thread::current().id() == *thread || matches!(target.action, Action::Stop | Action::Pause) {
             act(target.action);
         }
     }
@@ -95,7 +98,7 @@ fn reached(label: &'static str) {
 }
 
 fn act(action: Action) {
-    let Hooked { stage, location, me } = HOOKED.get().unwrap();
+    let Hooked { stage, location, me, .. } = HOOKED.get().unwrap();
     if matches!(action, Action::Kill | Action::Exit) {
         let claims = WRITES.load(SeqCst);
         note_death(stage, location, *me, std::process::id());
@@ -125,11 +128,6 @@ fn raise(signal: i32) {
     let me = std::process::id().cast_signed();
     // SAFETY: takes numbers; to this process itself.
     unsafe { libc::kill(me, signal) };
-}
-
-/// Whether this is the actor's own thread, and not the one that waits for exit notices.
-fn is_actor() -> bool {
-    std::thread::current().name() != Some("rwlock-deaths")
 }
 
 /// Records, just before `actor` dies, which death later holders must report: its own if it is inside a write hold, as the
