@@ -24,6 +24,7 @@ import { outputOf } from '../../dist/cli/text/output.js'
 import { childPool } from '../helpers/child-pool.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import {
+  fewDescriptors,
   linuxTest,
   openLock,
   sandbox,
@@ -190,10 +191,7 @@ sandboxTest('shared memory: little space, or none', async (t) => {
 })
 
 linuxTest('open files: a process that can open few more locks', async (t) => {
-  const holder = await spawnChild(t, {
-    execPath: 'sh',
-    execArgv: ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath],
-  })
+  const holder = await spawnChild(t, fewDescriptors)
   const name = uniqueName(t)
   let opened = 0
   for (;;) {

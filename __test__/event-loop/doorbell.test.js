@@ -2,7 +2,7 @@
 // (crates/rwlock/src/sys), and is notified of process exits. It works without both if they are not
 // available.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { linuxTest, spawnChild, spawnNode, uniqueName, waitFor } from '../helpers/index.js'
+import { fewDescriptors, linuxTest, spawnChild, spawnNode, uniqueName, waitFor } from '../helpers/index.js'
 
 /** The doorbells of a process. */
 function doorbells(pid) {
@@ -44,10 +44,12 @@ linuxTest('a process without free descriptors can wait, and detects that the own
   const holder = await spawnChild(t)
   const doomed = await spawnChild(t)
   const { guard } = await holder.ask('hold', { ref: name, mode: 'write' })
-  const waiter = spawnNode(t, new URL('./programs/waits-without-descriptors.js', import.meta.url), [name], {
-    execPath: '/bin/sh',
-    execArgv: ['-c', 'ulimit -n 64 && exec "$0" "$@"', process.execPath],
-  })
+  const waiter = spawnNode(
+    t,
+    new URL('./programs/waits-without-descriptors.js', import.meta.url),
+    [name],
+    fewDescriptors,
+  )
   await waiter.next('waiting')
   await waiting(holder)
   t.is(doorbells(waiter.pid), 0)

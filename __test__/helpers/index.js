@@ -1,7 +1,7 @@
 // The helpers of the tests: child processes, waits with a time limit, and cleanup.
 export { median } from '../../scripts/lib/statistics.js'
 export { unlessEmulated } from './emulator.js'
-export { spawnChild, spawnNode } from './process.js'
+export { fewDescriptors, spawnChild, spawnNode } from './process.js'
 export { openLock, tempDir, uniqueName } from './resources.js'
 export { sandbox, sandboxTest, usersTest } from './sandbox.js'
 export { mapPage } from './shared-page.js'

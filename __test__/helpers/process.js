@@ -40,6 +40,16 @@ export function spawnNode(t, script, args = [], { env, ...options } = {}) {
 }
 
 /**
+ * Options of a child that can open few files. The limit of a machine may be a million, or none.
+ *
+ * @type {ForkOptions}
+ */
+export const fewDescriptors = {
+  execPath: '/bin/sh',
+  execArgv: ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath],
+}
+
+/**
  * Starts the child that takes commands (`child.js`), ready for the first.
  *
  * @param {Test} t

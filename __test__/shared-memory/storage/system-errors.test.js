@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { LockError, RWLock } from 'process-rwlock'
 import {
+  fewDescriptors,
   linuxTest,
   openLock,
   sandbox,
@@ -21,6 +22,7 @@ import { refused } from '../../helpers/refused.js'
 
 const NAME = 'app/cache'
 const NOBODY = 65534
+const EXHAUSTS_DESCRIPTORS = new URL('./programs/exhausts-descriptors.js', import.meta.url)
 
 /**
  * `act` fails with the system error `code` of `syscall`; the message contains `says` and the reason
@@ -164,9 +166,7 @@ sandboxTest(
 
 linuxTest('too many open files give ERR_LOCK_ACCESS', async (t) => {
   for (const ref of [uniqueName(t), { path: join(tempDir(t), 'lock') }]) {
-    const child = spawnNode(t, new URL('./programs/exhausts-descriptors.js', import.meta.url), [
-      JSON.stringify(ref),
-    ])
+    const child = spawnNode(t, EXHAUSTS_DESCRIPTORS, [JSON.stringify(ref)], fewDescriptors)
     const { said } = await child.next('ended')
     const act = () => {
       throw Object.assign(new Error(said.message), said)
@@ -179,14 +179,10 @@ linuxTest('a lock that cannot be created for lack of descriptors leaves nothing'
   let refusals = 0
   for (let spare = 0; spare < 4; spare++) {
     const dir = tempDir(t)
-    const child = spawnNode(
-      t,
-      new URL('./programs/exhausts-descriptors.js', import.meta.url),
-      ['"made"', String(spare)],
-      {
-        env: { PROCESS_RWLOCK_DIR: dir },
-      },
-    )
+    const child = spawnNode(t, EXHAUSTS_DESCRIPTORS, ['"made"', String(spare)], {
+      ...fewDescriptors,
+      env: { PROCESS_RWLOCK_DIR: dir },
+    })
     const { said } = await child.next('ended')
     refusals += said ? 1 : 0
     const left = readdirSync(join(dir, `process-rwlock-${userInfo().uid}`))
