@@ -37,14 +37,36 @@ const REMEDIES: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
   '3D000': ['ERR_LOCK_ACCESS', 'there is no such database'],
 }
 
+/** By the code of Node.js. */
+const TLS_REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [
+    /^ERR_TLS_CERT_ALTNAME/,
+    'the certificate of the server is for another name: connect by a name that it has',
+  ],
+  [/^ERR_(TLS|SSL|OSSL)_/, 'the client and the server do not agree on TLS'],
+  [
+    /^(CERT|CRL|DEPTH_ZERO|ERROR_IN|INVALID|PATH|SELF_SIGNED|UNABLE_TO_(DECODE|DECRYPT|GET|VERIFY))_/,
+    'the certificate of the server is not trusted: pass its authority as ssl: { ca }, or as sslrootcert in the connection string',
+  ],
+]
+
+/** What no further attempt would mend. */
+function remedyOf({ code = '', message }: ServerError): readonly [LockErrorCode, string] | undefined {
+  if (code in REMEDIES) return REMEDIES[code]
+  const remedy = message.startsWith('The server does not support SSL') // without a code
+    ? 'the server takes no TLS connections: let it (ssl = on), or connect without TLS'
+    : TLS_REMEDIES.find(([codes]) => codes.test(code))?.[1]
+  return remedy === undefined ? undefined : ['ERR_LOCK_ACCESS', remedy]
+}
+
 /** An error that a statement failed with, for the lock or the database that `text` names. */
 export function serverError(text: string, error: ServerError): LockError {
   if (error instanceof LockError) return error
   if (error instanceof SessionLost && error.why instanceof LockError) return error.why // it was closed
   if (error.code === 'P0002') return rowGoneError(text)
-  const [code, remedy] = REMEDIES[error.code ?? ''] ?? ['ERR_LOCK_UNAVAILABLE', undefined]
+  const [code, remedy] = remedyOf(error) ?? ['ERR_LOCK_UNAVAILABLE', undefined]
   const message = remedy === undefined ? error.message : `${remedy} (${error.message})`
-  return caused(new LockError(code as LockErrorCode, `${text}: ${message}`), error)
+  return caused(new LockError(code, `${text}: ${message}`), error)
 }
 
 /** Why no connection could be made. */

@@ -3,6 +3,7 @@
 import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
+import { generate } from 'selfsigned'
 import { cleanUp } from '../cleanup.js'
 import { waitFor } from '../time.js'
 import { KeptServer } from './kept.js'
@@ -159,14 +160,8 @@ export class PostgresServer extends KeptServer {
     await standby.ask('run', { command: 'cp', args: ['-a', join(this.folder, 'data'), 'data'] })
     rmSync(join(data, 'postmaster.pid'))
     const { rows } = await this.query('select labelfile from pg_backup_stop(false)')
-    const { uid, gid } = statSync(data)
-    for (const [name, text] of [
-      ['backup_label', rows[0].labelfile],
-      ['standby.signal', ''],
-    ]) {
-      writeFileSync(join(data, name), text)
-      chownSync(join(data, name), uid, gid)
-    }
+    standby.write('backup_label', rows[0].labelfile)
+    standby.write('standby.signal', '')
     const name = `standby_${this.port}_${standby.folder.slice(-6)}`
     await standby.start({
       primary_conninfo: `host=127.0.0.1 port=${this.port} user=postgres application_name=${name}`,
@@ -197,6 +192,34 @@ export class PostgresServer extends KeptServer {
       )
     }
     return standby
+  }
+
+  /** Writes a file of its data. @param {string} name @param {string} text */
+  write(name, text) {
+    const data = join(this.folder, 'data')
+    const { uid, gid } = statSync(data)
+    writeFileSync(join(data, name), text, { mode: 0o600 })
+    chownSync(join(data, name), uid, gid)
+  }
+
+  /**
+   * Takes TLS connections from now on, besides others, under the name localhost. Returns the
+   * certificate, which is its own authority.
+   */
+  async enableTls() {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+      keyType: 'ec',
+      algorithm: 'sha256',
+      extensions: [
+        { name: 'basicConstraints', cA: true },
+        { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
+      ],
+    })
+    this.write('server.crt', cert)
+    this.write('server.key', key)
+    await this.query('alter system set ssl = on')
+    await this.query('select pg_reload_conf()')
+    return cert
   }
 
   /** Makes a standby the primary. */
