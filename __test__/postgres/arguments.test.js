@@ -31,6 +31,8 @@ test('options that cannot be right are refused, with a code', async (t) => {
     { heartbeat: Number.NaN },
     { pooler: 'transaction' },
     { connectionString: 'postgres://user:secret@[bad/x' },
+    { connectionString: 'host=localhost password=secret' },
+    { connectionString: 'localhost:5432/x' },
     { sslnegotiation: 'direct' },
   ]) {
     const error = t.throws(

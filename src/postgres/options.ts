@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { invalidType, invalidValue } from '../errors.js'
+import { coded, invalidType, invalidValue } from '../errors.js'
 import { checkBoolean, checkCount, checkLabel, checkMs, checkObject } from '../options.js'
 import { loadPg, type PgModule } from './adapter.js'
 
@@ -78,6 +78,8 @@ const MAX_NAME = 1024
 /** A permit has 16 bits of its key, and the last number is that of the queue. */
 const MAX_READERS = 65_535
 const MAX_LABEL = 48
+/** `pg` takes anything else, such as `host=…` of libpq, for a database of a host named base. */
+const URL_OR_SOCKET = /^([a-z][a-z\d+.-]*:\/\/|socket:|\/)/i
 const LONE_SURROGATE = /\p{Surrogate}/u
 const LONE_SURROGATES = /\p{Surrogate}/gu
 
@@ -95,6 +97,13 @@ export function checkLocksOptions(options: PostgresLocksOptions | undefined): Ch
   const { connectionString } = config
   if (connectionString !== undefined && typeof connectionString !== 'string') {
     throw invalidType('options.connectionString', 'a string', connectionString)
+  }
+  if (connectionString && !URL_OR_SOCKET.test(connectionString)) {
+    // Not what it is: it may have a password.
+    throw coded(
+      'ERR_INVALID_ARG_VALUE',
+      'options.connectionString: pg reads a URL, postgres://user@host:port/database, or the path of a socket',
+    )
   }
   if (pg != null && typeof pg.Client !== 'function') throw invalidType('options.pg', 'the module pg', pg)
   if (typeof schema !== 'string') throw invalidType('options.schema', 'a string', schema)
