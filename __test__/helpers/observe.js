@@ -16,8 +16,9 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
   return waitFor(
     async () => {
       const all = (await lock.inspect()).waiters.filter((it) => it.pid === pid && it.threadId === threadId)
-      // Over PostgreSQL, a request between its two locks is a waiter in no queue, for 0 ms.
-      const its = all.filter(({ ms }) => ms > 0)
+      // Over PostgreSQL, a request between its two locks is a waiter in no queue, for 0 ms. A read has
+      // one lock; that which looks for a permit has 0 ms, too.
+      const its = all.filter(({ mode, ms }) => mode === 'read' || ms > 0)
       return requests(its) >= count && its[0]
     },
     { what: `pid ${pid} waits for the lock` },

@@ -388,8 +388,8 @@ class InProcessEngine {
         if (held.length === 0) return []
         return row(mode, held[0].label, performance.now() - held[0].since, held.length)
       }),
-      waiters: queue.map(({ request }) => ({
-        ...row(request.mode, request.label ?? this.#label, 0),
+      waiters: queue.map(({ request, since }) => ({
+        ...row(request.mode, request.label ?? this.#label, performance.now() - since),
         more: 0,
       })),
       contended: [...grants].some(({ mode }) => this.#keepsOut(mode)),
