@@ -1,6 +1,6 @@
 // A write hold that ends without release is reported to every later holder, until a write hold ends
 // normally.
-import { waitFor } from '../helpers/index.js'
+import { afterDeath, waitFor } from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 
@@ -268,6 +268,7 @@ contract(({ test, open, newRef, refs, exitDetection, has, host, otherProcess, ot
         const waiting = lock.acquireWrite({ timeout: 10_000 })
         await queued(lock, { pid: process.pid })
         const exitedAt = victim.exited.then(() => performance.now())
+        const toldAt = performance.now()
         end(victim)
         const guard = await waiting
         const grantedAt = performance.now()
@@ -279,9 +280,10 @@ contract(({ test, open, newRef, refs, exitDetection, has, host, otherProcess, ot
           ...host,
         })
         t.true(guard.token > token)
-        t.true(grantedAt - (await exitedAt) < exitDetection)
+        const exit = await exitedAt
+        t.true(grantedAt - exit < afterDeath(exitDetection, [exit - toldAt]))
         if (how === 'throws an uncaught error') {
-          t.regex(victim.error?.message ?? victim.stderr, /thrown on command/)
+          await waitFor(() => /thrown on command/.test(victim.error?.message ?? victim.stderr))
         }
       })
 
