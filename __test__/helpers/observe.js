@@ -6,9 +6,17 @@ import { waitFor } from './time.js'
 /** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
+ * The lock as another process sees it, which has it open. A request over PostgreSQL is known to its
+ * own process before its server has it.
+ *
+ * @param {{ ask: (op: 'inspect') => Promise<import('process-rwlock').LockSnapshot> }} child
+ */
+export const seenBy = (child) => ({ inspect: () => child.ask('inspect') })
+
+/**
  * Waits until a process (or one of its threads) is in the queue of a lock, or drains its readers.
  *
- * @param {AsyncRWLock} lock
+ * @param {Pick<AsyncRWLock, 'inspect'>} lock
  * @param {{ pid: number, threadId?: number }} waiter
  * @param {number} [count] of its requests
  */
@@ -16,9 +24,8 @@ export function queued(lock, { pid, threadId = 0 }, count = 1) {
   return waitFor(
     async () => {
       const all = (await lock.inspect()).waiters.filter((it) => it.pid === pid && it.threadId === threadId)
-      // Over PostgreSQL, a request between its two locks is a waiter in no queue, for 0 ms. A read has
-      // one lock; that which looks for a permit has 0 ms, too.
-      const its = all.filter(({ mode, ms }) => mode === 'read' || ms > 0)
+      // Over PostgreSQL, a request between its two locks is a waiter in no queue, for 0 ms.
+      const its = all.filter(({ ms }) => ms > 0)
       return requests(its) >= count && its[0]
     },
     { what: `pid ${pid} waits for the lock` },
