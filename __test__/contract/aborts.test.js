@@ -1,8 +1,7 @@
 // Waits that a signal ends: before, while and after they are granted.
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import { waitFor } from '../helpers/index.js'
-import { queued, requests } from '../helpers/observe.js'
+import { queued, requests, seenBy } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire, isFree, never } from './modes.js'
 
@@ -105,7 +104,7 @@ contract(({ test, open, newRef, modes, otherProcess }) => {
       const controller = new AbortController()
       const writer = lock.acquireWrite({ signal: controller.signal })
       // In the queue that all processes share.
-      await waitFor(async () => (await other.ask('inspect')).waiters.length === 1)
+      await queued(seenBy(other), process)
       const here = lock.read((guard) => guard.mode)
       const there = other.ask('acquireRead')
       await queued(lock, other)

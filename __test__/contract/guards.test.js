@@ -1,7 +1,7 @@
 // Changing the mode of a hold: upgrade, tryUpgrade, downgrade; and a guard after its end.
 import { setImmediate } from 'node:timers/promises'
 import { waitFor } from '../helpers/index.js'
-import { queued } from '../helpers/observe.js'
+import { queued, seenBy } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire, isFree, ops, TOGETHER, tryTo } from './modes.js'
 
@@ -68,7 +68,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       await other.ask('open', { ref })
       const guard = await lock.acquireUpgradable()
       const upgrade = guard.upgrade()
-      await waitFor(async () => (await lock.inspect()).waiters.length === 1)
+      await queued(seenBy(other), process)
 
       for (const mode of modes) {
         t.is(await tryTo[mode](lock), null, mode)
@@ -182,6 +182,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
 
       const controller = new AbortController()
       const upgrade = guard.upgrade({ signal: controller.signal })
+      await queued(seenBy(other), process)
       const there = other.ask('acquireRead')
       await queued(lock, other)
       controller.abort(new Error('enough'))
@@ -566,8 +567,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
           await thread.ask('open', { ref })
           const guard = await acquire[mode](lock)
           const { token } = guard
-          if (how === 'released') guard.release()
-          else lock.close()
+          const ended = how === 'released' ? guard.release() : lock.close()
 
           t.true(guard.released)
           t.is(guard.mode, mode)
@@ -579,6 +579,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
           await t.throwsAsync(async () => guard.downgrade('upgradable'), { code: 'ERR_LOCK_CLOSED' })
           await t.notThrowsAsync(async () => guard.release())
           await t.notThrowsAsync(guard[Symbol.asyncDispose]())
+          await ended
           t.is((await thread.ask('tryWrite')).mode, 'write')
         }
       },

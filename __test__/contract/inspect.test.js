@@ -157,7 +157,8 @@ contract(({ test, open, newRef, modes, host, otherProcess, otherThread }) => {
       await child.ask('hold', { ref, mode: blocker })
       const start = performance.now()
       const waits = lock.acquireWrite()
-      await waitFor(() => performance.now() - start > 120)
+      const waiting = performance.now()
+      await waitFor(() => performance.now() - waiting > 120)
       const [waiter] = (await lock.inspect()).waiters
       await child.ask('release')
       await waits

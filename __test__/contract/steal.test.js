@@ -1,6 +1,8 @@
 // Steals, which Web Locks need: a request that takes the lock from its holders. Not part of RWLock.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { waitFor } from '../helpers/index.js'
+import { tempDir, waitFor } from '../helpers/index.js'
 import { holding, queued } from '../helpers/observe.js'
 import { contract } from './contract.js'
 import { acquire, isFree, never } from './modes.js'
@@ -13,6 +15,25 @@ function lossOf({ signal }) {
     if (signal.aborted) resolve(signal.reason)
     else signal.addEventListener('abort', () => resolve(signal.reason), { once: true })
   })
+}
+
+/**
+ * Keeps the event loop of a process busy until `end()`.
+ *
+ * @param {import('./contract.js').Test} t
+ * @param {any} child
+ */
+async function makeBusy(t, child) {
+  const until = join(tempDir(t), 'end')
+  const answer = child.ask('busy', { until }, { bound: 25_000 })
+  answer.catch(() => {}) // it may be killed
+  await child.next('busy')
+  return {
+    end() {
+      writeFileSync(until, '')
+      return answer
+    },
+  }
 }
 
 contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
@@ -286,17 +307,21 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     const holder = await otherProcess(t)
     await holder.ask('open', { ref, options: STEALABLE })
     await holder.ask('acquireWrite')
-    const busy = holder.ask('busy', { ms: 400 })
-    const start = performance.now()
+    const busy = await makeBusy(t, holder)
     await t.throwsAsync(steal(lock, { timeout: 150 }), { code: 'ERR_LOCK_TIMEOUT' })
-    await busy
+    await busy.end()
     await setTimeout(50)
     t.false((await holder.ask('describe')).released, 'the steal had been given up')
-    const again = holder.ask('busy', { ms: 300 })
-    const thief = await steal(lock)
-    t.true(performance.now() - start >= 650)
-    await again
-    await thief.release()
+    const again = await makeBusy(t, holder)
+    let isGranted = false
+    const granted = steal(lock).then((thief) => {
+      isGranted = true
+      return thief
+    })
+    await setTimeout(150)
+    t.false(isGranted)
+    await again.end()
+    await (await granted).release()
   })
 
   test('a steal of a process that died robs nobody', ['processes', 'steal'], async (t) => {
@@ -306,11 +331,11 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     await holder.ask('open', { ref, options: STEALABLE })
     await thief.ask('open', { ref })
     await holder.ask('acquireWrite')
-    const busy = holder.ask('busy', { ms: 500 })
+    const busy = await makeBusy(t, holder)
     thief.ask('steal').catch(() => {})
     await queued(lock, thief)
     await thief.kill()
-    await busy
+    await busy.end()
     await setTimeout(50)
     t.false((await holder.ask('describe')).released)
     await holder.ask('release')
@@ -323,8 +348,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread, steal }) => {
     const holder = await otherProcess(t)
     await holder.ask('open', { ref, options: STEALABLE })
     await holder.ask('acquireWrite')
-    holder.ask('busy', { ms: 60_000 }).catch(() => {})
-    await setTimeout(20)
+    await makeBusy(t, holder)
     const granted = steal(lock)
     await setTimeout(20)
     await holder.kill()

@@ -39,7 +39,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       t.true(half.ms >= 499 && half.ms < 5000, `${half.ms} ms`)
       t.true(third.ms >= 299.5 && third.ms < 5000, `${third.ms} ms`)
       await writer.release()
-      t.is(await lock[mode]((guard) => guard.mode, { timeout: 300 }), mode)
+      t.is(await lock[mode]((guard) => guard.mode, { timeout: 10_000 }), mode)
     })
 
     test(`a wait for ${mode} without timeout, or with Infinity, lasts until the lock is free`, async (t) => {
@@ -126,7 +126,7 @@ contract(({ test, open, newRef, modes, otherProcess, otherThread }) => {
       const [holder, writer, reader] = await Promise.all([otherProcess(t), otherProcess(t), otherProcess(t)])
       await holder.ask('hold', { ref, mode: 'read' })
       await Promise.all([writer.ask('open', { ref }), reader.ask('open', { ref })])
-      const waits = timed(() => writer.ask('acquireWrite', { options: { timeout: 400 } }))
+      const waits = timed(() => writer.ask('acquireWrite', { options: { timeout: 1000 } }))
       await queued(lock, writer)
       const behind = reader.ask('acquireRead')
       const here = lock.read((guard) => guard.mode)

@@ -2,6 +2,7 @@
 // error }. `lock` and `guard` are numbers from earlier answers; without them, the latest is meant.
 //   node child.js [ENGINE]    ENGINE: URL of a module that exports `open(ref, options)`; without it, shared memory
 import { subscribe } from 'node:diagnostics_channel'
+import { existsSync } from 'node:fs'
 import { RWLock } from 'process-rwlock'
 
 const engine = process.argv[2] === undefined ? undefined : await import(process.argv[2])
@@ -189,11 +190,11 @@ const ops = {
     process.umask(mask)
   },
 
-  /** Keeps the event loop busy for `ms`. Sends "busy" first. */
-  busy({ ms }) {
+  /** Keeps the event loop busy for `ms`, or until there is a file `until`. Sends "busy" first. */
+  busy({ ms = 20_000, until }) {
     process.send?.({ type: 'busy' })
     const end = performance.now() + ms
-    while (performance.now() < end);
+    while (performance.now() < end && !(until && existsSync(until)));
   },
   /** Ends by process.exit(), which runs no cleanup hooks. Never answers. */
   exit({ code = 0 }) {

@@ -6,9 +6,17 @@ import { waitFor } from './time.js'
 /** @typedef {import('process-rwlock').AsyncRWLock} AsyncRWLock */
 
 /**
+ * The lock as another process sees it, which has it open. A request over PostgreSQL is known to its
+ * own process before its server has it.
+ *
+ * @param {{ ask: (op: 'inspect') => Promise<import('process-rwlock').LockSnapshot> }} child
+ */
+export const seenBy = (child) => ({ inspect: () => child.ask('inspect') })
+
+/**
  * Waits until a process (or one of its threads) is in the queue of a lock, or drains its readers.
  *
- * @param {AsyncRWLock} lock
+ * @param {Pick<AsyncRWLock, 'inspect'>} lock
  * @param {{ pid: number, threadId?: number }} waiter
  * @param {number} [count] of its requests
  */

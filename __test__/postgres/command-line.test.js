@@ -139,7 +139,7 @@ test('top: the rate of write holds, and no rate of waits, which nobody counts', 
     '--frames',
     '1',
     '--interval',
-    '0.3',
+    '1',
   ])
   running = false
   await writes

@@ -19,7 +19,7 @@ test('a standby is refused', async (t) => {
   await locksAt(t, primary)
   const standby = await primary.startStandby(t)
   const lock = (await locksAt(t, standby, { connectionString: standby.url() })).open(newName())
-  await t.throwsAsync(lock.acquireWrite({ timeout: 1000 }), {
+  await t.throwsAsync(lock.acquireWrite({ timeout: 20_000 }), {
     code: 'ERR_LOCK_ACCESS',
     message: /standby.*primary/,
   })
@@ -31,7 +31,10 @@ for (const mode of /** @type {const} */ (['session', 'transaction', 'statement']
     await locksAt(t, it)
     const { url } = await startBouncer(t, it, mode)
     const lock = (await locksAt(t, it, { connectionString: url })).open(newName())
-    await t.throwsAsync(lock.acquireWrite({ timeout: 1000 }), { code: 'ERR_LOCK_ACCESS', message: /pooler/ })
+    await t.throwsAsync(lock.acquireWrite({ timeout: 20_000 }), {
+      code: 'ERR_LOCK_ACCESS',
+      message: /pooler/,
+    })
   })
 }
 
@@ -96,6 +99,7 @@ test('settings of the role do not reach the sessions', async (t) => {
   const guard = await one.acquireWrite()
   const value = Uint8Array.of(0, 39, 92, 98, 255)
   await guard.setValue(value)
+  await two.inspect() // connects
   await t.throwsAsync(two.acquireWrite({ timeout: 400 }), { code: 'ERR_LOCK_TIMEOUT' })
   const waits = two.acquireWrite()
   await guard.release()
@@ -106,6 +110,7 @@ test('settings of the role do not reach the sessions', async (t) => {
 })
 
 test('without room for more locks an acquisition fails with ERR_LOCK_FULL, and goes on later', async (t) => {
+  t.timeout(90_000) // thousands of locks
   const it = await startServer(t, { settings: { max_locks_per_transaction: 10, max_connections: 20 } })
   const locks = await locksAt(t, it)
   const prefix = newName()
@@ -142,7 +147,7 @@ test('without a connection left an acquisition fails with ERR_LOCK_FULL; who has
   const second = new PostgresLocks({ connectionString: it.url({ user: 'poor' }) })
   cleanUp(t, 'locks', () => second.close())
   const guard = await poor.open(name).acquireWrite({ timeout: 10_000 })
-  await t.throwsAsync(second.open(name).acquireWrite({ timeout: 500 }), { code: 'ERR_LOCK_FULL' })
+  await t.throwsAsync(second.open(name).acquireWrite({ timeout: 20_000 }), { code: 'ERR_LOCK_FULL' })
   const next = lock.acquireWrite({ timeout: 10_000 })
   await guard.release()
   await (await next).release()

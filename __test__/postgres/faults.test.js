@@ -105,6 +105,7 @@ test('a clock that is set back changes nothing', async (t) => {
     Date.now = now
   })
   const guard = await lock.acquireWrite()
+  await other.inspect() // connects
   const waits = other.acquireWrite({ timeout: 500 })
   Date.now = () => now() - 3_600_000
   await t.throwsAsync(waits, { code: 'ERR_LOCK_TIMEOUT' })

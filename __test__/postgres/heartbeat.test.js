@@ -71,7 +71,7 @@ test('a timeout after an outage that has ended is about the holder', async (t) =
   const { proxy, through, direct } = await setUp(t)
   const holder = await direct.acquireWrite()
   proxy.refuses = true
-  const wait = through.acquireWrite({ timeout: 2000 })
+  const wait = through.acquireWrite({ timeout: 4000 })
   await t.throwsAsync(through.acquireRead({ timeout: 100 }), { code: 'ERR_LOCK_UNAVAILABLE' })
   proxy.refuses = false
   const error = await t.throwsAsync(wait, { code: 'ERR_LOCK_TIMEOUT' })

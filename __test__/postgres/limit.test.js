@@ -57,22 +57,47 @@ test('a killed process that looks for a permit does not keep it from those behin
   t.truthy(await lock.tryRead())
 })
 
+test('a reader that looks for a permit is the first that waits, and as long as it does', async (t) => {
+  const it = await server()
+  const lock = await create(await locksAt(t, it), 1)
+  const [first, second] = [await childAt(t, it), await childAt(t, it)]
+  const own = await lock.acquireRead()
+  const waits = []
+  for (const child of [first, second]) {
+    waits.push(child.ask('hold', { ref: lock.name, mode: 'read' }))
+    await queued(lock, child)
+  }
+  const start = performance.now()
+  await waitFor(() => performance.now() - start > 60)
+  const { waiters } = await lock.inspect()
+  t.deepEqual(
+    waiters.map(({ pid }) => pid),
+    [first.pid, second.pid],
+  )
+  for (const { ms } of waiters) t.true(ms >= 40, `${ms} ms`)
+  await own.release()
+  await waits[0]
+  await first.ask('release')
+  await waits[1]
+})
+
 test('one session of those that wait looks for a permit, and none when nobody waits', async (t) => {
   const it = await server()
   const all = await Promise.all([1, 2, 3, 4].map(() => locksAt(t, it)))
   const lock = await create(all[0], 1)
   const guard = await lock.acquireRead()
   const waits = all.map((locks) => locks.open(lock.name ?? '').acquireRead())
-  await waitFor(async () => (await lock.inspect()).waiters.length === 4)
-  const looking = async () => {
+  /** How many sessions look, and how many wait for their turn. */
+  const queue = async () => {
     const { rows } = await it.query(
-      `select a.wait_event from rwlock.holders h join pg_stat_activity a on a.pid = h.backend
-       where not h.granted and h.name = $1`,
-      [lock.name],
+      `select granted from pg_locks where locktype = 'advisory' and objsubid = 2
+         and classid = $1::integer::oid and objid = $2::integer::oid`,
+      queueOf(lock.name),
     )
-    return rows.filter(({ wait_event }) => wait_event !== 'advisory').length
+    return [rows.filter(({ granted }) => granted).length, rows.filter(({ granted }) => !granted).length]
   }
-  for (let n = 0; n < 20; n++) t.true((await looking()) <= 1)
+  await waitFor(async () => (await queue())[1] === 3)
+  for (let n = 0; n < 20; n++) t.deepEqual(await queue(), [1, 3])
   await guard.release()
   await Promise.all(waits.map(async (wait) => (await wait).release()))
   t.is((await it.query("select from pg_stat_activity where wait_event = 'PgSleep'")).rowCount, 0)
@@ -109,6 +134,8 @@ for (const maxSessions of [1, 2]) {
         uses.push(
           semaphore.use(async () => {
             most = Math.max(most, ++running)
+            // The first one until a second one runs.
+            await waitFor(() => most > 1)
             await new Promise((resolve) => setTimeout(resolve, 5))
             running--
           }),
@@ -240,5 +267,6 @@ test('a lost permit is told', async (t) => {
     }),
     { code: 'ERR_LOCK_LOST' },
   )
-  t.truthy(await semaphore.tryAcquire())
+  // The session tells its client before it releases.
+  t.truthy(await waitFor(() => semaphore.tryAcquire()))
 })

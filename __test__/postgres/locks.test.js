@@ -277,6 +277,7 @@ test('with one connection everything works, and waits end', async (t) => {
   const name = randomUUID()
   const [lock, other] = [locks.open(name), others.open(name)]
   const holder = await other.acquireWrite()
+  await lock.inspect() // connects
   const waits = [lock.read(() => 'read'), lock.upgradable(() => 'upgradable'), lock.write(() => 'written')]
   await t.throwsAsync(lock.acquireWrite({ timeout: 50 }), { code: 'ERR_LOCK_TIMEOUT' })
   await holder.release()
@@ -411,7 +412,7 @@ for (const [method, printed] of [
     await openLocks(t)
     const program = spawnNode(t, new URL('./programs/only-looks.js', import.meta.url), [method])
     t.deepEqual(await program.exited, { code: 0, signal: null })
-    t.is(program.stdout, `${printed}\n`)
+    t.is(await waitFor(() => program.stdout), `${printed}\n`)
   })
 }
 

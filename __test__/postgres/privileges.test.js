@@ -68,6 +68,7 @@ test('a role with the granted privileges can do everything with the locks, and n
   const guard = await lock.acquireUpgradable()
   await guard.upgrade()
   await guard.setValue('x')
+  await other.inspect() // connects
   await t.throwsAsync(other.acquireRead({ timeout: 50 }), { code: 'ERR_LOCK_TIMEOUT' })
   await guard.downgrade()
   await (await other.acquireRead()).release()
@@ -112,6 +113,7 @@ test('a request can be given up in a session that has taken another role', async
   const name = randomUUID()
   const guard = await owner.open(name).acquireWrite()
   const lock = locksOf(user).open(name)
+  await lock.inspect() // connects
   await t.throwsAsync(lock.acquireRead({ timeout: 50 }), {
     code: 'ERR_LOCK_TIMEOUT',
     message: /held for write by/,

@@ -10,6 +10,7 @@ const server = fileServer()
 
 for (const profile of ['kill, two sessions', 'kill, a limit, two sessions', 'terminate']) {
   test(`a history without a violation: ${profile}`, async (t) => {
+    t.timeout(90_000)
     const { campaign } = await import('../../verify/postgres/campaign.js')
     const it = await server()
     const proxy = await startProxy(t, it.port)
@@ -20,6 +21,7 @@ for (const profile of ['kill, two sessions', 'kill, a limit, two sessions', 'ter
 }
 
 test('the history and the witness show that locks in two databases do not exclude each other', async (t) => {
+  t.timeout(90_000)
   const { campaign } = await import('../../verify/postgres/campaign.js')
   const it = await server()
   await it.query('create database other')
@@ -71,6 +73,17 @@ test('the check finds readers beyond the limit', (t) => {
   const ends = ['a/1', 'b/1', 'c/1'].map(released)
   t.deepEqual(violations(holdsOf([...reads, ...ends], []), [], 3), [])
   t.regex(violations(holdsOf([...reads, ...ends], []), [], 2)[0] ?? '', /3 read at .* of 2: a\/1, b\/1, c\/1/)
+})
+
+test('the check knows that a session may have ended before its grant was known', (t) => {
+  const late = held({ hold: 'b/1', pid: 2, mode: 'read', token: 1 })
+  const fault = { at: ++at, pid: 2, kind: 'pg_terminate_backend' }
+  const events = [held(), released(), held({ hold: 'c/1', pid: 3, token: 2 }), released('c/1')]
+  late.at = ++at
+  const lost = { event: 'lost', hold: 'b/1', at: ++at }
+  t.deepEqual(found([...events, late, lost], [fault]), [])
+  t.is(found([...events, late, lost]).length, 1)
+  t.is(found([...events, late, released('b/1')], [fault]).length, 1)
 })
 
 test('the check finds a token that does not rise', (t) => {

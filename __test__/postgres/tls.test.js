@@ -32,6 +32,7 @@ test('over TLS, processes exclude each other, give up, and learn of a death', as
   const lock = (await locksAt(t, it, { connectionString: url() })).open(newName())
   const child = await childAt(t, { url })
   await child.ask('open', { ref: lock.name })
+  await child.ask('inspect') // connects
   await lock.write(async () => {
     await t.throwsAsync(child.ask('acquireRead', { options: { timeout: 50 } }), {
       code: 'ERR_LOCK_TIMEOUT',

@@ -38,7 +38,7 @@ export async function campaign({
   const { every, fault, options = {}, loses = false, limit } = profiles[profile] ?? {}
   if (every === undefined) throw new Error(`there is no profile "${profile}"`)
   const folder = mkdtempSync(join(tmpdir(), 'process-rwlock-stress-'))
-  const end = Date.now() + seconds * 1000
+  let end = 0
   const witness = loses ? undefined : `process-rwlock-stress/${randomUUID()}`
   /** @type {Set<import('node:child_process').ChildProcess>} */
   const running = new Set()
@@ -84,6 +84,7 @@ export async function campaign({
       for (let lock = 0; lock < locks; lock++) await each.remove(`stress/${lock}`)
       await each.close()
     }
+    end = Date.now() + seconds * 1000
     for (let each = 0; each < actors; each++) start()
     while (fault && Date.now() < end - 500) {
       await pause(every)

@@ -80,7 +80,7 @@ export function violations(holds, faults, limit = Number.POSITIVE_INFINITY) {
   for (const lock of new Set(holds.map((hold) => hold.lock))) {
     const its = holds.filter((hold) => hold.lock === lock)
     found.push(...overlaps(its, faults), ...crowds(its, faults, limit))
-    found.push(...tokens(its), ...deaths(its, faults))
+    found.push(...tokens(its, faults), ...deaths(its, faults))
   }
   return found
 }
@@ -134,16 +134,7 @@ function crowds(holds, faults, limit) {
   for (const read of reads) {
     open = [...open.filter(({ to }) => to > read.from), read]
     // A holder may learn of the end of its session after the next one has the permit.
-    const certain = open.filter(
-      ({ hold }) =>
-        !faults.some(
-          (fault) =>
-            fault.kind !== 'kill' &&
-            fault.at <= read.from &&
-            affects(fault, hold.pid) &&
-            fault.at >= hold.from - DELAY,
-        ),
-    )
+    const certain = open.filter(({ hold }) => !mayHaveEnded(hold, read.from, faults))
     if (certain.length > limit) {
       const who = certain.map(({ hold }) => hold.hold).join(', ')
       found.push(`lock ${lock(read)}: ${certain.length} read at ${read.from.toFixed(2)}, of ${limit}: ${who}`)
@@ -155,14 +146,21 @@ function crowds(holds, faults, limit) {
 /** How long before a grant is known its session may have ended already. */
 const DELAY = 2000
 
+/** Whether its session may have ended before `at`, although its process lived. @param {Hold} hold @param {number} at @param {Fault[]} faults */
+const mayHaveEnded = (hold, at, faults) =>
+  faults.some(
+    (fault) =>
+      fault.kind !== 'kill' && fault.at <= at && affects(fault, hold.pid) && fault.at >= hold.from - DELAY,
+  )
+
 /** @param {{ hold: Hold }} span */
 const lock = ({ hold }) => hold.lock
 
 /** @param {Fault} fault @param {number} pid */
 const affects = (fault, pid) => fault.pid === 'all' || fault.pid === pid
 
-/** A write has a token above all that were known before it was granted. @param {Hold[]} holds */
-function tokens(holds) {
+/** A write has a token above all that were known before it was granted. @param {Hold[]} holds @param {Fault[]} faults */
+function tokens(holds, faults) {
   const found = []
   const spans = holds
     .flatMap((hold) => hold.spans.map((span) => ({ ...span, hold })))
@@ -188,6 +186,7 @@ function tokens(holds) {
       next++
     }
     const [{ token, mode }] = hold.spans
+    if (hold.lost && mayHaveEnded(hold, hold.from, faults)) continue
     if (token < highest || (mode === 'write' && token === highest)) {
       found.push(`lock ${hold.lock}: ${hold.hold} has token ${token} for ${mode}, after ${highest}`)
     }

@@ -100,6 +100,11 @@ async function runs(lock, mode, fn, options, how = acquire) {
   }
 }
 
+/** Waits until one of those that wait has the lock. */
+async function othersHold(lock) {
+  while (lock.inspect().waiters.length > 0 && lock.inspect().holders.length === 0) await sleep(1)
+}
+
 const runsBy = (how) => ({
   acquire: how,
   run: (lock, mode, fn, options) => runs(lock, mode, fn, options, how),
@@ -194,7 +199,7 @@ const FAULTS = {
     guard: (guard, lock) => ({
       async upgrade(options) {
         guard.release()
-        await sleep(50)
+        await othersHold(lock)
         const writer = await lock.acquireWrite(options)
         Object.assign(this, { mode: 'write', token: writer.token, release: () => writer.release() })
       },
@@ -204,7 +209,7 @@ const FAULTS = {
     guard: (guard, lock) => ({
       async downgrade(/** @type {Mode} */ to = 'read') {
         guard.release()
-        await sleep(50)
+        await othersHold(lock)
         const next = await acquire(lock, to)
         Object.assign(this, { mode: to, release: () => next.release() })
       },

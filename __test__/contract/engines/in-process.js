@@ -144,7 +144,10 @@ class InProcessEngine {
   /** @param {Request} request */
   request(request) {
     // Even without a timeout: a pending request keeps the process alive.
-    const timer = setTimeout(() => this.#timeOut(request), Math.min(Math.ceil(request.timeout), 2 ** 31 - 1))
+    const timer = setTimeout(
+      () => void this.#timeOut(request),
+      Math.min(Math.ceil(request.timeout), 2 ** 31 - 1),
+    )
     this.#requests.set(request, timer)
     const entry = { request, engine: this, since: performance.now() }
     const { queue } = this.#server
@@ -186,7 +189,10 @@ class InProcessEngine {
   }
 
   /** @param {Request} request */
-  #timeOut(request) {
+  async #timeOut(request) {
+    // The wait is published first, also if the process did not run since the request.
+    request.waits()
+    await setImmediate()
     // A request that need not wait is granted, even if its timeout passed before the server saw it.
     this.advance()
     if (!this.#requests.has(request)) return
@@ -388,8 +394,8 @@ class InProcessEngine {
         if (held.length === 0) return []
         return row(mode, held[0].label, performance.now() - held[0].since, held.length)
       }),
-      waiters: queue.map(({ request }) => ({
-        ...row(request.mode, request.label ?? this.#label, 0),
+      waiters: queue.map(({ request, since }) => ({
+        ...row(request.mode, request.label ?? this.#label, performance.now() - since),
         more: 0,
       })),
       contended: [...grants].some(({ mode }) => this.#keepsOut(mode)),

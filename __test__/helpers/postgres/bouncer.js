@@ -19,11 +19,10 @@ export async function startBouncer(t, server, mode, settings = {}) {
   const bouncer = new KeptServer()
   cleanUp(t, 'names', () => bouncer.destroy())
   const folder = await bouncer.ask('folder')
-  const port = await freePort()
   const file = join(folder, 'pgbouncer.ini')
   const lines = {
     listen_addr: '127.0.0.1',
-    listen_port: port,
+    listen_port: 0,
     unix_socket_dir: '',
     // Every client is let in, as the user of the line in [databases].
     auth_type: 'any',
@@ -31,18 +30,27 @@ export async function startBouncer(t, server, mode, settings = {}) {
     ignore_startup_parameters: 'extra_float_digits',
     ...settings,
   }
-  writeFileSync(
-    file,
-    [
-      '[databases]',
-      `* = host=127.0.0.1 port=${server.port} user=postgres`,
-      '[pgbouncer]',
-      ...Object.entries(lines).map(([name, value]) => `${name} = ${value}`),
-      '',
-    ].join('\n'),
-  )
-  chmodSync(file, 0o644)
-  await bouncer.launch(/** @type {string} */ (pgbouncer), [file])
-  await waitFor(() => answers(port), { every: 20, what: `pgbouncer answers on port ${port}` })
-  return { port, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    lines.listen_port = port
+    writeFileSync(
+      file,
+      [
+        '[databases]',
+        `* = host=127.0.0.1 port=${server.port} user=postgres`,
+        '[pgbouncer]',
+        ...Object.entries(lines).map(([name, value]) => `${name} = ${value}`),
+        '',
+      ].join('\n'),
+    )
+    chmodSync(file, 0o644)
+    await bouncer.launch(/** @type {string} */ (pgbouncer), [file])
+    const started = await waitFor(
+      async () => (bouncer.pid === undefined ? 'ended' : (await answers(port)) && 'answers'),
+      { every: 20, what: `pgbouncer answers on port ${port}` },
+    )
+    if (started === 'answers') return { port, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
+    // Another process may have taken the port meanwhile.
+    if (attempt === 5) throw new Error(`pgbouncer did not start:\n${await bouncer.ask('output')}`)
+  }
 }

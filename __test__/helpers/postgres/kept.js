@@ -10,6 +10,8 @@ export class KeptServer {
   pid
   #keeper
   #lastId = 0
+  /** @type {number | undefined} */
+  #lastExited
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #asked = new Map()
   /** Resolves when the running server has exited. @type {Promise<void>} */
@@ -26,6 +28,7 @@ export class KeptServer {
     })
     this.#keeper.on('message', (/** @type {any} */ message) => {
       if (message.exited) {
+        this.#lastExited = message.exited.pid
         this.pid = undefined
         this.#onExit()
         return
@@ -68,7 +71,9 @@ export class KeptServer {
     this.#exited = new Promise((resolve) => {
       this.#onExit = () => resolve()
     })
-    this.pid = await this.ask('start', { command, args })
+    const pid = await this.ask('start', { command, args })
+    // Both messages may have come at once.
+    if (pid !== this.#lastExited) this.pid = pid
   }
 
   /** Sends a signal to the server. @param {NodeJS.Signals} signal */

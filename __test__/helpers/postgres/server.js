@@ -1,6 +1,6 @@
 // Real PostgreSQL servers for the tests: on a free port of the loopback interface, with their data in
 // a temporary folder.
-import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { generate } from 'selfsigned'
@@ -93,7 +93,10 @@ export class PostgresServer extends KeptServer {
         ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       ])
       const started = await waitFor(
-        async () => (this.pid === undefined ? 'ended' : (await this.#answers()) && 'answers'),
+        async () =>
+          this.pid === undefined
+            ? 'ended'
+            : (await canConnect({ connectionString: this.url() })) && 'answers',
         { bound: 30_000, every: 20, what: `PostgreSQL answers on port ${this.port}` },
       )
       if (started === 'answers') return
@@ -122,7 +125,9 @@ export class PostgresServer extends KeptServer {
     await this.#disconnect()
     await this.end('SIGKILL')
     // A new server could not start before they have.
-    await waitFor(() => rows.every(({ pid }) => !isAlive(pid)), { what: 'the processes of the server end' })
+    const known = rows.map(({ pid }) => pid)
+    const data = realpathSync(join(this.folder, 'data'))
+    await waitFor(() => !hasProcess(data, known), { what: 'the processes of the server end' })
   }
 
   /**
@@ -157,7 +162,11 @@ export class PostgresServer extends KeptServer {
     standby.folder = await standby.ask('folder')
     const data = join(standby.folder, 'data')
     await this.query("select pg_backup_start('standby', true)")
-    await standby.ask('run', { command: 'cp', args: ['-a', join(this.folder, 'data'), 'data'] })
+    const args = ['LC_ALL=C', 'cp', '-a', join(this.folder, 'data'), 'data']
+    await standby.ask('run', { command: 'env', args }).catch((error) => {
+      // A file may vanish meanwhile; the log has what it was for.
+      if (/^cp: (?!.*: No such file or directory$)/m.test(error.message)) throw error
+    })
     rmSync(join(data, 'postmaster.pid'))
     const { rows } = await this.query('select labelfile from pg_backup_stop(false)')
     standby.write('backup_label', rows[0].labelfile)
@@ -219,6 +228,8 @@ export class PostgresServer extends KeptServer {
     this.write('server.key', key)
     await this.query('alter system set ssl = on')
     await this.query('select pg_reload_conf()')
+    const config = { connectionString: this.url(), ssl: { rejectUnauthorized: false } }
+    await waitFor(() => canConnect(config), { what: 'the server takes TLS connections' })
     return cert
   }
 
@@ -237,19 +248,6 @@ export class PostgresServer extends KeptServer {
   async #readablePrograms() {
     this.#programs ??= await packagedPostgres()
     return this.#programs
-  }
-
-  async #answers() {
-    const client = new pg.Client({ connectionString: this.url() })
-    client.on('error', () => {})
-    try {
-      await client.connect()
-      return true
-    } catch {
-      return false
-    } finally {
-      await client.end().catch(() => {})
-    }
   }
 
   #session() {
@@ -273,10 +271,41 @@ export class PostgresServer extends KeptServer {
   }
 }
 
-/** A zombie has ended, although its parent does not know it yet. @param {number} pid */
+/** @param {pg.ClientConfig} config */
+async function canConnect(config) {
+  const client = new pg.Client(config)
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+/**
+ * Whether a process of the server lives. `known`: their IDs, as the server has said. On Linux they
+ * are found by their working directory, also one that has just started; a zombie has none.
+ *
+ * @param {string} data its directory
+ * @param {number[]} known
+ */
+function hasProcess(data, known) {
+  if (process.platform !== 'linux') return known.some(isAlive)
+  return readdirSync('/proc').some((name) => {
+    try {
+      return /^\d/.test(name) && readlinkSync(`/proc/${name}/cwd`) === data
+    } catch {
+      return false // it has ended, or is of another user
+    }
+  })
+}
+
+/** @param {number} pid */
 function isAlive(pid) {
   try {
-    if (process.platform === 'linux') return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
     process.kill(pid, 0)
     return true
   } catch (error) {

@@ -350,14 +350,14 @@ create view ${s}.holders as
       max(waitstart) as waitstart
     from named group by backend, key
   ), row as (
-    select backend, key, true as granted, null::timestamptz as waitstart, 1 as count,
+    select backend, key, true as granted, null::timestamptz as waitstart, false as q, 1 as count,
       case when x then 'write' when u and r then 'upgradable' else 'read' end as mode
     -- One that has K without a permit looks for one.
     from state join ${s}.lock l using (key) where x or r and (u or l.max_readers is null)
     union all
-    select backend, key, true, null, permits, 'read' from state where permits > 0 and not x
+    select backend, key, true, null, false, permits, 'read' from state where permits > 0 and not x
     union all
-    select backend, key, false, waitstart, 1,
+    select backend, key, false, waitstart, q, 1,
       case when waits_x or (waits_u or u) and not m then 'write' when m then 'upgradable' else 'read' end
     -- One that has U or M alone goes on to wait for K.
     from state where (waits or q or not (x or r)) and permits = 0
@@ -366,7 +366,9 @@ create view ${s}.holders as
     coalesce(s.pid, 0) as pid, coalesce(s.thread_id, 0) as thread_id, coalesce(s.host, '') as host,
     case when row.granted and row.mode = 'write' then coalesce(l.writer::json ->> 'label', s.label, '')
       else coalesce(s.label, '') end as label,
-    case when not row.granted then row.waitstart when row.mode = 'write' then l.since else a.state_change end as since
+    -- A reader that looks for a permit waits for no lock: it waits since its statement began.
+    case when not row.granted then coalesce(case when row.q then a.query_start end, row.waitstart)
+      when row.mode = 'write' then l.since else a.state_change end as since
   from row
     join ${s}.lock l using (key)
     left join ${s}.session s using (backend)
