@@ -132,7 +132,7 @@ for (const mode of /** @type {const} */ (['read', 'write', 'upgradable'])) {
     const victim = await spawnChild(t)
     await victim.ask('hold', { ref: lock.toJSON(), mode })
     await victim.kill()
-    const guard = await waitFor(() => lock.tryWrite(), { bound: 1000, what: 'tryWrite() gets the lock' })
+    const guard = await waitFor(() => lock.tryWrite(), { what: 'tryWrite() gets the lock' })
     t.is(guard?.ownerDied?.pid, mode === 'write' ? victim.pid : undefined)
   })
 }
@@ -146,7 +146,7 @@ test('a try is granted after a waiter was killed', async (t) => {
   await queued(lock, victim)
   await closed(lock)
   await victim.kill()
-  await waitFor(() => lock.tryRead(), { bound: 1000, what: 'tryRead() gets the lock' })
+  await waitFor(() => lock.tryRead(), { what: 'tryRead() gets the lock' })
   t.is(lock.tryWrite(), null)
 })
 
@@ -157,7 +157,7 @@ test('a killed waiting writer does not block other requests', async (t) => {
   victim.tell('hold', { ref: lock.toJSON(), mode: 'write' })
   await queued(lock, victim)
   await victim.kill()
-  await lock.read(() => t.pass(), { timeout: 1000 })
+  await lock.read(() => t.pass(), { timeout: 10_000 })
   const next = second.ask('hold', { ref: lock.toJSON(), mode: 'write' })
   await queued(lock, second)
   await reader.ask('release')
@@ -240,7 +240,7 @@ test('6 processes that are killed and stopped at random lose no write, and every
     actors[dying].kill()
     actors[dying] = await spawn()
     stopped.resume()
-    await lock.read(() => {}, { timeout: 1000 })
+    await lock.read(() => {}, { timeout: 10_000 })
   }
   record.stop()
   const reports = await Promise.all(actors.map((actor) => actor.next('report')))

@@ -142,7 +142,7 @@ test('a thread that waits in a synchronous call is named by another thread of th
   for (const ref of [b, a]) await other.ask('open', { ref })
   await blocked.ask('acquireWrite', { lock: 0 })
   await other.ask('acquireWrite', { lock: 0 })
-  blocked.tell('acquireWriteSync', { lock: 1, options: { timeout: 4000 } })
+  blocked.tell('acquireWriteSync', { lock: 1, options: { timeout: 15_000 } })
   await queued(openLock(t, b), blocked)
   other.tell('acquireWrite', { lock: 1 })
   const start = performance.now()

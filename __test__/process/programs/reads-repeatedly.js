@@ -1,4 +1,5 @@
-// Holds a lock for reading for 2 ms, again and again, until it receives a message.
+// Holds a lock for reading for 2 ms, again and again, until it receives a message, and some times at
+// least.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 
@@ -9,7 +10,7 @@ process.once('message', () => {
   stopped = true
 })
 process.send?.({ type: 'ready' })
-while (!stopped) {
+while (!stopped || reads <= 5) {
   await lock.read(() => sleep(2))
   reads++
 }

@@ -54,7 +54,7 @@ async function withSome() {
   for (const index of [from, to]) {
     wants.splice(dice.below(wants.length), 0, /** @type {any} */ ({ lock: locks[index] }))
   }
-  const isHasty = dice.chance(0.2)
+  const isHasty = dice.chance(0.3)
   let group
   try {
     group = await acquireAll(wants, { timeout: isHasty ? dice.next() * 3 : timeout })

@@ -32,22 +32,30 @@ fn writers_exclude_each_other_in_a_mix() {
     // Longer than a time slice, so that holds span a switch to another process.
     let body = 5 * MS;
     each_lock(|system, [one, other]| {
-        let at = one.ask(json!({ "do": "ping" }))["now"].as_u64().unwrap() + 20 * MS;
-        let mix = json!({ "do": "mix", "readShare": 0.1, "body": body, "ns": 300 * MS, "at": at });
-        one.tell(&mix);
-        other.tell(&mix);
-        let found = [one.answer(), other.answer()];
-        let sum = |what: &str| found.iter().map(|answer| answer[what].as_u64().unwrap()).sum::<u64>();
-        let time = found.iter().map(|answer| answer["ns"].as_u64().unwrap()).max().unwrap();
-        assert!(sum("reads") > 0 && sum("writes") > 0, "{system}: {found:?}");
-        assert!(sum("writes") * body <= time, "{system}: more was written than fits into {time} ns: {found:?}");
-        for answer in &found {
-            for (waits, number) in [("read", "reads"), ("write", "writes")] {
-                let buckets = answer["waits"][waits]["buckets"].as_array().unwrap();
-                let counted: u64 = buckets.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum();
-                assert_eq!(counted, answer[number].as_u64().unwrap(), "{system}: {answer}");
+        let (mut reads, mut writes) = (0, 0);
+        // A busy machine has so few holds in this time that all of them may be of one kind.
+        for _ in 0..40 {
+            let at = one.ask(json!({ "do": "ping" }))["now"].as_u64().unwrap() + 20 * MS;
+            let mix = json!({ "do": "mix", "readShare": 0.3, "body": body, "ns": 300 * MS, "at": at });
+            one.tell(&mix);
+            other.tell(&mix);
+            let found = [one.answer(), other.answer()];
+            let sum = |what: &str| found.iter().map(|answer| answer[what].as_u64().unwrap()).sum::<u64>();
+            let time = found.iter().map(|answer| answer["ns"].as_u64().unwrap()).max().unwrap();
+            assert!(sum("writes") * body <= time, "{system}: more was written than fits into {time} ns: {found:?}");
+            for answer in &found {
+                for (waits, number) in [("read", "reads"), ("write", "writes")] {
+                    let buckets = answer["waits"][waits]["buckets"].as_array().unwrap();
+                    let counted: u64 = buckets.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum();
+                    assert_eq!(counted, answer[number].as_u64().unwrap(), "{system}: {answer}");
+                }
+            }
+            (reads, writes) = (reads + sum("reads"), writes + sum("writes"));
+            if reads > 0 && writes > 0 {
+                break;
             }
         }
+        assert!(reads > 0 && writes > 0, "{system}: {reads} reads, {writes} writes");
     });
 }
 

@@ -35,8 +35,8 @@ fn setup_byte_of(path: &Path) -> File {
 
 const PATIENT: WaitOptions = WaitOptions { deadline: u64::MAX, fairness: 1_000_000, in_turn: false };
 
-/// Far less than the former wait for the setup byte, for a loaded machine.
-const AT_ONCE: Duration = Duration::from_millis(250);
+/// Far less than a wait for the setup byte, which lasts 5 s. A disk may be slow.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 fn at_once<T>(act: impl FnOnce() -> T) -> T {
     let start = Instant::now();
