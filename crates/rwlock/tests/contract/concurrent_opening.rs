@@ -15,7 +15,7 @@ use process_rwlock::{
     Attachment, ErrorKind, HoldEnd, LockRef, Mode, OpenOptions, Options, RwLock, WaitOptions, remove,
 };
 
-use crate::helpers::{Child, TEST_TIMEOUT, TestLock, ms};
+use crate::helpers::{Child, TEST_TIMEOUT, TestLock, list, ms, prune};
 
 /// The byte that is locked to initialize or remove a file; see `lock_file.rs`.
 const SETUP_BYTE: i64 = 1 << 40;
@@ -142,7 +142,7 @@ fn left_over(lock: &TestLock, options: &str, hold: &str) {
 }
 
 fn is_registered(lock: &TestLock) -> bool {
-    process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
+    list().iter().any(|seen| seen.name.as_deref() == Some(lock.name()))
 }
 
 // (On demand, this would also affect the locks of other tests: see named-locks.test.js.)
@@ -153,7 +153,7 @@ fn pruning_removes_what_dead_processes_left_except_a_writers_death() {
     left_over(&written, "label=x", "write");
     left_over(&used, "label=x", "read");
     let own = used.open();
-    process_rwlock::prune(false).unwrap();
+    prune(false);
     assert_eq!([is_registered(&read), is_registered(&written), is_registered(&used)], [false, true, true]);
     drop(own);
 }
@@ -179,7 +179,7 @@ fn an_anonymous_lock_of_dead_processes_is_swept_although_a_writer_died() {
     child.kill();
     drop(own);
     assert!(is_registered(&lock), "somebody who was given its name may open it still");
-    process_rwlock::prune(false).unwrap();
+    prune(false);
     assert!(!is_registered(&lock));
 }
 
