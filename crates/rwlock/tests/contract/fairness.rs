@@ -38,12 +38,12 @@ fn a_nested_read_is_granted_although_the_queue_is_closed() {
 /// A waiter that does not come within 5 ms is skipped, which can happen to any process of a busy
 /// machine. So a test of the order may take several attempts. With another order than that of the
 /// queue it would hardly ever succeed.
-fn attempts(mut is_in_order: impl FnMut() -> bool) {
+pub fn attempts(mut is_in_order: impl FnMut() -> bool) {
     assert!(is_emulated() || (0..12).any(|_| is_in_order()), "never in the order of the queue");
 }
 
 /// Up to `count` of the children, in the order in which they are granted within `time`.
-fn granted(waiters: &[Child], count: usize, time: Duration) -> Vec<usize> {
+pub fn granted(waiters: &[Child], count: usize, time: Duration) -> Vec<usize> {
     let end = Instant::now() + time;
     let mut granted = Vec::new();
     while granted.len() < count && Instant::now() < end {

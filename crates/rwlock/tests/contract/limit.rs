@@ -121,7 +121,7 @@ fn there_are_never_more_than_the_limit_whoever_is_killed() {
             }
             assert!(grew.elapsed() < Duration::from_secs(4), "nobody reads: {:#?}", own.inspect());
         }
-        children.into_iter().for_each(Child::kill);
+        permits::while_killing(&page, || children.into_iter().for_each(Child::kill));
         drop(own.write_timeout(SOON).expect("all are dead"));
         let held: Vec<_> = (0..LIMIT).map(|_| own.try_read().expect("there is room")).collect();
         assert!(own.try_read().is_none());

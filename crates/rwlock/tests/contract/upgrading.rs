@@ -2,7 +2,8 @@
 
 use process_rwlock::ErrorKind;
 
-use crate::helpers::{TestLock, ms, until, within};
+use crate::fairness::{attempts, granted};
+use crate::helpers::{TEST_TIMEOUT, TestLock, ms, until, within};
 
 #[test]
 fn an_upgrade_waits_for_the_readers_inside_and_admits_no_more() {
@@ -107,19 +108,24 @@ fn a_reader_that_cannot_upgrade_continues_to_read() {
 fn no_writer_gets_in_between_a_downgrade() {
     let lock = TestLock::named();
     let own = lock.open();
-    let (writer, reader) = (lock.child(), lock.child());
-    let writing = own.write().unwrap();
-    writer.tell("write");
-    until("the writer waits", || own.inspect().waiters.len() == 1);
-    reader.tell("read");
-    until("the reader waits", || own.inspect().waiters.len() == 2);
-    let reading = writing.downgrade().unwrap();
-    assert_eq!(writer.answer_within(ms(50)), None, "we read");
-    assert_eq!(own.inspect().holders.len(), 1, "and the reader comes after the writer");
-    drop(reading);
-    assert_eq!(writer.answer(), "granted");
-    writer.release();
-    assert_eq!(reader.answer(), "granted");
+    let waiters = [lock.child(), lock.child()];
+    attempts(|| {
+        let writing = own.write().unwrap();
+        for (index, mode) in ["write", "read"].into_iter().enumerate() {
+            waiters[index].tell(mode);
+            until("it waits", || own.inspect().waiters.len() == index + 1);
+        }
+        let reading = writing.downgrade().unwrap();
+        assert_eq!(waiters[0].answer_within(ms(50)), None, "we read");
+        assert_eq!(own.inspect().holders.len(), 1, "and the reader comes after the writer");
+        drop(reading);
+        let order = [0; 2].map(|_| {
+            let next = granted(&waiters, 1, TEST_TIMEOUT)[0];
+            waiters[next].release();
+            next
+        });
+        order == [0, 1]
+    });
 }
 
 #[test]
