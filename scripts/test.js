@@ -1,7 +1,8 @@
 // npm test: the tests of the crates, then the ava suite on every supported Node.js.
 import { delimiter, dirname } from 'node:path'
-import { inspect, stripVTControlCharacters } from 'node:util'
+import { stripVTControlCharacters } from 'node:util'
 import { readArguments, usageError } from './lib/arguments.js'
+import { resultsOf } from './lib/ava-results.js'
 import { MAJORS, nodeOf } from './lib/node-versions.js'
 import { attempt, endLike, SIGNALS } from './lib/run.js'
 import { requireLinker, requireRust, setup } from './lib/setup.js'
@@ -117,15 +118,9 @@ async function ava(major) {
     onOutput: (chunk) => parser.write(chunk.toString()),
   })
   parser.end()
-  const { count: run, pass, fail, todo, skip, plan, failures: failed } = await finished
-  for (const { name, todo, diag } of failed) {
-    if (!todo) failures.push(`${title}: ${name}\n${inspect(diag, { depth: 4 })}`)
-  }
-  // The plan has the tests that never ran, too, such as those after a crash.
-  const missing = Math.max(0, (plan.end ?? run) - run)
-  if (missing > 0) failures.push(`${title}: ${missing} tests did not run`)
-  // TAP has a skipped test as "ok", and one that is still to be written as "not ok".
-  count(title, code, pass - skip, fail - todo + missing)
+  const { passed, failed, failures: its } = resultsOf(await finished)
+  failures.push(...its.map((failure) => `${title}: ${failure}`))
+  count(title, code, passed, failed)
 }
 
 /**

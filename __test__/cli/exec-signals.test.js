@@ -83,7 +83,14 @@ for (const name of /** @type {NodeJS.Signals[]} */ (['SIGTERM', 'SIGINT', 'SIGHU
   test(`a command that ${name} ends: exec ends by it, too, and the next holder learns of it`, async (t) => {
     const lock = openLock(t)
     const { name: lockName } = lock
-    const cli = startCli(t, ['exec', `${lockName}`, '--', 'sh', '-c', 'echo ready; exec sleep 100'])
+    const cli = startCli(t, [
+      'exec',
+      `${lockName}`,
+      '--',
+      'sh',
+      '-c',
+      'ulimit -c 0; echo ready; exec sleep 100',
+    ])
     await line(cli, /ready/)
     if (name === 'SIGABRT') process.kill(await onlyChild(await onlyChild(cli.pid)), name)
     else cli.child.kill(name)
@@ -207,7 +214,8 @@ const terminalTest = testUnless(lacksTerminals)
 const cli = (/** @type {string} */ args) => `'${process.execPath}' '${program}' ${args}`
 
 terminalTest('Ctrl-C reaches the command once, and only the command decides', async (t) => {
-  const script = 'trap "echo got INT" INT; trap "exit 7" QUIT; echo ready; while :; do sleep 0.01; done'
+  const script =
+    'ulimit -c 0; trap "echo got INT" INT; trap "exit 7" QUIT; echo ready; while :; do sleep 0.01; done'
   const terminal = openTerminal(t, `exec ${cli(`exec '${uniqueName(t)}' -- sh -c '${script}'`)}`)
   await terminal.shows(/ready/)
   terminal.type('\x03')

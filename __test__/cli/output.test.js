@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { openLock, testUnless, uniqueName, unlessEmulated } from '../helpers/index.js'
+import { stream } from '../helpers/observe.js'
 import { useOwnDirectory } from './own-directory.js'
 import { program } from './process.js'
 
@@ -36,10 +37,12 @@ test('a full disk is an error of one line, and the exit code is 74', (t) => {
   }
 })
 
-test('a reader that has enough ends it silently', (t) => {
+test('a reader that has enough ends it silently', async (t) => {
+  const name = uniqueName(t)
+  await stream(t, { ref: name, mode: 'write' }) // so that there is always more to write
   for (const args of [
     ['top', '--interval', '0.1'],
-    ['trace', '--seconds', '20', '--interval', '1', '--out', '/dev/stdout', uniqueName(t)],
+    ['trace', '--seconds', '3600', '--interval', '1', '--out', '/dev/stdout', name],
   ]) {
     const { status, stdout, stderr } = shell('"$@" | head -n 1', args)
     t.is(status, 0, args.join(' '))

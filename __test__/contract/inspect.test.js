@@ -23,7 +23,12 @@ contract(({ test, open, newRef, modes, host, otherProcess, otherThread }) => {
         const lock = open(t, ref)
         const [child, thread] = await Promise.all([otherProcess(t), otherThread(t)])
         for (const other of [child, thread]) {
-          await other.ask('hold', { ref, mode, options: { label: `holds for ${mode}` } })
+          // One that had to wait: over PostgreSQL it has a session, and others see its label.
+          const writer = await lock.acquireWrite()
+          const held = other.ask('hold', { ref, mode, options: { label: `holds for ${mode}` } })
+          await queued(lock, other)
+          await writer.release()
+          await held
           const { holders, waiters } = await lock.inspect()
           t.deepEqual(
             holders.map(({ ms, ...rest }) => rest),

@@ -9,7 +9,7 @@ import { unmapPages } from './shared-page.js'
 import { waitFor } from './time.js'
 
 // A killed process keeps its attachments until the kernel has freed its memory.
-const DEATH_BOUND = 5000
+const DEATH_BOUND = 15_000
 
 /**
  * A lock name that no other test uses. The lock is removed after the test, together with the locks

@@ -4,11 +4,23 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RWLock } from 'process-rwlock'
 import { lead, lockInfo, tryInstance } from 'process-rwlock/leader'
-import { median, openLock, spawnNode, tempDir, test, uniqueName, waitFor } from '../helpers/index.js'
+import {
+  afterDeath,
+  median,
+  openLock,
+  spawnNode,
+  tempDir,
+  test,
+  uniqueName,
+  waitFor,
+} from '../helpers/index.js'
 import { queued } from '../helpers/observe.js'
 
 const CANDIDATE = new URL('./programs/candidate.js', import.meta.url)
 const INSTANCE = new URL('./programs/instance.js', import.meta.url)
+
+/** ms; locks have the beginning of a hold to a tick of a coarse clock. */
+const TICK = 11
 
 /** @param {Uint8Array | null | undefined} value */
 const text = (value) => value && new TextDecoder().decode(value)
@@ -62,6 +74,8 @@ test('when fn ends, the next one leads, and the last leader can wait again', asy
   first.send('hand over')
   t.is((await first.next('led')).end, 'hand over')
   t.is((await second.next('leads')).ownerDied, undefined)
+  // Not before: it would lead again if the second did not come within 5 ms of its turn.
+  first.send('again')
   await waitFor(() => queued(lock, first))
   second.send('quit')
   await second.next('led')
@@ -94,19 +108,24 @@ test('of six candidates that are killed at random, one leads at a time', async (
 
 test('a waiting process takes over within milliseconds of the death of the leader', async (t) => {
   const { lock, candidate } = election(t)
+  /** @type {number[]} */
   const times = []
+  /** @type {number[]} */
+  const exits = []
   let leader = candidate()
   await leader.next('leads')
   for (let kill = 0; kill < 9; kill++) {
     const next = candidate()
     await waitFor(() => queued(lock, next))
+    const killed = performance.now()
     await leader.kill()
     const exited = performance.now()
     await next.next('leads')
+    exits.push(exited - killed)
     times.push(performance.now() - exited)
     leader = next
   }
-  t.true(median(times) < 200, `${times}`) // bench/workloads/recovery.js measures it
+  t.true(median(times) < afterDeath(200, exits), `${times}`) // bench/workloads/recovery.js measures it
 })
 
 test('an abort ends the wait, and fn never runs', async (t) => {
@@ -186,11 +205,20 @@ test('onOther is called for each leader, and when its value changes', async (t) 
   const third = candidate('http://127.0.0.1:3')
   t.like(await third.next('other'), { pid: first.pid })
   await first.kill()
-  await second.next('leads')
-  const { pid, value } = await third.next('other')
-  t.is(pid, second.pid)
-  if (value === null) t.like(await third.next('other'), { pid: second.pid, value: 'http://127.0.0.1:2' })
-  else t.is(value, 'http://127.0.0.1:2')
+  // The third one leads if the second does not come within 5 ms of its turn.
+  const pairs = /** @type {const} */ ([
+    [second, third, 'http://127.0.0.1:2'],
+    [third, second, 'http://127.0.0.1:3'],
+  ])
+  const led = pairs.map(async (pair) => {
+    await pair[0].next('leads')
+    return pair
+  })
+  const [leader, other, its] = await Promise.race(led)
+  const { pid, value } = await other.next('other')
+  t.is(pid, leader.pid)
+  if (value === null) t.like(await other.next('other'), { pid: leader.pid, value: its })
+  else t.is(value, its)
 })
 
 test('onOther learns of a value that is set later, and not of the own one', async (t) => {
@@ -326,10 +354,17 @@ test('lockInfo() says who leads, since when, and its value, and never the value 
   for (const ref of [uniqueName(t), { path: join(tempDir(t), 'x.lock') }]) {
     const before = Date.now()
     const guard = tryInstance(ref, { label: 'first', value: 'http://127.0.0.1:1' })
-    await sleep(30)
+    const granted = Date.now()
+    await sleep(50)
+    const asked = Date.now()
     const info = lockInfo(ref)
+    const error = TICK + Date.now() - asked // it has its age from one clock, and the time from another
     t.like(info, { pid: process.pid, threadId: 0, label: 'first' })
-    t.true(info !== null && Math.abs(Number(info.since) - before) < 25, `${Number(info?.since) - before}`)
+    const since = Number(info?.since)
+    t.true(
+      since >= before - error && since <= granted + error,
+      `${since}: ${before} to ${granted}, ± ${error}`,
+    )
     t.is(text(info?.value), 'http://127.0.0.1:1')
     t.is(JSON.parse(JSON.stringify(info)).value, Buffer.from('http://127.0.0.1:1').toString('base64'))
     const keeper = openLock(t, ref) // keeps the value of the lock

@@ -9,6 +9,7 @@ import { runHere } from '../cli/here.js'
 import { runCli } from '../cli/process.js'
 import { cleanUp } from '../helpers/cleanup.js'
 import { testUnless, waitFor } from '../helpers/index.js'
+import { queued } from '../helpers/observe.js'
 import { freePort } from '../helpers/postgres/ports.js'
 import { noPostgres } from '../helpers/postgres/programs.js'
 import { sharedServer } from '../helpers/postgres/shared.js'
@@ -103,14 +104,20 @@ const canBeFar = spawnSync('unshare', [...FAR, 'true']).status === 0
 testUnless(noPostgres || (!canBeFar && 'no UTS namespaces here'))(
   'a holder on another machine is named with it, and not looked up here',
   async (t) => {
-    const { args } = await setUp(t)
+    const { locks, args } = await setUp(t)
     const child = await spawnChild(t, {
       engine,
       env: { PROCESS_RWLOCK_TEST_POSTGRES_OPTIONS: JSON.stringify({ schema: args[3] }) },
       execPath: 'unshare',
       execArgv: [...FAR, process.execPath],
     })
-    await child.ask('hold', { ref: 'x', mode: 'read', options: { label: 'import' } })
+    // One that had to wait has a session, and others see its label.
+    const lock = locks.open('x')
+    const writer = await lock.acquireWrite()
+    const held = child.ask('hold', { ref: 'x', mode: 'read', options: { label: 'import' } })
+    await queued(lock, child)
+    await writer.release()
+    await held
     const [{ holders }] = await json('ls', ...args)
     t.like(holders, [{ pid: child.pid, host: 'far', localPid: null, command: null, state: null }])
     t.regex((await runHere(['ls', ...args])).stdout, new RegExp(`^x +read +${child.pid}@far 'import' `, 'm'))

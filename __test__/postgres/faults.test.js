@@ -52,7 +52,12 @@ test('a killed upgrader leaves the lock to others, and is no death inside', asyn
   const it = await server()
   const lock = (await locksAt(t, it)).open(newName())
   const child = await childAt(t, it)
-  await child.ask('hold', { ref: lock.name, mode: 'upgradable' })
+  // One that had to wait has a session, in which its upgrade can wait.
+  const writer = await lock.acquireWrite()
+  const held = child.ask('hold', { ref: lock.name, mode: 'upgradable' })
+  await queued(lock, child)
+  await writer.release()
+  await held
   const reader = await lock.acquireRead()
   child.tell('upgrade')
   await queued(lock, child)

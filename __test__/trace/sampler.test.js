@@ -54,3 +54,16 @@ test('processes with the same PID in different containers have rows of their own
     [name, name],
   )
 })
+
+test('a hold that began while a look was interrupted begins when it began', (t) => {
+  const events = [...LOCKS]
+  const sampler = new Sampler((more) => events.push(...more))
+  const [ts, since, until] = [2_000_000, 2_045_000, 2_050_000] // it was found at the end, when it was 5 ms old
+  const { snapshot } = read('')
+  const holders = [{ ...snapshot.holders[0], ms: 5 }]
+  const seen = { holders: [{ thread: 'one', since: since * 1000 }], waiters: [] }
+  const found = /** @type {any} */ ({ attached: [], snapshot: { ...snapshot, holders }, seen })
+  sampler.take(ts, 'lock', found, until)
+  sampler.end()
+  t.is(readEvents(events).spans[0]?.begin, since)
+})

@@ -10,11 +10,7 @@ const options = 'fd=3,rootmode=40000,user_id=0,group_id=0'
 const mount = spawn('mount', ['-i', '-t', 'fuse.testfs', '-o', options, 'testfs', folder], {
   stdio: ['ignore', 'inherit', 'inherit', fuse],
 })
-let isMounted = false
-mount.once('exit', (code) => {
-  isMounted = true
-  process.send?.({ type: 'mounted', code })
-})
+mount.once('exit', (code) => process.send?.({ type: 'mounted', code }))
 
 const [ROOT, FILE] = [1n, 2n]
 const NO_ANSWER = [2, 36, 42] // FORGET, INTERRUPT, BATCH_FORGET
@@ -65,8 +61,8 @@ const request = Buffer.alloc(140_000)
 function serve() {
   read(fuse, request, 0, request.length, null, (error, length) => {
     if (error) {
-      if (!isMounted) setTimeout(serve, 1) // EPERM until it is
-      return // unmounted
+      if (error.code === 'EPERM') setTimeout(serve, 1) // not mounted yet
+      return // ENODEV: not mounted any more
     }
     const [opcode, unique, node] = [
       request.readUInt32LE(4),

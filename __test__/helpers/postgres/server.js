@@ -165,7 +165,9 @@ export class PostgresServer extends KeptServer {
     const args = ['LC_ALL=C', 'cp', '-a', join(this.folder, 'data'), 'data']
     await standby.ask('run', { command: 'env', args }).catch((error) => {
       // A file may vanish meanwhile; the log has what it was for.
-      if (/^cp: (?!.*: No such file or directory$)/m.test(error.message)) throw error
+      const said = error.message.match(/^cp: .*$/gm) ?? []
+      const isWhole = said.every((/** @type {string} */ line) => line.endsWith('No such file or directory'))
+      if (said.length === 0 || !isWhole) throw error
     })
     rmSync(join(data, 'postmaster.pid'))
     const { rows } = await this.query('select labelfile from pg_backup_stop(false)')

@@ -1,4 +1,5 @@
 // Waits for the lead, again and again, and says what happens. While it leads, it watches that no other does.
+// Its term ends with the first message; after "quit" it ends, after any other it waits for the next message.
 //
 //   node candidate.js NAME LOG [VALUE]
 
@@ -32,5 +33,6 @@ for (;;) {
   )
   send({ type: 'led', end })
   if (end === 'quit') break
+  await once(process, 'message')
 }
 process.disconnect()

@@ -81,7 +81,8 @@ function look(refs: readonly Ref[], sampler: Sampler, unreadable: Map<Ref, numbe
     if (!found?.error) unreadable.delete(each)
     else if (now - (unreadable.get(each) ?? now) > PATIENCE) throw found.error
     else if (!unreadable.has(each)) unreadable.set(each, now)
-    sampler.take((now + SHARED) * 1000, typeof each.ref === 'string' ? each.ref : each.ref.path, found)
+    const name = typeof each.ref === 'string' ? each.ref : each.ref.path
+    sampler.take((now + SHARED) * 1000, name, found, (performance.now() + SHARED) * 1000)
   }
 }
 

@@ -27,6 +27,8 @@ import { processInfo } from '../process-info.js'
 const FIRST_INVENTED = 2 ** 22 + 1
 /** In µs; a rate is counted over as long at least. */
 const WINDOW = 100_000
+/** In µs; the age of a hold or a wait is at most this wrong. */
+const PRECISION = 10_000
 /** Tokens jump when a lock is created again. */
 const JUMP = 1_000_000_000n
 
@@ -91,15 +93,15 @@ export class Sampler {
 
   /**
    * Takes what a look found at a lock. `ts`: when it began, in µs; `lock`: how the trace names it;
-   * `found`: `null` if there is no such lock now.
+   * `found`: `null` if there is no such lock now; `until`: when it ended.
    */
-  take(ts: number, lock: string, found: Surveyed | null): void {
+  take(ts: number, lock: string, found: Surveyed | null, until = ts): void {
     let known = this.#locks.get(lock)
     if (known === undefined) {
       known = new SampledLock(lock, this)
       this.#locks.set(lock, known)
     }
-    const events = known.take(ts, found)
+    const events = known.take(ts, found, until)
     if (events.length > 0) this.#write(events)
   }
 
@@ -162,7 +164,7 @@ class SampledLock {
     this.#rates = [new Rate(`write holds: ${name}`), new Rate(`waits: ${name}`)]
   }
 
-  take(ts: number, found: Surveyed | null): TraceEvent[] {
+  take(ts: number, found: Surveyed | null, until: number): TraceEvent[] {
     const events: TraceEvent[] = []
     const snapshot = found?.snapshot ?? null
     const parties = snapshot === null ? [] : partiesOf(snapshot, found)
@@ -181,7 +183,7 @@ class SampledLock {
     }
     for (const party of parties) {
       const key = `${party.kind} ${party.thread} ${party.party.mode} ${party.since}`
-      if (!this.#spans.has(key)) this.#spans.set(key, this.#begin(ts, party, found, events))
+      if (!this.#spans.has(key)) this.#spans.set(key, this.#begin({ ts, until }, party, found, events))
     }
     if (snapshot !== null) this.#count(ts, snapshot, found?.attached ?? [], events)
     this.#looked = ts
@@ -195,11 +197,16 @@ class SampledLock {
     return events
   }
 
-  #begin(ts: number, { kind, party, since }: Party, found: Surveyed | null, events: TraceEvent[]): Span {
+  #begin(
+    look: { ts: number; until: number },
+    { kind, party, since }: Party,
+    found: Surveyed | null,
+    events: TraceEvent[],
+  ): Span {
     const { totals } = this.#sampler
     const rows = this.#sampler.rowsOf(party, found?.attached ?? [], events)
     // It was not there when the look before began. Locks have its time to a tick of a coarse clock.
-    const begun = Math.max(beginOf(ts, party, since), this.#looked)
+    const begun = Math.max(beginOf(look, party, since), this.#looked)
     const { row, from } = rows.take(begun, (description) => events.push(...description))
     const { mode, label, count } = party
     const details: Arguments = { lock: this.#name, mode, label, ...(count > 1 && { count }) }
@@ -217,7 +224,7 @@ class SampledLock {
       const token = mode === 'write' ? { token: `${found?.snapshot?.token}` } : {}
       events.push(begin('hold', row, from, text, { ...details, ...token }))
     }
-    return { rows, row, label, seen: Math.max(ts, from), lastLabel: label }
+    return { rows, row, label, seen: Math.max(look.ts, from), lastLabel: label }
   }
 
   /** The span ends with the last look that found it: so it lies within what it stands for. */
@@ -308,8 +315,13 @@ function partiesOf(snapshot: SurveyedSnapshot, found: Surveyed | null): Party[] 
  * When a hold or a wait began, in µs. Locks have it on the clock of `process.hrtime()`; on macOS on
  * one that stops while the machine sleeps, so after a sleep only the whole ms are known.
  */
-function beginOf(ts: number, { ms }: { ms: number }, since: number): number {
+function beginOf(
+  { ts, until }: { ts: number; until: number },
+  { ms }: { ms: number },
+  since: number,
+): number {
   if (since === 0) return ts
   const exact = since / 1000
-  return Math.abs(ts - ms * 1000 - exact) < 10_000 ? exact : ts - ms * 1000
+  const age = ms * 1000 // at some time between `ts` and `until`
+  return exact > ts - age - PRECISION && exact < until - age + PRECISION ? exact : ts - age
 }
