@@ -73,7 +73,7 @@ test('a waiter in one container is woken from another', async (t) => {
     const start = performance.now()
     await a.ask('release')
     t.is((await answer).ownerDied, null)
-    t.true(performance.now() - start < 1000)
+    t.true(performance.now() - start < 5000)
     await b.ask('release')
   }
 })

@@ -68,7 +68,9 @@ test('a timeout of half a second lasts half a second', async (t) => {
   await blocker.ask('open', { ref: lock.toJSON() })
   // All at the same time, at different fractions of a second.
   const waits = []
+  const timers = []
   for (let start = 0; start < 5; start++) {
+    timers.push(timerLasts())
     waits.push(
       lasts(() => lock.acquireRead({ timeout: 500 })),
       lasts(() => lock.acquireWrite({ timeout: 500 })),
@@ -81,11 +83,20 @@ test('a timeout of half a second lasts half a second', async (t) => {
     blocked.push(await lasts(() => blocker.ask(op, { options: { timeout: 500 } })))
   }
   const times = [...(await Promise.all(waits)), ...blocked]
-  const shown = times.map((time) => time.toFixed(1)).join(', ')
+  // On a busy machine, timers of the same length are as late.
+  const usual = await Promise.all(timers)
+  const show = (/** @type {number[]} */ all) => all.map((time) => time.toFixed(1)).join(', ')
+  const shown = `${show(times)} ms, and timers ${show(usual)} ms`
   // A timer may round down to a full ms.
-  t.true(Math.min(...times) >= 499, `${shown} ms`)
-  t.true(median(times) < 530, `${shown} ms`)
-  t.true(Math.max(...times) < 1000, `${shown} ms`)
+  t.true(Math.min(...times) >= 499, shown)
+  t.true(median(times) < median(usual) + 30, shown)
+  t.true(Math.max(...times) < Math.max(...usual) + 500, shown)
+
+  async function timerLasts() {
+    const start = performance.now()
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return performance.now() - start
+  }
 
   async function lasts(wait) {
     const start = performance.now()

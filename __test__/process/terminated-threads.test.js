@@ -82,6 +82,6 @@ test('a process that exits while its threads hold, wait and block ends immediate
   t.deepEqual(await child.exited, { code: 7, signal: null })
   const took = performance.now() - start
   t.is(child.stderr, '')
-  t.true(took < 1000, `${took} ms`)
+  t.true(took < 5000, `${took} ms`)
   await lock.write(({ ownerDied }) => t.is(ownerDied, null), { timeout: 10_000 })
 })
