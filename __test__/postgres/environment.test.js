@@ -166,9 +166,8 @@ diskTest(
     let token = 0n
     const { token: first } = await lock.write(({ token }) => ({ token }))
     token = first
-    await t.throwsAsync(it.ask('run', { command: 'dd', args: ['if=/dev/zero', 'of=fill', 'bs=64k'] }), {
-      message: /No space left/,
-    })
+    const args = ['LC_ALL=C', 'dd', 'if=/dev/zero', 'of=fill', 'bs=64k']
+    await t.throwsAsync(it.ask('run', { command: 'env', args }), { message: /No space left/ })
     // Each write adds to the log until that needs room.
     const error = await t.throwsAsync(async () => {
       for (let each = 0; each < 20_000; each++) {

@@ -1,6 +1,6 @@
 // Real PostgreSQL servers for the tests: on a free port of the loopback interface, with their data in
 // a temporary folder.
-import { chownSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { generate } from 'selfsigned'
@@ -121,13 +121,25 @@ export class PostgresServer extends KeptServer {
   /** Kills the server's main process; the others then end by themselves. */
   async kill() {
     await this.#disconnect()
-    const { rows } = await this.query('select pid from pg_stat_activity')
+    const pids = await this.#processes()
     await this.#disconnect()
     await this.end('SIGKILL')
     // A new server could not start before they have.
-    const known = rows.map(({ pid }) => pid)
-    const data = realpathSync(join(this.folder, 'data'))
-    await waitFor(() => !hasProcess(data, known), { what: 'the processes of the server end' })
+    await waitFor(() => !pids.some(isAlive), { what: 'the processes of the server end' })
+  }
+
+  /** All but the main one, which is stopped on Linux: else one that it starts now would not be among them. */
+  async #processes() {
+    if (process.platform !== 'linux') {
+      const { rows } = await this.query('select pid from pg_stat_activity')
+      return rows.map(({ pid }) => pid)
+    }
+    const main = /** @type {number} */ (this.pid)
+    this.signal('SIGSTOP')
+    await waitFor(() => statOf(main)?.state === 'T', { what: 'the server is stopped' })
+    return readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 0 && statOf(pid)?.parent === main)
   }
 
   /**
@@ -287,26 +299,20 @@ async function canConnect(config) {
   }
 }
 
-/**
- * Whether a process of the server lives. `known`: their IDs, as the server has said. On Linux they
- * are found by their working directory, also one that has just started; a zombie has none.
- *
- * @param {string} data its directory
- * @param {number[]} known
- */
-function hasProcess(data, known) {
-  if (process.platform !== 'linux') return known.some(isAlive)
-  return readdirSync('/proc').some((name) => {
-    try {
-      return /^\d/.test(name) && readlinkSync(`/proc/${name}/cwd`) === data
-    } catch {
-      return false // it has ended, or is of another user
-    }
-  })
+/** On Linux: its state and its parent, if there is such a process. @param {number} pid */
+function statOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const [state, parent] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return { state, parent: Number(parent) }
+  } catch {
+    return undefined
+  }
 }
 
-/** @param {number} pid */
+/** A zombie has ended, although its parent does not know it yet. @param {number} pid */
 function isAlive(pid) {
+  if (process.platform === 'linux') return !['Z', 'X', undefined].includes(statOf(pid)?.state)
   try {
     process.kill(pid, 0)
     return true

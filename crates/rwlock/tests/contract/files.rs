@@ -10,6 +10,8 @@ use process_rwlock::{ErrorKind, LockRef, OpenOptions, RwLock, remove};
 
 #[cfg(target_os = "linux")]
 use crate::damage::record_and_memory;
+#[cfg(target_os = "linux")]
+use crate::helpers::with_unusable_memory;
 use crate::helpers::{Child, TestLock};
 
 /// A user ID that is probably unused.
@@ -357,6 +359,7 @@ fn memory_of_another_user_is_not_used() {
     if !is_root() {
         return;
     }
+    let _unusable = with_unusable_memory();
     let lock = TestLock::named();
     let child = lock.child();
     let (_, memory) = record_of(&child, &lock);
@@ -375,6 +378,7 @@ fn memory_of_another_user_is_not_used() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_that_is_open_to_others_is_refused_with_a_remedy() {
+    let _unusable = with_unusable_memory();
     let lock = TestLock::named();
     let child = lock.child();
     let (_, memory) = record_of(&child, &lock);

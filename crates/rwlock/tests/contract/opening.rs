@@ -4,7 +4,7 @@ use std::fs;
 
 use process_rwlock::{Attachment, ErrorKind, LockRef, MAX_CAPACITY, MAX_NAME, OpenOptions, Options, RwLock};
 
-use crate::helpers::{Child, TestLock, is_emulated};
+use crate::helpers::{Child, TestLock, is_emulated, list};
 
 #[test]
 fn equal_names_are_one_lock_and_different_names_are_different_locks() {
@@ -37,7 +37,7 @@ fn names_can_have_any_characters_and_255_bytes() {
     for (lock, own) in locks.iter().zip(&open) {
         assert_eq!(own.inspect().name.as_deref(), Some(lock.name()));
         assert!(lock.open().try_read().is_none(), "{:?} leads to another lock", lock.name());
-        assert!(process_rwlock::list().unwrap().iter().any(|seen| seen.name.as_deref() == Some(lock.name())));
+        assert!(list().iter().any(|seen| seen.name.as_deref() == Some(lock.name())));
     }
 }
 
