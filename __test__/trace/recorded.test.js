@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { examine } from '../../dist/shared-memory/survey.js'
+import { SharedFile } from '../../dist/trace/shared-file.js'
 import { runCli } from '../cli/process.js'
 import {
   openLock,
@@ -142,6 +143,28 @@ test('the file can be read after processes were killed while they wrote to it', 
     await Promise.all(children.map((child) => child.kill()))
     t.true(readRecord(file).spans.length > 10)
   }
+})
+
+test('no line crosses a page of the file, where a kill can cut it', (t) => {
+  const path = join(tempDir(t), 'trace.json')
+  const file = new SharedFile(path, { name: 'process_name', ph: 'M', pid: 1, args: { name: 'ä' } })
+  const mark = (ts) => ({
+    name: 'ä'.repeat(ts % 300),
+    ph: 'i',
+    cat: 'mark',
+    s: 't',
+    ts,
+    pid: 1,
+    tid: 1,
+    args: {},
+  })
+  for (let ts = 1; ts < 1000; ts++) file.append([/** @type {any} */ (mark(ts))])
+  file.close()
+  const bytes = readFileSync(path)
+  for (let page = 4096; page < bytes.length; page += 4096) {
+    t.is(String.fromCharCode(bytes[page]), ',', `at ${page}`)
+  }
+  t.is(JSON.parse(`${bytes}]`).length, 1000)
 })
 
 test('a guard that is lost is collected and reported, as without the trace', async (t) => {

@@ -1,12 +1,16 @@
 // The file of PROCESS_RWLOCK_TRACE. Threads and processes append to it, each event by one call of
-// the system, so that a process that is killed leaves what it has done, and no half line. It is a
-// JSON array without its `]`, which the format allows: nobody can know that it is the last to write.
-import { closeSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+// the system, so that a process that is killed leaves what it has done, and no half line. The system
+// stops a killed process only between two pages of a file. So no line crosses a page, unless another
+// process appends at that moment. It is a JSON array without its `]`, which the format allows: nobody can know that it is the last to write.
+import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import type { Metadata, TraceEvent } from './format.js'
 
 /** How each of these files begins. */
 const START = '[\n{"name":"process_name","ph":"M"'
+
+/** The smallest page of a system, in bytes. */
+const PAGE = 4096
 
 /** A file that threads and processes append to. */
 export class SharedFile {
@@ -28,12 +32,19 @@ export class SharedFile {
 
   /** @throws The error of the system. */
   append(events: readonly TraceEvent[]): void {
-    const text = Buffer.from(events.map((event) => `,\n${JSON.stringify(event)}`).join(''))
+    const lines = events.map((event) => `,\n${JSON.stringify(event)}`).join('')
+    const text = Buffer.concat([this.#gapBefore(Buffer.byteLength(lines)), Buffer.from(lines)])
     if (writeSync(this.#fd, text) < text.length) throw new Error('there is no space for it')
   }
 
   close(): void {
     closeSync(this.#fd)
+  }
+
+  /** Blanks to the end of the page, if the text would cross it: JSON ignores them. */
+  #gapBefore(length: number): Buffer {
+    const room = PAGE - (fstatSync(this.#fd).size % PAGE)
+    return Buffer.alloc(length > room && length <= PAGE ? room : 0, ' ')
   }
 }
 
