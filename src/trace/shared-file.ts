@@ -1,7 +1,8 @@
 // The file of PROCESS_RWLOCK_TRACE. Threads and processes append to it, each event by one call of
-// the system, so that a process that is killed leaves what it has done, and no half line. The system
-// stops a killed process only between two pages of a file. So no line crosses a page, unless another
-// process appends at that moment. It is a JSON array without its `]`, which the format allows: nobody can know that it is the last to write.
+// the system, so that a process that is killed leaves what it has done, and no half line: the system
+// stops it only between two pages of the file, and no line crosses a page unless another process
+// appends at that moment. It is a JSON array without its `]`, which the format allows: nobody can
+// know that it is the last to write.
 import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import type { Metadata, TraceEvent } from './format.js'
