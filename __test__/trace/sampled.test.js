@@ -111,8 +111,10 @@ test('the death of a holder is a mark', async (t) => {
   await recording.shows(`owner died: ${name}`)
   await recording.shows(`write ${name}`, 2) // the death may have been seen before the next hold
   const { spans, marks } = await recording.end('SIGTERM')
+  // The heir may have been seen while it waited for the end of the victim.
+  const holds = spans.filter(({ cat }) => cat === 'hold')
   t.deepEqual(
-    spans.map(({ pid }) => pid),
+    holds.map(({ pid }) => pid),
     [victim.pid, heir.pid],
   )
   t.like(marks, [

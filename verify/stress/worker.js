@@ -24,15 +24,13 @@ other?.once('error', (error) => fail(error))
 const [kind, where] = [location.slice(0, 4), location.slice(5)]
 const ref = kind === 'name' ? { name: where } : { path: where }
 const actor = new Actor(recorder, ref, Number(fairness))
-try {
-  await Promise.all([
-    ...Array.from({ length: TASKS }, (_, task) => actor.run(random(Number(seed) * 7 + task))),
-    ...(isMainThread ? [end()] : []),
-  ])
-} catch (error) {
-  fail(error)
-}
-actor.close()
+// No top-level await: Node.js 20 aborts if a thread is terminated at its beginning (nodejs/node#43182).
+Promise.all([
+  ...Array.from({ length: TASKS }, (_, task) => actor.run(random(Number(seed) * 7 + task))),
+  ...(isMainThread ? [end()] : []),
+])
+  .catch(fail)
+  .then(() => actor.close())
 
 /** Terminates the worker thread at a random time, whatever it does; or ends the process. */
 async function end() {

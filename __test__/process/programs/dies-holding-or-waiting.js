@@ -37,9 +37,11 @@ const ways = {
   'blocks for read': () => again(() => lock.readSync(() => {})),
   'blocks for write': () => again(() => lock.writeSync(() => {})),
 }
-const hold = await ways[way]()
-begun()
-setInterval(() => hold, 10_000)
+// No top-level await: Node.js 20 aborts if a thread is terminated at its beginning (nodejs/node#43182).
+ways[way]().then((hold) => {
+  begun()
+  setInterval(() => hold, 10_000)
+})
 
 function begun() {
   parentPort?.postMessage('begun')
