@@ -67,3 +67,21 @@ test('a hold that began while a look was interrupted begins when it began', (t) 
   sampler.end()
   t.is(readEvents(events).spans[0]?.begin, since)
 })
+
+test('a hold is one span, although a look finds it before its lock has the time', (t) => {
+  for (const [times, begin] of /** @type {[number[], number][]} */ ([
+    [[0, 2_500_000, 2_500_000], 2_500],
+    [[0, 0, 0], 2_000], // it never has it
+  ])) {
+    const events = [...LOCKS]
+    const sampler = new Sampler((more) => events.push(...more))
+    for (const [index, since] of times.entries()) {
+      const found = read('one')
+      found.seen.holders[0].since = since
+      sampler.take(2_000 + 1_000 * index, 'lock', /** @type {any} */ (found))
+    }
+    sampler.end()
+    t.like(readEvents(events).spans, [{ begin, end: 4_000 }], `${times}`)
+    t.is(sampler.totals.holds, 1)
+  }
+})

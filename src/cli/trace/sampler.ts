@@ -152,6 +152,8 @@ class SampledLock {
   readonly #name: string
   readonly #sampler: Sampler
   readonly #spans = new Map<string, Span>()
+  /** The keys of those that the look before found without the time at which they began. */
+  #untimed = new Set<string>()
   #before: SurveyedSnapshot | undefined
   /** When the look before began; 0: there was none. */
   #looked = 0
@@ -167,10 +169,10 @@ class SampledLock {
   take(ts: number, found: Surveyed | null, until: number): TraceEvent[] {
     const events: TraceEvent[] = []
     const snapshot = found?.snapshot ?? null
-    const parties = snapshot === null ? [] : partiesOf(snapshot, found)
+    const parties = this.#timed(snapshot === null ? [] : partiesOf(snapshot, found))
     const present = new Set<string>()
     for (const party of parties) {
-      const key = `${party.kind} ${party.thread} ${party.party.mode} ${party.since}`
+      const key = keyOfParty(party)
       present.add(key)
       const span = this.#spans.get(key)
       if (span !== undefined) Object.assign(span, { seen: ts, lastLabel: party.party.label })
@@ -182,12 +184,22 @@ class SampledLock {
       this.#finish(span, events)
     }
     for (const party of parties) {
-      const key = `${party.kind} ${party.thread} ${party.party.mode} ${party.since}`
+      const key = keyOfParty(party)
       if (!this.#spans.has(key)) this.#spans.set(key, this.#begin({ ts, until }, party, found, events))
     }
     if (snapshot !== null) this.#count(ts, snapshot, found?.attached ?? [], events)
     this.#looked = ts
     return events
+  }
+
+  /**
+   * Without those that have no time yet, which they get in the next instant. What never has one, such
+   * as a hold of the crate, is there in the next look.
+   */
+  #timed(parties: readonly Party[]): Party[] {
+    const before = this.#untimed
+    this.#untimed = new Set(parties.filter(({ since }) => since === 0).map(keyOfParty))
+    return parties.filter((party) => party.since !== 0 || before.has(keyOfParty(party)))
   }
 
   end(): TraceEvent[] {
@@ -291,6 +303,10 @@ class Rate {
   }
 }
 
+function keyOfParty({ kind, thread, party, since }: Party): string {
+  return `${kind} ${thread} ${party.mode} ${since}`
+}
+
 /** How much a counter has grown; 0 if the lock was created again. */
 function growth(before: bigint, now: bigint): number {
   const grown = now - before
@@ -320,7 +336,7 @@ function beginOf(
   { ms }: { ms: number },
   since: number,
 ): number {
-  if (since === 0) return ts
+  if (since === 0) return 0 // the look before found it
   const exact = since / 1000
   const age = ms * 1000 // at some time between `ts` and `until`
   return exact > ts - age - PRECISION && exact < until - age + PRECISION ? exact : ts - age
