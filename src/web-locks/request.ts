@@ -2,7 +2,7 @@
 import { throwIfAborted } from '../abort.js'
 import { LockError } from '../errors.js'
 import type { Hold } from '../guard.js'
-import { KeptOpen } from '../kept-open.js'
+import { KeptOpen, type OpenLock } from '../kept-open.js'
 import { RWLock } from '../rwlock.js'
 import { withCreation } from '../shared-memory/creation.js'
 import { allowingSteals, steal } from '../steal.js'
@@ -30,21 +30,28 @@ type Run = (guard: Guard | null) => Promise<unknown>
 export async function perform(request: RequestArguments): Promise<unknown> {
   const { name, signal } = request
   if (signal !== undefined) throwIfAborted(signal)
-  const { lock, done } = openLocks.use(name, () => open(name))
+  // If no stack is left to acquire the lock, none is left to end its use, either: that comes later.
+  let use: OpenLock | undefined
+  let isRequested = false
+  tick.then(() => isRequested || use?.done())
+  use = openLocks.use(name, () => open(name))
+  const { lock, done } = use
   let isGranted = false
   const run: Run = (guard) => {
     isGranted = true
     return guard === null ? invoke(request, null) : holding(guard, request)
   }
   try {
-    return await acquire(lock, request, run)
+    const result = acquire(lock, request, run)
+    isRequested = true
+    return await result
   } catch (error) {
     if (isGranted || !(error instanceof LockError) || error.code !== 'ERR_LOCK_LOST') throw error
     // Stolen before the callback could run. The standard calls it nevertheless.
     invoke(request, new Lock(internal, name, request.mode)).catch(() => {})
     throw stolen()
   } finally {
-    done()
+    if (isRequested) done()
   }
 }
 
